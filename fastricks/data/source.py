@@ -1,0 +1,45 @@
+"""What every place that images come from is turned into: a `Source`, a list of labelled, split, named images."""
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+SPLITS = "train", "valid", "test"
+
+
+@dataclass(frozen=True)
+class Item:
+    name: str              # path relative to the data's root with "/": its name in reports, the key of its random numbers
+    label: str             # class name
+    split: str             # one of SPLITS
+    image: object          # Path of the file, or the pixels themselves (uint8 array [h, w] or [h, w, 3])
+    size: int = 0          # bytes of the file: part of the data's fingerprint
+
+
+@dataclass(frozen=True)
+class Source:
+    name: str              # short, for the names of runs: digits, food-101-21, a folder's name
+    items: tuple           # Items, sorted by name
+    classes: tuple         # the training classes: a label's number is its place here
+    notes: tuple = ()      # lines for the user: what was left out and why
+    skipped: tuple = ()    # (name, reason) of each image that could not be read
+
+    def of(self, split): return [o for o in self.items if o.split == split]
+    def note(self, *lines): return replace(self, notes=(*self.notes, *lines))
+
+    @property
+    def has_test(self): return any(o.split == "test" for o in self.items)
+
+    @property
+    def eval_split(self):
+        "The split that the final numbers are of: `test` where there is one, else `valid`"
+        return "test" if self.has_test else "valid"
+
+
+def fingerprint(source):
+    "One hash of names, sizes, labels and splits (12 hex digits); where the data lies does not matter"
+    h = hashlib.sha256("\n".join(source.classes).encode())
+    for o in source.items: h.update(f"{o.name}\t{o.size}\t{o.label}\t{o.split}\n".encode())
+    return h.hexdigest()[:12]
+
+
+def is_path(image): return isinstance(image, Path)

@@ -1,0 +1,21 @@
+"""What a user did wrong, in one sentence."""
+from difflib import get_close_matches
+
+
+class UserError(Exception):
+    "Bad input. Its text is one clear sentence: what is wrong, where, and the nearest right thing. Exit code 2."
+
+
+def nearest(word, words):
+    "`; did you mean 'x'?` for the nearest of `words`, or nothing"
+    lower = {str(w).lower(): str(w) for w in words}
+    hit = get_close_matches(str(word).lower(), lower, 1, .6)
+    return f"; did you mean {lower[hit[0]]!r}?" if hit else ""
+
+
+def one_of(words): return ", ".join(str(w) for w in words)
+
+
+def plural(n, word, words=None):
+    "`1 image`, `2 images`, `21 classes`"
+    return f"{n:,} {word if n == 1 else words or word + 's'}"
