@@ -1,0 +1,39 @@
+"""A row an epoch: learning rate, losses, accuracy, time."""
+import time
+
+from fastai.callback.core import Callback
+
+
+class History(Callback):
+    """Collects `rows`, a dict an epoch, and hands each to `write(rows)`.
+
+    `train_loss` is the mean over the epoch's images of what was minimised; `valid_loss` and `accuracy` are the Learner's
+    plain loss and metric (None without validation); `seconds` and `images_per_s` are of training alone.
+    """
+    order, name = 55, "history"  # after Recorder (50) has made the epoch's record
+
+    def __init__(self, write=None): self.rows, self.write = [], write
+
+    def before_fit(self): self.run = not hasattr(self.learn, "lr_finder") and not hasattr(self.learn, "gather_preds")
+
+    def before_train(self):
+        self.trained = True
+        self.total, self.n, self.start = 0., 0, time.perf_counter()
+
+    def after_batch(self):
+        if not self.training: return
+        n = len(self.y)
+        self.total, self.n = self.total + self.loss.detach() * n, self.n + n
+
+    def after_train(self):
+        self.train_loss = float(self.total / max(self.n, 1))  # the one wait for the device an epoch
+        self.seconds = time.perf_counter() - self.start
+
+    def after_epoch(self):
+        if not getattr(self, "trained", False): return  # learn.validate() ends an epoch too
+        self.trained = False
+        valid = dict(zip(self.recorder.metric_names[2:-1], self.learn.final_record[1:], strict=False))
+        self.rows.append({"epoch": self.learn.epoch + 1, "lr": self.opt.hypers[-1]["lr"], "train_loss": self.train_loss,
+                          "valid_loss": valid.get("valid_loss"), "accuracy": valid.get("accuracy"),
+                          "seconds": round(self.seconds, 3), "images_per_s": round(self.n / self.seconds, 1)})
+        if self.write: self.write(self.rows)

@@ -1,0 +1,41 @@
+"""Mixup with one λ a batch, as the paper and the PyTorch-Lightning tutorial have it."""
+import torch
+from fastai.callback.mixup import MixHandler, MixUp
+
+
+class BatchMixUp(MixHandler):
+    """Blend each image with a partner: x̂ = λ x_i + (1−λ) x_j, loss λ L(y_i) + (1−λ) L(y_j), λ ~ Beta(α, α) a batch.
+
+    `partner`: `batch` is a permutation of the batch, `previous` a permutation of the unmixed batch before (an epoch's
+    first uses itself, a shorter one is wrapped). Draws from torch's generator. The loss function needs fastai's `y_int`
+    and `reduction`, as CrossEntropyLossFlat has. arXiv 1812.01187 §5.4, eq. 7 and 8.
+    """
+    def __init__(self, alpha=.2, partner="batch"):
+        super().__init__(alpha)
+        self.partner, self.previous = partner, None
+
+    def before_train(self):
+        super().before_train()
+        self.previous = None
+
+    def before_batch(self):
+        self.lam = self.distrib.sample().to(self.x.device)
+        x, y = self.x, self.y
+        px, py = self.previous if self.partner == "previous" and self.previous is not None else (x, y)
+        if self.partner == "previous": self.previous = x, y
+        idx = partner_index(len(y), len(py)).to(x.device)
+        self.yb1 = (py[idx],)
+        self.learn.xb = (mix(x, px[idx], self.lam),)
+
+
+def mix(x1, x2, lam):
+    "λ x1 + (1−λ) x2; `lam` a scalar tensor or one a sample"
+    return torch.lerp(x2, x1, lam.to(x1.dtype))
+
+
+def partner_index(n, n_partner):
+    "For each of n images its partner among the first n of `n_partner`, in random order, wrapped where those are fewer"
+    return torch.arange(n)[torch.randperm(n)] % n_partner
+
+
+def mixup_callback(alpha, partner, per): return MixUp(alpha) if per == "sample" else BatchMixUp(alpha, partner)

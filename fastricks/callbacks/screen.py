@@ -1,0 +1,52 @@
+"""What a person watches: a bar while an epoch runs, a row when it is done."""
+from fastai.callback.core import Callback
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+COLUMNS = ("epoch", 7, ""), ("lr", 9, ".2e"), ("train_loss", 11, ".4f"), ("valid_loss", 11, ".4f"), ("accuracy", 9, ".2%"), \
+    ("seconds", 8, ".1f"), ("images_per_s", 9, ",.0f")
+TITLES = {"train_loss": "train loss", "valid_loss": "valid loss", "images_per_s": "images/s"}
+
+
+def cell(row, name, width, spec):
+    v = row.get(name)
+    return ("–" if v is None else format(v, spec)).rjust(width)
+
+
+class Screen(Callback):
+    "A table row per epoch, and on a terminal a progress bar; without a terminal just the rows"
+    order = 60  # after History's row
+
+    def __init__(self, console=None, log=None): self.console, self.log = console or Console(highlight=False), log
+
+    def line(self, text):
+        self.console.print(text, markup=False, soft_wrap=True)
+        if self.log: self.log(text)
+
+    def before_fit(self):
+        self.run = not hasattr(self.learn, "lr_finder") and not hasattr(self.learn, "gather_preds")
+        self.rows = 0
+
+    def before_train(self):
+        if self.learn.epoch == 0: self.line("".join(" " + TITLES.get(n, n).rjust(w) for n, w, _ in COLUMNS))
+        if not self.console.is_terminal: return
+        self.bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+                            console=self.console, transient=True, refresh_per_second=4)
+        self.task = self.bar.add_task(f"epoch {self.learn.epoch + 1}/{self.learn.n_epoch}", total=len(self.dl))
+        self.bar.start()
+
+    def after_batch(self):
+        if self.training and self.console.is_terminal: self.bar.advance(self.task)
+
+    def after_train(self):
+        if self.console.is_terminal: self.bar.stop()
+
+    def after_epoch(self):
+        rows = self.learn.history.rows
+        if len(rows) == self.rows: return  # learn.validate() ends an epoch too
+        self.rows = len(rows)
+        self.line("".join(" " + cell(rows[-1], *c) for c in COLUMNS))
+
+    def stop(self):
+        "Leave the terminal as it was, however training ended"
+        if getattr(self, "bar", None): self.bar.stop()

@@ -1,0 +1,20 @@
+"""What is random about a batch, dropout and mixup among it, as a function of (seed, epoch, step)."""
+import torch
+from fastai.callback.core import Callback
+
+from ..rand import STEP, draw, seed_host
+
+
+class Seeds(Callback):
+    "Tell the loader its epoch, and seed the generators of host and device before each training batch"
+    order = -100  # before anything that draws
+
+    def __init__(self, seed=0): self.seed = seed
+    def before_train(self): self.dl.epoch = self.learn.epoch
+    def before_validate(self): self.dl.epoch = self.learn.epoch  # learn.tta counts its views there
+
+    def before_batch(self):
+        if not self.training: return
+        s = draw(STEP, self.seed, self.learn.epoch, self.learn.iter)
+        seed_host(s)
+        if self.x.device.type != "cpu": torch.manual_seed(s & 0x7FFFFFFFFFFFFFFF)

@@ -1,0 +1,105 @@
+"""Source -> fastai DataBlock -> DataLoaders whose order and augmentation are functions of (seed, epoch, key)."""
+import os
+from functools import cached_property
+
+import numpy as np
+import torch
+from fastai.data.block import CategoryBlock, DataBlock
+from fastai.data.core import TfmdDL
+from fastai.data.transforms import Normalize
+from fastai.vision.augment import FlipItem, RandomResizedCrop
+from fastai.vision.core import PILImage
+from fastai.vision.data import ImageBlock
+from fasttransform import Transform
+from torchvision.transforms import functional as F
+
+from ..rand import ITEM, draws, key_of, order, seeded
+from .photo import Photo
+from .source import Item
+
+
+class KeyedDL(TfmdDL):
+    """A fastai DataLoader without hidden random state, for any item transforms.
+
+    Set `seed` once and `epoch` before each epoch. Training (`shuffle`) takes the images by the hash of their keys with
+    (seed, epoch); each item's transforms run with Python, NumPy and torch seeded from (seed, epoch, key), so the number
+    of workers does not matter. A last training batch of one image joins the one before (BatchNorm needs two).
+    """
+    seed = epoch = 0
+
+    def new(self, dataset=None, cls=None, **kwargs):
+        res = super().new(dataset, cls, **kwargs)
+        res.seed, res.epoch = self.seed, self.epoch
+        return res
+
+    @cached_property
+    def item_keys(self): return np.array([name_key(o) for o in self.dataset.items], dtype=np.uint64)
+
+    @property
+    def joins(self): return self.shuffle and self.n > self.bs and self.n % self.bs == 1
+
+    def __len__(self): return super().__len__() - self.joins
+    def shuffle_fn(self, idxs): return [idxs[i] for i in order(self.seed, self.epoch, self.item_keys)]
+
+    def sample(self):
+        last = len(self) - 1
+        return (b for i, b in enumerate(self._DataLoader__idxs) if min(i // self.bs, last) % self.num_workers == self.offs)
+
+    def chunkify(self, b):
+        held = None
+        for chunk in super().chunkify(b):
+            if held is not None and self.joins and len(chunk) == 1: chunk, held = held + chunk, None
+            if held is not None: yield held
+            held = chunk
+        if held is not None: yield held
+
+    def do_item(self, s):
+        with seeded(int(draws(ITEM, self.seed, self.epoch, self.item_keys[s or 0])[0])): return super().do_item(s)
+
+
+def name_key(o): return key_of(o.name if isinstance(o, Item) else o if isinstance(o, (str, os.PathLike)) else "")
+
+
+class TrainCrop(RandomResizedCrop):
+    "fastai's RandomResizedCrop, for training only: its validation mode squeezes the photo"
+    split_idx = 0
+
+
+class CenterCrop(Transform):
+    "Evaluation: shorter side to `resize` keeping the aspect ratio, centre crop of `size`"
+    split_idx, order = 1, 1
+    def __init__(self, size=224, resize=256): self.size, self.resize = size, resize
+    def encodes(self, x: PILImage): return type(x)(F.center_crop(F.resize(x, self.resize), self.size))
+
+
+def image_of(o): return o.image if isinstance(o, Item) else o
+def label_of(o): return o.label
+def by_split(items): return [[i for i, o in enumerate(items) if o.split == s] for s in ("train", "valid")]
+
+
+def data_block(recipe, classes, mean, std):
+    "The DataBlock of a recipe: the tutorial's transforms (TrainCrop, flip, normalise; resize and centre crop)"
+    tfms = [TrainCrop(recipe.size, min_scale=recipe.min_scale), CenterCrop(recipe.size, recipe.resize)]
+    return DataBlock(blocks=(ImageBlock(cls=Photo), CategoryBlock(vocab=list(classes))),
+                     get_x=image_of, get_y=label_of, splitter=by_split, dl_type=KeyedDL,
+                     item_tfms=[*tfms, FlipItem(.5)] if recipe.flip else tfms,
+                     batch_tfms=[Normalize.from_stats(mean, std)])
+
+
+def default_workers(size):
+    "Loader processes pay for large photos only; one core is left to the training"
+    return 0 if size < 128 else min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
+
+
+def make_dls(source, recipe, mean, std, device="cpu"):
+    """fastai DataLoaders of `source`: `dls.train`, `dls.valid` (empty for --valid 0) and `dls.test` (None if there is none).
+
+    Batches are (images [n, 3, size, size] float, labels [n]); evaluation takes twice the training batch.
+    """
+    items = [o for o in source.items if o.split != "test"]
+    workers = default_workers(recipe.size) if recipe.workers is None else recipe.workers
+    dls = data_block(recipe, source.classes, mean, std).dataloaders(
+        items, bs=recipe.batch_size, val_bs=2 * recipe.batch_size, num_workers=workers, device=torch.device(device), drop_last=False)
+    for dl in dls.loaders: dl.seed = recipe.seed
+    dls.test = dls.test_dl(source.of("test"), with_labels=True) if source.has_test else None
+    return dls

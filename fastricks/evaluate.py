@@ -1,0 +1,40 @@
+"""Plain numbers of a model on a set of images: correct/total and cross-entropy in fp32, whatever tricks trained it."""
+import torch
+import torch.nn.functional as F
+from fastai.torch_core import TensorBase
+
+
+def predict(learn, dl):
+    "(logits [n, K] float32, labels [n]) on the CPU, in the order of `dl`"
+    logits, labels = learn.get_preds(dl=dl, act=plain)
+    return plain(logits).float(), plain(labels).long()
+
+
+def plain(t): return t.as_subclass(torch.Tensor) if isinstance(t, TensorBase) else t
+
+
+def ranks(logits, labels):
+    "How many classes got a higher logit than the true one: 0 is a hit; ties go to the lower class number, as argmax has it"
+    true = logits.gather(1, labels[:, None])
+    before = torch.arange(logits.shape[1])[None] < labels[:, None]
+    return ((logits > true) | ((logits == true) & before)).sum(1)
+
+
+def metrics(logits, labels):
+    """{"top1", "top5": shares of n, "correct": count, "loss": mean plain cross-entropy in nats, "n"}
+
+    A hit is counted where the true class has the highest logit (is among the five highest).
+    """
+    r, n = ranks(logits, labels), len(labels)
+    correct = int((r == 0).sum())
+    return {"top1": correct / n, "top5": int((r < 5).sum()) / n, "correct": correct, "n": n,
+            "loss": float(F.cross_entropy(logits.double(), labels))}
+
+
+def prediction_rows(items, logits, labels, classes):
+    "A row an image: name, true and predicted class, its probability, the true class's rank (0 = hit) and loss"
+    p = logits.double().softmax(1)
+    top, loss, rank = p.max(1), F.cross_entropy(logits.double(), labels, reduction="none"), ranks(logits, labels)
+    return [{"image": o.name, "label": classes[y], "predicted": classes[k], "p": f"{q:.4f}", "rank": int(r), "loss": f"{c:.4f}"}
+            for o, y, k, q, r, c in zip(items, labels.tolist(), top.indices.tolist(), top.values.tolist(), rank.tolist(),
+                                        loss.tolist(), strict=True)]

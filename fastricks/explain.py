@@ -1,0 +1,82 @@
+"""`--explain`: all that a training would do, without training."""
+from pathlib import Path
+
+from .errors import plural
+from .groups import count
+from .learner import make_parts, make_plan, settings
+from .plots import plot_lr
+from .recipe import flag_of, options
+from .runs import base_name
+from .train import absolute, describe, open_data, settle_machine
+from .trick import schedules
+
+
+def explain(recipe, say=print):
+    "Print the resolved recipe, what each trick changes, the arithmetic and the LR curve; write the curve as a PNG"
+    from .model import check_arch
+    recipe = settle_machine(recipe)
+    check_arch(recipe.arch)
+    source = open_data(recipe, check=False, say=say)
+    n, bs = len(source.of("train")), recipe.batch_size
+    batches = max(n // bs, 1) if n % bs in (0, 1) else n // bs + 1
+    plan = make_plan(recipe, source, batches, recipe.device)
+    parts = make_parts(recipe, plan, load=False)
+    for section in (recipe_lines(recipe), data_lines(source), trick_lines(plan), advice_lines(recipe, plan), group_lines(parts),
+                    arithmetic(recipe, plan, parts)):
+        for line in [*section, ""]: say(line)
+    lrs = parts.schedule.trace()
+    for line in curve(lrs, parts.schedule.per_epoch): say(line)
+    file = Path(recipe.out) / "explain" / f"{base_name(recipe, source.name)}-lr.png"
+    say(f"picture    {plot_lr({base_name(recipe, source.name): lrs}, absolute(file), parts.schedule.per_epoch)}")
+
+
+def recipe_lines(recipe):
+    values = [(flag_of(f.name), getattr(recipe, f.name)) for f in options()]
+    return ["recipe" + (f" ({recipe.recipe})" if recipe.recipe else "")] + [f"  {k:14} {'–' if v is None else v}" for k, v in values]
+
+
+def data_lines(source): return ["data", f"  {describe(source)}", f"  final numbers are of the {source.eval_split} split"]
+
+
+def trick_lines(plan):
+    lines = [f"  {t.name:16} {', '.join(t.changes()):10} {t.explain(plan)} [{settings_text(t)}]" for t in plan.tricks]
+    own = [t for t in plan.tricks if t.name in schedules() and t.name not in plan.recipe.tricks]
+    return ["tricks", *lines] + ([f"  ({own[0].name} is the recipe's own schedule; no other trick is on)"]
+                                 if own and len(plan.tricks) == 1 else [])
+
+
+def settings_text(t): return ", ".join(f"{k}={v}" for k, v in t.keys().items()) or "no keys"
+
+
+def advice_lines(recipe, plan):
+    said = [o for t in plan.tricks for o in t.advice(recipe, plan.tricks)]
+    return ["mind", *(f"  {o}" for o in said)] if said else ["mind", "  nothing known against this combination"]
+
+
+def group_lines(parts):
+    rows = [f"  {g.name:28} {plural(count(g), 'parameter'):>24} in {len(g.params):>4} tensors, weight decay {g.wd:g}" for g in parts.groups]
+    return ["parameters", *rows]
+
+
+def arithmetic(recipe, plan, parts):
+    "Images, batches, steps; the effective batch; where the learning rate comes from"
+    s, o = parts.schedule, parts.opt
+    last = plan.n_train - (plan.batches - 1) * recipe.batch_size
+    return ["steps", f"  {plural(plan.n_train, 'image')} / batch {recipe.batch_size} = {plural(plan.batches, 'batch', 'batches')} an epoch (the last of {last})",
+            f"  {plural(o.batches, 'batch', 'batches')} a step: effective batch {recipe.batch_size * o.batches}, "
+            f"{plural(s.per_epoch, 'step')} an epoch, {s.total:,} in {plural(s.epochs, 'epoch')}",
+            f"  learning rate {recipe.lr:g}" + (f" scaled to {o.lr:g}" if o.lr != recipe.lr else "")
+            + (f"; warm-up {s.warm:,} steps" if s.warm else "") + (f"; hold {s.hold:,} steps" if s.hold else "")
+            + f"; first step {s(0):.3g}, last step {s(s.total - 1):.3g}"]
+
+
+def curve(lrs, per_epoch):
+    "The learning rate drawn in the terminal"
+    import plotext as plt
+    plt.clear_figure(); plt.theme("clear"); plt.plot_size(90, 16)
+    plt.plot([i / per_epoch for i in range(len(lrs))], lrs, marker="braille")
+    plt.xlabel("epoch"); plt.title("learning rate")
+    return plt.build().split("\n")
+
+
+__all__ = ["explain", "settings"]

@@ -1,0 +1,99 @@
+"""Parts -> Learner -> fit: where the tricks meet fastai."""
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from fastai.callback.progress import ProgressCallback
+from fastai.callback.schedule import ParamScheduler
+from fastai.callback.tracker import EarlyStoppingCallback
+from fastai.learner import Learner
+from fastai.losses import CrossEntropyLossFlat
+from fastai.metrics import accuracy
+from fastai.optimizer import OptimWrapper
+
+from .callbacks.keep_best import KeepBest
+from .callbacks.seeds import Seeds
+from .callbacks.train_loss import TrainLoss
+from .groups import all_params
+from .model import build, start_file
+from .schedule import Schedule
+from .trick import Opt, Plan
+
+# torch's own optimizers, with their own betas, eps and kind of decay
+OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW,
+              "sgd": partial(torch.optim.SGD, momentum=.9, nesterov=True)}
+
+
+@dataclass
+class Parts:
+    "All that a Learner is made from, every trick applied"
+    model: object
+    loss: object          # of training
+    opt: Opt
+    groups: list
+    schedule: Schedule
+    cbs: list
+    lines: list           # what the weights' loading said
+
+
+def chain(tricks, hook, part, *args):
+    "Give a part through one hook of every trick"
+    for t in tricks: part = getattr(t, hook)(part, *args)
+    return part
+
+
+def settings(recipe, plan): return chain(plan.tricks, "optimizer", Opt(recipe.opt, recipe.lr, recipe.wd), plan)
+
+
+def make_schedule(recipe, plan, opt):
+    "The learning rate of every step: recipe, warm-up and main schedule together"
+    steps = -(-plan.batches // opt.batches)
+    return chain(plan.tricks, "schedule", Schedule(opt.lr, recipe.epochs, steps), plan).check()
+
+
+def make_parts(recipe, plan, load=True):
+    "Model, loss, optimizer, groups, schedule and callbacks with the tricks applied; `load=False` leaves pre-trained weights out"
+    tricks = plan.tricks
+    opt = settings(recipe, plan)
+    schedule = make_schedule(recipe, plan, opt)
+    kwargs = chain(tricks, "arch", {}, plan)
+    model, lines = build(recipe.arch, plan.classes, recipe.seed, start_file(recipe) if load else None, kwargs)
+    model = chain(tricks, "model", model, plan)
+    groups = chain(tricks, "groups", all_params(model, opt.wd), model, plan)
+    cbs = [c for hook in ("on_batch", "on_loss", "on_step", "on_precision") for c in chain(tricks, hook, [], plan)]
+    return Parts(model, chain(tricks, "loss", CrossEntropyLossFlat(), plan), opt, groups, schedule, cbs, lines)
+
+
+def make_learner(dls, parts, recipe, cbs=()):
+    "An ordinary fastai Learner: loss_func and metrics are the plain ones of validation, nothing is frozen"
+    learn = Learner(dls, parts.model, loss_func=CrossEntropyLossFlat(), metrics=accuracy, lr=parts.opt.lr,
+                    wd=[g.wd for g in parts.groups], splitter=lambda m: [g.params for g in parts.groups],
+                    opt_func=partial(OptimWrapper, opt=OPTIMIZERS[recipe.opt]),
+                    cbs=[Seeds(recipe.seed), TrainLoss(parts.loss), *parts.cbs, *choosing(recipe), *cbs])
+    return learn.remove_cbs(ProgressCallback)
+
+
+def choosing(recipe):
+    best = [KeepBest()] if recipe.keep == "best" else []
+    return best + ([EarlyStoppingCallback("accuracy", patience=recipe.patience)] if recipe.patience else [])
+
+
+def scheduler(schedule, batches, n=1):
+    "fastai's ParamScheduler moved by our schedule: batch i of an epoch belongs to its step i // n"
+    def step_at(pct):
+        epoch, i = divmod(round(pct * schedule.epochs * batches), batches)
+        return epoch * schedule.per_epoch + i // n
+
+    scheds = {"lr": lambda pct: schedule(step_at(pct))}
+    if schedule.mom: scheds["mom"] = lambda pct: schedule.mom(step_at(pct), schedule)
+    return ParamScheduler(scheds)
+
+
+def fit(learn, parts):
+    "Train for the schedule's epochs; the scheduler sets the learning rate of each step"
+    learn.fit(parts.schedule.epochs, cbs=scheduler(parts.schedule, len(learn.dls.train), parts.opt.batches))
+    return learn
+
+
+def make_plan(recipe, source, batches, device="cpu", folder=None):
+    return Plan(recipe, recipe.make_tricks(), len(source.classes), len(source.of("train")), batches, device, folder)

@@ -1,0 +1,152 @@
+"""timm models: made plainly, and started from weights that are never a pickle."""
+import json
+import urllib.error
+import urllib.request
+from hashlib import sha256
+from pathlib import Path
+
+import timm
+import torch
+from safetensors import SafetensorError, safe_open
+from timm.models import get_arch_pretrained_cfgs, is_model, split_model_name_tag
+from torch import nn
+
+from .errors import UserError, nearest, plural
+from .rand import INIT, draw, seeded
+
+NORMS = nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm
+
+
+def check_arch(arch):
+    "Raise UserError unless timm can make `arch` (`name` or `name.tag`)"
+    name, tag = split_model_name_tag(arch)
+    if not is_model(name): raise UserError(f"timm has no model {arch!r}{nearest(name, timm.list_models())}")
+    tags = [t for t in get_arch_pretrained_cfgs(name)] if tag else []
+    if tag and f"{name}.{tag}" not in tags and tag not in tags:
+        raise UserError(f"timm's {name} has no weights tagged {tag!r}{nearest(tag, [t.split('.')[-1] for t in tags])}")
+
+
+def arch_cfg(arch): return timm.get_pretrained_cfg(arch)
+
+
+def stats(recipe):
+    "(mean, std) of the weights that training starts from, else of the architecture's own"
+    meta = read_meta(recipe.weights) if recipe.weights else {}
+    cfg = arch_cfg(recipe.arch)
+    return tuple(meta.get("mean") or cfg.mean), tuple(meta.get("std") or cfg.std)
+
+
+def read_meta(file):
+    "What a run wrote about its weights: arch, classes, size, mean, std; {} for weights from elsewhere"
+    with open_weights(file) as f: text = (f.metadata() or {}).get("fastricks", "{}")
+    try: return dict(json.loads(text))
+    except ValueError: return {}
+
+
+def open_weights(file):
+    "A safetensors file, or one sentence why not"
+    path = Path(file)
+    if not path.is_file(): raise UserError(f"--weights {file}: there is no such file")
+    if path.suffix in (".pth", ".pt", ".bin", ".ckpt", ".pkl"):
+        raise UserError(f"--weights {file} is a pickle, which can run code when it is loaded: convert it where you trust it, with "
+                        "safetensors.torch.save_file(torch.load(file, weights_only=True), 'weights.safetensors')")
+    try: return safe_open(str(path), "pt")
+    except (SafetensorError, OSError) as e: raise UserError(f"--weights {file} is not a safetensors file ({e})") from None
+
+
+def file_hash(file):
+    "SHA-256 of a file, by which weights enter a run's identity"
+    with open(file, "rb") as f: return sha256(f.read()).hexdigest()
+
+
+def build(arch, classes, seed=0, weights=None, kwargs=None):
+    """A timm model with a plain linear head and no hidden trick; `weights` a safetensors file or None.
+
+    New parameters (all of them, or just a new head) are drawn from `seed`. Returns (model, lines about the weights).
+    """
+    with seeded(draw(INIT, seed)):
+        if weights is None: return plain_init(make(arch, classes, kwargs)), []
+        return load(arch, classes, weights, kwargs)
+
+
+def make(arch, classes, kwargs=None, **more):
+    try: return timm.create_model(arch, num_classes=classes, **(kwargs or {}), **more)
+    except (RuntimeError, ValueError, TypeError) as e: raise UserError(f"timm can't make {arch}: {first_line(e)}") from None
+
+
+def first_line(e): return str(e).strip().split("\n")[0]
+
+
+@torch.no_grad()
+def plain_init(model):
+    "Undo timm's zero γ (its ResNets have it unless told otherwise): a trick must be asked for"
+    for m in model.modules():
+        if isinstance(m, NORMS) and m.weight is not None and not m.weight.any(): nn.init.ones_(m.weight)
+    return model
+
+
+def load(arch, classes, file, kwargs=None):
+    "timm's own loading from a local file: a classifier of another size is made anew, all else must fit"
+    with open_weights(file) as f: shapes = {k: tuple(f.get_slice(k).get_shape()) for k in f.keys()}  # noqa: SIM118
+    head = as_tuple(arch_cfg(arch).classifier)
+    rows = next((shapes[f"{h}.weight"][0] for h in head if f"{h}.weight" in shapes), 0)
+    overlay = dict(file=str(file), num_classes=rows or classes)
+    try: model = make(arch, classes, kwargs, pretrained=True, pretrained_cfg_overlay=overlay)
+    except UserError: raise UserError(misfit(arch, classes, file, shapes, kwargs)) from None
+    return model, load_lines(model, head, rows, classes, shapes, file)
+
+
+def as_tuple(x): return x if isinstance(x, tuple) else (x,) if x else ()
+
+
+def load_lines(model, head, rows, classes, shapes, file):
+    own = model.state_dict()
+    loaded = sum(k in shapes and tuple(own[k].shape) == shapes[k] for k in own)
+    lines = [f"loaded {plural(loaded, 'tensor')} of {len(own)} from {Path(file).name}"]
+    if rows != classes:
+        was = f"the file's is of {plural(rows, 'class', 'classes')}" if rows else "the file has none"
+        lines.append(f"not loaded: the head {', '.join(head)}, made new for {plural(classes, 'class', 'classes')} ({was})")
+    if extra := sorted(set(shapes) - set(own)): lines.append(f"not used from the file: {plural(len(extra), 'tensor')}, as {extra[0]}")
+    return lines
+
+
+def misfit(arch, classes, file, shapes, kwargs):
+    "Why a file does not fit: how many tensors, and the first"
+    own = make(arch, classes, kwargs).state_dict()
+    missing = [k for k in own if k not in shapes]
+    wrong = [k for k in own if k in shapes and tuple(own[k].shape) != shapes[k]]
+    first = (f"{wrong[0]} is {shapes[wrong[0]]}, not {tuple(own[wrong[0]].shape)}" if wrong
+             else f"{missing[0]} is not in it" if missing else "unknown tensors")
+    return f"--weights {file} does not fit {arch}: {plural(len(missing), 'tensor')} missing, {len(wrong)} of another shape ({first})"
+
+
+def hub_file(arch):
+    """The safetensors file of timm's weights: from the hub's local cache, or downloaded.
+
+    Without network it says so within seconds, where the hub's own client would retry for most of a minute.
+    """
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+    from huggingface_hub.constants import ENDPOINT, HF_HUB_OFFLINE
+    cfg = arch_cfg(arch)
+    if not cfg.hf_hub_id: raise UserError(f"timm has no safetensors weights for {arch}: use --weights FILE.safetensors or --no-pretrained")
+    cached = try_to_load_from_cache(cfg.hf_hub_id, "model.safetensors")
+    if isinstance(cached, str): return cached
+    if HF_HUB_OFFLINE or not reachable(ENDPOINT): raise UserError(
+        f"the weights of {arch} are not on this machine and {ENDPOINT} can't be reached: "
+        "give --weights FILE.safetensors, or --no-pretrained to train from scratch")
+    try: return hf_hub_download(cfg.hf_hub_id, "model.safetensors")
+    except Exception as e: raise UserError(f"the weights of {arch} could not be downloaded ({type(e).__name__}: {first_line(e)}): "
+                                           "give --weights FILE.safetensors or --no-pretrained") from None
+
+
+def reachable(url, timeout=5):
+    try: urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=timeout).close()
+    except urllib.error.HTTPError: return True
+    except (OSError, ValueError): return False
+    return True
+
+
+def start_file(recipe):
+    "The file that training starts from: --weights, timm's own, or None from scratch"
+    if recipe.weights: return recipe.weights
+    return hub_file(recipe.arch) if recipe.pretrained else None

@@ -1,0 +1,130 @@
+"""The run folder: what was trained, how, and what came out. Reports need nothing else."""
+import csv
+import io
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from .errors import UserError
+from .trick import schedules
+
+
+def write(path, data):
+    "Write a file whole or not at all: a temporary file beside it, then a rename"
+    path = Path(path)
+    tmp = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(tmp, "wb") as f:
+            f.write(data if isinstance(data, bytes) else data.encode())
+            f.flush(); os.fsync(f.fileno())
+        os.replace(tmp, path)
+    finally: tmp.unlink(missing_ok=True)
+
+
+def write_json(path, obj): write(path, json.dumps(obj, indent=2, ensure_ascii=False) + "\n")
+def read_json(path): return json.loads(Path(path).read_text())
+
+
+def rows_to_csv(rows):
+    out = io.StringIO()
+    if rows:
+        w = csv.DictWriter(out, list(dict.fromkeys(k for r in rows for k in r)), lineterminator="\n")
+        w.writeheader(); w.writerows(rows)
+    return out.getvalue()
+
+
+def trick_words(recipe):
+    "The tricks that are on, or `baseline`; the recipe's own schedule goes without saying"
+    return list(recipe.tricks) or ["baseline"]
+
+
+def base_name(recipe, source_name):
+    "Readable name of a recipe without its seed: data-arch-tricks, safe in a shell and in a path"
+    arch, tricks = recipe.arch.split(".")[0], "-".join(trick_words(recipe))
+    name = "-".join(filter(None, [source_name, arch, recipe.recipe if recipe.recipe != "" else "", tricks]))
+    return "".join(c if c.isalnum() or c in "-_." else "_" for c in name)[:100].lstrip(".-")
+
+
+class Run:
+    "A run folder that is being written. `status.json` says `unfinished` until the last file is there"
+    def __init__(self, folder): self.folder = Path(folder)
+
+    @classmethod
+    def create(cls, recipe, source_name, identity):
+        "Make a new folder under --out; `--name` must be free, a made name gets a number"
+        out = Path(recipe.out)
+        base = recipe.name or f"{base_name(recipe, source_name)}-s{recipe.seed}"
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            run = cls(claim(out, base, fixed=bool(recipe.name)))
+        except OSError as e: raise UserError(f"--out {out}: can't make a run folder there ({e.strerror})") from None
+        run.start(recipe, identity)
+        return run
+
+    def start(self, recipe, identity):
+        self.status("unfinished", pid=os.getpid())
+        write_json(self.folder / "recipe.json", {"recipe": asdict(recipe), **identity})
+        write_json(self.folder / "environment.json", environment(recipe.device))
+
+    @property
+    def name(self): return self.folder.name
+
+    def path(self, name): return self.folder / name
+
+    def status(self, word, **more):
+        write_json(self.folder / "status.json", {"status": word, "time": time.strftime("%Y-%m-%d %H:%M:%S"), **more})
+
+    def log(self, line):
+        with open(self.folder / "log.txt", "a") as f: f.write(line.rstrip() + "\n")
+
+
+def claim(out, base, fixed):
+    "A folder that nobody else has: mkdir either makes it or fails"
+    for n in range(1, 10_000):
+        folder = out / (base if n == 1 else f"{base}-{n}")
+        try: folder.mkdir(); return folder
+        except FileExistsError:
+            if fixed: raise UserError(f"--name {base}: {folder} is there already; choose another name") from None
+    raise UserError(f"{out} has 10,000 runs called {base}: choose another --out")
+
+
+def environment(device):
+    "Versions, device and git state: what a number was measured with"
+    from importlib.metadata import version
+    packages = "torch torchvision fastai timm wandb numpy pillow safetensors".split()
+    return {"fastricks": version("fastricks"), "python": platform.python_version(), **{p: version(p) for p in packages},
+            "platform": platform.platform(), "cpu": cpu_name(), "cores": os.cpu_count(), "device": device_name(device), "git": git_state()}
+
+
+def cpu_name():
+    try: return next(x.split(":")[1].strip() for x in Path("/proc/cpuinfo").read_text().splitlines() if x.startswith("model name"))
+    except (OSError, StopIteration): return platform.processor() or platform.machine()
+
+
+def device_name(device):
+    import torch
+    return torch.cuda.get_device_name(device) if str(device).startswith("cuda") else str(device)
+
+
+def git_state():
+    "Revision of the code, and whether it was changed; {} where there is no git"
+    def git(*a):
+        r = subprocess.run(["git", *a], cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10)
+        return r.stdout.strip() if r.returncode == 0 else None
+    try: return {"revision": rev, "changed": bool(git("status", "--porcelain"))} if (rev := git("rev-parse", "HEAD")) else {}
+    except (OSError, subprocess.SubprocessError): return {}
+
+
+def tricks_config(recipe):
+    "The recipe as W&B's config: nested, with `tricks.NAME.key` for each trick in effect"
+    hidden = {"schedule", "tricks", "out", "name", "wandb"}
+    main = next(n for n in recipe.active if n in schedules())
+    return {**{k: v for k, v in asdict(recipe).items() if k not in hidden}, "schedule": main, "tricks": recipe.active}
+
+
+def argv(): return [Path(sys.argv[0]).name, *sys.argv[1:]]

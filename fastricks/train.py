@@ -1,0 +1,182 @@
+"""Recipe -> DataLoaders -> Learner -> fit -> run folder: one training from start to end."""
+import json
+import os
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from . import runs, tracking
+from .errors import UserError, plural
+from .recipe import identity
+
+
+@dataclass
+class Result:
+    "What a training leaves: the run's folder, its final metrics, and the fastai Learner"
+    folder: Path
+    metrics: dict
+    learn: object = None
+
+
+def settle_machine(recipe):
+    "Write the machine's part into the recipe: device, threads, and absolute paths"
+    import torch
+    device = recipe.device if recipe.device != "auto" else (
+        "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu")
+    if device == "cuda" and not torch.cuda.is_available(): raise UserError("--device cuda: torch sees no CUDA device here; use --device cpu")
+    if device == "mps" and not torch.backends.mps.is_available(): raise UserError("--device mps: torch sees no Metal device here; use --device cpu")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return replace(recipe, device=device, threads=recipe.threads or cores, data=absolute(recipe.data),
+                   weights=recipe.weights and absolute(recipe.weights), classes=recipe.classes and absolute(recipe.classes))
+
+
+def absolute(text): return str(Path(text).resolve()) if Path(text).exists() else text
+
+
+def open_data(recipe, check=True, say=print):
+    "The recipe's Source; with `check`, unreadable images are found and left out first"
+    from .data.open import open_source
+    from .data.scan import drop_unreadable
+    source = open_source(recipe.data, recipe.classes, recipe.per_class, recipe.valid)
+    if recipe.keep == "best" or recipe.patience: needs_valid(source)
+    if check: source = drop_unreadable(source, recipe.max_bad, recipe.threads)
+    for line in source.notes: say(line)
+    return source
+
+
+def needs_valid(source):
+    if not source.of("valid"): raise UserError("--keep best and --patience choose by a validation split, and there is none")
+
+
+def describe(source):
+    "`digits: 10 classes; 1,293 train, 144 validation and 360 test images`"
+    n = {s: len(source.of(s)) for s in ("train", "valid", "test")}
+    parts = [f"{n['train']:,} train"] + [f"{n[s]:,} {word}" for s, word in (("valid", "validation"), ("test", "test")) if n[s]]
+    return f"{source.name}: {plural(len(source.classes), 'class', 'classes')}; {' and '.join([', '.join(parts[:-1]), parts[-1]])} images"
+
+
+def train(recipe, say=print):
+    """Train one recipe and return its Result; the run's folder holds everything.
+
+    Raises UserError for what the user can mend; whatever goes wrong later, the folder says how far it came.
+    """
+    import torch
+    recipe = settle_machine(recipe)
+    if recipe.wandb: tracking.resolve_mode(recipe.wandb)
+    from .model import check_arch, file_hash, open_weights
+    check_arch(recipe.arch)
+    if recipe.weights: open_weights(recipe.weights)
+    torch.set_num_threads(recipe.threads)
+    source = open_data(recipe, say=say)
+    from .data.source import fingerprint
+    ids = {"identity": identity(recipe, fingerprint(source), recipe.weights and file_hash(recipe.weights)),
+           "data": {"fingerprint": fingerprint(source), "name": source.name, **{s: len(source.of(s)) for s in ("train", "valid", "test")}}}
+    parts, dls = prepare(recipe, source)
+    run = runs.Run.create(recipe, source.name, ids)
+    try: return carry_out(recipe, source, parts, dls, run, say)
+    except BaseException as e:
+        run.status("interrupted" if isinstance(e, KeyboardInterrupt) else "failed", reason=f"{type(e).__name__}: {e}".split("\n")[0])
+        raise
+
+
+def prepare(recipe, source):
+    "Everything that can be wrong is found here, before there is a run folder: weights, schedule, model, loaders"
+    from .data.loader import make_dls
+    from .learner import make_parts, make_plan
+    from .model import stats
+    dls = make_dls(source, recipe, *stats(recipe), recipe.device)
+    return make_parts(recipe, make_plan(recipe, source, len(dls.train), recipe.device)), dls
+
+
+def carry_out(recipe, source, parts, dls, run, say):
+    "Fit, evaluate, write; the W&B run is closed whatever happens"
+    from .callbacks.history import History
+    from .callbacks.screen import Screen
+    from .learner import fit, make_learner
+    tell = teller(run, say)
+    for line in [f"{run.folder}", describe(source), *source.notes, *parts.lines]: tell(line)
+    wb = start_wandb(recipe, source, run)
+    screen = Screen(log=run.log)
+    start = time.perf_counter()
+    try:
+        history = History(lambda rows: runs.write(run.path("history.csv"), runs.rows_to_csv(rows)))
+        learn = make_learner(dls, parts, recipe, [history, screen, *wandb_callbacks(wb)])
+        fit(learn, parts)
+        final = finish(recipe, source, learn, run, time.perf_counter() - start)
+        tracking.finish(wb, summary(final), {"lr": run.path("lr.png")})
+    except BaseException:
+        screen.stop()
+        tracking.finish(wb, {}, {})
+        raise
+    return Result(run.folder, final, learn)
+
+
+def teller(run, say):
+    def tell(line): say(line); run.log(line)
+    return tell
+
+
+def start_wandb(recipe, source, run):
+    return tracking.start(tracking.resolve_mode(recipe.wandb), run.folder, run.name, None, runs.base_name(recipe, source.name),
+                          runs.trick_words(recipe), runs.tricks_config(recipe))
+
+
+def wandb_callbacks(wb):
+    if wb is None: return []
+    from .callbacks.wandb_log import WandbLog
+    return [WandbLog(wb)]
+
+
+def summary(final):
+    "Final metrics as W&B's summary: test/accuracy, test/loss …"
+    names = {"top1": "accuracy", "top5": "top5", "loss": "loss", "n": "n"}
+    return {f"{final['split']}/{names[k]}": final[k] for k in names} | {"seconds": final["seconds"]}
+
+
+def finish(recipe, source, learn, run, seconds):
+    "Final numbers on the final weights, and the files that hold them; `status.json` comes last"
+    from .evaluate import metrics, predict, prediction_rows
+    from .plots import plot_lr
+    split = source.eval_split
+    start = time.perf_counter()
+    logits, labels = predict(learn, learn.dls.test if split == "test" else learn.dls.valid)
+    rows = learn.history.rows
+    final = {"split": split, **metrics(logits, labels), "epochs": len(rows), "seconds": round(seconds, 2),
+             "train_seconds": round(sum(r["seconds"] for r in rows), 2), "eval_seconds": round(time.perf_counter() - start, 2),
+             "images_per_s": round(len(rows) * len(source.of("train")) / sum(r["seconds"] for r in rows), 1)}
+    runs.write(run.path("predictions.csv"), runs.rows_to_csv(prediction_rows(source.of(split), logits, labels, source.classes)))
+    save_weights(recipe, source, learn, run)
+    plot_lr({run.name: learn.recorder.hps["lr"]}, run.path("lr.png"), per_epoch=len(learn.dls.train))
+    if source.skipped: runs.write(run.path("skipped.csv"), runs.rows_to_csv([{"image": n, "reason": r} for n, r in source.skipped]))
+    runs.write_json(run.path("metrics.json"), final)
+    run.status("finished")
+    return final
+
+
+def save_weights(recipe, source, learn, run):
+    "model.safetensors with all that is needed to use it: arch, classes, size, mean, std"
+    from safetensors.torch import save
+    from .model import stats
+    mean, std = stats(recipe)
+    meta = {"arch": recipe.arch, "classes": list(source.classes), "size": recipe.size, "resize": recipe.resize, "mean": mean, "std": std}
+    state = {k: v.detach().cpu().contiguous() for k, v in learn.model.state_dict().items()}
+    runs.write(run.path("model.safetensors"), save(state, {"fastricks": json.dumps(meta)}))
+
+
+def last_screen(recipe, result, source_line=""):
+    "What was trained, how well, where it lies, and what to do next"
+    m, word = result.metrics, {"test": "test", "valid": "validation (there is no test set)"}[result.metrics["split"]]
+    tricks = "+".join(str(t) for t in recipe.make_tricks())
+    more = "" if recipe.tricks else " -t warmup+cosine+label_smoothing"
+    sync = tracking.sync_command(result.folder)
+    return [
+        "",
+        f"trained   {recipe.arch} {'from scratch' if recipe.from_scratch else 'from pre-trained weights'} with {tricks}, "
+        f"{plural(m['epochs'], 'epoch')} in {m['train_seconds']:,.0f} s ({m['images_per_s']:,.0f} images/s)",
+        f"accuracy  {m['top1']:.2%} {word}: {m['correct']:,} of {m['n']:,} right, top-5 {m['top5']:.2%}, cross-entropy {m['loss']:.4f}",
+        f"run       {result.folder}",
+        "next      " + (f"python train.py --data {recipe.data}{more}  # the same with tricks" if more
+                        else f"python train.py --data {recipe.data} -t none  # the same without tricks"),
+        f"          python train.py --recipe {result.folder} --seed {recipe.seed + 1}  # again, with another seed",
+        f"          {sync}  # send it to W&B" if sync else "          fastricks tricks  # what else there is",
+    ]

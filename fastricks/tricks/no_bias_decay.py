@@ -1,0 +1,23 @@
+from dataclasses import dataclass
+
+from fastricks.errors import UserError
+from fastricks.trick import Group, Trick
+
+
+@dataclass(frozen=True)
+class NoBiasDecay(Trick):
+    "Weight decay only for the weights of convolutions and linear layers; none for biases, norms and all else."
+    source = "arXiv 1812.01187 §3.1; Jia et al., arXiv 1807.11205"
+    formula = "wd_p = wd if p is the weight of a conv or linear module, else 0"
+
+    def check(self, recipe, tricks):
+        if not recipe.wd: raise UserError("no_bias_decay needs --wd > 0: without weight decay it changes nothing")
+
+    def groups(self, groups, model, plan):
+        from fastricks.groups import is_weight
+        yes = is_weight(model)
+        out = []
+        for g in groups:
+            out += [Group("conv and linear weights", [p for p in g.params if yes(p)], g.wd),
+                    Group("biases, norms and the rest", [p for p in g.params if not yes(p)], 0.)]
+        return [g for g in out if g.params]
