@@ -32,7 +32,7 @@ def card(name):
              *wrapped("source", cls.source), *wrapped("costs", cls.cost), *wrapped("instead of", instead_of(cls)),
              *(o for n, why in cls.conflicts.items() for o in wrapped("not with", f"{n}: {why}"))]
     keys = [x for f in fields(cls) for x in key_lines(f)]
-    return lines + (["", "keys"] + keys if keys else []) + ["", f"use       -t {name}" + example(cls)]
+    return lines + (["", "keys", *keys] if keys else []) + ["", f"use       -t {name}" + example(cls)]
 
 
 def wrapped(head, text):

@@ -1,7 +1,7 @@
 """The Typer app: one function a verb. Light: what needs torch is imported when it is needed."""
 import inspect
 import sys
-from typing import Annotated, Optional, get_type_hints
+from typing import Annotated, get_type_hints
 
 import typer
 
@@ -11,7 +11,7 @@ from .recipe import Recipe, flag_of, options, resolve
 app = typer.Typer(name="fastricks", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
                   rich_markup_mode=None, help="Train image classifiers with the bag of tricks, and see which of them pay.")
 
-Tricks = Annotated[Optional[list[str]], typer.Option(  # noqa: UP045 (Typer reads it)
+Tricks = Annotated[list[str] | None, typer.Option(
     "--tricks", "-t", metavar="TRICKS", help="tricks to add, as warmup+cosine+mixup:alpha=.4; -t=-NAME takes one away, -t none all",
     show_default=False)]
 Debug = Annotated[bool, typer.Option("--debug", help="show the traceback of an error")]
@@ -35,8 +35,7 @@ def recipe_param(f, kind):
 def with_recipe(fn):
     "Give a command `(given, selection, recipe, …)` the options of all Recipe fields"
     hints = get_type_hints(Recipe)
-    params = [recipe_param(f, hints[f.name] if type(None) in getattr(hints[f.name], "__args__", ()) else Optional[hints[f.name]])
-              for f in options()]
+    params = [recipe_param(f, hints[f.name] | None) for f in options()]
     own = [p for n, p in inspect.signature(fn).parameters.items() if n != "given"]
 
     def command(**kw):
@@ -51,7 +50,8 @@ def with_recipe(fn):
 @app.command()
 @with_recipe
 def train(given,
-          recipe: Annotated[Optional[str], typer.Option(metavar="NAME", help="a named recipe (see `fastricks recipes`), or a run folder to repeat")] = None,  # noqa: UP045
+          recipe: Annotated[str | None, typer.Option(
+              metavar="NAME", help="a named recipe (see `fastricks recipes`), or a run folder to repeat")] = None,
           tricks: Tricks = None,
           explain: Annotated[bool, typer.Option("--explain", help="say what would be done, draw the learning rate, don't train")] = False,
           debug: Debug = False):
@@ -61,13 +61,14 @@ def train(given,
     if explain:
         from .explain import explain as say_all
         return say_all(r)
-    from .train import last_screen, train as run
+    from .train import last_screen
+    from .train import train as run
     result = run(r)
     for line in last_screen(r, result): print(line)
 
 
 @app.command()
-def tricks(name: Annotated[Optional[str], typer.Argument(help="a trick's name, for its card")] = None, debug: Debug = False):  # noqa: UP045
+def tricks(name: Annotated[str | None, typer.Argument(help="a trick's name, for its card")] = None, debug: Debug = False):
     """List the tricks, a row each, or show the card of one."""
     from .cards import card, trick_list
     for line in card(name) if name else trick_list(): print(line)
@@ -83,7 +84,7 @@ def recipes(debug: Debug = False):
 @app.command()
 def prepare(source: Annotated[str, typer.Argument(help="Food-101's archive (tgz, or Kaggle's zip), or the unpacked folder")],
             target: Annotated[str, typer.Argument(help="folder to write train/ and test/ to")],
-            classes: Annotated[Optional[str], typer.Option(help="only these: names joined by commas, a file, or food-101-21")] = None,  # noqa: UP045
+            classes: Annotated[str | None, typer.Option(help="only these: names joined by commas, a file, or food-101-21")] = None,
             copy: Annotated[bool, typer.Option("--copy", help="copy files of an unpacked folder instead of linking them")] = False,
             debug: Debug = False):
     """Unpack and split a downloaded Food-101 into train/ and test/; run it again to finish what was interrupted."""

@@ -3,7 +3,7 @@ from pathlib import Path
 
 from .errors import plural
 from .groups import count
-from .learner import make_parts, make_plan, settings
+from .learner import make_parts, make_plan
 from .plots import plot_lr
 from .recipe import flag_of, options
 from .runs import base_name
@@ -62,7 +62,8 @@ def arithmetic(recipe, plan, parts):
     "Images, batches, steps; the effective batch; where the learning rate comes from"
     s, o = parts.schedule, parts.opt
     last = plan.n_train - (plan.batches - 1) * recipe.batch_size
-    return ["steps", f"  {plural(plan.n_train, 'image')} / batch {recipe.batch_size} = {plural(plan.batches, 'batch', 'batches')} an epoch (the last of {last})",
+    return ["steps", f"  {plural(plan.n_train, 'image')} / batch {recipe.batch_size} = "
+            f"{plural(plan.batches, 'batch', 'batches')} an epoch (the last of {last})",
             f"  {plural(o.batches, 'batch', 'batches')} a step: effective batch {recipe.batch_size * o.batches}, "
             f"{plural(s.per_epoch, 'step')} an epoch, {s.total:,} in {plural(s.epochs, 'epoch')}",
             f"  learning rate {recipe.lr:g}" + (f" scaled to {o.lr:g}" if o.lr != recipe.lr else "")
@@ -73,10 +74,7 @@ def arithmetic(recipe, plan, parts):
 def curve(lrs, per_epoch):
     "The learning rate drawn in the terminal"
     import plotext as plt
-    plt.clear_figure(); plt.theme("clear"); plt.plot_size(90, 16)
-    plt.plot([i / per_epoch for i in range(len(lrs))], lrs, marker="braille")
-    plt.xlabel("epoch"); plt.title("learning rate")
-    return plt.build().split("\n")
-
-
-__all__ = ["explain", "settings"]
+    fig = plt.figure
+    fig.clear(); fig.plot_size(90, 16); fig.title("learning rate"); fig.label("epoch", "x")
+    fig.draw(fig.signal([i / per_epoch for i in range(len(lrs))], lrs, marker="braille").lines())
+    return plt.uncolorize(fig.build().string()).split("\n")

@@ -10,6 +10,7 @@ from fastai.learner import Learner
 from fastai.losses import CrossEntropyLossFlat
 from fastai.metrics import accuracy
 from fastai.optimizer import OptimWrapper
+from fastcore.basics import noop
 
 from .callbacks.keep_best import KeepBest
 from .callbacks.seeds import Seeds
@@ -33,6 +34,7 @@ class Parts:
     groups: list
     schedule: Schedule
     cbs: list
+    choosers: list        # callbacks that pick weights or stop by the validation split
     lines: list           # what the weights' loading said
 
 
@@ -61,7 +63,7 @@ def make_parts(recipe, plan, load=True):
     model = chain(tricks, "model", model, plan)
     groups = chain(tricks, "groups", all_params(model, opt.wd), model, plan)
     cbs = [c for hook in ("on_batch", "on_loss", "on_step", "on_precision") for c in chain(tricks, hook, [], plan)]
-    return Parts(model, chain(tricks, "loss", CrossEntropyLossFlat(), plan), opt, groups, schedule, cbs, lines)
+    return Parts(model, chain(tricks, "loss", CrossEntropyLossFlat(), plan), opt, groups, schedule, cbs, choosers(recipe), lines)
 
 
 def make_learner(dls, parts, recipe, cbs=()):
@@ -69,11 +71,12 @@ def make_learner(dls, parts, recipe, cbs=()):
     learn = Learner(dls, parts.model, loss_func=CrossEntropyLossFlat(), metrics=accuracy, lr=parts.opt.lr,
                     wd=[g.wd for g in parts.groups], splitter=lambda m: [g.params for g in parts.groups],
                     opt_func=partial(OptimWrapper, opt=OPTIMIZERS[recipe.opt]),
-                    cbs=[Seeds(recipe.seed), TrainLoss(parts.loss), *parts.cbs, *choosing(recipe), *cbs])
+                    cbs=[Seeds(recipe.seed), TrainLoss(parts.loss), *parts.cbs, *cbs])
+    learn.logger = noop  # the rows are Screen's
     return learn.remove_cbs(ProgressCallback)
 
 
-def choosing(recipe):
+def choosers(recipe):
     best = [KeepBest()] if recipe.keep == "best" else []
     return best + ([EarlyStoppingCallback("accuracy", patience=recipe.patience)] if recipe.patience else [])
 
@@ -91,7 +94,7 @@ def scheduler(schedule, batches, n=1):
 
 def fit(learn, parts):
     "Train for the schedule's epochs; the scheduler sets the learning rate of each step"
-    learn.fit(parts.schedule.epochs, cbs=scheduler(parts.schedule, len(learn.dls.train), parts.opt.batches))
+    learn.fit(parts.schedule.epochs, cbs=[scheduler(parts.schedule, len(learn.dls.train), parts.opt.batches), *parts.choosers])
     return learn
 
 

@@ -21,7 +21,7 @@ def check_arch(arch):
     "Raise UserError unless timm can make `arch` (`name` or `name.tag`)"
     name, tag = split_model_name_tag(arch)
     if not is_model(name): raise UserError(f"timm has no model {arch!r}{nearest(name, timm.list_models())}")
-    tags = [t for t in get_arch_pretrained_cfgs(name)] if tag else []
+    tags = list(get_arch_pretrained_cfgs(name)) if tag else []
     if tag and f"{name}.{tag}" not in tags and tag not in tags:
         raise UserError(f"timm's {name} has no weights tagged {tag!r}{nearest(tag, [t.split('.')[-1] for t in tags])}")
 
@@ -90,10 +90,17 @@ def load(arch, classes, file, kwargs=None):
     with open_weights(file) as f: shapes = {k: tuple(f.get_slice(k).get_shape()) for k in f.keys()}  # noqa: SIM118
     head = as_tuple(arch_cfg(arch).classifier)
     rows = next((shapes[f"{h}.weight"][0] for h in head if f"{h}.weight" in shapes), 0)
-    overlay = dict(file=str(file), num_classes=rows or classes)
+    overlay = dict(file=str(file), num_classes=rows or -1)  # another number: timm leaves the classifier out
     try: model = make(arch, classes, kwargs, pretrained=True, pretrained_cfg_overlay=overlay)
     except UserError: raise UserError(misfit(arch, classes, file, shapes, kwargs)) from None
+    if missing(model, shapes, head): raise UserError(misfit(arch, classes, file, shapes, kwargs))
     return model, load_lines(model, head, rows, classes, shapes, file)
+
+
+def missing(model, shapes, head):
+    "Tensors of the body that the file lacks: timm lets them pass once the classifier differs"
+    return [k for k in model.state_dict() if k not in shapes and not k.endswith("num_batches_tracked")
+            and k.rpartition(".")[0] not in head]
 
 
 def as_tuple(x): return x if isinstance(x, tuple) else (x,) if x else ()

@@ -125,7 +125,8 @@ def load_recipe(name):
     path = Path(name)
     file = path / "recipe.json" if path.is_dir() else path
     if not file.is_file():
-        raise UserError(f"no recipe is called {name!r}, and no such run folder is there{nearest(name, RECIPES) or '; recipes: ' + one_of(RECIPES)}")
+        near = nearest(name, RECIPES) or f"; recipes: {one_of(RECIPES)}"
+        raise UserError(f"no recipe is called {name!r}, and no such run folder is there{near}")
     return read_recipe(file)
 
 

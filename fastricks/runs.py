@@ -96,7 +96,7 @@ def claim(out, base, fixed):
 def environment(device):
     "Versions, device and git state: what a number was measured with"
     from importlib.metadata import version
-    packages = "torch torchvision fastai timm wandb numpy pillow safetensors".split()
+    packages = ["torch", "torchvision", "fastai", "timm", "wandb", "numpy", "pillow", "safetensors"]
     return {"fastricks": version("fastricks"), "python": platform.python_version(), **{p: version(p) for p in packages},
             "platform": platform.platform(), "cpu": cpu_name(), "cores": os.cpu_count(), "device": device_name(device), "git": git_state()}
 

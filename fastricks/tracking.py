@@ -15,8 +15,8 @@ OLD_MODES = {"run": "online", "dryrun": "offline"}
 CLOUD = {"api.wandb.ai", "api.forge.coreweave.com", "forge.coreweave.com"}  # one service under three names
 # W&B records argv, host, user, git remote, packages and all that is printed; any of them may hold a secret.
 # Settings rejects a name that it does not know, so that a setting lost in a later version cannot leak in silence.
-PRIVATE = dict(console="off", disable_git=True, disable_code=True, save_code=False, disable_job_creation=True,
-               x_disable_meta=True, x_save_requirements=False, host="")
+PRIVATE = {"console": "off", "disable_git": True, "disable_code": True, "save_code": False,
+           "disable_job_creation": True, "x_disable_meta": True, "x_save_requirements": False, "host": ""}
 
 OFFLINE = "logging offline; `wandb login --verify` checks the key and the connection"
 
@@ -86,7 +86,7 @@ def init(mode, timeout, tags, config, **kwargs):
     import wandb
     settings = wandb.Settings(**PRIVATE, silent=True, quiet=True, use_dot_wandb=False, reinit="create_new",
                               init_timeout=timeout, finish_timeout=8, finish_timeout_raises=True)
-    tags = list(dict.fromkeys(cut(t, 64) for t in tags if t)) or None
+    tags = list(dict.fromkeys(cut(t, 64) for t in tags or () if t)) or None
     run = wandb.init(mode=mode, tags=tags, config=config, settings=settings, **kwargs)
     run.define_metric("train/*", step_metric="step")
     run.define_metric("epoch/*", step_metric="epoch")
@@ -98,8 +98,9 @@ def start(mode, folder, name, project=None, group=None, tags=(), config=None, jo
     if mode == "disabled": return None
     if mode == "online" and not logged_in():
         say("W&B: not logged in (`wandb login`); logging offline"); mode = "offline"
-    facts = dict(timeout=timeout, dir=str(folder), name=cut(name, 128), group=cut(group, 128), tags=tags or (),
-                 project=project or os.environ.get("WANDB_PROJECT") or "fastricks", config=config, job_type=job_type)
+    facts = {"dir": os.path.abspath(folder), "name": cut(name, 128), "group": cut(group, 128), "tags": tags,
+             "project": project or os.environ.get("WANDB_PROJECT") or "fastricks", "config": config,
+             "job_type": job_type, "timeout": timeout}
     run = attempt(OFFLINE, init, "online", **facts) if mode == "online" else None
     return run or attempt("going on without it", init, "offline", **facts)
 
@@ -116,6 +117,9 @@ def define_best(run, row):
         run.define_metric(f"epoch/{key}", step_metric="epoch", summary=f"{best(key)},last")
 
 
+def write_summary(run, summary): run.summary.update(summary)
+
+
 def log_picture(run, name, path):
     import wandb
     run.log({name: wandb.Image(str(path))})
@@ -129,7 +133,7 @@ def close(run, exit_code):
 def finish(run, summary=None, pictures=None, exit_code=0, timeout=10):
     "Write the summary and the pictures (name -> path) and close the run, in `timeout` seconds at most"
     if run is None: return
-    attempt("no summary", run.summary.update, summary or {})
+    attempt("no summary", write_summary, run, summary or {})
     for name, path in (pictures or {}).items(): attempt(f"no picture {name}", log_picture, run, name, path)
     closing = Thread(target=attempt, args=("not closed", close, run, exit_code), daemon=True)
     closing.start()

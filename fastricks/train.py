@@ -21,10 +21,9 @@ class Result:
 def settle_machine(recipe):
     "Write the machine's part into the recipe: device, threads, and absolute paths"
     import torch
-    device = recipe.device if recipe.device != "auto" else (
-        "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu")
-    if device == "cuda" and not torch.cuda.is_available(): raise UserError("--device cuda: torch sees no CUDA device here; use --device cpu")
-    if device == "mps" and not torch.backends.mps.is_available(): raise UserError("--device mps: torch sees no Metal device here; use --device cpu")
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    device = recipe.device if recipe.device != "auto" else next(d for d in ("cuda", "mps", "cpu") if there[d])
+    if not there[device]: raise UserError(f"--device {device}: torch sees no such device here; use --device cpu")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return replace(recipe, device=device, threads=recipe.threads or cores, data=absolute(recipe.data),
                    weights=recipe.weights and absolute(recipe.weights), classes=recipe.classes and absolute(recipe.classes))
@@ -106,7 +105,7 @@ def carry_out(recipe, source, parts, dls, run, say):
         tracking.finish(wb, summary(final), {"lr": run.path("lr.png")})
     except BaseException:
         screen.stop()
-        tracking.finish(wb, {}, {})
+        tracking.finish(wb, exit_code=1)
         raise
     return Result(run.folder, final, learn)
 
@@ -156,6 +155,7 @@ def finish(recipe, source, learn, run, seconds):
 def save_weights(recipe, source, learn, run):
     "model.safetensors with all that is needed to use it: arch, classes, size, mean, std"
     from safetensors.torch import save
+
     from .model import stats
     mean, std = stats(recipe)
     meta = {"arch": recipe.arch, "classes": list(source.classes), "size": recipe.size, "resize": recipe.resize, "mean": mean, "std": std}
@@ -166,7 +166,7 @@ def save_weights(recipe, source, learn, run):
 def last_screen(recipe, result, source_line=""):
     "What was trained, how well, where it lies, and what to do next"
     m, word = result.metrics, {"test": "test", "valid": "validation (there is no test set)"}[result.metrics["split"]]
-    tricks = "+".join(str(t) for t in recipe.make_tricks())
+    tricks = "+".join(str(t) for t in recipe.make_tricks() if t.name in recipe.tricks) or "no trick"
     more = "" if recipe.tricks else " -t warmup+cosine+label_smoothing"
     sync = tracking.sync_command(result.folder)
     return [

@@ -26,14 +26,14 @@ class History(Callback):
         self.total, self.n = self.total + self.loss.detach() * n, self.n + n
 
     def after_train(self):
-        self.train_loss = float(self.total / max(self.n, 1))  # the one wait for the device an epoch
-        self.seconds = time.perf_counter() - self.start
+        self.mean_loss = float(self.total / max(self.n, 1))  # the one wait for the device an epoch
+        self.spent = time.perf_counter() - self.start
 
     def after_epoch(self):
         if not getattr(self, "trained", False): return  # learn.validate() ends an epoch too
         self.trained = False
         valid = dict(zip(self.recorder.metric_names[2:-1], self.learn.final_record[1:], strict=False))
-        self.rows.append({"epoch": self.learn.epoch + 1, "lr": self.opt.hypers[-1]["lr"], "train_loss": self.train_loss,
+        self.rows.append({"epoch": self.learn.epoch + 1, "lr": self.opt.hypers[-1]["lr"], "train_loss": self.mean_loss,
                           "valid_loss": valid.get("valid_loss"), "accuracy": valid.get("accuracy"),
-                          "seconds": round(self.seconds, 3), "images_per_s": round(self.n / self.seconds, 1)})
+                          "seconds": round(self.spent, 3), "images_per_s": round(self.n / self.spent, 1)})
         if self.write: self.write(self.rows)

@@ -5,7 +5,7 @@ from fastai.callback.tracker import TrackerCallback
 
 class KeepBest(TrackerCallback):
     "Remember the weights of the best validation accuracy (the first of equals), and put them back when training ends"
-    order, state = 58, None
+    order = 58
 
     def __init__(self, monitor="accuracy"): super().__init__(monitor=monitor)
 
@@ -17,5 +17,4 @@ class KeepBest(TrackerCallback):
 
     @torch.no_grad()
     def after_fit(self):
-        if self.state: self.learn.model.load_state_dict(self.state)
-        self.state = None
+        if hasattr(self, "state"): self.learn.model.load_state_dict(self.state)

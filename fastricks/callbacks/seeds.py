@@ -10,8 +10,11 @@ class Seeds(Callback):
     order = -100  # before anything that draws
 
     def __init__(self, seed=0): self.seed = seed
-    def before_train(self): self.dl.epoch = self.learn.epoch
-    def before_validate(self): self.dl.epoch = self.learn.epoch  # learn.tta counts its views there
+    def before_train(self): self.tell_epoch()
+    def before_validate(self): self.tell_epoch()  # learn.tta() counts its views there
+
+    def tell_epoch(self):
+        if hasattr(self.dl, "epoch"): self.dl.epoch = self.learn.epoch
 
     def before_batch(self):
         if not self.training: return

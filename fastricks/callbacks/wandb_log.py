@@ -1,0 +1,70 @@
+"""Every step and every epoch of a training to Weights & Biases."""
+import torch
+from fastai.callback.core import Callback
+
+from ..tracking import define_best, one_line, say
+
+
+def detached(parts): return {k: torch.as_tensor(v).detach() for k, v in parts.items()}
+
+
+def mean_parts(steps):
+    "Of each of the steps' scalars the mean over the step's batches"
+    for _, batches in steps:
+        for k in batches[0]: yield torch.stack([b[k].float() for b in batches]).mean()
+
+
+class WandbLog(Callback):
+    "Logs the lr and the loss of every step, and every row of `learn.history`, to a W&B `run`"
+    order, run_valid = 58, False  # after the history
+    every = 50  # steps between flushes: the device is waited for once, not fifty times
+    tracker, _stateattrs = None, ("tracker",)  # a run does not go into an exported learner
+
+    def __init__(self, run):
+        # not `self.run`: that is fastai's switch of a callback
+        self.tracker, self.pending, self.now, self.n_steps, self.sent = run, {}, None, 0, []
+
+    def before_fit(self): self.run = self.tracker is not None and not hasattr(self.learn, "lr_finder")
+
+    def after_pred(self):
+        step = vars(self.learn).get("step")
+        self.now = self.n_steps if step is None else step, self.opt.hypers[-1]["lr"]
+        if len(self.pending) >= self.every and self.now[0] not in self.pending: self.flush()
+
+    def after_step(self): self.n_steps += 1
+
+    def after_batch(self):
+        if self.now is None: return  # cancelled before the model ran
+        (step, lr), self.now = self.now, None
+        parts = {"loss": self.loss} | (vars(self.learn).get("loss_parts") or {})
+        self.pending.setdefault(step, (lr, []))[1].append(detached(parts))  # accumulation: several batches a step
+
+    def after_train(self): self.flush()
+    def after_fit(self): self.flush()  # what a cancelled epoch left
+
+    def after_epoch(self):
+        rows = getattr(vars(self.learn).get("history"), "rows", [])
+        new = [r for r in rows if not any(r is s for s in self.sent)]  # learn.validate() ends an epoch too
+        if new: self.safely(self.log_epochs, new)
+        self.sent = list(rows)
+
+    def flush(self):
+        "Log the steps that wait. For you to call where an exception has ended the fit."
+        pending, self.pending = self.pending, {}
+        if pending: self.safely(self.log_steps, pending)
+
+    def safely(self, log, what):
+        if self.tracker is None: return
+        try: log(what)
+        except Exception as e: self.tracker = say(f"W&B: {one_line(e)}; no longer logging to it")
+
+    def log_steps(self, pending):
+        means = iter(torch.stack(list(mean_parts(pending.values()))).tolist())
+        for step, (lr, batches) in pending.items():
+            self.tracker.log({"step": step, "train/lr": lr} | {f"train/{k}": next(means) for k in batches[0]})
+
+    def log_epochs(self, rows):
+        if not self.sent: define_best(self.tracker, rows[0])
+        for row in rows:
+            facts = {f"epoch/{k}": v for k, v in row.items() if k != "epoch" and v is not None}
+            self.tracker.log({"epoch": row["epoch"]} | facts)

@@ -1,0 +1,31 @@
+"""The user's cache folder, and small facts remembered in it."""
+import json
+import os
+from pathlib import Path
+
+
+def cache_dir():
+    "$FASTRICKS_CACHE, else fastricks/ in $XDG_CACHE_HOME, else ~/.cache/fastricks"
+    own, xdg = (os.environ.get(o) for o in ("FASTRICKS_CACHE", "XDG_CACHE_HOME"))
+    return Path(own).expanduser() if own else (Path(xdg) if xdg else Path.home()/".cache")/"fastricks"
+
+
+def recall(path):
+    "What `remember` wrote, or None where that is missing or broken"
+    try: return json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError): return None
+
+
+def remember(path, value):
+    "Writes `value` as JSON, whole or not at all; a cache that cannot be written is no error"
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(json.dumps(value))
+        os.replace(part, path)
+    except OSError: discard(part)
+
+
+def discard(path):
+    try: path.unlink()
+    except OSError: pass

@@ -1,0 +1,33 @@
+"""The image type of our DataBlocks: `DataBlock(blocks=(ImageBlock(cls=Photo), CategoryBlock), …)`."""
+import io
+from pathlib import Path
+
+import numpy as np
+from fastai.vision.core import PILImage
+from PIL import Image
+from torch import Tensor
+
+from .image import load_rgb, quiet, upright_rgb
+
+
+class Photo(PILImage):
+    "A `PILImage` of whatever `load_rgb` reads, a PIL image, a tensor or an encoded file's bytes"
+    @classmethod  # by these types fastai knows what `learn.predict` may be given
+    def create(cls, x: Path | str | Tensor | np.ndarray | bytes | Image.Image, **kwargs): return cls(rgb_of(x))
+
+
+def rgb_of(x):
+    if isinstance(x, Image.Image): return of_pil(x)
+    if isinstance(x, Tensor): return load_rgb(of_tensor(x))
+    return load_rgb(io.BytesIO(x) if isinstance(x, bytes) else x)
+
+
+def of_pil(im):
+    with quiet(): return upright_rgb(im)
+
+
+def of_tensor(x):
+    "uint8 [h, w, c] of a tensor [c, h, w] or [h, w, c], whose floats go from 0 to 1"
+    x = np.asarray(x.detach().cpu().as_subclass(Tensor))
+    if x.ndim == 3 and x.shape[0] in (1, 3) and x.shape[2] not in (1, 3): x = x.transpose(1, 2, 0)
+    return x if x.dtype.kind != "f" else (x*255).round().clip(0, 255).astype(np.uint8)

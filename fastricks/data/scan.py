@@ -1,0 +1,97 @@
+"""Every image file is decoded once before the first step, so that no broken one stops a run in its middle."""
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from hashlib import blake2b
+from pathlib import Path
+
+from ..errors import UserError, plural
+from .cache import cache_dir, recall, remember
+from .source import is_path
+
+CHUNK = 64
+MANY = 5000  # images whose check takes so long that the user is told
+VERSION = 1  # of what is remembered
+
+
+def drop_unreadable(source, max_bad=.01, threads=None, cache=None, say=None):
+    "`source` without the images that cannot be read. `cache`: folder of what is remembered, the user's own if None"
+    if not 0 <= max_bad <= 1: raise UserError(f"--max-bad {max_bad}: give a fraction from 0 to 1")
+    files = [o for o in source.items if is_path(o.image)]
+    bad = find_bad(files, threads, Path(cache or cache_dir())/"scan", say) if files else []
+    return without(source, bad, len(files), max_bad) if bad else source
+
+
+def find_bad(files, threads, folder, say=None):
+    "[(name, reason)] of unreadable files; those found well before are believed, those found bad are tried again"
+    record = folder/f"{state(files)}.json"
+    known = recall(record)
+    suspects = files if not is_names(known) else [o for o in files if o.name in {*known}]
+    if say and len(suspects) > MANY: say(f"checking {len(suspects):,} images, once")
+    bad = check(suspects, threads or min(8, cores()))
+    names = [name for name, _ in bad]
+    if names != known: remember(record, names)
+    return bad
+
+
+def is_names(x): return isinstance(x, list) and all(isinstance(o, str) for o in x)
+def cores(): return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def state(files):
+    "One hash of names, sizes and times, which changes when a file does"
+    import PIL
+    h = blake2b(f"{VERSION} {PIL.__version__}\n".encode(), digest_size=12)
+    for o in files: h.update(f"{o.name}\t{size_and_time(o.image)}\n".encode())
+    return h.hexdigest()
+
+
+def size_and_time(path):
+    try: o = os.stat(path)
+    except (OSError, ValueError): return "gone"
+    return f"{o.st_size}\t{o.st_mtime_ns}"
+
+
+def check(items, threads):
+    from .image import quiet
+    chunks = [items[i:i+CHUNK] for i in range(0, len(items), CHUNK)]
+    with quiet(), ThreadPoolExecutor(threads) as pool: return [o for bad in pool.map(bad_of, chunks) for o in bad]
+
+
+def bad_of(items):
+    "[(name, reason)] of the unreadable of `items`"
+    return [(o.name, why) for o in items if (why := trouble(o.image))]
+
+
+def trouble(path):
+    "Why a file cannot be read, or None"
+    from .image import Unreadable, decode
+    try: decode(path, small=True)
+    except Unreadable as e: return str(e)
+
+
+def without(source, bad, n, max_bad):
+    "`source` less `bad`, unless that is too much to lose"
+    first = some(bad)
+    if len(bad) > max_bad*n:
+        raise UserError(f"{len(bad):,} of {plural(n, 'image')} of {source.name} cannot be read, more than --max-bad "
+                        f"{max_bad:g} allows: {first}; mend or remove them, or raise --max-bad")
+    gone = {name for name, _ in bad}
+    left = [o for o in source.items if o.name not in gone]
+    require_all(source, left, first)
+    out = replace(source, items=tuple(left), skipped=(*source.skipped, *bad))
+    return out.note(f"skipped {plural(len(bad), 'unreadable image')}: {first}")
+
+
+def some(bad):
+    "The first three of them, with reasons"
+    return ", ".join(f"{name} ({why})" for name, why in bad[:3]) + (", …" if len(bad) > 3 else "")
+
+
+def require_all(source, left, first):
+    "No class may lose all its training images, no split all its images"
+    trained, splits = {o.label for o in left if o.split == "train"}, {o.split for o in left}
+    for o in source.classes:
+        if o not in trained: raise UserError(f"no training image of class {o!r} of {source.name} can be read: {first}")
+    for o in ("valid", "test"):
+        if source.of(o) and o not in splits: raise UserError(f"no {o} image of {source.name} can be read: {first}")

@@ -1,0 +1,39 @@
+"""Which training images are kept and which are held out: by a fixed hash of their names, never by a run's seed."""
+from collections import defaultdict
+from dataclasses import replace
+from hashlib import blake2b
+
+
+def place(salt, name):
+    "Where `name` stands in the fixed random order called `salt`"
+    return blake2b(f"{salt}/{name}".encode(), digest_size=8).digest()
+
+
+def by_class(items):
+    "{label: its items}"
+    groups = defaultdict(list)
+    for o in items: groups[o.label].append(o)
+    return groups
+
+
+def first(items, n, salt):
+    "The first `n` of `items` in the order called `salt`"
+    return sorted(items, key=lambda o: place(salt, o.name))[:n]
+
+
+def share(frac, n):
+    "How many of `n` images are `frac` of them: at least one, never all"
+    return min(n-1, max(1, round(frac*n))) if frac > 0 and n > 1 else 0
+
+
+def cap(items, n):
+    "At most `n` training images of each class; the other splits as they are"
+    train = by_class(o for o in items if o.split == "train").values()
+    return [o for o in items if o.split != "train"] + [o for g in train for o in first(g, n, "per_class")]
+
+
+def hold_out(items, frac, split):
+    "The same part `frac` of each class's training images becomes `split`"
+    groups = by_class(o for o in items if o.split == "train").values()
+    out = {o.name for g in groups for o in first(g, share(frac, len(g)), split)}
+    return [replace(o, split=split) if o.name in out else o for o in items]

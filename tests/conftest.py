@@ -1,0 +1,22 @@
+"""One thread a process, no network, caches in a temporary folder."""
+import os
+import warnings
+from pathlib import Path
+
+os.environ.update(OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1", MPLBACKEND="Agg", WANDB_SILENT="true")
+for secret in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_PROJECT"): os.environ.pop(secret, None)
+warnings.filterwarnings("ignore", message=".*torch.jit.script. is deprecated.*", category=FutureWarning)
+
+import pytest
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch, tmp_path_factory): monkeypatch.setenv("FASTRICKS_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    import torch
+    torch.set_num_threads(1)
