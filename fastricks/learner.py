@@ -2,6 +2,7 @@
 from dataclasses import dataclass
 from functools import partial
 
+import fastai.vision.learner  # noqa: F401  teaches fastai to show images: results, top losses
 import torch
 from fastai.callback.progress import ProgressCallback
 from fastai.callback.schedule import ParamScheduler
