@@ -163,20 +163,23 @@ def save_weights(recipe, source, learn, run):
     runs.write(run.path("model.safetensors"), save(state, {"fastricks": json.dumps(meta)}))
 
 
-def last_screen(recipe, result, source_line=""):
+def last_screen(recipe, result):
     "What was trained, how well, where it lies, and what to do next"
-    m, word = result.metrics, {"test": "test", "valid": "validation (there is no test set)"}[result.metrics["split"]]
+    m = result.metrics
+    word = {"test": "test", "valid": "validation (there is no test set)"}[m["split"]]
+    chosen = ", on which the weights were chosen" if m["split"] == "valid" and recipe.keep == "best" else ""
     tricks = "+".join(str(t) for t in recipe.make_tricks() if t.name in recipe.tricks) or "no trick"
-    more = "" if recipe.tricks else " -t warmup+cosine+label_smoothing"
-    sync = tracking.sync_command(result.folder)
+    again = f"python train.py --recipe {result.folder}"
+    third = tracking.sync_command(result.folder)
     return [
         "",
         f"trained   {recipe.arch} {'from scratch' if recipe.from_scratch else 'from pre-trained weights'} with {tricks}, "
         f"{plural(m['epochs'], 'epoch')} in {m['train_seconds']:,.0f} s ({m['images_per_s']:,.0f} images/s)",
-        f"accuracy  {m['top1']:.2%} {word}: {m['correct']:,} of {m['n']:,} right, top-5 {m['top5']:.2%}, cross-entropy {m['loss']:.4f}",
+        f"accuracy  {m['top1']:.2%} {word}{chosen}: {m['correct']:,} of {m['n']:,} right, top-5 {m['top5']:.2%}, "
+        f"cross-entropy {m['loss']:.4f}",
         f"run       {result.folder}",
-        "next      " + (f"python train.py --data {recipe.data}{more}  # the same with tricks" if more
-                        else f"python train.py --data {recipe.data} -t none  # the same without tricks"),
-        f"          python train.py --recipe {result.folder} --seed {recipe.seed + 1}  # again, with another seed",
-        f"          {sync}  # send it to W&B" if sync else "          fastricks tricks  # what else there is",
+        "next      " + (f"{again} -t none  # the same without tricks" if recipe.tricks
+                        else f"{again} -t warmup+cosine+label_smoothing  # the same with tricks"),
+        f"          {again} --seed {recipe.seed + 1}  # the same with another seed",
+        f"          {third}  # send it to W&B" if third else "          fastricks tricks  # what else there is",
     ]

@@ -28,8 +28,9 @@ FULL = errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)
 def prepare(src, target, classes=None, copy=False, say=print):
     "Lays Food-101 out in `target` by its own lists, goes on where it stopped; returns (training, test) images there"
     src, target, wanted = Path(src).expanduser(), Path(target).expanduser(), parse_classes(classes)
-    check_places(src, target)
-    meta, images = source_of(src, copy)
+    with opening(src):
+        check_places(src, target)
+        meta, images = source_of(src, copy)
     rows = choose(listed(meta, f"{src}/meta"), wanted, src)
     with Room(target) as room: done = fill(room, images, {k: (split, *k.split("/")) for k, split in rows.items()}, say)
     return report(rows, done, target, say)
@@ -37,7 +38,7 @@ def prepare(src, target, classes=None, copy=False, say=print):
 
 def unpack_food(archive, folder, say=print):
     "Recreates the published tree in `folder`; its lists come last, so that a tree with lists is whole"
-    meta, images = source_of(Path(archive))
+    with opening(archive): meta, images = source_of(Path(archive))
     rows = listed(meta, f"{archive}/meta")
     with Room(Path(folder)) as room:
         fill(room, images, {k: ("images", *k.split("/")) for k in rows}, say)
@@ -145,12 +146,19 @@ def writing(target):
     except OSError as e:
         if e.errno in FULL: raise UserError(f"no space left on the disk of {target}: free some and run the same "
                                             "command again, it goes on where it stopped") from e
-        raise UserError(f"cannot write {e.filename or target}: {e.strerror or e}") from e
+        raise UserError(f"cannot write to {target}: {e.strerror or e} ({e.filename})") from e
+
+
+@contextmanager
+def opening(src):
+    "What may not be read at all"
+    try: yield
+    except OSError as e: raise UserError(f"cannot read {e.filename or src}: {e.strerror or e}") from e
 
 
 @contextmanager
 def reading(src):
-    "What goes wrong while reading is the archive's fault"
+    "What goes wrong while reading further is the archive's fault"
     try: yield
     except CORRUPT as e:
         why = str(e) or type(e).__name__
@@ -192,9 +200,7 @@ def link(path, to, copy=False):
 
 
 def is_zip(src):
-    try:
-        with open(src, "rb") as f: return f.read(4) in (b"PK\3\4", b"PK\5\6")
-    except OSError as e: raise UserError(f"cannot read {src}: {e.strerror or e}") from e
+    with open(src, "rb") as f: return f.read(4) in (b"PK\3\4", b"PK\5\6")
 
 
 def safe_parts(name):

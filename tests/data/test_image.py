@@ -143,7 +143,7 @@ def test_truncated(tmp_path, name, part, small):
     path.write_bytes(data[:int(len(data)*part)])
     with pytest.raises(Unreadable): decode(path, small)
     if name.endswith("jpg"):
-        with pytest.raises(Unreadable, match="^truncated$"): load_rgb(path)
+        with pytest.raises(Unreadable, match=r"^truncated$"): load_rgb(path)
 
 
 def test_unreadable_files(tmp_path):
@@ -163,7 +163,7 @@ def test_permission_denied(tmp_path, monkeypatch):
     path = photo(tmp_path/"x.jpg")
     def denied(*a, **k): raise PermissionError(13, "Permission denied")
     monkeypatch.setattr(Image, "open", denied)
-    with pytest.raises(Unreadable, match="^permission denied$"): load_rgb(path)
+    with pytest.raises(Unreadable, match=r"^permission denied$"): load_rgb(path)
 
 
 def test_broken_in_the_middle(tmp_path):
@@ -178,7 +178,7 @@ def test_broken_in_the_middle(tmp_path):
 def test_too_many_pixels(tmp_path, monkeypatch, times):
     path = photo(tmp_path/"x.png", size=(60, 50))
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", int(3000/times))
-    with pytest.raises(Unreadable, match="^too many pixels$"): load_rgb(path)
+    with pytest.raises(Unreadable, match=r"^too many pixels$"): load_rgb(path)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
     assert load_rgb(path).size == (60, 50)
 
@@ -188,7 +188,7 @@ def test_a_huge_png_of_a_few_bytes(tmp_path):
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0))
     body = chunk(b"IDAT", zlib.compress(b"\0"*99)) + chunk(b"IEND", b"")
     (tmp_path/"x.png").write_bytes(PngImagePlugin._MAGIC + head + body)
-    with pytest.raises(Unreadable, match="^too many pixels$"): load_rgb(tmp_path/"x.png")
+    with pytest.raises(Unreadable, match=r"^too many pixels$"): load_rgb(tmp_path/"x.png")
 
 
 def test_no_warning_gets_out(tmp_path, recwarn):

@@ -325,6 +325,16 @@ def test_a_full_disk(tree, target, said, tmp_path, monkeypatch, where):
     assert prepare(src, target, say=said.append) == (8, 4) and all_files(target) == WANT
 
 
+def test_what_may_not_be_read(tree, target, tmp_path, monkeypatch):
+    def denied(path): raise PermissionError(13, "Permission denied", str(path))
+    monkeypatch.setattr(Path, "read_bytes", denied)
+    with says("cannot read", "meta/train.txt: Permission denied"): prepare(tree, target)
+    monkeypatch.setattr(module, "is_zip", denied)
+    for todo in (prepare, unpack_food):
+        with says("cannot read", "a.tgz: Permission denied"): todo(files(tmp_path, "a.tgz")/"a.tgz", target)
+    assert not target.exists()
+
+
 def test_progress_is_said(tmp_path, target, said):
     src = food(tmp_path/"src", [f"c{i}" for i in range(101)], train=99, test=1)
     prepare(src, target, say=said.append)
