@@ -106,15 +106,15 @@ def fail(text, code=2):
 def run(args):
     "Run a command line and return its exit code: 0, 2 for what the user can mend (one sentence), 130 for Ctrl-C"
     debug = "--debug" in args
-    try: return app(args, prog_name="fastricks", standalone_mode=False) or 0
+    try: code = app(args, prog_name="fastricks", standalone_mode=False) or 0
     except UserError as e:
         if debug: raise
         return fail(e)
-    except KeyboardInterrupt: return fail("interrupted", 130)
     except Exception as e:
         if debug: raise
         if hasattr(e, "format_message"): return fail(usage_text(e))
         return fail(unexpected(e), getattr(e, "exit_code", 1))
+    return fail("interrupted", 130) if code == 130 else code  # Typer turns Ctrl-C into its exit code
 
 
 def usage_text(e):

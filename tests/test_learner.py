@@ -32,7 +32,7 @@ def test_fastais_own_tools_work_on_the_learner(no_figures):
     interp = ClassificationInterpretation.from_learner(learn)
     assert interp.confusion_matrix().sum() == len(learn.dls.valid_ds)
     interp.plot_confusion_matrix(); interp.plot_top_losses(4); interp.most_confused()
-    p, y = learn.tta(n=2)
+    p = learn.tta(n=2)[0]
     assert p.shape == (len(learn.dls.valid_ds), 10) and torch.allclose(p.sum(1), torch.ones(len(p)))
     assert learn.predict(learn.dls.valid_ds.items[0])[0] in learn.dls.vocab
     before = [dict(r) for r in learn.history.rows]
@@ -154,7 +154,8 @@ def test_a_backbone_without_head_loads(tmp_path):
     (lambda f: f.write_bytes(b"not safetensors at all") and f, "is not a safetensors file"),
     (lambda f: f, "there is no such file"),
     (lambda f: save_file({"conv1.weight": torch.zeros(3)}, f) or f, "does not fit test_resnet"),
-    (lambda f: save_file({k: v for k, v in build("test_resnet", 7)[0].state_dict().items() if "layer2" not in k}, f) or f, "tensors missing"),
+    (lambda f: save_file({k: v for k, v in build("test_resnet", 7)[0].state_dict().items() if "layer2" not in k}, f) or f,
+     "tensors missing"),
 ])
 def test_weights_that_do_not_fit_are_one_sentence(tmp_path, make, words):
     file = make(tmp_path / "w.safetensors")

@@ -100,7 +100,7 @@ def test_draws_are_uniform_and_differ_by_every_part():
     u = draws(2, 0, 0, np.arange(100_000)) / 2.0**64
     assert np.histogram(u, 10, (0, 1))[0] == pytest.approx([10_000] * 10, rel=.05)
     assert len({draw(1, 2, 3), draw(1, 3, 2), draw(2, 1, 3), draw(1, 2, 4), draw(1, 2)}) == 5
-    assert draw(1, 2, 3) == 9_214_357_402_461_236_402 or draw(1, 2, 3) == draw(1, 2, 3)
+    assert draw(1, 2, 3) == 15_020_427_595_393_229_491  # pinned: a change here changes every run, and must raise NUMERICS
 
 
 def test_seeded_gives_the_callers_random_state_back():
