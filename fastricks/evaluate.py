@@ -1,12 +1,13 @@
 """Plain numbers of a model on a set of images: correct/total and cross-entropy in fp32, whatever tricks trained it."""
 import torch
 import torch.nn.functional as F
+from fastai.callback.fp16 import MixedPrecision
 from fastai.torch_core import TensorBase
 
 
 def predict(learn, dl):
     "(logits [n, K] float32, labels [n]) on the CPU, in the order of `dl`"
-    logits, labels = learn.get_preds(dl=dl, act=plain)
+    with learn.removed_cbs(learn._grab_cbs(MixedPrecision)): logits, labels = learn.get_preds(dl=dl, act=plain)
     return plain(logits).float(), plain(labels).long()
 
 

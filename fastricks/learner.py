@@ -99,5 +99,5 @@ def fit(learn, parts):
     return learn
 
 
-def make_plan(recipe, source, batches, device="cpu", folder=None):
-    return Plan(recipe, recipe.make_tricks(), len(source.classes), len(source.of("train")), batches, device, folder)
+def make_plan(recipe, source, batches, device="cpu", facts=None):
+    return Plan(recipe, recipe.make_tricks(), len(source.classes), len(source.of("train")), batches, device, facts or {})

@@ -157,3 +157,14 @@ def start_file(recipe):
     "The file that training starts from: --weights, timm's own, or None from scratch"
     if recipe.weights: return recipe.weights
     return hub_file(recipe.arch) if recipe.pretrained else None
+
+
+def is_resnet(arch): return timm.models.model_entrypoint(split_model_name_tag(arch)[0]).__module__ == "timm.models.resnet"
+
+
+def tweaks_of(arch):
+    "The keyword arguments of timm's ResNet whose effect `arch` has already"
+    model = timm.create_model(arch)
+    pools = any(isinstance(m, nn.AvgPool2d) for n, m in model.named_modules() if "downsample" in n)
+    deep = {"stem_type", "stem_width"} if isinstance(model.conv1, nn.Sequential) else set()
+    return deep | ({"avg_down"} if pools else set())

@@ -142,17 +142,20 @@ def read_recipe(file):
     return {k: v for k, v in got.items() if k not in ("name", "out", "wandb", "workers")}
 
 
-def numeric(recipe, weights_hash=None):
-    "The fields that change the weights, as one dict; the data enters by its fingerprint, weights by their content"
+def numeric(recipe, weights_hash=None, facts=None):
+    "The fields that change the weights, as one dict; data enters by its fingerprint, weights and teachers by what they are"
     by_fingerprint = {"data", "classes", "per_class", "valid"}
     d = {f.name: getattr(recipe, f.name) for f in fields(Recipe) if f.metadata["numeric"] and f.name not in by_fingerprint}
-    return {**d, "tricks": recipe.active, "weights": weights_hash}
+    tricks = {n: {**k, **({"teacher": facts[n]["identity"]} if "identity" in (facts or {}).get(n, {}) else {})}
+              for n, k in recipe.active.items()}
+    return {**d, "tricks": tricks, "weights": weights_hash}
 
 
-def identity(recipe, data_fingerprint, weights_hash=None):
+def identity(recipe, data_fingerprint, weights_hash=None, facts=None):
     """What makes two runs the same: one hash (16 hex digits) over the numeric fields, the data and NUMERICS.
 
-    `weights_hash`: SHA-256 of the --weights file. Resume, ablate, teachers and compare all ask this function.
+    `weights_hash`: SHA-256 of the --weights file; `facts`: trick -> what it settled, where a teacher's identity is.
+    Resume, ablate, teachers and compare all ask this function.
     """
-    what = {**numeric(recipe, weights_hash), "data": data_fingerprint, "numerics": NUMERICS}
+    what = {**numeric(recipe, weights_hash, facts), "data": data_fingerprint, "numerics": NUMERICS}
     return sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]

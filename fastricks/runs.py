@@ -83,6 +83,16 @@ class Run:
         with open(self.folder / "log.txt", "a") as f: f.write(line.rstrip() + "\n")
 
 
+def find_finished(out, identity):
+    "The folder under `out` of a finished run with this identity, or None"
+    for file in sorted(Path(out).glob("*/recipe.json")):
+        folder = file.parent
+        try: ok = read_json(file)["identity"] == identity and read_json(folder / "status.json")["status"] == "finished"
+        except (OSError, ValueError, KeyError, TypeError): continue  # somebody else's folder, or one that is being written
+        if ok and (folder / "model.safetensors").is_file(): return folder
+    return None
+
+
 def claim(out, base, fixed):
     "A folder that nobody else has: mkdir either makes it or fails"
     for n in range(1, 10_000):

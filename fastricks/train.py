@@ -54,7 +54,17 @@ def describe(source):
     return f"{source.name}: {plural(len(source.classes), 'class', 'classes')}; {' and '.join([', '.join(parts[:-1]), parts[-1]])} images"
 
 
-def train(recipe, say=print):
+def settle_tricks(recipe, source, say):
+    "Let each trick decide what the machine and the data decide: (recipe with the decided keys, trick -> facts)"
+    tricks, facts = dict(recipe.tricks), {}
+    for t in recipe.make_tricks():
+        done, found = t.settle(recipe, source, say)
+        if t.name in tricks: tricks[t.name] = done.keys()
+        if found: facts[t.name] = found
+    return replace(recipe, tricks=tricks), facts
+
+
+def train(recipe, say=print, job_type="train"):
     """Train one recipe and return its Result; the run's folder holds everything.
 
     Raises UserError for what the user can mend; whatever goes wrong later, the folder says how far it came.
@@ -62,39 +72,46 @@ def train(recipe, say=print):
     import torch
     recipe = settle_machine(recipe)
     if recipe.wandb: tracking.resolve_mode(recipe.wandb)
-    from .model import check_arch, file_hash, open_weights
+    from .model import check_arch, open_weights
     check_arch(recipe.arch)
     if recipe.weights: open_weights(recipe.weights)
     torch.set_num_threads(recipe.threads)
     source = open_data(recipe, say=say)
-    from .data.source import fingerprint
-    ids = {"identity": identity(recipe, fingerprint(source), recipe.weights and file_hash(recipe.weights)),
-           "data": {"fingerprint": fingerprint(source), "name": source.name, **{s: len(source.of(s)) for s in ("train", "valid", "test")}}}
-    parts, dls = prepare(recipe, source)
-    run = runs.Run.create(recipe, source.name, ids)
-    try: return carry_out(recipe, source, parts, dls, run, say)
+    recipe, facts = settle_tricks(recipe, source, say)
+    parts, dls = prepare(recipe, source, facts)
+    run = runs.Run.create(recipe, source.name, ids(recipe, source, facts))
+    try: return carry_out(recipe, source, parts, dls, run, say, job_type)
     except BaseException as e:
         run.status("interrupted" if isinstance(e, KeyboardInterrupt) else "failed", reason=f"{type(e).__name__}: {e}".split("\n")[0])
         raise
 
 
-def prepare(recipe, source):
+def ids(recipe, source, facts):
+    "What recipe.json has beside the recipe: its identity, the data's, and what the tricks settled"
+    from .data.source import fingerprint
+    from .model import file_hash
+    data = fingerprint(source)
+    return {"identity": identity(recipe, data, recipe.weights and file_hash(recipe.weights), facts), "facts": facts,
+            "data": {"fingerprint": data, "name": source.name, **{s: len(source.of(s)) for s in ("train", "valid", "test")}}}
+
+
+def prepare(recipe, source, facts=None):
     "Everything that can be wrong is found here, before there is a run folder: weights, schedule, model, loaders"
     from .data.loader import make_dls
     from .learner import make_parts, make_plan
     from .model import stats
     dls = make_dls(source, recipe, *stats(recipe), recipe.device)
-    return make_parts(recipe, make_plan(recipe, source, len(dls.train), recipe.device)), dls
+    return make_parts(recipe, make_plan(recipe, source, len(dls.train), recipe.device, facts)), dls
 
 
-def carry_out(recipe, source, parts, dls, run, say):
+def carry_out(recipe, source, parts, dls, run, say, job_type):
     "Fit, evaluate, write; the W&B run is closed whatever happens"
     from .callbacks.history import History
     from .callbacks.screen import Screen
     from .learner import fit, make_learner
     tell = teller(run, say)
     for line in [f"{run.folder}", describe(source), *source.notes, *parts.lines]: tell(line)
-    wb = start_wandb(recipe, source, run)
+    wb = start_wandb(recipe, source, run, job_type)
     screen = Screen(log=run.log)
     start = time.perf_counter()
     try:
@@ -115,9 +132,9 @@ def teller(run, say):
     return tell
 
 
-def start_wandb(recipe, source, run):
+def start_wandb(recipe, source, run, job_type):
     return tracking.start(tracking.resolve_mode(recipe.wandb), run.folder, run.name, None, runs.base_name(recipe, source.name),
-                          runs.trick_words(recipe), runs.tricks_config(recipe))
+                          runs.trick_words(recipe), runs.tricks_config(recipe), job_type)
 
 
 def wandb_callbacks(wb):

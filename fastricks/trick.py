@@ -46,7 +46,7 @@ class Plan:
     n_train: int = 0          # training images
     batches: int = 0          # batches an epoch
     device: str = "cpu"
-    folder: object = None     # the run's folder, once there is one
+    facts: dict = field(default_factory=dict)  # trick -> what its `settle` found
 
     def trick(self, name): return next((t for t in self.tricks if t.name == name), None)
 
@@ -84,8 +84,9 @@ class Trick:
         for f in fields(self): check_range(self.name, f, getattr(self, f.name))
 
     def check(self, recipe, tricks): "Raise UserError where this recipe makes the trick impossible or the identity"
-    def advice(self, recipe, tricks): return []           # warnings: known bad company
-    def explain(self, plan): return self.summary          # what it changes in this run, a line
+    def settle(self, recipe, source, say): return self, {}  # decide, before training, what the machine and the data decide
+    def advice(self, recipe, tricks): return []             # warnings: known bad company
+    def explain(self, plan): return self.summary            # what it changes in this run, a line
 
     def arch(self, kwargs, plan): return kwargs
     def model(self, model, plan): return model
@@ -255,3 +256,6 @@ def check_all(recipe, tricks):
             if other.name in t.conflicts:
                 raise UserError(f"{t.name} and {other.name} do not go together: {t.conflicts[other.name]}")
         t.check(recipe, tricks)
+
+
+def effective_batch(recipe, tricks): return recipe.batch_size * next((t.n for t in tricks if t.name == "accumulate"), 1)

@@ -20,3 +20,11 @@ def own_cache(monkeypatch, tmp_path_factory): monkeypatch.setenv("FASTRICKS_CACH
 def one_thread():
     import torch
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def teacher(tmp_path_factory):
+    import torch
+    from small import teacher_file
+    torch.set_num_threads(1)
+    return teacher_file(tmp_path_factory.mktemp("teacher"))

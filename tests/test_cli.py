@@ -18,7 +18,8 @@ from fastricks.cli import run
 from fastricks.recipe import options
 
 ROOT = Path(__file__).parents[1]
-TINY = ["--arch", "test_resnet", "--size", "16", "--resize", "16", "--per-class", "8", "--epochs", "2", "--batch-size", "16", "--threads", "1", "--workers", "0", "--wandb", "disabled"]
+TINY = [w for k, v in {"arch": "test_resnet", "size": 16, "resize": 16, "per-class": 8, "epochs": 2, "batch-size": 16, "threads": 1,
+                       "workers": 0, "wandb": "disabled"}.items() for w in (f"--{k}", str(v))]
 
 
 def cli(*args, cwd=ROOT, **env):
@@ -119,7 +120,8 @@ def test_a_killed_run_leaves_a_folder_that_says_so(tmp_path):
     p.kill(); p.communicate()
     folder = next(tmp_path.iterdir())
     assert read(folder, "status.json")["status"] == "unfinished" and not (folder / "metrics.json").exists()
-    assert list(csv.DictReader((folder / "history.csv").read_text().splitlines())) and read(folder, "recipe.json")["recipe"]["epochs"] == 1000
+    assert list(csv.DictReader((folder / "history.csv").read_text().splitlines()))
+    assert read(folder, "recipe.json")["recipe"]["epochs"] == 1000
 
 
 def test_ctrl_c_is_said_in_the_folder(tmp_path):

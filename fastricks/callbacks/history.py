@@ -7,8 +7,9 @@ from fastai.callback.core import Callback
 class History(Callback):
     """Collects `rows`, a dict an epoch, and hands each to `write(rows)`.
 
-    `train_loss` is the mean over the epoch's images of what was minimised; `valid_loss` and `accuracy` are the Learner's
-    plain loss and metric (None without validation); `seconds` and `images_per_s` are of training alone.
+    `train_loss` is the mean over the epoch's images of what was minimised, and where that has several terms
+    (`learn.loss_parts`) each has its mean too; `valid_loss` and `accuracy` are the Learner's plain loss and metric (None
+    without validation); `seconds` and `images_per_s` are of training alone.
     """
     order, name = 55, "history"  # after Recorder (50) has made the epoch's record
 
@@ -18,12 +19,13 @@ class History(Callback):
 
     def before_train(self):
         self.trained = True
-        self.total, self.n, self.start = 0., 0, time.perf_counter()
+        self.total, self.parts, self.n, self.start = 0., {}, 0, time.perf_counter()
 
     def after_batch(self):
         if not self.training: return
         n = len(self.y)
         self.total, self.n = self.total + self.loss.detach() * n, self.n + n
+        for k, v in getattr(self.learn, "loss_parts", {}).items(): self.parts[k] = self.parts.get(k, 0.) + v * n
 
     def after_train(self):
         self.mean_loss = float(self.total / max(self.n, 1))  # the one wait for the device an epoch
@@ -34,6 +36,7 @@ class History(Callback):
         self.trained = False
         valid = dict(zip(self.recorder.metric_names[2:-1], self.learn.final_record[1:], strict=False))
         self.rows.append({"epoch": self.learn.epoch + 1, "lr": self.opt.hypers[-1]["lr"], "train_loss": self.mean_loss,
+                          **{f"train_{k}": float(v / self.n) for k, v in self.parts.items()},
                           "valid_loss": valid.get("valid_loss"), "accuracy": valid.get("accuracy"),
                           "seconds": round(self.spent, 3), "images_per_s": round(self.n / self.spent, 1)})
         if self.write: self.write(self.rows)

@@ -1,0 +1,88 @@
+"""Where distillation's teacher comes from: a run, a file of weights, or an architecture that is trained once and found again."""
+from dataclasses import replace
+from pathlib import Path
+
+from .errors import UserError, plural
+from .recipe import identity, settle
+from .trick import select
+
+TRICKS = "warmup+cosine+label_smoothing"  # the tutorial's teacher
+
+
+def kind_of(teacher):
+    "`run`, `file` or `arch`; what looks like a path but is none is an error"
+    path = Path(teacher)
+    if path.is_dir(): return "run"
+    if path.suffix == ".safetensors": return "file"
+    if "/" in teacher or "\\" in teacher: raise UserError(
+        f"distill:teacher={teacher} is not there: give a finished run's folder, a FILE.safetensors or an architecture")
+    return "arch"
+
+
+def find_teacher(trick, recipe, source, say):
+    """(value of the teacher key, facts) of a distill trick's teacher; an architecture is trained first where no run of it is found.
+
+    facts: `file` of its weights, `arch`, `identity` (what the student's identity has of it) and lines for the student's folder.
+    """
+    kind = kind_of(trick.teacher)
+    if kind == "arch": return trick.teacher, check_classes(trained(trick, recipe, source, say), source)
+    from .model import file_hash, open_weights
+    path = Path(trick.teacher).resolve()
+    file = path / "model.safetensors" if kind == "run" else path
+    if not file.is_file():
+        raise UserError(f"distill:teacher={trick.teacher} has no weights: " + (
+            "the run did not finish" if kind == "run" else "there is no such file"))
+    open_weights(file)
+    return str(path), check_classes(facts_of(file, file_hash(file), recipe.arch), source)
+
+
+def facts_of(file, ident, student_arch):
+    "What the weights say of themselves; those that say nothing must be of the student's architecture"
+    from .model import read_meta
+    meta = read_meta(file)
+    return {"file": str(file), "identity": ident, "arch": meta.get("arch", student_arch), "classes": meta.get("classes"),
+            "mean": meta.get("mean"), "std": meta.get("std")}
+
+
+def check_classes(facts, source):
+    theirs = facts["classes"]
+    if theirs is not None and tuple(theirs) != source.classes:
+        odd = sorted(set(theirs) ^ set(source.classes))
+        raise UserError(f"the teacher {facts['file']} knows {plural(len(theirs), 'class', 'classes')} and this data has "
+                        f"{len(source.classes)}: they must be the same (as to {odd[0] if odd else 'their order'})")
+    return facts
+
+
+def teacher_recipe(trick, recipe):
+    "The student's recipe with the teacher's architecture, seed, start and tricks"
+    start = dict(weights=trick.weights, pretrained=False) if trick.weights else dict(weights=None)
+    return settle(replace(recipe, arch=trick.teacher, seed=trick.seed, keep="last", patience=None, name=None, recipe="",
+                          tricks=select({}, [TRICKS]), **start))
+
+
+def trained(trick, recipe, source, say):
+    "Facts of the finished run of the teacher's recipe under --out, trained now if there is none"
+    from .data.source import fingerprint
+    from .model import check_arch, file_hash
+    from .runs import find_finished
+    from .train import train
+    check_arch(trick.teacher)
+    t = teacher_recipe(trick, recipe)
+    ident = identity(t, fingerprint(source), t.weights and file_hash(t.weights))
+    run = find_finished(recipe.out, ident)
+    if run: say(f"teacher: found {run}")
+    else:
+        say(f"teacher: {t.arch} is trained first, once, as an ordinary run")
+        run = train(t, say, job_type="teacher").folder
+        say("student:")
+    return {**facts_of(run / "model.safetensors", ident, t.arch), "run": run.name}
+
+
+def load_teacher(plan):
+    "The teacher's module, in eval mode"
+    from .model import build
+    f = plan.facts["distill"]
+    model, lines = build(f["arch"], plan.classes, 0, f["file"])
+    if any(line.startswith("not loaded") for line in lines):
+        raise UserError(f"the teacher {f['file']} has no head for these {plural(plan.classes, 'class', 'classes')}")
+    return model.eval().requires_grad_(False)

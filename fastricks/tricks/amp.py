@@ -1,0 +1,27 @@
+from dataclasses import dataclass, replace
+
+from fastricks.trick import Trick, key
+
+
+@dataclass(frozen=True)
+class Amp(Trick):
+    "Mixed precision: the network computes in 16 bits, weights and loss stay in 32."
+    dtype: str = key("auto", "bf16, or fp16 with loss scaling (CUDA only); auto takes what is faster here by a short probe and records it; "
+                     "fp32 is what it records where nothing helps", choices=("auto", "bf16", "fp16", "fp32"))
+
+    source = "arXiv 1812.01187 §3.2; Micikevicius et al., arXiv 1710.03740; fastai's MixedPrecision"
+    formula = "forward and backward in 16 bits, update of fp32 master weights"
+    cost = "saves time where the device has 16-bit arithmetic; the final test is in fp32"
+
+    def settle(self, recipe, source, say):
+        from fastricks.callbacks.amp import choose_dtype
+        dtype, why = choose_dtype(self.dtype, recipe, len(source.classes))
+        say(f"amp: {dtype} ({why})" if dtype != "fp32" else f"amp: not applied ({why})")
+        return replace(self, dtype=dtype), {"applied": dtype != "fp32", "why": why}
+
+    def explain(self, plan): return {"fp32": "not applied: nothing is faster than fp32 here",
+                                     "auto": "decided when training starts"}.get(self.dtype, f"the network computes in {self.dtype}")
+
+    def on_precision(self, cbs, plan):
+        from fastricks.callbacks.amp import precision
+        return [*cbs, *precision(self.dtype, plan.device)]

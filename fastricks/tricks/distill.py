@@ -1,0 +1,49 @@
+from dataclasses import dataclass, replace
+
+from fastricks.errors import UserError
+from fastricks.trick import Trick, key
+
+
+@dataclass(frozen=True)
+class Distill(Trick):
+    "The network also learns from a teacher's softened answers to the very images it sees."
+    teacher: str = key("resnet50.tv_in1k", "a run folder, a FILE.safetensors, or an architecture, "
+                       "which is trained first, once, on this data")
+    weights: str = key("", "what an architecture's training starts from: FILE.safetensors")
+    alpha: float = key(.5, "α, share of the teacher's term (form=convex)", above=0, most=1)
+    T: float = key(20., "temperature", above=0)
+    form: str = key("convex", "convex: (1−α)·L + α·T²·KL (PyTorch-Lightning tutorial); sum: L + T²·KL (paper)", choices=("convex", "sum"))
+    seed: int = key(0, "seed of an architecture's training: one teacher serves all seeds of the student", least=0)
+
+    source = "arXiv 1812.01187 §5.3, eq. 6; Hinton et al., arXiv 1503.02531; both forms: the tutorial's published code"
+    formula = "(1−α)·L + α·T²·KL(softmax(r/T) ‖ softmax(z/T)), r the teacher's and z the student's logits, mean over the batch"
+    cost = "the teacher's forward pass every step (tutorial: 1.35 times the time), and its training once"
+
+    def advice(self, recipe, tricks):
+        out = []
+        if self.is_arch:
+            out.append("the teacher is trained with label smoothing, as the tutorial's was; smoothed teachers distil "
+                       "less well (Müller et al., arXiv 1906.02629)")
+            if recipe.weights and not self.weights:
+                out.append("the teacher starts from scratch: give distill:weights=FILE.safetensors to change that")
+        return out
+
+    @property
+    def is_arch(self):
+        from fastricks.teacher import kind_of
+        return kind_of(self.teacher) == "arch"
+
+    def check(self, recipe, tricks):
+        if self.weights and not self.is_arch: raise UserError("distill:weights is where an architecture's training starts; "
+                                                              f"teacher={self.teacher} is trained already: leave weights out")
+
+    def settle(self, recipe, source, say):
+        from fastricks.teacher import find_teacher
+        where, facts = find_teacher(self, recipe, source, say)
+        return replace(self, teacher=where), facts
+
+    def on_loss(self, cbs, plan):
+        from fastricks.callbacks.distill import Distill
+        from fastricks.teacher import load_teacher
+        if "distill" not in plan.facts: return cbs  # --explain trains no teacher
+        return [*cbs, Distill(load_teacher(plan), self.alpha, self.T, self.form)]
