@@ -3,8 +3,9 @@ from pathlib import Path
 
 from .errors import plural
 from .groups import count
-from .learner import make_parts, make_plan
-from .plots import plot_lr
+from .learner import make_parts
+from .plan import batches_an_epoch, make_plan
+from .plots import curve, plot_lr
 from .recipe import flag_of, options
 from .runs import base_name
 from .train import absolute, describe, open_data, settle_machine
@@ -17,9 +18,7 @@ def explain(recipe, say=print):
     recipe = settle_machine(recipe)
     check_arch(recipe.arch)
     source = open_data(recipe, check=False, say=say)
-    n, bs = len(source.of("train")), recipe.batch_size
-    batches = max(n // bs, 1) if n % bs in (0, 1) else n // bs + 1
-    plan = make_plan(recipe, source, batches, recipe.device)
+    plan = make_plan(recipe, source, batches_an_epoch(len(source.of("train")), recipe.batch_size), recipe.device)
     parts = make_parts(recipe, plan, load=False)
     for section in (recipe_lines(recipe), data_lines(source), trick_lines(plan), advice_lines(recipe, plan), group_lines(parts),
                     arithmetic(recipe, plan, parts)):
@@ -69,12 +68,3 @@ def arithmetic(recipe, plan, parts):
             f"  learning rate {recipe.lr:g}" + (f" scaled to {o.lr:g}" if o.lr != recipe.lr else "")
             + (f"; warm-up {s.warm:,} steps" if s.warm else "") + (f"; hold {s.hold:,} steps" if s.hold else "")
             + f"; first step {s(0):.3g}, last step {s(s.total - 1):.3g}"]
-
-
-def curve(lrs, per_epoch):
-    "The learning rate drawn in the terminal"
-    import plotext as plt
-    fig = plt.figure
-    fig.clear(); fig.plot_size(90, 16); fig.title("learning rate"); fig.label("epoch", "x")
-    fig.draw(fig.signal([i / per_epoch for i in range(len(lrs))], lrs, marker="braille").lines())
-    return plt.uncolorize(fig.build().string()).split("\n")

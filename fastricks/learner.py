@@ -13,13 +13,15 @@ from fastai.metrics import accuracy
 from fastai.optimizer import OptimWrapper
 from fastcore.basics import noop
 
+from .callbacks.amp import leave_autocast
 from .callbacks.keep_best import KeepBest
 from .callbacks.seeds import Seeds
 from .callbacks.train_loss import TrainLoss
 from .groups import all_params
 from .model import build, start_file
+from .plan import chain, make_plan, make_schedule, settings  # noqa: F401  make_plan: whoever makes parts needs it too
 from .schedule import Schedule
-from .trick import Opt, Plan
+from .trick import Opt
 
 # torch's own optimizers, with their own betas, eps and kind of decay
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW,
@@ -37,21 +39,6 @@ class Parts:
     cbs: list
     choosers: list        # callbacks that pick weights or stop by the validation split
     lines: list           # what the weights' loading said
-
-
-def chain(tricks, hook, part, *args):
-    "Give a part through one hook of every trick"
-    for t in tricks: part = getattr(t, hook)(part, *args)
-    return part
-
-
-def settings(recipe, plan): return chain(plan.tricks, "optimizer", Opt(recipe.opt, recipe.lr, recipe.wd), plan)
-
-
-def make_schedule(recipe, plan, opt):
-    "The learning rate of every step: recipe, warm-up and main schedule together"
-    steps = -(-plan.batches // opt.batches)
-    return chain(plan.tricks, "schedule", Schedule(opt.lr, recipe.epochs, steps), plan).check()
 
 
 def make_parts(recipe, plan, load=True):
@@ -95,9 +82,7 @@ def scheduler(schedule, batches, n=1):
 
 def fit(learn, parts):
     "Train for the schedule's epochs; the scheduler sets the learning rate of each step"
-    learn.fit(parts.schedule.epochs, cbs=[scheduler(parts.schedule, len(learn.dls.train), parts.opt.batches), *parts.choosers])
+    cbs = [scheduler(parts.schedule, len(learn.dls.train), parts.opt.batches), *parts.choosers]
+    try: learn.fit(parts.schedule.epochs, cbs=cbs)
+    except BaseException: leave_autocast(learn.dls.device.type); raise
     return learn
-
-
-def make_plan(recipe, source, batches, device="cpu", facts=None):
-    return Plan(recipe, recipe.make_tricks(), len(source.classes), len(source.of("train")), batches, device, facts or {})

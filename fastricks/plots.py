@@ -1,26 +1,164 @@
-"""Pictures as PNG files, drawn without a display."""
+"""Pictures: PNG files and notebook cells, drawn without a display; curves in the terminal."""
+import warnings
+from io import BytesIO
 from pathlib import Path
 
+import numpy as np
+from matplotlib.figure import Figure  # not pyplot: no global state, no window
 
-def new_figure(width=6, height=3):
-    from matplotlib.figure import Figure  # not pyplot: no global state, no window
-    fig = Figure(figsize=(width, height), layout="constrained")
-    return fig, fig.add_subplot()
+from .errors import plural
+from .runs import write
+
+MANY = 15             # classes that are each drawn; of more just the `TOP` largest, the others as one bar
+TOP = 10
+COLORS, GREY = ("#3465a4", "#e08214"), "#999999"
+PLAIN = dict(parse_math=False)  # a class may be called a$b$c
 
 
-def plot_lr(traces, file, per_epoch=None):
-    "Draw learning rates, name -> one value a step (over epochs with `per_epoch` steps), and write a PNG"
-    fig, ax = new_figure()
-    for name, lrs in traces.items():
-        x = [s / per_epoch for s in range(len(lrs))] if per_epoch else range(len(lrs))
-        ax.plot(x, lrs, label=name, linewidth=1.5)
-    ax.set(xlabel="epoch" if per_epoch else "step", ylabel="learning rate")
-    ax.grid(alpha=.3); ax.set_ylim(bottom=0)
-    if traces: ax.legend(fontsize=8, frameon=False)
-    return save(fig, file)
+class Picture(Figure):
+    "A figure that a notebook shows by itself, with or without pyplot"
+    def __init__(self, width=7., height=3.4): super().__init__(figsize=(width, height), dpi=80, layout="constrained")
+    def _repr_png_(self): return png(self, self.dpi)
+
+
+def png(fig, dpi=120):
+    "The bytes of a PNG"
+    out = BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a name in letters that the font lacks is no reason to complain
+        fig.savefig(out, format="png", dpi=dpi)
+    return out.getvalue()
 
 
 def save(fig, file):
+    "Write a figure as a PNG, whole or not at all"
     Path(file).parent.mkdir(parents=True, exist_ok=True)
-    fig.savefig(file, dpi=120)
+    write(file, png(fig))
     return Path(file)
+
+
+# -- learning rate
+
+def plot_lr(traces, file, per_epoch, moms=None):
+    "Draw learning rates, name -> one value a step, and write a PNG"
+    return save(draw_lr(traces, dict.fromkeys(traces, per_epoch), moms), file)
+
+
+def draw_lr(traces, per_epoch, moms=None):
+    "Learning rates over epochs, and below them momentum where it moves; all are name -> values, or steps an epoch"
+    fig = Picture(height=4.6 if moms else 3.4)
+    axs = fig.subplots(2 if moms else 1, sharex=True, squeeze=False, height_ratios=[3, 1.3] if moms else None)[:, 0]
+    handles = [curves(ax, o, per_epoch) for ax, o in zip(axs, filter(None, (traces, moms)), strict=True)][0]
+    axs[0].set(ylabel="learning rate", xlim=(0, max(len(v) / per_epoch[k] for k, v in traces.items())))
+    scale_lr(axs[0], [max(v) for v in traces.values()])
+    if moms: axs[1].set(ylabel="momentum")
+    axs[-1].set_xlabel("epoch")
+    name_lines(fig, axs[0], handles, list(traces))
+    return fig
+
+
+def curves(ax, traces, per_epoch):
+    "A line each; each value lasts a step. Lines grow thinner, so that those below another can be seen"
+    ax.grid(alpha=.3)
+    widths = np.linspace(1.5 + 1.5 * min(len(traces) - 1, 2), 1.5, len(traces))
+    return [ax.plot(np.arange(len(v) + 1) / per_epoch[k], [*v, v[-1]], drawstyle="steps-post", linewidth=w)[0]
+            for (k, v), w in zip(traces.items(), widths, strict=True)]
+
+
+def scale_lr(ax, peaks):
+    "From 0; rates of different sizes on a logarithmic axis"
+    if max(peaks) > 20 * min(peaks): ax.set(yscale="log", ylim=(min(peaks) / 300, max(peaks) * 1.5))
+    else: ax.set_ylim(0, max(peaks) * 1.05)
+
+
+def name_lines(fig, ax, handles, names):
+    "One name is a title, several are a legend"
+    if len(names) == 1: return ax.set_title(names[0], fontsize=10, **PLAIN)
+    legend = fig.legend(handles, names, loc="outside upper left", fontsize=8, frameon=False, ncols=2 if len(names) > 4 else 1)
+    for t in legend.get_texts(): t.set(**PLAIN)
+
+
+def curve(lrs, per_epoch, title="learning rate"):
+    "The learning rate drawn in the terminal"
+    import plotext as plt
+    fig = plt.figure
+    fig.clear(); fig.plot_size(90, 16); fig.title(title); fig.label("epoch", "x")
+    fig.draw(fig.signal([i / per_epoch for i in range(len(lrs))], lrs, marker="braille").lines())
+    return plt.uncolorize(fig.build().string()).split("\n")
+
+
+# -- images and targets
+
+def draw_batch(images, captions, title, cols=4):
+    "Images [n, h, w, 3] from 0 to 1 in rows of `cols`, a caption each"
+    cols = min(cols, len(images))
+    rows = -(-len(images) // cols)
+    fig = Picture(max(2. * cols, 4), 2.45 * rows + .4)
+    axs = fig.subplots(rows, cols, squeeze=False).flat
+    for ax in axs: ax.axis("off")
+    for ax, image, text in zip(axs, images, captions, strict=False): show_image(ax, image, text)
+    fig.suptitle(title, fontsize=9, **PLAIN)
+    return fig
+
+
+def show_image(ax, image, text):
+    ax.imshow(image, interpolation="nearest" if len(image) < 128 else None)
+    ax.set_title(text, fontsize=8, **PLAIN)
+    ax.axis("off")
+
+
+def draw_targets(images, captions, series, classes, title):
+    "Beside each image the bars of its target and of what else is in `series`, name -> [n, K]"
+    pairs, bars = min(2, len(images)), min(len(classes), TOP + 1 if len(classes) > MANY else MANY)
+    rows, panels = -(-len(images) // pairs), 1 + len(series)
+    fig = Picture((2.1 + 1.7 * len(series)) * pairs, rows * (.17 * bars + .75) + .4)
+    axs = fig.subplots(rows, pairs * panels, squeeze=False, width_ratios=[1.1, *[1] * len(series)] * pairs)
+    for ax in axs.flat: ax.axis("off")
+    for i, (image, caption) in enumerate(zip(images, captions, strict=True)):
+        draw_target(axs.reshape(-1, panels)[i], image, caption, {k: v[i] for k, v in series.items()}, classes)
+    fig.suptitle(title, fontsize=9, **PLAIN)
+    return fig
+
+
+def draw_target(axs, image, caption, series, classes):
+    "An image, and a panel of bars for each of `series`, name -> [K]"
+    show_image(axs[0], image, caption)
+    names, series = gather(series, classes)
+    for ax, (title, q), color in zip(axs[1:], series.items(), COLORS, strict=False):
+        draw_bars(ax, q, [color] * len(q) if len(q) == len(classes) else [*[color] * (len(q) - 1), GREY], title)
+        ax.set_yticks(range(len(q)), names if ax is axs[1] else [""] * len(q), fontsize=7, **PLAIN)
+
+
+def gather(series, classes):
+    "(names, series) of every class, or where there are many of those that matter and of the others' sum"
+    if len(classes) <= MANY: return [short(o) for o in classes], series
+    keep = top_of(*series.values())
+    rest = plural(len(classes) - len(keep), "other")
+    return [*(short(classes[k]) for k in keep), rest], {n: np.append(q[keep], q.sum() - q[keep].sum()) for n, q in series.items()}
+
+
+def top_of(q, r=None):
+    "The `TOP` classes that matter: those that stand out of q, then the largest of r"
+    own = [k for k in np.argsort(-q, kind="stable") if q[k] > q.min() + 1e-4][:TOP]
+    return own + [k for k in np.argsort(-(q if r is None else r), kind="stable") if k not in own][:TOP - len(own)]
+
+
+def draw_bars(ax, q, colors, title):
+    "Horizontal bars with their numbers, on a scale of their own from 0"
+    ax.axis("on")
+    ax.barh(range(len(q)), q, color=colors, height=.75)
+    for i, x in enumerate(q):
+        if abs(x) > 5e-5: ax.text(x, i, " " + number(x), va="center", fontsize=7)
+    ax.set(ylim=(len(q) - .5, -.5), xlim=(0, max(q.max(), 1e-6) * 1.3), xticks=[])
+    ax.tick_params(length=0)
+    ax.spines[["top", "right", "bottom"]].set_visible(False)
+    ax.set_title(title, fontsize=8, **PLAIN)
+
+
+def number(x): return f"{x:.3g}".replace("0.", ".", 1) if abs(x) < 1 else f"{x:.3g}"
+
+
+def short(name, n=24):
+    "A class's name in one line of at most `n` letters"
+    name = " ".join(str(name).split())
+    return name if len(name) <= n else name[:n - 1] + "…"

@@ -19,7 +19,6 @@ class Schedule:
     warm: int = 0                            # steps of warm-up
     hold: int = 0                            # steps at l between warm-up and the main schedule
     mom: Callable = None                     # (s, sched) -> momentum, where the schedule moves it too
-    takes: str = ""                          # what warm-up and hold were asked to take, for the error
 
     @property
     def total(self): return self.epochs * self.per_epoch

@@ -19,13 +19,13 @@ def kind_of(teacher):
     return "arch"
 
 
-def find_teacher(trick, recipe, source, say):
+def find_teacher(trick, recipe, source, say, may_train=True):
     """(value of the teacher key, facts) of a distill trick's teacher; an architecture is trained first where no run of it is found.
 
     facts: `file` of its weights, `arch`, `identity` (what the student's identity has of it) and lines for the student's folder.
     """
     kind = kind_of(trick.teacher)
-    if kind == "arch": return trick.teacher, check_classes(trained(trick, recipe, source, say), source)
+    if kind == "arch": return trick.teacher, check_classes(trained(trick, recipe, source, say, may_train), source)
     from .model import file_hash, open_weights
     path = Path(trick.teacher).resolve()
     file = path / "model.safetensors" if kind == "run" else path
@@ -60,7 +60,7 @@ def teacher_recipe(trick, recipe):
                           tricks=select({}, [TRICKS]), **start))
 
 
-def trained(trick, recipe, source, say):
+def trained(trick, recipe, source, say, may_train=True):
     "Facts of the finished run of the teacher's recipe under --out, trained now if there is none"
     from .data.source import fingerprint
     from .model import check_arch, file_hash
@@ -71,6 +71,9 @@ def trained(trick, recipe, source, say):
     ident = identity(t, fingerprint(source), t.weights and file_hash(t.weights))
     run = find_finished(recipe.out, ident)
     if run: say(f"teacher: found {run}")
+    elif not may_train:
+        raise UserError(f"the teacher {t.arch} is not trained yet, and nothing is trained here: run `fastricks train` with these "
+                        "options first, or give distill:teacher= a run or a FILE.safetensors")
     else:
         say(f"teacher: {t.arch} is trained first, once, as an ordinary run")
         run = train(t, say, job_type="teacher").folder

@@ -98,8 +98,9 @@ def ids(recipe, source, facts):
 def prepare(recipe, source, facts=None):
     "Everything that can be wrong is found here, before there is a run folder: weights, schedule, model, loaders"
     from .data.loader import make_dls
-    from .learner import make_parts, make_plan
+    from .learner import make_parts
     from .model import stats
+    from .plan import make_plan
     dls = make_dls(source, recipe, *stats(recipe), recipe.device)
     return make_parts(recipe, make_plan(recipe, source, len(dls.train), recipe.device, facts)), dls
 

@@ -30,6 +30,14 @@ def precision(dtype, device):
     return [CPUMixedPrecision()] if device == "cpu" else [MixedPrecision(dtype)]
 
 
+def leave_autocast(device):
+    "Undo what an exception in the middle of a batch leaves behind: autocast on, and its cache of cast weights alive"
+    torch.autocast_increment_nesting()
+    while torch.autocast_decrement_nesting() > 0: pass
+    torch.clear_autocast_cache()
+    torch.set_autocast_enabled(device, False)
+
+
 def choose_dtype(asked, recipe, classes):
     "(dtype, why): what was asked for if it can be had here, for `auto` what features and a probe say"
     on_cuda = recipe.device == "cuda"
@@ -37,7 +45,8 @@ def choose_dtype(asked, recipe, classes):
     if asked == "bf16" and on_cuda and not torch.cuda.is_bf16_supported(): raise UserError("amp:dtype=bf16: this GPU has no bf16; use fp16")
     if asked == "bf16" and recipe.device == "mps": raise UserError("amp does not support --device mps: leave it out")
     small = recipe.device == "cpu" and recipe.size < CPU_SIZE
-    if asked == "bf16" and small: raise UserError(f"amp on a CPU needs --size {CPU_SIZE} or more: bf16 gradients of 1×1 maps are not reliable")
+    if asked == "bf16" and small:
+        raise UserError(f"amp on a CPU needs --size {CPU_SIZE} or more: bf16 gradients of 1×1 maps are not reliable")
     if asked != "auto": return asked, "as asked"
     if small: return "fp32", f"bf16 on a CPU needs --size {CPU_SIZE} or more"
     if recipe.device == "mps": return "fp32", "amp does not support mps"

@@ -14,6 +14,10 @@ class LabelSmoothing(Trick):
     source = "arXiv 1812.01187 §5.2, eq. 4; uniform: Szegedy et al., arXiv 1512.00567 §7"
     formula = "q_i = 1 − ε if i = y, else ε/(K−1);  loss = −Σ q_i log p_i"
 
+    def advice(self, recipe, tricks):
+        if not any(t.name == "mixup" for t in tricks): return []
+        return ["label_smoothing with mixup softens the targets twice: the gains of the two rarely add up"]
+
     def loss(self, loss_func, plan):
         from fastai.losses import LabelSmoothingCrossEntropyFlat
         return LabelSmoothingCrossEntropyFlat(eps=self.uniform_eps(plan.classes))

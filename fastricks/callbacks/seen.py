@@ -1,0 +1,46 @@
+"""What the network sees: a training batch, copied as it goes in."""
+from dataclasses import dataclass
+
+import torch
+from fastai.callback.core import Callback
+from fastai.callback.mixup import MixHandler
+from fastai.torch_core import TensorBase
+
+
+@dataclass(frozen=True)
+class Batch:
+    "Images as they went into the network, and their labels; under mixup their partners' labels and λ of each image"
+    x: torch.Tensor
+    y: torch.Tensor
+    y1: torch.Tensor = None
+    lam: torch.Tensor = None
+    size: int = 0             # images in the whole batch, of which `x` may hold the first
+
+
+class Seen(Callback):
+    """Copies the first training batch of an epoch (0 is the first) after all that callbacks did to it: `batch`.
+
+    `n`: keep only so many images. `then(batch)` is called when the epoch's training is over and its time is taken.
+    """
+    order, run_valid = 80, False  # after_train: History (55) has stopped its clock
+
+    def __init__(self, epoch=0, n=None, then=None): self.of_epoch, self.n, self.then, self.batch = epoch, n, then, None
+
+    def after_pred(self):
+        if self.batch is None and self.learn.epoch == self.of_epoch and self.learn.iter == 0: self.batch = self.copied()
+
+    def after_train(self):
+        if self.batch and self.then: self.then(self.batch)
+        self.then = None
+
+    def copied(self):
+        n, (y1, lam) = self.n, self.mixing()
+        return Batch(*(None if t is None else plain(t)[:n].detach().clone() for t in (self.x, self.y, y1, lam)), size=len(self.y))
+
+    def mixing(self):
+        "(partners' labels, λ of each image) of whichever callback mixes"
+        cb = next((cb for cb in self.learn.cbs if isinstance(cb, MixHandler)), None)
+        return (cb.yb1[0], cb.lam.expand(len(self.y))) if cb else (None, None)
+
+
+def plain(t): return t.as_subclass(torch.Tensor) if isinstance(t, TensorBase) else t
