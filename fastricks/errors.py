@@ -19,3 +19,9 @@ def one_of(words): return ", ".join(str(w) for w in words)
 def plural(n, word, words=None):
     "`1 image`, `2 images`, `21 classes`"
     return f"{n:,} {word if n == 1 else words or word + 's'}"
+
+
+def shorten(name, n=24):
+    "A name in one line of at most `n` letters"
+    name = " ".join(str(name).split())
+    return name if len(name) <= n else name[:n - 1] + "…"

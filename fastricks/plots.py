@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure  # not pyplot: no global state, no window
 
-from .errors import plural
+from .errors import shorten
 from .runs import write
 
-MANY = 15             # classes that are each drawn; of more just the `TOP` largest, the others as one bar
+MANY = 15             # classes that are each drawn; of more at most the `TOP` largest, the others as one bar
 TOP = 10
 COLORS, GREY = ("#3465a4", "#e08214"), "#999999"
 PLAIN = dict(parse_math=False)  # a class may be called a$b$c
@@ -48,33 +48,37 @@ def draw_lr(traces, per_epoch, moms=None):
     "Learning rates over epochs, and below them momentum where it moves; all are name -> values, or steps an epoch"
     fig = Picture(height=4.6 if moms else 3.4)
     axs = fig.subplots(2 if moms else 1, sharex=True, squeeze=False, height_ratios=[3, 1.3] if moms else None)[:, 0]
-    handles = [curves(ax, o, per_epoch) for ax, o in zip(axs, filter(None, (traces, moms)), strict=True)][0]
-    axs[0].set(ylabel="learning rate", xlim=(0, max(len(v) / per_epoch[k] for k, v in traces.items())))
+    looks = line_looks(list(traces))
+    for ax, lines, what in zip(axs, (traces, moms), ("learning rate", "momentum"), strict=False):
+        for k, v in lines.items(): draw_steps(ax, v, per_epoch[k], **looks[k])
+        ax.grid(alpha=.3); ax.set_ylabel(what)
+    axs[0].set_xlim(0, max(len(v) / per_epoch[k] for k, v in traces.items()))
     scale_lr(axs[0], [max(v) for v in traces.values()])
-    if moms: axs[1].set(ylabel="momentum")
     axs[-1].set_xlabel("epoch")
-    name_lines(fig, axs[0], handles, list(traces))
+    name_lines(fig, axs[0], list(traces))
     return fig
 
 
-def curves(ax, traces, per_epoch):
-    "A line each; each value lasts a step. Lines grow thinner, so that those below another can be seen"
-    ax.grid(alpha=.3)
-    widths = np.linspace(1.5 + 1.5 * min(len(traces) - 1, 2), 1.5, len(traces))
-    return [ax.plot(np.arange(len(v) + 1) / per_epoch[k], [*v, v[-1]], drawstyle="steps-post", linewidth=w)[0]
-            for (k, v), w in zip(traces.items(), widths, strict=True)]
+def line_looks(names):
+    "A colour each, and widths that decrease: a line below another can be seen"
+    return {k: dict(color=f"C{i % 10}", linewidth=1.5 + min(.8 * (len(names) - 1 - i), 2.5)) for i, k in enumerate(names)}
+
+
+def draw_steps(ax, values, per_epoch, **look):
+    "Each value lasts for its step"
+    ax.plot(np.arange(len(values) + 1) / per_epoch, [*values, values[-1]], drawstyle="steps-post", solid_capstyle="butt", **look)
 
 
 def scale_lr(ax, peaks):
     "From 0; rates of different sizes on a logarithmic axis"
     if max(peaks) > 20 * min(peaks): ax.set(yscale="log", ylim=(min(peaks) / 300, max(peaks) * 1.5))
-    else: ax.set_ylim(0, max(peaks) * 1.05)
+    else: ax.set_ylim(0, max(peaks) * 1.05); ax.ticklabel_format(axis="y", scilimits=(-2, 4))
 
 
-def name_lines(fig, ax, handles, names):
+def name_lines(fig, ax, names):
     "One name is a title, several are a legend"
     if len(names) == 1: return ax.set_title(names[0], fontsize=10, **PLAIN)
-    legend = fig.legend(handles, names, loc="outside upper left", fontsize=8, frameon=False, ncols=2 if len(names) > 4 else 1)
+    legend = fig.legend(ax.lines, names, loc="outside upper left", fontsize=8, frameon=False, ncols=2 if len(names) > 4 else 1)
     for t in legend.get_texts(): t.set(**PLAIN)
 
 
@@ -93,8 +97,8 @@ def draw_batch(images, captions, title, cols=4):
     "Images [n, h, w, 3] from 0 to 1 in rows of `cols`, a caption each"
     cols = min(cols, len(images))
     rows = -(-len(images) // cols)
-    fig = Picture(max(2. * cols, 4), 2.45 * rows + .4)
-    axs = fig.subplots(rows, cols, squeeze=False).flat
+    fig = Picture(max(2. * cols, 4), (2.2 + .13 * (captions[0].count("\n") + 1)) * rows + .4)
+    axs = fig.subplots(rows, cols, squeeze=False).ravel()
     for ax in axs: ax.axis("off")
     for ax, image, text in zip(axs, images, captions, strict=False): show_image(ax, image, text)
     fig.suptitle(title, fontsize=9, **PLAIN)
@@ -103,62 +107,51 @@ def draw_batch(images, captions, title, cols=4):
 
 def show_image(ax, image, text):
     ax.imshow(image, interpolation="nearest" if len(image) < 128 else None)
-    ax.set_title(text, fontsize=8, **PLAIN)
+    ax.set_title(text, fontsize=8, y=1.02, **PLAIN)  # a fixed y: to search for it would take half the time
     ax.axis("off")
 
 
 def draw_targets(images, captions, series, classes, title):
     "Beside each image the bars of its target and of what else is in `series`, name -> [n, K]"
-    pairs, bars = min(2, len(images)), min(len(classes), TOP + 1 if len(classes) > MANY else MANY)
-    rows, panels = -(-len(images) // pairs), 1 + len(series)
-    fig = Picture((2.1 + 1.7 * len(series)) * pairs, rows * (.17 * bars + .75) + .4)
+    bars = [gather({k: v[i] for k, v in series.items()}, classes) for i in range(len(images))]
+    pairs, panels, most = min(2, len(images)), 1 + len(series), max(5, *(len(names) for names, _ in bars))
+    rows = -(-len(images) // pairs)
+    fig = Picture((2.1 + 1.7 * len(series)) * pairs, rows * (.17 * most + .75) + .4)
     axs = fig.subplots(rows, pairs * panels, squeeze=False, width_ratios=[1.1, *[1] * len(series)] * pairs)
     for ax in axs.flat: ax.axis("off")
-    for i, (image, caption) in enumerate(zip(images, captions, strict=True)):
-        draw_target(axs.reshape(-1, panels)[i], image, caption, {k: v[i] for k, v in series.items()}, classes)
+    for row, image, caption, (names, values) in zip(axs.reshape(-1, panels), images, captions, bars, strict=False):
+        show_image(row[0], image, caption)
+        for ax, (k, q), color in zip(row[1:], values.items(), COLORS, strict=False): draw_bars(ax, q, k, color, len(classes), most)
+        row[1].set_yticks(range(len(names)), names, fontsize=7, **PLAIN)
     fig.suptitle(title, fontsize=9, **PLAIN)
     return fig
 
 
-def draw_target(axs, image, caption, series, classes):
-    "An image, and a panel of bars for each of `series`, name -> [K]"
-    show_image(axs[0], image, caption)
-    names, series = gather(series, classes)
-    for ax, (title, q), color in zip(axs[1:], series.items(), COLORS, strict=False):
-        draw_bars(ax, q, [color] * len(q) if len(q) == len(classes) else [*[color] * (len(q) - 1), GREY], title)
-        ax.set_yticks(range(len(q)), names if ax is axs[1] else [""] * len(q), fontsize=7, **PLAIN)
-
-
 def gather(series, classes):
-    "(names, series) of every class, or where there are many of those that matter and of the others' sum"
-    if len(classes) <= MANY: return [short(o) for o in classes], series
+    "(names, name -> values) of every class, or where there are many of those that matter and the mean of the others"
+    if len(classes) <= MANY: return [shorten(o) for o in classes], series
     keep = top_of(*series.values())
-    rest = plural(len(classes) - len(keep), "other")
-    return [*(short(classes[k]) for k in keep), rest], {n: np.append(q[keep], q.sum() - q[keep].sum()) for n, q in series.items()}
+    rest = np.setdiff1d(np.arange(len(classes)), keep)
+    names = [*(shorten(classes[k]) for k in keep), f"{len(rest)} others, mean"]
+    return names, {n: np.append(q[keep], q[rest].mean()) for n, q in series.items()}
 
 
-def top_of(q, r=None):
-    "The `TOP` classes that matter: those that stand out of q, then the largest of r"
+def top_of(q, *more):
+    "At most `TOP` classes: those that stand out of q, then the largest of another"
     own = [k for k in np.argsort(-q, kind="stable") if q[k] > q.min() + 1e-4][:TOP]
-    return own + [k for k in np.argsort(-(q if r is None else r), kind="stable") if k not in own][:TOP - len(own)]
+    return own + [k for r in more for k in np.argsort(-r, kind="stable") if k not in own][:TOP - len(own)]
 
 
-def draw_bars(ax, q, colors, title):
-    "Horizontal bars with their numbers, on a scale of their own from 0"
+def draw_bars(ax, q, title, color, K, most):
+    "Horizontal bars with their numbers, on a scale of their own from 0; a last one for all other classes is grey"
     ax.axis("on")
-    ax.barh(range(len(q)), q, color=colors, height=.75)
+    ax.barh(range(len(q)), q, color=color if len(q) == K else [*[color] * (len(q) - 1), GREY], height=.75)
     for i, x in enumerate(q):
         if abs(x) > 5e-5: ax.text(x, i, " " + number(x), va="center", fontsize=7)
-    ax.set(ylim=(len(q) - .5, -.5), xlim=(0, max(q.max(), 1e-6) * 1.3), xticks=[])
+    ax.set(ylim=(most - .5, -.5), xlim=(0, max(q.max(), 1e-6) * 1.3), xticks=[], yticks=[])
     ax.tick_params(length=0)
     ax.spines[["top", "right", "bottom"]].set_visible(False)
     ax.set_title(title, fontsize=8, **PLAIN)
 
 
 def number(x): return f"{x:.3g}".replace("0.", ".", 1) if abs(x) < 1 else f"{x:.3g}"
-
-
-def short(name, n=24):
-    "A class's name in one line of at most `n` letters"
-    name = " ".join(str(name).split())
-    return name if len(name) <= n else name[:n - 1] + "…"

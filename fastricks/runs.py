@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from .errors import UserError
-from .trick import schedules
+from .trick import registry, schedules
 
 
 def write(path, data):
@@ -131,10 +131,11 @@ def git_state():
 
 
 def tricks_config(recipe):
-    "The recipe as W&B's config: nested, with `tricks.NAME.key` for each trick in effect"
+    "The recipe as W&B's config: nested, `tricks.NAME.on` for every trick, `tricks.NAME.key` for those in effect"
     hidden = {"schedule", "tricks", "out", "name", "wandb"}
     main = next(n for n in recipe.active if n in schedules())
-    return {**{k: v for k, v in asdict(recipe).items() if k not in hidden}, "schedule": main, "tricks": recipe.active}
+    tricks = {n: {"on": n in recipe.active, **recipe.active.get(n, {})} for n in registry()}
+    return {**{k: v for k, v in asdict(recipe).items() if k not in hidden}, "schedule": main, "tricks": tricks}
 
 
 def argv(): return [Path(sys.argv[0]).name, *sys.argv[1:]]

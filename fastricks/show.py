@@ -1,18 +1,16 @@
 """What a training would do, as pictures: its learning rate, its first batch, its targets. Nothing is trained."""
 from dataclasses import dataclass, replace
 from pathlib import Path
+from textwrap import fill
 
-from .errors import UserError, plural
+from .errors import UserError, plural, shorten
 from .plan import batches_an_epoch, make_plan, make_schedule, settings
 from .recipe import Recipe, resolve
 from .runs import trick_words
-from .train import describe, open_data, settle_machine
+from .train import open_data, prepare, settle_machine, silent
 from .trick import Plan
 
 STEPS = 100  # an epoch's, where there is no data to count
-
-
-def silent(line): "For notebooks, where the picture says enough"
 
 
 # -- learning rate
@@ -27,7 +25,7 @@ def show_lr(recipes, steps=None, say=silent):
 
 def schedules_of(recipes, steps=None, say=silent):
     "name -> Schedule; data that several recipes share is opened once"
-    if isinstance(recipes, Recipe): recipes = {title_of(recipes): recipes}
+    if isinstance(recipes, Recipe): recipes = {tricks_text(recipes): recipes}
     counts = {} if steps else count_images(recipes.values(), say)
     return {name: schedule_of(r, steps, counts.get(data_of(r))) for name, r in recipes.items()}
 
@@ -44,8 +42,8 @@ def images_of(recipe, say):
     from .data.food import NAMES, find_food
     try:
         if recipe.data in NAMES and not find_food(recipe.data): raise UserError(f"{recipe.data} is not on this machine")
-        return len(open_data(replace(recipe, keep="last", patience=None), check=False, say=silent).of("train"))
-    except UserError as e: say(f"drawn with {STEPS} steps an epoch, as there is no data to count ({e}); --steps-per-epoch sets another number")
+        return len(open_data(recipe, check=False, say=silent).of("train"))
+    except UserError as e: say(f"drawn with {STEPS} steps an epoch, not counted ({e}); --steps-per-epoch gives another number")
 
 
 def schedule_of(recipe, steps=None, images=None):
@@ -64,8 +62,18 @@ def draw_schedules(schedules):
 
 
 def schedule_line(name, s):
-    return f"{name}: {plural(s.epochs, 'epoch')} of {plural(s.per_epoch, 'step')}, learning rate from {s(0):.3g} to {s(s.total - 1):.3g}, " \
-           f"highest {max(s.trace()):.3g}"
+    lrs = s.trace()
+    return (f"{name}: {plural(s.epochs, 'epoch')} of {plural(s.per_epoch, 'step')}, learning rate from {lrs[0]:.3g} to {lrs[-1]:.3g}, "
+            f"highest {max(lrs):.3g}")
+
+
+def tell_lr(schedules, to, terminal, say=print):
+    "A line of text for each schedule, on a terminal its curve too, and the picture of all"
+    from .plots import curve
+    for name, s in schedules.items():
+        for line in curve(s.trace(), s.per_epoch, name) if terminal else (): say(line)
+        say(schedule_line(name, s))
+    say(f"picture    {save_to(draw_schedules(schedules), to)}")
 
 
 def lines_of(given, names=(), rows=(), recipe=None):
@@ -76,7 +84,7 @@ def lines_of(given, names=(), rows=(), recipe=None):
     base = recipe or next(iter(names), None)
     lines = {label(n): resolve(given, (), n) for n in names}
     lines |= {" -t ".join(filter(None, (base and label(base), row))): resolve(given, [row], base) for row in rows}
-    return lines or {label(recipe) if recipe else "baseline": resolve(given, (), recipe)}
+    return lines or {label(recipe or "baseline"): resolve(given, (), recipe)}
 
 
 def label(name): return Path(name).parent.name if name.endswith("recipe.json") else Path(name).name
@@ -86,43 +94,31 @@ def label(name): return Path(name).parent.name if name.endswith("recipe.json") e
 
 @dataclass(frozen=True)
 class View:
-    "The first training batch of an epoch, and what it is to be learned from it"
+    "The first training batch of an epoch, and what is to be learned from it"
     recipe: Recipe
     source: object
-    batch: object          # callbacks.seen.Batch
-    target: object         # [n, K], what the loss of the labels asks for
-    epoch: int             # from 1
-
-    @property
-    def title(self): return f"{self.source.name}, epoch {self.epoch}, {title_of(self.recipe)}"
-
-
-def title_of(recipe):
-    "The tricks that are on, as they are selected"
-    return "+".join(str(t) for t in recipe.make_tricks() if t.name in recipe.tricks) or trick_words(recipe)[0]
+    batch: object     # a callbacks.seen.Batch
+    target: object    # [n, K]: what the loss of the labels asks for
 
 
 def look(recipe, epoch=1, say=silent):
-    "The View of a recipe: its own Learner trains a blank network, and stops before it would learn anything"
+    "The View of a recipe: its own Learner is given a blank network, and stopped before that would learn anything"
     from .model import check_arch
     from .rand import seeded
     recipe = settle_machine(replace(recipe, workers=0))  # just one batch is loaded
     check_arch(recipe.arch)
-    if not 1 <= epoch <= recipe.epochs: raise UserError(f"--epoch {epoch} is none of this training's {plural(recipe.epochs, 'epoch')}")
+    if not 1 <= epoch <= recipe.epochs: raise UserError(f"epoch {epoch} is none of this training's {plural(recipe.epochs, 'epoch')}")
     source = open_data(recipe, say=say)
-    say(describe(source))
     with seeded(0): seen = stopped(recipe, source, epoch - 1)
-    return View(recipe, source, seen.batch, seen.target, epoch)
+    return View(recipe, source, seen.batch, seen.target)
 
 
 def stopped(recipe, source, epoch):
-    "Seen of an epoch's first batch, whose target came with it"
-    from .callbacks.seen import Blank, SeenAlone
+    "The Look of an epoch's first batch"
+    from .callbacks.seen import Blank, Look
     from .learner import make_learner
-    from .train import prepare
     parts, dls = prepare(recipe, source, load=False)
-    seen = SeenAlone(epoch)
-    learn = make_learner(dls, replace(parts, model=Blank(len(source.classes))), recipe, [seen])
+    learn = make_learner(dls, replace(parts, model=Blank(len(source.classes))), recipe, [seen := Look(epoch)])
     learn.fit(recipe.epochs, start_epoch=epoch)
     return seen
 
@@ -130,13 +126,24 @@ def stopped(recipe, source, epoch):
 def show_batch(recipe, n=8, epoch=1, say=silent):
     "The first `n` images of an epoch's first training batch as the network sees them, as a matplotlib Figure"
     v = look(recipe, epoch, say)
-    return draw_view(v.batch, v.recipe, v.source, n, epoch)
+    return draw_seen(v.batch, v.recipe, v.source, n)
 
 
-def draw_view(batch, recipe, source, n=8, epoch=1):
+def draw_seen(batch, recipe, source, n=8):
     from .plots import draw_batch
-    title = f"first training batch of epoch {epoch}: {min(n, len(batch.x))} of {plural(batch.size, 'image')}\n{source.name}, {title_of(recipe)}"
-    return draw_batch(pixels(batch.x[:n], recipe), captions(batch, source.classes)[:n], wrapped(title))
+    return draw_batch(pixels(batch.x[:n], recipe), captions(batch, source.classes)[:n],
+                      title("what the network sees", batch, recipe, source, n))
+
+
+def title(what, batch, recipe, source, n):
+    "What it is, of which images, with which tricks"
+    which = f"{min(n, len(batch.x))} of the {plural(batch.size, 'image')} of epoch {batch.epoch + 1}'s first training batch"
+    return f"{what}: {which}\n" + fill(f"{source.name}, {tricks_text(recipe)}", 90)
+
+
+def tricks_text(recipe):
+    "The tricks that are on, as they are selected"
+    return "+".join(str(t) for t in recipe.make_tricks() if t.name in recipe.tricks) or trick_words(recipe)[0]
 
 
 def pixels(x, recipe):
@@ -144,3 +151,61 @@ def pixels(x, recipe):
     from .model import stats
     mean, std = (x.new_tensor(o)[:, None, None] for o in stats(recipe))
     return (x * std + mean).clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy()
+
+
+def captions(batch, classes):
+    "`waffles`, or under mixup `waffles .83` above `+ ramen .17`"
+    names = [shorten(classes[i]) for i in batch.y.tolist()]
+    if batch.lam is None: return names
+    partners = [shorten(classes[i]) for i in batch.y1.tolist()]
+    return [f"{a} {share(l)}\n+ {b} {share(1 - l)}" for a, b, l in zip(names, partners, batch.lam.tolist(), strict=True)]
+
+
+def share(x): return f"{x:.2f}".removeprefix("0")
+
+
+# -- targets
+
+def show_targets(recipe, n=4, epoch=1, say=silent):
+    """The training targets of the first `n` images of an epoch's first batch, as a matplotlib Figure.
+
+    With distill also the teacher's softened answers to these very images; a teacher that is not there yet is a UserError.
+    """
+    from .plots import draw_targets
+    v = look(recipe, epoch, say)
+    return draw_targets(pixels(v.batch.x[:n], v.recipe), captions(v.batch, v.source.classes)[:n], series(v, n, say), v.source.classes,
+                        title("what the loss asks for", v.batch, v.recipe, v.source, n))
+
+
+def series(view, n, say=silent):
+    "title -> [n, K]: the labels' target, and under distill the teacher's"
+    if view.target is None: raise UserError("the training loss is no cross-entropy with a target, so there is none to show")
+    trick = next((t for t in view.recipe.make_tricks() if t.name == "distill"), None)
+    if not trick: return {"target": view.target[:n].numpy()}
+    weights = [f"\nweight {o:.3g}" if trick.form == "convex" else "" for o in (1 - trick.alpha, trick.alpha)]
+    return {f"labels{weights[0]}": view.target[:n].numpy(), f"teacher, T = {trick.T:g}{weights[1]}": softened(trick, view, n, say).numpy()}
+
+
+def softened(trick, view, n, say=silent):
+    "softmax(r/T) [n, K] of a teacher that is there already"
+    import torch
+
+    from .teacher import find_teacher, load_teacher
+    _, facts = find_teacher(trick, view.recipe, view.source, say, may_train=False)
+    teacher = load_teacher(make_plan(view.recipe, view.source, 0, facts={"distill": facts}))
+    with torch.no_grad(): return (teacher(view.batch.x[:n].cpu()).float() / trick.T).softmax(1)
+
+
+# -- files
+
+def check_to(to):
+    "Before any work: --to can be written"
+    path = Path(to)
+    if path.suffix.lower() != ".png": raise UserError(f"--to {to}: pictures are PNG files, so name it {path.with_suffix('.png')}")
+    if path.is_dir(): raise UserError(f"--to {to} is a folder: name a file in it, as {path / path.name}")
+
+
+def save_to(fig, to):
+    from .plots import save
+    try: return save(fig, to)
+    except OSError as e: raise UserError(f"--to {to}: can't be written ({e.strerror})") from None

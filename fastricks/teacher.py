@@ -19,12 +19,14 @@ def kind_of(teacher):
     return "arch"
 
 
-def find_teacher(trick, recipe, source, say, may_train=True):
+def find_teacher(trick, recipe, source, say, may_train=True, dry=False):
     """(value of the teacher key, facts) of a distill trick's teacher; an architecture is trained first where no run of it is found.
 
-    facts: `file` of its weights, `arch`, `identity` (what the student's identity has of it) and lines for the student's folder.
+    facts: `file` of its weights, `arch`, `identity` (what the student's identity has of it); with `dry` an architecture's
+    identity alone, which needs no training.
     """
     kind = kind_of(trick.teacher)
+    if kind == "arch" and dry: return trick.teacher, {"identity": teacher_identity(teacher_recipe(trick, recipe), source)}
     if kind == "arch": return trick.teacher, check_classes(trained(trick, recipe, source, say, may_train), source)
     from .model import file_hash, open_weights
     path = Path(trick.teacher).resolve()
@@ -60,15 +62,20 @@ def teacher_recipe(trick, recipe):
                           tricks=select({}, [TRICKS]), **start))
 
 
+def teacher_identity(recipe, source):
+    from .data.source import fingerprint
+    from .model import file_hash
+    return identity(recipe, fingerprint(source), recipe.weights and file_hash(recipe.weights))
+
+
 def trained(trick, recipe, source, say, may_train=True):
     "Facts of the finished run of the teacher's recipe under --out, trained now if there is none"
-    from .data.source import fingerprint
-    from .model import check_arch, file_hash
+    from .model import check_arch
     from .runs import find_finished
     from .train import train
     check_arch(trick.teacher)
     t = teacher_recipe(trick, recipe)
-    ident = identity(t, fingerprint(source), t.weights and file_hash(t.weights))
+    ident = teacher_identity(t, source)
     run = find_finished(recipe.out, ident)
     if run: say(f"teacher: found {run}")
     elif not may_train:

@@ -9,6 +9,8 @@ from . import runs, tracking
 from .errors import UserError, plural
 from .recipe import identity
 
+PICTURES = "lr", "batch"  # of a run's folder, sent to W&B too
+
 
 @dataclass
 class Result:
@@ -54,19 +56,23 @@ def describe(source):
     return f"{source.name}: {plural(len(source.classes), 'class', 'classes')}; {' and '.join([', '.join(parts[:-1]), parts[-1]])} images"
 
 
-def settle_tricks(recipe, source, say):
+def silent(_): "Says nothing: `train(recipe, silent)` shows no rows either"
+
+
+def settle_tricks(recipe, source, say, dry=False):
     "Let each trick decide what the machine and the data decide: (recipe with the decided keys, trick -> facts)"
     tricks, facts = dict(recipe.tricks), {}
     for t in recipe.make_tricks():
-        done, found = t.settle(recipe, source, say)
+        done, found = t.settle(recipe, source, say, dry)
         if t.name in tricks: tricks[t.name] = done.keys()
         if found: facts[t.name] = found
     return replace(recipe, tricks=tricks), facts
 
 
-def train(recipe, say=print, job_type="train"):
+def train(recipe, say=print, job_type="train", group=None, bar=True):
     """Train one recipe and return its Result; the run's folder holds everything.
 
+    `group`: of the W&B run (default: the recipe without its seed); `bar`: a progress bar, on a terminal.
     Raises UserError for what the user can mend; whatever goes wrong later, the folder says how far it came.
     """
     import torch
@@ -80,7 +86,7 @@ def train(recipe, say=print, job_type="train"):
     recipe, facts = settle_tricks(recipe, source, say)
     parts, dls = prepare(recipe, source, facts)
     run = runs.Run.create(recipe, source.name, ids(recipe, source, facts))
-    try: return carry_out(recipe, source, parts, dls, run, say, job_type)
+    try: return carry_out(recipe, source, parts, dls, run, say, job_type, group, bar)
     except BaseException as e:
         run.status("interrupted" if isinstance(e, KeyboardInterrupt) else "failed", reason=f"{type(e).__name__}: {e}".split("\n")[0])
         raise
@@ -95,32 +101,35 @@ def ids(recipe, source, facts):
             "data": {"fingerprint": data, "name": source.name, **{s: len(source.of(s)) for s in ("train", "valid", "test")}}}
 
 
-def prepare(recipe, source, facts=None):
-    "Everything that can be wrong is found here, before there is a run folder: weights, schedule, model, loaders"
+def prepare(recipe, source, facts=None, load=True):
+    "Everything that can be wrong is found here, before there is a run folder: weights (but for `load=False`), schedule, model, loaders"
     from .data.loader import make_dls
     from .learner import make_parts
     from .model import stats
     from .plan import make_plan
     dls = make_dls(source, recipe, *stats(recipe), recipe.device)
-    return make_parts(recipe, make_plan(recipe, source, len(dls.train), recipe.device, facts)), dls
+    return make_parts(recipe, make_plan(recipe, source, len(dls.train), recipe.device, facts), load), dls
 
 
-def carry_out(recipe, source, parts, dls, run, say, job_type):
+def carry_out(recipe, source, parts, dls, run, say, job_type, group, bar):
     "Fit, evaluate, write; the W&B run is closed whatever happens"
     from .callbacks.history import History
     from .callbacks.screen import Screen
+    from .callbacks.seen import Seen
     from .learner import fit, make_learner
+    from .show import draw_seen
     tell = teller(run, say)
     for line in [f"{run.folder}", describe(source), *source.notes, *parts.lines]: tell(line)
-    wb = start_wandb(recipe, source, run, job_type)
-    screen = Screen(log=run.log)
+    wb = start_wandb(recipe, source, run, job_type, group)
+    screen = Screen(log=run.log, rows=say is not silent, bar=bar)
     start = time.perf_counter()
     try:
         history = History(lambda rows: runs.write(run.path("history.csv"), runs.rows_to_csv(rows)))
-        learn = make_learner(dls, parts, recipe, [history, screen, *wandb_callbacks(wb)])
+        seen = Seen(n=8, then=lambda batch: picture(run, tell, "batch", lambda: draw_seen(batch, recipe, source)))
+        learn = make_learner(dls, parts, recipe, [history, screen, seen, *wandb_callbacks(wb)])
         fit(learn, parts)
-        final = finish(recipe, source, learn, run, time.perf_counter() - start)
-        tracking.finish(wb, summary(final), {"lr": run.path("lr.png")})
+        final = finish(recipe, source, learn, run, time.perf_counter() - start, tell)
+        tracking.finish(wb, summary(final), {n: p for n in PICTURES if (p := run.path(f"{n}.png")).is_file()})
     except BaseException:
         screen.stop()
         tracking.finish(wb, exit_code=1)
@@ -133,8 +142,15 @@ def teller(run, say):
     return tell
 
 
-def start_wandb(recipe, source, run, job_type):
-    return tracking.start(tracking.resolve_mode(recipe.wandb), run.folder, run.name, None, runs.base_name(recipe, source.name),
+def picture(run, tell, name, draw):
+    "Write a picture of the run; whatever goes wrong with it, the run goes on"
+    from .plots import save
+    try: save(draw(), run.path(f"{name}.png"))
+    except Exception as e: tell(f"no {name}.png ({type(e).__name__}: {e})")
+
+
+def start_wandb(recipe, source, run, job_type, group=None):
+    return tracking.start(tracking.resolve_mode(recipe.wandb), run.folder, run.name, None, group or runs.base_name(recipe, source.name),
                           runs.trick_words(recipe), runs.tricks_config(recipe), job_type)
 
 
@@ -150,24 +166,40 @@ def summary(final):
     return {f"{final['split']}/{names[k]}": final[k] for k in names} | {"seconds": final["seconds"]}
 
 
-def finish(recipe, source, learn, run, seconds):
+def finish(recipe, source, learn, run, seconds, tell):
     "Final numbers on the final weights, and the files that hold them; `status.json` comes last"
     from .evaluate import metrics, predict, prediction_rows
-    from .plots import plot_lr
     split = source.eval_split
     start = time.perf_counter()
     logits, labels = predict(learn, learn.dls.test if split == "test" else learn.dls.valid)
     rows = learn.history.rows
-    final = {"split": split, **metrics(logits, labels), "epochs": len(rows), "seconds": round(seconds, 2),
+    final = {"split": split, **metrics(logits, labels), **valid_too(learn, run, source, split), "epochs": len(rows), "seconds": round(seconds, 2),
              "train_seconds": round(sum(r["seconds"] for r in rows), 2), "eval_seconds": round(time.perf_counter() - start, 2),
              "images_per_s": round(len(rows) * len(source.of("train")) / sum(r["seconds"] for r in rows), 1)}
     runs.write(run.path("predictions.csv"), runs.rows_to_csv(prediction_rows(source.of(split), logits, labels, source.classes)))
     save_weights(recipe, source, learn, run)
-    plot_lr({run.name: learn.recorder.hps["lr"]}, run.path("lr.png"), per_epoch=len(learn.dls.train))
+    picture(run, tell, "lr", lambda: lr_picture(learn, run.name))
     if source.skipped: runs.write(run.path("skipped.csv"), runs.rows_to_csv([{"image": n, "reason": r} for n, r in source.skipped]))
     runs.write_json(run.path("metrics.json"), final)
     run.status("finished")
     return final
+
+
+def valid_too(learn, run, source, split):
+    "Beside the test set's numbers the validation split's, of the same weights: what choosing between recipes may look at"
+    from .evaluate import metrics, predict, prediction_rows
+    items = source.of("valid")
+    if split == "valid" or not items: return {}
+    logits, labels = predict(learn, learn.dls.valid)
+    runs.write(run.path("predictions-valid.csv"), runs.rows_to_csv(prediction_rows(items, logits, labels, source.classes)))
+    return {"valid": metrics(logits, labels)}
+
+
+def lr_picture(learn, name):
+    "The learning rate of every batch that was trained on"
+    from .plots import draw_lr
+    hps = {k: {name: v} for k, v in learn.recorder.hps.items()}
+    return draw_lr(hps["lr"], {name: len(learn.dls.train)}, hps.get("mom"))
 
 
 def save_weights(recipe, source, learn, run):

@@ -84,7 +84,10 @@ class Trick:
         for f in fields(self): check_range(self.name, f, getattr(self, f.name))
 
     def check(self, recipe, tricks): "Raise UserError where this recipe makes the trick impossible or the identity"
-    def settle(self, recipe, source, say): return self, {}  # decide, before training, what the machine and the data decide
+    def settle(self, recipe, source, say, dry=False):
+        "Decide, before training, what machine and data decide: (trick, facts); `dry` trains and says nothing"
+        return self, {}
+
     def advice(self, recipe, tricks): return []             # warnings: known bad company
     def explain(self, plan): return self.summary            # what it changes in this run, a line
 

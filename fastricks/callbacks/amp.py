@@ -77,9 +77,7 @@ def hash_of(what): return key_of(json.dumps(what))
 
 def probe(arch, classes, batch, size, dtype, device, rounds=3):
     "Time of a training step in fp32 / in `dtype`: the best of some, taken in turns"
-    with seeded(0):
-        model = timm.create_model(arch, num_classes=classes).to(device).train()
-        x, y = torch.randn(batch, 3, size, size, device=device), torch.zeros(batch, dtype=torch.long, device=device)
+    model, x, y = noise(arch, classes, batch, size, device)
     times = {"fp32": [], dtype: []}
     for i in range(rounds + 1):
         for d in times:
@@ -96,3 +94,15 @@ def step_seconds(model, x, y, dtype, device):
     model.zero_grad()
     if device == "cuda": torch.cuda.synchronize()
     return time.perf_counter() - start
+
+
+def step_of(recipe, classes, rounds=3):
+    "Seconds of a training step of a recipe in fp32, on noise: the best of some"
+    model, x, y = noise(recipe.arch, classes, recipe.batch_size, recipe.size, recipe.device)
+    return min([step_seconds(model, x, y, None, recipe.device) for _ in range(rounds + 1)][1:])
+
+
+def noise(arch, classes, batch, size, device):
+    with seeded(0):
+        model = timm.create_model(arch, num_classes=classes).to(device).train()
+        return model, torch.randn(batch, 3, size, size, device=device), torch.zeros(batch, dtype=torch.long, device=device)

@@ -14,14 +14,18 @@ def cell(row, name, width, spec):
 
 
 class Screen(Callback):
-    "A table row per epoch, and on a terminal a progress bar; without a terminal just the rows"
+    "A table row per epoch, and on a terminal a progress bar; both can be left out, and `log(line)` still gets the rows"
     order = 60  # after History's row
 
-    def __init__(self, console=None, log=None): self.console, self.log = console or Console(highlight=False), log
+    def __init__(self, console=None, log=None, rows=True, bar=True):
+        self.console, self.log, self.shows_rows, self.bar_too = console or Console(highlight=False), log, rows, bar
 
     def line(self, text):
-        self.console.print(text, markup=False, soft_wrap=True)
+        if self.shows_rows: self.console.print(text, markup=False, soft_wrap=True)
         if self.log: self.log(text)
+
+    @property
+    def shows_bar(self): return self.console.is_terminal and self.bar_too
 
     def before_fit(self):
         self.run = not hasattr(self.learn, "lr_finder") and not hasattr(self.learn, "gather_preds")
@@ -29,17 +33,17 @@ class Screen(Callback):
 
     def before_train(self):
         if self.learn.epoch == 0: self.line("".join(" " + TITLES.get(n, n).rjust(w) for n, w, _ in COLUMNS))
-        if not self.console.is_terminal: return
+        if not self.shows_bar: return
         self.bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
                             console=self.console, transient=True, refresh_per_second=4)
         self.task = self.bar.add_task(f"epoch {self.learn.epoch + 1}/{self.learn.n_epoch}", total=len(self.dl))
         self.bar.start()
 
     def after_batch(self):
-        if self.training and self.console.is_terminal: self.bar.advance(self.task)
+        if self.training and self.shows_bar: self.bar.advance(self.task)
 
     def after_train(self):
-        if self.console.is_terminal: self.bar.stop()
+        if self.shows_bar: self.bar.stop()
 
     def after_epoch(self):
         rows = self.learn.history.rows

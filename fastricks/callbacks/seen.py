@@ -2,9 +2,10 @@
 from dataclasses import dataclass
 
 import torch
-from fastai.callback.core import Callback
+from fastai.callback.core import Callback, CancelFitException
 from fastai.callback.mixup import MixHandler
 from fastai.torch_core import TensorBase
+from torch import nn
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,7 @@ class Batch:
     y1: torch.Tensor = None
     lam: torch.Tensor = None
     size: int = 0             # images in the whole batch, of which `x` may hold the first
+    epoch: int = 0            # 0 is the first
 
 
 class Seen(Callback):
@@ -35,7 +37,8 @@ class Seen(Callback):
 
     def copied(self):
         n, (y1, lam) = self.n, self.mixing()
-        return Batch(*(None if t is None else plain(t)[:n].detach().clone() for t in (self.x, self.y, y1, lam)), size=len(self.y))
+        return Batch(*(None if t is None else plain(t)[:n].detach().clone() for t in (self.x, self.y, y1, lam)), size=len(self.y),
+                     epoch=self.of_epoch)
 
     def mixing(self):
         "(partners' labels, λ of each image) of whichever callback mixes"
@@ -44,3 +47,35 @@ class Seen(Callback):
 
 
 def plain(t): return t.as_subclass(torch.Tensor) if isinstance(t, TensorBase) else t
+
+
+class Blank(nn.Module):
+    "A network that answers 0 to everything: all of a training but its cost"
+    def __init__(self, K):
+        super().__init__()
+        self.zero = nn.Parameter(torch.zeros(K))
+
+    def forward(self, x): return self.zero.expand(len(x), -1)
+
+
+class Look(Seen):
+    "Seen that also reads the `target` off the training loss, and ends the training before its first step"
+    def after_pred(self):
+        super().after_pred()
+        self.target = implied_target(lambda z: self.learn.loss_func(z, *self.learn.yb), self.learn.pred)
+
+    def before_backward(self): raise CancelFitException  # later than after_loss, where mixed precision leaves autocast
+
+
+def implied_target(loss, z):
+    """The target q [n, K] of a mean cross-entropy `loss(z)`, on the CPU: ∂L/∂z = (softmax(z) − q)/n, so q = softmax(z) − n ∂L/∂z.
+
+    None for a loss that has no such target: its q changes with z. `z`: logits, whose shape and device matter.
+    """
+    q, other = (target_at(loss, o) for o in (torch.zeros_like(z), torch.linspace(-1, 1, z.shape[1], device=z.device).repeat(len(z), 1)))
+    return q.cpu() if torch.allclose(q, other, atol=1e-4) else None
+
+
+def target_at(loss, z):
+    z.requires_grad_()
+    return (z.softmax(1) - len(z) * torch.autograd.grad(loss(z), z)[0]).detach()

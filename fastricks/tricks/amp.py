@@ -13,7 +13,7 @@ class Amp(Trick):
     formula = "forward and backward in 16 bits, update of fp32 master weights"
     cost = "saves time where the device has 16-bit arithmetic; the final test is in fp32"
 
-    def settle(self, recipe, source, say):
+    def settle(self, recipe, source, say, dry=False):
         from fastricks.callbacks.amp import choose_dtype
         dtype, why = choose_dtype(self.dtype, recipe, len(source.classes))
         say(f"amp: {dtype} ({why})" if dtype != "fp32" else f"amp: not applied ({why})")

@@ -37,9 +37,9 @@ class Distill(Trick):
         if self.weights and not self.is_arch: raise UserError("distill:weights is where an architecture's training starts; "
                                                               f"teacher={self.teacher} is trained already: leave weights out")
 
-    def settle(self, recipe, source, say):
+    def settle(self, recipe, source, say, dry=False):
         from fastricks.teacher import find_teacher
-        where, facts = find_teacher(self, recipe, source, say)
+        where, facts = find_teacher(self, recipe, source, say, dry=dry)
         return replace(self, teacher=where), facts
 
     def on_loss(self, cbs, plan):

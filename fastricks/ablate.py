@@ -1,0 +1,150 @@
+"""`ablate` and `train --seeds`: the plan, the trainings, what to say while they run."""
+import time
+from pathlib import Path
+
+from . import runs
+from .cells import carry_out, plan, room
+from .errors import UserError, plural
+from .grid import MODES, Row, make_rows, parse_budget, parse_seeds
+from .train import describe, open_data, settle_machine
+
+
+class Grid:
+    "An ablation that is planned: its rows, seeds, data and cells"
+    def __init__(self, rows, seeds, jobs=1, group=None, say=print):
+        self.rows, self.seeds, self.say, self.group = rows, seeds, say, group
+        self.recipe = settle_machine(rows[0].recipe)
+        check_rows(rows)
+        self.source = open_data(self.recipe, say=say)
+        self.jobs = room(jobs, self.recipe.threads)
+        if self.jobs < jobs: say(f"--jobs {jobs}: {plural(self.recipe.threads, 'thread')} each leave room for {self.jobs} at once "
+                                 "(--threads 1 makes room for more)")
+        self.teachers, self.cells = plan(rows, seeds, self.source)
+        self.start, self.spent = time.monotonic(), []
+
+    @property
+    def todo(self): return [c for c in [*self.teachers, *self.cells] if c.state == "todo"]
+
+    def describe(self, mode=None):
+        "The plan, before anything is trained: rows, runs, time, disk"
+        found = sum(c.state == "found" for c in self.cells)
+        head = f"{plural(len(self.rows), 'row')} × {plural(len(self.seeds), 'seed')} = {plural(len(self.cells), 'run')}"
+        lines = [f"ablate {mode}: {MODES[mode]}"] if mode else []
+        lines += [describe(self.source), *(f"  {row.name}" for row in self.rows)]
+        lines += [f"{head}, {found} of them found finished" if found else head]
+        lines += [f"first a {c.row.name}, once" for c in self.teachers if c.state == "todo"]
+        if self.todo: lines.append(self.cost())
+        return lines
+
+    def cost(self):
+        "`about 12 min of training (45 s a run), 0.5 GB of disk`"
+        each = estimate(self.cells, self.recipe, self.source)
+        n = len(self.todo)
+        return (f"about {duration(each * n / self.jobs)} for {plural(n, 'run')} ({duration(each)} each, {self.jobs} at once), "
+                f"{n * weights_bytes(self.recipe, self.source) / 1e9:.1f} GB of disk under {self.recipe.out}")
+
+    def carry_out(self, budget=None):
+        "Train what is missing, seed by seed; with a budget in seconds no seed is begun that would not end within it"
+        self.budget = budget
+        self.done = 0
+        carry_out(self.teachers, 1, self.group, self.tell, bar=True)
+        if failed := [c for c in self.teachers if not c.ok]: raise UserError(f"{failed[0].row.name} failed: {failed[0].reason}")
+        carry_out(self.cells, self.jobs, self.group, self.tell, self.go_on, bar=self.jobs == 1)
+        left = [c for c in self.cells if c.state == "todo"]
+        if left: self.say(f"the budget is spent: {plural(len(left), 'run')} left; the same command goes on")
+        for c in self.cells:
+            if c.state == "failed": self.say(f"failed: {c.label}: {c.reason}")
+        return self
+
+    def tell(self, cell):
+        if cell.ok: self.spent.append(runs.read_json(cell.folder / "metrics.json")["seconds"])
+        self.done += 1
+        self.say(f"[{self.done}/{self.done + len(self.todo)}] {outcome(cell)}")
+
+    def go_on(self, cell):
+        "May this cell be started? Its whole seed must fit into the budget"
+        if self.budget is None or any(c.seed == cell.seed and c.state != "todo" for c in self.cells): return True
+        each = sum(self.spent) / len(self.spent) if self.spent else estimate(self.cells, self.recipe, self.source)
+        of_seed = sum(c.seed == cell.seed and c.state == "todo" for c in self.cells)
+        return time.monotonic() - self.start + each * of_seed / self.jobs <= self.budget
+
+    @property
+    def folders(self): return [c.folder for c in self.cells if c.ok]
+
+    def folders_of(self, row): return [c.folder for c in self.cells if c.ok and c.row is row]
+
+
+def check_rows(rows):
+    "Rows that are the same recipe can't be told apart"
+    seen = {}
+    for row in rows:
+        text = str((row.recipe.active, row.recipe.wd))
+        if text in seen: raise UserError(f"rows {seen[text]!r} and {row.name!r} are the same recipe")
+        seen[text] = row.name
+
+
+def outcome(cell):
+    "`mixup seed 1: 97.21% test in 45 s`"
+    if not cell.ok: return f"{cell.label}: failed ({cell.reason})"
+    m = runs.read_json(cell.folder / "metrics.json")
+    not_on = " (amp not applied)" if not cell.facts.get("amp", {"applied": True})["applied"] else ""
+    return f"{cell.label}{not_on}: {m['top1']:.2%} {m['split']} in {m['train_seconds']:,.0f} s"
+
+
+def duration(s):
+    if s < 90: return f"{s:.0f} s"
+    return f"{s / 60:.0f} min" if s < 5400 else f"{s / 3600:.1f} h"
+
+
+def estimate(cells, recipe, source):
+    "Seconds a run: those of the grid's finished runs, else a few steps on noise times the number of steps"
+    known = [runs.read_json(c.folder / "metrics.json")["seconds"] for c in cells if c.state == "found"]
+    if known: return sum(known) / len(known)
+    from .callbacks.amp import step_of
+    images = len(source.of("train")) * recipe.epochs + len(source.of(source.eval_split))
+    return images / recipe.batch_size * step_of(recipe, len(source.classes))
+
+
+def weights_bytes(recipe, source):
+    from .model import build
+    return sum(p.numel() * p.element_size() for p in build(recipe.arch, len(source.classes))[0].state_dict().values())
+
+
+def ablate(mode, given, base, texts, seeds="3", jobs=1, budget=None, dry=False, say=print):
+    """Plan an ablation, print the plan and (unless `dry`) carry it out: a Grid with its cells.
+
+    Seeds as text (5, 0,1,2, 0-4); budget as text (2h, 90m). Finished runs are found by recipe and never trained twice.
+    """
+    seconds = parse_budget(budget) if budget else None
+    grid = Grid(make_rows(mode, given, base, texts), parse_seeds(seeds), jobs, say=say)
+    for line in grid.describe(mode): say(line)
+    return grid if dry else grid.carry_out(seconds)
+
+
+def train_seeds(recipe, seeds, say=print):
+    "Train a recipe with each seed; run k is the run of that seed alone, bit for bit"
+    row = Row(" + ".join(recipe.tricks) or "baseline", recipe)
+    grid = Grid([row], parse_seeds(seeds), say=say)
+    for line in grid.describe(): say(line)
+    return grid.carry_out()
+
+
+def sweep_file(rows, seeds, given, path):
+    "The same grid for W&B's agents: a sweep.yaml whose every run is one `fastricks train`"
+    import yaml
+
+    from .recipe import flag_of
+    fixed = [x for k, v in given.items() if not isinstance(v, bool) for x in (flag_of(k), str(v))]
+    fixed += [flag_of(k) if v else "--no-" + k for k, v in given.items() if isinstance(v, bool)]
+    base = [x for r in [rows[0].recipe.recipe] if r for x in ("--recipe", r)]
+    sweep = {"name": f"ablate {Path(rows[0].recipe.data).name}", "method": "grid",
+             "metric": {"name": "test/accuracy", "goal": "maximize"},
+             "parameters": {"tricks": {"values": [selection_of(r.recipe) for r in rows]}, "seed": {"values": list(seeds)}},
+             "command": ["${env}", "fastricks", "train", *base, *fixed, "${args}"]}
+    runs.write(path, yaml.safe_dump(sweep, sort_keys=False))
+    return path
+
+
+def selection_of(recipe):
+    "The whole of a recipe's tricks as one -t text, whatever recipe it is put on"
+    return "+".join(["none", *(str(t) for t in recipe.make_tricks())])
