@@ -5,7 +5,7 @@ from pathlib import Path
 from . import runs
 from .cells import carry_out, plan, room
 from .errors import UserError, plural
-from .grid import MODES, Row, make_rows, parse_budget, parse_seeds
+from .grid import MODES, Row, make_rows, parse_budget
 from .train import describe, open_data, settle_machine
 
 
@@ -15,6 +15,7 @@ class Grid:
         self.rows, self.seeds, self.say, self.group = rows, seeds, say, group
         self.recipe = settle_machine(rows[0].recipe)
         check_rows(rows)
+        set_num_threads(self.recipe.threads)
         self.source = open_data(self.recipe, say=say)
         self.jobs = room(jobs, self.recipe.threads)
         if self.jobs < jobs: say(f"--jobs {jobs}: {plural(self.recipe.threads, 'thread')} each leave room for {self.jobs} at once "
@@ -74,6 +75,12 @@ class Grid:
     def folders_of(self, row): return [c.folder for c in self.cells if c.ok and c.row is row]
 
 
+def set_num_threads(n):
+    "The plan's own measurements (amp's probe, the time of a step) are taken with a training's threads"
+    import torch
+    torch.set_num_threads(n)
+
+
 def check_rows(rows):
     "Rows that are the same recipe can't be told apart"
     seen = {}
@@ -110,13 +117,13 @@ def weights_bytes(recipe, source):
     return sum(p.numel() * p.element_size() for p in build(recipe.arch, len(source.classes))[0].state_dict().values())
 
 
-def ablate(mode, given, base, texts, seeds="3", jobs=1, budget=None, dry=False, say=print):
+def ablate(mode, given, base, texts, seeds=(0, 1, 2), jobs=1, budget=None, dry=False, say=print):
     """Plan an ablation, print the plan and (unless `dry`) carry it out: a Grid with its cells.
 
-    Seeds as text (5, 0,1,2, 0-4); budget as text (2h, 90m). Finished runs are found by recipe and never trained twice.
+    `seeds`: which; `budget` as text (2h, 90m). Finished runs are found by recipe and never trained twice.
     """
     seconds = parse_budget(budget) if budget else None
-    grid = Grid(make_rows(mode, given, base, texts), parse_seeds(seeds), jobs, say=say)
+    grid = Grid(make_rows(mode, given, base, texts), list(seeds), jobs, say=say)
     for line in grid.describe(mode): say(line)
     return grid if dry else grid.carry_out(seconds)
 
@@ -124,7 +131,7 @@ def ablate(mode, given, base, texts, seeds="3", jobs=1, budget=None, dry=False, 
 def train_seeds(recipe, seeds, say=print):
     "Train a recipe with each seed; run k is the run of that seed alone, bit for bit"
     row = Row(" + ".join(recipe.tricks) or "baseline", recipe)
-    grid = Grid([row], parse_seeds(seeds), say=say)
+    grid = Grid([row], list(seeds), say=say)
     for line in grid.describe(): say(line)
     return grid.carry_out()
 

@@ -1,7 +1,9 @@
 """Trainings of a grid, each in a process of its own: found where they are finished, tried where they are not."""
 import multiprocessing as mp
 import os
+import signal
 import sys
+import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -86,9 +88,18 @@ def room(jobs, threads):
     return max(1, min(jobs, cores // threads))
 
 
+def leave_with_parent():
+    "A training nobody waits for any more ends too, however its parent ended"
+    def watch():
+        mp.parent_process().join()
+        os.kill(os.getpid(), signal.SIGTERM)
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def work(recipe, job_type, group, bar):
     "The body of a cell's process"
     import warnings
+    leave_with_parent()
     warnings.filterwarnings("ignore", message=".*torch.jit.script. is deprecated.*", category=FutureWarning)
     try: train(recipe, silent, job_type, group, bar)
     except KeyboardInterrupt: sys.exit(130)

@@ -5,9 +5,10 @@ from .errors import plural
 from .groups import count
 from .learner import make_parts
 from .plan import batches_an_epoch, make_plan
-from .plots import curve, plot_lr
+from .plots import curve, save
 from .recipe import flag_of, options
 from .runs import base_name
+from .show import draw_schedules
 from .train import absolute, describe, open_data, settle_machine
 from .trick import schedules
 
@@ -23,10 +24,10 @@ def explain(recipe, say=print):
     for section in (recipe_lines(recipe), data_lines(source), trick_lines(plan), advice_lines(recipe, plan), group_lines(parts),
                     arithmetic(recipe, plan, parts)):
         for line in [*section, ""]: say(line)
-    lrs = parts.schedule.trace()
-    for line in curve(lrs, parts.schedule.per_epoch): say(line)
-    file = Path(recipe.out) / "explain" / f"{base_name(recipe, source.name)}-lr.png"
-    say(f"picture    {plot_lr({base_name(recipe, source.name): lrs}, absolute(file), parts.schedule.per_epoch)}")
+    for line in curve(parts.schedule.trace(), parts.schedule.per_epoch): say(line)
+    name = base_name(recipe, source.name)
+    file = Path(recipe.out) / "explain" / f"{name}-lr.png"
+    say(f"picture    {save(draw_schedules({name: parts.schedule}), absolute(file))}")
 
 
 def recipe_lines(recipe):

@@ -64,6 +64,22 @@ def make_learner(dls, parts, recipe, cbs=()):
     return learn.remove_cbs(ProgressCallback)
 
 
+def learner_of(recipe, cbs=(), say=print):
+    """(Learner, Parts) that `train` would fit for a recipe, with History: for notebooks, as it leaves no run folder.
+
+    `fit(learn, parts)` trains it. `say` gets the notes of data and tricks.
+    """
+    from .callbacks.history import History
+    from .model import check_arch
+    from .train import open_data, prepare, settle_machine, settle_tricks
+    recipe = settle_machine(recipe)
+    check_arch(recipe.arch)
+    source = open_data(recipe, say=say)
+    recipe, facts = settle_tricks(recipe, source, say)
+    parts, dls = prepare(recipe, source, facts)
+    return make_learner(dls, parts, recipe, [History(), *cbs]), parts
+
+
 def choosers(recipe):
     best = [KeepBest()] if recipe.keep == "best" else []
     return best + ([EarlyStoppingCallback("accuracy", patience=recipe.patience)] if recipe.patience else [])

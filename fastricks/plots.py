@@ -39,11 +39,6 @@ def save(fig, file):
 
 # -- learning rate
 
-def plot_lr(traces, file, per_epoch, moms=None):
-    "Draw learning rates, name -> one value a step, and write a PNG"
-    return save(draw_lr(traces, dict.fromkeys(traces, per_epoch), moms), file)
-
-
 def draw_lr(traces, per_epoch, moms=None):
     "Learning rates over epochs, and below them momentum where it moves; all are name -> values, or steps an epoch"
     fig = Picture(height=4.6 if moms else 3.4)

@@ -154,14 +154,11 @@ def pixels(x, recipe):
 
 
 def captions(batch, classes):
-    "`waffles`, or under mixup `waffles .83` above `+ ramen .17`"
+    "`waffles`, or under mixup `83% waffles` above `+ 17% ramen`"
     names = [shorten(classes[i]) for i in batch.y.tolist()]
     if batch.lam is None: return names
     partners = [shorten(classes[i]) for i in batch.y1.tolist()]
-    return [f"{a} {share(l)}\n+ {b} {share(1 - l)}" for a, b, l in zip(names, partners, batch.lam.tolist(), strict=True)]
-
-
-def share(x): return f"{x:.2f}".removeprefix("0")
+    return [f"{l:.0%} {a}\n+ {1 - l:.0%} {b}" for a, b, l in zip(names, partners, batch.lam.tolist(), strict=True)]
 
 
 # -- targets
@@ -201,7 +198,7 @@ def softened(trick, view, n, say=silent):
 def check_to(to):
     "Before any work: --to can be written"
     path = Path(to)
-    if path.suffix.lower() != ".png": raise UserError(f"--to {to}: pictures are PNG files, so name it {path.with_suffix('.png')}")
+    if path.suffix.lower() != ".png": raise UserError(f"--to {to}: pictures are PNG files, so give a name that ends in .png")
     if path.is_dir(): raise UserError(f"--to {to} is a folder: name a file in it, as {path / path.name}")
 
 

@@ -83,7 +83,8 @@ def trained(trick, recipe, source, say, may_train=True):
                         "options first, or give distill:teacher= a run or a FILE.safetensors")
     else:
         say(f"teacher: {t.arch} is trained first, once, as an ordinary run")
-        run = train(t, say, job_type="teacher").folder
+        try: run = train(t, say, job_type="teacher").folder
+        except UserError as e: raise UserError(f"the teacher {t.arch} can't be trained: {e}") from None
         say("student:")
     return {**facts_of(run / "model.safetensors", ident, t.arch), "run": run.name}
 

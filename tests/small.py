@@ -2,10 +2,8 @@
 import torch
 from safetensors.torch import save_file
 
-from fastricks.callbacks.history import History
-from fastricks.learner import fit, make_learner
+from fastricks.learner import fit, learner_of
 from fastricks.recipe import resolve
-from fastricks.train import open_data, prepare, settle_machine, settle_tricks
 
 TINY = dict(arch="test_resnet", size=16, resize=16, per_class=8, epochs=2, batch_size=16, threads=1, workers=0, device="cpu",
             wandb="disabled")
@@ -16,11 +14,7 @@ def recipe_of(*selection, recipe=None, **given): return resolve({**TINY, **given
 
 def learner(*selection, cbs=(), recipe=None, **given):
     "(Learner, Parts), all but trained"
-    r = settle_machine(recipe_of(*selection, recipe=recipe, **given))
-    source = open_data(r, check=False, say=lambda _: None)
-    r, facts = settle_tricks(r, source, lambda _: None)
-    parts, dls = prepare(r, source, facts)
-    return make_learner(dls, parts, r, [History(), *cbs]), parts
+    return learner_of(recipe_of(*selection, recipe=recipe, **given), cbs, say=lambda _: None)
 
 
 def trained(*selection, **given): return fit(*learner(*selection, **given))

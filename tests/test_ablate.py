@@ -1,4 +1,9 @@
 """Grids of trainings: rows, seeds, processes, what is found, what fails."""
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import pytest
 import yaml
 from safetensors.torch import load_file
@@ -67,7 +72,7 @@ def test_room_never_shares_a_core(monkeypatch):
 def grid(tmp_path_factory):
     out, said = tmp_path_factory.mktemp("grid"), []
     rows = ["mixup", "cosine", "distill:teacher=test_resnet"]
-    g = ablate("add", {**TINY, "out": str(out)}, None, rows, seeds="2", jobs=2, say=said.append)
+    g = ablate("add", {**TINY, "out": str(out)}, None, rows, seeds=(0, 1), jobs=2, say=said.append)
     return g, said, out
 
 
@@ -100,7 +105,7 @@ def test_finished_runs_are_found_by_recipe_not_by_name(grid):
     g.cells[0].folder.rename(out / "renamed")
     said = []
     rows = ["cosine", "mixup", "warmup:epochs=.5"]
-    again = ablate("add", {**TINY, "out": str(out)}, None, rows, seeds="2", dry=True, say=said.append)
+    again = ablate("add", {**TINY, "out": str(out)}, None, rows, seeds=(0, 1), dry=True, say=said.append)
     assert sum(c.state == "found" for c in again.cells) == 6 and sum(c.state == "todo" for c in again.cells) == 2
     assert any("6 of them found finished" in s for s in said)
 
@@ -114,11 +119,25 @@ def test_a_killed_training_is_shown_and_the_rest_go_on(tmp_path, monkeypatch):
         return p, cell
     monkeypatch.setattr(cells_room, "start", start)
     said = []
-    g = ablate("add", {**TINY, "out": str(tmp_path)}, None, ["mixup", "cosine"], seeds="1", say=said.append)
+    g = ablate("add", {**TINY, "out": str(tmp_path)}, None, ["mixup", "cosine"], seeds=(0,), say=said.append)
     assert [c.state for c in g.cells] == ["done", "failed", "done"] and any(s.startswith("failed: mixup seed 0") for s in said)
     monkeypatch.setattr(cells_room, "start", real)
-    again = ablate("add", {**TINY, "out": str(tmp_path)}, None, ["mixup", "cosine"], seeds="1", say=said.append)
+    again = ablate("add", {**TINY, "out": str(tmp_path)}, None, ["mixup", "cosine"], seeds=(0,), say=said.append)
     assert [c.state for c in again.cells] == ["found", "done", "found"]
+
+
+def test_a_killed_ablation_leaves_no_training_behind(tmp_path):
+    code = ("from fastricks.ablate import ablate\nfrom fastricks.grid import parse_seeds\nimport sys\n"
+            "if __name__ == '__main__': ablate('add', {**eval(sys.argv[1]), 'epochs': 100000}, None, ['mixup'], seeds=(0,))")
+    script = tmp_path / "go.py"
+    script.write_text(code)
+    p = subprocess.Popen([sys.executable, script, repr({**TINY, "out": str(tmp_path / "runs")})], stdout=subprocess.DEVNULL)
+    deadline = time.time() + 120
+    while not list(tmp_path.glob("runs/*/history.csv")) and time.time() < deadline: time.sleep(.1)
+    child = read_json(next(tmp_path.glob("runs/*/status.json")))["pid"]
+    p.kill(); p.wait()
+    while Path(f"/proc/{child}").exists() and time.time() < deadline: time.sleep(.1)
+    assert not Path(f"/proc/{child}").exists()
 
 
 def test_a_budget_begins_no_seed_that_would_not_end(tmp_path, monkeypatch):
@@ -126,18 +145,18 @@ def test_a_budget_begins_no_seed_that_would_not_end(tmp_path, monkeypatch):
     from fastricks import ablate as room_of
     monkeypatch.setattr(room_of, "estimate", lambda *a: 1e6)
     said = []
-    g = ablate("add", {**TINY, "out": str(tmp_path)}, None, ["mixup"], seeds="2", budget="1m", say=said.append)
+    g = ablate("add", {**TINY, "out": str(tmp_path)}, None, ["mixup"], seeds=(0, 1), budget="1m", say=said.append)
     assert [c.state for c in g.cells] == ["todo"] * 4 and any("4 runs left" in s for s in said)
     monkeypatch.setattr(room_of, "estimate", lambda *a: 1.)
     said.clear()
     monkeypatch.setattr(room_of.time, "monotonic", lambda: 1e6 if any("seed 0:" in s for s in said) else 0.)
-    g = ablate("add", {**TINY, "out": str(tmp_path)}, None, ["mixup"], seeds="2", budget="1m", say=said.append)
+    g = ablate("add", {**TINY, "out": str(tmp_path)}, None, ["mixup"], seeds=(0, 1), budget="1m", say=said.append)
     assert [c.state for c in g.cells] == ["done", "done", "todo", "todo"]
 
 
 def test_train_seeds(tmp_path):
     said = []
-    g = train_seeds(resolve({**TINY, "out": str(tmp_path)}, ["mixup"]), "1,3", said.append)
+    g = train_seeds(resolve({**TINY, "out": str(tmp_path)}, ["mixup"]), (1, 3), said.append)
     assert [c.seed for c in g.cells] == [1, 3] and all(c.ok for c in g.cells)
     assert same(load_file(g.cells[1].folder / "model.safetensors"), weights(trained("mixup", seed=3)))
 

@@ -32,8 +32,9 @@ class Seen(Callback):
         if self.batch is None and self.learn.epoch == self.of_epoch and self.learn.iter == 0: self.batch = self.copied()
 
     def after_train(self):
-        if self.batch and self.then: self.then(self.batch)
-        self.then = None
+        if self.batch is None or self.then is None: return
+        then, self.then = self.then, None  # once: further training by hand draws over nothing
+        then(self.batch)
 
     def copied(self):
         n, (y1, lam) = self.n, self.mixing()

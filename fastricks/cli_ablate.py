@@ -1,0 +1,64 @@
+"""The verb `ablate`."""
+from typing import Annotated
+
+import typer
+
+from .cli_options import Debug, RecipeName, Tricks, quiet
+from .errors import UserError
+from .grid import MODES, make_rows, parse_budget, parse_seeds
+
+Rows = Annotated[list[str] | None, typer.Option(
+    "--tricks", "-t", metavar="TRICKS", help="a row: a trick, or several as A+B; give one -t a row", show_default=False)]
+
+
+def ablate_command(
+        given, recipe: RecipeName = None, tricks: Rows = None,
+        mode: Annotated[str, typer.Option(metavar="|".join(MODES), help="; ".join(f"{k}: {v}" for k, v in MODES.items()))] = "add",
+        seeds: Annotated[str, typer.Option(metavar="5|0,1,2|0-4", help="seeds of every row")] = "3",
+        jobs: Annotated[int, typer.Option(min=1, help="trainings at once, where cores / --threads leave room")] = 1,
+        budget: Annotated[str | None, typer.Option(metavar="2h|90m", help="begin no seed that would not end in this time")] = None,
+        margin: Annotated[float, typer.Option(min=0., help="points of accuracy below which a difference does not matter")] = .5,
+        advise: Annotated[bool, typer.Option("--advise", help="end with one recipe to take, chosen on the validation split and "
+                                             "confirmed on the test set with fresh seeds")] = False,
+        confirm: Annotated[int | None, typer.Option(min=2, help="fresh seeds for --advise (default: as many as --seeds)")] = None,
+        to: Annotated[list[str] | None, typer.Option(metavar="FILE", help="write the comparison: .html, .md, .csv or .tex")] = None,
+        sweep: Annotated[str | None, typer.Option(metavar="FILE.yaml", help="write the grid as a W&B sweep instead of training")] = None,
+        explain: Annotated[bool, typer.Option("--explain", help="print the plan, don't train")] = False, debug: Debug = False):
+    """Train a baseline and tricks with several seeds, and say which pay.
+
+    Finished runs are found by their recipe and never trained twice: the same command goes on where it was stopped.
+    """
+    if "name" in given: raise UserError("--name is for one run, and ablate makes many: choose their folder with --out")
+    if "seed" in given: raise UserError("ablate trains every row with the same --seeds: leave --seed out")
+    rows = make_rows(mode, given, recipe, list(tricks or ()))
+    if budget: parse_budget(budget)
+    which = parse_seeds(seeds)
+    if sweep: return write_sweep(rows, which, given, sweep)
+    quiet()
+    from .ablate import ablate
+    grid = ablate(mode, given, recipe, list(tricks), which, jobs, budget, explain)
+    if explain: return
+    from .advise import advise as give_advice
+    from .advise import check_advisable
+    if advise: check_advisable(grid.source)
+    report(grid, margin, to or ())
+    if advise: give_advice(grid, mode, given, recipe, list(tricks), confirm, margin)
+
+
+def report(grid, margin, to):
+    from .compare import compare, load_runs
+    from .report import print_comparison, write_report
+    base = grid.folders_of(grid.rows[0])
+    if not base: return print("no run of the first row is finished: nothing to compare with")
+    c = compare(load_runs(grid.folders), baseline=str(base[0]), margin=margin)
+    print_comparison(c)
+    for file in to: print(f"written   {write_report(c, file)}")
+
+
+def write_sweep(rows, seeds, given, file):
+    from .ablate import sweep_file
+    print(f"written   {sweep_file(rows, seeds, given, file)}")
+    print(f"start it with `wandb sweep {file}` and the `wandb agent` line that it prints, on as many machines as you like")
+
+
+__all__ = ["Tricks", "ablate_command"]

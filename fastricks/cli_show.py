@@ -1,0 +1,63 @@
+"""The verb `show`."""
+import sys
+from typing import Annotated
+
+import typer
+
+from .cli_options import Debug, RecipeName, Tricks, quiet, with_recipe
+from .recipe import resolve
+
+show = typer.Typer(no_args_is_help=True, rich_markup_mode=None,
+                   help="Draw a training's learning rate, first batch or targets.")
+Rows = Annotated[list[str] | None, typer.Option("--tricks", "-t", metavar="TRICKS", show_default=False,
+                                               help="one line more, with these tricks")]
+To = Annotated[str, typer.Option(metavar="FILE.png", help="where the picture goes")]
+Images = Annotated[int, typer.Option(min=1, help="how many images")]
+Epoch = Annotated[int, typer.Option(min=1, help="of which epoch")]
+
+
+@show.command("lr")
+@with_recipe
+def show_lr(given,
+            recipes: Annotated[list[str] | None, typer.Argument(
+                metavar="RECIPE", help="named recipes or run folders, a line each", show_default=False)] = None,
+            recipe: RecipeName = None, tricks: Rows = None,
+            steps_per_epoch: Annotated[int | None, typer.Option(
+                min=1, help="optimizer steps an epoch [default: what the data makes]", show_default=False)] = None,
+            to: To = "show-lr.png", debug: Debug = False):
+    """Draw learning rates, a line for each RECIPE and -t.
+
+    A -t is a row on --recipe, or else on the first RECIPE: `fastricks show lr blog -t warmup:by=epoch,epochs=6 -t cosine`.
+    """
+    from . import show as s
+    s.check_to(to)
+    lines = s.lines_of(given, recipes or (), tricks or (), recipe)
+    quiet()
+    s.tell_lr(s.schedules_of(lines, steps_per_epoch, print), to, sys.stdout.isatty())
+
+
+@show.command("batch")
+@with_recipe
+def show_batch(given, recipe: RecipeName = None, tricks: Tricks = None, images: Images = 8, epoch: Epoch = 1, to: To = "show-batch.png",
+               debug: Debug = False):
+    """Draw the first batch as the network sees it."""
+    from . import show as s
+    s.check_to(to)
+    r = resolve(given, tricks or (), recipe)
+    quiet()
+    print(f"picture    {s.save_to(s.show_batch(r, images, epoch, print), to)}")
+
+
+@show.command("targets")
+@with_recipe
+def show_targets(given, recipe: RecipeName = None, tricks: Tricks = None, images: Images = 4, epoch: Epoch = 1, to: To = "show-targets.png",
+                 debug: Debug = False):
+    """Draw the targets: smoothed, mixed, a teacher's.
+
+    A teacher must be there already: nothing is trained here.
+    """
+    from . import show as s
+    s.check_to(to)
+    r = resolve(given, tricks or (), recipe)
+    quiet()
+    print(f"picture    {s.save_to(s.show_targets(r, images, epoch, print), to)}")

@@ -1,0 +1,32 @@
+"""`fastricks compare`: its arguments. Light, so that --help is instant."""
+from typing import Annotated
+
+import typer
+
+
+def compare_command(
+        runs: Annotated[list[str] | None, typer.Argument(
+            metavar="RUNS", help="run folders, globs, folders of runs, or groups of runs [default: runs]", show_default=False)] = None,
+        baseline: Annotated[str | None, typer.Option(
+            metavar="NAME|RECIPE", help="what to compare with: a row's tricks, a run, a group or a named recipe [default: the row "
+            "without tricks]", show_default=False)] = None,
+        by: Annotated[str | None, typer.Option(metavar="test|valid", show_default=False,
+                                               help="whose images [default: test, or valid where there is no test set]")] = None,
+        margin: Annotated[float | None, typer.Option(
+            help="the difference that matters, in points of accuracy [default: 0.5] or nats of loss [default: 0.02]",
+            show_default=False)] = None,
+        metric: Annotated[str, typer.Option(metavar="top1|top5|loss", help="what to compare")] = "top1",
+        to: Annotated[list[str] | None, typer.Option(
+            metavar="FILE", help="write a report: NAME.html, .md, .csv or .tex; may be repeated", show_default=False)] = None,
+        anyway: Annotated[bool, typer.Option("--anyway", help="compare what is not comparable, with a warning")] = False,
+        debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False):
+    """Say which tricks pay: recipes with their seeds against a baseline, with tests, intervals and verdicts.
+
+    `fastricks compare runs --to report.html`; rows are recipes, seeds are paired where they are the same.
+    """
+    from . import report
+    from .compare import compare
+    report.check_to(to or ())
+    c = compare(runs or ["runs"], baseline, margin, metric, by, anyway)
+    report.terminal(c)
+    for path in to or (): print(f"report    {report.save(c, path)}")

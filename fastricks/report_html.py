@@ -1,0 +1,82 @@
+"""A Comparison as one HTML page that needs nothing from elsewhere."""
+from html import escape
+
+from .report import columns, explain, facts, title, verdicts
+from .report_pictures import pictures, svg
+
+CAPTIONS = {
+    "delta": "What each recipe gains or loses against {base} ({n} {split} images of {data}; n in brackets is how many seeds the difference rests on).",
+    "time": "{title} against training time: what is on the Pareto front is beaten by no other recipe in both.",
+    "curves": "Learning curves: mean over n seeds, band from the lowest to the highest seed.{loss}",
+}
+LOSS = (" There is no validation split, so it is the training loss: what each recipe minimises, whose levels do not compare where tricks "
+        "change the loss.")
+
+STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 1180px; margin: 2em auto; padding: 0 1.2em }
+h1 { font-size: 1.5em; margin-bottom: .2em } h2 { font-size: 1.1em; margin-top: 2em }
+.wide { overflow-x: auto } svg { max-width: 100%; height: auto; font-family: "DejaVu Sans", Verdana, sans-serif }
+table.runs { border-collapse: collapse; font-size: .82em; border-top: 2px solid #222; border-bottom: 2px solid #222 }
+table.runs th { text-align: right; border-bottom: 1px solid #222; font-weight: 600; vertical-align: bottom }
+table.runs td, table.runs th { padding: .3em .55em } table.runs .words { text-align: left } p.said { margin: .2em 0 }
+table.runs td { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; vertical-align: top }
+table.runs td.verdict, table.runs td.tricks { white-space: normal; min-width: 10em; overflow-wrap: anywhere }
+tr.baseline { background: #f3f3f3; font-weight: 600 } tr:hover { background: #f8f8f0 }
+.helps .verdict { color: #2e7d32; font-weight: 600 } .hurts .verdict { color: #c62828; font-weight: 600 }
+.no-difference .verdict { color: #1565c0 } .not-resolved .verdict { color: #666 }
+.small { color: #444; font-size: .88em } figure { margin: 1em 0 } figcaption { color: #444; font-size: .88em }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .2em 1.2em; font-size: .88em } dt { color: #666 } dd { margin: 0 }
+.warning { background: #fff3cd; border-left: 4px solid #e0a800; padding: .4em .8em }
+"""
+
+
+def page(c):
+    "The whole page"
+    head = escape(title(c))
+    return "\n".join([
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{head}</title>',
+        f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head><body>',
+        f"<h1>{head}</h1>", *(f"<p class=said><b>{escape(w)}</b>: {escape(rows)}</p>" for w, rows in verdicts(c).items()), *(warning(n) for n in c.notes if is_warning(n)),
+        f'<div class="wide">{table_html(c, style=False)}</div>', *(f'<p class="small">{escape(s)}</p>' for s in explain(c)), notes(c),
+        "<h2>Pictures</h2>", *(figure(c, name, fig) for name, fig in pictures(c).items()),
+        "<h2>Measured on and with</h2>", f"<dl>{''.join(f'<dt>{escape(k)}</dt><dd>{escape(v)}</dd>' for k, v in facts(c).items())}</dl>",
+        "<h2>Runs</h2>", runs_html(c), "</body></html>"]) + "\n"
+
+
+def is_warning(note): return note.startswith("warning")
+
+
+def warning(note): return f'<p class="warning">{escape(note)}</p>'
+
+
+def notes(c):
+    rest = [n for n in c.notes if not is_warning(n)]
+    return f'<ul class="small">{"".join(f"<li>{escape(n)}</li>" for n in rest)}</ul>' if rest else ""
+
+
+def table_html(c, style=True):
+    "The table alone, for a notebook"
+    cols = columns(c)
+    kind = lambda o: f' class="words {o.name if o.name in ("verdict", "tricks") else ""}"' if o.left else ""
+    head = "".join(f"<th{kind(o)}>{escape(o.head)}</th>" for o in cols)
+    rows = [f'<tr class="{row.verdict.replace(" ", "-")}">' + "".join(f"<td{kind(o)}>{escape(o.cell(row))}</td>" for o in cols) + "</tr>"
+            for row in c.rows]
+    return ((f"<style>{STYLE[STYLE.index('table.runs'):STYLE.index('.small')]}</style>" if style else "")
+            + f'<table class="runs"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>')
+
+
+def figure(c, name, fig):
+    loss = LOSS if "training loss" in fig.axes[0].get_ylabel() else ""
+    text = CAPTIONS[name].format(base=c.baseline.label, n=f"{c.n_images:,}", split=c.split, data=c.data_name, title=c.metric.title.capitalize(),
+                                 loss=loss)
+    return f"<figure>{svg(fig)}<figcaption>{escape(text)}</figcaption></figure>"
+
+
+def runs_html(c):
+    "Every run with its own number"
+    m = c.metric
+    row = lambda r, run: (f'<tr><td class="words">{escape(r.label)}</td><td>{run.seed}</td><td>{run.value(m, c.split):.{m.digits}f}</td>'
+                          f'<td>{run.seconds:,.1f}</td><td class="words">{escape(run.name)}</td></tr>')
+    head = f'<th class="words">recipe</th><th>seed</th><th>{escape(m.title)} {m.unit}</th><th>seconds</th><th class="words">run</th>'
+    return (f'<div class="wide"><table class="runs"><thead><tr>{head}</tr></thead><tbody>'
+            f'{"".join(row(r, run) for r in c.rows for run in r.runs)}</tbody></table></div>')
