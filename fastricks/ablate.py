@@ -136,6 +136,22 @@ def train_seeds(recipe, seeds, say=print):
     return grid.carry_out()
 
 
+def seeds_screen(folders):
+    "How a recipe's seeds spread: mean ± sd, 95% interval, extremes, time"
+    from .stats import summary
+    if not folders: return ["no run finished"]
+    ms = [runs.read_json(f / "metrics.json") for f in folders]
+    s = summary([100 * m["top1"] for m in ms])
+    where = {"test": "test", "valid": "validation (there is no test set)"}[ms[0]["split"]]
+    spread = f" ± {s.sd:.2f} (sd), 95% interval {s.low:.2f} to {s.high:.2f}" if len(ms) > 1 else ""
+    each = sum(m["train_seconds"] for m in ms) / len(ms)
+    return ["", f"accuracy  {s.mean:.2f}%{spread}, {min(100 * m['top1'] for m in ms):.2f} to {max(100 * m['top1'] for m in ms):.2f}, "
+            f"{where}, {plural(len(ms), 'seed')} of n = {ms[0]['n']:,} images",
+            f"time      {duration(each)} of training each, {sum(m['images_per_s'] for m in ms) / len(ms):,.0f} images/s",
+            f"runs      {Path(folders[0]).parent}: {', '.join(Path(f).name for f in folders)}",
+            f"next      fastricks compare {' '.join(str(f) for f in folders[:2])} …  # with runs of another recipe"]
+
+
 def sweep_file(rows, seeds, given, path):
     "The same grid for W&B's agents: a sweep.yaml whose every run is one `fastricks train`"
     import yaml

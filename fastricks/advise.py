@@ -6,7 +6,7 @@ from .compare import compare, load_runs
 from .errors import UserError
 from .grid import Row
 from .recipe import flag_of, resolve
-from .stats import HELPS, HURTS, OPEN, SAME
+from .stats import HELPS, SAME
 
 
 @dataclass(frozen=True)
@@ -16,10 +16,6 @@ class Advice:
     left: dict            # -t text -> why it is left out
     recipe: object
     confirmed: object = None  # the Comparison of fresh seeds on the test set; None where the baseline is the advice
-
-
-def check_advisable(source):
-    if not source.of("valid"): raise UserError("--advise chooses by a validation split: give --valid above 0")
 
 
 def on_validation(grid, margin=None):
@@ -95,7 +91,7 @@ def advice_lines(a, given, base, c):
         out.append(f"gain      {d.delta:+.2f} {m.points} [95% {d.low:+.2f}, {d.high:+.2f}] on the {split[a.confirmed.split]}, "
                    f"{len(row.runs)} fresh seeds: {row.words}")
     out += [f"left out  {t}: {why}" for t, why in a.left.items()]
-    out.append(f"chosen on the {split[c.split]} ({c.n_images:,} images)")
+    out.append(f"chosen    on the {split[c.split]} ({c.n_images:,} images)")
     return [*out, f"train it  {one_line(given, base, a.texts)}"]
 
 
@@ -104,6 +100,3 @@ def one_line(given, base, texts):
     words = ["python train.py"] + ([f"--recipe {base}"] if base else [])
     words += [("" if v else "no-").join(["--", flag_of(k)[2:]]) if isinstance(v, bool) else f"{flag_of(k)} {v}" for k, v in given.items()]
     return " ".join([*words, *(f"-t {t}" for t in texts)])
-
-
-__all__ = ["HURTS", "OPEN", "advise", "check_advisable"]

@@ -47,7 +47,7 @@ def key_lines(f):
     m = f.metadata
     span = "" if m["choices"] else range_text(f)
     text = f"{m['help']}{f' ({span})' if span else ''}"
-    return fill(text, 110, initial_indent=f"  {f.name}={show(f.default)}".ljust(24), subsequent_indent=" " * 24).split("\n")
+    return fill(text, 110, initial_indent=f"  {f.name}={show(f.default)} ".ljust(24), subsequent_indent=" " * 24).split("\n")
 
 
 def example(cls):

@@ -17,7 +17,7 @@ from .recipe import identity
 from .teacher import kind_of, teacher_recipe
 from .train import settle_machine, settle_tricks, silent, train
 
-HEAVY = ["fastricks.learner", "fastricks.data.loader", "fastricks.data.scan", "fastricks.evaluate", "fastricks.show", "wandb"]
+HEAVY = ["fastricks.quiet", "fastricks.learner", "fastricks.data.loader", "fastricks.data.scan", "fastricks.evaluate", "fastricks.show", "wandb"]
 
 
 @dataclass
@@ -98,9 +98,8 @@ def leave_with_parent():
 
 def work(recipe, job_type, group, bar):
     "The body of a cell's process"
-    import warnings
+    from . import quiet  # noqa: F401  where processes are spawned, not forked
     leave_with_parent()
-    warnings.filterwarnings("ignore", message=".*torch.jit.script. is deprecated.*", category=FutureWarning)
     try: train(recipe, silent, job_type, group, bar)
     except KeyboardInterrupt: sys.exit(130)
     except Exception as e:

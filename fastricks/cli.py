@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from .cli_ablate import ablate_command
+from .cli_compare import compare_command
 from .cli_options import Debug, RecipeName, Tricks, quiet, with_recipe
 from .cli_show import show
 from .errors import UserError, nearest
@@ -42,12 +43,12 @@ def train(given,
 
 
 def train_all(recipe, seeds):
-    from .ablate import train_seeds
-    from .report import print_summary
-    print_summary(train_seeds(recipe, seeds).folders)
+    from .ablate import seeds_screen, train_seeds
+    for line in seeds_screen(train_seeds(recipe, seeds).folders): print(line)
 
 
 app.command("ablate")(with_recipe(ablate_command))
+app.command("compare")(compare_command)
 
 
 @app.command()

@@ -3,7 +3,7 @@ from typing import Annotated
 
 import typer
 
-from .cli_options import Debug, RecipeName, Tricks, quiet
+from .cli_options import Debug, RecipeName, quiet
 from .errors import UserError
 from .grid import MODES, make_rows, parse_budget, parse_seeds
 
@@ -33,32 +33,33 @@ def ablate_command(
     rows = make_rows(mode, given, recipe, list(tricks or ()))
     if budget: parse_budget(budget)
     which = parse_seeds(seeds)
+    if to:
+        from .report import check_to
+        check_to(to)
     if sweep: return write_sweep(rows, which, given, sweep)
     quiet()
     from .ablate import ablate
+    if advise and rows[0].recipe.valid == 0: raise UserError("--advise chooses by a validation split: give --valid above 0")
     grid = ablate(mode, given, recipe, list(tricks), which, jobs, budget, explain)
     if explain: return
     from .advise import advise as give_advice
-    from .advise import check_advisable
-    if advise: check_advisable(grid.source)
     report(grid, margin, to or ())
     if advise: give_advice(grid, mode, given, recipe, list(tricks), confirm, margin)
 
 
 def report(grid, margin, to):
     from .compare import compare, load_runs
-    from .report import print_comparison, write_report
+    from .report import save, terminal
     base = grid.folders_of(grid.rows[0])
     if not base: return print("no run of the first row is finished: nothing to compare with")
     c = compare(load_runs(grid.folders), baseline=str(base[0]), margin=margin)
-    print_comparison(c)
-    for file in to: print(f"written   {write_report(c, file)}")
+    terminal(c)
+    for file in to:
+        save(c, file)
+        print(f"written   {file}")
 
 
 def write_sweep(rows, seeds, given, file):
     from .ablate import sweep_file
     print(f"written   {sweep_file(rows, seeds, given, file)}")
     print(f"start it with `wandb sweep {file}` and the `wandb agent` line that it prints, on as many machines as you like")
-
-
-__all__ = ["Tricks", "ablate_command"]

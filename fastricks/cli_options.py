@@ -45,6 +45,5 @@ def with_recipe(fn):
 
 
 def quiet():
-    "Silence a warning of fastai's import that a user can do nothing about"
-    import warnings
-    warnings.filterwarnings("ignore", message=".*torch.jit.script. is deprecated.*", category=FutureWarning)
+    "Before the first heavy import"
+    from . import quiet  # noqa: F401

@@ -232,15 +232,13 @@ class Row:
 
     def record(self):
         "All of it as one flat dict of numbers and texts; None where there is nothing to say"
-        d = self.diff
-        s, t = asdict(self.summary), {k: getattr(d, k) if d else NAN for k in ("test", "delta", "low", "high", "p", "df", "sd")}
-        pairs = {"n_compared": d.n if d else None, "n_baseline": d.n_base if d else None}
-        r = {"label": self.label, "tricks": self.tricks, **self.varies, "seeds": " ".join(map(str, self.seeds)), **s,
-             "test": t.pop("test") if d else None, **pairs, "delta": t["delta"], "delta_low": t["low"], "delta_high": t["high"], "p": t["p"],
-             "p_holm": self.p_holm, "df": t["df"], "delta_sd": t["sd"], "images_low": self.images[0], "images_high": self.images[1],
-             "agreement": self.agreement, "gained": self.gained, "lost": self.lost, "train_seconds": self.seconds,
-             "time_ratio": self.ratio[0], "time_ratio_low": self.ratio[1], "time_ratio_high": self.ratio[2],
-             "verdict": self.verdict, "words": self.words, "seeds_needed": self.needed}
+        of = lambda name: getattr(self.diff, name, None)
+        r = {"label": self.label, "tricks": self.tricks, **self.varies, "seeds": " ".join(map(str, self.seeds)), **asdict(self.summary),
+             "test": of("test"), "n_compared": of("n"), "n_baseline": of("n_base"), "delta": of("delta"), "delta_low": of("low"),
+             "delta_high": of("high"), "p": of("p"), "p_holm": self.p_holm, "df": of("df"), "delta_sd": of("sd"),
+             "images_low": self.images[0], "images_high": self.images[1], "agreement": self.agreement, "gained": self.gained,
+             "lost": self.lost, "train_seconds": self.seconds, "time_ratio": self.ratio[0], "time_ratio_low": self.ratio[1],
+             "time_ratio_high": self.ratio[2], "verdict": self.verdict, "words": self.words, "seeds_needed": self.needed}
         return {k: plain(v) for k, v in r.items()}
 
 
@@ -324,7 +322,7 @@ def one_a_seed(runs, say, anyway):
 
 def differences(a, b, split):
     "What forbids to compare two runs, in words"
-    if a.metrics["split"] != b.metrics["split"] and split is None: yield f"one is evaluated on {a.metrics['split']}, one on {b.metrics['split']}"
+    if split is None and (x := a.metrics["split"]) != (y := b.metrics["split"]): yield f"one is evaluated on {x}, the other on {y}"
     if (x := size_text(a)) != (y := size_text(b)): yield f"they are evaluated at another size ({x} and {y})"
     if a.data["fingerprint"] == b.data["fingerprint"]: return
     x, y = (set(r.own_images.labels) if r.own_images else set() for r in (a, b))
@@ -444,14 +442,17 @@ def compare(runs, baseline=None, margin=None, metric="top1", by=None, anyway=Fal
     notes += check_comparable(rows, by, anyway)
     base = choose_baseline(rows, baseline)
     split = by or base.runs[0].metrics["split"]
-    rows = [replace(row, summary=stats.summary(list(row.values(metric, split).values())), seconds=float(np.mean([r.seconds for r in row.runs])),
-                    baseline=row is base) for row in rows]
-    rows.sort(key=lambda row: not row.baseline)
+    rows = [summed_up(row, metric, split, row is base) for row in [base, *(row for row in rows if row is not base)]]
     shared = same_images(rows, split, notes.append)
     done = [against(row, rows[0], metric, split, shared) for row in rows[1:]]
     for row in done: notes += pair_notes(row, rows[0])
     rows = [own_agreement(rows[0], split, shared), *judged(done, metric, margin)]
     return Comparison(tuple(rows), metric, split, margin, (*notes, *beware(rows, metric, split)))
+
+
+def summed_up(row, metric, split, baseline):
+    values = list(row.values(metric, split).values())
+    return replace(row, summary=stats.summary(values), seconds=float(np.mean([r.seconds for r in row.runs])), baseline=baseline)
 
 
 def metric_of(name):
@@ -530,7 +531,7 @@ def pair_notes(row, base):
 
 def beware(rows, metric, split):
     runs = [r for row in rows for r in row.runs]
-    if len(where := {device(r) for r in runs}) > 1: yield f"not all on one machine ({'; '.join(sorted(where))}): times are not comparable"
+    if len(where := {device(r) for r in runs}) > 1: yield f"not all trained on the same ({'; '.join(sorted(where))}): times are not comparable"
     if split == "valid" and any(r.recipe.keep == "best" or r.recipe.patience for r in runs):
         yield "weights or epochs were chosen on the validation split: its numbers flatter"
     if any("distill" in r.recipe.tricks for r in runs):

@@ -55,23 +55,29 @@ class Column:
     left: bool = False   # words, not numbers
 
 
-DROPPED = "test", "p", "agree", "images", "ratio", "time", "holm"  # on a narrow terminal, in this order
+# what a narrow terminal does without, in this order; ONE: all that differs goes into one column
+ONE = "one"
+DROPPED = "test", "p", "agree", ONE, "images", "ratio", "time", "holm"
 
 
 def columns(c):
     "The Columns of a Comparison's table"
     m, k = c.metric, c.metric.digits
     d = lambda f: lambda row: f(row.diff) if row.diff else NONE
-    varies = [Column(x, x, lambda row, x=x: row.varies[x], True) for x in c.baseline.varies] or [
-        Column("tricks", "tricks", lambda row: row.tricks, True)]
-    return [*varies, Column("n", "n", lambda row: str(row.summary.n)),
-            Column("value", f"{m.title.removesuffix(' accuracy')} {m.unit} ± sd", lambda row: mean_sd(row.summary, k)),
-            Column("delta", f"Δ {m.points} [95%]", d(lambda x: with_interval(x.delta, x.low, x.high, k))),
+    varies = [Column(x, x, lambda row, x=x: row.varies[x], True) for x in c.baseline.varies] or [recipe_column()]
+    first = [*varies, Column("n", "n", lambda row: str(row.summary.n)),
+             Column("value", f"{m.title.removesuffix(' accuracy')} {m.unit} ± sd", lambda row: mean_sd(row.summary, k))]
+    time = Column("time", "time", lambda row: duration(row.seconds))
+    if len(c.rows) == 1: return [*first, time]
+    return [*first, Column("delta", f"Δ {m.points} [95%]", d(lambda x: with_interval(x.delta, x.low, x.high, k))),
             Column("test", "test", d(lambda x: x.test), True), Column("p", "p", d(lambda x: p_text(x.p))),
             Column("holm", "Holm p", lambda row: p_text(row.p_holm)),
             Column("images", "seeds & images", lambda row: interval(*row.images, k)),
-            Column("agree", "agree", lambda row: share(row.agreement)), Column("time", "time", lambda row: duration(row.seconds)),
+            Column("agree", "agree", lambda row: share(row.agreement)), time,
             Column("ratio", "× time", lambda row: number(row.ratio[0], 2)), Column("verdict", "verdict", lambda row: row.words, True)]
+
+
+def recipe_column(): return Column("tricks", "recipe", lambda row: row.label, True)
 
 
 def mean_sd(s, k): return number(s.mean, k) + ("" if none(s.sd) else f" ± {s.sd:.{k}f}")
@@ -82,11 +88,11 @@ def mean_sd(s, k): return number(s.mean, k) + ("" if none(s.sd) else f" ± {s.sd
 def explain(c):
     "What the columns are and what the intervals cover: sentences"
     m, x = c.metric, f"{c.margin:g} {c.metric.points}"
-    out = [f"n seeds; {m.title} on {plural(c.n_images, WORD[c.split] + ' image')} of {c.data_name}, mean ± sd over the seeds; time of training, "
-           "mean over the seeds (× time: geometric mean of the ratios to the baseline's)."]
-    if len(c.rows) == 1: return [*out, *mean_interval(c)]
-    return [*out, how(c), f"Verdicts: helps or hurts where Holm p < 0.05; no difference where the 95% interval lies within ±{x}; else about how "
-                          f"many seeds would settle it (80% power at {x}).", coverage(c)]
+    images = plural(c.n_images, WORD[c.split] + " image")
+    out = f"n seeds; {m.title} on {images} of {c.data_name}, mean ± sd over the seeds; time of training, mean over the seeds"
+    if len(c.rows) == 1: return [out + ".", *mean_interval(c)]
+    return [out + " (× time: geometric mean of the ratios to the baseline's).", how(c), "Verdicts: helps or hurts where Holm p < 0.05; no difference where the 95% interval lies within "
+                          f"±{x}; else about how many seeds would settle it (80% power at {x}).", coverage(c)]
 
 
 def how(c):
@@ -116,7 +122,8 @@ def coverage(c):
 
 def verdicts(c):
     "verdict -> `a (+1.20), b (+0.80)`"
-    groups = {w: [f"{r.label} ({signed(r.diff.delta, c.metric.digits)})" for r in c.rows if r.verdict == w] for w in (HELPS, HURTS, SAME, OPEN)}
+    text = lambda r: f"{r.label} ({signed(r.diff.delta, c.metric.digits)})"
+    groups = {w: [text(r) for r in c.rows if r.verdict == w] for w in (HELPS, HURTS, SAME, OPEN)}
     return {w: ", ".join(rows) for w, rows in groups.items() if rows}
 
 
@@ -155,22 +162,26 @@ def title(c):
 # -- terminal
 
 def table(c, width):
-    "A rich Table of as many columns as `width` holds; words are folded last"
+    "(a rich Table of as many columns as `width` holds, the heads of those left out); words are folded first"
     from rich.table import Table
     t = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     kept, words = fit(c, columns(c), width)
-    for col in kept: t.add_column(col.head, justify="left" if col.left else "right", no_wrap=not col.left, vertical="top")
-    for row in c.rows: t.add_row(*(fold(col, col.cell(row), words) for col in kept), style="bold" if row.baseline else STYLES.get(row.verdict))
-    return t
+    for o in kept: t.add_column(o.head, justify="left" if o.left else "right", no_wrap=not o.left, overflow="fold", vertical="top")
+    for row in c.rows:
+        t.add_row(*(fold(o, o.cell(row), words) for o in kept), style="bold" if row.baseline else STYLES.get(row.verdict))
+    return t, [o.head for o in columns(c) if o.name in DROPPED and o.name not in {k.name for k in kept}]
 
 
 def fit(c, cols, width):
     "(columns, letters for a column of words) that `width` holds"
     for dropped in [None, *DROPPED]:
-        cols = [col for col in cols if col.name != dropped]
+        cols = in_one(c, cols) if dropped == ONE else [o for o in cols if o.name != dropped]
         for words in (999, 40, 28, 20):
-            if sum(2 + width_of(c, col, words) for col in cols) - 2 <= width: return cols, words
+            if sum(2 + width_of(c, o, words) for o in cols) - 2 <= width: return cols, words
     return cols, 16
+
+
+def in_one(c, cols): return [recipe_column(), *(o for o in cols if o.name not in c.baseline.varies and o.name != "tricks")]
 
 
 def width_of(c, col, words): return max(len(line) for row in c.rows for line in [col.head, *fold(col, col.cell(row), words).split("\n")])
@@ -197,10 +208,12 @@ def lines(c, width=None):
     "What `terminal` prints; styled where that goes to a terminal"
     from rich.console import Console
     con = Console(width=width or (None if Console().is_terminal else 240), highlight=False)
-    with con.capture() as got: con.print(table(c, con.width))
-    words = min(con.width, 120)
-    return [*(x.rstrip() for x in got.get().rstrip().split("\n")), "", *(x for s in [*explain(c), measured(c)] for x in wrap(s, words)),
-            *(x for s in c.notes for x in wrap(s, words, initial_indent="! " if s.startswith("warning") else "- ", subsequent_indent="  "))]
+    t, left = table(c, con.width)
+    with con.capture() as got: con.print(t)
+    lined = lambda s, **kw: wrap(s, min(con.width, 120), break_on_hyphens=False, **kw)
+    told = [*explain(c), *([f"Too narrow for: {', '.join(left)}; --to FILE has all."] if left else []), measured(c)]
+    return [*(x.rstrip() for x in got.get().rstrip().split("\n")), "", *(x for s in told for x in lined(s)),
+            *(x for s in c.notes for x in lined(s, initial_indent="! " if s.startswith("warning") else "- ", subsequent_indent="  "))]
 
 
 def measured(c):

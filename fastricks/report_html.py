@@ -1,12 +1,14 @@
 """A Comparison as one HTML page that needs nothing from elsewhere."""
+import re
 from html import escape
 
+from .compare import WORD
 from .report import columns, explain, facts, title, verdicts
 from .report_pictures import pictures, svg
 
 CAPTIONS = {
-    "delta": "What each recipe gains or loses against {base} ({n} {split} images of {data}; n in brackets is how many seeds the difference rests on).",
-    "time": "{title} against training time: what is on the Pareto front is beaten by no other recipe in both.",
+    "delta": "What each recipe gains or loses against {base}, on {n} {split} images of {data}; n: the seeds that the difference rests on.",
+    "time": "{title} against training time, n seeds each. Marked is the Pareto front: no other recipe is both better and faster.",
     "curves": "Learning curves: mean over n seeds, band from the lowest to the highest seed.{loss}",
 }
 LOSS = (" There is no validation split, so it is the training loss: what each recipe minimises, whose levels do not compare where tricks "
@@ -20,7 +22,7 @@ table.runs { border-collapse: collapse; font-size: .82em; border-top: 2px solid 
 table.runs th { text-align: right; border-bottom: 1px solid #222; font-weight: 600; vertical-align: bottom }
 table.runs td, table.runs th { padding: .3em .55em } table.runs .words { text-align: left } p.said { margin: .2em 0 }
 table.runs td { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; vertical-align: top }
-table.runs td.verdict, table.runs td.tricks { white-space: normal; min-width: 10em; overflow-wrap: anywhere }
+table.runs td.verdict, table.runs td.tricks { white-space: normal; min-width: 10em }
 tr.baseline { background: #f3f3f3; font-weight: 600 } tr:hover { background: #f8f8f0 }
 .helps .verdict { color: #2e7d32; font-weight: 600 } .hurts .verdict { color: #c62828; font-weight: 600 }
 .no-difference .verdict { color: #1565c0 } .not-resolved .verdict { color: #666 }
@@ -36,7 +38,8 @@ def page(c):
     return "\n".join([
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{head}</title>',
         f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head><body>',
-        f"<h1>{head}</h1>", *(f"<p class=said><b>{escape(w)}</b>: {escape(rows)}</p>" for w, rows in verdicts(c).items()), *(warning(n) for n in c.notes if is_warning(n)),
+        f"<h1>{head}</h1>", *(f'<p class="said"><b>{escape(w)}</b>: {escape(rows)}</p>' for w, rows in verdicts(c).items()),
+        *(warning(n) for n in c.notes if is_warning(n)),
         f'<div class="wide">{table_html(c, style=False)}</div>', *(f'<p class="small">{escape(s)}</p>' for s in explain(c)), notes(c),
         "<h2>Pictures</h2>", *(figure(c, name, fig) for name, fig in pictures(c).items()),
         "<h2>Measured on and with</h2>", f"<dl>{''.join(f'<dt>{escape(k)}</dt><dd>{escape(v)}</dd>' for k, v in facts(c).items())}</dl>",
@@ -59,7 +62,8 @@ def table_html(c, style=True):
     cols = columns(c)
     kind = lambda o: f' class="words {o.name if o.name in ("verdict", "tricks") else ""}"' if o.left else ""
     head = "".join(f"<th{kind(o)}>{escape(o.head)}</th>" for o in cols)
-    rows = [f'<tr class="{row.verdict.replace(" ", "-")}">' + "".join(f"<td{kind(o)}>{escape(o.cell(row))}</td>" for o in cols) + "</tr>"
+    cell = lambda o, row: re.sub("([+,:])(?=[a-z])", r"\1<wbr>", escape(o.cell(row))) if o.left else escape(o.cell(row))
+    rows = [f'<tr class="{row.verdict.replace(" ", "-")}">' + "".join(f"<td{kind(o)}>{cell(o, row)}</td>" for o in cols) + "</tr>"
             for row in c.rows]
     return ((f"<style>{STYLE[STYLE.index('table.runs'):STYLE.index('.small')]}</style>" if style else "")
             + f'<table class="runs"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>')
@@ -67,8 +71,8 @@ def table_html(c, style=True):
 
 def figure(c, name, fig):
     loss = LOSS if "training loss" in fig.axes[0].get_ylabel() else ""
-    text = CAPTIONS[name].format(base=c.baseline.label, n=f"{c.n_images:,}", split=c.split, data=c.data_name, title=c.metric.title.capitalize(),
-                                 loss=loss)
+    text = CAPTIONS[name].format(base=c.baseline.label, n=f"{c.n_images:,}", split=WORD[c.split], data=c.data_name,
+                                 title=c.metric.title.capitalize(), loss=loss)
     return f"<figure>{svg(fig)}<figcaption>{escape(text)}</figcaption></figure>"
 
 

@@ -4,6 +4,7 @@ from itertools import zip_longest
 
 import numpy as np
 
+from .compare import WORD
 from .plots import PLAIN, Picture
 from .report import fold_text, interval, none, signed
 from .stats import HELPS, HURTS, OPEN, SAME
@@ -42,7 +43,8 @@ def draw_delta(c):
     right.set_yticks(range(len(rows)), [beside(r, m.digits) for r in rows], fontsize=8, **PLAIN)
     for o in (ax, right): o.tick_params(axis="y", length=0)
     for o in (*ax.spines.values(), *right.spines.values()): o.set_visible(o is ax.spines["bottom"])
-    ax.set_title(f"thick: 95% interval over seeds; thin: over seeds and test images; shaded: ±{c.margin:g} {m.points}", fontsize=8, loc="left")
+    ax.set_title(f"95% intervals: thick over seeds, thin over seeds and {WORD[c.split]} images; shaded: ±{c.margin:g} {m.points}",
+                 fontsize=8, loc="left")
     return fig
 
 
@@ -114,8 +116,8 @@ def draw_curves(c):
     fig, look = Picture(9., 4.2), looks(c)
     ax = fig.subplots()
     for name, x in curves.items():
-        epoch, n = np.arange(1, x.shape[1] + 1), len(x)
-        ax.plot(epoch, scale * np.nanmean(x, 0), lw=1.5, label=f"{fold_text(name, 34)}  (n={n})", marker="." if len(epoch) < 3 else "", **look[name])
+        epoch, name_n = np.arange(1, x.shape[1] + 1), f"{fold_text(name, 34)}  (n={len(x)})"
+        ax.plot(epoch, scale * np.nanmean(x, 0), lw=1.5, label=name_n, marker="." if len(epoch) < 3 else "", **look[name])
         ax.fill_between(epoch, scale * np.nanmin(x, 0), scale * np.nanmax(x, 0), alpha=.15, lw=0, color=look[name]["color"])
     ax.set(xlabel="epoch", ylabel=title)
     zoom(ax, [scale * x for x in curves.values()])
@@ -125,8 +127,8 @@ def draw_curves(c):
 
 def curve_of(c):
     "(column of the history, its title, scale): of the validation split, or where there is none the loss that was minimised"
-    column, title, scale = ("valid_loss", "validation cross-entropy, nats", 1) if c.metric.sign < 0 else ("accuracy", "validation accuracy, %", 100)
-    if all(values_of(r, column) is not None for r in c.rows): return column, title, scale
+    found = ("valid_loss", "validation cross-entropy, nats", 1) if c.metric.sign < 0 else ("accuracy", "validation accuracy, %", 100)
+    if all(values_of(r, found[0]) is not None for r in c.rows): return found
     return "train_loss", "training loss, as each recipe minimises it", 1
 
 
@@ -154,7 +156,7 @@ def svg(fig):
     from matplotlib import rc_context
     out = StringIO()
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "fastricks", "font.family": "sans-serif"}):
-        fig.savefig(out, format="svg", metadata={k: None for k in ("Date", "Creator", "Format", "Type")})
+        fig.savefig(out, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     return bare(out.getvalue())
 
 

@@ -1,4 +1,5 @@
 """Statistics over seeds, and over seeds and test images. Pure functions on arrays; scipy's and statsmodels' where they have them."""
+import warnings
 from bisect import bisect_left
 from dataclasses import dataclass, replace
 from itertools import product
@@ -74,7 +75,9 @@ def welch(a, b):
     a, b = np.asarray(a, float), np.asarray(b, float)
     n, m = a.shape[-1], b.shape[-1]
     if min(n, m) < 2 or (a.ndim == 1 and constant(a) and constant(b)): return nothing(WELCH, a, b)
-    r = ttest_ind(a, b, equal_var=False, axis=-1)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Precision loss", RuntimeWarning)  # one recipe's values may be all equal
+        r = ttest_ind(a, b, equal_var=False, axis=-1)
     ci, var = r.confidence_interval(LEVEL), (a.var(-1, ddof=1), b.var(-1, ddof=1))
     return Difference(WELCH, n, m, a.mean(-1) - b.mean(-1), ci.low, ci.high, r.pvalue, np.sqrt(var[0] / n + var[1] / m), r.df,
                       np.sqrt((var[0] + var[1]) / 2))

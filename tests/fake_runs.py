@@ -11,31 +11,39 @@ ENVIRONMENT = {"fastricks": "0.1.0", "python": "3.11.7", "torch": "2.15.0", "tor
                "numpy": "2.4.6", "cpu": "Some CPU", "cores": 2, "device": "cpu", "git": {"revision": "0123456789abcdef", "changed": False}}
 
 
-def fake_run(out, tricks="none", seed=0, hits=None, valid=None, seconds=10., epochs=3, name=None, status="finished", fingerprint="0123456789ab",
-             data="digits", split="test", facts=None, environment=None, classes=CLASSES, ident=None, recipe=None, **given):
+def fake_run(out, tricks="none", seed=0, hits=None, valid=None, top1=None, seconds=10., epochs=3, name=None, status="finished",
+             fingerprint="0123456789ab", data="digits", split="test", facts=None, environment=None, classes=CLASSES, ident=None, recipe=None,
+             **given):
     """Write the folder of a run and return it.
 
-    `hits` [I] and `valid` [J]: booleans, which test (or `split`) and validation images it gets right; without `valid` no such split.
+    `hits` [I] and `valid` [J]: booleans, which test (or `split`) and validation images it gets right; without `valid` there is no such
+    split. `top1`: its accuracy on 10,000 images instead, of which it left no predictions.
     """
     hits = np.ones(60, bool) if hits is None else np.asarray(hits, bool)
-    small = dict(arch="test_resnet", size=16, resize=16, epochs=epochs, batch_size=16, threads=1, device="cpu", wandb="disabled", seed=seed)
-    r = resolve({**({} if recipe else small), "seed": seed, **given}, [tricks], recipe)
+    small = {} if recipe else dict(arch="test_resnet", size=16, resize=16, batch_size=16, threads=1)
+    r = resolve({**small, "epochs": epochs, "device": "cpu", "wandb": "disabled", "seed": seed, **given}, [tricks], recipe)
     folder = out / (name or f"{data}-{tricks}-s{seed}".replace(":", "_"))
     folder.mkdir(parents=True)
-    write_json(folder / "status.json", status if isinstance(status, dict) else {"status": status, "time": "2026-11-22 10:00:00"})
     counts = {"train": 400, "valid": 0 if valid is None else len(valid), "test": 0, split: len(hits)}
-    write_json(folder / "recipe.json", {"recipe": asdict(r), "identity": ident or identity(r, fingerprint, None, facts), "facts": facts or {},
-                                        "data": {"fingerprint": fingerprint, "name": data, **counts}})
+    write_json(folder / "status.json", status if isinstance(status, dict) else {"status": status, "time": "2026-11-22 10:00:00"})
+    write_json(folder / "recipe.json", {
+        "recipe": asdict(r), "identity": ident or identity(r, fingerprint, None, facts), "facts": facts or {},
+        "data": {"fingerprint": fingerprint, "name": data, **counts}})
     write_json(folder / "environment.json", {**ENVIRONMENT, **(environment or {})})
-    numbers = predictions(folder / "predictions.csv", hits, classes, split)
+    if top1 is not None: numbers = {"top1": top1, "top5": top1, "loss": 1 - top1, "correct": round(top1 * 10_000), "n": 10_000}
+    else: numbers = predictions(folder / "predictions.csv", hits, classes, split)
     if valid is not None: numbers["valid"] = predictions(folder / "predictions-valid.csv", np.asarray(valid, bool), classes, "valid")
     write_json(folder / "metrics.json", {"split": split, **numbers, "epochs": epochs, "seconds": seconds + 1, "train_seconds": seconds,
                                          "images_per_s": 100.})
-    top = numbers["valid"]["top1"] if valid is not None else None
-    write(folder / "history.csv", rows_to_csv([
-        {"epoch": e + 1, "lr": .1, "train_loss": 1 / (e + 1), "valid_loss": None if top is None else .9 / (e + 1),
-         "accuracy": None if top is None else top * (1 - .5 ** (e + 1)), "seconds": seconds / epochs, "images_per_s": 100.} for e in range(epochs)]))
+    write(folder / "history.csv", rows_to_csv(history(epochs, seconds, numbers.get("valid"))))
     return folder
+
+
+def history(epochs, seconds, valid):
+    def row(e):
+        of = {"valid_loss": .9 / (e + 1), "accuracy": valid["top1"] * (1 - .5 ** (e + 1))} if valid else {"valid_loss": None, "accuracy": None}
+        return {"epoch": e + 1, "lr": .1, "train_loss": 1 / (e + 1), **of, "seconds": seconds / epochs, "images_per_s": 100.}
+    return [row(e) for e in range(epochs)]
 
 
 def predictions(file, hits, classes, split):

@@ -12,7 +12,7 @@ from torch import nn
 from fastricks.callbacks.mixup import BatchMixUp, partner_index
 from fastricks.cards import card, trick_list
 from fastricks.errors import UserError
-from fastricks.trick import HOOKS, Plan, build, registry, schedules
+from fastricks.trick import HOOKS, Plan, build, registry, schedules, show
 
 NAMES = sorted(registry())
 
@@ -22,7 +22,7 @@ def test_card_tells_what_it_changes_its_keys_and_source(name):
     cls, text = registry()[name], "\n".join(card(name))
     assert cls.hooks() and all(HOOKS[h] in text for h in cls.hooks())
     assert cls.source and cls.formula and "arXiv" in text
-    assert all(f"{f.name}=" in text and f.metadata["help"] for f in fields(cls))
+    assert all(f"  {f.name}={show(f.default)} " in text and f.metadata["help"] for f in fields(cls))
     assert any(line.startswith(name) for line in trick_list())
 
 

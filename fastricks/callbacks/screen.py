@@ -13,12 +13,15 @@ def cell(row, name, width, spec):
     return ("–" if v is None else format(v, spec)).rjust(width)
 
 
+def plain_console(): return Console(highlight=False, force_jupyter=False)  # in a notebook text, not a piece of HTML a row
+
+
 class Screen(Callback):
     "A table row per epoch, and on a terminal a progress bar; both can be left out, and `log(line)` still gets the rows"
     order = 60  # after History's row
 
     def __init__(self, console=None, log=None, rows=True, bar=True):
-        self.console, self.log, self.shows_rows, self.bar_too = console or Console(highlight=False), log, rows, bar
+        self.console, self.log, self.shows_rows, self.bar_too = console or plain_console(), log, rows, bar
 
     def line(self, text):
         if self.shows_rows: self.console.print(text, markup=False, soft_wrap=True)

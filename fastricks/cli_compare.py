@@ -18,6 +18,9 @@ def compare_command(
         metric: Annotated[str, typer.Option(metavar="top1|top5|loss", help="what to compare")] = "top1",
         to: Annotated[list[str] | None, typer.Option(
             metavar="FILE", help="write a report: NAME.html, .md, .csv or .tex; may be repeated", show_default=False)] = None,
+        wandb: Annotated[str | None, typer.Option(metavar="online|offline", show_default=False,
+                                                  help="log the table and the pictures as a W&B run of job type report")] = None,
+        wandb_dir: Annotated[str, typer.Option(metavar="DIR", help="where that run's files go")] = "runs/report",
         anyway: Annotated[bool, typer.Option("--anyway", help="compare what is not comparable, with a warning")] = False,
         debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False):
     """Say which tricks pay: recipes with their seeds against a baseline, with tests, intervals and verdicts.
@@ -26,7 +29,16 @@ def compare_command(
     """
     from . import report
     from .compare import compare
+    from .tracking import resolve_mode
     report.check_to(to or ())
+    if wandb: resolve_mode(wandb)
     c = compare(runs or ["runs"], baseline, margin, metric, by, anyway)
     report.terminal(c)
     for path in to or (): print(f"report    {report.save(c, path)}")
+    if wandb: log(c, wandb_dir, wandb)
+
+
+def log(c, folder, mode):
+    from .report_wandb import log_report
+    line = log_report(c, folder, mode)
+    if line: print(f"W&B       {line}")
