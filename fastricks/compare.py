@@ -280,10 +280,11 @@ def text(v):
 
 
 def make_rows(runs, say, anyway=False):
-    "Rows in the order of their first runs, a Run a seed in the order of seeds"
+    "Rows in the order of their first runs, those without tricks first; a Run a seed in the order of seeds"
     found = {}
     for r in runs: found.setdefault(recipe_key(r), []).append(r)
     rows = [tuple(sorted(one_a_seed(rs, say, anyway), key=lambda r: r.seed)) for rs in found.values()]
+    rows.sort(key=lambda rs: bool(rs[0].recipe.tricks))
     what = [texts(rs[0]) for rs in rows]
     differ = [k for k in what[0] if len({w[k] for w in what if w[k]}) > 1]
     labels = make_labels(what, differ)

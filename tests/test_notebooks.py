@@ -45,10 +45,12 @@ def test_every_trick_has_a_section():
 
 
 def test_epochs_are_rows_of_text_in_jupyter(monkeypatch, capsys):
-    "Not a piece of HTML each"
+    "Not a piece of HTML each, and no bar, though ipykernel's stdout says it is a terminal"
     from rich import console
 
     from fastricks.callbacks.screen import Screen
     monkeypatch.setattr(console, "_is_jupyter", lambda: True)
-    Screen().line("a row")
-    assert capsys.readouterr().out == "a row\n"
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    screen = Screen()
+    screen.line("a row")
+    assert not screen.shows_bar and capsys.readouterr().out == "a row\n"

@@ -1,5 +1,6 @@
 """The statistics: the tutorial's table, what scipy says, and how often intervals and verdicts are right in simulated ablations."""
 import csv
+import gc
 import time
 from pathlib import Path
 
@@ -11,6 +12,12 @@ from scipy import stats as sp
 from fastricks import stats
 
 NAN = float("nan")
+
+
+@pytest.fixture(autouse=True)
+def quick_holm(monkeypatch):
+    "statsmodels collects garbage, all of the process's, at every adjustment: not thousands of times"
+    monkeypatch.setattr(gc, "collect", lambda *a: 0)
 
 
 def table8():
@@ -140,7 +147,7 @@ def simulated(rng, seeds, effects, sd=.2, shared=.3, paired=True):
     return rows + (luck if paired else rng.normal(0, shared, (N, 1, seeds))), base
 
 
-def tested(rows, base, paired): return stats.paired(rows, np.broadcast_to(base, rows.shape)) if paired else stats.welch(rows, base)
+def differ(rows, base, paired): return stats.paired(rows, np.broadcast_to(base, rows.shape)) if paired else stats.welch(rows, base)
 
 
 def verdicts(d, margin=.5):
@@ -152,7 +159,7 @@ def verdicts(d, margin=.5):
 @pytest.mark.parametrize("paired", [True, False])
 def test_intervals_cover_at_the_nominal_rate(seeds, paired):
     rows, base = simulated(np.random.default_rng(seeds), seeds, [.3], paired=paired)
-    d = tested(rows, base, paired)
+    d = differ(rows, base, paired)
     inside = ((d.low <= .3) & (d.high >= .3)).sum()
     nominal(inside, N, .95) if paired else at_most(N - inside, N, .05)  # Welch errs on the safe side
 
@@ -160,7 +167,7 @@ def test_intervals_cover_at_the_nominal_rate(seeds, paired):
 @pytest.mark.parametrize("seeds", [3, 5])
 @pytest.mark.parametrize("paired", [True, False])
 def test_holm_controls_the_family_wise_error_over_five_null_rows(seeds, paired):
-    v = verdicts(tested(*simulated(np.random.default_rng(10 + seeds), seeds, [0.] * 5, paired=paired), paired))
+    v = verdicts(differ(*simulated(np.random.default_rng(10 + seeds), seeds, [0.] * 5, paired=paired), paired))
     at_most(((v == "helps") | (v == "hurts")).any(1).sum(), N, .05)
     at_most((v == "helps").any(1).sum(), N, .025)
     assert (v == "helps").any(1).mean() > .003  # and it is not for want of tests
@@ -171,14 +178,14 @@ def test_holm_controls_the_family_wise_error_over_five_null_rows(seeds, paired):
 @pytest.mark.parametrize("effect", [.5, -.5])
 def test_false_no_difference_is_rare(seeds, paired, effect):
     "A trick whose effect is just the margin is said to be smaller in 1 of 40 ablations at most"
-    v = verdicts(tested(*simulated(np.random.default_rng(20 + seeds), seeds, [effect], paired=paired), paired))
+    v = verdicts(differ(*simulated(np.random.default_rng(20 + seeds), seeds, [effect], paired=paired), paired))
     at_most((v == "no difference").sum(), N, .025)
     at_most((v == ("hurts" if effect > 0 else "helps")).sum(), N, .025)
 
 
 def test_true_effects_are_found_and_true_nothings_too():
     rng = np.random.default_rng(3)
-    v = verdicts(tested(*simulated(rng, 5, [1., 0., 0., 0., -1.], sd=.12), True))
+    v = verdicts(differ(*simulated(rng, 5, [1., 0., 0., 0., -1.], sd=.12), True))
     assert (v[:, 0] == "helps").mean() > .9 and (v[:, 4] == "hurts").mean() > .9
     assert (v[:, 1:4] == "no difference").mean() > .9
 

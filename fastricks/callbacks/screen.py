@@ -13,7 +13,10 @@ def cell(row, name, width, spec):
     return ("–" if v is None else format(v, spec)).rjust(width)
 
 
-def plain_console(): return Console(highlight=False, force_jupyter=False)  # in a notebook text, not a piece of HTML a row
+def plain_console():
+    "rich's Console; in a notebook one that writes text without a bar, not a piece of HTML a row"
+    console = Console(highlight=False)
+    return Console(highlight=False, force_jupyter=False, force_terminal=False) if console.is_jupyter else console
 
 
 class Screen(Callback):
