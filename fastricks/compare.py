@@ -293,9 +293,15 @@ def make_rows(runs, say, anyway=False):
 
 def make_labels(what, differ):
     "`mixup:alpha=0.4, lr 0.01`: the tricks, and of the other fields what is not as in most rows"
-    most = {k: Counter(w[k] for w in what).most_common(1)[0][0] for k in differ if "tricks" in differ}
-    short, full = ([label(w, [k for k in differ if k == "tricks" or w[k] != often.get(k)]) for w in what] for often in (most, {}))
+    usual = {k: usual_value([w[k] for w in what]) for k in differ if "tricks" in differ and k != "tricks"}
+    short, full = ([label(w, [k for k in differ if k not in usual or w[k] != usual[k]]) for w in what] for usual in (usual, {}))
     return short if len(set(short)) == len(short) else unique(full)
+
+
+def usual_value(values):
+    "What most of them are, or None"
+    value, n = Counter(values).most_common(1)[0]
+    return value if 2 * n > len(values) else None
 
 
 def label(what, differ): return ", ".join(what[k] if k == "tricks" else f"{k} {what[k] or '–'}" for k in differ) or what["tricks"]
@@ -408,12 +414,14 @@ class Comparison:
     def row(self, name): return choose_baseline(self.rows, name)
 
     @property
+    def warnings(self): return [n.removeprefix("warning: ") for n in self.notes if n.startswith("warning: ")]
+    @property
     def data_name(self): return self.baseline.runs[0].data["name"]
 
     def records(self):
         "A flat dict a row; every one says what its numbers are of"
         of = {"metric": self.metric.name, "unit": self.metric.unit, "split": self.split, "n_images": self.n_images, "data": self.data_name,
-              "baseline": self.baseline.label, "margin": self.margin}
+              "baseline": self.baseline.label, "margin": self.margin, "warning": "; ".join(self.warnings) or None}
         return [{**r.record(), **{k: v for k, v in of.items() if k not in r.varies}} for r in self.rows]
 
     def frame(self):

@@ -207,9 +207,10 @@ def terminal(c, width=None):
 def lines(c, width=None):
     "What `terminal` prints; styled where that goes to a terminal"
     from rich.console import Console
-    con = Console(width=width or (None if Console().is_terminal else 240), highlight=False)
+    con = Console(highlight=False)
+    con.width = max(width or (con.width if con.is_terminal else 240), 60)
     t, left = table(c, con.width)
-    with con.capture() as got: con.print(t, width=max(con.width, 60), crop=False)
+    with con.capture() as got: con.print(t)
     lined = lambda s, **kw: wrap(s, min(con.width, 120), break_on_hyphens=False, **kw)
     told = [*explain(c), *([f"Too narrow for: {', '.join(left)}; --to FILE has all."] if left else []), measured(c)]
     return [*(x.rstrip() for x in got.get().rstrip().split("\n")), "", *(x for s in told for x in lined(s)),

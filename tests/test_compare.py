@@ -188,7 +188,7 @@ def test_fields_that_are_as_in_most_rows_are_not_in_the_name(tmp_path):
 
 
 def test_incidental_fields_make_no_row(tmp_path):
-    fake_run(tmp_path, "none", 0, workers=0); fake_run(tmp_path, "none", 1, workers=3, out="elsewhere", max_bad=.5)
+    fake_run(tmp_path, "none", 0, workers=0); fake_run(tmp_path, "none", 1, workers=3, max_bad=.5)
     c = compare([tmp_path])
     assert len(c.rows) == 1 and c.rows[0].seeds == [0, 1] and c.rows[0].label == "baseline" and c.rows[0].varies == {}
 
@@ -307,7 +307,7 @@ def test_other_things_are_not_compared_unless_told_to(tmp_path, given, words):
     if "split" in given: return
     c = compare([tmp_path], anyway=True)
     assert any(n.startswith("warning: ") and words in n for n in c.notes)
-    assert any(words in x for x in report.lines(c, 200)) and "warning: " in report.markdown(c) and "warning: " in report.html(c)
+    assert words in " ".join(x.strip() for x in report.lines(c, 200)) and "warning: " in report.markdown(c) and "warning: " in report.html(c)
     assert "warning: " in report.latex(c) and words.split(" (")[0] in report.csv_text(c)
 
 
