@@ -88,7 +88,8 @@ def advice_lines(a, given, base, c):
     if a.confirmed:
         row = a.confirmed.rows[1]
         d, m = row.diff, a.confirmed.metric
-        out.append(f"gain      {d.delta:+.2f} {m.points} [95% {d.low:+.2f}, {d.high:+.2f}] on the {split[a.confirmed.split]}, "
+        interval = f" [95% {d.low:+.2f}, {d.high:+.2f}]" if d.low == d.low else ""
+        out.append(f"gain      {d.delta:+.2f} {m.points}{interval} on the {split[a.confirmed.split]}, "
                    f"{len(row.runs)} fresh seeds: {row.words}")
     out += [f"left out  {t}: {why}" for t, why in a.left.items()]
     out.append(f"chosen    on the {split[c.split]} ({c.n_images:,} images)")

@@ -32,6 +32,7 @@ def ablate_command(
     if "seed" in given: raise UserError("ablate trains every row with the same --seeds: leave --seed out")
     rows = make_rows(mode, given, recipe, list(tricks or ()))
     if budget: parse_budget(budget)
+    if not margin > 0: raise UserError(f"--margin {margin:g} is out of range: it must be above 0")
     which = parse_seeds(seeds)
     if to:
         from .report import check_to

@@ -100,9 +100,14 @@ def resolve(given, selection=(), recipe=None):
     merged = {**DATA_DEFAULTS.get(data, {}), **base, **given}
     if "weights" in given and given["weights"] and "pretrained" not in given: merged["pretrained"] = False
     if "pretrained" in given and "weights" not in given: merged["weights"] = None
-    if "size" in given and "resize" not in given: merged["resize"] = None
+    if "size" in given and "resize" not in given: merged["resize"] = same_margin(given["size"], {**DATA_DEFAULTS.get(data, {}), **base})
     merged["tricks"] = trick.select(merged.get("tricks", {}), selection)
     return settle(Recipe(**merged))
+
+
+def same_margin(size, old):
+    "The --resize that leaves the margin of the recipe's or the data's own sizes; None where they have none"
+    return round(size * old["resize"] / old["size"]) if old.get("size") and old.get("resize") else None
 
 
 def settle(recipe):

@@ -6,8 +6,8 @@ from datetime import date
 from pathlib import Path
 from textwrap import wrap
 
-from .compare import WORD, device
 from .errors import UserError, one_of, plural
+from .results import WORD, device
 from .runs import rows_to_csv, write
 from .stats import HELPS, HURTS, OPEN, PAIRED, SAME, WELCH
 
@@ -85,22 +85,23 @@ def mean_sd(s, k): return number(s.mean, k) + ("" if none(s.sd) else f" ± {s.sd
 
 # -- its words
 
-def explain(c):
-    "What the columns are and what the intervals cover: sentences"
+def explain(c, agree=True):
+    "What the columns are (with or without `agree`) and what the intervals cover: sentences"
     m, x = c.metric, f"{c.margin:g} {c.metric.points}"
     images = plural(c.n_images, WORD[c.split] + " image")
     out = f"n seeds; {m.title} on {images} of {c.data_name}, mean ± sd over the seeds; time of training, mean over the seeds"
     if len(c.rows) == 1: return [out + ".", *mean_interval(c)]
-    return [out + " (× time: geometric mean of the ratios to the baseline's).", how(c), "Verdicts: helps or hurts where Holm p < 0.05; no difference where the 95% interval lies within "
-                          f"±{x}; else about how many seeds would settle it (80% power at {x}).", coverage(c)]
+    return [out + " (× time: geometric mean of the ratios to the baseline's).", how(c, agree),
+            f"Verdicts: helps or hurts where Holm p < 0.05; no difference where the 95% interval lies within ±{x}; else about how many "
+            f"seeds would settle it (80% power at {x}).", coverage(c)]
 
 
-def how(c):
+def how(c, agree):
     "`Δ: to baseline, with its 95% interval by a paired t over the seeds; …`"
     tests = " or ".join({PAIRED: "a paired t over the seeds", WELCH: "Welch's t over unpaired seeds"}[t] for t in c.tests)
     parts = [f"Δ: to {c.baseline.label}, " + (f"with its 95% interval by {tests}" if tests else "with no test: too few seeds")]
     if c.family: parts.append(f"Holm p: adjusted for {plural(c.family, 'comparison')}")
-    if any(not none(r.agreement) for r in c.rows[1:]):
+    if agree and any(not none(r.agreement) for r in c.rows[1:]):
         parts.append("agree: share of images predicted as by the baseline (baseline: as by its other seeds)")
     return "; ".join(parts) + "."
 
@@ -212,7 +213,7 @@ def lines(c, width=None):
     t, left = table(c, con.width)
     with con.capture() as got: con.print(t)
     lined = lambda s, **kw: wrap(s, min(con.width, 120), break_on_hyphens=False, **kw)
-    told = [*explain(c), *([f"Too narrow for: {', '.join(left)}; --to FILE has all."] if left else []), measured(c)]
+    told = [*explain(c, "agree" not in left), *([f"Too narrow for: {', '.join(left)}; --to FILE has all."] if left else []), measured(c)]
     return [*(x.rstrip() for x in got.get().rstrip().split("\n")), "", *(x for s in told for x in lined(s)),
             *(x for s in c.notes for x in lined(s, initial_indent="! " if s.startswith("warning") else "- ", subsequent_indent="  "))]
 
@@ -243,17 +244,25 @@ TEX = {**{x: f"\\{x}" for x in "&%$#_{}"}, "\\": "\\textbackslash{}", "~": "\\te
 def tex(text): return re.sub(r"(?<![\w.])-(?=\d)", "$-$", "".join(TEX.get(x, x) for x in text))
 
 
+def tex_cell(text):
+    "A cell of a line or of several"
+    lines = [tex(x) for x in text.split("\n")]
+    return lines[0] if len(lines) == 1 else r"\begin{tabular}[t]{@{}l@{}}" + r"\\".join(lines) + r"\end{tabular}"
+
+
 def latex(c):
-    "A table for booktabs and graphicx"
-    cols = columns(c)
+    "A table for booktabs and graphicx; a page's width holds fewer columns"
+    cols = [o for o in in_one(c, columns(c)) if o.name not in ("test", "p", "agree", "time")]
     line = lambda cells: " & ".join(cells) + r" \\"
-    head, rows = line(tex(o.head) for o in cols), [line(tex(o.cell(row)) for o in cols) for row in c.rows]
-    notes = [*explain(c), *c.notes, *(f"{k}: {v}" for k, v in facts(c).items())]
+    first, *rest = (line(tex_cell(fold(o, o.cell(row), 24)) for o in cols) for row in c.rows)
+    said, *notes = explain(c, agree=False)
+    notes += [*c.notes, *(f"{k}: {v}" for k, v in facts(c).items())]
     return "\n".join([
-        r"% \usepackage{booktabs,graphicx}", r"\begin{table}", r"\centering", rf"\caption{{{tex(title(c))}. {tex(explain(c)[0])}}}",
-        r"\resizebox{\linewidth}{!}{%", rf"\begin{{tabular}}{{{''.join('l' if o.left else 'r' for o in cols)}}}", r"\toprule", head,
-        r"\midrule", rows[0], *([r"\midrule"] if rows[1:] else []), *rows[1:], r"\bottomrule", r"\end{tabular}}", r"\par\medskip",
-        r"\begin{minipage}{\linewidth}\footnotesize", *(tex(n) + r"\par" for n in notes), r"\end{minipage}", r"\end{table}"]) + "\n"
+        r"% \usepackage{booktabs,graphicx}", r"\begin{table}", r"\centering", rf"\caption{{{tex(title(c))}. {tex(said)}}}",
+        r"\smallskip\resizebox{\linewidth}{!}{%", rf"\begin{{tabular}}{{{''.join('l' if o.left else 'r' for o in cols)}}}", r"\toprule",
+        line(tex(o.head) for o in cols), r"\midrule", first, *([r"\midrule"] if rest else []), *rest, r"\bottomrule", r"\end{tabular}}",
+        r"\par\medskip", r"\begin{minipage}{\linewidth}\footnotesize", *(tex(n) + r"\par" for n in notes), r"\end{minipage}",
+        r"\end{table}"]) + "\n"
 
 
 def html(c):

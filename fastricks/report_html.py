@@ -2,9 +2,9 @@
 import re
 from html import escape
 
-from .compare import WORD
 from .report import columns, explain, facts, title, verdicts
 from .report_pictures import pictures, svg
+from .results import WORD
 
 CAPTIONS = {
     "delta": "What each recipe gains or loses against {base}, on {n} {split} images of {data}; n: the seeds that the difference rests on.",
@@ -19,7 +19,7 @@ body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-
 h1 { font-size: 1.5em; margin-bottom: .2em } h2 { font-size: 1.1em; margin-top: 2em }
 .wide { overflow-x: auto } svg { max-width: 100%; height: auto; font-family: "DejaVu Sans", Verdana, sans-serif }
 table.runs { border-collapse: collapse; font-size: .82em; border-top: 2px solid #222; border-bottom: 2px solid #222 }
-table.runs th { text-align: right; border-bottom: 1px solid #222; font-weight: 600; vertical-align: bottom }
+table.runs th { text-align: right; white-space: nowrap; border-bottom: 1px solid #222; font-weight: 600; vertical-align: bottom }
 table.runs td, table.runs th { padding: .3em .55em } table.runs .words { text-align: left } p.said { margin: .2em 0 }
 table.runs td { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; vertical-align: top }
 table.runs td.verdict, table.runs td.tricks { white-space: normal; min-width: 10em }

@@ -4,9 +4,9 @@ from itertools import zip_longest
 
 import numpy as np
 
-from .compare import WORD
 from .plots import PLAIN, Picture
 from .report import fold_text, interval, none, signed
+from .results import WORD
 from .stats import HELPS, HURTS, OPEN, SAME
 
 COLORS = {HELPS: "#2e7d32", HURTS: "#c62828", SAME: "#1565c0", OPEN: "#757575"}
@@ -120,6 +120,7 @@ def draw_curves(c):
         ax.plot(epoch, scale * np.nanmean(x, 0), lw=1.5, label=name_n, marker="." if len(epoch) < 3 else "", **look[name])
         ax.fill_between(epoch, scale * np.nanmin(x, 0), scale * np.nanmax(x, 0), alpha=.15, lw=0, color=look[name]["color"])
     ax.set(xlabel="epoch", ylabel=title)
+    ax.xaxis.get_major_locator().set_params(integer=True)
     zoom(ax, [scale * x for x in curves.values()])
     name_rows(fig, ax)
     return fig

@@ -1,4 +1,7 @@
-"""Statistics over seeds, and over seeds and test images. Pure functions on arrays; scipy's and statsmodels' where they have them."""
+"""Statistics over seeds, and over seeds and test images. Pure functions on arrays; scipy's and statsmodels' where they have them.
+
+Both take a second to import, so functions do it: an error of the command line does not wait for them.
+"""
 import warnings
 from bisect import bisect_left
 from dataclasses import dataclass, replace
@@ -6,9 +9,6 @@ from itertools import product
 from zlib import crc32
 
 import numpy as np
-from scipy.stats import gmean, sem, t, ttest_ind, ttest_rel
-from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.power import TTestIndPower, TTestPower
 
 LEVEL, ALPHA, POWER = .95, .05, .8
 PAIRED, WELCH = "paired t", "Welch"
@@ -31,6 +31,7 @@ class Summary:
 
 def summary(x):
     "The Summary of values [n]"
+    from scipy.stats import sem, t
     x = np.asarray(x, float)
     n, mean = len(x), x.mean()
     sd = x.std(ddof=1) if n > 1 else NAN
@@ -61,6 +62,7 @@ class Difference:
 
 def paired(a, b):
     "The Difference of values [..., n] of the same n seeds: the paired t-test"
+    from scipy.stats import sem, ttest_rel
     a, b = np.asarray(a, float), np.asarray(b, float)
     d = a - b
     n = d.shape[-1]
@@ -72,6 +74,7 @@ def paired(a, b):
 
 def welch(a, b):
     "The Difference of values [..., n] and [..., m] of unrelated seeds: Welch's t-test"
+    from scipy.stats import ttest_ind
     a, b = np.asarray(a, float), np.asarray(b, float)
     n, m = a.shape[-1], b.shape[-1]
     if min(n, m) < 2 or (a.ndim == 1 and constant(a) and constant(b)): return nothing(WELCH, a, b)
@@ -107,6 +110,7 @@ def difference(a, b):
 
 def ratio(a, b):
     "(a / b, low, high) of positive values, each seed -> value: of geometric means, with the 95% interval of `difference` of their logs"
+    from scipy.stats import gmean
     both = seeds_in_common(a, b) or None
     top, bottom = ([x[s] for s in both or x] for x in (a, b))
     d = difference(*({s: np.log(v) for s, v in x.items()} for x in (a, b)))
@@ -115,6 +119,7 @@ def ratio(a, b):
 
 def holm(p):
     "Holm's adjustment of p-values; nan (no test) stays nan and does not count"
+    from statsmodels.stats.multitest import multipletests
     p = np.asarray(p, float)
     out, real = np.full(p.shape, NAN), ~np.isnan(p)
     if real.any(): out[real] = multipletests(p[real], ALPHA, "holm")[1]
@@ -132,6 +137,7 @@ def with_images(diff, a, b, draws=4000):
     Resampling both as they are (the pigeonhole bootstrap, Owen 2007, arXiv 0712.1111) counts that luck three times and misses the
     t: for 3 to 5 seeds we measured a coverage of 79 to 100%. The generator's seed is made from the data: equal data, equal interval.
     """
+    from scipy.stats import t
     if np.isnan(diff.se): return NAN, NAN
     effect = a.mean(0) - b.mean(0)
     luck = (a - b).var(0, ddof=1).mean() / len(a) if diff.test == PAIRED else sum(x.var(0, ddof=1).mean() / len(x) for x in (a, b))
@@ -186,6 +192,7 @@ def decide(delta, low, high, p, margin):
 
 def power(test, effect, n):
     "Of a two-sided test at ALPHA with n pairs, or n seeds in each arm; `effect` in standard deviations"
+    from statsmodels.stats.power import TTestIndPower, TTestPower
     effect = min(effect, 50.)  # beyond, scipy's noncentral t is not finite
     if test == PAIRED: return TTestPower().power(effect, n, ALPHA)
     return TTestIndPower().power(effect, n, ALPHA, ratio=1)

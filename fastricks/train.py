@@ -7,7 +7,7 @@ from pathlib import Path
 
 from . import runs, tracking
 from .errors import UserError, plural
-from .recipe import identity
+from .recipe import NUMERICS, identity
 
 PICTURES = "lr", "batch"  # of a run's folder, sent to W&B too
 
@@ -97,7 +97,8 @@ def ids(recipe, source, facts):
     from .data.source import fingerprint
     from .model import file_hash
     data = fingerprint(source)
-    return {"identity": identity(recipe, data, recipe.weights and file_hash(recipe.weights), facts), "facts": facts,
+    h = recipe.weights and file_hash(recipe.weights)
+    return {"identity": identity(recipe, data, h, facts), "numerics": NUMERICS, "weights_sha256": h, "facts": facts,
             "data": {"fingerprint": data, "name": source.name, **{s: len(source.of(s)) for s in ("train", "valid", "test")}}}
 
 

@@ -1,14 +1,18 @@
 """Run folders as a training leaves them, without one: any accuracy, image by image."""
+import json
 from dataclasses import asdict
 
 import numpy as np
 
 from fastricks.recipe import identity, resolve
-from fastricks.runs import rows_to_csv, write, write_json
+from fastricks.runs import rows_to_csv
 
 CLASSES = "apple_pie", "beignets", "c&a <b>", "d|e", "éclair", "falafel"
 ENVIRONMENT = {"fastricks": "0.1.0", "python": "3.11.7", "torch": "2.15.0", "torchvision": "0.29.2", "fastai": "2.8.12", "timm": "1.0.31",
                "numpy": "2.4.6", "cpu": "Some CPU", "cores": 2, "device": "cpu", "git": {"revision": "0123456789abcdef", "changed": False}}
+
+
+def write(path, got): path.write_text(got if isinstance(got, str) else json.dumps(got))
 
 
 def fake_run(out, tricks="none", seed=0, hits=None, valid=None, top1=None, seconds=10., epochs=3, name=None, status="finished",
@@ -25,15 +29,15 @@ def fake_run(out, tricks="none", seed=0, hits=None, valid=None, top1=None, secon
     folder = out / (name or f"{data}-{tricks}-s{seed}".replace(":", "_"))
     folder.mkdir(parents=True)
     counts = {"train": 400, "valid": 0 if valid is None else len(valid), "test": 0, split: len(hits)}
-    write_json(folder / "status.json", status if isinstance(status, dict) else {"status": status, "time": "2026-11-22 10:00:00"})
-    write_json(folder / "recipe.json", {
+    write(folder / "status.json", status if isinstance(status, dict) else {"status": status, "time": "2026-11-22 10:00:00"})
+    write(folder / "recipe.json", {
         "recipe": asdict(r), "identity": ident or identity(r, fingerprint, None, facts), "facts": facts or {},
         "data": {"fingerprint": fingerprint, "name": data, **counts}})
-    write_json(folder / "environment.json", {**ENVIRONMENT, **(environment or {})})
+    write(folder / "environment.json", {**ENVIRONMENT, **(environment or {})})
     if top1 is not None: numbers = {"top1": top1, "top5": top1, "loss": 1 - top1, "correct": round(top1 * 10_000), "n": 10_000}
     else: numbers = predictions(folder / "predictions.csv", hits, classes, split)
     if valid is not None: numbers["valid"] = predictions(folder / "predictions-valid.csv", np.asarray(valid, bool), classes, "valid")
-    write_json(folder / "metrics.json", {"split": split, **numbers, "epochs": epochs, "seconds": seconds + 1, "train_seconds": seconds,
+    write(folder / "metrics.json", {"split": split, **numbers, "epochs": epochs, "seconds": seconds + 1, "train_seconds": seconds,
                                          "images_per_s": 100.})
     write(folder / "history.csv", rows_to_csv(history(epochs, seconds, numbers.get("valid"))))
     return folder

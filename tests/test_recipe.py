@@ -20,7 +20,8 @@ def test_data_brings_defaults_recipes_override_them_and_options_override_both():
     blog = resolve({}, recipe="blog")
     assert (blog.size, blog.resize, blog.epochs, blog.valid, blog.recipe) == (224, 256, 40, 0, "blog")
     assert resolve({"epochs": 3, "size": 64}, recipe="blog").epochs == 3
-    assert resolve({"size": 64}, recipe="blog").resize == 73
+    assert resolve({"size": 64}, recipe="blog").resize == 73 and resolve({"size": 16}).resize == 16
+    assert resolve({"size": 64, "data": "food-101-21"}).resize == 73
 
 
 @pytest.mark.parametrize("given, selection, words", [

@@ -204,7 +204,7 @@ def test_the_seeds_said_to_be_needed_have_the_power(n):
 
 def truth(gain, own, luck):
     "The mean difference over all images and seeds there could be, in points"
-    rng, n = np.random.default_rng(99), 3_000_000
+    rng, n = np.random.default_rng(99), 2_000_000
     d = population(n, rng)
     return 100 * (right(d + luck * rng.normal(size=n), 1, rng, gain, own).mean() - right(d + luck * rng.normal(size=n), 1, rng).mean())
 
@@ -212,7 +212,7 @@ def truth(gain, own, luck):
 @pytest.mark.parametrize("seeds, images, own, luck, paired", [
     (3, 400, 1., 0., True), (5, 2000, 1., 0., True), (5, 400, 0., .3, True), (3, 2000, 1., .3, True), (5, 400, 1., .3, False)])
 def test_the_second_interval_covers_when_images_are_drawn_too(seeds, images, own, luck, paired):
-    rng, want, n = np.random.default_rng(seeds + images), truth(.3, own, luck), 600
+    rng, want, n = np.random.default_rng(seeds + images), truth(.3, own, luck), 400
     first = second = 0
     for _ in range(n):
         d = population(images, rng)
@@ -226,7 +226,7 @@ def test_the_second_interval_covers_when_images_are_drawn_too(seeds, images, own
 
 def test_the_first_interval_alone_does_not_cover_images():
     "Few noisy seeds, many differences of their own: what the second interval is for"
-    rng, want, n, first, second = np.random.default_rng(8), truth(.3, 3., 0.), 300, 0, 0
+    rng, want, n, first, second = np.random.default_rng(8), truth(.3, 3., 0.), 200, 0, 0
     for _ in range(n):
         d = population(400, rng)
         a, b = 100. * right(d, 5, rng, .3, 3.), 100. * right(d, 5, rng)

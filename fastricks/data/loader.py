@@ -33,7 +33,7 @@ class KeyedDL(TfmdDL):
         return res
 
     @cached_property
-    def item_keys(self): return np.array([name_key(o) for o in self.dataset.items], dtype=np.uint64)
+    def item_keys(self): return np.array([item_key(o, i) for i, o in enumerate(self.dataset.items)], dtype=np.uint64)
 
     @property
     def joins(self): return self.shuffle and self.n > self.bs and self.n % self.bs == 1
@@ -57,7 +57,9 @@ class KeyedDL(TfmdDL):
         with seeded(int(draws(ITEM, self.seed, self.epoch, self.item_keys[s or 0])[0])): return super().do_item(s)
 
 
-def name_key(o): return key_of(o.name if isinstance(o, Item) else o if isinstance(o, (str, os.PathLike)) else "")
+def item_key(o, i):
+    "The key of an item's name, or path; one that has neither goes by its place"
+    return key_of(o.name if isinstance(o, Item) else o if isinstance(o, (str, os.PathLike)) else f"#{i}")
 
 
 class TrainCrop(RandomResizedCrop):
