@@ -168,8 +168,11 @@ def show_targets(recipe, n=4, epoch=1, say=silent):
 
     With distill also the teacher's softened answers to these very images; a teacher that is not there yet is a UserError.
     """
+    return draw_view_targets(look(recipe, epoch, say), n, say)
+
+
+def draw_view_targets(v, n, say=silent):
     from .plots import draw_targets
-    v = look(recipe, epoch, say)
     return draw_targets(pixels(v.batch.x[:n], v.recipe), captions(v.batch, v.source.classes)[:n], series(v, n, say), v.source.classes,
                         title("what the loss asks for", v.batch, v.recipe, v.source, n))
 

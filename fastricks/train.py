@@ -9,7 +9,7 @@ from . import runs, tracking
 from .errors import UserError, plural
 from .recipe import NUMERICS, identity
 
-PICTURES = "lr", "batch"  # of a run's folder, sent to W&B too
+PICTURES = "batch", "targets", "lr"  # of a run folder
 
 
 @dataclass
@@ -118,7 +118,6 @@ def carry_out(recipe, source, parts, dls, run, say, job_type, group, bar):
     from .callbacks.screen import Screen
     from .callbacks.seen import Seen
     from .learner import fit, make_learner
-    from .show import draw_seen
     tell = teller(run, say)
     for line in [f"{run.folder}", describe(source), *source.notes, *parts.lines]: tell(line)
     wb = start_wandb(recipe, source, run, job_type, group)
@@ -126,7 +125,7 @@ def carry_out(recipe, source, parts, dls, run, say, job_type, group, bar):
     start = time.perf_counter()
     try:
         history = History(lambda rows: runs.write(run.path("history.csv"), runs.rows_to_csv(rows)))
-        seen = Seen(n=8, then=lambda batch: picture(run, tell, "batch", lambda: draw_seen(batch, recipe, source)))
+        seen = Seen(n=8, then=lambda seen: pictures_of(seen, recipe, source, run, tell))
         learn = make_learner(dls, parts, recipe, [history, screen, seen, *wandb_callbacks(wb)])
         fit(learn, parts)
         final = finish(recipe, source, learn, run, time.perf_counter() - start, tell)
@@ -141,6 +140,13 @@ def carry_out(recipe, source, parts, dls, run, say, job_type, group, bar):
 def teller(run, say):
     def tell(line): say(line); run.log(line)
     return tell
+
+
+def pictures_of(seen, recipe, source, run, tell):
+    "The first batch as the network saw it, and the targets that the loss asked for"
+    from .show import View, draw_seen, draw_view_targets
+    picture(run, tell, "batch", lambda: draw_seen(seen.batch, recipe, source))
+    picture(run, tell, "targets", lambda: draw_view_targets(View(recipe, source, seen.batch, seen.target), 4))
 
 
 def picture(run, tell, name, draw):

@@ -263,7 +263,7 @@ def test_a_notebook_shows_the_figures_by_themselves():
 
 def test_training_is_the_same_with_the_picture_and_without():
     drawn = []
-    def draw(batch): drawn.append(plots.png(plots.draw_batch(show.pixels(batch.x, recipe_of()), ["a"] * 8, "t")))
+    def draw(seen): drawn.append(plots.png(plots.draw_batch(show.pixels(seen.batch.x, recipe_of()), ["a"] * 8, "t")))
     a, b = trained("mixup+cosine", cbs=[Seen(n=8, then=draw)]), trained("mixup+cosine")
     assert same(weights(a), weights(b)) and len(drawn) == 1 and len(a.seen.batch.x) == 8
     assert [r["train_loss"] for r in a.history.rows] == [r["train_loss"] for r in b.history.rows]
@@ -277,18 +277,18 @@ def train_in(folder, capsys):
     return folder / "it", capsys.readouterr().out
 
 
-def test_a_run_has_both_pictures_and_sends_them(tmp_path, capsys, monkeypatch):
+def test_a_run_has_its_pictures_and_sends_them(tmp_path, capsys, monkeypatch):
     from fastricks import tracking
     sent = []
     monkeypatch.setattr(tracking, "finish", lambda *a, **kw: sent.append(a))
     folder, _ = train_in(tmp_path, capsys)
-    assert all(is_png((folder / f"{n}.png").read_bytes()) for n in ("lr", "batch"))
-    assert sent[0][2] == {n: folder / f"{n}.png" for n in ("lr", "batch")}
+    assert all(is_png((folder / f"{n}.png").read_bytes()) for n in ("lr", "batch", "targets"))
+    assert sent[0][2] == {n: folder / f"{n}.png" for n in ("lr", "batch", "targets")}
 
 
 def test_a_picture_that_fails_does_not_fail_the_run(tmp_path, capsys, monkeypatch):
     def broken(*a, **kw): raise RuntimeError("no paint")
-    monkeypatch.setattr(plots, "draw_batch", broken); monkeypatch.setattr(plots, "draw_lr", broken)
+    for name in ("draw_batch", "draw_targets", "draw_lr"): monkeypatch.setattr(plots, name, broken)
     folder, out = train_in(tmp_path, capsys)
     assert json.loads((folder / "status.json").read_text())["status"] == "finished" and not list(folder.glob("*.png"))
     for text in (out, (folder / "log.txt").read_text()):

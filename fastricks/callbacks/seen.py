@@ -22,19 +22,22 @@ class Batch:
 class Seen(Callback):
     """Copies the first training batch of an epoch (0 is the first) after all that callbacks did to it: `batch`.
 
-    `n`: keep only so many images. `then(batch)` is called when the epoch's training is over and its time is taken.
+    `n`: keep only so many images. `target` is what the training loss asks for, read off its gradient. `then(seen)` is called
+    when the epoch's training is over and its time is taken.
     """
     order, run_valid = 80, False  # after_train: History (55) has stopped its clock
 
     def __init__(self, epoch=0, n=None, then=None): self.of_epoch, self.n, self.then, self.batch = epoch, n, then, None
 
     def after_pred(self):
-        if self.batch is None and self.learn.epoch == self.of_epoch and self.learn.iter == 0: self.batch = self.copied()
+        if self.batch is not None or self.learn.epoch != self.of_epoch or self.learn.iter: return
+        self.batch = self.copied()
+        self.target = implied_target(lambda z: self.learn.loss_func(z, *self.learn.yb), self.learn.pred)
 
     def after_train(self):
         if self.batch is None or self.then is None: return
         then, self.then = self.then, None  # once: further training by hand draws over nothing
-        then(self.batch)
+        then(self)
 
     def copied(self):
         n, (y1, lam) = self.n, self.mixing()
@@ -60,11 +63,7 @@ class Blank(nn.Module):
 
 
 class Look(Seen):
-    "Seen that also reads the `target` off the training loss, and ends the training before its first step"
-    def after_pred(self):
-        super().after_pred()
-        self.target = implied_target(lambda z: self.learn.loss_func(z, *self.learn.yb), self.learn.pred)
-
+    "Seen that ends the training before its first step"
     def before_backward(self): raise CancelFitException  # later than after_loss, where mixed precision leaves autocast
 
 
