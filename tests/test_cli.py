@@ -2,6 +2,7 @@
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -107,10 +108,15 @@ def test_names_are_unique_and_a_given_name_must_be_free(tmp_path, capsys):
     assert "is there already" in fails(capsys, *args, "--name", "mine")
 
 
+def hear_ctrl_c():
+    "A process that was started in the background of a shell has Ctrl-C switched off, and its children inherit that"
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def started(out):
     "A long training that has just written its first epochs"
     p = subprocess.Popen([sys.executable, ROOT / "train.py", *TINY, "--epochs", "1000", "--out", out], text=True,
-                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=hear_ctrl_c)
     deadline = time.time() + 90
     while not list(out.glob("*/history.csv")) and time.time() < deadline: time.sleep(.1)
     return p
