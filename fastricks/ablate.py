@@ -50,7 +50,8 @@ class Grid:
         self.done = 0
         carry_out(self.teachers, 1, self.group, self.tell, bar=True)
         if failed := [c for c in self.teachers if not c.ok]: raise UserError(f"{failed[0].row.name} failed: {failed[0].reason}")
-        carry_out(self.cells, self.jobs, self.group, self.tell, self.go_on, bar=self.jobs == 1)
+        try: carry_out(self.cells, self.jobs, self.group, self.tell, self.go_on, bar=self.jobs == 1)
+        except KeyboardInterrupt: self.say("stopped: the same command goes on from here"); raise
         left = [c for c in self.cells if c.state == "todo"]
         if left: self.say(f"the budget is spent: {plural(len(left), 'run')} left; the same command goes on")
         for c in self.cells:
