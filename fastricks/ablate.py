@@ -6,6 +6,7 @@ from . import runs
 from .cells import carry_out, plan, room
 from .errors import UserError, plural
 from .grid import MODES, Row, make_rows, parse_budget
+from .report import duration
 from .train import describe, open_data, settle_machine
 
 
@@ -97,11 +98,6 @@ def outcome(cell):
     m = runs.read_json(cell.folder / "metrics.json")
     not_on = " (amp not applied)" if not cell.facts.get("amp", {"applied": True})["applied"] else ""
     return f"{cell.label}{not_on}: {m['top1']:.2%} {m['split']} in {m['train_seconds']:,.0f} s"
-
-
-def duration(s):
-    if s < 90: return f"{s:.0f} s"
-    return f"{s / 60:.0f} min" if s < 5400 else f"{s / 3600:.1f} h"
 
 
 def estimate(cells, recipe, source):

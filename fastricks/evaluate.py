@@ -2,7 +2,8 @@
 import torch
 import torch.nn.functional as F
 from fastai.callback.fp16 import MixedPrecision
-from fastai.torch_core import TensorBase
+
+from .tensors import plain
 
 
 def predict(learn, dl):
@@ -11,7 +12,6 @@ def predict(learn, dl):
     return plain(logits).float(), plain(labels).long()
 
 
-def plain(t): return t.as_subclass(torch.Tensor) if isinstance(t, TensorBase) else t
 
 
 def ranks(logits, labels):

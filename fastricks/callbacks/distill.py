@@ -2,10 +2,8 @@
 import torch
 import torch.nn.functional as F
 from fastai.callback.core import Callback
-from fastai.torch_core import TensorBase
 
-
-def plain(t): return t.as_subclass(torch.Tensor) if isinstance(t, TensorBase) else t
+from ..tensors import plain
 
 
 def kl_term(z, r, T):

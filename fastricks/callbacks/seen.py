@@ -4,8 +4,9 @@ from dataclasses import dataclass
 import torch
 from fastai.callback.core import Callback, CancelFitException
 from fastai.callback.mixup import MixHandler
-from fastai.torch_core import TensorBase
 from torch import nn
+
+from ..tensors import plain
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,6 @@ class Seen(Callback):
         return (cb.yb1[0], cb.lam.expand(len(self.y))) if cb else (None, None)
 
 
-def plain(t): return t.as_subclass(torch.Tensor) if isinstance(t, TensorBase) else t
 
 
 class Blank(nn.Module):

@@ -14,7 +14,7 @@ class ResnetD(Trick):
 
     source = "arXiv 1812.01187 §4.2, figure 2"
     formula = "stem 7×7/2 → 3×3/2 (32), 3×3 (32), 3×3 (64);  shortcut 1×1/2 → 2×2 average pool /2, 1×1"
-    cost = "about a tenth more time a step (paper: +0.3 GFLOPs for the stem of ResNet-50)"
+    cost = "a heavier stem and shortcuts: more time a step"
 
     def check(self, recipe, tricks):
         if not recipe.from_scratch:
