@@ -22,7 +22,7 @@ import fastricks.compare
 import fastricks.evaluate
 import fastricks.show  # noqa: F401  all that a training imports, before the forks
 from fastricks import ablate, cells, checkpoint, runs, stop
-from fastricks.callbacks.seeds import Seeds
+from fastricks.callbacks.checkpoint import Checkpoint
 from fastricks.train import silent, train
 
 FAST = dict(checkpoint_every="0s", epochs=3, batch_size=24)
@@ -39,11 +39,11 @@ COMBOS = {
     "patience": ([], {"keep": "best", "patience": 1, "epochs": 6}),
     "amp": (["amp:dtype=bf16"], {"size": 32, "resize": 32, "per_class": 4}),
     "amp, mixup, accumulate": (["amp:dtype=bf16+mixup:partner=previous+accumulate"], {"size": 32, "resize": 32, "per_class": 4, "batch_size": 8}),
-    "teacher": (["distill:teacher=test_resnet+cosine"], {"seed": 1, "epochs": 2}),
+    "teacher": (["distill:teacher=test_resnet+cosine"], {"seed": 1, "batch_size": 12}),
     "now and then": (["mixup:partner=previous"], {"checkpoint_every": "1s", "keep": "best"}),
     "by itself": (["warmup:epochs=.5+cosine"], {"checkpoint_every": None, "epochs": 8}),
 }
-GRID = dict(texts=["mixup:partner=previous", "distill:teacher=test_resnet"], given={**TINY, **FAST, "epochs": 2})
+GRID = dict(texts=["mixup:partner=previous", "distill:teacher=test_resnet"], given={**TINY, **FAST, "batch_size": 12})
 
 
 def recipe(combo, out):
@@ -62,30 +62,24 @@ def note(out, *words):
 
 def watched(out):
     "Note every step that is begun and every checkpoint that is whole"
-    step, save = Seeds.before_batch, checkpoint.save
+    begun, save = Checkpoint.before_batch, checkpoint.save
 
     def before_batch(self):
-        if self.training: note(out, "step", Path(self.learn.folder).name, self.learn.epoch, self.learn.iter)
-        step(self)
+        if self.training: note(out, "step", self.folder.name, self.learn.epoch, self.learn.iter)
+        begun(self)
 
     def saved(folder, tree, n):
-        note(out, "saving", Path(folder).name)
+        note(out, "saving", folder.name)
         save(folder, tree, n)
-        note(out, "saved", Path(folder).name, tree["epoch"], tree["batch"])
-    Seeds.before_batch, checkpoint.save = before_batch, saved
-    resume_room = sys.modules["fastricks.train"]
-    made = resume_room.checkpoints
+        note(out, "saved", folder.name, tree["epoch"], tree["batch"])
 
-    def checkpoints(recipe, run, start, state):
-        cb = made(recipe, run, start, state)
-        before = cb.before_fit
-
-        def before_fit():
-            cb.learn.folder = run.folder
-            before()
-        cb.before_fit = before_fit
+    def checkpoints(recipe, run, *args):
+        cb = made(recipe, run, *args)
+        cb.folder = run.folder
         return cb
-    resume_room.checkpoints = checkpoints
+    room = sys.modules["fastricks.train"]
+    made, room.checkpoints = room.checkpoints, checkpoints
+    Checkpoint.before_batch, checkpoint.save = before_batch, saved
 
 
 def body(combo, out, resume):
@@ -102,6 +96,7 @@ def opt_digest(learn):
 
 
 def grid_body(out, jobs=1):
+    watched(out)
     import multiprocessing as mp
     cells.context = lambda: mp.get_context("fork")  # everything is imported
     ablate.room = lambda jobs, threads: jobs
@@ -246,3 +241,36 @@ def compare(got, want):
 
 
 def draws(seed): return random.Random(seed)
+
+
+# -- signals
+
+def signal_once(f, args, out, seconds, number):
+    "Send a signal after `seconds`: (exit code, seconds until it ended, phase, log)"
+    log = out / "log"
+    pid = child(f, *args, log=log)
+    time.sleep(seconds)
+    at, was = time.monotonic(), log.stat().st_size
+    os.kill(pid, number)
+    code = wait(pid)
+    return code, time.monotonic() - at, phase(out, at), log.read_text()[was:]
+
+
+def signal_trial(combo, out, want, seconds, draw, most=3):
+    "Stop a run 1 to `most` times by SIGTERM or Ctrl-C, let it end, compare: ([phases], [differences])"
+    grid, phases, odd = combo == "ablation", [], []
+    f, args = (grid_body, (out,)) if grid else (body, (combo, out, True))
+    with fresh(out):
+        for _ in range(draw.randint(1, most)):
+            number = draw.choice([signal.SIGTERM, signal.SIGINT])
+            code, took, where, log = signal_once(f, args, out, draw.uniform(.1, seconds), number)
+            if code == 0: break
+            phases.append(where)
+            if code != 128 + number: odd.append(f"exit code {code} after {number}: {log}")
+            if "error: interrupted" not in log: odd.append(f"said nothing: {log}")
+            if took > 5: odd.append(f"took {took:.1f} s")
+            if run_folders(out) and not done(out) and "goes on" not in log: odd.append(f"no line to go on with: {log}")
+        if not done(out) or len(run_folders(out)) < len(want):
+            code = wait(child(f, *args, log=out / "log"))
+            if code: return phases, [*odd, f"exit code {code}: {(out / 'log').read_text()[-2000:]}"]
+        return phases, odd + compare(result(out), want) + [f"done again: {r}" for r in repeated(out)]
