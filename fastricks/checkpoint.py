@@ -35,7 +35,7 @@ def pack(x, tensors, at=""):
 
 def pack_tensor(t, tensors, at):
     t = t.detach().as_subclass(torch.Tensor)
-    tensors[at] = t.cpu().clone(memory_format=torch.contiguous_format)
+    tensors[at] = t.cpu().contiguous()
     return {"tensor": at} if t.is_contiguous() else {"tensor": at, "stride": t.stride()}
 
 
@@ -52,9 +52,15 @@ def to_bytes(tree):
     "The parts of a file: header, its hash, the rest"
     tensors = {}
     text = json.dumps(pack(tree, tensors))
-    data = st.save(tensors, {"fastricks": text, "sha256": BLANK.decode()})
+    data = st.save(apart(tensors), {"fastricks": text, "sha256": BLANK.decode()})
     i = data.index(FIELD + BLANK) + len(FIELD)
     return [data[:i], sha256(data).hexdigest().encode(), memoryview(data)[i + 64:]]
+
+
+def apart(tensors):
+    "Tensors that share memory (tied weights), each with its own"
+    seen = set()
+    return {k: t.clone() if (p := t.untyped_storage().data_ptr()) in seen or seen.add(p) else t for k, t in tensors.items()}
 
 
 def from_bytes(data):

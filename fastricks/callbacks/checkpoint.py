@@ -11,7 +11,7 @@ from fastai.learner import Recorder
 from .. import stop
 
 MINUTES, SHARE = 5, .01     # when checkpoints are due beside epochs' ends, and the share of the time that writing them may take
-BYTES_A_SECOND = 500e6      # what writing is taken to cost before the first was written
+BYTES_A_SECOND = 150e6      # what writing is taken to cost before the first was written
 
 
 class Checkpoint(Callback):
