@@ -16,6 +16,9 @@ from hashlib import blake2b
 
 import numpy as np
 
+try: import fcntl
+except ImportError: fcntl = None
+
 from ..errors import plural
 from ..rand import key_of
 from .ahead import ahead
@@ -28,6 +31,7 @@ from .source import is_path
 PACK = 1024               # images
 ROW = np.dtype([("key", "<u8"), ("at", "<i8"), ("h", "<i4"), ("w", "<i4"), ("crc", "<u4")])
 GB = 1_000_000_000
+AGAIN = "photos are decoded again in every epoch"
 KEEP_FREE = 2 * GB        # of the disk
 
 
@@ -77,13 +81,14 @@ def open_pixels(items, side, threads=None, say=print):
     if not files: return Pixels(side, memory), []
     try: store, bad = fill(files, side, threads or min(8, cores()), say)
     except OSError as e:
-        say(f"pixels: no cache ({e.strerror or e}: {e.filename or cache_dir()}), photos are decoded again in every epoch")
+        say(f"pixels: no cache ({e.strerror or e}: {e.filename or cache_dir()}), {AGAIN}")
         return Pixels(side, memory), None
     return (Pixels(side, memory), None) if store is None else (Pixels(side, memory, *store), bad)
 
 
 def fill(files, side, threads, say):
     "((rows by name, pack files), unreadable) with every readable file decoded; (None, None) where there is no room"
+    if not limit(): say(f"pixels: no cache, as FASTRICKS_CACHE_GB is 0: {AGAIN}"); return None, None
     keys = dict(zip((o.name for o in files), map(file_key, files), strict=True))
     folder = place(files, side)
     found, packs = look(folder, keys)
@@ -98,8 +103,8 @@ def fill(files, side, threads, say):
             bad = build(folder, missing, keys, side, threads)
         found, packs = look(folder, keys)
     touch(found, packs)
-    size = sum(h * w * 3 for _, _, h, w, _ in found.values()) / GB
-    say(f"pixels: {plural(len(found), 'photo')} at {side} pixels in {folder.parent.parent} ({size:.2g} GB), "
+    size = sum(h * w * 3 for _, _, h, w, _ in found.values())
+    say(f"pixels: {plural(len(found), 'photo')} at {side} pixels in {folder.parent.parent} ({size / 1e6:,.0f} MB), "
         f"{f'{len(missing) - len(bad):,} decoded now' if missing else 'decoded before'}")
     return (found, packs), bad
 
@@ -140,8 +145,7 @@ def read_index(file):
 @contextmanager
 def locked(folder, say):
     "One builder a place at a time; the system frees a killed one's lock. Where there are no locks two may do the same work"
-    try: import fcntl
-    except ImportError: yield; return
+    if fcntl is None: yield; return
     with open(folder/"lock", "w") as f:
         try: fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -208,7 +212,7 @@ def room(folder, need, in_use, say):
         with suppress(OSError): o.unlink(); o.with_suffix(".bin").unlink(); used, free = used - n, free + n
     if used + need <= limit() and need <= free: return True
     why = f"the disk has {max(free + KEEP_FREE, 0) / GB:.1f} GB free" if need > free else f"FASTRICKS_CACHE_GB allows {limit() / GB:g} GB"
-    say(f"pixels: no cache, as it would take {need / GB:.2g} GB and {why}: photos are decoded again in every epoch")
+    say(f"pixels: no cache, as it would take {need / GB:.2g} GB and {why}: {AGAIN}")
     return False
 
 
