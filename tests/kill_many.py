@@ -1,4 +1,4 @@
-"""Many real kills of real trainings: `python tests/kill_many.py --kills 200`, or with `--signals 100` SIGTERM and Ctrl-C instead.
+"""Many real kills of real trainings, and SIGTERMs and Ctrl-Cs: `python tests/kill_many.py --kills 200 --signals 100`.
 
 Each run is killed one to three times at random instants and then gone on with until it ends; all that it leaves is compared with
 an undisturbed run's. Exit code 1 if anything differs.
@@ -7,6 +7,7 @@ import argparse
 import sys
 import tempfile
 from collections import Counter
+from itertools import cycle
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
@@ -18,27 +19,21 @@ torch.set_num_threads(1)
 
 
 def references(names, folder):
-    "(what is left, seconds) of each: the longest of two runs, as the first may be slow"
+    "(what is left, seconds) of each, undisturbed"
     make = lambda c: undisturbed_grid(folder / "ref") if c == "ablation" else undisturbed(c, folder / "ref")
     return {c: make(c) for c in names}
 
 
-def many(n, folder, seed=0, signals=False, names=None, say=print):
-    "Until `n` processes were killed (stopped): (kills, phases counted, differences)"
+def many(n, folder, refs, seed=0, signals=False):
+    "Until `n` processes were killed (stopped): (phases counted, differences)"
     draw, phases, wrong = draws(seed), Counter(), []
-    names = names or [*COMBOS, "ablation"]
-    refs = references(names, folder)
-    i = 0
-    while sum(phases.values()) < n:
-        combo, i = names[i % len(names)], i + 1
+    for combo in cycle(refs):
+        if (left := n - sum(phases.values())) <= 0: return phases, wrong
         want, seconds = refs[combo]
-        left = n - sum(phases.values())
-        one = signal_trial if signals else trial
-        found, odd = one(combo, folder / "runs", want, seconds, draw, min(3, left))
+        found, odd = (signal_trial if signals else trial)(combo, folder / "runs", want, seconds, draw, min(3, left))
         phases.update(found)
-        wrong += [(combo, found, o) for o in odd]
-        say(f"{sum(phases.values()):4}  {combo}: {', '.join(found) or 'ended before'}{'  DIFFERS ' + str(odd)[:2000] if odd else ''}", flush=True)
-    return sum(phases.values()), phases, wrong
+        wrong += odd
+        print(f"{sum(phases.values()):4}  {combo}: {', '.join(found) or 'ended before'}{'  DIFFERS ' + str(odd)[:2000] if odd else ''}", flush=True)
 
 
 def main():
@@ -47,12 +42,15 @@ def main():
     p.add_argument("--signals", type=int, default=0)
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--only", action="append", choices=[*COMBOS, "ablation"])
-    a = p.parse_args()
+    a, bad = p.parse_args(), 0
     with tempfile.TemporaryDirectory() as folder:
-        n, phases, wrong = many(a.signals or a.kills, Path(folder), a.seed, bool(a.signals), a.only)
-    print(f"\n{n} {'signals' if a.signals else 'kills'}, {len(wrong)} differences")
-    for where, k in phases.most_common(): print(f"{k:5}  {where}")
-    sys.exit(bool(wrong))
+        folder = Path(folder)
+        refs = references(a.only or [*COMBOS, "ablation"], folder)
+        for what, n in (("kills", a.kills), ("signals", a.signals)):
+            phases, wrong = many(n, folder, refs, a.seed, what == "signals")
+            bad += len(wrong)
+            print(f"\n{sum(phases.values())} {what}, {len(wrong)} differences", *(f"{k:5}  {w}" for w, k in phases.most_common()), sep="\n", flush=True)
+    sys.exit(bool(bad))
 
 
 if __name__ == "__main__": main()

@@ -40,6 +40,8 @@ COMBOS = {
     "amp": (["amp:dtype=bf16"], {"size": 32, "resize": 32, "per_class": 4}),
     "amp, mixup, accumulate": (["amp:dtype=bf16+mixup:partner=previous+accumulate"], {"size": 32, "resize": 32, "per_class": 4, "batch_size": 8}),
     "teacher": (["distill:teacher=test_resnet+cosine"], {"seed": 1, "batch_size": 12}),
+    "workers": (["mixup:partner=previous"], {"pipeline": "reference", "workers": 2}),
+    "reference": (["cosine"], {"pipeline": "reference"}),
     "now and then": (["mixup:partner=previous"], {"checkpoint_every": "1s", "keep": "best"}),
     "by itself": (["warmup:epochs=.5+cosine"], {"checkpoint_every": None, "epochs": 8}),
 }
