@@ -100,7 +100,8 @@ def work(recipe, job_type, group, bar):
     "The body of a cell's process"
     from . import quiet  # noqa: F401  where processes are spawned, not forked
     leave_with_parent()
-    try: train(recipe, silent, job_type, group, bar, resume=True)
+    try:
+        with stop.listening(): train(recipe, silent, job_type, group, bar, resume=True)
     except KeyboardInterrupt: sys.exit(stop.code())
     except Exception as e:
         print(f"error: {type(e).__name__}: {str(e).splitlines()[0] if str(e) else ''}", file=sys.stderr)

@@ -14,13 +14,14 @@ class Stopped(KeyboardInterrupt):
 
 class Asked:
     "What this process was asked: by which signal, whether it is held for a better moment, and how to go on"
-    signum, held, listens, exits, how = None, 0, False, False, ""
+    signum, held, pid, exits, how = None, 0, None, False, ""
 
 
 asked = Asked()
 
 
 def hear(signum, frame):
+    if os.getpid() != asked.pid: return  # a loader's process: its parent ends it
     again, asked.signum = asked.signum is not None, asked.signum or signum
     if again and signum == signal.SIGINT: at_once()
     if not again and not asked.held: raise Stopped("interrupted")
@@ -39,13 +40,13 @@ def listening(exits=False):
 
     Nothing in it is new where somebody listens already, or outside the main thread. A Ctrl-C that is switched off stays so.
     """
-    if asked.listens or threading.current_thread() is not threading.main_thread(): yield; return
+    if asked.pid == os.getpid() or threading.current_thread() is not threading.main_thread(): yield; return
+    asked.signum, asked.held, asked.pid, asked.exits, asked.how = None, 0, os.getpid(), exits, ""
     old = {s: signal.signal(s, hear) for s in SIGNALS if signal.getsignal(s) != signal.SIG_IGN}
-    asked.signum, asked.held, asked.exits, asked.how, asked.listens = None, 0, exits, "", True
     try: yield
     finally:
         for s, h in old.items(): signal.signal(s, h)
-        asked.listens = False
+        asked.pid = None
 
 
 @contextmanager

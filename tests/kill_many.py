@@ -49,7 +49,8 @@ def main():
         for what, n in (("kills", a.kills), ("signals", a.signals)):
             phases, wrong = many(n, folder, refs, a.seed, what == "signals")
             bad += len(wrong)
-            print(f"\n{sum(phases.values())} {what}, {len(wrong)} differences", *(f"{k:5}  {w}" for w, k in phases.most_common()), sep="\n", flush=True)
+            print(f"\n{sum(phases.values())} {what}, {len(wrong)} differences")
+            for where, k in phases.most_common(): print(f"{k:5}  {where}", flush=True)
     sys.exit(bool(bad))
 
 

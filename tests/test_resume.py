@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import SHARED  # noqa: F401
 from kills import compare, left
 from small import TINY, recipe_of
+from test_cli import hear_ctrl_c
 
 from fastricks import checkpoint, resume, runs, stop
 from fastricks.callbacks.checkpoint import Checkpoint
@@ -203,16 +203,16 @@ def test_other_versions_are_said(run_folder, capsys):
     assert "rounding may differ: torch 1.0 →" in out and "cpu another →" in out
 
 
-HOLD = "import sys, time; from fastricks.runs import Run; print(Run(sys.argv[1]).hold(), flush=True); time.sleep(60)"
+HOLD = "import sys, time; from fastricks.runs import Run; r = Run(sys.argv[1]); print(r.hold(), flush=True); time.sleep(60)"
 
 
 def test_a_run_that_another_process_trains_is_left_alone(base, run_folder, capsys):
-    p = subprocess.Popen([sys.executable, "-c", HOLD, run_folder], stdout=subprocess.PIPE, text=True, cwd=ROOT)
-    assert p.stdout.readline() == "True\n"
-    assert "is being trained by another process" in fails(capsys, "resume", run_folder)
-    r = recipe_of("mixup:partner=previous", **EACH, out=str(run_folder.parent))
-    assert train(r, silent, resume=True).folder != run_folder
-    p.kill(); p.communicate()
+    with subprocess.Popen([sys.executable, "-c", HOLD, run_folder], stdout=subprocess.PIPE, text=True, cwd=ROOT) as p:
+        assert p.stdout.readline() == "True\n"
+        assert "is being trained by another process" in fails(capsys, "resume", run_folder)
+        r = recipe_of("mixup:partner=previous", **EACH, out=str(run_folder.parent))
+        assert train(r, silent, resume=True).folder != run_folder
+        p.kill()
     assert not compare({"a": left(resumed(run_folder).folder)}, {"a": base[1]})
 
 
@@ -220,7 +220,8 @@ def test_two_at_once_take_different_runs(run_folder):
     "Of two processes that go on with the same run one gets it; both end"
     code = ("import sys; sys.path.insert(0, 'tests'); from small import recipe_of; from fastricks.train import train, silent\n"
             "print(train(recipe_of('mixup:partner=previous', checkpoint_every='0s', batch_size=24, out=sys.argv[1]), silent, resume=True).folder)")
-    ps = [subprocess.Popen([sys.executable, "-W", "ignore", "-c", code, run_folder.parent], stdout=subprocess.PIPE, text=True, cwd=ROOT) for _ in "ab"]
+    ps = [subprocess.Popen([sys.executable, "-W", "ignore", "-c", code, run_folder.parent],
+                           stdout=subprocess.PIPE, text=True, cwd=ROOT) for _ in "ab"]
     folders = {p.communicate(timeout=300)[0].strip() for p in ps}
     assert [p.returncode for p in ps] == [0, 0] and folders <= {str(f) for f in run_folder.parent.iterdir()}
     same = [left(f) for f in folders]
@@ -268,14 +269,15 @@ def test_an_offline_wandb_run_that_is_resumed_has_all_epochs(tmp_path, monkeypat
 
 def light(code, *numbers, pause=.3):
     "A process that runs `code`, prints `ready` and gets signals: (exit code, what it said, seconds from the first signal)"
-    p = subprocess.Popen([sys.executable, "-c", "from fastricks import stop; import time\n" + code], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                         text=True, cwd=ROOT, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
-    assert p.stdout.readline() == "ready\n"
-    for n in numbers:
-        p.send_signal(n)
-        time.sleep(pause)
-    start = time.monotonic()
-    return p.wait(20), p.stdout.read(), time.monotonic() - start
+    with subprocess.Popen([sys.executable, "-c", "from fastricks import stop; import time\n" + code], stdout=subprocess.PIPE, text=True,
+                          stderr=subprocess.STDOUT, cwd=ROOT, preexec_fn=hear_ctrl_c) as p:
+        assert p.stdout.readline() == "ready\n"
+        for n in numbers:
+            p.send_signal(n)
+            time.sleep(pause)
+        start = time.monotonic()
+        said = p.communicate(timeout=20)[0]
+        return p.returncode, said, time.monotonic() - start
 
 
 HELD = """

@@ -61,7 +61,8 @@ class Checkpoint(Callback):
         return spent >= self.cost / SHARE
 
     def write(self, epoch, batch):
-        self.timed_save(gather(self.learn, epoch, batch))
+        "Save, but never over the last good weights"
+        if finite(self.learn.model): self.timed_save(gather(self.learn, epoch, batch))
         stop.check()
 
     def timed_save(self, state):
@@ -75,6 +76,7 @@ class Checkpoint(Callback):
         if self.final: self.timed_save(self.final)
 
 
+def finite(model): return all(t.isfinite().all() for t in model.state_dict().values() if t.is_floating_point())
 def in_order(learn): return learn.cbs.sorted("order")
 
 
