@@ -38,7 +38,7 @@ class Parts:
     schedule: Schedule
     cbs: list
     choosers: list        # callbacks that pick weights or stop by the validation split
-    lines: list           # what the weights' loading said
+    lines: list           # what the loading of weights and teacher said
 
 
 def make_parts(recipe, plan, load=True):
@@ -51,7 +51,8 @@ def make_parts(recipe, plan, load=True):
     model = chain(tricks, "model", model, plan)
     groups = chain(tricks, "groups", all_params(model, opt.wd), model, plan)
     cbs = [c for hook in ("on_batch", "on_loss", "on_step", "on_precision") for c in chain(tricks, hook, [], plan)]
-    return Parts(model, chain(tricks, "loss", CrossEntropyLossFlat(), plan), opt, groups, schedule, cbs, choosers(recipe), lines)
+    return Parts(model, chain(tricks, "loss", CrossEntropyLossFlat(), plan), opt, groups, schedule, cbs, choosers(recipe),
+                 [*lines, *(line for c in cbs for line in vars(c).get("lines", ()))])
 
 
 def make_learner(dls, parts, recipe, cbs=()):
