@@ -13,7 +13,7 @@ from .recipe import NUMERICS
 from .runs import cpu_name, device_name, write
 
 # numeric fields of a recipe that neither the views nor the teacher's forward pass depend on; data enters by its fingerprint
-OF_THE_STUDENT = {"arch", "pretrained", "weights", "epochs", "lr", "wd", "opt", "keep", "patience", "tricks",
+OF_THE_STUDENT = {"arch", "pretrained", "weights", "epochs", "lr", "wd", "opt", "keep", "patience", "tricks", "compile",
                   "data", "classes", "per_class", "valid"}
 
 
@@ -26,6 +26,11 @@ class Answers:
     def __init__(self, what, n, K, folder=None):
         self.what, self.n, self.K = json.dumps(what, sort_keys=True), n, K
         self.folder = (folder or cache_dir() / "answers") / sha256(self.what.encode()).hexdigest()[:16]
+
+    def fit(self, dl):
+        "Does this loader give the views that they are of, as far as it shows?"
+        of = json.loads(self.what)
+        return hasattr(dl, "batch_places") and (dl.n, dl.bs, dl.seed) == (self.n, of["batch_size"], of["seed"])
 
     @property
     def bytes_an_epoch(self): return self.n * self.K * 2
@@ -67,7 +72,7 @@ def answers_of(plan, file, data):
     views = {f.name: getattr(recipe, f.name) for f in fields(recipe) if f.metadata["numeric"] and f.name not in OF_THE_STUDENT}
     what = {**views, "data": data, "stats": stats(recipe), "teacher": [plan.facts["distill"]["arch"], file_hash(file)],
             "precision": amp.dtype if amp else "fp32", "machine": cpu_name() if plan.device == "cpu" else device_name(plan.device),
-            "versions": {p: version(p) for p in ("torch", "torchvision", "timm", "pillow", "numpy")}, "numerics": NUMERICS}
+            "versions": {p: version(p) for p in ("torch", "torchvision", "timm", "pillow", "simplejpeg", "numpy")}, "numerics": NUMERICS}
     return Answers(what, plan.n_train, plan.classes)
 
 

@@ -14,6 +14,7 @@ from fastai.optimizer import OptimWrapper
 from fastcore.basics import noop
 
 from .callbacks.amp import leave_autocast
+from .callbacks.compile import Compile, leave_compiled
 from .callbacks.keep_best import KeepBest
 from .callbacks.quick import Quick
 from .callbacks.seeds import Seeds
@@ -62,7 +63,7 @@ def make_learner(dls, parts, recipe, cbs=()):
     learn = Learner(dls, model, loss_func=CrossEntropyLossFlat(), metrics=accuracy, lr=parts.opt.lr,
                     wd=[g.wd for g in parts.groups], splitter=lambda m: [g.params for g in parts.groups],
                     opt_func=partial(OptimWrapper, opt=OPTIMIZERS[recipe.opt]),
-                    cbs=[Quick(), Seeds(recipe.seed), TrainLoss(parts.loss), *parts.cbs, *cbs])
+                    cbs=[Quick(), Seeds(recipe.seed), TrainLoss(parts.loss), *parts.cbs, *cbs, *([Compile()] if recipe.compile else [])])
     learn.logger = noop  # the rows are Screen's
     return learn.remove_cbs(ProgressCallback)
 
@@ -103,5 +104,5 @@ def fit(learn, parts):
     "Train for the schedule's epochs; the scheduler sets the learning rate of each step"
     cbs = [scheduler(parts.schedule, len(learn.dls.train), parts.opt.batches), *parts.choosers]
     try: learn.fit(parts.schedule.epochs, cbs=cbs)
-    except BaseException: leave_autocast(learn.dls.device.type); raise
+    except BaseException: leave_autocast(learn.dls.device.type); leave_compiled(learn.model); raise
     return learn

@@ -65,8 +65,7 @@ class StoredDistill(Distill):
         self.load, self.answers, self.lines, self.told = load, answers, lines, False
 
     def before_fit(self):
-        dl = self.dls.train
-        if not hasattr(dl, "batch_places") or dl.n != self.answers.n: raise UserError("distill:store=true needs the loaders of its recipe")
+        if not self.answers.fit(self.dls.train): raise UserError("distill:store=true needs the loaders of its recipe")
         if any(isinstance(cb, MixHandler) for cb in self.learn.cbs): raise UserError(MIXED)
         if self.teacher is not None: super().before_fit()
 
