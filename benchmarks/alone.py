@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from fastai.vision.augment import RandomResizedCrop
 from fastai.vision.core import PILImage
+
 from fastricks.data.pixels import canonical
 from fastricks.data.views import TrainView, empty
 
