@@ -11,6 +11,7 @@ from torch.utils.data import get_worker_info
 
 from .ahead import ahead
 from .loader import CenterCrop, KeyedDL, TrainCrop
+from .resident import Resident, fits
 from .scan import cores
 from .source import Item
 from .store import Pixels
@@ -25,7 +26,7 @@ class FastDL(KeyedDL):
     Any other item transform, or an image of another kind, takes the plain path, and it says so. Batches are the same bits
     for any number of workers and threads, with or without the cache.
     """
-    pixels = said = None
+    pixels = said = resident = None
 
     def new(self, dataset=None, cls=None, **kwargs):
         res = super().new(dataset, cls, **kwargs)
@@ -74,13 +75,26 @@ class FastDL(KeyedDL):
 
     def batch_of(self, idxs, view):
         "(uint8 images [n, 3, size, size], labels [n]) of the images at `idxs`"
+        if self.resident is not None: x = self.on_device(idxs, view)
+        else: x = self.on_host(idxs, view)
+        return (TensorImage(x),) if self.labels is None else (TensorImage(x), TensorCategory(self.labels[idxs]))
+
+    def on_host(self, idxs, view):
         xs = [self.canonical(self.images[i]) for i in idxs]
         h, w = (np.array([x.shape[k] for x in xs]) for k in (0, 1))
         boxes, mirrored = view.draw(h, w, self.seed, self.epoch, self.item_keys[idxs])
         out = empty(len(xs), view.size, view.size)
         for i, x in enumerate(xs): view.cut(x, boxes[i], mirrored[i], out[i:i + 1])
-        x = TensorImage(out)
-        return (x,) if self.labels is None else (x, TensorCategory(self.labels[idxs]))
+        return out
+
+    def on_device(self, idxs, view):
+        boxes, mirrored = view.draw(self.resident.h[idxs], self.resident.w[idxs], self.seed, self.epoch, self.item_keys[idxs])
+        return self.resident.cut(idxs, boxes, mirrored, view.size)
+
+    def take_up(self):
+        "Put the pixels into the device's memory, once, if they fit beside the training"
+        xs = [self.canonical(o) for o in self.images] if self.pixels is not None and self.pixels.kept else []
+        if xs and fits(xs, self.device): self.resident = Resident(xs, self.device)
 
     def canonical(self, o):
         if self.pixels is None: self.pixels = Pixels(next(o.resize for o in self.after_item.fs if isinstance(o, CenterCrop)))

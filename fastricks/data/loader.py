@@ -122,5 +122,6 @@ def make_dls(source, recipe, mean, std, device="cpu"):
     for dl in dls.loaders:
         dl.seed = recipe.seed
         dl.pixels = source.pixels
+    if recipe.pipeline == "fast" and dls.device.type == "cuda": dls.train.take_up()
     dls.test = dls.test_dl(source.of("test"), with_labels=True) if source.has_test else None
     return dls

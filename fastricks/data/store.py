@@ -16,9 +16,6 @@ from hashlib import blake2b
 
 import numpy as np
 
-try: import fcntl
-except ImportError: fcntl = None
-
 from ..errors import plural
 from ..rand import key_of
 from .ahead import ahead
@@ -27,6 +24,10 @@ from .image import Unreadable, quiet
 from .pixels import canonical, decoder
 from .scan import MANY, cores, size_and_time
 from .source import is_path
+
+try:
+    import fcntl
+except ImportError: fcntl = None  # Windows
 
 PACK = 1024               # images
 ROW = np.dtype([("key", "<u8"), ("at", "<i8"), ("h", "<i4"), ("w", "<i4"), ("crc", "<u4")])

@@ -145,3 +145,11 @@ def test_arrays_are_kept_in_memory():
     source = open_source("digits")
     p, bad = open_pixels(source.items, 32, 1, print)
     assert p.kept and not bad and p[source.items[3]].shape == (8, 8, 3) and not store.cache_dir().exists()
+
+
+def test_a_resident_loader_makes_nearly_the_same_batches(tree, monkeypatch):
+    a, b = loaders(tree).train, loaders(tree).train
+    monkeypatch.setattr(fast, "fits", lambda xs, device: True)
+    b.take_up()
+    assert b.resident is not None
+    for (x, y), (u, v) in zip(epochs(a), epochs(b), strict=True): assert (x - u).abs().max() <= 1.01 / 127.5 and torch.equal(y, v)

@@ -166,3 +166,17 @@ def test_torch_is_left_as_it_was():
         assert list(ahead(lambda x: (x, torch.get_num_threads()), range(20), 3)) == [(i, 1) for i in range(20)]
         assert torch.get_num_threads() == 2
     finally: torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_views_cut_in_a_devices_memory_are_the_hosts(device):
+    from fastricks.data.resident import Resident
+    xs = [scene(h, w, i) for i, (h, w) in enumerate([(70, 90), (64, 64), (200, 80), (40, 50), (1, 3)])]
+    idxs = [3, 0, 4, 2, 1]
+    h, w = (np.array([xs[i].shape[k] for i in idxs]) for k in (0, 1))
+    view = TrainView(48, .3, flip=.5)
+    boxes, _ = view.draw(h, w, 1, 0, np.arange(5))
+    mirrored = np.array([True, False, False, True, False])
+    got = Resident(xs, torch.device(device)).cut(idxs, boxes, mirrored, 48).cpu()
+    assert got.dtype == torch.uint8 and got.is_contiguous(memory_format=torch.channels_last)
+    for n, i in enumerate(idxs): assert apart(got[n].permute(1, 2, 0), cut(view, xs[i], boxes[n], mirrored[n])) <= 1
