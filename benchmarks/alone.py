@@ -39,6 +39,8 @@ class FastaiDecode:
 
 class OnOneCore:
     "Seconds an image over some files, in one thread"
+    images = 1  # of what its seconds are
+
     def __init__(self, kind, files): self.kind, self.files, self.name = kind, files, kind.name
 
     def slice(self):

@@ -113,24 +113,38 @@ def decoders(s):
 
 
 def measure(s, a, say=print):
-    "All that is measured on a setting, as plain data"
+    "All that is measured on a setting, printed, and as plain data"
     import torch
-    from counts import runs, waits_of
+    from counts import runs
     from rounds import interleave
     from table import rows_of, show
     torch.set_num_threads(s.threads)
-    rows = wanted(a, s.size >= 128)
+    rows, title = wanted(a, s.size >= 128), f"{s.name}: {s.arch}, {s.size} px, {s.precision}, batch {s.batch}, {s.threads} threads, {s.device}"
+    say(f"{title}; slices of {s.steps} batches")
     counts = runs(s) if "7" in rows else None
-    say(f"{s.name}: {s.arch}, {s.size} px, {s.precision}, batches of {s.batch}, {s.batches} an epoch, {s.threads} threads")
-    all_, trainer = contenders(s, rows, a, say)
-    times = interleave(all_, a.rounds, trainer, say)
-    begun = begin(a.rounds) if "11" in rows else None
-    waits = {c.name: waits_of(c, s) for c in all_ if hasattr(c, "setting") and not hasattr(c, "script")}
-    rates = {n: {**t.facts(s.batch), "how": getattr(next((c for c in all_ if c.name == n), None), "how", None)} for n, t in times.items()}
-    table = rows_of(s, times, a.images, counts, begun)
-    show(f"{s.name}: {s.arch}, {s.size} px, {s.precision}, batch {s.batch}, {s.threads} threads, {s.device}", table, rates)
-    return {**{k: v for k, v in asdict(s).items() if k not in ("tree", "work")}, "rows": table, "contenders": rates,
-            "apart": trainer.apart() if trainer else None, "decoder_calls": counts, "waits": waits}
+    each, trainer = contenders(s, rows, a, say)
+    times = interleave(each, a.rounds, trainer, say)
+    waits = waits_of_all(s, each, counts)
+    table = rows_of(s, times, a.images, counts, begin(a.rounds) if "11" in rows else None)
+    rates, apart = facts(s, each, times), trainer.apart() if trainer else None
+    show(title, table, rates, apart, waits)
+    setting = {k: v for k, v in asdict(s).items() if k not in ("tree", "work")}
+    return {**setting, "steps": s.steps, "rows": table, "contenders": rates, "apart": apart, "decoder_calls": counts, "waits": waits}
+
+
+def facts(s, each, times):
+    "{name: images/s with spread, and how it was run}"
+    by_name = {c.name: c for c in each}
+    return {n: {**t.facts(getattr(by_name.get(n), "images", s.batch)), "how": getattr(by_name.get(n), "how", None)} for n, t in times.items()}
+
+
+def waits_of_all(s, each, counts):
+    "Waits for the device in a slice of each loop on ready batches (elsewhere a loader's own would count), and in our trainer's second epoch"
+    from counts import waits_of
+    from learners import OursMemory, Trainer
+    from loops import HandMemory, Limit
+    found = {c.name: waits_of(c, s) for c in each if isinstance(c, (OursMemory, HandMemory, Limit))}
+    return {**found, **({Trainer.name: counts["first run"]["waits"]} if counts else {})}
 
 
 def begin(rounds):

@@ -2,7 +2,7 @@
 from counts import later_calls
 from rich.console import Console
 from rich.table import Table
-from rounds import ratios
+from rounds import Times, ratios
 
 BIG = 128  # pixels from which on photos are large
 
@@ -19,9 +19,9 @@ def row(name, what, got, least=None, most=None, aim=None, digits=2):
 
 def rows_of(s, times, images=None, counts=None, starts=None):
     "All rows whose contenders were there"
-    rows = [make(s, times) for needs, make in LOOPS if needs <= times.keys() and make(s, times)]
+    rows = [make(s, times) for needs, make in LOOPS if needs <= times.keys()]
     if counts: rows += calls(counts)
-    if starts: rows += [row("11", k, v, most=m) for (k, v), m in zip(starts.items(), (.2, .5), strict=True)]
+    if starts: rows += [row("11", f"{k}: seconds", v, most=m, digits=3) for (k, v), m in zip(starts.items(), (.2, .5), strict=True)]
     if images and E2E in times: rows.append(whole_work(s, times, images))
     return sorted(rows, key=lambda r: place(r["row"]))
 
@@ -75,8 +75,7 @@ def tricks(s, t): return row("8", "five tricks on / off: step time", ratios(t["t
 def distill(s, t):
     "The teacher's share of a step, in forward passes of the teacher"
     extra = [d - o for d, o in zip(t["distill"].seconds, t[OURS].seconds, strict=True)]
-    shares = sorted(e / f for e, f in zip(extra, t["teacher's forward"].seconds, strict=True))
-    got = {"value": shares[len(shares) // 2], "low": shares[0], "high": shares[-1], "n": len(shares)}
+    got = ratios(Times(extra), t["teacher's forward"])
     return row("9", "distillation's extra time / teacher's bare forward", got, most=1.05, aim=1.02)
 
 
@@ -105,12 +104,17 @@ def whole_work(s, times, images):
     return row("work", f"{images:,} images of {s.size} px: seconds", got, **bounds, digits=0)
 
 
-def show(title, rows, rates):
-    console = Console(highlight=False, width=150)
+def show(title, rows, rates, apart=None, waits=None):
+    "Print the table, the rates behind it, and what is told apart"
+    console = Console(highlight=False, width=130)
     table = Table("", "what", "value", "least – greatest", "n", "bound", "aim", "", title=title, title_justify="left")
     for r in rows: table.add_row(*cells(r))
     console.print(table)
-    for name, f in rates.items(): console.print(f"{f['images_per_s']:10,.1f} images/s  ({f['low']:,.1f} – {f['high']:,.1f}, n = {f['n']})  {name}")
+    for name, f in rates.items():
+        how = f" ({f['how']})" if f["how"] else ""
+        console.print(f"{f['images_per_s']:10,.1f} images/s  {f['low']:9,.1f} – {f['high']:9,.1f}, n = {f['n']}  {name}{how}")
+    for name, rate in (apart or {}).items(): console.print(f"{rate:10,.1f} images/s  {'n = 1':>24}  {E2E}: {name}")
+    for name, w in (waits or {}).items(): console.print(f"{w['waits']:10} waits for the device in {w['steps']} steps: {name}")
 
 
 def cells(r):
