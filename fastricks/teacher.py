@@ -72,6 +72,7 @@ def trained(trick, recipe, source, say, may_train=True):
     "Facts of the finished run of the teacher's recipe under --out, trained now if there is none"
     from .model import check_arch
     from .runs import find_finished
+    from .stop import Stopped, asked
     from .train import train
     check_arch(trick.teacher)
     t = teacher_recipe(trick, recipe)
@@ -83,7 +84,8 @@ def trained(trick, recipe, source, say, may_train=True):
                         "options first, or give distill:teacher= a run or a FILE.safetensors")
     else:
         say(f"teacher: {t.arch} is trained first, once, as an ordinary run")
-        try: run = train(t, say, job_type="teacher").folder
+        try: run = train(t, say, job_type="teacher", resume=True).folder
+        except Stopped: asked.how = "the same command goes on with the teacher where it is"; raise
         except UserError as e: raise UserError(f"the teacher {t.arch} can't be trained: {e}") from None
         say("student:")
     return {**facts_of(run / "model.safetensors", ident, t.arch), "run": run.name}

@@ -1,11 +1,13 @@
 """Recipe -> DataLoaders -> Learner -> fit -> run folder: one training from start to end."""
 import json
 import os
+import shlex
 import time
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 
-from . import runs, tracking
+from . import runs, stop, tracking
 from .errors import UserError, plural
 from .recipe import NUMERICS, identity
 
@@ -79,13 +81,21 @@ def settle_tricks(recipe, source, say, dry=False):
     return replace(recipe, tricks=tricks), facts
 
 
-def train(recipe, say=print, job_type="train", group=None, bar=True):
+def train(recipe, say=print, job_type="train", group=None, bar=True, resume=False):
     """Train one recipe and return its Result; the run's folder holds everything.
 
-    `group`: of the W&B run (default: the recipe without its seed); `bar`: a progress bar, on a terminal.
-    Raises UserError for what the user can mend; whatever goes wrong later, the folder says how far it came.
+    `group`: of the W&B run (default: the recipe without its seed); `bar`: a progress bar, on a terminal. `resume`: True goes on with
+    the last unfinished run of this recipe where there is one, a folder with that run.
+    Raises UserError for what the user can mend; whatever goes wrong later, the folder says how far it came. SIGTERM and Ctrl-C
+    save a checkpoint, then raise `stop.Stopped`, a KeyboardInterrupt.
     """
+    with stop.listening(): return begin(recipe, say, job_type, group, bar, resume)
+
+
+def begin(recipe, say, job_type, group, bar, resume):
     import torch
+
+    from . import resume as again
     recipe = settle_machine(recipe)
     if recipe.wandb: tracking.resolve_mode(recipe.wandb)
     from .model import check_arch, open_weights
@@ -94,12 +104,29 @@ def train(recipe, say=print, job_type="train", group=None, bar=True):
     torch.set_num_threads(recipe.threads)
     source = open_data(recipe, say=say)
     recipe, facts = settle_tricks(recipe, source, say)
-    parts, dls = prepare(recipe, source, facts)
-    run = runs.Run.create(recipe, source.name, ids(recipe, source, facts))
-    try: return carry_out(recipe, source, parts, dls, run, say, job_type, group, bar)
+    what = ids(recipe, source, facts)
+    start = again.start_of(recipe, again.to_json(recipe, what), resume, say)
+    run = start.run
+    try:
+        parts, dls = prepare(recipe, source, facts, load=start.state is None)
+        with stop.held(): run = run or runs.Run.create(recipe, source.name, what)
+        stop.check()
+        tell = teller(run, say)
+        if start.run: again.log_start(start, recipe, tell)
+        elif resume is True and say is not silent: again.say_none(recipe, run.folder, again.to_json(recipe, what), tell)
+        return carry_out(recipe, source, parts, dls, run, tell, job_type, group, bar, start.state)
     except BaseException as e:
-        run.status("interrupted" if isinstance(e, KeyboardInterrupt) else "failed", reason=f"{type(e).__name__}: {e}".split("\n")[0])
+        if run and not run.finished: left_off(run, e)
         raise
+    finally:
+        if run: run.release()
+
+
+def left_off(run, e):
+    "The folder says how the run ended, the user how to go on"
+    stopped = isinstance(e, KeyboardInterrupt)
+    with stop.held(): run.status("interrupted" if stopped else "failed", reason=f"{type(e).__name__}: {e}".split("\n")[0])
+    stop.asked.how = f"`fastricks resume {shlex.quote(str(run.folder))}` goes on from here"
 
 
 def ids(recipe, source, facts):
@@ -122,33 +149,50 @@ def prepare(recipe, source, facts=None, load=True):
     return make_parts(recipe, make_plan(recipe, source, len(dls.train), recipe.device, facts), load), dls
 
 
-def carry_out(recipe, source, parts, dls, run, say, job_type, group, bar):
-    "Fit, evaluate, write; the W&B run is closed whatever happens"
+def carry_out(recipe, source, parts, dls, run, tell, job_type, group, bar, state=None):
+    "Fit, from a checkpoint's `state` on if there is one, evaluate, write; the W&B run is closed whatever happens"
+    from .callbacks.checkpoint import resume
     from .callbacks.history import History
     from .callbacks.screen import Screen
     from .callbacks.seen import Seen
     from .learner import fit, make_learner
-    tell = teller(run, say)
     for line in [f"{run.folder}", describe(source), *source.notes, *parts.lines]: tell(line)
     wb = start_wandb(recipe, source, run, job_type, group)
-    screen = Screen(log=run.log, rows=say is not silent, bar=bar)
-    start = time.perf_counter()
+    screen = Screen(log=run.log, rows=not tell.silent, bar=bar)
+    start = time.perf_counter() - (state["seconds"] if state else 0)
+    saver = checkpoints(recipe, run, start, state)
     try:
         history = History(lambda rows: runs.write(run.path("history.csv"), runs.rows_to_csv(rows)))
         seen = Seen(n=8, then=lambda seen: pictures_of(seen, recipe, source, run, tell))
-        learn = make_learner(dls, parts, recipe, [history, screen, seen, *wandb_callbacks(wb)])
-        fit(learn, parts)
+        learn = make_learner(dls, parts, recipe, [history, screen, seen, *wandb_callbacks(wb), saver])
+        if state: resume(learn, state)
+        with stop.held(): fit(learn, parts)
+        stop.check()
         final = finish(recipe, source, learn, run, time.perf_counter() - start, tell)
         tracking.finish(wb, summary(final), {n: p for n in PICTURES if (p := run.path(f"{n}.png")).is_file()})
-    except BaseException:
+    except BaseException as e:
         screen.stop()
+        if isinstance(e, stop.Stopped) and not run.finished:
+            with stop.held(): saver.save_final()
         tracking.finish(wb, exit_code=1)
         raise
     return Result(run.folder, final, learn)
 
 
+def checkpoints(recipe, run, start, state):
+    "The callback that saves and puts back; a file holds what its run is, too, and the seconds so far"
+    from . import checkpoint
+    from .callbacks.checkpoint import Checkpoint
+    from .recipe import parse_time
+    what, n = runs.read_json(run.path("recipe.json")), count((state or {"generation": 0})["generation"] + 1)
+
+    def save(now): checkpoint.save(run.folder, {**now, "what": what, "seconds": time.perf_counter() - start}, next(n))
+    return Checkpoint(save, parse_time(recipe.checkpoint_every), state)
+
+
 def teller(run, say):
     def tell(line): say(line); run.log(line)
+    tell.silent = say is silent
     return tell
 
 
@@ -198,7 +242,8 @@ def finish(recipe, source, learn, run, seconds, tell):
     picture(run, tell, "lr", lambda: lr_picture(learn, run.name))
     if source.skipped: runs.write(run.path("skipped.csv"), runs.rows_to_csv([{"image": n, "reason": r} for n, r in source.skipped]))
     runs.write_json(run.path("metrics.json"), final)
-    run.status("finished")
+    stop.check()
+    with stop.held(): run.finish()
     return final
 
 

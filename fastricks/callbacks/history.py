@@ -17,6 +17,11 @@ class History(Callback):
 
     def before_fit(self): self.run = not hasattr(self.learn, "lr_finder") and not hasattr(self.learn, "gather_preds")
 
+    def kept(self): return {"rows": self.rows, "total": self.total, "parts": self.parts, "n": self.n, "spent": time.perf_counter() - self.start}
+
+    def put_back(self, state):
+        vars(self).update({k: v for k, v in state.items() if k != "spent"}, start=time.perf_counter() - state["spent"])
+
     def before_train(self):
         self.trained = True
         self.total, self.parts, self.n, self.start = 0., {}, 0, time.perf_counter()

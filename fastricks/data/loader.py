@@ -28,6 +28,7 @@ class KeyedDL(TfmdDL):
     of workers does not matter. A last training batch of one image joins the one before (BatchNorm needs two).
     """
     seed, epoch, pixels = 0, 0, None
+    start = 0  # the batch that the next epoch begins at: those before are not loaded
 
     def new(self, dataset=None, cls=None, **kwargs):
         res = super().new(dataset, cls, **kwargs)
@@ -44,8 +45,10 @@ class KeyedDL(TfmdDL):
     def shuffle_fn(self, idxs): return [idxs[i] for i in order(self.seed, self.epoch, self.item_keys)]
 
     def sample(self):
-        last = len(self) - 1
-        return (b for i, b in enumerate(self._DataLoader__idxs) if min(i // self.bs, last) % self.num_workers == self.offs)
+        "The items of one worker, in turns from batch `start` on"
+        last, first = len(self) - 1, self.start * self.bs if self.start < len(self) else self.n
+        return (b for i, b in enumerate(self._DataLoader__idxs[first:], first)
+                if (min(i // self.bs, last) - self.start) % self.num_workers == self.offs)
 
     def chunkify(self, b):
         held = None
