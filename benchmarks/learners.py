@@ -11,9 +11,11 @@ from fastai.losses import CrossEntropyLossFlat
 from fastai.metrics import accuracy
 from fastai.vision.augment import FlipItem, RandomResizedCrop
 from fastai.vision.data import ImageBlock
+from fastcore.basics import noop
 from setting import WARM, make_memory_learner
 
 import fastricks.learner
+from fastricks.callbacks.checkpoint import Checkpoint
 from fastricks.callbacks.history import History
 from fastricks.callbacks.screen import Screen
 from fastricks.callbacks.seen import Seen
@@ -44,7 +46,7 @@ class OursMemory:
     "Our loop, with the callbacks of a run, on batches that are ready"
     def __init__(self, setting, batches, *tricks, name="ours, in memory", **more):
         self.setting, self.name, self.clock = setting, name, Clock(setting)
-        run = [History(), Screen(rows=False, bar=False), Seen(n=8), self.clock]
+        run = [History(), Screen(rows=False, bar=False), Seen(n=8), Checkpoint(noop, every=24 * 3600), self.clock]
         self.learn, self.parts = make_memory_learner(setting, batches, *tricks, cbs=run, **more)
 
     def slice(self):

@@ -51,7 +51,8 @@ class Setting:
     def recipe(self, *tricks, **more):
         "Our recipe of it: every trick off but amp, where the precision asks for it, and those that are named"
         given = dict(data=str(self.tree), size=self.size, resize=self.resize, batch_size=self.batch, arch=self.arch, weights=self.weights,
-                     pretrained=False, threads=self.threads, device=self.device, wandb="disabled", out=str(self.work / "runs"), epochs=1)
+                     pretrained=False, threads=self.threads, device=self.device, wandb="disabled", out=str(self.work / "runs"), epochs=1,
+                     checkpoint_every="24h")  # they take 1% of the time at most, but would all fall into few of these short slices
         if self.pipeline: given["pipeline"] = self.pipeline
         amp = [f"amp:dtype={self.precision}"] if self.dtype else []
         return settle_machine(resolve({**given, **more}, [*amp, *tricks]))

@@ -106,7 +106,7 @@ def whole_work(s, times, images):
 
 def show(title, rows, rates, apart=None, waits=None):
     "Print the table, the rates behind it, and what is told apart"
-    console = Console(highlight=False, width=130)
+    console = Console(highlight=False, width=160)
     table = Table("", "what", "value", "least – greatest", "n", "bound", "aim", "", title=title, title_justify="left")
     for r in rows: table.add_row(*cells(r))
     console.print(table)
