@@ -23,14 +23,21 @@ class Result:
 
 
 def settle_machine(recipe):
-    "Write the machine's part into the recipe: device, threads, and absolute paths"
+    "Write the machine's part into the recipe: device, threads, whether it can compile, and absolute paths"
     import torch
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     device = recipe.device if recipe.device != "auto" else next(d for d in ("cuda", "mps", "cpu") if there[d])
     if not there[device]: raise UserError(f"--device {device}: torch sees no such device here; use --device cpu")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return replace(recipe, device=device, threads=recipe.threads or cores, data=absolute(recipe.data),
-                   weights=recipe.weights and absolute(recipe.weights), classes=recipe.classes and absolute(recipe.classes))
+                   compile=recipe.compile and not cannot_compile(device), weights=recipe.weights and absolute(recipe.weights),
+                   classes=recipe.classes and absolute(recipe.classes))
+
+
+def cannot_compile(device):
+    "What to say where torch has no compiler for this device; empty where it has"
+    from .callbacks.compile import NOT_HERE, why_not
+    return (why := why_not(device)) and NOT_HERE.format(why)
 
 
 def absolute(text): return str(Path(text).resolve()) if Path(text).exists() else text
@@ -96,7 +103,8 @@ def begin(recipe, say, job_type, group, bar, resume):
     import torch
 
     from . import resume as again
-    recipe = settle_machine(recipe)
+    asked, recipe = recipe, settle_machine(recipe)
+    if asked.compile and not recipe.compile: say(cannot_compile(recipe.device))
     if recipe.wandb: tracking.resolve_mode(recipe.wandb)
     from .model import check_arch, open_weights
     check_arch(recipe.arch)
@@ -237,6 +245,7 @@ def finish(recipe, source, learn, run, seconds, tell):
     final = {"split": split, **metrics(logits, labels), **valid_too(learn, run, source, split), "epochs": len(rows), "seconds": round(seconds, 2),
              "train_seconds": round(sum(r["seconds"] for r in rows), 2), "eval_seconds": round(time.perf_counter() - start, 2),
              "images_per_s": round(len(rows) * len(source.of("train")) / sum(r["seconds"] for r in rows), 1)}
+    if recipe.compile: final |= {"compile": learn.compiled.on, "compile_seconds": round(learn.compiled.seconds, 2)}
     runs.write(run.path("predictions.csv"), runs.rows_to_csv(prediction_rows(source.of(split), logits, labels, source.classes)))
     save_weights(recipe, source, learn, run)
     picture(run, tell, "lr", lambda: lr_picture(learn, run.name))
