@@ -126,8 +126,9 @@ def make_dls(source, recipe, mean, std, device="cpu"):
     """
     items = [o for o in source.items if o.split != "test"]
     workers = default_workers(recipe) if recipe.workers is None else recipe.workers
-    dls = data_block(recipe, source.classes, mean, std).dataloaders(
-        items, bs=recipe.batch_size, val_bs=2 * recipe.batch_size, num_workers=workers, device=torch.device(device), drop_last=False)
+    with Photo.stand_in():
+        dls = data_block(recipe, source.classes, mean, std).dataloaders(
+            items, bs=recipe.batch_size, val_bs=2 * recipe.batch_size, num_workers=workers, device=torch.device(device), drop_last=False)
     for dl in dls.loaders:
         dl.seed = recipe.seed
         dl.pixels = source.pixels

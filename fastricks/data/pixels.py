@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from .image import decode, require_file
+from .image import TURNS, decode, orientation, require_file
 
 EXIF = b"Exif\0\0"
 HEAD = 1 << 16  # bytes of a file among which its EXIF block begins
@@ -57,12 +57,20 @@ def rgb(image):
 def jpeg(data):
     "uint8 [h, w, 3] of a colour or grey JPEG that needs no turning, bit for bit PIL's; None for anything else"
     import simplejpeg
-    if not simplejpeg.is_jpeg(data) or EXIF in data[:HEAD]: return None
+    if not simplejpeg.is_jpeg(data) or turned(data): return None
     try:
         h, w, space, _ = simplejpeg.decode_jpeg_header(data)
         if space not in ("YCbCr", "Gray") or h * w > (Image.MAX_IMAGE_PIXELS or h * w): return None
         return simplejpeg.decode_jpeg(data, "RGB")
     except ValueError: return None
+
+
+def turned(data):
+    "Does a JPEG's EXIF block ask for turning?"
+    if EXIF not in data[:HEAD]: return False
+    try:
+        with Image.open(io.BytesIO(data)) as im: return orientation(im) in TURNS
+    except Exception: return True  # PIL says why
 
 
 def as_torch(x):
