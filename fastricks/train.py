@@ -2,6 +2,7 @@
 import json
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -88,8 +89,19 @@ def train(recipe, say=print, job_type="train", group=None, bar=True):
     run = runs.Run.create(recipe, source.name, ids(recipe, source, facts))
     try: return carry_out(recipe, source, parts, dls, run, say, job_type, group, bar)
     except BaseException as e:
-        run.status("interrupted" if isinstance(e, KeyboardInterrupt) else "failed", reason=f"{type(e).__name__}: {e}".split("\n")[0])
-        raise
+        e = readable(e, recipe)
+        with suppress(UserError):  # where the disk is full `unfinished` has to do
+            run.status("interrupted" if isinstance(e, KeyboardInterrupt) else "failed", reason=f"{type(e).__name__}: {e}".split("\n")[0])
+        raise e
+
+
+def readable(e, recipe):
+    "`e`, or what a user can do about it"
+    from .memory import is_out_of_memory, memory_error
+    if not is_out_of_memory(e): return e
+    out = memory_error(recipe)
+    out.__cause__ = e
+    return out
 
 
 def ids(recipe, source, facts):
@@ -118,8 +130,10 @@ def carry_out(recipe, source, parts, dls, run, say, job_type, group, bar):
     from .callbacks.screen import Screen
     from .callbacks.seen import Seen
     from .learner import fit, make_learner
+    from .skipped import watch
     tell = teller(run, say)
     for line in [f"{run.folder}", describe(source), *source.notes, *parts.lines]: tell(line)
+    watch(dls.losses, recipe, source, run, tell)
     wb = start_wandb(recipe, source, run, job_type, group)
     screen = Screen(log=run.log, rows=say is not silent, bar=bar)
     start = time.perf_counter()
@@ -179,14 +193,13 @@ def finish(recipe, source, learn, run, seconds, tell):
     split = source.eval_split
     start = time.perf_counter()
     logits, labels = predict(learn, learn.dls.test if split == "test" else learn.dls.valid)
-    rows = learn.history.rows
+    rows, left = learn.history.rows, learn.dls.losses.left
     final = {"split": split, **metrics(logits, labels), **valid_too(learn, run, source, split), "epochs": len(rows), "seconds": round(seconds, 2),
              "train_seconds": round(sum(r["seconds"] for r in rows), 2), "eval_seconds": round(time.perf_counter() - start, 2),
              "images_per_s": round(len(rows) * len(source.of("train")) / sum(r["seconds"] for r in rows), 1)}
-    runs.write(run.path("predictions.csv"), runs.rows_to_csv(prediction_rows(source.of(split), logits, labels, source.classes)))
+    runs.write(run.path("predictions.csv"), runs.rows_to_csv(prediction_rows(left(source.of(split)), logits, labels, source.classes)))
     save_weights(recipe, source, learn, run)
     picture(run, tell, "lr", lambda: lr_picture(learn, run.name))
-    if source.skipped: runs.write(run.path("skipped.csv"), runs.rows_to_csv([{"image": n, "reason": r} for n, r in source.skipped]))
     runs.write_json(run.path("metrics.json"), final)
     run.status("finished")
     return final
@@ -198,7 +211,7 @@ def valid_too(learn, run, source, split):
     items = source.of("valid")
     if split == "valid" or not items: return {}
     logits, labels = predict(learn, learn.dls.valid)
-    runs.write(run.path("predictions-valid.csv"), runs.rows_to_csv(prediction_rows(items, logits, labels, source.classes)))
+    runs.write(run.path("predictions-valid.csv"), runs.rows_to_csv(prediction_rows(learn.dls.losses.left(items), logits, labels, source.classes)))
     return {"valid": metrics(logits, labels)}
 
 

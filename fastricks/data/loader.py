@@ -5,7 +5,6 @@ from functools import cached_property
 import numpy as np
 import torch
 from fastai.data.block import CategoryBlock, DataBlock
-from fastai.data.core import TfmdDL
 from fastai.data.transforms import Normalize
 from fastai.vision.augment import FlipItem, RandomResizedCrop
 from fastai.vision.core import PILImage
@@ -16,9 +15,10 @@ from torchvision.transforms import functional as F
 from ..rand import ITEM, draws, key_of, order, seeded
 from .photo import Photo
 from .source import Item
+from .sturdy import Losses, SturdyDL
 
 
-class KeyedDL(TfmdDL):
+class KeyedDL(SturdyDL):
     """A fastai DataLoader without hidden random state, for any item transforms.
 
     Set `seed` once and `epoch` before each epoch. Training (`shuffle`) takes the images by the hash of their keys with
@@ -102,6 +102,7 @@ def make_dls(source, recipe, mean, std, device="cpu"):
     workers = default_workers(recipe.size) if recipe.workers is None else recipe.workers
     dls = data_block(recipe, source.classes, mean, std).dataloaders(
         items, bs=recipe.batch_size, val_bs=2 * recipe.batch_size, num_workers=workers, device=torch.device(device), drop_last=False)
-    for dl in dls.loaders: dl.seed = recipe.seed
+    dls.losses = Losses()
+    for dl in dls.loaders: dl.seed, dl.losses = recipe.seed, dls.losses
     dls.test = dls.test_dl(source.of("test"), with_labels=True) if source.has_test else None
     return dls
