@@ -16,7 +16,6 @@ from pathlib import Path
 from .errors import UserError
 from .trick import registry, schedules
 
-
 FULL = errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG
 
 

@@ -98,6 +98,7 @@ def train(recipe, say=print, job_type="train", group=None, bar=True):
 def readable(e, recipe):
     "`e`, or what a user can do about it"
     from .memory import is_out_of_memory, memory_error
+    if isinstance(e, UserError) and "\n\t" in str(e): return UserError(str(e).partition("\n\t")[2])  # fastai says first which callback
     if not is_out_of_memory(e): return e
     out = memory_error(recipe)
     out.__cause__ = e
