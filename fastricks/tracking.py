@@ -162,7 +162,7 @@ def abandon():
     "End W&B's service process, and what waits for it"
     import wandb
     with suppress(Exception): wandb.setup()._connection._proc._process.kill()  # private: it has no call that does not wait
-    with suppress(Exception): wandb.teardown(1)
+    with suppress(Exception, SystemExit): wandb.teardown(1)
 
 
 def sync_line(*paths): return shlex.join(["wandb", "sync", *map(str, paths)])
