@@ -15,6 +15,7 @@ from fastcore.basics import noop
 
 from .callbacks.amp import leave_autocast
 from .callbacks.keep_best import KeepBest
+from .callbacks.quick import Quick
 from .callbacks.seeds import Seeds
 from .callbacks.train_loss import TrainLoss
 from .groups import all_params
@@ -23,9 +24,9 @@ from .plan import chain, make_plan, make_schedule, settings  # noqa: F401  make_
 from .schedule import Schedule
 from .trick import Opt
 
-# torch's own optimizers, with their own betas, eps and kind of decay
-OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW,
-              "sgd": partial(torch.optim.SGD, momentum=.9, nesterov=True)}
+# torch's own optimizers, with their own betas, eps and kind of decay, in one kernel for all weights
+OPTIMIZERS = {"adam": partial(torch.optim.Adam, fused=True), "adamw": partial(torch.optim.AdamW, fused=True),
+              "sgd": partial(torch.optim.SGD, momentum=.9, nesterov=True, fused=True)}
 
 
 @dataclass
@@ -56,10 +57,11 @@ def make_parts(recipe, plan, load=True):
 
 def make_learner(dls, parts, recipe, cbs=()):
     "An ordinary fastai Learner: loss_func and metrics are the plain ones of validation, nothing is frozen"
-    learn = Learner(dls, parts.model, loss_func=CrossEntropyLossFlat(), metrics=accuracy, lr=parts.opt.lr,
+    model = parts.model.to(memory_format=torch.channels_last)
+    learn = Learner(dls, model, loss_func=CrossEntropyLossFlat(), metrics=accuracy, lr=parts.opt.lr,
                     wd=[g.wd for g in parts.groups], splitter=lambda m: [g.params for g in parts.groups],
                     opt_func=partial(OptimWrapper, opt=OPTIMIZERS[recipe.opt]),
-                    cbs=[Seeds(recipe.seed), TrainLoss(parts.loss), *parts.cbs, *cbs])
+                    cbs=[Quick(), Seeds(recipe.seed), TrainLoss(parts.loss), *parts.cbs, *cbs])
     learn.logger = noop  # the rows are Screen's
     return learn.remove_cbs(ProgressCallback)
 

@@ -37,8 +37,9 @@ RECIPES = {
     "blog": Named(
         "the PyTorch-Lightning tutorial's baseline, to the letter, on all training images",
         "PyTorch-Lightning tutorial, 'Baseline'; its published code for the defaults that the text leaves out",
-        f"{ONCE} (the tutorial chose its checkpoint on it and averaged the accuracies of batches); pixels are resized by PIL with "
-        "antialiasing (the tutorial: OpenCV without); its code had warm-up on, its text had not: it is off", BLOG),
+        f"{ONCE} (the tutorial chose its checkpoint on it and averaged the accuracies of batches); pixels are resized with "
+        "antialiasing (the tutorial: OpenCV without), crops cut from photos brought down to 256 pixels "
+        "(--pipeline reference: from the file); its code had warm-up on, its text had not: it is off", BLOG),
     "blog-best": Named(
         "the tutorial's four tricks together: warm-up, cosine, label smoothing, distillation from a ResNet-50",
         "PyTorch-Lightning tutorial, 'Trick combination'",

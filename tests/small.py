@@ -20,7 +20,7 @@ def learner(*selection, cbs=(), recipe=None, **given):
 def trained(*selection, **given): return fit(*learner(*selection, **given))
 
 
-def weights(learn): return {k: v.detach().clone() for k, v in learn.model.state_dict().items()}
+def weights(learn): return {k: v.detach().clone(memory_format=torch.contiguous_format) for k, v in learn.model.state_dict().items()}
 
 
 def same(a, b): return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)

@@ -32,7 +32,7 @@ class Distill(Callback):
     def __init__(self, teacher, alpha=.5, T=20., form="convex"):
         self.teacher, self.alpha, self.T, self.form = teacher, alpha, T, form
 
-    def before_fit(self): self.teacher.to(next(self.learn.model.parameters()).device).eval().requires_grad_(False)
+    def before_fit(self): self.teacher.to(next(self.learn.model.parameters()).device, memory_format=torch.channels_last).eval().requires_grad_(False)
 
     def after_loss(self):
         with torch.no_grad(): r = self.teacher(*self.learn.xb)

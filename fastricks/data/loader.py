@@ -4,16 +4,18 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from fastai.data.block import CategoryBlock, DataBlock
+from fastai.data.block import CategoryBlock, DataBlock, TransformBlock
 from fastai.data.transforms import Normalize
+from fastai.torch_core import TensorImage
 from fastai.vision.augment import FlipItem, RandomResizedCrop
 from fastai.vision.core import PILImage
-from fastai.vision.data import ImageBlock
 from fasttransform import Transform
 from torchvision.transforms import functional as F
 
 from ..rand import ITEM, draws, key_of, order, seeded
+from ..tensors import plain
 from .photo import Photo
+from .scan import cores
 from .source import Item
 from .sturdy import Losses, SturdyDL
 
@@ -25,7 +27,7 @@ class KeyedDL(SturdyDL):
     (seed, epoch); each item's transforms run with Python, NumPy and torch seeded from (seed, epoch, key), so the number
     of workers does not matter. A last training batch of one image joins the one before (BatchNorm needs two).
     """
-    seed = epoch = 0
+    seed, epoch, pixels = 0, 0, None
 
     def new(self, dataset=None, cls=None, **kwargs):
         res = super().new(dataset, cls, **kwargs)
@@ -74,23 +76,38 @@ class CenterCrop(Transform):
     def encodes(self, x: PILImage): return type(x)(F.center_crop(F.resize(x, self.resize), self.size))
 
 
+class Scale(Normalize):
+    "fastai's Normalize that takes 8-bit images as they are, quickly, and lays them out channels-last"
+    def encodes(self, x: TensorImage):
+        x, mean, std = plain(x), plain(self.mean), plain(self.std)
+        if x.dtype != torch.uint8: return TensorImage((x - mean) / std)
+        x = x.float(memory_format=torch.channels_last)
+        rows = x.permute(0, 2, 3, 1).flatten(2)  # the same memory; tiled constants keep the inner loop long
+        rows.mul_((1 / (255 * std)).flatten().repeat(x.shape[3])).sub_((mean / std).flatten().repeat(x.shape[3]))
+        return TensorImage(x)
+
+
 def image_of(o): return o.image if isinstance(o, Item) else o
 def label_of(o): return o.label
 def by_split(items): return [[i for i, o in enumerate(items) if o.split == s] for s in ("train", "valid")]
 
 
 def data_block(recipe, classes, mean, std):
-    "The DataBlock of a recipe: the tutorial's transforms (TrainCrop, flip, normalise; resize and centre crop)"
+    """The DataBlock of a recipe: the tutorial's transforms (TrainCrop, flip, normalise; resize and centre crop).
+
+    `--pipeline fast` differs in the loader alone, which makes whole batches of the same views from canonical pixels.
+    """
+    from .fast import FastDL
     tfms = [TrainCrop(recipe.size, min_scale=recipe.min_scale), CenterCrop(recipe.size, recipe.resize)]
-    return DataBlock(blocks=(ImageBlock(cls=Photo), CategoryBlock(vocab=list(classes))),
-                     get_x=image_of, get_y=label_of, splitter=by_split, dl_type=KeyedDL,
+    return DataBlock(blocks=(TransformBlock(type_tfms=Photo.create), CategoryBlock(vocab=list(classes))),
+                     get_x=image_of, get_y=label_of, splitter=by_split, dl_type=FastDL if recipe.pipeline == "fast" else KeyedDL,
                      item_tfms=[*tfms, FlipItem(.5)] if recipe.flip else tfms,
-                     batch_tfms=[Normalize.from_stats(mean, std)])
+                     batch_tfms=[Scale.from_stats(mean, std)])
 
 
-def default_workers(size):
-    "Loader processes pay for large photos only; one core is left to the training"
-    return 0 if size < 128 else min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
+def default_workers(recipe):
+    "Loader processes pay for large photos of the reference pipeline only; the fast one has threads"
+    return 0 if recipe.size < 128 or recipe.pipeline == "fast" else min(8, cores())
 
 
 def make_dls(source, recipe, mean, std, device="cpu"):
@@ -99,10 +116,13 @@ def make_dls(source, recipe, mean, std, device="cpu"):
     Batches are (images [n, 3, size, size] float, labels [n]); evaluation takes twice the training batch.
     """
     items = [o for o in source.items if o.split != "test"]
-    workers = default_workers(recipe.size) if recipe.workers is None else recipe.workers
+    workers = default_workers(recipe) if recipe.workers is None else recipe.workers
     dls = data_block(recipe, source.classes, mean, std).dataloaders(
         items, bs=recipe.batch_size, val_bs=2 * recipe.batch_size, num_workers=workers, device=torch.device(device), drop_last=False)
     dls.losses = Losses()
-    for dl in dls.loaders: dl.seed, dl.losses = recipe.seed, dls.losses
+    for dl in dls.loaders:
+        dl.seed, dl.losses = recipe.seed, dls.losses
+        dl.pixels = source.pixels
+    if recipe.pipeline == "fast" and dls.device.type == "cuda": dls.train.take_up()
     dls.test = dls.test_dl(source.of("test"), with_labels=True) if source.has_test else None
     return dls

@@ -22,6 +22,7 @@ class Source:
     classes: tuple         # the training classes: a label's number is its place here
     notes: tuple = ()      # lines for the user: what was left out and why
     skipped: tuple = ()    # (name, reason) of each image that could not be read
+    pixels: object = None  # the fast pipeline's `Pixels` of the items, where they were looked up
 
     def of(self, split): return [o for o in self.items if o.split == split]
     def note(self, *lines): return replace(self, notes=(*self.notes, *lines))

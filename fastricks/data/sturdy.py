@@ -73,19 +73,28 @@ class SturdyDL(TfmdDL):
         yield from self.create_batches(self.sample(), n)
 
     def create_batches(self, samps, start=0):
-        "(batch or None, [(sample, reason)] of what is lost) of every batch from number `start` on"
+        "Parcels (batch or None, [(sample, reason)] of what is lost) of every batch from number `start` on"
         if self.dataset is not None: self.it = iter(self.dataset)
-        for chunk in islice(self.chunkify(samps), start, None): yield self.parcel(chunk)
+        yield from self.make(islice(self.chunkify(samps), start, None))
+
+    def make(self, chunks): return map(self.parcel, chunks)
 
     def parcel(self, chunk):
         items, lost = [], []
-        for s in chunk:
-            if self.losses and self.losses.found and name_of(self.dataset.items[s]) in self.losses.found: continue
-            try: item = self.do_item(s)
+        for s in self.present(chunk):
+            try: items.append(self.do_item(s))
             except Unreadable as e: lost.append((s, str(e)))
-            else: items += [item] if item is not None else []
-        if self.shuffle and len(items) == 1 < len(chunk): items *= 2  # BatchNorm needs two
+        items = self.enough([o for o in items if o is not None], chunk)
         return (self.do_batch(items) if items else None), lost
+
+    def present(self, chunk):
+        "The samples of a batch that are not lost yet"
+        found = self.losses.found if self.losses else ()
+        return [s for s in chunk if name_of(self.dataset.items[s]) not in found] if found else chunk
+
+    def enough(self, left, chunk):
+        "BatchNorm needs two: one that is left of a training batch comes twice"
+        return left * 2 if self.shuffle and len(left) == 1 < len(chunk) else left
 
 
 def name_of(o): return o.name if isinstance(o, Item) else str(o)

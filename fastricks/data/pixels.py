@@ -1,0 +1,79 @@
+"""Canonical pixels: a photo decoded once, upright, RGB, its shorter side brought down to `side`, in 8 bits.
+
+What the fast pipeline cuts every view from, the same whether it comes from the cache or is made again.
+"""
+import io
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+
+from .image import decode, require_file
+
+EXIF = b"Exif\0\0"
+HEAD = 1 << 16  # bytes of a file among which its EXIF block begins
+
+
+def decoder():
+    "What made the pixels: a part of their place in the cache"
+    return f"simplejpeg{version('simplejpeg')}-torch{version('torch').split('+')[0]}-v1"
+
+
+def canonical(image, side):
+    """uint8 [h, w, 3] of a file, its bytes or an array; the shorter of h and w is at most `side`.
+
+    Bilinear with antialiasing, as PIL and torchvision's `resize`, which evaluation uses. Raises `Unreadable`.
+    """
+    x = rgb(image)
+    h, w = shape_at(*x.shape[:2], side)
+    return x if (h, w) == x.shape[:2] else from_torch(resized(as_torch(x), (h, w)))
+
+
+def shape_at(h, w, side):
+    "(h, w) after its shorter side is brought down to `side`, rounded as torchvision does"
+    short, long = min(h, w), max(h, w)
+    if short <= side: return h, w
+    long = int(side * long / short)
+    return (side, long) if h <= w else (long, side)
+
+
+def rgb(image):
+    "uint8 [h, w, 3]: plain JPEGs by libjpeg-turbo, all else, and what that refuses, by PIL"
+    if isinstance(image, (str, Path)):
+        try:
+            require_file(image)
+            image = Path(image).read_bytes()
+        except OSError: return np.array(decode(image))  # says why
+    if isinstance(image, bytes):
+        x = jpeg(image)
+        if x is not None: return x
+        image = io.BytesIO(image)
+    return np.array(decode(image))
+
+
+def jpeg(data):
+    "uint8 [h, w, 3] of a colour or grey JPEG that needs no turning, bit for bit PIL's; None for anything else"
+    import simplejpeg
+    if not simplejpeg.is_jpeg(data) or EXIF in data[:HEAD]: return None
+    try:
+        h, w, space, _ = simplejpeg.decode_jpeg_header(data)
+        if space not in ("YCbCr", "Gray") or h * w > (Image.MAX_IMAGE_PIXELS or h * w): return None
+        return simplejpeg.decode_jpeg(data, "RGB")
+    except ValueError: return None
+
+
+def as_torch(x):
+    "[1, 3, h, w] in channels-last order, of the same memory, as torch's quick way for 8 bits needs it"
+    return torch.from_numpy(x)[None].permute(0, 3, 1, 2)
+
+
+def from_torch(x): return x[0].permute(1, 2, 0).numpy()
+def resized(x, size, out=None): return F.interpolate(x, size, mode="bilinear", antialias=True) if out is None else into(x, size, out)
+
+
+def into(x, size, out):
+    "`resized` written to `out`"
+    return torch.ops.aten._upsample_bilinear2d_aa.out(x, list(size), False, None, None, out=out)
