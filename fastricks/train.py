@@ -38,22 +38,25 @@ def absolute(text): return str(Path(text).resolve()) if Path(text).exists() else
 def open_data(recipe, check=True, say=print):
     "The recipe's Source; with `check`, unreadable images are found and left out first, and the fast pipeline's pixels looked up"
     from .data.open import open_source
-    source = open_source(recipe.data, recipe.classes, recipe.per_class, recipe.valid)
+    def reopen(bad=None): return open_source(recipe.data, recipe.classes, recipe.per_class, recipe.valid, bad)
+    source = reopen()
     if recipe.keep == "best" or recipe.patience: needs_valid(source)
-    if check: source = checked(source, recipe, say)
+    if check: source = checked(source, reopen, recipe, say)
     for line in source.notes: say(line)
     return source
 
 
-def checked(source, recipe, say):
+def checked(source, reopen, recipe, say):
     "`source` without unreadable images, by decoding every new one: into the cache of pixels where the pipeline has one"
-    from .data.scan import drop_unreadable, without
-    if recipe.pipeline == "reference": return drop_unreadable(source, recipe.max_bad, recipe.threads)
+    from .data.scan import drop_unreadable, settled
+    if recipe.pipeline == "reference": return drop_unreadable(source, recipe.max_bad, recipe.threads, reopen=reopen)
     from .data.store import open_pixels
-    pixels, bad = open_pixels(source.items, recipe.resize, recipe.threads, say)
-    if bad is None: source = drop_unreadable(source, recipe.max_bad, recipe.threads)
-    elif bad: source = without(source, bad, len(source.items), recipe.max_bad)
-    return replace(source, pixels=pixels)
+    def look(items, say=silent): return open_pixels(items, recipe.resize, recipe.threads, say)
+    pixels, bad = look(source.items, say)
+    if bad is None: out = drop_unreadable(source, recipe.max_bad, recipe.threads, reopen=reopen)
+    else: out = settled(source, lambda items: bad if len(items) == len(source.items) else look(items)[1] or [], recipe.max_bad, reopen)
+    if bad and out is not source: pixels, _ = look(out.items)
+    return replace(out, pixels=pixels)
 
 
 def needs_valid(source):
