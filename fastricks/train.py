@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from . import runs, tracking
-from .errors import UserError, plural
+from .errors import UserError, plural, visible
 from .recipe import NUMERICS, identity
 
 PICTURES = "batch", "targets", "lr"  # of a run folder
@@ -42,7 +42,7 @@ def open_data(recipe, check=True, say=print):
     source = reopen()
     if recipe.keep == "best" or recipe.patience: needs_valid(source)
     if check: source = checked(source, reopen, recipe, say)
-    for line in source.notes: say(line)
+    for line in source.notes: say(visible(line))
     return source
 
 
@@ -166,7 +166,7 @@ def carry_out(recipe, source, parts, dls, run, say, job_type, group, bar):
 
 
 def teller(run, say):
-    def tell(line): say(line); run.log(line)
+    def tell(line): say(visible(line)); run.log(visible(line))
     return tell
 
 

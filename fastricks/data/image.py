@@ -108,7 +108,7 @@ def whole(f):
 
 def reason(e):
     "What went wrong, in a few words"
-    text = str(e).partition("\n")[0][:80]
+    text = (getattr(e, "strerror", None) or str(e)).partition("\n")[0][:80]
     if "truncated" in text.lower(): return "truncated"
     return next((word for kind, word in REASONS.items() if isinstance(e, kind)), text or type(e).__name__)
 
