@@ -40,8 +40,9 @@ def find_teacher(trick, recipe, source, say, may_train=True, dry=False):
 
 def facts_of(file, ident, student_arch):
     "What the weights say of themselves; those that say nothing must be of the student's architecture"
-    from .model import read_meta
+    from .model import check_arch, read_meta
     meta = read_meta(file)
+    if "arch" in meta: check_arch(meta["arch"])  # of a file that came from anywhere: never a name that timm would download
     return {"file": str(file), "identity": ident, "arch": meta.get("arch", student_arch), "classes": meta.get("classes"),
             "mean": meta.get("mean"), "std": meta.get("std")}
 

@@ -111,7 +111,7 @@ MAKERS = (truncated, flipped, empty, noise, wrong_type, wrong_extension, cmyk, b
 PLACES = ("link to nowhere", "link to itself", "two links", "link to a device", "pipe", "folder", "link to a folder", "link up", "sparse",
           "hard link", "may not be read")
 NAMES = ("-rf", "--help", "a\nb", "a\tb", " ", "🍕", "naïve", "日本", "$(touch pwned)", "`id`", "%s%n", "'; drop", '"', "con", "a" * 200, "\x1b[31mred",
-         "é", "é", "..jpg", "a..", "<script>", "&amp;", "a,b", "=cmd()", "\u202egpj", b"\xff\xfe", b"\x80\xc3(")
+         "e\u0301", "\u00e9", "..jpg", "a..", "<script>", "&amp;", "a,b", "=cmd()", "\u202egpj", b"\xff\xfe", b"\x80\xc3(")
 
 
 def place(folder, name, kind):
