@@ -16,7 +16,8 @@ class Photo(PILImage):
     stands_in = False
 
     @classmethod  # by these types fastai knows what `learn.predict` may be given
-    def create(cls, x: Path | str | Tensor | np.ndarray | bytes | Image.Image, **kwargs): return cls(Image.new("RGB", (1, 1)) if cls.stands_in else rgb_of(x))
+    def create(cls, x: Path | str | Tensor | np.ndarray | bytes | Image.Image, **kwargs):
+        return cls(Image.new("RGB", (1, 1)) if cls.stands_in else rgb_of(x))
 
     @classmethod
     @contextmanager
