@@ -3,6 +3,7 @@ import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from itertools import islice
 from threading import Barrier
 
 import torch
@@ -31,12 +32,12 @@ def one_thread(meet):
 
 
 def ahead(f, xs, threads, n=None):
-    "f(x) of each x, in order, up to `n` (default: the threads) of them begun before they are asked for; 0 threads: none"
+    "f(x) of each x, in order, `n` (default: the threads) of them begun while their forerunner is in use; 0 threads: none"
     if not threads: yield from map(f, xs); return
     xs, due, p = iter(xs), deque(), pool(threads)
     try:
         while True:
-            while len(due) < (n or threads) and (x := next(xs, due)) is not due: due.append(p.submit(f, x))
+            due.extend(p.submit(f, x) for x in islice(xs, (n or threads) + 1 - len(due)))
             if not due: return
             yield due.popleft().result()
     finally:
