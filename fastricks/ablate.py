@@ -7,6 +7,7 @@ from .cells import carry_out, plan, room
 from .errors import UserError, plural
 from .grid import MODES, Row, make_rows, parse_budget
 from .report import duration
+from .stop import asked
 from .train import describe, open_data, settle_machine
 
 
@@ -49,15 +50,18 @@ class Grid:
         "Train what is missing, seed by seed; with a budget in seconds no seed is begun that would not end within it"
         self.budget = budget
         self.done = 0
-        carry_out(self.teachers, 1, self.group, self.tell, bar=True)
-        if failed := [c for c in self.teachers if not c.ok]: raise UserError(f"{failed[0].row.name} failed: {failed[0].reason}")
-        try: carry_out(self.cells, self.jobs, self.group, self.tell, self.go_on, bar=self.jobs == 1)
-        except KeyboardInterrupt: self.say("stopped: the same command goes on from here"); raise
+        try: self.train()
+        except KeyboardInterrupt: asked.how = "the same command goes on from here"; raise
         left = [c for c in self.cells if c.state == "todo"]
         if left: self.say(f"the budget is spent: {plural(len(left), 'run')} left; the same command goes on")
         for c in self.cells:
             if c.state == "failed": self.say(f"failed: {c.label}: {c.reason}")
         return self
+
+    def train(self):
+        carry_out(self.teachers, 1, self.group, self.tell, bar=True)
+        if failed := [c for c in self.teachers if not c.ok]: raise UserError(f"{failed[0].row.name} failed: {failed[0].reason}")
+        carry_out(self.cells, self.jobs, self.group, self.tell, self.go_on, bar=self.jobs == 1)
 
     def tell(self, cell):
         if cell.ok: self.spent.append(runs.read_json(cell.folder / "metrics.json")["seconds"])

@@ -5,11 +5,11 @@ import signal
 import sys
 import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from . import runs
+from . import runs, stop
 from .data.source import fingerprint
 from .grid import Row
 from .model import file_hash
@@ -100,8 +100,9 @@ def work(recipe, job_type, group, bar):
     "The body of a cell's process"
     from . import quiet  # noqa: F401  where processes are spawned, not forked
     leave_with_parent()
-    try: train(recipe, silent, job_type, group, bar)
-    except KeyboardInterrupt: sys.exit(130)
+    try:
+        with stop.listening(): train(recipe, silent, job_type, group, bar, resume=True)
+    except KeyboardInterrupt: sys.exit(stop.code())
     except Exception as e:
         print(f"error: {type(e).__name__}: {str(e).splitlines()[0] if str(e) else ''}", file=sys.stderr)
         sys.exit(1)
@@ -110,12 +111,14 @@ def work(recipe, job_type, group, bar):
 def carry_out(cells, jobs=1, group=None, on_done=silent, go_on=lambda cell: True, bar=False):
     """Train the cells that are not found yet, up to `jobs` at once; `on_done(cell)` after each.
 
-    A failed one is marked and the rest go on. `go_on(cell)` is asked before each start. Ctrl-C ends all of them.
+    A failed one is marked and the rest go on. `go_on(cell)` is asked before each start. Ctrl-C and SIGTERM end all of them, after
+    their checkpoints.
     """
     ctx, running = context(), []
     todo = [c for c in cells if c.state == "todo"]
-    try:
+    with stop.listening(), stop.held(), ended_with_us(running):
         while todo or running:
+            stop.check()
             while todo and len(running) < jobs:
                 if not go_on(todo[0]): todo = []; break
                 running.append(start(ctx, todo.pop(0), group, bar))
@@ -123,10 +126,16 @@ def carry_out(cells, jobs=1, group=None, on_done=silent, go_on=lambda cell: True
                 running.remove((p, cell))
                 on_done(finished(cell, p))
             time.sleep(.05)
+    return cells
+
+
+@contextmanager
+def ended_with_us(running):
+    "Whatever ends this process ends the trainings: they are told, and waited for while they save"
+    try: yield
     finally:
         for p, _ in running: p.terminate()
-        for p, _ in running: p.join(10)
-    return cells
+        for p, _ in running: p.join()
 
 
 def start(ctx, cell, group, bar):

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from . import stop
 from .cli_ablate import ablate_command
 from .cli_compare import compare_command
 from .cli_options import Debug, RecipeName, Tricks, quiet, with_recipe
@@ -24,6 +25,7 @@ def train(given,
           tricks: Tricks = None,
           seeds: Annotated[str | None, typer.Option(
               metavar="5|0,1,2|0-4", help="train with each of these seeds, and say how they spread")] = None,
+          resume: Annotated[bool, typer.Option("--resume", help="go on with the last unfinished run of this recipe, if there is one")] = False,
           explain: Annotated[bool, typer.Option("--explain", help="say what would be done, draw the learning rate, don't train")] = False,
           debug: Debug = False):
     """Train a classifier; with no options, on the built-in digits."""
@@ -38,8 +40,19 @@ def train(given,
         return say_all(r)
     from .train import last_screen
     from .train import train as run
-    result = run(r)
+    result = run(r, resume=resume)
     for line in last_screen(r, result): print(line)
+
+
+@app.command("resume")
+def go_on(run: Annotated[str, typer.Argument(metavar="RUN", help="an unfinished run's folder")], debug: Debug = False):
+    """Go on with a training that was stopped or killed, from its last checkpoint; the result is as if it had not been."""
+    from .resume import is_finished, recipe_of
+    r = recipe_of(run)
+    if is_finished(run): return print(f"{run} is finished: there is nothing to go on with")
+    quiet()
+    from .train import last_screen, train
+    for line in last_screen(r, train(r, resume=run)): print(line)
 
 
 def train_all(recipe, seeds):
@@ -84,8 +97,17 @@ def fail(text, code=2):
     return code
 
 
-def run(args):
-    "Run a command line and return its exit code: 0, 2 for what the user can mend (one sentence), 130 for Ctrl-C"
+def run(args, exits=False):
+    """Run a command line and return its exit code: 0, 2 for what the user can mend (one sentence), 130 for Ctrl-C, 143 for SIGTERM.
+
+    `exits`: a second Ctrl-C ends the process.
+    """
+    with stop.listening(exits):
+        code = run_app(args)
+        return stop.say() if stop.asked.signum else code
+
+
+def run_app(args):
     debug = "--debug" in args
     try: code = app(args, prog_name="fastricks", standalone_mode=False) or 0
     except UserError as e:
@@ -96,7 +118,8 @@ def run(args):
         if type(e).__name__ == "NoArgsIsHelpError": return print(e.format_message(), file=sys.stderr) or 2
         if hasattr(e, "format_message"): return fail(usage_text(e))
         return fail(unexpected(e), 2 if disk_full(e) else 1)
-    return fail("interrupted", 130) if code == 130 else code  # Typer turns Ctrl-C into its exit code
+    except stop.Stopped: return stop.code()
+    return code
 
 
 def usage_text(e):
@@ -105,7 +128,7 @@ def usage_text(e):
     text = text[0].lower() + text[1:] if text else text
     word = getattr(e, "option_name", None)
     if word and "did you mean" not in text.lower():
-        text += nearest(word, [flag_of(f.name) for f in options()] + ["--tricks", "--recipe", "--explain", "--debug"])
+        text += nearest(word, [flag_of(f.name) for f in options()] + ["--tricks", "--recipe", "--resume", "--explain", "--debug"])
     return text.replace(" Did you mean ", "; did you mean ")
 
 
@@ -118,7 +141,7 @@ def unexpected(e):
     return f"{type(e).__name__}: {text} (this is not a user's error: --debug shows where)"
 
 
-def main(): sys.exit(run(sys.argv[1:]))
+def main(): sys.exit(run(sys.argv[1:], exits=True))
 
 
 if __name__ == "__main__": main()

@@ -3,7 +3,7 @@ import re
 from dataclasses import dataclass, replace
 
 from .errors import UserError
-from .recipe import Recipe, resolve
+from .recipe import Recipe, parse_time, resolve
 
 MODES = {"add": "the baseline, and each row alone on it (the tutorial's table)",
          "drop": "all rows together, and all but each", "stack": "the baseline, then one row after the other on top (the paper's table)"}
@@ -61,8 +61,4 @@ def cells(rows, seeds):
     return [(row, seed) for seed in seeds for row in rows]
 
 
-def parse_budget(text):
-    "`2h`, `90m`, `1h30m`, `45s` -> seconds"
-    m = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?", text.strip())
-    if not m or not any(m.groups()): raise UserError(f"--budget {text} is no time: as in 2h, 90m or 1h30m")
-    return sum(float(x or 0) * s for x, s in zip(m.groups(), (3600, 60, 1), strict=True))
+def parse_budget(text): return parse_time(text, "--budget")

@@ -1,5 +1,6 @@
 """Recipe: everything that a training is made from, as plain data. The only configuration there is."""
 import json
+import re
 from dataclasses import asdict, dataclass, field, fields, replace
 from hashlib import sha256
 from pathlib import Path
@@ -44,6 +45,7 @@ class Recipe:
     pipeline: str = option("fast", "how pixels are made: fast (decoded once, crops from those pixels) or reference (PIL, each crop from the file)",
                            choices=("fast", "reference"))
     device: str = option("auto", "cpu, cuda, mps, or auto", choices=("auto", "cpu", "cuda", "mps"))
+    compile: bool = option(False, "train the network compiled by torch, which takes a minute first; pays in long runs", flag="--compile/--no-compile")
     threads: int | None = option(None, "torch's CPU threads (default: the cores this process may use)", least=1)
     workers: int | None = option(None, "processes that load images (default: by the size of images and machine)", numeric=False,
                               least=0)
@@ -51,6 +53,8 @@ class Recipe:
                             numeric=False, choices=("online", "offline", "disabled"))
     name: str | None = option(None, "name of the run's folder (default: made from the recipe)", numeric=False)
     out: str = option("runs", "folder that run folders go to", numeric=False, metavar="DIR")
+    checkpoint_every: str | None = option(None, "save a checkpoint whenever this much time has passed, 0s after each step (default: at "
+                                          "an epoch's end and every 5 minutes, in at most 1% of the time)", numeric=False, metavar="30s|10m")
     recipe: str = plain("", numeric=False)                                     # the named recipe that this one came from
     schedule: dict = plain({"step": {}}, numeric=False)                        # the recipe's own main schedule
     tricks: dict = plain({})                                                   # name -> keys, of what is switched on
@@ -106,6 +110,14 @@ def resolve(given, selection=(), recipe=None):
     return settle(Recipe(**merged))
 
 
+def parse_time(text, flag="--checkpoint-every"):
+    "`2h`, `90m`, `1h30m`, `45s` -> seconds; None stays None"
+    if text is None: return None
+    m = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?", text.strip())
+    if not m or not any(m.groups()): raise UserError(f"{flag} {text} is no time: as in 30s, 10m or 1h30m")
+    return sum(float(x or 0) * s for x, s in zip(m.groups(), (3600, 60, 1), strict=True))
+
+
 def same_margin(size, old):
     "The --resize that leaves the margin of the recipe's or the data's own sizes; None where they have none"
     return round(size * old["resize"] / old["size"]) if old.get("size") and old.get("resize") else None
@@ -119,6 +131,7 @@ def settle(recipe):
     if r.resize < r.size: raise UserError(f"--resize {r.resize} is smaller than --size {r.size}: the centre crop would not fit")
     if r.valid == 0 and r.keep == "best": raise UserError("--keep best chooses by the validation split: give --valid above 0")
     if r.valid == 0 and r.patience: raise UserError("--patience watches the validation split: give --valid above 0")
+    parse_time(r.checkpoint_every)
     if r.name and (Path(r.name).name != r.name or r.name in (".", "..")):
         raise UserError(f"--name {r.name} must be a plain name: choose the place with --out")
     trick.check_all(r, r.make_tricks())
@@ -145,7 +158,7 @@ def read_recipe(file):
     if not isinstance(got, dict) or (new := set(got) - known):
         raise UserError(f"{file} has fields this version does not know: {one_of(sorted(new))}" if isinstance(got, dict)
                         else f"{file} is not the recipe of a run")
-    return {k: v for k, v in got.items() if k not in ("name", "out", "wandb", "workers")}
+    return {k: v for k, v in got.items() if k not in ("name", "out", "wandb", "workers", "checkpoint_every")}
 
 
 def numeric(recipe, weights_hash=None, facts=None):

@@ -9,12 +9,16 @@ import shutil
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 
 from .errors import UserError
 from .trick import registry, schedules
+
+try:
+    import fcntl
+except ImportError: fcntl = None  # Windows: two processes on one run are not told apart
 
 FULL = errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG
 
@@ -29,15 +33,16 @@ def writing(path):
 
 
 def write(path, data):
-    "Write a file whole or not at all: a temporary file beside it, then a rename"
+    "Write a file whole or not at all: a temporary file beside it, then a rename. `data`: text, bytes, or a list of parts"
     path = Path(path)
     tmp = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with writing(path):
         try:
             with open(tmp, "wb") as f:
-                f.write(data if isinstance(data, bytes) else encoded(data))
+                for part in data if isinstance(data, list) else [data]: f.write(encoded(part) if isinstance(part, str) else part)
                 f.flush(); os.fsync(f.fileno())
             os.replace(tmp, path)
+            sync_folder(path.parent)
         finally: tmp.unlink(missing_ok=True)
 
 
@@ -55,6 +60,14 @@ def append(path, text):
 
 
 def encoded(text): return text.encode(errors="backslashreplace")  # a path may hold bytes that are no text
+
+
+def sync_folder(folder):
+    "A rename outlives a power cut when the folder is on the disk too"
+    if os.name == "nt": return
+    fd = os.open(folder, os.O_RDONLY)
+    try: os.fsync(fd)
+    finally: os.close(fd)
 
 
 def write_json(path, obj): write(path, json.dumps(obj, indent=2, ensure_ascii=False) + "\n")
@@ -83,7 +96,7 @@ def base_name(recipe, source_name):
 
 class Run:
     "A run folder that is being written. `status.json` says `unfinished` until the last file is there"
-    def __init__(self, folder): self.folder = Path(folder)
+    def __init__(self, folder): self.folder, self.finished, self.lock = Path(folder), False, None
 
     @classmethod
     def create(cls, recipe, source_name, identity):
@@ -94,9 +107,22 @@ class Run:
             out.mkdir(parents=True, exist_ok=True)
             run = cls(claim(out, base, fixed=bool(recipe.name)))
         except OSError as e: raise UserError(f"--out {out}: can't make a run folder there ({e.strerror})") from None
+        run.hold()
         try: run.start(recipe, identity)
-        except BaseException: shutil.rmtree(run.folder, ignore_errors=True); raise
+        except BaseException: run.release(); shutil.rmtree(run.folder, ignore_errors=True); raise
         return run
+
+    def hold(self):
+        "Is the run ours from now on? Not while another process trains it. The lock ends with the process, however it ends"
+        if fcntl is None: return True
+        self.lock = open(self.folder / ".lock", "w")  # noqa: SIM115  held open
+        try: fcntl.lockf(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError: self.release(); return False
+        return True
+
+    def release(self):
+        if self.lock: self.lock.close()
+        self.lock = None
 
     def start(self, recipe, identity):
         self.status("unfinished", pid=os.getpid())
@@ -111,17 +137,26 @@ class Run:
     def status(self, word, **more):
         write_json(self.folder / "status.json", {"status": word, "time": time.strftime("%Y-%m-%d %H:%M:%S"), **more})
 
+    def finish(self):
+        "All is written: checkpoints are not needed any more"
+        self.status("finished")
+        self.finished = True
+        for file in [*self.folder.glob("checkpoint-*.safetensors"), self.folder / ".lock"]: file.unlink(missing_ok=True)
+
     def log(self, line): append(self.folder / "log.txt", line.rstrip() + "\n")
+
+
+def find_runs(out):
+    "(folder, what its recipe.json says, its status) of the runs under `out`, by name"
+    for file in sorted(Path(out).glob("*/recipe.json")):
+        with suppress(OSError, ValueError, KeyError, TypeError):  # somebody else's folder, or one that is being written
+            yield file.parent, {"identity": None, **read_json(file)}, read_json(file.parent / "status.json")["status"]
 
 
 def find_finished(out, identity):
     "The folder under `out` of a finished run with this identity, or None"
-    for file in sorted(Path(out).glob("*/recipe.json")):
-        folder = file.parent
-        try: ok = read_json(file)["identity"] == identity and read_json(folder / "status.json")["status"] == "finished"
-        except (OSError, ValueError, KeyError, TypeError): continue  # somebody else's folder, or one that is being written
-        if ok and (folder / "model.safetensors").is_file(): return folder
-    return None
+    return next((folder for folder, what, status in find_runs(out) if what["identity"] == identity and status == "finished"
+                 and (folder / "model.safetensors").is_file()), None)
 
 
 def claim(out, base, fixed):
@@ -163,7 +198,7 @@ def git_state():
 
 def tricks_config(recipe):
     "The recipe as W&B's config: nested, `tricks.NAME.on` for every trick, `tricks.NAME.key` for those in effect"
-    hidden = {"schedule", "tricks", "out", "name", "wandb"}
+    hidden = {"schedule", "tricks", "out", "name", "wandb", "checkpoint_every"}
     main = next(n for n in recipe.active if n in schedules())
     tricks = {n: {"on": n in recipe.active, **recipe.active.get(n, {})} for n in registry()}
     return {**{k: v for k, v in asdict(recipe).items() if k not in hidden}, "schedule": main, "tricks": tricks}

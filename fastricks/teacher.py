@@ -1,6 +1,7 @@
 """Where distillation's teacher comes from: a run, a file of weights, or an architecture that is trained once and found again."""
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from .errors import UserError, plural
@@ -74,6 +75,7 @@ def trained(trick, recipe, source, say, may_train=True):
     "Facts of the finished run of the teacher's recipe under --out, trained now if there is none"
     from .model import check_arch
     from .runs import find_finished
+    from .stop import Stopped, asked
     from .train import train
     check_arch(trick.teacher)
     t = teacher_recipe(trick, recipe)
@@ -85,7 +87,8 @@ def trained(trick, recipe, source, say, may_train=True):
                         "options first, or give distill:teacher= a run or a FILE.safetensors")
     else:
         say(f"teacher: {t.arch} is trained first, once, as an ordinary run")
-        try: run = train(t, say, job_type="teacher").folder
+        try: run = train(t, say, job_type="teacher", resume=True).folder
+        except Stopped: asked.how = "the same command goes on with the teacher where it is"; raise
         except UserError as e: raise UserError(f"the teacher {t.arch} can't be trained: {e}") from None
         say("student:")
     return {**facts_of(run / "model.safetensors", ident, t.arch), "run": run.name}
@@ -99,3 +102,13 @@ def load_teacher(plan):
     if any(line.startswith("not loaded") for line in lines):
         raise UserError(f"the teacher {f['file']} has no head for these {plural(plan.classes, 'class', 'classes')}")
     return model.eval().requires_grad_(False)
+
+
+def stored_teacher(plan):
+    "(what gives the teacher's module, the Answers of this run's views, what to tell): it is loaded now where any answer is missing"
+    from .answers import answers_of, lines_of
+    answers = answers_of(plan, plan.facts["distill"]["file"], plan.facts["distill"]["data"])
+    lines, whole = lines_of(answers, plan.recipe.epochs)
+    if whole: return partial(load_teacher, plan), answers, lines
+    teacher = load_teacher(plan)
+    return lambda: teacher, answers, lines

@@ -1,12 +1,14 @@
 """Recipe -> DataLoaders -> Learner -> fit -> run folder: one training from start to end."""
 import json
 import os
+import shlex
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 
-from . import runs, tracking
+from . import runs, stop, tracking
 from .errors import UserError, plural, visible
 from .recipe import NUMERICS, identity
 
@@ -22,14 +24,21 @@ class Result:
 
 
 def settle_machine(recipe):
-    "Write the machine's part into the recipe: device, threads, and absolute paths"
+    "Write the machine's part into the recipe: device, threads, whether it can compile, and absolute paths"
     import torch
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     device = recipe.device if recipe.device != "auto" else next(d for d in ("cuda", "mps", "cpu") if there[d])
     if not there[device]: raise UserError(f"--device {device}: torch sees no such device here; use --device cpu")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return replace(recipe, device=device, threads=recipe.threads or cores, data=absolute(recipe.data),
-                   weights=recipe.weights and absolute(recipe.weights), classes=recipe.classes and absolute(recipe.classes))
+                   compile=recipe.compile and not cannot_compile(device), weights=recipe.weights and absolute(recipe.weights),
+                   classes=recipe.classes and absolute(recipe.classes))
+
+
+def cannot_compile(device):
+    "What to say where torch has no compiler for this device; empty where it has"
+    from .callbacks.compile import NOT_HERE, why_not
+    return (why := why_not(device)) and NOT_HERE.format(why)
 
 
 def absolute(text): return str(Path(text).resolve()) if Path(text).exists() else text
@@ -83,14 +92,23 @@ def settle_tricks(recipe, source, say, dry=False):
     return replace(recipe, tricks=tricks), facts
 
 
-def train(recipe, say=print, job_type="train", group=None, bar=True):
+def train(recipe, say=print, job_type="train", group=None, bar=True, resume=False):
     """Train one recipe and return its Result; the run's folder holds everything.
 
-    `group`: of the W&B run (default: the recipe without its seed); `bar`: a progress bar, on a terminal.
-    Raises UserError for what the user can mend; whatever goes wrong later, the folder says how far it came.
+    `group`: of the W&B run (default: the recipe without its seed); `bar`: a progress bar, on a terminal. `resume`: True goes on with
+    the last unfinished run of this recipe where there is one, a folder with that run.
+    Raises UserError for what the user can mend; whatever goes wrong later, the folder says how far it came. SIGTERM and Ctrl-C
+    save a checkpoint, then raise `stop.Stopped`, a KeyboardInterrupt.
     """
+    with stop.listening(): return begin(recipe, say, job_type, group, bar, resume)
+
+
+def begin(recipe, say, job_type, group, bar, resume):
     import torch
-    recipe = settle_machine(recipe)
+
+    from . import resume as again
+    asked, recipe = recipe, settle_machine(recipe)
+    if asked.compile and not recipe.compile: say(cannot_compile(recipe.device))
     if recipe.wandb: tracking.resolve_mode(recipe.wandb)
     from .model import check_arch, open_weights
     check_arch(recipe.arch)
@@ -98,14 +116,31 @@ def train(recipe, say=print, job_type="train", group=None, bar=True):
     torch.set_num_threads(recipe.threads)
     source = open_data(recipe, say=say)
     recipe, facts = settle_tricks(recipe, source, say)
-    parts, dls = prepare(recipe, source, facts)
-    run = runs.Run.create(recipe, source.name, ids(recipe, source, facts))
-    try: return carry_out(recipe, source, parts, dls, run, say, job_type, group, bar)
+    what = ids(recipe, source, facts)
+    start = again.start_of(recipe, again.to_json(recipe, what), resume, say)
+    run = start.run
+    try:
+        parts, dls = prepare(recipe, source, facts, load=start.state is None)
+        with stop.held(): run = run or runs.Run.create(recipe, source.name, what)
+        stop.check()
+        tell = teller(run, say)
+        if start.run: again.log_start(start, recipe, tell)
+        elif resume is True and say is not silent: again.say_none(recipe, run.folder, again.to_json(recipe, what), tell)
+        return carry_out(recipe, source, parts, dls, run, tell, job_type, group, bar, start.state)
     except BaseException as e:
         e = readable(e, recipe)
-        with suppress(UserError):  # where the disk is full `unfinished` has to do
-            run.status("interrupted" if isinstance(e, KeyboardInterrupt) else "failed", reason=f"{type(e).__name__}: {e}".split("\n")[0])
+        if run and not run.finished: left_off(run, e)
         raise e
+    finally:
+        if run: run.release()
+
+
+def left_off(run, e):
+    "The folder says how the run ended, the user how to go on"
+    stopped = isinstance(e, KeyboardInterrupt)
+    with stop.held(), suppress(UserError):  # where the disk is full `unfinished` has to do
+        run.status("interrupted" if stopped else "failed", reason=f"{type(e).__name__}: {e}".split("\n")[0])
+    stop.asked.how = f"`fastricks resume {shlex.quote(str(run.folder))}` goes on from here"
 
 
 def readable(e, recipe):
@@ -138,35 +173,52 @@ def prepare(recipe, source, facts=None, load=True):
     return make_parts(recipe, make_plan(recipe, source, len(dls.train), recipe.device, facts), load), dls
 
 
-def carry_out(recipe, source, parts, dls, run, say, job_type, group, bar):
-    "Fit, evaluate, write; the W&B run is closed whatever happens"
+def carry_out(recipe, source, parts, dls, run, tell, job_type, group, bar, state=None):
+    "Fit, from a checkpoint's `state` on if there is one, evaluate, write; the W&B run is closed whatever happens"
+    from .callbacks.checkpoint import resume
     from .callbacks.history import History
     from .callbacks.screen import Screen
     from .callbacks.seen import Seen
     from .learner import fit, make_learner
     from .skipped import watch
-    tell = teller(run, say)
     for line in [f"{run.folder}", describe(source), *source.notes, *parts.lines]: tell(line)
     watch(dls.losses, recipe, source, run, tell)
     wb = start_wandb(recipe, source, run, job_type, group)
-    screen = Screen(log=run.log, rows=say is not silent, bar=bar)
-    start = time.perf_counter()
+    screen = Screen(log=run.log, rows=not tell.silent, bar=bar)
+    start = time.perf_counter() - (state["seconds"] if state else 0)
+    saver = checkpoints(recipe, run, start, state)
     try:
         history = History(lambda rows: runs.write(run.path("history.csv"), runs.rows_to_csv(rows)))
         seen = Seen(n=8, then=lambda seen: pictures_of(seen, recipe, source, run, tell))
-        learn = make_learner(dls, parts, recipe, [history, screen, seen, *wandb_callbacks(wb)])
-        fit(learn, parts)
+        learn = make_learner(dls, parts, recipe, [history, screen, seen, *wandb_callbacks(wb), saver])
+        if state: resume(learn, state)
+        with stop.held(): fit(learn, parts)
+        stop.check()
         final = finish(recipe, source, learn, run, time.perf_counter() - start, tell)
         tracking.finish(wb, summary(final), {n: p for n in PICTURES if (p := run.path(f"{n}.png")).is_file()})
-    except BaseException:
+    except BaseException as e:
         screen.stop()
+        if isinstance(e, stop.Stopped) and not run.finished:
+            with stop.held(): saver.save_final()
         tracking.finish(wb, exit_code=1)
         raise
     return Result(run.folder, final, learn)
 
 
+def checkpoints(recipe, run, start, state):
+    "The callback that saves and puts back; a file holds what its run is, too, and the seconds so far"
+    from . import checkpoint
+    from .callbacks.checkpoint import Checkpoint
+    from .recipe import parse_time
+    what, n = runs.read_json(run.path("recipe.json")), count((state or {"generation": 0})["generation"] + 1)
+
+    def save(now): checkpoint.save(run.folder, {**now, "what": what, "seconds": time.perf_counter() - start}, next(n))
+    return Checkpoint(save, parse_time(recipe.checkpoint_every), state)
+
+
 def teller(run, say):
     def tell(line): say(visible(line)); run.log(visible(line))
+    tell.silent = say is silent
     return tell
 
 
@@ -186,7 +238,7 @@ def picture(run, tell, name, draw):
 
 def start_wandb(recipe, source, run, job_type, group=None):
     return tracking.start(tracking.resolve_mode(recipe.wandb), run.folder, run.name, None, group or runs.base_name(recipe, source.name),
-                          runs.trick_words(recipe), runs.tricks_config(recipe), job_type)
+                          runs.trick_words(recipe), runs.tricks_config(recipe), job_type, go_on=tracking.last_id(run.folder))
 
 
 def wandb_callbacks(wb):
@@ -203,7 +255,9 @@ def summary(final):
 
 def finish(recipe, source, learn, run, seconds, tell):
     "Final numbers on the final weights, and the files that hold them; `status.json` comes last"
+    from .callbacks.checkpoint import finite
     from .evaluate import metrics, predict, prediction_rows
+    if not finite(learn.model): raise UserError("the weights after the last epoch are not finite numbers, and none are saved: try a lower --lr")
     split = source.eval_split
     start = time.perf_counter()
     logits, labels = predict(learn, learn.dls.test if split == "test" else learn.dls.valid)
@@ -211,11 +265,14 @@ def finish(recipe, source, learn, run, seconds, tell):
     final = {"split": split, **metrics(logits, labels), **valid_too(learn, run, source, split), "epochs": len(rows), "seconds": round(seconds, 2),
              "train_seconds": round(sum(r["seconds"] for r in rows), 2), "eval_seconds": round(time.perf_counter() - start, 2),
              "images_per_s": round(len(rows) * len(source.of("train")) / sum(r["seconds"] for r in rows), 1)}
+    final |= {"skipped_steps": learn.guard.skipped} | ({"rescaled_steps": learn.guard.rescaled} if learn.guard.rescaled else {})
+    if recipe.compile: final |= {"compile": learn.compiled.on, "compile_seconds": round(learn.compiled.seconds, 2)}
     runs.write(run.path("predictions.csv"), runs.rows_to_csv(prediction_rows(left(source.of(split)), logits, labels, source.classes)))
     save_weights(recipe, source, learn, run)
     picture(run, tell, "lr", lambda: lr_picture(learn, run.name))
     runs.write_json(run.path("metrics.json"), final)
-    run.status("finished")
+    stop.check()
+    with stop.held(): run.finish()
     return final
 
 
@@ -261,6 +318,8 @@ def last_screen(recipe, result):
         f"{plural(m['epochs'], 'epoch')} in {m['train_seconds']:,.0f} s ({m['images_per_s']:,.0f} images/s)",
         f"accuracy  {m['top1']:.2%} {word}{chosen}: {m['correct']:,} of {m['n']:,} right, top-5 {m['top5']:.2%}, "
         f"cross-entropy {m['loss']:.4f}",
+        *([f"left out  {plural(m['skipped_steps'], 'step')} whose loss or gradient was not finite (log.txt has the images)"]
+          if m["skipped_steps"] else []),
         f"run       {result.folder}",
         "next      " + (f"{again} -t none  # the same without tricks" if recipe.tricks
                         else f"{again} -t warmup+cosine+label_smoothing  # the same with tricks"),

@@ -134,8 +134,9 @@ def test_a_killed_run_leaves_a_folder_that_says_so(tmp_path):
 def test_ctrl_c_is_said_in_the_folder(tmp_path):
     p = started(tmp_path)
     p.send_signal(2)
-    assert p.communicate(timeout=60)[1] == "error: interrupted\n" and p.returncode == 130
-    assert read(next(tmp_path.iterdir()), "status.json")["status"] == "interrupted"
+    folder = next(tmp_path.iterdir())
+    assert p.communicate(timeout=60)[1] == f"error: interrupted; `fastricks resume {folder}` goes on from here\n" and p.returncode == 130
+    assert read(folder, "status.json")["status"] == "interrupted"
 
 
 # -- errors

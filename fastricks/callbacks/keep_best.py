@@ -5,7 +5,7 @@ from fastai.callback.tracker import TrackerCallback
 
 class KeepBest(TrackerCallback):
     "Remember the weights of the best validation accuracy (the first of equals), and put them back when training ends"
-    order = 58
+    order, keeps = 58, ("best", "epoch_kept", "state")
 
     def __init__(self, monitor="accuracy"): super().__init__(monitor=monitor)
 

@@ -14,6 +14,9 @@ class BatchMixUp(MixHandler):
         super().__init__(alpha)
         self.partner, self.previous = partner, None
 
+    @property
+    def looks_back(self): return self.partner == "previous"  # a training that goes on in mid-epoch shows the batch before again
+
     def before_train(self):
         super().before_train()
         self.previous = None

@@ -11,7 +11,8 @@ class SmoothLoss(AvgSmoothLoss):
     def accumulate(self, learn):
         self.count += 1
         loss = plain(learn.loss).detach().mean()
-        self.val = torch.lerp(loss, self.val.to(loss), self.beta)
+        old = self.val.to(loss)
+        self.val = torch.where(loss.isfinite(), torch.lerp(loss, old, self.beta), old)  # a Guard leaves the others out
 
 
 class Quick(Callback):
@@ -22,3 +23,6 @@ class Quick(Callback):
 
     def before_batch(self):
         self.learn.xb, self.learn.yb = (tuple(map(plain, o)) for o in (self.learn.xb, self.learn.yb))
+
+    def after_loss(self):  # fastai's losses make fastai's tensors again
+        self.learn.loss_grad, self.learn.loss = plain(self.learn.loss_grad), plain(self.learn.loss)

@@ -19,6 +19,18 @@ def plain_console():
     return Console(highlight=False, force_jupyter=False, force_terminal=False) if console.is_jupyter else console
 
 
+def tell(learn, line):
+    "A line to the user from the midst of a training: through its Screen, which knows of bar and log, where it has one"
+    screen = vars(learn).get("screen")
+    (screen.line if screen else print)(line)
+
+
+def note(learn, line):
+    "A line to the run's log alone"
+    screen = vars(learn).get("screen")
+    if screen and screen.log: screen.log(line)
+
+
 class Screen(Callback):
     "A table row per epoch, and on a terminal a progress bar; both can be left out, and `log(line)` still gets the rows"
     order = 60  # after History's row
@@ -35,14 +47,16 @@ class Screen(Callback):
 
     def before_fit(self):
         self.run = not hasattr(self.learn, "lr_finder") and not hasattr(self.learn, "gather_preds")
-        self.rows = 0
+        self.rows, self.titled = 0, False
 
     def before_train(self):
-        if self.learn.epoch == 0: self.line("".join(" " + TITLES.get(n, n).rjust(w) for n, w, _ in COLUMNS))
+        if not self.titled: self.line("".join(" " + TITLES.get(n, n).rjust(w) for n, w, _ in COLUMNS))
+        self.titled = True
         if not self.shows_bar: return
         self.bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
                             console=self.console, transient=True, refresh_per_second=4)
-        self.task = self.bar.add_task(f"epoch {self.learn.epoch + 1}/{self.learn.n_epoch}", total=len(self.dl))
+        self.task = self.bar.add_task(f"epoch {self.learn.epoch + 1}/{self.learn.n_epoch}", total=len(self.dl),
+                                      completed=getattr(self.dl, "start", 0))
         self.bar.start()
 
     def after_batch(self):

@@ -30,6 +30,14 @@ class Seen(Callback):
 
     def __init__(self, epoch=0, n=None, then=None): self.of_epoch, self.n, self.then, self.batch = epoch, n, then, None
 
+    def kept(self):
+        "The batch, as long as it waits to be drawn"
+        if self.batch is None or self.then is None: return {}
+        return {"batch": vars(self.batch), "target": self.target}
+
+    def put_back(self, state):
+        if state: self.batch, self.target = Batch(**state["batch"]), state["target"]
+
     def after_pred(self):
         if self.batch is not None or self.learn.epoch != self.of_epoch or self.learn.iter: return
         self.batch = self.copied()

@@ -27,6 +27,15 @@ class WandbLog(Callback):
 
     def before_fit(self): self.run = self.tracker is not None and not hasattr(self.learn, "lr_finder")
 
+    def kept(self):
+        self.flush()
+        return {"n_steps": self.n_steps}
+
+    def put_back(self, state):
+        "A run that is continued has the epochs before; a new one gets them with the next"
+        self.n_steps = state["n_steps"]
+        if getattr(self.tracker, "resumed", False): self.sent = list(self.learn.history.rows)
+
     def after_pred(self):
         step = vars(self.learn).get("step")
         self.now = self.n_steps if step is None else step, self.opt.hypers[-1]["lr"]
@@ -41,7 +50,9 @@ class WandbLog(Callback):
         self.pending.setdefault(step, (lr, []))[1].append(detached(parts))  # accumulation: several batches a step
 
     def after_train(self): self.flush()
-    def after_fit(self): self.flush()  # what a cancelled epoch left
+    def after_fit(self):
+        self.flush()  # what a cancelled epoch left
+        self.after_epoch()  # of a fit that was resumed at its very end
 
     def after_epoch(self):
         rows = getattr(vars(self.learn).get("history"), "rows", [])

@@ -28,6 +28,7 @@ class KeyedDL(SturdyDL):
     of workers does not matter. A last training batch of one image joins the one before (BatchNorm needs two).
     """
     seed, epoch, pixels = 0, 0, None
+    start = 0  # the batch that the next epoch begins at: those before are not loaded
 
     def new(self, dataset=None, cls=None, **kwargs):
         res = super().new(dataset, cls, **kwargs)
@@ -44,8 +45,10 @@ class KeyedDL(SturdyDL):
     def shuffle_fn(self, idxs): return [idxs[i] for i in order(self.seed, self.epoch, self.item_keys)]
 
     def sample(self):
-        last = len(self) - 1
-        return (b for i, b in enumerate(self._DataLoader__idxs) if min(i // self.bs, last) % self.num_workers == self.offs)
+        "The items of one worker, in turns from batch `start` on"
+        last, first = len(self) - 1, self.start * self.bs if self.start < len(self) else self.n
+        return (b for i, b in enumerate(self._DataLoader__idxs[first:], first)
+                if (min(i // self.bs, last) - self.start) % self.num_workers == self.offs)
 
     def chunkify(self, b):
         held = None
@@ -54,6 +57,12 @@ class KeyedDL(SturdyDL):
             if held is not None: yield held
             held = chunk
         if held is not None: yield held
+
+    def batch_places(self):
+        "Of each batch of this epoch the places of its images in `items`: arrays, a function of (seed, epoch)"
+        idxs = order(self.seed, self.epoch, self.item_keys) if self.shuffle else np.arange(self.n)
+        if self.drop_last: idxs = idxs[:len(self) * self.bs]
+        return np.split(idxs, np.arange(1, len(self)) * self.bs)
 
     def do_item(self, s):
         with seeded(int(draws(ITEM, self.seed, self.epoch, self.item_keys[s or 0])[0])): return super().do_item(s)
@@ -117,8 +126,9 @@ def make_dls(source, recipe, mean, std, device="cpu"):
     """
     items = [o for o in source.items if o.split != "test"]
     workers = default_workers(recipe) if recipe.workers is None else recipe.workers
-    dls = data_block(recipe, source.classes, mean, std).dataloaders(
-        items, bs=recipe.batch_size, val_bs=2 * recipe.batch_size, num_workers=workers, device=torch.device(device), drop_last=False)
+    with Photo.stand_in():
+        dls = data_block(recipe, source.classes, mean, std).dataloaders(
+            items, bs=recipe.batch_size, val_bs=2 * recipe.batch_size, num_workers=workers, device=torch.device(device), drop_last=False)
     dls.losses = Losses()
     for dl in dls.loaders:
         dl.seed, dl.losses = recipe.seed, dls.losses

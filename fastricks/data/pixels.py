@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 
-from .image import Unreadable, alone, decode, require_file, require_scans, require_shape
+from .image import TURNS, Unreadable, alone, decode, orientation, require_file, require_scans, require_shape
 
 EXIF = b"Exif\0\0"
 HEAD = 1 << 16  # bytes of a file among which its EXIF block begins
@@ -56,7 +57,7 @@ def of_bytes(data):
 def jpeg(data):
     "uint8 [h, w, 3] of a colour or grey JPEG that needs no turning, bit for bit PIL's; None for anything else"
     import simplejpeg
-    if not simplejpeg.is_jpeg(data) or EXIF in data[:HEAD]: return None
+    if not simplejpeg.is_jpeg(data) or turned(data): return None
     try:
         h, w, space, _ = simplejpeg.decode_jpeg_header(data)
         if space not in ("YCbCr", "Gray"): return None
@@ -65,6 +66,14 @@ def jpeg(data):
         with alone(h * w): return simplejpeg.decode_jpeg(data, "RGB")
     except Unreadable: raise
     except ValueError: return None
+
+
+def turned(data):
+    "Does a JPEG's EXIF block ask for turning?"
+    if EXIF not in data[:HEAD]: return False
+    try:
+        with Image.open(io.BytesIO(data)) as im: return orientation(im) in TURNS
+    except Exception: return True  # PIL says why
 
 
 def as_torch(x):

@@ -1,0 +1,138 @@
+"""Which run is gone on with, from where, and whether it is still the same."""
+import time
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from . import runs
+from .errors import UserError, one_of
+from .recipe import Recipe, numeric, settle
+
+
+@dataclass
+class Start:
+    "Where a training begins: the run that it goes on with (None: a new one) and the state of its last checkpoint (None: the beginning)"
+    run: runs.Run = None
+    state: dict = None
+
+    @property
+    def where(self): return place(self.state)
+
+
+def place(state):
+    "`epoch 3, batch 17`, as a person counts"
+    if state is None: return "the beginning"
+    epochs, n = state["what"]["recipe"]["epochs"], state["epoch"]
+    if n >= epochs: return "the final evaluation"
+    return f"epoch {n + 1}, batch {state['batch'] + 1}"
+
+
+def recipe_of(folder):
+    "The Recipe of an unfinished run, to be continued where it lies; UserError where there is nothing to continue"
+    folder = Path(folder)
+    if not (folder / "recipe.json").is_file(): raise UserError(f"{folder} is not the folder of a run: it has no recipe.json")
+    try: got = runs.read_json(folder / "recipe.json")["recipe"]
+    except (ValueError, KeyError, TypeError): raise UserError(f"{folder / 'recipe.json'} can't be read: the run can't be continued") from None
+    known = {f.name for f in fields(Recipe)}
+    if new := set(got) - known: raise UserError(f"{folder} has fields that this version does not know: {one_of(sorted(new))}")
+    return settle(Recipe(**{**got, "out": str(folder.parent), "name": None}))
+
+
+def is_finished(folder):
+    try: return runs.read_json(Path(folder) / "status.json")["status"] == "finished"
+    except (OSError, ValueError, KeyError, TypeError): return False
+
+
+def start_of(recipe, what, resume, say):
+    """Start of a training: `what` its recipe.json would have; `resume` False (a new run), True (the last unfinished run of this
+    identity, else a new one), or a run's folder (that one, or a UserError that says what differs)."""
+    if resume is False: return Start()
+    if resume is not True: return begin(runs.Run(resume), what, say, must=True) or Start()
+    if recipe.name: return named(recipe, what, say)
+    for folder in unfinished(recipe.out, what["identity"]):
+        if start := begin(runs.Run(folder), what, say): return start
+    return Start()
+
+
+def named(recipe, what, say):
+    folder = Path(recipe.out) / recipe.name
+    if not (folder / "recipe.json").is_file() or is_finished(folder): return Start()
+    return begin(runs.Run(folder), what, say, must=True)
+
+
+def unfinished(out, identity):
+    "Folders of unfinished runs with this identity, the last first"
+    found = [folder for folder, what, status in runs.find_runs(out) if what["identity"] == identity and status != "finished"]
+    return sorted(found, key=lambda f: (f / "status.json").stat().st_mtime, reverse=True)
+
+
+def begin(run, what, say, must=False):
+    "Take hold of a run and read its last checkpoint; None, or with `must` a UserError, where it can't be gone on with"
+    if not run.hold():
+        if must: raise UserError(f"{run.folder} is being trained by another process now")
+        return None
+    try: return opened(run, what, say, must)
+    except BaseException: run.release(); raise
+
+
+def opened(run, what, say, must):
+    from . import checkpoint
+    state, wrong = checkpoint.newest(run.folder)
+    if must and (odd := differences((state or {}).get("what") or runs.read_json(run.path("recipe.json")), what)):
+        raise UserError(f"{run.folder} can't go on, as it would be another training: {'; '.join(odd)}")
+    for line in wrong: say(f"{line}: " + ("the checkpoint before it is used" if state else "it can't be used"))
+    if wrong and not state:
+        if must: raise UserError(f"{run.folder} has no checkpoint left that is whole: `fastricks train --recipe {run.folder}` trains it anew")
+        run.release()
+        return None
+    for file in run.folder.glob(".*.tmp"): file.unlink(missing_ok=True)  # of a process that was killed while it wrote
+    return Start(run, state)
+
+
+def say_none(recipe, own, what, say):
+    "Why --resume begins anew, and how the last unfinished run differs"
+    others = [f for f, _, status in runs.find_runs(recipe.out) if status != "finished" and f != own]
+    last = max(others, key=lambda f: (f / "status.json").stat().st_mtime, default=None)
+    odd = differences(runs.read_json(last / "recipe.json"), what) if last else []
+    say(f"no unfinished run of this recipe is under {recipe.out}: starting anew" + (f" ({last} differs: {'; '.join(odd[:3])})" if odd else ""))
+
+
+def differences(then, now):
+    "What differs between two recipe.json in what makes the same training, by name"
+    a, b = flat(then), flat(now)
+    odd = [f"{k} was {text(a.get(k))} and is {text(b.get(k))}" for k in sorted(a.keys() | b.keys()) if a.get(k) != b.get(k)]
+    return odd or (["its identity was " + then["identity"]] if then["identity"] != now["identity"] else [])
+
+
+def text(v): return "not there" if v is None else v
+
+
+def flat(what):
+    "Everything that identity is made of as one dict, a key of a trick as `mixup:alpha`"
+    known = {f.name: f.default for f in fields(Recipe)}
+    recipe = Recipe(**{k: v for k, v in what["recipe"].items() if k in known})
+    d = numeric(recipe, what["weights_sha256"], what["facts"])
+    tricks = {f"{n}:{k}" if k else f"trick {n}": v for n, keys in d.pop("tricks").items() for k, v in [("", "on"), *keys.items()]}
+    return {**d, **tricks, "data (fingerprint)": what["data"]["fingerprint"], "numerics (of the code)": what["numerics"]}
+
+
+def log_start(start, recipe, say):
+    "Bring the folder to where the state is, and say what has changed that bit-identity needs"
+    run, state = start.run, start.state
+    run.status("unfinished", pid=runs.os.getpid())
+    rows = state["cbs"]["history"]["rows"] if state else []
+    if rows: runs.write(run.path("history.csv"), runs.rows_to_csv(rows))
+    else: run.path("history.csv").unlink(missing_ok=True)
+    say(f"resumed at {start.where} ({time.strftime('%Y-%m-%d %H:%M:%S')})")
+    for line in changes(run, recipe): say(line)
+
+
+def changes(run, recipe):
+    "Versions and machine that are not those of the run's start: the rest is right, but not bit for bit what it would have been"
+    try: old = runs.read_json(run.path("environment.json"))
+    except (OSError, ValueError): return []
+    new = runs.environment(recipe.device)
+    odd = [f"{k} {old.get(k)} → {new[k]}" for k in ("torch", "torchvision", "fastai", "timm", "pillow", "cpu", "device") if old.get(k) != new[k]]
+    return [f"changed since the run began, so from here on rounding may differ: {', '.join(odd)}"] if odd else []
+
+
+def to_json(recipe, what): return {"recipe": asdict(recipe), **what}

@@ -1,0 +1,70 @@
+"""SIGTERM and Ctrl-C: a training finishes its step and saves; a second Ctrl-C stops at once. Light."""
+import os
+import signal
+import sys
+import threading
+from contextlib import contextmanager
+
+SIGNALS = signal.SIGINT, signal.SIGTERM
+
+
+class Stopped(KeyboardInterrupt):
+    "Somebody asked for an end"
+
+
+class Asked:
+    "What this process was asked: by which signal, whether it is held for a better moment, and how to go on"
+    signum, held, pid, exits, how = None, 0, None, False, ""
+
+
+asked = Asked()
+
+
+def hear(signum, frame):
+    if os.getpid() != asked.pid: return  # a loader's process: its parent ends it
+    again, asked.signum = asked.signum is not None, asked.signum or signum
+    if again and signum == signal.SIGINT: at_once()
+    if not again and not asked.held: raise Stopped("interrupted")
+
+
+def at_once():
+    "What is being written stays behind as a temporary file; what was saved is whole"
+    if not asked.exits: raise Stopped("stopped at once")
+    os.write(2, b"stopped at once\n")
+    os._exit(130)
+
+
+@contextmanager
+def listening(exits=False):
+    """Hear SIGTERM and Ctrl-C for a while; with `exits` a second Ctrl-C ends the process without a word to anybody.
+
+    Nothing in it is new where somebody listens already, or outside the main thread. A Ctrl-C that is switched off stays so.
+    """
+    if asked.pid == os.getpid() or threading.current_thread() is not threading.main_thread(): yield; return
+    asked.signum, asked.held, asked.pid, asked.exits, asked.how = None, 0, os.getpid(), exits, ""
+    old = {s: signal.signal(s, hear) for s in SIGNALS if signal.getsignal(s) != signal.SIG_IGN}
+    try: yield
+    finally:
+        for s, h in old.items(): signal.signal(s, h)
+        asked.pid = None
+
+
+@contextmanager
+def held():
+    "The first signal waits until `check`"
+    asked.held += 1
+    try: yield
+    finally: asked.held -= 1
+
+
+def check():
+    if asked.signum is not None: raise Stopped("interrupted")
+
+
+def code(): return 128 + (asked.signum or signal.SIGINT)
+
+
+def say():
+    "One line on stderr: that it was stopped, and how to go on"
+    print("error: interrupted" + (f"; {asked.how}" if asked.how else ""), file=sys.stderr)
+    return code()

@@ -1,0 +1,57 @@
+"""Many real kills of real trainings, and SIGTERMs and Ctrl-Cs: `python tests/kill_many.py --kills 200 --signals 100`.
+
+Each run is killed one to three times at random instants and then gone on with until it ends; all that it leaves is compared with
+an undisturbed run's. Exit code 1 if anything differs.
+"""
+import argparse
+import sys
+import tempfile
+from collections import Counter
+from itertools import cycle
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+import conftest  # noqa: F401  one thread, no network
+import torch
+from kills import COMBOS, draws, signal_trial, trial, undisturbed, undisturbed_grid
+
+torch.set_num_threads(1)
+
+
+def references(names, folder):
+    "(what is left, seconds) of each, undisturbed"
+    make = lambda c: undisturbed_grid(folder / "ref") if c == "ablation" else undisturbed(c, folder / "ref")
+    return {c: make(c) for c in names}
+
+
+def many(n, folder, refs, seed=0, signals=False):
+    "Until `n` processes were killed (stopped): (phases counted, differences)"
+    draw, phases, wrong = draws(seed), Counter(), []
+    for combo in cycle(refs):
+        if (left := n - sum(phases.values())) <= 0: return phases, wrong
+        want, seconds = refs[combo]
+        found, odd = (signal_trial if signals else trial)(combo, folder / "runs", want, seconds, draw, min(3, left))
+        phases.update(found)
+        wrong += odd
+        print(f"{sum(phases.values()):4}  {combo}: {', '.join(found) or 'ended before'}{'  DIFFERS ' + str(odd)[:2000] if odd else ''}", flush=True)
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("--kills", type=int, default=200)
+    p.add_argument("--signals", type=int, default=0)
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--only", action="append", choices=[*COMBOS, "ablation"])
+    a, bad = p.parse_args(), 0
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        refs = references(a.only or [*COMBOS, "ablation"], folder)
+        for what, n in (("kills", a.kills), ("signals", a.signals)):
+            phases, wrong = many(n, folder, refs, a.seed, what == "signals")
+            bad += len(wrong)
+            print(f"\n{sum(phases.values())} {what}, {len(wrong)} differences")
+            for where, k in phases.most_common(): print(f"{k:5}  {where}", flush=True)
+    sys.exit(bool(bad))
+
+
+if __name__ == "__main__": main()
