@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Thread
 from urllib.parse import urlsplit
 
-from .errors import UserError, nearest, one_of
+from .errors import UserError, nearest, one_of, visible
 
 MODES = "online", "offline", "disabled"
 OLD_MODES = {"run": "online", "dryrun": "offline"}
@@ -31,7 +31,7 @@ def say(text): print(text, file=sys.stderr, flush=True)
 
 def one_line(error, n=200):
     "The first line of what an exception says, without the API key"
-    text = next(iter(str(error).splitlines()), "").strip()
+    text = visible(next(iter(str(error).splitlines()), "").strip())
     if text in ("", "<no message>"): text = type(error).__name__
     if key := os.environ.get("WANDB_API_KEY"): text = text.replace(key, "***")
     return text if len(text) <= n else text[:n - 1] + "…"
