@@ -218,6 +218,19 @@ def test_a_full_disk_leaves_the_last_good_file(disk):
     assert (at / "log.txt").read_text() == "one\n"
 
 
+def test_a_full_disk_in_a_checkpoint_and_on_from_there(disk, tmp_path):
+    "Two checkpoints fit, a third being written does not: with more room the run goes on from the last, to the same bits"
+    at = disk(11 * 1024)
+    r = cli(*TINY, "--epochs", 3, "--checkpoint-every", "0s", "--out", at / "runs")
+    run, = (at / "runs").iterdir()
+    assert r.returncode == 2 and re.fullmatch(f"error: {run}/checkpoint-[01].safetensors {re.escape(FULL)}", r.stderr), r.stderr
+    assert len([p for p in run.glob("checkpoint-*") if load_file(p)]) == 2 and not [p for p in run.iterdir() if p.name.endswith((".tmp", ".part"))]
+    subprocess.run(["mount", "-o", "remount,size=60m", str(at)], check=True)
+    both(["-m", "fastricks.cli", "resume", run], ["train.py", *TINY, "--epochs", 3, "--out", tmp_path / "alone"])
+    alone, = (tmp_path / "alone").iterdir()
+    assert (run / "model.safetensors").read_bytes() == (alone / "model.safetensors").read_bytes()
+
+
 def test_a_limit_of_file_size(tmp_path):
     "Where nothing can be mounted: the system's own limit of a file's size"
     r = script("import resource, signal, sys\nfrom fastricks.cli import run\nsignal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
