@@ -1,4 +1,5 @@
 """What a user did wrong, in one sentence."""
+import re
 from difflib import get_close_matches
 
 
@@ -30,5 +31,9 @@ def shorten(name, n=24):
 
 
 def visible(text):
-    "One line in which nothing moves a terminal's cursor or hides: control characters, as names of files can have them, are written out"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+    """One line that can be shown and kept: what moves a terminal's cursor or hides, as names of files can, is written out.
+
+    So is the user and password of a URL left out.
+    """
+    text = re.sub(r"(?<=://)[^/@\s]+@", "***@", str(text))
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

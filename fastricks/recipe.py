@@ -4,9 +4,11 @@ import re
 from dataclasses import asdict, dataclass, field, fields, replace
 from hashlib import sha256
 from pathlib import Path
+from typing import get_type_hints
 
 from . import trick
-from .errors import UserError, nearest, one_of
+from .errors import UserError, nearest, one_of, shorten
+from .files import read_json
 from .recipes import DATA_DEFAULTS, RECIPES
 
 NUMERICS = 2  # raised when a change of code changes results
@@ -46,7 +48,7 @@ class Recipe:
                            choices=("fast", "reference"))
     device: str = option("auto", "cpu, cuda, mps, or auto", choices=("auto", "cpu", "cuda", "mps"))
     compile: bool = option(False, "train the network compiled by torch, which takes a minute first; pays in long runs", flag="--compile/--no-compile")
-    threads: int | None = option(None, "torch's CPU threads (default: the cores this process may use)", least=1)
+    threads: int | None = option(None, "torch's CPU threads (default: the cores this process may use)", least=1, most=1024)
     workers: int | None = option(None, "processes that load images (default: by the size of images and machine)", numeric=False,
                               least=0)
     wandb: str | None = option(None, "W&B: online, offline or disabled (default: online when logged in, else offline)",
@@ -151,14 +153,25 @@ def load_recipe(name):
 
 def read_recipe(file):
     "Fields of a recipe.json, names and incidental choices of the old run left out"
-    try: got = json.loads(Path(file).read_text())["recipe"]
+    try: got = read_json(file)["recipe"]
     except (ValueError, KeyError, TypeError, OSError) as e:
         raise UserError(f"{file} is not the recipe of a run ({type(e).__name__})") from None
     known = {f.name for f in fields(Recipe)}
     if not isinstance(got, dict) or (new := set(got) - known):
         raise UserError(f"{file} has fields this version does not know: {one_of(sorted(new))}" if isinstance(got, dict)
                         else f"{file} is not the recipe of a run")
+    require_types(got, file)
     return {k: v for k, v in got.items() if k not in ("name", "out", "wandb", "workers", "checkpoint_every")}
+
+
+def require_types(got, file):
+    "What a stranger's recipe.json may have put in place of numbers and words"
+    hints = get_type_hints(Recipe)
+    for k, v in got.items():
+        ok = isinstance(v, hints[k]) or (isinstance(v, int) and hints[k] is float)
+        if isinstance(v, dict): ok = ok and all(isinstance(keys, dict) for keys in v.values())
+        if not ok or (isinstance(v, bool) and hints[k] is not bool): raise UserError(
+            f"{file} is not the recipe of a run: its {k} is {shorten(repr(v))}")
 
 
 def numeric(recipe, weights_hash=None, facts=None):

@@ -165,11 +165,12 @@ def title(c):
 def table(c, width):
     "(a rich Table of as many columns as `width` holds, the heads of those left out); words are folded first"
     from rich.table import Table
+    from rich.text import Text
     t = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     kept, words = fit(c, columns(c), width)
     for o in kept: t.add_column(o.head, justify="left" if o.left else "right", no_wrap=not o.left, overflow="fold", vertical="top")
     for row in c.rows:
-        t.add_row(*(fold(o, o.cell(row), words) for o in kept), style="bold" if row.baseline else STYLES.get(row.verdict))
+        t.add_row(*(Text(fold(o, o.cell(row), words)) for o in kept), style="bold" if row.baseline else STYLES.get(row.verdict))
     return t, [o.head for o in columns(c) if o.name in DROPPED and o.name not in {k.name for k in kept}]
 
 
@@ -231,7 +232,8 @@ def markdown(c):
     lines = [f"# {title(c)}", "", "| " + " | ".join(cell(o.head) for o in cols) + " |",
              "|" + "|".join(":--" if o.left else "--:" for o in cols) + "|",
              *("| " + " | ".join(cell(o.cell(row)) for o in cols) + " |" for row in c.rows), "", *explain(c)]
-    return "\n".join([*lines, "", *(f"- {n}" for n in c.notes), *(f"- {k}: {v}" for k, v in facts(c).items())]) + "\n"
+    text = "\n".join([*lines, "", *(f"- {n}" for n in c.notes), *(f"- {k}: {v}" for k, v in facts(c).items())]) + "\n"
+    return re.sub("<(?=[a-zA-Z/!?])", "&lt;", text)  # a class or a folder may be called <b>, and Markdown lets HTML through
 
 
 def csv_text(c): return rows_to_csv(c.records())

@@ -1,6 +1,7 @@
 """Finished runs, read from their folders. Needs no torch."""
 import csv
 import glob
+import io
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -8,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .errors import UserError, nearest, one_of, plural
+from .errors import UserError, nearest, one_of, plural, visible
+from .files import read_text
 from .recipe import Recipe, read_recipe
 from .runs import base_name, read_json
 
@@ -67,7 +69,7 @@ class Run:
     date: str = field(repr=False)
 
     @property
-    def name(self): return self.folder.name
+    def name(self): return visible(self.folder.name)
     @property
     def seed(self): return self.recipe.seed
     @property
@@ -91,17 +93,17 @@ class Run:
     @cached_property
     def history(self):
         "An epoch's row: column -> number, or None where there is none"
-        with open(self.folder / "history.csv", newline="") as f:
-            return [{k: float(v) if v else None for k, v in row.items()} for row in csv.DictReader(f)]
+        rows = csv.DictReader(io.StringIO(read_text(self.folder / "history.csv"), newline=""))
+        return [{k: float(v) if v else None for k, v in row.items()} for row in rows]
 
 
 def read_images(file, numbers):
     "The Images of a predictions file; None where there is none that fits the run's numbers"
     try:
-        with open(file, newline="") as f: rows = sorted(csv.DictReader(f), key=lambda r: r["image"])
+        rows = sorted(csv.DictReader(io.StringIO(read_text(file), newline="")), key=lambda r: r["image"])
         text = lambda k: np.array([r[k] for r in rows])
         got = Images(text("image"), text("label"), text("predicted"), text("rank").astype(int), text("loss").astype(float))
-    except (OSError, ValueError, KeyError, TypeError): return None
+    except (OSError, ValueError, KeyError, TypeError, csv.Error): return None
     return got if len(rows) == numbers["n"] and (got.rank == 0).sum() == numbers["correct"] else None
 
 
@@ -112,7 +114,7 @@ def read_run(folder):
     if status.get("status") != "finished": raise ValueError(": ".join(filter(None, [status.get("status"), status.get("reason")])))
     meta = part(folder, "recipe.json")
     try:
-        run = Run(folder, Recipe(**read_recipe(folder / "recipe.json")), meta["identity"], meta["data"], meta.get("facts", {}),
+        run = Run(folder, Recipe(**shown(read_recipe(folder / "recipe.json"))), meta["identity"], meta["data"], meta.get("facts", {}),
                   part(folder, "metrics.json"), part(folder, "environment.json"), status.get("time", ""))
         run.seconds, run.numbers(run.metrics["split"])["correct"], run.data["fingerprint"]
     except (KeyError, TypeError): raise ValueError("its files are not those of this version") from None
@@ -123,7 +125,13 @@ def part(folder, name):
     try: got = read_json(folder / name)
     except (OSError, ValueError): got = None
     if not isinstance(got, dict): raise ValueError(f"no {name} that can be read")
-    return got
+    return shown(got)
+
+
+def shown(x):
+    "A stranger's words can be printed: nothing in them moves a terminal's cursor"
+    if isinstance(x, dict): return {visible(k): shown(v) for k, v in x.items()}
+    return [*map(shown, x)] if isinstance(x, list) else visible(x) if isinstance(x, str) else x
 
 
 def device(run):

@@ -14,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from .errors import UserError
+from .files import read_json
 from .trick import registry, schedules
 
 try:
@@ -71,7 +72,6 @@ def sync_folder(folder):
 
 
 def write_json(path, obj): write(path, json.dumps(obj, indent=2, ensure_ascii=False) + "\n")
-def read_json(path): return json.loads(Path(path).read_text())
 
 
 def rows_to_csv(rows):

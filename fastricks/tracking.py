@@ -2,16 +2,18 @@
 import atexit
 import configparser
 import logging
+import multiprocessing
 import netrc
 import os
 import shlex
+import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from urllib.parse import urlsplit
 
-from .errors import UserError, nearest, one_of
+from .errors import UserError, nearest, one_of, visible
 
 MODES = "online", "offline", "disabled"
 OLD_MODES = {"run": "online", "dryrun": "offline"}
@@ -29,7 +31,7 @@ def say(text): print(text, file=sys.stderr, flush=True)
 
 def one_line(error, n=200):
     "The first line of what an exception says, without the API key"
-    text = next(iter(str(error).splitlines()), "").strip()
+    text = visible(next(iter(str(error).splitlines()), "").strip())
     if text in ("", "<no message>"): text = type(error).__name__
     if key := os.environ.get("WANDB_API_KEY"): text = text.replace(key, "***")
     return text if len(text) <= n else text[:n - 1] + "…"
@@ -165,13 +167,18 @@ def finish(run, summary=None, pictures=None, exit_code=0, timeout=8):
         done.append(attempt(f"`{sync_line(Path(run.dir).parent)}` sends the rest", close, run, exit_code))
 
     if not within(timeout, attempt, "not closed", work): say(f"W&B: not closed after {timeout:g} s; going on without it")
-    if not any(done): atexit.register(abandon)  # before W&B's own hook, which waits without end
+    if any(done): return
+    if multiprocessing.parent_process(): abandon()  # such a process runs no hooks at its end
+    else: atexit.register(abandon)  # before W&B's own hook, which waits without end
 
 
 def abandon():
-    "End W&B's service process, and what waits for it"
+    "End W&B's service with its processes, and what waits for it"
     import wandb
-    with suppress(Exception): wandb.setup()._connection._proc._process.kill()  # private: it has no call that does not wait
+    with suppress(Exception):
+        service = wandb.setup()._connection._proc._process  # private: W&B has no call that does not wait
+        if hasattr(os, "killpg"): os.killpg(service.pid, signal.SIGKILL)  # it leads a group of its own, which may outlive it
+        service.kill()
     with suppress(Exception, SystemExit): wandb.teardown(1)
 
 

@@ -139,7 +139,7 @@ def left_off(run, e):
     "The folder says how the run ended, the user how to go on"
     stopped = isinstance(e, KeyboardInterrupt)
     with stop.held(), suppress(UserError):  # where the disk is full `unfinished` has to do
-        run.status("interrupted" if stopped else "failed", reason=f"{type(e).__name__}: {e}".split("\n")[0])
+        run.status("interrupted" if stopped else "failed", reason=visible(f"{type(e).__name__}: {e}".split("\n")[0]))
     stop.asked.how = f"`fastricks resume {shlex.quote(str(run.folder))}` goes on from here"
 
 

@@ -238,9 +238,18 @@ def make(tricks):
 def build(name, keys):
     cls = trick_class(name)
     known = {f.name: f for f in fields(cls)}
-    for k in keys:
+    if not isinstance(keys, dict): raise UserError(f"the keys of {name} are {keys!r}, not names with values")
+    for k, v in keys.items():
         if k not in known: raise UserError(f"{name} has no key {k!r}{nearest(k, known)}")
+        if not is_like(v, known[k].default): raise UserError(f"{name}:{k} is {v!r}: give something like {show(known[k].default)}")
     return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in keys.items()})
+
+
+def is_like(v, default):
+    "Whether a value, perhaps from JSON, is of a key's type"
+    if isinstance(default, tuple): return isinstance(v, list | tuple) and bool(v) and all(is_like(o, .5) for o in v)
+    if isinstance(default, float): return isinstance(v, int | float) and not isinstance(v, bool)
+    return type(v) is type(default)
 
 
 def in_order(tricks):

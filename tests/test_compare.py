@@ -369,7 +369,7 @@ def test_markdown(awkward):
     lines = report.markdown(awkward).splitlines()
     table = [x for x in lines if x.startswith("|")]
     assert len(table) == 2 + len(awkward.rows) and len({len(re.findall(r"(?<!\\)\|", x)) for x in table}) == 1
-    assert any("a_b<i>" in x for x in lines) and any(x.startswith("- versions: fastricks 0.1.0") for x in lines)
+    assert any("a_b&lt;i>" in x for x in lines) and any(x.startswith("- versions: fastricks 0.1.0") for x in lines)
 
 
 def test_csv_is_whole(awkward):

@@ -3,14 +3,17 @@ import json
 import os
 import pickle
 import resource
+import subprocess
 import sys
 import time
 
 import pytest
 import torch
+from fake_runs import fake_run
+from fastai.learner import Learner
 from hostile import hostile_archives, hostile_weights
 from safetensors.torch import save_file
-from test_cli import TINY, fails
+from test_cli import ROOT, TINY, fails
 
 from fastricks.cli import run
 from fastricks.model import build, load, read_meta
@@ -110,14 +113,23 @@ def audited():
     SEEN.clear()
 
 
-def test_no_pickle_is_loaded_and_nothing_foreign_is_run(tmp_path, audited, capsys):
-    "Training from weights with a teacher, evaluation, the same recipe again, and compare"
+def interrupted(learn, *a):
+    "In the last epoch, as by Ctrl-C"
+    if learn.epoch + 1 == learn.n_epoch: raise KeyboardInterrupt
+
+
+def test_no_pickle_is_loaded_and_nothing_foreign_is_run(tmp_path, audited, capsys, monkeypatch):
+    "Training from weights with a teacher, evaluation, resume, the same recipe again, and compare"
     save_file(STATE, tmp_path / "w.safetensors")
     out = tmp_path / "runs"
     words = ["train", *TINY, "--weights", tmp_path / "w.safetensors", "-t", f"distill:teacher={tmp_path}/w.safetensors", "--out", out]
     assert run([str(w) for w in words]) == 0
     first, = out.iterdir()
     assert run([str(w) for w in ["train", "--recipe", first, "--out", out, "--wandb", "disabled"]]) == 0
+    with monkeypatch.context() as m:
+        m.setattr(Learner, "_do_epoch_validate", interrupted)
+        assert run(["train", "--recipe", str(first), "--name", "cut", "--out", str(out), "--wandb", "disabled"]) == 130
+    assert run(["resume", str(out / "cut")]) == 0
     assert run(["compare", str(out), "--to", str(tmp_path / "c.html")]) == 0
     bad = [o for o in audited if o[0] in ("pickle.find_class", "os.system", "os.exec", "os.posix_spawn")]
     assert not bad, bad
@@ -126,3 +138,85 @@ def test_no_pickle_is_loaded_and_nothing_foreign_is_run(tmp_path, audited, capsy
     assert not [args for event, args in audited if event in ("exec", "compile") and str(tmp_path) in args]
     pickle.loads(pickle.dumps(os.path.join))
     assert audited[-1][0] == "pickle.find_class", "the hook sees pickles"
+
+
+# -- a stranger's run folder
+
+def changed(folder, **fields):
+    got = json.loads((folder / "recipe.json").read_text())
+    return json.dumps({**got, "recipe": {**got["recipe"], **fields}})
+
+
+WRONG = [dict(epochs="40"), dict(epochs=1e9), dict(epochs=None), dict(epochs=True), dict(seed=-1), dict(seed=[1]), dict(size={"a": 1}),
+         dict(tricks=[]), dict(tricks={"mixup": 3}), dict(tricks={"mixup": {"alpha": "x"}}), dict(tricks={"mixup": {"alpha": [1]}}),
+         dict(tricks={"__class__": {}}), dict(tricks={"mixup": {"__init__": 1}}), dict(schedule=3), dict(data=5), dict(data="\0"),
+         dict(arch=5), dict(arch="hf-hub:a/b"), dict(arch="local-dir:/tmp"), dict(lr=float("nan")), dict(lr="1"),
+         dict(weights="/etc/passwd"), dict(weights=3), dict(opt="__import__"), dict(wd=float("inf")), dict(keep=3), dict(flip="x"),
+         dict(classes=3), dict(device="cuda:9"), dict(threads=10**9), dict(size=10**9), dict(min_scale="a")]
+
+
+@pytest.mark.parametrize("text", ["[]", "{", "null", "3", "[" * 10**5, '{"a":' * 10**5, '{"recipe": []}', '{"recipe": {"__class__": 1}}',
+                                  "\xff", *WRONG], ids=lambda x: str(x)[:30])
+def test_a_strangers_recipe_is_one_sentence(tmp_path, capsys, text):
+    folder = fake_run(tmp_path, "mixup")
+    (folder / "recipe.json").write_text(text if isinstance(text, str) else changed(folder, **text), encoding="latin-1")
+    fails(capsys, "train", "--recipe", folder, "--out", tmp_path / "runs", "--wandb", "disabled")
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("name", ["recipe.json", "status.json", "metrics.json", "environment.json", "predictions.csv"])
+@pytest.mark.parametrize("kind", ["pipe", "folder", "loop", "device"])
+def test_a_run_folder_of_pipes_and_loops_hangs_nothing(tmp_path, capsys, name, kind):
+    other, folder = fake_run(tmp_path, "none", name="ok"), fake_run(tmp_path, "mixup", name="odd")
+    (folder / name).unlink()
+    if kind == "pipe": os.mkfifo(folder / name)
+    if kind == "folder": (folder / name).mkdir()
+    if kind == "loop": (folder / name).symlink_to(folder / name)
+    if kind == "device": (folder / name).symlink_to("/dev/zero")
+    code = run(["compare", str(other), str(folder)])
+    assert code in (0, 2) and "not a user's error" not in capsys.readouterr().err
+
+
+EVIL = '<script>alert(1)</script>"\'><img src=x onerror=alert(2)> | [red]x[/red] \x1b[31m `a` $x$ \n\n# h'
+
+
+def test_names_of_a_strangers_runs_stay_text(tmp_path, capsys):
+    "In HTML, Markdown and the terminal: class names, data, versions, folders"
+    for s in range(2):
+        for t in ("none", "mixup"):
+            fake_run(tmp_path / "runs", t, s, hits=[i % (3 + s) > 0 for i in range(60)], data=EVIL, name=f"{t}{s}<script>[red]\x1b[31m",
+                     classes=[EVIL + str(i) for i in range(6)], environment={"cpu": EVIL, "python": EVIL, "torch": EVIL, "git": {}})
+    assert run(["compare", str(tmp_path / "runs"), *[x for e in ("html", "md") for x in ("--to", str(tmp_path / f"c.{e}"))]]) == 0
+    out, (page, md) = capsys.readouterr().out, ((tmp_path / f"c.{e}").read_text() for e in ("html", "md"))
+    assert "\x1b" not in out + page + md and "[red]" in out
+    assert "<script" not in page + md and "<img" not in page + md and "\n# h" not in md
+
+
+# -- secrets
+
+def test_planted_secrets_are_nowhere(tmp_path):
+    "In the environment, in URLs with credentials, in git's remote: in no file of the run, log or W&B's, and not on the screen"
+    s = "5ec4e7"
+    repo = tmp_path / "repo"
+    repo.mkdir()
+    for words in (["init"], ["remote", "add", "origin", f"https://user:git-{s}@example.org/a.git"],
+                  ["-c", "user.name=u", "-c", f"user.email=mail-{s}@example.org", "commit", "--allow-empty", "-m", f"message-{s}"]):
+        subprocess.run(["git", *words], cwd=repo, capture_output=True, check=True)
+    env = {k: v for k, v in os.environ.items() if k != "WANDB_SERVICE"} | {
+        "PYTHONPATH": str(ROOT), "WANDB_API_KEY": "local-" + s * 7, "HF_TOKEN": f"hf_{s}", "AWS_SECRET_ACCESS_KEY": s, "MY_PASSWORD": s,
+        "HTTPS_PROXY": f"http://user:proxy-{s}@127.0.0.1:9", "HTTP_PROXY": f"http://user:proxy-{s}@127.0.0.1:9",
+        "WANDB_BASE_URL": f"http://user:url-{s}@127.0.0.1:9"}
+    for mode in ("offline", "online"):
+        words = [*TINY, "--wandb", mode, "--out", repo / "runs"]
+        r = subprocess.run([sys.executable, ROOT / "train.py", *words], cwd=repo, env=env, capture_output=True, text=True, timeout=300)
+        assert r.returncode == 0 and s not in r.stdout + r.stderr, r.stderr
+    files = [p for p in (repo / "runs").rglob("*") if p.is_file()]
+    assert any(p.suffix == ".wandb" for p in files) and any(p.name == "environment.json" for p in files)
+    assert not [p for p in files if s.encode() in p.read_bytes()]
+
+
+@pytest.mark.parametrize("words", [["--password", "x-5ec4e7"], ["--wandb-key", "5ec4e7"], ["--data", "https://user:5ec4e7@example.org/a.zip"],
+                                   ["--weights", "https://user:5ec4e7@example.org/w"], ["-t", "distill:teacher=https://user:5ec4e7@example.org/w"]])
+def test_secrets_in_argv_are_refused_and_not_repeated(tmp_path, capsys, words):
+    err = fails(capsys, "train", *TINY, *words, "--out", tmp_path / "runs")
+    assert "5ec4e7" not in err and not (tmp_path / "runs").exists()
