@@ -265,6 +265,23 @@ def test_an_offline_wandb_run_that_is_resumed_has_all_epochs(tmp_path, monkeypat
     assert [r["step"] for r in rows if "train/loss" in r] == [5]
 
 
+def test_killed_before_it_was_a_run(tmp_path):
+    "A folder whose recipe.json is not there yet, and that nobody holds, is taken over; anything else in the way is not"
+    r = recipe_of(out=str(tmp_path))
+    begun = runs.Run.create(r, "digits", {})
+    assert not runs.find_finished(tmp_path, None)
+    (begun.folder / "recipe.json").unlink()
+    begun.release()
+    (begun.folder / ".status.json.7.tmp").write_text("part")
+    again = runs.Run.create(r, "digits", {})
+    assert again.folder == begun.folder and (again.folder / "environment.json").exists()
+    (tmp_path / f"{begun.name}-2").mkdir()
+    (tmp_path / f"{begun.name}-2" / "notes.txt").write_text("mine")
+    third = runs.Run.create(r, "digits", {})
+    assert third.name == f"{begun.name}-3"
+    for o in (again, third): o.release()
+
+
 # -- signals by themselves: no torch, instant
 
 def light(code, *numbers, pause=.3):
