@@ -14,6 +14,8 @@ from fastai.optimizer import OptimWrapper
 from fastcore.basics import noop
 
 from .callbacks.amp import leave_autocast
+from .callbacks.compile import Compile, leave_compiled
+from .callbacks.guard import Guard
 from .callbacks.keep_best import KeepBest
 from .callbacks.quick import Quick
 from .callbacks.seeds import Seeds
@@ -39,7 +41,7 @@ class Parts:
     schedule: Schedule
     cbs: list
     choosers: list        # callbacks that pick weights or stop by the validation split
-    lines: list           # what the weights' loading said
+    lines: list           # what the loading of weights and teacher said
 
 
 def make_parts(recipe, plan, load=True):
@@ -52,7 +54,8 @@ def make_parts(recipe, plan, load=True):
     model = chain(tricks, "model", model, plan)
     groups = chain(tricks, "groups", all_params(model, opt.wd), model, plan)
     cbs = [c for hook in ("on_batch", "on_loss", "on_step", "on_precision") for c in chain(tricks, hook, [], plan)]
-    return Parts(model, chain(tricks, "loss", CrossEntropyLossFlat(), plan), opt, groups, schedule, cbs, choosers(recipe), lines)
+    return Parts(model, chain(tricks, "loss", CrossEntropyLossFlat(), plan), opt, groups, schedule, cbs, choosers(recipe),
+                 [*lines, *(line for c in cbs for line in vars(c).get("lines", ()))])
 
 
 def make_learner(dls, parts, recipe, cbs=()):
@@ -61,7 +64,7 @@ def make_learner(dls, parts, recipe, cbs=()):
     learn = Learner(dls, model, loss_func=CrossEntropyLossFlat(), metrics=accuracy, lr=parts.opt.lr,
                     wd=[g.wd for g in parts.groups], splitter=lambda m: [g.params for g in parts.groups],
                     opt_func=partial(OptimWrapper, opt=OPTIMIZERS[recipe.opt]),
-                    cbs=[Quick(), Seeds(recipe.seed), TrainLoss(parts.loss), *parts.cbs, *cbs])
+                    cbs=[Quick(), Seeds(recipe.seed), TrainLoss(parts.loss), *parts.cbs, *cbs, Guard(), *([Compile()] if recipe.compile else [])])
     learn.logger = noop  # the rows are Screen's
     return learn.remove_cbs(ProgressCallback)
 
@@ -102,5 +105,5 @@ def fit(learn, parts):
     "Train for the schedule's epochs; the scheduler sets the learning rate of each step"
     cbs = [scheduler(parts.schedule, len(learn.dls.train), parts.opt.batches), *parts.choosers]
     try: learn.fit(parts.schedule.epochs, cbs=cbs)
-    except BaseException: leave_autocast(learn.dls.device.type); raise
+    except BaseException: leave_autocast(learn.dls.device.type); leave_compiled(learn.model); raise
     return learn

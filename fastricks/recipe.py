@@ -45,6 +45,7 @@ class Recipe:
     pipeline: str = option("fast", "how pixels are made: fast (decoded once, crops from those pixels) or reference (PIL, each crop from the file)",
                            choices=("fast", "reference"))
     device: str = option("auto", "cpu, cuda, mps, or auto", choices=("auto", "cpu", "cuda", "mps"))
+    compile: bool = option(False, "train the network compiled by torch, which takes a minute first; pays in long runs", flag="--compile/--no-compile")
     threads: int | None = option(None, "torch's CPU threads (default: the cores this process may use)", least=1)
     workers: int | None = option(None, "processes that load images (default: by the size of images and machine)", numeric=False,
                               least=0)

@@ -105,7 +105,7 @@ def look(recipe, epoch=1, say=silent):
     "The View of a recipe: its own Learner is given a blank network, and stopped before that would learn anything"
     from .model import check_arch
     from .rand import seeded
-    recipe = settle_machine(replace(recipe, workers=0))  # just one batch is loaded
+    recipe = settle_machine(replace(recipe, workers=0, compile=False))  # just one batch is loaded
     check_arch(recipe.arch)
     if not 1 <= epoch <= recipe.epochs: raise UserError(f"epoch {epoch} is none of this training's {plural(recipe.epochs, 'epoch')}")
     source = open_data(recipe, say=say)

@@ -1,5 +1,6 @@
 """Where distillation's teacher comes from: a run, a file of weights, or an architecture that is trained once and found again."""
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from .errors import UserError, plural
@@ -99,3 +100,13 @@ def load_teacher(plan):
     if any(line.startswith("not loaded") for line in lines):
         raise UserError(f"the teacher {f['file']} has no head for these {plural(plan.classes, 'class', 'classes')}")
     return model.eval().requires_grad_(False)
+
+
+def stored_teacher(plan):
+    "(what gives the teacher's module, the Answers of this run's views, what to tell): it is loaded now where any answer is missing"
+    from .answers import answers_of, lines_of
+    answers = answers_of(plan, plan.facts["distill"]["file"], plan.facts["distill"]["data"])
+    lines, whole = lines_of(answers, plan.recipe.epochs)
+    if whole: return partial(load_teacher, plan), answers, lines
+    teacher = load_teacher(plan)
+    return lambda: teacher, answers, lines

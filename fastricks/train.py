@@ -23,14 +23,21 @@ class Result:
 
 
 def settle_machine(recipe):
-    "Write the machine's part into the recipe: device, threads, and absolute paths"
+    "Write the machine's part into the recipe: device, threads, whether it can compile, and absolute paths"
     import torch
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     device = recipe.device if recipe.device != "auto" else next(d for d in ("cuda", "mps", "cpu") if there[d])
     if not there[device]: raise UserError(f"--device {device}: torch sees no such device here; use --device cpu")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return replace(recipe, device=device, threads=recipe.threads or cores, data=absolute(recipe.data),
-                   weights=recipe.weights and absolute(recipe.weights), classes=recipe.classes and absolute(recipe.classes))
+                   compile=recipe.compile and not cannot_compile(device), weights=recipe.weights and absolute(recipe.weights),
+                   classes=recipe.classes and absolute(recipe.classes))
+
+
+def cannot_compile(device):
+    "What to say where torch has no compiler for this device; empty where it has"
+    from .callbacks.compile import NOT_HERE, why_not
+    return (why := why_not(device)) and NOT_HERE.format(why)
 
 
 def absolute(text): return str(Path(text).resolve()) if Path(text).exists() else text
@@ -96,7 +103,8 @@ def begin(recipe, say, job_type, group, bar, resume):
     import torch
 
     from . import resume as again
-    recipe = settle_machine(recipe)
+    asked, recipe = recipe, settle_machine(recipe)
+    if asked.compile and not recipe.compile: say(cannot_compile(recipe.device))
     if recipe.wandb: tracking.resolve_mode(recipe.wandb)
     from .model import check_arch, open_weights
     check_arch(recipe.arch)
@@ -229,7 +237,9 @@ def summary(final):
 
 def finish(recipe, source, learn, run, seconds, tell):
     "Final numbers on the final weights, and the files that hold them; `status.json` comes last"
+    from .callbacks.checkpoint import finite
     from .evaluate import metrics, predict, prediction_rows
+    if not finite(learn.model): raise UserError("the weights after the last epoch are not finite numbers, and none are saved: try a lower --lr")
     split = source.eval_split
     start = time.perf_counter()
     logits, labels = predict(learn, learn.dls.test if split == "test" else learn.dls.valid)
@@ -237,6 +247,8 @@ def finish(recipe, source, learn, run, seconds, tell):
     final = {"split": split, **metrics(logits, labels), **valid_too(learn, run, source, split), "epochs": len(rows), "seconds": round(seconds, 2),
              "train_seconds": round(sum(r["seconds"] for r in rows), 2), "eval_seconds": round(time.perf_counter() - start, 2),
              "images_per_s": round(len(rows) * len(source.of("train")) / sum(r["seconds"] for r in rows), 1)}
+    final |= {"skipped_steps": learn.guard.skipped} | ({"rescaled_steps": learn.guard.rescaled} if learn.guard.rescaled else {})
+    if recipe.compile: final |= {"compile": learn.compiled.on, "compile_seconds": round(learn.compiled.seconds, 2)}
     runs.write(run.path("predictions.csv"), runs.rows_to_csv(prediction_rows(source.of(split), logits, labels, source.classes)))
     save_weights(recipe, source, learn, run)
     picture(run, tell, "lr", lambda: lr_picture(learn, run.name))
@@ -289,6 +301,8 @@ def last_screen(recipe, result):
         f"{plural(m['epochs'], 'epoch')} in {m['train_seconds']:,.0f} s ({m['images_per_s']:,.0f} images/s)",
         f"accuracy  {m['top1']:.2%} {word}{chosen}: {m['correct']:,} of {m['n']:,} right, top-5 {m['top5']:.2%}, "
         f"cross-entropy {m['loss']:.4f}",
+        *([f"left out  {plural(m['skipped_steps'], 'step')} whose loss or gradient was not finite (log.txt has the images)"]
+          if m["skipped_steps"] else []),
         f"run       {result.folder}",
         "next      " + (f"{again} -t none  # the same without tricks" if recipe.tricks
                         else f"{again} -t warmup+cosine+label_smoothing  # the same with tricks"),

@@ -63,7 +63,7 @@ def remembered_gain(recipe, classes, dtype):
     "A probe's answer, asked once for a model, device, batch, size and threads: all runs get the same"
     from ..runs import cpu_name, device_name
     batch = min(recipe.batch_size, 16)
-    what = [recipe.arch, batch, recipe.size, recipe.threads, dtype, torch.__version__,
+    what = ["channels-last", recipe.arch, batch, recipe.size, recipe.threads, dtype, torch.__version__,
             cpu_name() if recipe.device == "cpu" else device_name(recipe.device)]
     file = cache_dir() / "amp" / f"{hash_of(what):016x}.json"
     if isinstance(old := recall(file), dict) and old.get("what") == what: return old["gain"]
@@ -103,6 +103,8 @@ def step_of(recipe, classes, rounds=3):
 
 
 def noise(arch, classes, batch, size, device):
+    "Model, images and labels, laid out as training has them"
     with seeded(0):
-        model = timm.create_model(arch, num_classes=classes).to(device).train()
-        return model, torch.randn(batch, 3, size, size, device=device), torch.zeros(batch, dtype=torch.long, device=device)
+        model = timm.create_model(arch, num_classes=classes).to(device, memory_format=torch.channels_last).train()
+        x = torch.randn(batch, 3, size, size, device=device).to(memory_format=torch.channels_last)
+        return model, x, torch.zeros(batch, dtype=torch.long, device=device)

@@ -1,9 +1,15 @@
 """Knowledge distillation on any fastai Learner."""
+import numpy as np
 import torch
 import torch.nn.functional as F
 from fastai.callback.core import Callback
+from fastai.callback.mixup import MixHandler
 
+from ..answers import half
+from ..errors import UserError
 from ..tensors import plain
+from ..tricks.distill import MIXED
+from .screen import tell
 
 
 def kl_term(z, r, T):
@@ -15,10 +21,12 @@ def kl_term(z, r, T):
     return F.kl_div(q, p, reduction="batchmean", log_target=True) * T**2
 
 
+def joined(loss, kl, alpha=.5, form="convex"): return (1 - alpha) * loss + alpha * kl if form == "convex" else loss + kl
+
+
 def distill_loss(loss, z, r, alpha=.5, T=20., form="convex"):
     "`loss` of the labels joined with the teacher's term: (1−α)·L + α·T²·KL, or with `form='sum'` L + T²·KL"
-    kl = kl_term(z, r, T)
-    return (1 - alpha) * loss + alpha * kl if form == "convex" else loss + kl
+    return joined(loss, kl_term(z, r, T), alpha, form)
 
 
 class Distill(Callback):
@@ -35,8 +43,65 @@ class Distill(Callback):
     def before_fit(self): self.teacher.to(next(self.learn.model.parameters()).device, memory_format=torch.channels_last).eval().requires_grad_(False)
 
     def after_loss(self):
-        with torch.no_grad(): r = self.teacher(*self.learn.xb)
-        label = self.learn.loss_grad
-        self.learn.loss_grad = distill_loss(label, self.learn.pred, r, self.alpha, self.T, self.form)
+        with torch.no_grad(): r = self.ask()
+        label, kl = self.learn.loss_grad, kl_term(self.learn.pred, r, self.T)
+        self.learn.loss_grad = joined(label, kl, self.alpha, self.form)
         self.learn.loss = self.learn.loss_grad.detach().clone()
-        self.learn.loss_parts = {"loss_label": label.detach(), "loss_teacher": kl_term(self.learn.pred.detach(), r, self.T)}
+        self.learn.loss_parts = {"loss_label": label.detach(), "loss_teacher": kl.detach()}
+
+    def ask(self): return self.teacher(*self.learn.xb)
+
+
+class StoredDistill(Distill):
+    """Distill with the teacher's answers in float16, read from `answers` where an epoch is stored, else asked for and stored.
+
+    `load()` makes the teacher when it is first needed. Both ways the same bits. The loaders must be the recipe's: the batches'
+    images are known by a KeyedDL's `batch_places`.
+    """
+    name = "distill"
+
+    def __init__(self, load, answers, alpha=.5, T=20., form="convex", lines=()):
+        super().__init__(None, alpha, T, form)
+        self.load, self.answers, self.lines, self.told = load, answers, lines, False
+
+    def before_fit(self):
+        if not self.answers.fit(self.dls.train): raise UserError("distill:store=true needs the loaders of its recipe")
+        if any(isinstance(cb, MixHandler) for cb in self.learn.cbs): raise UserError(MIXED)
+        if self.teacher is not None: super().before_fit()
+
+    def before_train(self):
+        "This epoch's rows in the order of its batches: those that are stored, or room for them"
+        places = self.dl.batch_places()
+        self.places, self.starts = torch.from_numpy(np.concatenate(places)), np.cumsum([0, *map(len, places)])
+        old = self.answers.read(self.learn.epoch)
+        self.found, self.asked = old is not None, 0
+        self.rows = old[self.places] if self.found else torch.empty(len(self.places), self.answers.K, dtype=torch.float16)
+        if self.x_device.type == "cuda": self.rows = self.rows.pin_memory()  # so that no step waits for a copy
+        if not self.found and self.teacher is None:
+            self.teacher = self.load()
+            super().before_fit()
+
+    @property
+    def x_device(self): return next(self.learn.model.parameters()).device
+
+    def ask(self):
+        i = self.learn.iter
+        rows = self.rows[self.starts[i]:self.starts[i + 1]]
+        if self.found: return rows.to(self.x_device, non_blocking=True)
+        r = half(plain(super().ask()))
+        rows.copy_(r, non_blocking=True)
+        self.asked += 1
+        return r
+
+    def after_train(self):
+        if self.found or self.asked < self.learn.n_iter: return  # an epoch that was cut short is not stored
+        if self.x_device.type != "cpu": torch.accelerator.synchronize()
+        rows = torch.empty(self.answers.n, self.answers.K, dtype=torch.float16)
+        rows[self.places] = self.rows
+        try: self.answers.write(self.learn.epoch, rows)
+        except OSError as e: self.cannot(e)
+
+    def cannot(self, e):
+        "A cache that cannot be written is no error: said once"
+        if not self.told: tell(self.learn, f"distill: the teacher's answers can't be stored in {self.answers.folder} ({e.strerror})")
+        self.told = True

@@ -19,6 +19,18 @@ def plain_console():
     return Console(highlight=False, force_jupyter=False, force_terminal=False) if console.is_jupyter else console
 
 
+def tell(learn, line):
+    "A line to the user from the midst of a training: through its Screen, which knows of bar and log, where it has one"
+    screen = vars(learn).get("screen")
+    (screen.line if screen else print)(line)
+
+
+def note(learn, line):
+    "A line to the run's log alone"
+    screen = vars(learn).get("screen")
+    if screen and screen.log: screen.log(line)
+
+
 class Screen(Callback):
     "A table row per epoch, and on a terminal a progress bar; both can be left out, and `log(line)` still gets the rows"
     order = 60  # after History's row

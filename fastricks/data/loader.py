@@ -58,6 +58,12 @@ class KeyedDL(TfmdDL):
             held = chunk
         if held is not None: yield held
 
+    def batch_places(self):
+        "Of each batch of this epoch the places of its images in `items`: arrays, a function of (seed, epoch)"
+        idxs = order(self.seed, self.epoch, self.item_keys) if self.shuffle else np.arange(self.n)
+        if self.drop_last: idxs = idxs[:len(self) * self.bs]
+        return np.split(idxs, np.arange(1, len(self)) * self.bs)
+
     def do_item(self, s):
         with seeded(int(draws(ITEM, self.seed, self.epoch, self.item_keys[s or 0])[0])): return super().do_item(s)
 
