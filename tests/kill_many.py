@@ -4,6 +4,7 @@ Each run is killed one to three times at random instants and then gone on with u
 an undisturbed run's. Exit code 1 if anything differs.
 """
 import argparse
+import os
 import sys
 import tempfile
 from collections import Counter
@@ -45,6 +46,7 @@ def main():
     a, bad = p.parse_args(), 0
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
+        os.environ["FASTRICKS_CACHE"] = str(folder / "cache")
         refs = references(a.only or [*COMBOS, "ablation"], folder)
         for what, n in (("kills", a.kills), ("signals", a.signals)):
             phases, wrong = many(n, folder, refs, a.seed, what == "signals")
