@@ -83,9 +83,11 @@ class Run:
     def hold(self):
         "Is the run ours from now on? Not while another process trains it. The lock ends with the process, however it ends"
         if fcntl is None: return True
-        self.lock = open(self.folder / ".lock", "w")  # noqa: SIM115  held open
+        try: self.lock = open(self.folder / ".lock", "w")  # noqa: SIM115  held open
+        except OSError as e: raise UserError(f"{self.folder} can't be written to ({e.strerror})") from None
         try: fcntl.lockf(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError: self.release(); return False
+        except (BlockingIOError, PermissionError): self.release(); return False
+        except OSError: pass  # a file system without locks
         return True
 
     def release(self):

@@ -245,6 +245,17 @@ def trial(combo, out, want, seconds, draw, most=3):
         return phases, compare(result(out), want) + [f"done again: {r}" for r in repeated(out)]
 
 
+def pair(combo, out, want, seconds, draw, most=1):
+    "Kill a run, then go on with it in two processes at once: both end, and whatever runs there are then are right"
+    with fresh(out):
+        phases = [kill_once(body, (combo, out, True), out, draw.uniform(seconds / 3, seconds))[1]]
+        pids = [child(body, combo, out, True, log=out / "log") for _ in range(2)]
+        codes = [wait(p) for p in pids]
+        if any(codes): return phases, [f"of two at once one failed: {(out / 'log').read_text()[-2000:]}"]
+        (_, one), = want.items()
+        return phases, [d for f, r in result(out).items() for d in compare({f: r}, {f: one})] or ([] if done(out) else ["not all finished"])
+
+
 def done(out): return all(runs.read_json(f / "status.json")["status"] == "finished" for f in run_folders(out)) and run_folders(out)
 
 
