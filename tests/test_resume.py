@@ -39,11 +39,9 @@ def test_killed_and_stopped_trainings_end_like_undisturbed_ones():
 
 
 @pytest.mark.slow
-def test_twenty_kills(): assert "20 kills, 0 differences" in many("--kills", 20, "--seed", 20)
-
-
-@pytest.mark.slow
-def test_twenty_signals(): assert "20 signals, 0 differences" in many("--kills", 0, "--signals", 20, "--seed", 20)
+def test_twenty_kills_and_twenty_signals():
+    out = many("--kills", 20, "--signals", 20, "--pairs", 3, "--seed", 20)
+    assert all(f"{n}, 0 differences" in out for n in ("20 kills", "20 signals", "3 pairs"))
 
 
 # -- in this process: stopped at a chosen step, by a real signal
