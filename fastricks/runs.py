@@ -121,6 +121,10 @@ class Run:
         except OSError: pass  # a file system without locks
         return True
 
+    def tidy(self):
+        "Remove what a process that was killed while it wrote left behind"
+        for file in self.folder.glob(".*.tmp"): file.unlink(missing_ok=True)
+
     def release(self):
         if self.lock: self.lock.close()
         self.lock = None
@@ -166,7 +170,7 @@ def claim(out, base, fixed):
         run = Run(out / (base if n == 1 else f"{base}-{n}"))
         if not run.folder.exists() or is_begun(run.folder):
             run.folder.mkdir(exist_ok=True)
-            if run.hold() and is_begun(run.folder): return run
+            if run.hold() and is_begun(run.folder): run.tidy(); return run
             run.release()
         if fixed: raise UserError(f"--name {base}: {run.folder} is there already; choose another name")
     raise UserError(f"{out} has 10,000 runs called {base}: choose another --out")

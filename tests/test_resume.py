@@ -260,7 +260,7 @@ def test_killed_before_it_was_a_run(tmp_path):
     begun.release()
     (begun.folder / ".status.json.7.tmp").write_text("part")
     again = runs.Run.create(r, "digits", {})
-    assert again.folder == begun.folder and (again.folder / "environment.json").exists()
+    assert again.folder == begun.folder and (again.folder / "environment.json").exists() and not list(again.folder.glob("*.tmp"))
     (tmp_path / f"{begun.name}-2").mkdir()
     (tmp_path / f"{begun.name}-2" / "notes.txt").write_text("mine")
     third = runs.Run.create(r, "digits", {})
