@@ -31,13 +31,14 @@ TRIALS = {"kills": trial, "signals": signal_trial, "pairs": pair}
 def many(what, n, folder, refs, seed=0):
     "Until `n` processes were killed (stopped): (phases counted, differences)"
     draw, phases, wrong = draws(seed), Counter(), []
-    for combo in cycle(refs):
-        if (left := n - sum(phases.values())) <= 0: return phases, wrong
+    for combo in cycle(refs) if n else ():
+        if (left := n - sum(phases.values())) <= 0: break
         want, seconds = refs[combo]
         found, odd = TRIALS[what](combo, folder / "runs", want, seconds, draw, min(3, left))
         phases.update(found)
         wrong += odd
         print(f"{sum(phases.values()):4}  {combo}: {', '.join(found) or 'ended before'}{'  DIFFERS ' + str(odd)[:2000] if odd else ''}", flush=True)
+    return phases, wrong
 
 
 def main():
