@@ -15,6 +15,7 @@ class Grid:
     "An ablation that is planned: its rows, seeds, data and cells"
     def __init__(self, rows, seeds, jobs=1, group=None, say=print):
         self.rows, self.seeds, self.say, self.group = rows, seeds, say, group
+        asked.how = "the same command goes on from here"  # what a stopped one says, from now on
         self.recipe = settle_machine(rows[0].recipe)
         check_rows(rows)
         set_num_threads(self.recipe.threads)
@@ -50,8 +51,7 @@ class Grid:
         "Train what is missing, seed by seed; with a budget in seconds no seed is begun that would not end within it"
         self.budget = budget
         self.done = 0
-        try: self.train()
-        except KeyboardInterrupt: asked.how = "the same command goes on from here"; raise
+        self.train()
         left = [c for c in self.cells if c.state == "todo"]
         if left: self.say(f"the budget is spent: {plural(len(left), 'run')} left; the same command goes on")
         for c in self.cells:

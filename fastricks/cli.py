@@ -97,12 +97,9 @@ def fail(text, code=2):
     return code
 
 
-def run(args, exits=False):
-    """Run a command line and return its exit code: 0, 2 for what the user can mend (one sentence), 130 for Ctrl-C, 143 for SIGTERM.
-
-    `exits`: a second Ctrl-C ends the process.
-    """
-    with stop.listening(exits):
+def run(args):
+    "Run a command line and return its exit code: 0, 2 for what the user can mend (one sentence), 130 for Ctrl-C, 143 for SIGTERM"
+    with stop.listening():
         code = run_app(args)
         return stop.say() if stop.asked.signum else code
 
@@ -141,7 +138,11 @@ def unexpected(e):
     return f"{type(e).__name__}: {text} (this is not a user's error: --debug shows where)"
 
 
-def main(): sys.exit(run(sys.argv[1:], exits=True))
+def main(args=None):
+    with stop.listening(exits=True):
+        code = run(sys.argv[1:] if args is None else args)
+        if stop.asked.signum: stop.leave(code)
+    sys.exit(code)
 
 
 if __name__ == "__main__": main()

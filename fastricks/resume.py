@@ -84,7 +84,7 @@ def opened(run, what, say, must):
         if must: raise UserError(f"{run.folder} has no checkpoint left that is whole: `fastricks train --recipe {run.folder}` trains it anew")
         run.release()
         return None
-    for file in run.folder.glob(".*.tmp"): file.unlink(missing_ok=True)  # of a process that was killed while it wrote
+    run.tidy()
     return Start(run, state)
 
 

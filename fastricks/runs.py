@@ -105,9 +105,8 @@ class Run:
         base = recipe.name or f"{base_name(recipe, source_name)}-s{recipe.seed}"
         try:
             out.mkdir(parents=True, exist_ok=True)
-            run = cls(claim(out, base, fixed=bool(recipe.name)))
+            run = claim(out, base, fixed=bool(recipe.name))
         except OSError as e: raise UserError(f"--out {out}: can't make a run folder there ({e.strerror})") from None
-        run.hold()
         try: run.start(recipe, identity)
         except BaseException: run.release(); shutil.rmtree(run.folder, ignore_errors=True); raise
         return run
@@ -115,10 +114,16 @@ class Run:
     def hold(self):
         "Is the run ours from now on? Not while another process trains it. The lock ends with the process, however it ends"
         if fcntl is None: return True
-        self.lock = open(self.folder / ".lock", "w")  # noqa: SIM115  held open
+        try: self.lock = open(self.folder / ".lock", "w")  # noqa: SIM115  held open
+        except OSError as e: raise UserError(f"{self.folder} can't be written to ({e.strerror})") from None
         try: fcntl.lockf(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError: self.release(); return False
+        except (BlockingIOError, PermissionError): self.release(); return False
+        except OSError: pass  # a file system without locks
         return True
+
+    def tidy(self):
+        "Remove what a process that was killed while it wrote left behind"
+        for file in self.folder.glob(".*.tmp"): file.unlink(missing_ok=True)
 
     def release(self):
         if self.lock: self.lock.close()
@@ -126,8 +131,8 @@ class Run:
 
     def start(self, recipe, identity):
         self.status("unfinished", pid=os.getpid())
-        write_json(self.folder / "recipe.json", {"recipe": asdict(recipe), **identity})
         write_json(self.folder / "environment.json", environment(recipe.device))
+        write_json(self.folder / "recipe.json", {"recipe": asdict(recipe), **identity})  # last: a folder that has it is a run
 
     @property
     def name(self): return self.folder.name
@@ -160,13 +165,20 @@ def find_finished(out, identity):
 
 
 def claim(out, base, fixed):
-    "A folder that nobody else has: mkdir either makes it or fails"
+    "A Run that nobody else has, with its folder: new, or one whose owner was killed before it became a run"
     for n in range(1, 10_000):
-        folder = out / (base if n == 1 else f"{base}-{n}")
-        try: folder.mkdir(); return folder
-        except FileExistsError:
-            if fixed: raise UserError(f"--name {base}: {folder} is there already; choose another name") from None
+        run = Run(out / (base if n == 1 else f"{base}-{n}"))
+        if not run.folder.exists() or is_begun(run.folder):
+            run.folder.mkdir(exist_ok=True)
+            if run.hold() and is_begun(run.folder): run.tidy(); return run
+            run.release()
+        if fixed: raise UserError(f"--name {base}: {run.folder} is there already; choose another name")
     raise UserError(f"{out} has 10,000 runs called {base}: choose another --out")
+
+
+def is_begun(folder):
+    "Nothing but what comes before recipe.json is in it"
+    return folder.is_dir() and all(p.name in (".lock", "status.json", "environment.json") or p.suffix == ".tmp" for p in folder.iterdir())
 
 
 def environment(device):

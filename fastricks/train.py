@@ -107,6 +107,7 @@ def begin(recipe, say, job_type, group, bar, resume):
     import torch
 
     from . import resume as again
+    if resume: stop.asked.how = "the same command goes on"  # until there is more to say
     asked, recipe = recipe, settle_machine(recipe)
     if asked.compile and not recipe.compile: say(cannot_compile(recipe.device))
     if recipe.wandb: tracking.resolve_mode(recipe.wandb)

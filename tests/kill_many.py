@@ -4,6 +4,7 @@ Each run is killed one to three times at random instants and then gone on with u
 an undisturbed run's. Exit code 1 if anything differs.
 """
 import argparse
+import os
 import sys
 import tempfile
 from collections import Counter
@@ -13,7 +14,7 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 import conftest  # noqa: F401  one thread, no network
 import torch
-from kills import COMBOS, draws, signal_trial, trial, undisturbed, undisturbed_grid
+from kills import COMBOS, draws, pair, signal_trial, trial, undisturbed, undisturbed_grid
 
 torch.set_num_threads(1)
 
@@ -24,30 +25,37 @@ def references(names, folder):
     return {c: make(c) for c in names}
 
 
-def many(n, folder, refs, seed=0, signals=False):
+TRIALS = {"kills": trial, "signals": signal_trial, "pairs": pair}
+
+
+def many(what, n, folder, refs, seed=0):
     "Until `n` processes were killed (stopped): (phases counted, differences)"
     draw, phases, wrong = draws(seed), Counter(), []
-    for combo in cycle(refs):
-        if (left := n - sum(phases.values())) <= 0: return phases, wrong
+    for combo in cycle(refs) if n else ():
+        if (left := n - sum(phases.values())) <= 0: break
         want, seconds = refs[combo]
-        found, odd = (signal_trial if signals else trial)(combo, folder / "runs", want, seconds, draw, min(3, left))
+        found, odd = TRIALS[what](combo, folder / "runs", want, seconds, draw, min(3, left))
         phases.update(found)
         wrong += odd
         print(f"{sum(phases.values()):4}  {combo}: {', '.join(found) or 'ended before'}{'  DIFFERS ' + str(odd)[:2000] if odd else ''}", flush=True)
+    return phases, wrong
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--kills", type=int, default=200)
     p.add_argument("--signals", type=int, default=0)
+    p.add_argument("--pairs", type=int, default=0, help="killed runs that two processes go on with at once")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--only", action="append", choices=[*COMBOS, "ablation"])
     a, bad = p.parse_args(), 0
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
+        os.environ["FASTRICKS_CACHE"] = str(folder / "cache")
         refs = references(a.only or [*COMBOS, "ablation"], folder)
-        for what, n in (("kills", a.kills), ("signals", a.signals)):
-            phases, wrong = many(n, folder, refs, a.seed, what == "signals")
+        for what in TRIALS:
+            single = {c: r for c, r in refs.items() if what != "pairs" or len(r[0]) == 1}
+            phases, wrong = many(what, getattr(a, what), folder, single, a.seed)
             bad += len(wrong)
             print(f"\n{sum(phases.values())} {what}, {len(wrong)} differences")
             for where, k in phases.most_common(): print(f"{k:5}  {where}", flush=True)

@@ -15,6 +15,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+from PIL import Image
 from small import TINY, recipe_of
 
 import fastricks.advise
@@ -25,6 +26,7 @@ from fastricks import ablate, cells, checkpoint, runs, stop
 from fastricks.callbacks.checkpoint import Checkpoint
 from fastricks.train import silent, train
 
+PHOTOS = "photos"  # becomes a folder of them
 FAST = dict(checkpoint_every="0s", epochs=3, batch_size=24)
 COMBOS = {
     "step": ([], {}),
@@ -40,6 +42,8 @@ COMBOS = {
     "amp": (["amp:dtype=bf16"], {"size": 32, "resize": 32, "per_class": 4}),
     "amp, mixup, accumulate": (["amp:dtype=bf16+mixup:partner=previous+accumulate"], {"size": 32, "resize": 32, "per_class": 4, "batch_size": 8}),
     "teacher": (["distill:teacher=test_resnet+cosine"], {"seed": 1, "batch_size": 12}),
+    "stored teacher": (["distill:teacher=test_resnet,store=true"], {"seed": 1, "batch_size": 12}),
+    "photos": (["mixup"], {"data": PHOTOS, "pretrained": False, "valid": .2, "keep": "best"}),
     "workers": (["mixup:partner=previous"], {"pipeline": "reference", "workers": 2}),
     "reference": (["cosine"], {"pipeline": "reference"}),
     "now and then": (["mixup:partner=previous"], {"checkpoint_every": "1s", "keep": "best"}),
@@ -50,7 +54,18 @@ GRID = dict(texts=["mixup:partner=previous", "distill:teacher=test_resnet"], giv
 
 def recipe(combo, out):
     selection, given = COMBOS[combo]
+    if given.get("data") == PHOTOS: given = given | {"data": str(photos(Path(out).parent / PHOTOS))}
     return recipe_of(*selection, **{**FAST, **given, "out": str(out)})
+
+
+def photos(folder, n=24):
+    "Small pictures of three classes"
+    if folder.exists(): return folder
+    draw = random.Random(5)
+    for c in "abc":
+        (folder / c).mkdir(parents=True)
+        for i in range(n): Image.frombytes("RGB", (20, 18), draw.randbytes(20 * 18 * 3)).save(folder / c / f"{i}.png")
+    return folder
 
 
 # -- what the killed process runs
@@ -228,6 +243,17 @@ def trial(combo, out, want, seconds, draw, most=3):
             code = wait(child(f, *args, log=out / "log"))
             if code: return phases, [f"exit code {code}: {(out / 'log').read_text()[-2000:]}"]
         return phases, compare(result(out), want) + [f"done again: {r}" for r in repeated(out)]
+
+
+def pair(combo, out, want, seconds, draw, most=1):
+    "Kill a run, then go on with it in two processes at once: both end, and whatever runs there are then are right"
+    with fresh(out):
+        phases = [kill_once(body, (combo, out, True), out, draw.uniform(seconds / 3, seconds))[1]]
+        pids = [child(body, combo, out, True, log=out / "log") for _ in range(2)]
+        codes = [wait(p) for p in pids]
+        if any(codes): return phases, [f"of two at once one failed: {(out / 'log').read_text()[-2000:]}"]
+        (_, one), = want.items()
+        return phases, [d for f, r in result(out).items() for d in compare({f: r}, {f: one})] or ([] if done(out) else ["not all finished"])
 
 
 def done(out): return all(runs.read_json(f / "status.json")["status"] == "finished" for f in run_folders(out)) and run_folders(out)
