@@ -50,14 +50,14 @@ class Guard(Callback):
         fused = getattr(self.torch_opt, "_step_supports_amp_scaling", False)
         self.late = fused and device.type != "cpu" if self.lazy is None else self.lazy
         self.flags, self.found = torch.zeros(self.every, device=device), torch.zeros((), device=device)
-        self.pending, self.looked, self.own = [], 0, False
+        self.pending, self.own = [], False
 
     def before_train(self):
         "BatchNorm's averages before the first step, to go back to; one tensor, as they are many and small"
         own = self.learn.model.state_dict()
         self.averages = [b for n, b in self.learn.model.named_buffers() if n in own and b.is_floating_point()]
         self.good, self.first = self.gathered(), None
-        self.parts = self.good.split([b.numel() for b in self.averages]) if self.averages else []
+        self.parts = [o.view(b.shape) for o, b in zip(self.good.split([b.numel() for b in self.averages]), self.averages, strict=True)]
         self.zero = torch.zeros((), device=self.found.device)
         self.before = self.skipped
 
@@ -82,7 +82,7 @@ class Guard(Callback):
         bad = bad | ~now.isfinite().all()
         if self.late or bad:
             torch.where(bad, self.good, now, out=self.good)
-            for b, old in zip(self.averages, self.parts, strict=True): b.copy_(old.view_as(b))
+            if self.averages: torch._foreach_copy_(self.averages, self.parts)
         else: self.good.copy_(now)
         self.found.copy_(bad)
         if self.late: self.torch_opt.found_inf, self.torch_opt.grad_scale = self.found, None
