@@ -220,7 +220,7 @@ def picture(run, tell, name, draw):
 
 def start_wandb(recipe, source, run, job_type, group=None):
     return tracking.start(tracking.resolve_mode(recipe.wandb), run.folder, run.name, None, group or runs.base_name(recipe, source.name),
-                          runs.trick_words(recipe), runs.tricks_config(recipe), job_type)
+                          runs.trick_words(recipe), runs.tricks_config(recipe), job_type, go_on=tracking.last_id(run.folder))
 
 
 def wandb_callbacks(wb):
