@@ -265,3 +265,26 @@ def test_final_weights_that_are_not_finite_are_not_saved(tmp_path, monkeypatch, 
     monkeypatch.setattr(L, "fit", spoil)
     assert "not finite" in fails(capsys, "train", *ARGS, "--out", tmp_path, "--name", "a")
     assert not (tmp_path / "a" / "model.safetensors").exists() and read(tmp_path / "a", "status.json")["status"] == "failed"
+
+
+@pytest.mark.parametrize("at", [(0, 1), (1, 0), (1, 2)])
+def test_a_resumed_training_has_left_out_the_same(tmp_path, monkeypatch, at):
+    "Stopped at or after a step that is left out: weights, counts and history of the undisturbed training"
+    from small import recipe_of
+    from test_resume import EACH, resumed, stopped
+
+    import fastricks.learner as L
+    old = L.make_learner
+    spoil = Spoil("image", [(0, 1), (1, 0), (1, 1)])
+    monkeypatch.setattr(L, "make_learner", lambda dls, parts, recipe, cbs=(): old(dls, parts, recipe, [*cbs, spoil]))
+    folder = stopped(tmp_path / "a", monkeypatch, at=at)
+    assert read(folder, "status.json")["status"] == "interrupted"
+    resumed(folder)
+    whole = train(recipe_of(**EACH, out=str(tmp_path / "b")), lambda _: None).folder
+    assert (folder / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+    assert read(folder, "metrics.json")["skipped_steps"] == read(whole, "metrics.json")["skipped_steps"] == 3
+
+    def rows(f): return [[c for i, c in enumerate(line.split(",")) if i not in (5, 6)] for line in (f / "history.csv").read_text().splitlines()]
+    assert rows(folder) == rows(whole)
+    told = [line for line in (folder / "log.txt").read_text().splitlines() if "left out in this epoch" in line]
+    assert told == [line for line in (whole / "log.txt").read_text().splitlines() if "left out in this epoch" in line]
