@@ -24,8 +24,8 @@ class Guard(Callback):
     """Leaves out each step whose loss or gradient is not finite, or so large that its square is not: weights, optimizer state and
     BatchNorm's averages stay as they were before it. `most` of them in a row raise UserError.
 
-    On a CPU it asks before each step. Elsewhere the optimizer's own kernel is told on the device (`found_inf`, which torch's fused
-    optimizers have) and Python looks every `every` steps and where an epoch ends, so that nothing waits; other optimizers are asked for.
+    Nothing waits for it: torch's fused optimizers are told on the device (`found_inf`), and Python looks every `every` steps and where an
+    epoch ends. For other optimizers it asks before each step.
     `skipped` counts them; `rescaled` the steps that fp16's loss scaling left out in search of its scale, which are no errors.
     """
     order, run_valid = MixedPrecision.order + 5, False  # before_step: after accumulation's and loss scaling's
@@ -48,7 +48,7 @@ class Guard(Callback):
         if not self.run: return
         self.torch_opt, device = getattr(self.opt, "opt", None), next(self.learn.model.parameters()).device
         fused = getattr(self.torch_opt, "_step_supports_amp_scaling", False)
-        self.late = fused and device.type != "cpu" if self.lazy is None else self.lazy
+        self.late = fused and device.type in ("cpu", "cuda") if self.lazy is None else self.lazy
         self.flags, self.found = torch.zeros(self.every, device=device), torch.zeros((), device=device)
         self.pending, self.own = [], False
 
