@@ -150,7 +150,7 @@ def test_a_healthy_training_has_the_same_bits_with_and_without(trick, lazy, teac
         fit(learn, parts)
         bare, parts = learner(*selection, opt=opt)
         bare.remove_cbs(bare.guard)
-        assert same(weights(learn), weights(fit(bare, parts))) and learn.guard.skipped == 0 and learn.guard.steps in (10, 6)
+        assert same(weights(learn), weights(fit(bare, parts))) and learn.guard.skipped == 0 and learn.guard.n_steps in (10, 6)
 
 
 @pytest.mark.parametrize("lazy", [None, False])
@@ -185,7 +185,7 @@ def test_nothing_waits_for_it(monkeypatch):
         learn, parts = learner(epochs=1, batch_size=bs)
         asked.clear()
         fit(learn, parts)
-        return len(asked), learn.guard.steps
+        return len(asked), learn.guard.n_steps
     (a, n), (b, m) = waits(16), waits(8)
     assert (n, m) == (5, 9) and a == b
 

@@ -32,15 +32,15 @@ class Guard(Callback):
 
     def __init__(self, most=10, every=50, lazy=None):
         self.most, self.every, self.lazy = most, every, lazy
-        self.skipped = self.streak = self.rescaled = self.steps = self.before = 0
+        self.skipped = self.streak = self.rescaled = self.n_steps = self.before = 0
         self.last_bad = None
 
     def kept(self):
         self.look()
-        return {"counts": [self.skipped, self.streak, self.rescaled, self.steps, self.before], "last_bad": self.last_bad and asdict(self.last_bad)}
+        return {"counts": [self.skipped, self.streak, self.rescaled, self.n_steps, self.before], "last_bad": self.last_bad and asdict(self.last_bad)}
 
     def put_back(self, state):
-        self.skipped, self.streak, self.rescaled, self.steps, self.before = state["counts"]
+        self.skipped, self.streak, self.rescaled, self.n_steps, self.before = state["counts"]
         self.last_bad = state["last_bad"] and Step(**state["last_bad"])
 
     def before_fit(self):
@@ -93,8 +93,8 @@ class Guard(Callback):
 
     def here(self):
         n = self.learn.iter - self.first + 1
-        self.steps += 1
-        return Step(self.learn.epoch + 1, self.steps, self.opt.hypers[-1]["lr"], self.learn.iter - n + 1, self.learn.iter)
+        self.n_steps += 1
+        return Step(self.learn.epoch + 1, self.n_steps, self.opt.hypers[-1]["lr"], self.learn.iter - n + 1, self.learn.iter)
 
     def after_cancel_step(self):
         "Loss scaling left the step out: an error only where the loss itself is not finite, or the scale is spent"
@@ -135,7 +135,7 @@ class Guard(Callback):
     def after_fit(self):
         if not self.run: return
         self.let_go()
-        if self.steps and self.skipped == self.steps: raise UserError(f"every step had a loss or gradient that is not finite, the last one "
+        if self.n_steps and self.skipped == self.n_steps: raise UserError(f"every step had a loss or gradient that is not finite, the last one "
                                                                       f"{place(self.last_bad)}: nothing was trained; try a lower --lr")
 
     def let_go(self):
