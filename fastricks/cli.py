@@ -11,7 +11,7 @@ from .cli_ablate import ablate_command
 from .cli_compare import compare_command
 from .cli_options import Debug, RecipeName, Tricks, quiet, with_recipe
 from .cli_show import show
-from .errors import UserError, nearest
+from .errors import UserError, nearest, visible
 from .grid import parse_seeds
 from .recipe import flag_of, options, resolve
 
@@ -93,7 +93,7 @@ app.add_typer(show, name="show")
 
 
 def fail(text, code=2):
-    print(f"error: {text}", file=sys.stderr)
+    print(f"error: {visible(text)}", file=sys.stderr)
     return code
 
 

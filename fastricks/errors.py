@@ -27,3 +27,8 @@ def shorten(name, n=24):
     "A name in one line of at most `n` letters"
     name = " ".join(str(name).split())
     return name if len(name) <= n else name[:n - 1] + "…"
+
+
+def visible(text):
+    "One line in which nothing moves a terminal's cursor or hides: control characters, as names of files can have them, are written out"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))

@@ -7,11 +7,10 @@ from .tensors import plain
 
 
 def predict(learn, dl):
-    "(logits [n, K] float32, labels [n]) on the CPU, in the order of `dl`"
-    with learn.removed_cbs(learn._grab_cbs(MixedPrecision)): logits, labels = learn.get_preds(dl=dl, act=plain)
+    "(logits [n, K] float32, labels [n]) on the CPU, in the order of `dl`, which must not shuffle"
+    with learn.removed_cbs(learn._grab_cbs(MixedPrecision)):
+        logits, labels = learn.get_preds(dl=dl, act=plain, reorder=False)  # it reorders by place, which a lost image shifts
     return plain(logits).float(), plain(labels).long()
-
-
 
 
 def ranks(logits, labels):

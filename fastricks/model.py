@@ -2,13 +2,13 @@
 import json
 import urllib.error
 import urllib.request
-from hashlib import sha256
+from hashlib import file_digest
 from pathlib import Path
 
 import timm
 import torch
 from safetensors import SafetensorError, safe_open
-from timm.models import get_arch_pretrained_cfgs, is_model, split_model_name_tag
+from timm.models import clean_state_dict, get_arch_pretrained_cfgs, is_model, split_model_name_tag
 from torch import nn
 
 from .errors import UserError, nearest, plural
@@ -37,10 +37,20 @@ def stats(recipe):
 
 
 def read_meta(file):
-    "What a run wrote about its weights: arch, classes, size, mean, std; {} for weights from elsewhere"
+    "What a run wrote about its weights: arch, classes, size, mean, std; {} for weights from elsewhere. What is no such fact is left out"
     with open_weights(file) as f: text = (f.metadata() or {}).get("fastricks", "{}")
-    try: return dict(json.loads(text))
-    except ValueError: return {}
+    try: meta = json.loads(text)
+    except (ValueError, RecursionError): return {}
+    return {k: v for k, v in meta.items() if META.get(k, is_size)(v)} if isinstance(meta, dict) else {}
+
+
+def is_word(x): return isinstance(x, str) and len(x) < 200
+def is_words(x): return isinstance(x, list) and all(map(is_word, x))
+def is_size(x): return isinstance(x, int) and 0 < x < 1e5
+def are_levels(x): return isinstance(x, list) and len(x) == 3 and all(isinstance(o, int | float) and 0 < o < 1e3 for o in x)
+
+
+META = {"arch": is_word, "classes": is_words, "mean": are_levels, "std": are_levels}
 
 
 def open_weights(file):
@@ -51,12 +61,13 @@ def open_weights(file):
         raise UserError(f"--weights {file} is a pickle, which can run code when it is loaded: convert it where you trust it, with "
                         "safetensors.torch.save_file(torch.load(file, weights_only=True), 'weights.safetensors')")
     try: return safe_open(str(path), "pt")
-    except (SafetensorError, OSError) as e: raise UserError(f"--weights {file} is not a safetensors file ({e})") from None
+    except (SafetensorError, OSError, RuntimeError, ValueError) as e:
+        raise UserError(f"--weights {file} is not a safetensors file ({first_line(e)})") from None
 
 
 def file_hash(file):
     "SHA-256 of a file, by which weights enter a run's identity"
-    with open(file, "rb") as f: return sha256(f.read()).hexdigest()
+    with open(file, "rb") as f: return file_digest(f, "sha256").hexdigest()
 
 
 def build(arch, classes, seed=0, weights=None, kwargs=None):
@@ -86,15 +97,35 @@ def plain_init(model):
 
 
 def load(arch, classes, file, kwargs=None):
-    "timm's own loading from a local file: a classifier of another size is made anew, all else must fit"
-    with open_weights(file) as f: shapes = {k: tuple(f.get_slice(k).get_shape()) for k in f.keys()}  # noqa: SIM118
+    "timm's own fitting of a file's tensors: a classifier of another size is made anew, all else must fit"
+    state, own = read_state(arch, classes, file, kwargs)
+    shapes = {k: tuple(v.shape) for k, v in state.items()}
     head = as_tuple(arch_cfg(arch).classifier)
-    rows = next((shapes[f"{h}.weight"][0] for h in head if f"{h}.weight" in shapes), 0)
-    overlay = dict(file=str(file), num_classes=rows or -1)  # another number: timm leaves the classifier out
+    rows = next((shapes[f"{h}.weight"][0] for h in head if shapes.get(f"{h}.weight")), 0)
+    overlay = dict(state_dict=clean_state_dict(state), num_classes=rows or -1)  # another number: timm leaves the classifier out
     try: model = make(arch, classes, kwargs, pretrained=True, pretrained_cfg_overlay=overlay)
-    except UserError: raise UserError(misfit(arch, classes, file, shapes, kwargs)) from None
-    if missing(model, shapes, head): raise UserError(misfit(arch, classes, file, shapes, kwargs))
+    except Exception: raise UserError(misfit(arch, file, shapes, own)) from None  # each architecture has its own way to choke
+    if missing(model, shapes, head): raise UserError(misfit(arch, file, shapes, own))
+    model.pretrained_cfg.pop("state_dict", None)
     return model, load_lines(model, head, rows, classes, shapes, file)
+
+
+def read_state(arch, classes, file, kwargs):
+    "(tensors of a safetensors file, the architecture's own): finite numbers, and not vastly more of them than are needed"
+    with seeded(0): own = make(arch, classes, kwargs).state_dict()
+    most = 4 * sum(v.nbytes for v in own.values()) + SPARE
+    with open_weights(file) as f:
+        if (size := Path(file).stat().st_size) > most: raise UserError(f"--weights {file} has {size:,} bytes, far more than {arch} needs")
+        state = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118
+    for k, v in state.items():
+        if k in own and own[k].is_floating_point() and v.dtype not in FLOATS:
+            raise UserError(f"--weights {file} has {k} as {str(v.dtype).removeprefix('torch.')}: give float32, float16 or bfloat16")
+        if v.dtype in FLOATS and not v.isfinite().all(): raise UserError(f"--weights {file}: {k} has numbers that are not finite")
+    return state, own
+
+
+SPARE = 1 << 28  # bytes of other tensors that a file may bring along
+FLOATS = torch.float32, torch.float16, torch.bfloat16, torch.float64
 
 
 def missing(model, shapes, head):
@@ -117,9 +148,8 @@ def load_lines(model, head, rows, classes, shapes, file):
     return lines
 
 
-def misfit(arch, classes, file, shapes, kwargs):
+def misfit(arch, file, shapes, own):
     "Why a file does not fit: how many tensors, and the first"
-    own = make(arch, classes, kwargs).state_dict()
     missing = [k for k in own if k not in shapes]
     wrong = [k for k in own if k in shapes and tuple(own[k].shape) != shapes[k]]
     first = (f"{wrong[0]} is {shapes[wrong[0]]}, not {tuple(own[wrong[0]].shape)}" if wrong

@@ -10,7 +10,7 @@ ORDER, ITEM, STEP, INIT = 1, 2, 3, 4   # what a draw is for: the first number, s
 
 def key_of(name):
     "The key of an image: 64 bits of the hash of its name"
-    return int.from_bytes(blake2b(str(name).encode(), digest_size=8).digest(), "little")
+    return int.from_bytes(blake2b(str(name).encode(errors="surrogatepass"), digest_size=8).digest(), "little")
 
 
 def splitmix(z):

@@ -1,13 +1,15 @@
 """The run folder: what was trained, how, and what came out. Reports need nothing else."""
 import csv
+import errno
 import io
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,18 +20,46 @@ try:
     import fcntl
 except ImportError: fcntl = None  # Windows: two processes on one run are not told apart
 
+FULL = errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG
+
+
+@contextmanager
+def writing(path):
+    "A file that can't be written is one sentence"
+    try: yield
+    except OSError as e:
+        remedy = "; make room there, or choose another place" if e.errno in FULL else ""
+        raise UserError(f"{path} can't be written ({e.strerror or e}){remedy}") from e
+
 
 def write(path, data):
     "Write a file whole or not at all: a temporary file beside it, then a rename. `data`: text, bytes, or a list of parts"
     path = Path(path)
     tmp = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(tmp, "wb") as f:
-            for part in data if isinstance(data, list) else [data]: f.write(part.encode() if isinstance(part, str) else part)
-            f.flush(); os.fsync(f.fileno())
-        os.replace(tmp, path)
-        sync_folder(path.parent)
-    finally: tmp.unlink(missing_ok=True)
+    with writing(path):
+        try:
+            with open(tmp, "wb") as f:
+                for part in data if isinstance(data, list) else [data]: f.write(encoded(part) if isinstance(part, str) else part)
+                f.flush(); os.fsync(f.fileno())
+            os.replace(tmp, path)
+            sync_folder(path.parent)
+        finally: tmp.unlink(missing_ok=True)
+
+
+def append(path, text):
+    "Add text to a file, all of it or nothing"
+    data = encoded(text)
+    with writing(path):
+        f = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        try:
+            end = os.fstat(f).st_size
+            if os.write(f, data) == len(data): return
+            os.ftruncate(f, end)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        finally: os.close(f)
+
+
+def encoded(text): return text.encode(errors="backslashreplace")  # a path may hold bytes that are no text
 
 
 def sync_folder(folder):
@@ -78,7 +108,8 @@ class Run:
             run = cls(claim(out, base, fixed=bool(recipe.name)))
         except OSError as e: raise UserError(f"--out {out}: can't make a run folder there ({e.strerror})") from None
         run.hold()
-        run.start(recipe, identity)
+        try: run.start(recipe, identity)
+        except BaseException: run.release(); shutil.rmtree(run.folder, ignore_errors=True); raise
         return run
 
     def hold(self):
@@ -112,8 +143,7 @@ class Run:
         self.finished = True
         for file in [*self.folder.glob("checkpoint-*.safetensors"), self.folder / ".lock"]: file.unlink(missing_ok=True)
 
-    def log(self, line):
-        with open(self.folder / "log.txt", "a") as f: f.write(line.rstrip() + "\n")
+    def log(self, line): append(self.folder / "log.txt", line.rstrip() + "\n")
 
 
 def find_runs(out):

@@ -1,4 +1,5 @@
 """Where distillation's teacher comes from: a run, a file of weights, or an architecture that is trained once and found again."""
+import os
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -30,7 +31,7 @@ def find_teacher(trick, recipe, source, say, may_train=True, dry=False):
     if kind == "arch" and dry: return trick.teacher, {"identity": teacher_identity(teacher_recipe(trick, recipe), source)}
     if kind == "arch": return trick.teacher, check_classes(trained(trick, recipe, source, say, may_train), source)
     from .model import file_hash, open_weights
-    path = Path(trick.teacher).resolve()
+    path = Path(os.path.realpath(trick.teacher))  # resolve() raises for a link in a circle
     file = path / "model.safetensors" if kind == "run" else path
     if not file.is_file():
         raise UserError(f"distill:teacher={trick.teacher} has no weights: " + (
@@ -41,8 +42,9 @@ def find_teacher(trick, recipe, source, say, may_train=True, dry=False):
 
 def facts_of(file, ident, student_arch):
     "What the weights say of themselves; those that say nothing must be of the student's architecture"
-    from .model import read_meta
+    from .model import check_arch, read_meta
     meta = read_meta(file)
+    if "arch" in meta: check_arch(meta["arch"])  # of a file that came from anywhere: never a name that timm would download
     return {"file": str(file), "identity": ident, "arch": meta.get("arch", student_arch), "classes": meta.get("classes"),
             "mean": meta.get("mean"), "std": meta.get("std")}
 

@@ -1,9 +1,12 @@
 """Weights & Biases: a run online, offline or not at all. Whatever fails here, the training goes on."""
+import atexit
 import configparser
+import logging
 import netrc
 import os
 import shlex
 import sys
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from urllib.parse import urlsplit
@@ -36,6 +39,14 @@ def attempt(otherwise, f, *args, **kwargs):
     "`f(...)`, or one line on stderr and None"
     try: return f(*args, **kwargs)
     except Exception as e: say(f"W&B: {one_line(e)}; {otherwise}")
+
+
+def within(seconds, f, *args, **kwargs):
+    "Whether `f(...)` ends in `seconds`; if not, it is left behind in its thread"
+    t = Thread(target=f, args=args, kwargs=kwargs, daemon=True)
+    t.start()
+    t.join(seconds)
+    return not t.is_alive()
 
 
 def setting(key):
@@ -83,9 +94,10 @@ def init(mode, timeout, tags, config, **kwargs):
     # The environment is the only switch for both: by default even an offline run reports to W&B's telemetry server.
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     os.environ.setdefault("WANDB_SILENT", "true")
+    logging.raiseExceptions = False  # where its debug.log can't be written, no traceback for each line of it
     import wandb
     settings = wandb.Settings(**PRIVATE, silent=True, quiet=True, use_dot_wandb=False, reinit="create_new",
-                              init_timeout=timeout, finish_timeout=8, finish_timeout_raises=True)
+                              init_timeout=timeout, finish_timeout=7, finish_timeout_raises=True)
     tags = list(dict.fromkeys(cut(t, 64) for t in tags or () if t)) or None
     run = wandb.init(mode=mode, tags=tags, config=config, settings=settings, **kwargs)
     run.define_metric("train/*", step_metric="step")
@@ -127,7 +139,9 @@ def define_best(run, row):
         run.define_metric(f"epoch/{key}", step_metric="epoch", summary=f"{best(key)},last")
 
 
-def write_summary(run, summary): run.summary.update(summary)
+def write_summary(run, summary):
+    run.summary.update(summary)
+    return True
 
 
 def log_picture(run, name, path):
@@ -136,19 +150,29 @@ def log_picture(run, name, path):
 
 
 def close(run, exit_code):
-    folder = Path(run.dir).parent
-    attempt(f"`{sync_line(folder)}` sends the rest", run.finish, exit_code=exit_code)
+    run.finish(exit_code=exit_code)
+    return True
 
 
-def finish(run, summary=None, pictures=None, exit_code=0, timeout=10):
+def finish(run, summary=None, pictures=None, exit_code=0, timeout=8):
     "Write the summary and the pictures (name -> path) and close the run, in `timeout` seconds at most"
     if run is None: return
-    attempt("no summary", write_summary, run, summary or {})
-    for name, path in (pictures or {}).items(): attempt(f"no picture {name}", log_picture, run, name, path)
-    closing = Thread(target=attempt, args=("not closed", close, run, exit_code), daemon=True)
-    closing.start()
-    closing.join(timeout)
-    if closing.is_alive(): say(f"W&B: not closed after {timeout} s; going on without it")
+    done = []
+
+    def work():
+        there = attempt("no summary", write_summary, run, summary or {})
+        for name, path in (pictures or {}).items() if there else (): attempt(f"no picture {name}", log_picture, run, name, path)
+        done.append(attempt(f"`{sync_line(Path(run.dir).parent)}` sends the rest", close, run, exit_code))
+
+    if not within(timeout, attempt, "not closed", work): say(f"W&B: not closed after {timeout:g} s; going on without it")
+    if not any(done): atexit.register(abandon)  # before W&B's own hook, which waits without end
+
+
+def abandon():
+    "End W&B's service process, and what waits for it"
+    import wandb
+    with suppress(Exception): wandb.setup()._connection._proc._process.kill()  # private: it has no call that does not wait
+    with suppress(Exception, SystemExit): wandb.teardown(1)
 
 
 def sync_line(*paths): return shlex.join(["wandb", "sync", *map(str, paths)])

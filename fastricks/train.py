@@ -3,12 +3,13 @@ import json
 import os
 import shlex
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
 from . import runs, stop, tracking
-from .errors import UserError, plural
+from .errors import UserError, plural, visible
 from .recipe import NUMERICS, identity
 
 PICTURES = "batch", "targets", "lr"  # of a run folder
@@ -46,22 +47,25 @@ def absolute(text): return str(Path(text).resolve()) if Path(text).exists() else
 def open_data(recipe, check=True, say=print):
     "The recipe's Source; with `check`, unreadable images are found and left out first, and the fast pipeline's pixels looked up"
     from .data.open import open_source
-    source = open_source(recipe.data, recipe.classes, recipe.per_class, recipe.valid)
+    def reopen(bad=None): return open_source(recipe.data, recipe.classes, recipe.per_class, recipe.valid, bad)
+    source = reopen()
     if recipe.keep == "best" or recipe.patience: needs_valid(source)
-    if check: source = checked(source, recipe, say)
-    for line in source.notes: say(line)
+    if check: source = checked(source, reopen, recipe, say)
+    for line in source.notes: say(visible(line))
     return source
 
 
-def checked(source, recipe, say):
+def checked(source, reopen, recipe, say):
     "`source` without unreadable images, by decoding every new one: into the cache of pixels where the pipeline has one"
-    from .data.scan import drop_unreadable, without
-    if recipe.pipeline == "reference": return drop_unreadable(source, recipe.max_bad, recipe.threads)
+    from .data.scan import drop_unreadable, settled
+    if recipe.pipeline == "reference": return drop_unreadable(source, recipe.max_bad, recipe.threads, reopen=reopen)
     from .data.store import open_pixels
-    pixels, bad = open_pixels(source.items, recipe.resize, recipe.threads, say)
-    if bad is None: source = drop_unreadable(source, recipe.max_bad, recipe.threads)
-    elif bad: source = without(source, bad, len(source.items), recipe.max_bad)
-    return replace(source, pixels=pixels)
+    def look(items, say=silent): return open_pixels(items, recipe.resize, recipe.threads, say)
+    pixels, bad = look(source.items, say)
+    if bad is None: out = drop_unreadable(source, recipe.max_bad, recipe.threads, reopen=reopen)
+    else: out = settled(source, lambda items: bad if len(items) == len(source.items) else look(items)[1] or [], recipe.max_bad, reopen)
+    if bad and out is not source: pixels, _ = look(out.items)
+    return replace(out, pixels=pixels)
 
 
 def needs_valid(source):
@@ -124,8 +128,9 @@ def begin(recipe, say, job_type, group, bar, resume):
         elif resume is True and say is not silent: again.say_none(recipe, run.folder, again.to_json(recipe, what), tell)
         return carry_out(recipe, source, parts, dls, run, tell, job_type, group, bar, start.state)
     except BaseException as e:
+        e = readable(e, recipe)
         if run and not run.finished: left_off(run, e)
-        raise
+        raise e
     finally:
         if run: run.release()
 
@@ -133,8 +138,19 @@ def begin(recipe, say, job_type, group, bar, resume):
 def left_off(run, e):
     "The folder says how the run ended, the user how to go on"
     stopped = isinstance(e, KeyboardInterrupt)
-    with stop.held(): run.status("interrupted" if stopped else "failed", reason=f"{type(e).__name__}: {e}".split("\n")[0])
+    with stop.held(), suppress(UserError):  # where the disk is full `unfinished` has to do
+        run.status("interrupted" if stopped else "failed", reason=f"{type(e).__name__}: {e}".split("\n")[0])
     stop.asked.how = f"`fastricks resume {shlex.quote(str(run.folder))}` goes on from here"
+
+
+def readable(e, recipe):
+    "`e`, or what a user can do about it"
+    from .memory import is_out_of_memory, memory_error
+    if isinstance(e, UserError) and "\n\t" in str(e): return UserError(str(e).partition("\n\t")[2])  # fastai says first which callback
+    if not is_out_of_memory(e): return e
+    out = memory_error(recipe)
+    out.__cause__ = e
+    return out
 
 
 def ids(recipe, source, facts):
@@ -164,7 +180,9 @@ def carry_out(recipe, source, parts, dls, run, tell, job_type, group, bar, state
     from .callbacks.screen import Screen
     from .callbacks.seen import Seen
     from .learner import fit, make_learner
+    from .skipped import watch
     for line in [f"{run.folder}", describe(source), *source.notes, *parts.lines]: tell(line)
+    watch(dls.losses, recipe, source, run, tell)
     wb = start_wandb(recipe, source, run, job_type, group)
     screen = Screen(log=run.log, rows=not tell.silent, bar=bar)
     start = time.perf_counter() - (state["seconds"] if state else 0)
@@ -199,7 +217,7 @@ def checkpoints(recipe, run, start, state):
 
 
 def teller(run, say):
-    def tell(line): say(line); run.log(line)
+    def tell(line): say(visible(line)); run.log(visible(line))
     tell.silent = say is silent
     return tell
 
@@ -243,16 +261,15 @@ def finish(recipe, source, learn, run, seconds, tell):
     split = source.eval_split
     start = time.perf_counter()
     logits, labels = predict(learn, learn.dls.test if split == "test" else learn.dls.valid)
-    rows = learn.history.rows
+    rows, left = learn.history.rows, learn.dls.losses.left
     final = {"split": split, **metrics(logits, labels), **valid_too(learn, run, source, split), "epochs": len(rows), "seconds": round(seconds, 2),
              "train_seconds": round(sum(r["seconds"] for r in rows), 2), "eval_seconds": round(time.perf_counter() - start, 2),
              "images_per_s": round(len(rows) * len(source.of("train")) / sum(r["seconds"] for r in rows), 1)}
     final |= {"skipped_steps": learn.guard.skipped} | ({"rescaled_steps": learn.guard.rescaled} if learn.guard.rescaled else {})
     if recipe.compile: final |= {"compile": learn.compiled.on, "compile_seconds": round(learn.compiled.seconds, 2)}
-    runs.write(run.path("predictions.csv"), runs.rows_to_csv(prediction_rows(source.of(split), logits, labels, source.classes)))
+    runs.write(run.path("predictions.csv"), runs.rows_to_csv(prediction_rows(left(source.of(split)), logits, labels, source.classes)))
     save_weights(recipe, source, learn, run)
     picture(run, tell, "lr", lambda: lr_picture(learn, run.name))
-    if source.skipped: runs.write(run.path("skipped.csv"), runs.rows_to_csv([{"image": n, "reason": r} for n, r in source.skipped]))
     runs.write_json(run.path("metrics.json"), final)
     stop.check()
     with stop.held(): run.finish()
@@ -265,7 +282,7 @@ def valid_too(learn, run, source, split):
     items = source.of("valid")
     if split == "valid" or not items: return {}
     logits, labels = predict(learn, learn.dls.valid)
-    runs.write(run.path("predictions-valid.csv"), runs.rows_to_csv(prediction_rows(items, logits, labels, source.classes)))
+    runs.write(run.path("predictions-valid.csv"), runs.rows_to_csv(prediction_rows(learn.dls.losses.left(items), logits, labels, source.classes)))
     return {"valid": metrics(logits, labels)}
 
 

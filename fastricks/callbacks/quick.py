@@ -23,3 +23,6 @@ class Quick(Callback):
 
     def before_batch(self):
         self.learn.xb, self.learn.yb = (tuple(map(plain, o)) for o in (self.learn.xb, self.learn.yb))
+
+    def after_loss(self):  # fastai's losses make fastai's tensors again
+        self.learn.loss_grad, self.learn.loss = plain(self.learn.loss_grad), plain(self.learn.loss)

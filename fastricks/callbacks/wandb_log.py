@@ -2,7 +2,7 @@
 import torch
 from fastai.callback.core import Callback
 
-from ..tracking import define_best, one_line, say
+from ..tracking import define_best, one_line, say, within
 
 
 def detached(parts): return {k: torch.as_tensor(v).detach() for k, v in parts.items()}
@@ -17,6 +17,7 @@ def mean_parts(steps):
 class WandbLog(Callback):
     "Logs the lr and the loss of every step, and every row of `learn.history`, to a W&B `run`"
     order, run_valid = 58, False  # after the history
+    patience = 10
     every = 50  # steps between flushes: the device is waited for once, not fifty times
     tracker, _stateattrs = None, ("tracker",)  # a run does not go into an exported learner
 
@@ -65,9 +66,16 @@ class WandbLog(Callback):
         if pending: self.safely(self.log_steps, pending)
 
     def safely(self, log, what):
+        "`log(what)`, for the last time if it fails or takes `patience` seconds"
         if self.tracker is None: return
+        if not within(self.patience, self.give_up_if_it_fails, log, what): self.give_up(f"no answer for {self.patience} s")
+
+    def give_up_if_it_fails(self, log, what):
         try: log(what)
-        except Exception as e: self.tracker = say(f"W&B: {one_line(e)}; no longer logging to it")
+        except Exception as e: self.give_up(one_line(e))
+
+    def give_up(self, why):
+        if self.tracker is not None: self.tracker = say(f"W&B: {why}; no longer logging to it")
 
     def log_steps(self, pending):
         means = iter(torch.stack(list(mean_parts(pending.values()))).tolist())

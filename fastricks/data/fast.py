@@ -10,6 +10,7 @@ from fastai.vision.augment import FlipItem
 from torch.utils.data import get_worker_info
 
 from .ahead import ahead
+from .image import Unreadable
 from .loader import CenterCrop, KeyedDL, TrainCrop
 from .resident import Resident, fits
 from .scan import cores
@@ -59,12 +60,12 @@ class FastDL(KeyedDL):
         if not all(isinstance(o, IMAGES) for o in self.images): return "images that are neither files nor arrays"
         if len(getattr(self.dataset, "tls", ())) > 2: return "more than an image and a label an item"
 
-    def create_batches(self, samps):
+    def make(self, chunks):
         view = self.view
         if why := self.why_plain(view):
             if not FastDL.said: FastDL.said = print(f"pipeline: plain path, as there are {why}") or True
-            yield from super().create_batches(samps)
-        else: yield from ahead(lambda b: self.batch_of(b, view), self.chunkify(samps), self.threads)
+            return super().make(chunks)
+        return ahead(lambda b: self.parcel_of(b, view), chunks, self.threads)
 
     @property
     def threads(self):
@@ -73,14 +74,24 @@ class FastDL(KeyedDL):
         on_cpu = self.device is None or self.device.type == "cpu"
         return 1 if on_cpu and self.pixels is not None and self.pixels.kept else min(8, cores())
 
-    def batch_of(self, idxs, view):
-        "(uint8 images [n, 3, size, size], labels [n]) of the images at `idxs`"
+    def parcel_of(self, chunk, view):
+        "(batch, lost) of the images at the places `chunk`"
+        if self.resident is not None: return self.batch_of(chunk, view), []
+        there, lost = [], []
+        for i in self.present(chunk):
+            try: there.append((i, self.canonical(self.images[i])))
+            except Unreadable as e: lost.append((i, str(e)))
+        if not there: return None, lost
+        idxs, xs = zip(*self.enough(there, chunk), strict=True)
+        return self.batch_of(list(idxs), view, xs), lost
+
+    def batch_of(self, idxs, view, xs=None):
+        "(uint8 images [n, 3, size, size], labels [n]) of the images at `idxs`; `xs`: their pixels where they are read already"
         if self.resident is not None: x = self.on_device(idxs, view)
-        else: x = self.on_host(idxs, view)
+        else: x = self.on_host(idxs, view, xs or [self.canonical(self.images[i]) for i in idxs])
         return (TensorImage(x),) if self.labels is None else (TensorImage(x), TensorCategory(self.labels[idxs]))
 
-    def on_host(self, idxs, view):
-        xs = [self.canonical(self.images[i]) for i in idxs]
+    def on_host(self, idxs, view, xs):
         h, w = (np.array([x.shape[k] for x in xs]) for k in (0, 1))
         boxes, mirrored = view.draw(h, w, self.seed, self.epoch, self.item_keys[idxs])
         out = empty(len(xs), view.size, view.size)

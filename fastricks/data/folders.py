@@ -22,8 +22,14 @@ def entries(folder):
     with os.scandir(folder) as it: return [o for o in it if not o.name.startswith(".")]
 
 
-def subfolders(folder): return sorted(o.name for o in entries(folder) if o.is_dir())
-def loose_images(folder): return [o.name for o in entries(folder) if is_image(o.name) and not o.is_dir()]
+def subfolders(folder): return sorted(o.name for o in entries(folder) if is_folder(o))
+def loose_images(folder): return [o.name for o in entries(folder) if is_image(o.name) and not is_folder(o)]
+
+
+def is_folder(entry):
+    "Of a link what it leads to; one that leads in a circle leads nowhere"
+    try: return entry.is_dir()
+    except OSError: return False
 
 
 def size_of(entry):
@@ -36,7 +42,7 @@ def images_below(folder, name):
     "(name, path, size) of each image below `folder`, which is called `name`; links to folders are not followed"
     for o in entries(folder):
         if o.is_dir(follow_symlinks=False): yield from images_below(o.path, f"{name}/{o.name}")
-        elif is_image(o.name) and not o.is_dir(): yield f"{name}/{o.name}", Path(o.path), size_of(o)
+        elif is_image(o.name) and not is_folder(o): yield f"{name}/{o.name}", Path(o.path), size_of(o)
 
 
 def class_items(root, split, wanted, prefix=""):

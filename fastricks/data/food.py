@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..errors import UserError, nearest
 from .csv_file import require_some
-from .folders import entries, has_splits, size_of
+from .folders import entries, has_splits, is_folder, size_of
 from .source import Item
 
 FOOD_21 = (
@@ -36,7 +36,7 @@ def is_food(root):
 def find_tree(root, depth=2):
     "The official tree that `root` is, or that its only folder is or holds; else None"
     if is_food(root): return root
-    inner = [o for o in entries(root) if o.is_dir() and o.name != "__MACOSX"]
+    inner = [o for o in entries(root) if is_folder(o) and o.name != "__MACOSX"]
     return find_tree(Path(inner[0].path), depth-1) if depth and len(inner) == 1 else None
 
 

@@ -2,8 +2,10 @@
 import os
 import stat
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import cache
 from pathlib import Path
+from threading import RLock
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -14,6 +16,13 @@ TURNS = {2: Turn.FLIP_LEFT_RIGHT, 3: Turn.ROTATE_180, 4: Turn.FLIP_TOP_BOTTOM, 5
 ORIENTATION = 0x0112
 REASONS = {FileNotFoundError: "not there", PermissionError: "permission denied", UnidentifiedImageError: "no image",
            Image.DecompressionBombError: "too many pixels", MemoryError: "too large for the memory"}
+
+# only formats of photos: PIL runs Ghostscript on EPS, and knows others whose readers are as old as they are rare
+FORMATS = "JPEG", "MPO", "PNG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "AVIF", "JPEG2000", "ICO", "TGA", "QOI", "HEIF", "JXL"
+THIN = 100             # times as long as wide: brought to the same shorter side it would fill the memory
+SCANS = 100            # of a progressive JPEG, which has about ten: each is a pass over the whole image, and can take 30 bytes
+BYTES = 1 << 29        # of a file, more than any photo has
+LARGE = 1 << 24        # pixels from which on images are decoded one at a time, as each takes up to 16 bytes a pixel
 
 
 class Unreadable(ValueError):
@@ -43,28 +52,63 @@ def decode(image, small=False):
 
 def from_file(file, small=False):
     if isinstance(file, (str, Path)): require_file(file)
-    with Image.open(file) as im:
-        require_size(im)
-        if small: im.draft(None, (im.width//8, im.height//8))
-        im.load()
-        return upright_rgb(im)
+    with Image.open(file, formats=formats()) as im:
+        require_decent(im)
+        with alone(im.width * im.height):
+            if small: im.draft(None, (im.width//8, im.height//8))
+            im.load()
+            return upright_rgb(im)
+
+
+@cache
+def formats():
+    Image.init()
+    return tuple(o for o in FORMATS if o in Image.OPEN)
+
+
+lock = RLock()
+if hasattr(os, "register_at_fork"): os.register_at_fork(after_in_child=lambda: globals().update(lock=RLock()))  # whoever held it is not there
+
+
+def alone(n):
+    "Memory stays bounded however many threads decode images of so many pixels, or files of so many bytes"
+    return lock if n > LARGE else nullcontext()
 
 
 def require_file(path):
-    "A pipe would be waited for without end"
+    "The bytes of a file that may be opened: a pipe would be waited for without end"
     o = os.stat(path)
     if not stat.S_ISREG(o.st_mode): raise Unreadable("a folder" if stat.S_ISDIR(o.st_mode) else "no regular file")
     if not o.st_size: raise Unreadable("empty file")
+    if o.st_size > BYTES: raise Unreadable("too large a file")
+    return o.st_size
 
 
-def require_size(im):
-    "PIL's own limit, where PIL only warns"
-    if Image.MAX_IMAGE_PIXELS and im.width*im.height > Image.MAX_IMAGE_PIXELS: raise Unreadable("too many pixels")
+def require_decent(im):
+    "No image that takes all memory, or all day: PIL's own limit of pixels, where PIL only warns, and two of ours"
+    require_shape(im.width, im.height)
+    if im.info.get("progressive"): require_scans(whole(im.fp))
+
+
+def require_shape(w, h):
+    if Image.MAX_IMAGE_PIXELS and w * h > Image.MAX_IMAGE_PIXELS: raise Unreadable("too many pixels")
+    if max(w, h) > THIN * min(w, h): raise Unreadable("too long and thin")
+
+
+def require_scans(data):
+    if data.count(b"\xff\xda") > SCANS: raise Unreadable("too many scans")
+
+
+def whole(f):
+    at = f.tell()
+    f.seek(0)
+    try: return f.read()
+    finally: f.seek(at)
 
 
 def reason(e):
     "What went wrong, in a few words"
-    text = str(e).partition("\n")[0][:80]
+    text = (getattr(e, "strerror", None) or str(e)).partition("\n")[0][:80]
     if "truncated" in text.lower(): return "truncated"
     return next((word for kind, word in REASONS.items() if isinstance(e, kind)), text or type(e).__name__)
 

@@ -5,7 +5,6 @@ from functools import cached_property
 import numpy as np
 import torch
 from fastai.data.block import CategoryBlock, DataBlock, TransformBlock
-from fastai.data.core import TfmdDL
 from fastai.data.transforms import Normalize
 from fastai.torch_core import TensorImage
 from fastai.vision.augment import FlipItem, RandomResizedCrop
@@ -18,9 +17,10 @@ from ..tensors import plain
 from .photo import Photo
 from .scan import cores
 from .source import Item
+from .sturdy import Losses, SturdyDL
 
 
-class KeyedDL(TfmdDL):
+class KeyedDL(SturdyDL):
     """A fastai DataLoader without hidden random state, for any item transforms.
 
     Set `seed` once and `epoch` before each epoch. Training (`shuffle`) takes the images by the hash of their keys with
@@ -126,10 +126,12 @@ def make_dls(source, recipe, mean, std, device="cpu"):
     """
     items = [o for o in source.items if o.split != "test"]
     workers = default_workers(recipe) if recipe.workers is None else recipe.workers
-    dls = data_block(recipe, source.classes, mean, std).dataloaders(
-        items, bs=recipe.batch_size, val_bs=2 * recipe.batch_size, num_workers=workers, device=torch.device(device), drop_last=False)
+    with Photo.stand_in():
+        dls = data_block(recipe, source.classes, mean, std).dataloaders(
+            items, bs=recipe.batch_size, val_bs=2 * recipe.batch_size, num_workers=workers, device=torch.device(device), drop_last=False)
+    dls.losses = Losses()
     for dl in dls.loaders:
-        dl.seed = recipe.seed
+        dl.seed, dl.losses = recipe.seed, dls.losses
         dl.pixels = source.pixels
     if recipe.pipeline == "fast" and dls.device.type == "cuda": dls.train.take_up()
     dls.test = dls.test_dl(source.of("test"), with_labels=True) if source.has_test else None

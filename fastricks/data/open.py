@@ -7,6 +7,7 @@ from .csv_file import csv_items
 from .digits import digit_items
 from .folders import class_folders, has_splits, split_folders
 from .food import FOOD_21, NAMES, find_tree, food_items, food_name, get_food, of_21
+from .scan import leave_out
 from .source import Source
 from .split import cap, hold_out
 
@@ -14,15 +15,15 @@ BUILTIN = "digits", *NAMES
 ARCHIVES = ".tgz", ".tar.gz", ".zip", ".tar"
 
 
-def open_source(data, classes=None, per_class=None, valid=.1):
-    "The images of `data`: a built-in name, a folder, an official Food-101 tree or a CSV file"
+def open_source(data, classes=None, per_class=None, valid=.1, bad=None):
+    "The images of `data`: a built-in name, a folder, an official Food-101 tree or a CSV file; `bad`: name -> reason of those to leave out"
     data = str(data)
     check_numbers(per_class, valid)
     wanted = parse_classes(classes)
     if data == "food-101-21": wanted = of_21(wanted)
     try: name, found = load(data, wanted)
     except OSError as e: raise UserError(f"cannot read {e.filename or data}: {e.strerror or e}") from e
-    return to_source(name, data, *found, wanted, per_class, valid)
+    return to_source(name, data, *found, wanted, per_class, valid, bad)
 
 
 def check_numbers(per_class, valid):
@@ -85,10 +86,11 @@ def half_food(path):
         raise UserError(f"{path} looks like Food-101 but has no {' and no '.join(missing)}")
 
 
-def to_source(name, data, items, known, notes, wanted, per_class, valid):
+def to_source(name, data, items, known, notes, wanted, per_class, valid, bad=None):
     "Checks the classes, takes the training images asked for and holds some out for validation"
     check_classes(items, known, wanted, data)
     chosen = sorted(wanted or known)
+    if bad: items = leave_out(Source(name, tuple(items), tuple(chosen)), bad).items
     if per_class: items = cap(items, per_class)
     if not any(o.split == "valid" for o in items): items = hold_out(items, valid, "valid")
     items = tuple(sorted(items, key=lambda o: o.name))

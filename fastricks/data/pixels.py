@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from .image import decode, require_file
+from .image import TURNS, Unreadable, alone, decode, orientation, require_file, require_scans, require_shape
 
 EXIF = b"Exif\0\0"
 HEAD = 1 << 16  # bytes of a file among which its EXIF block begins
@@ -44,25 +44,36 @@ def rgb(image):
     "uint8 [h, w, 3]: plain JPEGs by libjpeg-turbo, all else, and what that refuses, by PIL"
     if isinstance(image, (str, Path)):
         try:
-            require_file(image)
-            image = Path(image).read_bytes()
-        except OSError: return np.array(decode(image))  # says why
-    if isinstance(image, bytes):
-        x = jpeg(image)
-        if x is not None: return x
-        image = io.BytesIO(image)
-    return np.array(decode(image))
+            with alone(require_file(image)): return of_bytes(Path(image).read_bytes())
+        except OSError: pass  # PIL says why
+    return of_bytes(image) if isinstance(image, bytes) else np.array(decode(image))
+
+
+def of_bytes(data):
+    x = jpeg(data)
+    return np.array(decode(io.BytesIO(data))) if x is None else x
 
 
 def jpeg(data):
     "uint8 [h, w, 3] of a colour or grey JPEG that needs no turning, bit for bit PIL's; None for anything else"
     import simplejpeg
-    if not simplejpeg.is_jpeg(data) or EXIF in data[:HEAD]: return None
+    if not simplejpeg.is_jpeg(data) or turned(data): return None
     try:
         h, w, space, _ = simplejpeg.decode_jpeg_header(data)
-        if space not in ("YCbCr", "Gray") or h * w > (Image.MAX_IMAGE_PIXELS or h * w): return None
-        return simplejpeg.decode_jpeg(data, "RGB")
+        if space not in ("YCbCr", "Gray"): return None
+        require_shape(w, h)
+        require_scans(data)
+        with alone(h * w): return simplejpeg.decode_jpeg(data, "RGB")
+    except Unreadable: raise
     except ValueError: return None
+
+
+def turned(data):
+    "Does a JPEG's EXIF block ask for turning?"
+    if EXIF not in data[:HEAD]: return False
+    try:
+        with Image.open(io.BytesIO(data)) as im: return orientation(im) in TURNS
+    except Exception: return True  # PIL says why
 
 
 def as_torch(x):

@@ -11,19 +11,37 @@ from .source import is_path
 
 CHUNK = 64
 MANY = 5000  # images whose check takes so long that the user is told
-VERSION = 1  # of what is remembered
+VERSION = 2  # of what is remembered
 
 
-def drop_unreadable(source, max_bad=.01, threads=None, cache=None, say=None):
+def drop_unreadable(source, max_bad=.01, threads=None, cache=None, say=None, reopen=None):
     "`source` without the images that cannot be read. `cache`: folder of what is remembered, the user's own if None"
+    def find(items): return find_bad([o for o in items if is_path(o.image)], threads, Path(cache or cache_dir())/"scan", say)
+    return settled(source, find, max_bad, reopen)
+
+
+def settled(source, find, max_bad=.01, reopen=None):
+    """`source` without the unreadable images that `find(items)` tells with reasons.
+
+    `reopen(bad)` gives the source as if these had never been there, with splits made anew, which may bring in others that
+    are not checked yet; without it the splits stay.
+    """
     if not 0 <= max_bad <= 1: raise UserError(f"--max-bad {max_bad}: give a fraction from 0 to 1")
-    files = [o for o in source.items if is_path(o.image)]
-    bad = find_bad(files, threads, Path(cache or cache_dir())/"scan", say) if files else []
-    return without(source, bad, len(files), max_bad) if bad else source
+    reopen = reopen or (lambda bad: leave_out(source, bad))
+    now, bad, seen = source, {}, set()
+    while (items := [o for o in now.items if o.name not in seen]) and (new := find(items)):
+        seen |= {o.name for o in items if is_path(o.image)}
+        bad |= dict(new)
+        refuse_many(bad, len(seen), max_bad, source.name)
+        now = reopen(bad)
+    if not bad: return source
+    out = replace(now, skipped=(*source.skipped, *sorted(bad.items())))
+    return out.note(f"skipped {plural(len(bad), 'unreadable image')}: {some(sorted(bad.items()))}")
 
 
 def find_bad(files, threads, folder, say=None):
     "[(name, reason)] of unreadable files; those found well before are believed, those found bad are tried again"
+    if not files: return []
     record = folder/f"{state(files)}.json"
     known = recall(record)
     suspects = files if not is_names(known) else [o for o in files if o.name in {*known}]
@@ -70,17 +88,16 @@ def trouble(path):
     except Unreadable as e: return str(e)
 
 
-def without(source, bad, n, max_bad):
-    "`source` less `bad`, unless that is too much to lose"
-    first = some(bad)
+def refuse_many(bad, n, max_bad, name):
     if len(bad) > max_bad*n:
-        raise UserError(f"{len(bad):,} of {plural(n, 'image')} of {source.name} cannot be read, more than --max-bad "
-                        f"{max_bad:g} allows: {first}; mend or remove them, or raise --max-bad")
-    gone = {name for name, _ in bad}
-    left = [o for o in source.items if o.name not in gone]
-    require_all(source, left, first)
-    out = replace(source, items=tuple(left), skipped=(*source.skipped, *bad))
-    return out.note(f"skipped {plural(len(bad), 'unreadable image')}: {first}")
+        raise UserError(f"{len(bad):,} of {plural(n, 'image')} of {name} cannot be read, more than --max-bad "
+                        f"{max_bad:g} allows: {some(sorted(bad.items()))}; mend or remove them, or raise --max-bad")
+
+
+def leave_out(source, bad):
+    left = [o for o in source.items if o.name not in bad]
+    require_all(source, left, some(sorted(bad.items())))
+    return replace(source, items=tuple(left))
 
 
 def some(bad):

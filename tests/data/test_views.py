@@ -108,6 +108,8 @@ def test_plain_jpegs_are_the_same_bits_by_either_decoder(tmp_path):
 def test_what_is_no_plain_jpeg_goes_through_pil(tmp_path):
     turned = Image.Exif()
     turned[0x0112] = 6
+    camera = Image.Exif()
+    camera[0x0112], camera[0x010F] = 1, "a camera"
     x = scene(90, 60)
     cases = {"turned.jpg": encoded(x, exif=turned), "cmyk.jpg": encoded(Image.fromarray(x).convert("CMYK")), "a.png": encoded(x, "png"),
              "a.webp": encoded(x, "webp"), "wrong.jpg": encoded(x, "png"), "progressive.jpg": encoded(x, progressive=True)}
@@ -115,6 +117,7 @@ def test_what_is_no_plain_jpeg_goes_through_pil(tmp_path):
         (tmp_path/name).write_bytes(data)
         assert apart(canonical(tmp_path/name, 1000), load_rgb(tmp_path/name)) == 0, name
     assert canonical(tmp_path/"turned.jpg", 1000).shape == (60, 90, 3)
+    assert jpeg(cases["turned.jpg"]) is None and apart(jpeg(encoded(x, exif=camera)), load_rgb(tmp_path/"progressive.jpg")) < 30
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff\xd8\xff", encoded(scene(64, 64))[:700], b"no image at all"])
