@@ -150,7 +150,7 @@ def wait(pid):
 
 # -- what is left of a run
 
-TIMES = {"seconds", "images_per_s", "train_seconds", "eval_seconds"}
+TIMES = {"seconds", "images_per_s", "train_seconds", "eval_seconds", "compile_seconds"}
 
 
 def left(folder):

@@ -250,3 +250,18 @@ def test_the_exported_learner_loads(teacher, tmp_path):
     learn = trained(f"distill:teacher={teacher},store=true")
     learn.export(tmp_path / "l.pkl")
     assert (tmp_path / "l.pkl").stat().st_size > 0 and module.cache_dir() == tmp_path / "cache"
+
+
+def test_a_resumed_student(teacher, tmp_path, monkeypatch):
+    "Stopped in its second epoch: it reads the first one's answers; the epoch that was cut is stored by the next student"
+    from test_resume import EACH, resumed, stopped
+
+    from fastricks.train import train
+    spell = f"distill:teacher={teacher},store=true"
+    folder = stopped(tmp_path / "a", monkeypatch, spell, epochs=3)
+    assert [f.name[6:10] for f in files(tmp_path)] == ["0001"]
+    resumed(folder)
+    assert [f.name[6:10] for f in files(tmp_path)] == ["0001", "0003"]
+    whole = train(recipe_of(spell, **EACH, epochs=3, out=str(tmp_path / "b")), lambda _: None).folder
+    assert len(files(tmp_path)) == 3
+    assert (folder / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()

@@ -178,3 +178,31 @@ def test_for_real(selection, tmp_path):
     a, b = weights(plain), weights(one)
     assert a.keys() == b.keys() and not same(a, b)
     assert max((a[k] - b[k]).abs().max().item() for k in a if a[k].is_floating_point()) < (.1 if selection.startswith("amp") else 1e-2)
+
+
+def test_a_resumed_training_is_compiled_again(backend, tmp_path, monkeypatch):
+    from test_resume import EACH, resumed, stopped
+
+    from fastricks.train import train
+    folder = stopped(tmp_path / "a", monkeypatch, "mixup", compile=True)
+    resumed(folder)
+    whole = train(recipe_of("mixup", **EACH, compile=True, out=str(tmp_path / "b")), lambda _: None).folder
+    assert (folder / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+    assert read(folder, "metrics.json")["compile"] is True and len(backend.calls) == 6
+
+
+def test_a_signal_need_not_wait_for_the_compiler(monkeypatch, tmp_path):
+    import os
+    import signal
+
+    from fastricks import stop
+    from fastricks.train import train
+    reached = []
+
+    def backend(gm, inputs):
+        os.kill(os.getpid(), signal.SIGTERM)
+        reached.append("compiled")
+        return gm
+    monkeypatch.setattr(module, "BACKEND", backend)
+    with pytest.raises(stop.Stopped): train(recipe_of(compile=True, out=str(tmp_path), name="a"), lambda _: None)
+    assert not reached and read(tmp_path / "a", "status.json")["status"] == "interrupted" and not (tmp_path / "a" / "history.csv").exists()

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from fastai.callback.core import Callback
 from fastai.callback.fp16 import MixedPrecision
 
+from .. import stop
 from ..tensors import plain
 from .screen import tell
 
@@ -43,7 +44,7 @@ class Compile(Callback):
         torch.compiler.reset()
         self.model.compile(backend=self.backend or BACKEND, dynamic=False)
         x = laid_out(self.dls.train.one_batch()[0])
-        with untouched(self.model), silence():
+        with stop.heard(), untouched(self.model), silence():
             for dl in self.dls.loaders[:2]:
                 if first_size(dl): self.step(of_size(x, first_size(dl)), train=dl is self.dls.train)
         leave_workers()

@@ -24,23 +24,23 @@ class Guard(Callback):
     """Leaves out each step whose loss or gradient is not finite, or so large that its square is not: weights, optimizer state and
     BatchNorm's averages stay as they were before it. `most` of them in a row raise UserError.
 
-    On a CPU it asks before each step. Elsewhere the optimizer's own kernel is told on the device (`found_inf`, which torch's fused
-    optimizers have) and Python looks every `every` steps and where an epoch ends, so that nothing waits; other optimizers are asked for.
+    Nothing waits for it: torch's fused optimizers are told on the device (`found_inf`), and Python looks every `every` steps and where an
+    epoch ends. For other optimizers it asks before each step.
     `skipped` counts them; `rescaled` the steps that fp16's loss scaling left out in search of its scale, which are no errors.
     """
     order, run_valid = MixedPrecision.order + 5, False  # before_step: after accumulation's and loss scaling's
 
     def __init__(self, most=10, every=50, lazy=None):
         self.most, self.every, self.lazy = most, every, lazy
-        self.skipped = self.streak = self.rescaled = self.steps = self.before = 0
+        self.skipped = self.streak = self.rescaled = self.n_steps = self.before = 0
         self.last_bad = None
 
     def kept(self):
         self.look()
-        return {"counts": [self.skipped, self.streak, self.rescaled, self.steps, self.before], "last_bad": self.last_bad and asdict(self.last_bad)}
+        return {"counts": [self.skipped, self.streak, self.rescaled, self.n_steps, self.before], "last_bad": self.last_bad and asdict(self.last_bad)}
 
     def put_back(self, state):
-        self.skipped, self.streak, self.rescaled, self.steps, self.before = state["counts"]
+        self.skipped, self.streak, self.rescaled, self.n_steps, self.before = state["counts"]
         self.last_bad = state["last_bad"] and Step(**state["last_bad"])
 
     def before_fit(self):
@@ -48,16 +48,16 @@ class Guard(Callback):
         if not self.run: return
         self.torch_opt, device = getattr(self.opt, "opt", None), next(self.learn.model.parameters()).device
         fused = getattr(self.torch_opt, "_step_supports_amp_scaling", False)
-        self.late = fused and device.type != "cpu" if self.lazy is None else self.lazy
+        self.late = fused and device.type in ("cpu", "cuda") if self.lazy is None else self.lazy
         self.flags, self.found = torch.zeros(self.every, device=device), torch.zeros((), device=device)
-        self.pending, self.looked, self.own = [], 0, False
+        self.pending, self.own = [], False
 
     def before_train(self):
         "BatchNorm's averages before the first step, to go back to; one tensor, as they are many and small"
         own = self.learn.model.state_dict()
         self.averages = [b for n, b in self.learn.model.named_buffers() if n in own and b.is_floating_point()]
         self.good, self.first = self.gathered(), None
-        self.parts = self.good.split([b.numel() for b in self.averages]) if self.averages else []
+        self.parts = [o.view(b.shape) for o, b in zip(self.good.split([b.numel() for b in self.averages]), self.averages, strict=True)]
         self.zero = torch.zeros((), device=self.found.device)
         self.before = self.skipped
 
@@ -82,7 +82,7 @@ class Guard(Callback):
         bad = bad | ~now.isfinite().all()
         if self.late or bad:
             torch.where(bad, self.good, now, out=self.good)
-            for b, old in zip(self.averages, self.parts, strict=True): b.copy_(old.view_as(b))
+            if self.averages: torch._foreach_copy_(self.averages, self.parts)
         else: self.good.copy_(now)
         self.found.copy_(bad)
         if self.late: self.torch_opt.found_inf, self.torch_opt.grad_scale = self.found, None
@@ -93,8 +93,8 @@ class Guard(Callback):
 
     def here(self):
         n = self.learn.iter - self.first + 1
-        self.steps += 1
-        return Step(self.learn.epoch + 1, self.steps, self.opt.hypers[-1]["lr"], self.learn.iter - n + 1, self.learn.iter)
+        self.n_steps += 1
+        return Step(self.learn.epoch + 1, self.n_steps, self.opt.hypers[-1]["lr"], self.learn.iter - n + 1, self.learn.iter)
 
     def after_cancel_step(self):
         "Loss scaling left the step out: an error only where the loss itself is not finite, or the scale is spent"
@@ -135,7 +135,7 @@ class Guard(Callback):
     def after_fit(self):
         if not self.run: return
         self.let_go()
-        if self.steps and self.skipped == self.steps: raise UserError(f"every step had a loss or gradient that is not finite, the last one "
+        if self.n_steps and self.skipped == self.n_steps: raise UserError(f"every step had a loss or gradient that is not finite, the last one "
                                                                       f"{place(self.last_bad)}: nothing was trained; try a lower --lr")
 
     def let_go(self):
