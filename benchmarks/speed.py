@@ -127,7 +127,7 @@ def measure(s, a, say=print):
     waits = waits_of_all(s, each, counts)
     table = rows_of(s, times, a.images, counts, begin(a.rounds) if "11" in rows else None)
     rates, apart = facts(s, each, times), trainer.apart() if trainer else None
-    show(title, table, rates, apart, waits)
+    show(title, table, rates, apart, waits, counts)
     setting = {k: v for k, v in asdict(s).items() if k not in ("tree", "work")}
     return {**setting, "steps": s.steps, "rows": table, "contenders": rates, "apart": apart, "decoder_calls": counts, "waits": waits}
 

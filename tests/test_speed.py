@@ -35,7 +35,7 @@ def speed(*options):
 def run(tmp_path_factory):
     "(what it printed, its JSON) with scripts in place of timm's and torchvision's, 1.5 s a batch"
     tmp = tmp_path_factory.mktemp("speed")
-    r = speed("--only", *["2", "3", "3b", "4", "5", "5b", "6", "7", "8", "9", "11"], "--timm", script(tmp / "timm", TIMM), "--torchvision", script(tmp / "tv", VISION),
+    r = speed("--only", *ROWS, "--timm", script(tmp / "timm", TIMM), "--torchvision", script(tmp / "tv", VISION),
               "--images", "1000", "--json", str(tmp / "o.json"))
     assert not r.returncode, r.stderr
     return r.stdout, json.loads((tmp / "o.json").read_text())
