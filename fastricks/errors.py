@@ -4,6 +4,8 @@ from difflib import get_close_matches
 
 class UserError(Exception):
     "Bad input. Its text is one clear sentence: what is wrong, where, and the nearest right thing. Exit code 2."
+    def __init__(self, text=""): super().__init__(text); self.text = str(text)
+    def __str__(self): return self.text  # fastai writes into the args of what a callback raises
 
 
 def nearest(word, words):

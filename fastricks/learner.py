@@ -15,6 +15,7 @@ from fastcore.basics import noop
 
 from .callbacks.amp import leave_autocast
 from .callbacks.compile import Compile, leave_compiled
+from .callbacks.guard import Guard
 from .callbacks.keep_best import KeepBest
 from .callbacks.quick import Quick
 from .callbacks.seeds import Seeds
@@ -63,7 +64,7 @@ def make_learner(dls, parts, recipe, cbs=()):
     learn = Learner(dls, model, loss_func=CrossEntropyLossFlat(), metrics=accuracy, lr=parts.opt.lr,
                     wd=[g.wd for g in parts.groups], splitter=lambda m: [g.params for g in parts.groups],
                     opt_func=partial(OptimWrapper, opt=OPTIMIZERS[recipe.opt]),
-                    cbs=[Quick(), Seeds(recipe.seed), TrainLoss(parts.loss), *parts.cbs, *cbs, *([Compile()] if recipe.compile else [])])
+                    cbs=[Quick(), Seeds(recipe.seed), TrainLoss(parts.loss), *parts.cbs, *cbs, Guard(), *([Compile()] if recipe.compile else [])])
     learn.logger = noop  # the rows are Screen's
     return learn.remove_cbs(ProgressCallback)
 

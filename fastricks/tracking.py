@@ -93,15 +93,25 @@ def init(mode, timeout, tags, config, **kwargs):
     return run
 
 
-def start(mode, folder, name, project=None, group=None, tags=(), config=None, job_type="train", timeout=20):
-    "A W&B run whose files lie in `folder`/wandb, or None. Without a connection it is an offline run."
+def last_id(folder):
+    "The id of the last online run in a run folder, or None: W&B can go on with such a one, and not with an offline run"
+    last = max(Path(folder, "wandb").glob("run-*-*"), default=None)
+    return last and last.name.split("-", 2)[2]
+
+
+def start(mode, folder, name, project=None, group=None, tags=(), config=None, job_type="train", timeout=20, go_on=None):
+    """A W&B run whose files lie in `folder`/wandb, or None. Without a connection it is an offline run.
+
+    `go_on`: the id of an online run to go on with, where this one is online too.
+    """
     if mode == "disabled": return None
     if mode == "online" and not logged_in():
         say("W&B: not logged in (`wandb login`); logging offline"); mode = "offline"
     facts = {"dir": os.path.abspath(folder), "name": cut(name, 128), "group": cut(group, 128), "tags": tags,
              "project": project or os.environ.get("WANDB_PROJECT") or "fastricks", "config": config,
              "job_type": job_type, "timeout": timeout}
-    run = attempt(OFFLINE, init, "online", **facts) if mode == "online" else None
+    more = {"id": go_on, "resume": "allow"} if go_on else {}
+    run = attempt(OFFLINE, init, "online", **facts, **more) if mode == "online" else None
     return run or attempt("going on without it", init, "offline", **facts)
 
 

@@ -220,7 +220,7 @@ def picture(run, tell, name, draw):
 
 def start_wandb(recipe, source, run, job_type, group=None):
     return tracking.start(tracking.resolve_mode(recipe.wandb), run.folder, run.name, None, group or runs.base_name(recipe, source.name),
-                          runs.trick_words(recipe), runs.tricks_config(recipe), job_type)
+                          runs.trick_words(recipe), runs.tricks_config(recipe), job_type, go_on=tracking.last_id(run.folder))
 
 
 def wandb_callbacks(wb):
@@ -237,7 +237,9 @@ def summary(final):
 
 def finish(recipe, source, learn, run, seconds, tell):
     "Final numbers on the final weights, and the files that hold them; `status.json` comes last"
+    from .callbacks.checkpoint import finite
     from .evaluate import metrics, predict, prediction_rows
+    if not finite(learn.model): raise UserError("the weights after the last epoch are not finite numbers, and none are saved: try a lower --lr")
     split = source.eval_split
     start = time.perf_counter()
     logits, labels = predict(learn, learn.dls.test if split == "test" else learn.dls.valid)
@@ -245,6 +247,7 @@ def finish(recipe, source, learn, run, seconds, tell):
     final = {"split": split, **metrics(logits, labels), **valid_too(learn, run, source, split), "epochs": len(rows), "seconds": round(seconds, 2),
              "train_seconds": round(sum(r["seconds"] for r in rows), 2), "eval_seconds": round(time.perf_counter() - start, 2),
              "images_per_s": round(len(rows) * len(source.of("train")) / sum(r["seconds"] for r in rows), 1)}
+    final |= {"skipped_steps": learn.guard.skipped} | ({"rescaled_steps": learn.guard.rescaled} if learn.guard.rescaled else {})
     if recipe.compile: final |= {"compile": learn.compiled.on, "compile_seconds": round(learn.compiled.seconds, 2)}
     runs.write(run.path("predictions.csv"), runs.rows_to_csv(prediction_rows(source.of(split), logits, labels, source.classes)))
     save_weights(recipe, source, learn, run)
@@ -298,6 +301,8 @@ def last_screen(recipe, result):
         f"{plural(m['epochs'], 'epoch')} in {m['train_seconds']:,.0f} s ({m['images_per_s']:,.0f} images/s)",
         f"accuracy  {m['top1']:.2%} {word}{chosen}: {m['correct']:,} of {m['n']:,} right, top-5 {m['top5']:.2%}, "
         f"cross-entropy {m['loss']:.4f}",
+        *([f"left out  {plural(m['skipped_steps'], 'step')} whose loss or gradient was not finite (log.txt has the images)"]
+          if m["skipped_steps"] else []),
         f"run       {result.folder}",
         "next      " + (f"{again} -t none  # the same without tricks" if recipe.tricks
                         else f"{again} -t warmup+cosine+label_smoothing  # the same with tricks"),

@@ -309,6 +309,32 @@ def test_when_nothing_works_there_is_no_run(tmp_path, monkeypatch, capsys):
     assert offline == "W&B: offline fails with ***; going on without it"
 
 
+def test_an_online_run_is_gone_on_with_and_an_offline_one_is_not(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(tracking, "init", lambda mode, **kwargs: seen.append((mode, kwargs.get("id"), kwargs.get("resume"))) or True)
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    (tmp_path/"wandb"/"offline-run-20260102_000000-zzz").mkdir(parents=True)
+    tracking.start("online", tmp_path, "name", go_on=tracking.last_id(tmp_path))
+    for name in ("run-20260101_000000-abc", "run-20260101_100000-my-id"): (tmp_path/"wandb"/name).mkdir()
+    for mode in ("online", "offline"): tracking.start(mode, tmp_path, "name", go_on=tracking.last_id(tmp_path))
+    assert seen == [("online", None, None), ("online", "my-id", "allow"), ("offline", None, None)]
+
+
+@pytest.mark.parametrize("online, epochs", [(True, [3]), (False, [1, 2, 3])])
+def test_epochs_before_a_resume(online, epochs):
+    "A run that W&B goes on with has them; a new one gets them with the next"
+    tracker = Tracker()
+    tracker.resumed = online
+    log, history = WandbLog(tracker), History()
+    learn = make_learner(history, log)
+    history.rows = [{"epoch": e, "accuracy": e / 4} for e in (1, 2)]
+    log.put_back({"n_steps": 10})
+    history.rows.append({"epoch": 3, "accuracy": .9})
+    log.after_epoch()
+    assert learn is log.learn and [f["epoch"] for f in tracker.having("epoch")] == epochs
+    assert log.n_steps == 10
+
+
 def test_a_bad_project_name_costs_a_line(tmp_path, capsys):
     assert tracking.start("offline", tmp_path, "name", project="a/b") is None
     assert "Invalid project name" in capsys.readouterr().err

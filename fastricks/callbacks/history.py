@@ -7,9 +7,9 @@ from fastai.callback.core import Callback
 class History(Callback):
     """Collects `rows`, a dict an epoch, and hands each to `write(rows)`.
 
-    `train_loss` is the mean over the epoch's images of what was minimised, and where that has several terms
-    (`learn.loss_parts`) each has its mean too; `valid_loss` and `accuracy` are the Learner's plain loss and metric (None
-    without validation); `seconds` and `images_per_s` are of training alone.
+    `train_loss` is the mean over the epoch's images of what was minimised (without losses that are not finite), and where that has
+    several terms (`learn.loss_parts`) each has its mean too; `valid_loss` and `accuracy` are the Learner's plain loss and metric (None
+    without validation); `skipped_steps` were left out by a Guard; `seconds` and `images_per_s` are of training alone.
     """
     order, name = 55, "history"  # after Recorder (50) has made the epoch's record
 
@@ -17,23 +17,28 @@ class History(Callback):
 
     def before_fit(self): self.run = not hasattr(self.learn, "lr_finder") and not hasattr(self.learn, "gather_preds")
 
-    def kept(self): return {"rows": self.rows, "total": self.total, "parts": self.parts, "n": self.n, "spent": time.perf_counter() - self.start}
+    def kept(self):
+        return {**{k: vars(self)[k] for k in ("rows", "total", "parts", "n", "fine", "left")}, "spent": time.perf_counter() - self.start}
 
     def put_back(self, state):
         vars(self).update({k: v for k, v in state.items() if k != "spent"}, start=time.perf_counter() - state["spent"])
 
     def before_train(self):
         self.trained = True
-        self.total, self.parts, self.n, self.start = 0., {}, 0, time.perf_counter()
+        self.total, self.parts, self.n, self.fine, self.start = 0., {}, 0, 0, time.perf_counter()
+        self.left = self.left_out()
+
+    def left_out(self): return vars(self.learn)["guard"].skipped if "guard" in vars(self.learn) else 0
 
     def after_batch(self):
         if not self.training: return
-        n = len(self.y)
-        self.total, self.n = self.total + self.loss.detach() * n, self.n + n
-        for k, v in getattr(self.learn, "loss_parts", {}).items(): self.parts[k] = self.parts.get(k, 0.) + v * n
+        n, loss = len(self.y), self.loss.detach()
+        self.n, self.fine, self.total = self.n + n, self.fine + loss.isfinite() * n, self.total + number(loss) * n
+        for k, v in getattr(self.learn, "loss_parts", {}).items(): self.parts[k] = self.parts.get(k, 0.) + number(v) * n
 
     def after_train(self):
-        self.mean_loss = float(self.total / max(self.n, 1))  # the one wait for the device an epoch
+        self.fine = max(int(self.fine), 1)  # the one wait for the device an epoch
+        self.mean_loss = float(self.total / self.fine)
         self.spent = time.perf_counter() - self.start
 
     def after_epoch(self):
@@ -41,7 +46,13 @@ class History(Callback):
         self.trained = False
         valid = dict(zip(self.recorder.metric_names[2:-1], self.learn.final_record[1:], strict=False))
         self.rows.append({"epoch": self.learn.epoch + 1, "lr": self.opt.hypers[-1]["lr"], "train_loss": self.mean_loss,
-                          **{f"train_{k}": float(v / self.n) for k, v in self.parts.items()},
+                          **{f"train_{k}": float(v / self.fine) for k, v in self.parts.items()},
                           "valid_loss": valid.get("valid_loss"), "accuracy": valid.get("accuracy"),
-                          "seconds": round(self.spent, 3), "images_per_s": round(self.n / self.spent, 1)})
+                          "seconds": round(self.spent, 3), "images_per_s": round(self.n / self.spent, 1),
+                          "skipped_steps": self.left_out() - self.left})
         if self.write: self.write(self.rows)
+
+
+def number(loss):
+    "A non-finite loss weighs nothing: its step is left out"
+    return loss.nan_to_num(0., 0., 0.)

@@ -11,7 +11,8 @@ class SmoothLoss(AvgSmoothLoss):
     def accumulate(self, learn):
         self.count += 1
         loss = plain(learn.loss).detach().mean()
-        self.val = torch.lerp(loss, self.val.to(loss), self.beta)
+        old = self.val.to(loss)
+        self.val = torch.where(loss.isfinite(), torch.lerp(loss, old, self.beta), old)  # a Guard leaves the others out
 
 
 class Quick(Callback):

@@ -25,6 +25,12 @@ def tell(learn, line):
     (screen.line if screen else print)(line)
 
 
+def note(learn, line):
+    "A line to the run's log alone"
+    screen = vars(learn).get("screen")
+    if screen and screen.log: screen.log(line)
+
+
 class Screen(Callback):
     "A table row per epoch, and on a terminal a progress bar; both can be left out, and `log(line)` still gets the rows"
     order = 60  # after History's row
