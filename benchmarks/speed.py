@@ -113,7 +113,7 @@ def contenders(s, rows, a, say):
         ({"6"}, lambda: decoders(s)),
         ({"8"}, lambda: [OursMemory(scratch, batches, *on, name=f"tricks {name}", wd=1e-4) for name, on in (("on", [ALL_ON]), ("off", []))]),
         ({"9"}, lambda: with_forward(OursMemory(s, batches, teacher, name="distill"))),
-        ({"10"}, lambda: [OursMemory(s, batches, f"{teacher},store=true", name="distill, stored")])]
+        ({"10"}, lambda: asked(OursMemory(s, batches, f"{teacher},store=true", name="distill, stored")))]
     out = [c for needs, make in makers if needs & rows for c in make()]
     return out, Trainer(s) if rows & END_TO_END else None
 
@@ -121,6 +121,12 @@ def contenders(s, rows, a, say):
 def with_forward(ours):
     from learners import Teacher
     return [ours, Teacher(ours)]
+
+
+def asked(ours):
+    "With the teacher's answers stored, which the first slice asks for"
+    ours.slice()
+    return [ours]
 
 
 def decoders(s):
