@@ -1,6 +1,7 @@
 """Counts, which noise cannot touch: images decoded in each part of a training, and waits for the device a step."""
 import sys
 import threading
+import time
 import warnings
 from contextlib import contextmanager
 from importlib import import_module
@@ -102,16 +103,17 @@ class WaitsOf(Callback):
 
 def runs(setting, epochs=3):
     """Two trainings of the same images, one after the other, the cache as it is found: {"first run": {"before", "epochs",
-    "evaluation", "all", "waits"}, "second run": …}, images decoded and waits of the second epoch. In one process: workers
-    would decode unseen."""
+    "evaluation", "all", "waits", "seconds_before"}, "second run": …}: images decoded, waits of the second epoch, seconds
+    before the first step. In one process: workers would decode unseen."""
     return {name: one_run(setting, epochs) for name in ("first run", "second run")}
 
 
 def one_run(setting, epochs):
-    decodes, waits = Decodes(), WaitsOf(1)
+    decodes, waits, start = Decodes(), WaitsOf(1), time.perf_counter()
     book = Book(lambda: decodes.n)
     with decodes.counting(), watched(waits, *book.cbs): train(setting.recipe(epochs=epochs, workers=0), silent, bar=False)
-    return {"before": book.first, "epochs": book.rows["train"], "evaluation": book.rows["valid"], "all": decodes.n, "waits": waits.found}
+    return {"before": book.first, "epochs": book.rows["train"], "evaluation": book.rows["valid"], "all": decodes.n, "waits": waits.found,
+            "seconds_before": book.began - start}
 
 
 def later_calls(run):

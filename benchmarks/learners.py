@@ -125,7 +125,7 @@ class Book:
 
     def begin(self, part):
         self.start = self.read()
-        if self.first is None: self.first = self.start
+        if self.first is None: self.first, self.began = self.start, time.perf_counter()
 
     def end(self, part): self.rows[part].append(self.read() - self.start)
 

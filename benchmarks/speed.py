@@ -13,6 +13,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import fastricks.quiet  # noqa: F401  before the heavy imports
+from fastricks.errors import UserError
 
 ROWS = ["1", "2", "3", "3b", "4", "4b", "5", "5b", "6", "7", "8", "9", "10", "11"]
 END_TO_END = {"1", "2", "3b", "4", "4b", "5", "5b"}
@@ -51,22 +52,37 @@ def wanted(a, big):
     if not a.only: rows -= LARGE if big else SMALL
     if not a.timm: rows -= {"5"}
     if not a.torchvision: rows -= {"5b"}
-    return rows - ({"4b"} if a.device == "cpu" else set())
+    if a.device == "cpu": rows -= {"4b"}
+    if not rows: raise UserError("nothing is left to measure: rows 5 and 5b need --timm and --torchvision, 4b needs --device cuda")
+    return rows
+
+
+def check(a):
+    "What can be wrong is found before anything is measured"
+    from peers import script
+
+    from fastricks.model import check_arch, open_weights
+    for arch in (a.arch, a.teacher): check_arch(arch)
+    if a.weights: open_weights(a.weights)
+    rows = set.union(*(wanted(a, size >= 128) for size in a.size))
+    if "5" in rows: script(a.timm)
+    if "5b" in rows: script(a.torchvision)
 
 
 def make_setting(a, i, work):
     from setting import WARM, Setting, make_tree
 
     from fastricks.callbacks.amp import DTYPES, noise, step_seconds
-    from fastricks.train import absolute, open_data, silent
+    from fastricks.recipe import resolve
+    from fastricks.train import absolute, open_data, settle_machine, silent
     size = a.size[i]
-    recipe = argparse.Namespace(data=absolute(a.data[i]), classes=None, per_class=None, valid=.1, keep="last", patience=None)
+    recipe = settle_machine(resolve(dict(data=absolute(a.data[i]), arch=a.arch, device=a.device)))
     source = open_data(recipe, check=False, say=silent)
     model, x, y = noise(a.arch, len(source.classes), a.batch, size, a.device)
     step = min(step_seconds(model, x, y, DTYPES.get(a.precision), a.device) for _ in range(4))
     n = WARM + (a.batches or max(4, round(a.seconds / step)))
     n = min(n, len(source.of("train")) // a.batch)
-    if n <= WARM: raise SystemExit(f"{a.data[i]} has too few images: {WARM + 1} batches of {a.batch} are needed")
+    if n <= WARM: raise UserError(f"{a.data[i]} has too few images: {WARM + 1} batches of {a.batch} are needed")
     tree = make_tree(source, work / f"{i}-tree", n * a.batch, 2 * a.batch)
     return Setting(source.name, tree, len(source.classes), n, size, a.resize[i] or round(size * 8 / 7), a.batch, a.arch,
                    a.weights and absolute(a.weights), a.precision, a.threads, a.device, a.pipeline, work)
@@ -97,7 +113,7 @@ def contenders(s, rows, a, say):
         ({"6"}, lambda: decoders(s)),
         ({"8"}, lambda: [OursMemory(scratch, batches, *on, name=f"tricks {name}", wd=1e-4) for name, on in (("on", [ALL_ON]), ("off", []))]),
         ({"9"}, lambda: with_forward(OursMemory(s, batches, teacher, name="distill"))),
-        ({"10"}, lambda: [OursMemory(s, batches, f"{teacher},store=true", name="distill, stored")])]
+        ({"10"}, lambda: asked(OursMemory(s, batches, f"{teacher},store=true", name="distill, stored")))]
     out = [c for needs, make in makers if needs & rows for c in make()]
     return out, Trainer(s) if rows & END_TO_END else None
 
@@ -107,6 +123,12 @@ def with_forward(ours):
     return [ours, Teacher(ours)]
 
 
+def asked(ours):
+    "With the teacher's answers stored, which the first slice asks for"
+    ours.slice()
+    return [ours]
+
+
 def decoders(s):
     from alone import decoders
     return decoders(s)
@@ -114,11 +136,9 @@ def decoders(s):
 
 def measure(s, a, say=print):
     "All that is measured on a setting, printed, and as plain data"
-    import torch
     from counts import runs
     from rounds import interleave
     from table import rows_of, show
-    torch.set_num_threads(s.threads)
     rows, title = wanted(a, s.size >= 128), f"{s.name}: {s.arch}, {s.size} px, {s.precision}, batch {s.batch}, {s.threads} threads, {s.device}"
     say(f"{title}; slices of {s.steps} batches")
     counts = runs(s) if "7" in rows else None
@@ -127,7 +147,7 @@ def measure(s, a, say=print):
     waits = waits_of_all(s, each, counts)
     table = rows_of(s, times, a.images, counts, begin(a.rounds) if "11" in rows else None)
     rates, apart = facts(s, each, times), trainer.apart() if trainer else None
-    show(title, table, rates, apart, waits)
+    show(title, table, rates, apart, waits, counts)
     setting = {k: v for k, v in asdict(s).items() if k not in ("tree", "work")}
     return {**setting, "steps": s.steps, "rows": table, "contenders": rates, "apart": apart, "decoder_calls": counts, "waits": waits}
 
@@ -154,12 +174,16 @@ def begin(rounds):
 
 def main(args=None):
     a = parse(args)
-    from fastricks.errors import UserError
+    import torch
+
     from fastricks.runs import environment
     a.threads = a.threads or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
+    torch.set_num_threads(a.threads)
     with tempfile.TemporaryDirectory() as work:
         os.environ["FASTRICKS_CACHE"] = f"{work}/cache"  # as on a machine that has never seen the images
-        try: found = [measure(make_setting(a, i, Path(work)), a) for i in range(len(a.data))]
+        try:
+            check(a)
+            found = [measure(make_setting(a, i, Path(work)), a) for i in range(len(a.data))]
         except UserError as e: sys.exit(f"error: {e}")
     facts = {"options": vars(a), "environment": environment(a.device), "settings": found}
     if a.json: Path(a.json).write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n")

@@ -104,7 +104,7 @@ def whole_work(s, times, images):
     return row("work", f"{images:,} images of {s.size} px: seconds", got, **bounds, digits=0)
 
 
-def show(title, rows, rates, apart=None, waits=None):
+def show(title, rows, rates, apart=None, waits=None, counts=None):
     "Print the table, the rates behind it, and what is told apart"
     console = Console(highlight=False, width=160)
     table = Table("", "what", "value", "least – greatest", "n", "bound", "aim", "", title=title, title_justify="left")
@@ -114,6 +114,8 @@ def show(title, rows, rates, apart=None, waits=None):
         how = f" ({f['how']})" if f["how"] else ""
         console.print(f"{f['images_per_s']:10,.1f} images/s  {f['low']:9,.1f} – {f['high']:9,.1f}, n = {f['n']}  {name}{how}")
     for name, rate in (apart or {}).items(): console.print(f"{rate:10,.1f} images/s  {'n = 1':>24}  {E2E}: {name}")
+    for name, c in (counts or {}).items():
+        console.print(f"{c['seconds_before']:10.1f} s before the first step, {c['before']:,} images decoded: {E2E}, {name}")
     for name, w in (waits or {}).items(): console.print(f"{w['waits']:10} waits for the device in {w['steps']} steps: {name}")
 
 

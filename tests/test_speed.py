@@ -35,8 +35,8 @@ def speed(*options):
 def run(tmp_path_factory):
     "(what it printed, its JSON) with scripts in place of timm's and torchvision's, 1.5 s a batch"
     tmp = tmp_path_factory.mktemp("speed")
-    rows = "2", "3", "3b", "4", "5", "5b", "6", "7", "8", "9", "11"
-    r = speed("--only", *rows, "--timm", script(tmp / "timm", TIMM), "--torchvision", script(tmp / "tv", VISION), "--images", "1000", "--json", str(tmp / "o.json"))
+    r = speed("--only", *ROWS, "--timm", script(tmp / "timm", TIMM), "--torchvision", script(tmp / "tv", VISION),
+              "--images", "1000", "--json", str(tmp / "o.json"))
     assert not r.returncode, r.stderr
     return r.stdout, json.loads((tmp / "o.json").read_text())
 
@@ -64,7 +64,9 @@ def test_counts_of_decoded_images_and_waits(run):
     first, second = s["decoder_calls"]["first run"], s["decoder_calls"]["second run"]
     n = s["batches"] * s["batch"] + 2 * s["batch"]
     assert n <= first["all"] <= n + 1 and first["epochs"] == [0, 0, 0] and second["all"] <= 1  # fastai's set-up looks at one
-    assert s["waits"]["ours, end to end"] == {"waits": 0, "steps": s["batches"]} and s["waits"]["limit"]["waits"] == 0
+    steps, waits = s["batches"], {n: w["waits"] for n, w in s["waits"].items()}
+    assert waits["limit"] == waits["hand-written, in memory"] == 0
+    assert waits["ours, end to end"] <= 2 * steps  # on a CPU, where that costs nothing, the guard looks at each step
 
 
 def test_hardware_and_versions_are_written(run):
@@ -85,6 +87,8 @@ def test_what_cannot_be_is_said_in_a_sentence(tmp_path):
     assert r.returncode and "has no train.py" in r.stderr and "Traceback" not in r.stderr
     r = speed("--only", "3", "--batch", "4000")
     assert r.returncode and "too few images" in r.stderr
+    r = speed("--only", "5")
+    assert r.returncode and "nothing is left to measure" in r.stderr
 
 
 def test_means_over_a_window_are_unrolled(monkeypatch):
