@@ -1,4 +1,4 @@
-"""Canonical pixels: a photo decoded once, upright, RGB, its shorter side brought down to `side`, in 8 bits.
+"""Canonical pixels: a photo decoded once, upright, RGB, in 8 bits, its shorter side brought down to `side` if it is much longer.
 
 What the fast pipeline cuts every view from, the same whether it comes from the cache or is made again.
 """
@@ -13,17 +13,18 @@ from PIL import Image
 
 from .image import TURNS, Unreadable, alone, decode, orientation, require_file, require_scans, require_shape
 
+NEAR = 1.25  # less than so much above `side` a photo stays as it is: two resizes by little each would only blur it
 EXIF = b"Exif\0\0"
 HEAD = 1 << 16  # bytes of a file among which its EXIF block begins
 
 
 def decoder():
     "What made the pixels: a part of their place in the cache"
-    return f"simplejpeg{version('simplejpeg')}-torch{version('torch').split('+')[0]}-v1"
+    return f"simplejpeg{version('simplejpeg')}-torch{version('torch').split('+')[0]}-v2"
 
 
 def canonical(image, side):
-    """uint8 [h, w, 3] of a file, its bytes or an array; the shorter of h and w is at most `side`.
+    """uint8 [h, w, 3] of a file, its bytes or an array; the shorter of h and w is at most NEAR times `side`.
 
     Bilinear with antialiasing, as PIL and torchvision's `resize`, which evaluation uses. Raises `Unreadable`.
     """
@@ -33,10 +34,13 @@ def canonical(image, side):
 
 
 def shape_at(h, w, side):
-    "(h, w) after its shorter side is brought down to `side`, rounded as torchvision does"
-    short, long = min(h, w), max(h, w)
-    if short <= side: return h, w
-    long = int(side * long / short)
+    "(h, w) of the canonical pixels of an image"
+    return (h, w) if min(h, w) <= NEAR * side else resize_shape(h, w, side)
+
+
+def resize_shape(h, w, side):
+    "(h, w) with the shorter side at `side`, rounded as torchvision does"
+    long = int(side * max(h, w) / min(h, w))
     return (side, long) if h <= w else (long, side)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..rand import ITEM, draws
-from .pixels import as_torch, into, shape_at
+from .pixels import as_torch, into, resize_shape
 
 TRIES = 10                # of fastai's RandomResizedCrop
 FLIP = 2 * TRIES + 2      # which of a view's draws is the flip's
@@ -40,7 +40,7 @@ class CenterView:
     def draw(self, h, w, seed, epoch, keys): return np.zeros((len(keys), 4), int), np.zeros(len(keys), bool)
 
     def cut(self, x, box, mirrored, out):
-        x, (h, w) = as_torch(x), full_shape(*x.shape[:2], self.resize)
+        x, (h, w) = as_torch(x), resize_shape(*x.shape[:2], self.resize)
         if (h, w) != x.shape[2:]: x = into(x, (h, w), empty(1, h, w))
         j, i = round((h - self.size) / 2), round((w - self.size) / 2)  # as torchvision's center_crop
         out.copy_(x[:, :, j:j + self.size, i:i + self.size])
@@ -49,13 +49,6 @@ class CenterView:
 def empty(n, h, w):
     import torch
     return torch.empty((n, 3, h, w), dtype=torch.uint8, memory_format=torch.channels_last)
-
-
-def full_shape(h, w, resize):
-    "(h, w) with the shorter side at `resize`, enlarged where it is less"
-    if min(h, w) > resize: return shape_at(h, w, resize)
-    long = int(resize * max(h, w) / min(h, w))
-    return (resize, long) if h <= w else (long, resize)
 
 
 def uniforms(seed, epoch, keys):

@@ -78,10 +78,10 @@ def test_a_view_depends_on_seed_epoch_and_key_alone():
 @pytest.mark.parametrize("side", [8, 64, 256])
 def test_shapes_are_torchvisions(h, w, side):
     got = shape_at(h, w, side)
-    assert got == (h, w) if min(h, w) <= side else got == F.resize(Image.new("RGB", (w, h)), side).size[::-1]
+    assert got == (h, w) if min(h, w) <= 1.25 * side else got == F.resize(Image.new("RGB", (w, h)), side).size[::-1]
 
 
-@pytest.mark.parametrize("h, w", [(300, 400), (400, 300), (75, 75), (40, 90), (64, 64), (73, 200)])
+@pytest.mark.parametrize("h, w", [(300, 400), (400, 300), (75, 75), (85, 120), (40, 90), (64, 64), (73, 200)])
 def test_evaluation_sees_what_the_reference_shows(h, w):
     x = scene(h, w)
     expected = F.center_crop(F.resize(Image.fromarray(x), 73), 64)
