@@ -58,19 +58,19 @@ class Guard(Callback):
         self.averages = [b for n, b in self.learn.model.named_buffers() if n in own and b.is_floating_point()]
         self.good, self.first = self.gathered(), None
         self.parts = [o.view(b.shape) for o, b in zip(self.good.split([b.numel() for b in self.averages]), self.averages, strict=True)]
-        self.zero = torch.zeros((), device=self.found.device)
+        self.taint = torch.zeros((), device=self.found.device)
         self.before = self.skipped
 
     def gathered(self): return torch.cat([b.flatten() for b in self.averages]) if self.averages else self.found.new_zeros(0)
 
     def before_backward(self):
         if self.first is None: self.first = self.learn.iter
-        self.zero = self.zero + plain(self.learn.loss).detach().float() * 0  # nan from a non-finite loss on, for the whole step
+        self.taint = self.taint + plain(self.learn.loss).detach().float() * 0  # nan from a non-finite loss on, for the whole step
 
     def before_step(self):
         grads = [p.grad for g in self.opt.param_lists for p in g if p.grad is not None]
-        size = torch.stack(torch._foreach_norm(grads)).sum().float() if grads else self.zero
-        self.judge(~(size + self.zero).isfinite())
+        size = torch.stack(torch._foreach_norm(grads)).sum().float() if grads else self.taint
+        self.judge(~(size + self.taint).isfinite())
         if not self.late or not self.torch_opt.state: self.ask()  # a first step makes the optimizer's state: not from this gradient
 
     def ask(self):
@@ -88,7 +88,7 @@ class Guard(Callback):
         if self.late: self.torch_opt.found_inf, self.torch_opt.grad_scale = self.found, None
         self.flags[len(self.pending)] = self.found
         self.pending.append(self.here())
-        self.first, self.zero = None, torch.zeros_like(self.zero)
+        self.first, self.taint = None, torch.zeros_like(self.taint)
         if not self.late or len(self.pending) == self.every: self.look()
 
     def here(self):
@@ -100,7 +100,7 @@ class Guard(Callback):
         "Loss scaling left the step out: an error only where the loss itself is not finite, or the scale is spent"
         if self.own or self.first is None: self.own = False; return
         scaler = vars(self.learn).get("scaler")
-        bad = ~self.zero.isfinite() | (scaler is not None and scaler.get_scale() < 1)
+        bad = ~self.taint.isfinite() | (scaler is not None and scaler.get_scale() < 1)
         self.rescaled += not bad.item()
         self.judge(bad)
 
