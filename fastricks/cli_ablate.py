@@ -3,6 +3,7 @@ from typing import Annotated
 
 import typer
 
+from . import ranks
 from .cli_options import Debug, RecipeName, quiet
 from .errors import UserError
 from .grid import MODES, make_rows, parse_budget, parse_seeds
@@ -28,6 +29,7 @@ def ablate_command(
 
     Finished runs are found by their recipe and never trained twice: the same command goes on where it was stopped.
     """
+    if ranks.world() > 1: raise UserError("ablate starts its trainings by itself: leave out torchrun")
     if "name" in given: raise UserError("--name is for one run, and ablate makes many: choose their folder with --out")
     if "seed" in given: raise UserError("ablate trains every row with the same --seeds: leave --seed out")
     rows = make_rows(mode, given, recipe, list(tricks or ()))
