@@ -126,28 +126,30 @@ def require_same(value, what):
 
 # -- one message, whoever has it
 
+def key(name): return f"fastricks/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}/{name}"  # torchrun may start all of them again
+
+
 def claim(text):
     "Is what this process ends with the word of the whole training? The first that asks has it; the others were pulled along"
     if world() == 1: return True
-    if here.mine is None: here.mine = try_claim(text)
+    if here.mine is None: here.mine = try_claim(str(text))
     return here.mine
 
 
 def try_claim(text):
     if alone() and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != str(True): return rank() == 0  # its store is in process 0, which may be gone
-    key = f"fastricks/word/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}"
     try:
-        if store().add(key, 1) > 1: return False
-        store().set(f"{key}/text", text)
+        if store().add(key("word"), 1) > 1: return False
+        store().set(key("text"), text)
         return True
-    except Exception: return rank() == 0  # the launcher is gone
+    except RuntimeError: return rank() == 0  # the launcher is gone
 
 
 def word(text):
     "What the training ended with: this process's `text`, or what another said before"
     if claim(text): return text
-    try: return store().get(f"fastricks/word/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}/text").decode()
-    except Exception: return text
+    try: return store().get(key("text")).decode()
+    except RuntimeError: return text
 
 
 def may_tell(text):

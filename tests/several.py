@@ -77,7 +77,7 @@ class Record(Callback):
     order = 90
     def before_fit(self): self.losses = []
     def after_batch(self):
-        if self.training: self.losses.append(float(self.loss))
+        if self.training: self.losses.append(float(self.loss.detach()))
 
 
 def losses(selection, given):
@@ -89,4 +89,4 @@ def losses(selection, given):
         parts, dls = prepare(recipe, source, facts)
         learn = fit(make_learner(dls, parts, recipe, [History(), record := Record()]), parts)
         rows = [{k: v for k, v in r.items() if k not in ("seconds", "images_per_s")} for r in learn.history.rows]
-        return {"losses": record.losses, "rows": rows, "weights": float(sum(p.double().abs().sum() for p in learn.model.parameters()))}
+        return {"losses": record.losses, "rows": rows, "weights": float(sum(p.detach().double().abs().sum() for p in learn.model.parameters()))}

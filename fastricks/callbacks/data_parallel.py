@@ -1,4 +1,6 @@
 """One of several processes that train one network together."""
+from inspect import signature
+
 import torch
 from fastai.callback.core import Callback
 from fastai.learner import Metric
@@ -10,6 +12,10 @@ from .. import ranks
 from ..rand import STEP, draw, seed_all
 from ..tensors import plain
 from .accumulate import batch_sizes
+
+
+# the name, for this version of torch, of the switch by which process 0 would give its buffers to all in each forward pass
+OWN_BUFFERS = next(k for k in ("forward_sync_buffers", "broadcast_buffers") if k in signature(DistributedDataParallel).parameters)
 
 
 def own_images(learn):
@@ -44,7 +50,7 @@ class DataParallel(Callback):
         if not self.run: return
         device = next(self.learn.model.parameters()).device
         self.plain = self.learn.model
-        self.engine = DistributedDataParallel(self.plain, [device] if device.type == "cuda" else None, broadcast_buffers=False)
+        self.engine = DistributedDataParallel(self.plain, [device] if device.type == "cuda" else None, **{OWN_BUFFERS: False})
 
     def before_train(self): self.sizes = batch_sizes(self.learn)
 
