@@ -95,7 +95,8 @@ app.add_typer(show, name="show")
 
 
 def fail(text, code=2):
-    if ranks.may_tell(text): print(f"error: {visible(text)}", file=sys.stderr)
+    with stop.held():  # the launcher ends all processes as soon as one ended
+        if ranks.may_tell(text): print(f"error: {visible(text)}", file=sys.stderr)
     return code
 
 

@@ -175,8 +175,8 @@ def left_off(run, e):
     stopped, folder = isinstance(e, KeyboardInterrupt), shlex.quote(str(run.folder))
     n = ranks.local_world()
     stop.asked.how = f"`{f'torchrun --nproc-per-node {n} -m ' if n > 1 else ''}fastricks resume {folder}` goes on from here"
-    why = ranks.word(f"{type(e).__name__}: {e}".split("\n")[0])
     with stop.held(), suppress(UserError):  # where the disk is full `unfinished` has to do
+        why = ranks.word(f"{type(e).__name__}: {e}".split("\n")[0])
         run.status("interrupted" if stopped else "failed", reason=visible(why))
 
 

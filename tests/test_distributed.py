@@ -129,7 +129,8 @@ def close(a, b, tol=1e-4): assert len(a) == len(b) and max(abs(x - y) for x, y i
 
 
 @pytest.mark.parametrize("selection, more", [
-    ("", {"epochs": 5}), ("accumulate:n=3+label_smoothing+warmup:epochs=.5+distill:teacher=", {"epochs": 4, "batch_size": 8})], ids=["plain", "tricks"])
+    ("", {"epochs": 5}), ("accumulate:n=3+label_smoothing+warmup:epochs=.5+distill:teacher=", {"epochs": 4, "batch_size": 8})],
+    ids=["plain", "tricks"])
 def test_two_processes_train_as_one_with_their_batches(selection, more, tmp_path):
     if selection.endswith("="):
         selection += str(tmp_path / "teacher.safetensors")
@@ -272,7 +273,7 @@ def children(pid):
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["SIGTERM", "SIGINT", "SIGKILL one"])
 def test_a_launcher_that_is_stopped_and_a_process_that_is_killed(tmp_path, how):
-    p = launched(2, ROOT / "train.py", *WORDS, "--device", "cpu", "--epochs", "1000", "--out", tmp_path)
+    p = launched(2, ROOT / "train.py", *WORDS, "--device", "cpu", "--epochs", "1000", "--checkpoint-every", "0s", "--out", tmp_path)
     until(lambda: [*tmp_path.glob("*/history.csv")])
     if how == "SIGKILL one": os.kill(children(p.pid)[1], signal.SIGKILL)
     else: p.send_signal(getattr(signal, how))

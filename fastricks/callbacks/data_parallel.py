@@ -13,7 +13,6 @@ from ..rand import STEP, draw, seed_all
 from ..tensors import plain
 from .accumulate import batch_sizes
 
-
 # the name, for this version of torch, of the switch by which process 0 would give its buffers to all in each forward pass
 OWN_BUFFERS = next(k for k in ("forward_sync_buffers", "broadcast_buffers") if k in signature(DistributedDataParallel).parameters)
 
