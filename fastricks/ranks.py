@@ -106,9 +106,21 @@ def each(value): return [value] if alone() else [of(r, value) for r in range(her
 def first(value): return value if alone() else of(0, value)
 
 
+@contextmanager
+def apart():
+    "For what one process does without the others: as if there were none"
+    old = here.rank, here.world
+    here.rank, here.world = 0, 1
+    try: yield
+    finally: here.rank, here.world = old
+
+
 def by_first(f):
     "f() of the first process, which alone does it; the others get what it returns, plain data"
-    return first(f() if is_first() else None)
+    out = None
+    if is_first():
+        with apart(): out = f()
+    return first(out)
 
 
 def first_then_all(f):

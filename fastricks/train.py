@@ -278,7 +278,8 @@ def pictures_of(seen, recipe, source, run, tell):
 def picture(run, tell, name, draw):
     "Write a picture of the run; whatever goes wrong with it, the run goes on"
     from .plots import save
-    try: save(draw(), run.path(f"{name}.png"))
+    try:
+        with ranks.apart(): save(draw(), run.path(f"{name}.png"))
     except Exception as e: tell(f"no {name}.png ({type(e).__name__}: {e})")
 
 

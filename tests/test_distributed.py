@@ -163,7 +163,17 @@ def test_every_trick_trains(teacher):
         assert a == b and all(np.isfinite(a["losses"]))
 
 
-def a_run(out, at=None, folder=None, **given):
+def test_a_teacher_is_trained_once_by_all_together(tmp_path):
+    given = dict(arch="test_resnet", size=16, resize=16, epochs=4)
+    results = several(2, a_run, str(tmp_path), None, None, ["distill:teacher=test_resnet+mixup"], given)
+    assert len({r[0] for r in results}) == 1
+    for folder in tmp_path.iterdir():
+        assert runs.read_json(folder / "status.json")["status"] == "finished" and (folder / "targets.png").exists()
+        assert runs.read_json(folder / "recipe.json")["recipe"]["processes"] == 2
+    assert len([*tmp_path.iterdir()]) == 2
+
+
+def a_run(out, at=None, folder=None, selection=(), given=()):
     "Train in one of several processes; process 1 gets a SIGTERM in a step `at` (epoch, batch)"
     step = Checkpoint.after_step
 
@@ -171,7 +181,8 @@ def a_run(out, at=None, folder=None, **given):
         step(self)
         if ranks.rank() == 1 and (self.learn.epoch, self.learn.iter) == at: os.kill(os.getpid(), signal.SIGTERM)
     Checkpoint.after_step = after_step
-    recipe = resume.recipe_of(folder) if folder else recipe_of(**{**PLAIN, "per_class": 10, "batch_size": 12, "epochs": 4, "out": out, **given})
+    recipe = resume.recipe_of(folder) if folder else recipe_of(
+        *selection, **{**PLAIN, "per_class": 10, "batch_size": 12, "epochs": 4, "out": out, **dict(given)})
     try: result = train(recipe, silent, bar=False, resume=folder or False)
     except stop.Stopped: return [stop.code()]
     return [str(result.folder), result.metrics]
