@@ -32,8 +32,8 @@ def local_world(): return max(number("LOCAL_WORLD_SIZE") or 1, 1) if world() > 1
 
 
 class Here:
-    "This process: its number and theirs once they are joined; whether its error is the one that is told, and was"
-    rank, world, mine, told = 0, 1, None, False
+    "This process: its number and theirs once they are joined; how often they were; whether its error is the one that is told, and was"
+    rank, world, times, mine, told = 0, 1, 0, None, False
 
 
 here = Here()
@@ -57,7 +57,8 @@ def joined(device):
     import torch
     import torch.distributed as dist
     if device == "cuda": torch.cuda.set_device(local_rank())
-    dist.init_process_group("cpu:gloo,cuda:nccl" if device == "cuda" else "gloo", store=dist.PrefixStore("fastricks", store()),
+    here.times += 1  # keys of a training before are still there
+    dist.init_process_group("cpu:gloo,cuda:nccl" if device == "cuda" else "gloo", store=dist.PrefixStore(key(f"group-{here.times}"), store()),
                             rank=rank(), world_size=world(), timeout=LONG)
     here.rank, here.world = rank(), world()
     yield  # after an error the connections stay until the process ends, which tells those who wait for it

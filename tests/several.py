@@ -80,13 +80,21 @@ class Record(Callback):
         if self.training: self.losses.append(float(self.loss.detach()))
 
 
-def losses(selection, given):
-    "Losses, the epochs' rows and a sum of the weights of a training without a run folder"
+class Poison(Callback):
+    "Makes one process's images of one batch of each epoch useless"
+    order = -50
+    def __init__(self, process, batch): self.process, self.batch = process, batch
+    def before_batch(self):
+        if self.training and (ranks.here.rank, self.learn.iter) == (self.process, self.batch): self.learn.xb = (self.x * float("inf"),)
+
+
+def losses(selection, given, bad=None):
+    "Losses, the epochs' rows and a sum of the weights of a training without a run folder; `bad`: (process, batch) to poison"
     recipe = settle_machine(resolve({**TINY, **given}, [selection] if selection else []))
     with ranks.joined(recipe.device):
         source = open_data(recipe, check=False, say=silent)
         recipe, facts = settle_tricks(recipe, source, silent)
         parts, dls = prepare(recipe, source, facts)
-        learn = fit(make_learner(dls, parts, recipe, [History(), record := Record()]), parts)
+        learn = fit(make_learner(dls, parts, recipe, [History(), record := Record(), *([Poison(*bad)] if bad else [])]), parts)
         rows = [{k: v for k, v in r.items() if k not in ("seconds", "images_per_s")} for r in learn.history.rows]
         return {"losses": record.losses, "rows": rows, "weights": float(sum(p.detach().double().abs().sum() for p in learn.model.parameters()))}

@@ -156,6 +156,14 @@ def test_three_processes_and_shares_that_are_not_equal():
     assert [r["accuracy"] for r in got[0]["rows"]] == pytest.approx([r["accuracy"] for r in one["rows"]])
 
 
+@pytest.mark.parametrize("process", [0, 1])
+def test_a_step_that_is_bad_for_one_is_left_out_by_all(process):
+    given = {"per_class": 10, "batch_size": 12, "epochs": 2}  # with BatchNorm, whose averages are kept clean
+    a, b = several(2, losses, "", given, (process, 1))
+    assert a["weights"] == b["weights"] and np.isfinite(a["weights"]) and a["rows"] == b["rows"]
+    assert [r["skipped_steps"] for r in a["rows"]] == [1, 1] and all(np.isfinite(r["valid_loss"]) for r in a["rows"])
+
+
 def test_every_trick_trains(teacher):
     given = {"size": 32, "resize": 32, "per_class": 6, "epochs": 1, "batch_size": 8}
     for selection in (f"distill:teacher={teacher}+label_smoothing+amp:dtype=bf16+accumulate", "mixup:partner=previous+one_cycle", "mixup:per=sample"):
@@ -253,18 +261,18 @@ WORDS = [w for k, v in {**TINY, "epochs": 1}.items() if k != "device" for w in (
 
 
 def test_torchrun_trains_and_the_error_of_one_process_ends_all_with_one_message(tmp_path):
-    good = launched(2, ROOT / "train.py", *WORDS, "--device", "cpu", "--out", tmp_path / "runs")
-    out, err = good.communicate(timeout=120)
-    assert good.returncode == 0, err
-    assert out.count("\naccuracy  ") == 1 and len([*(tmp_path / "runs").iterdir()]) == 1 and "error" not in err.lower()
-    script = tmp_path / "one_bad.py"
-    script.write_text("import os, sys\nfrom fastricks.cli import main\n"
-                      "main(['train', '--data', 'digits' if os.environ['RANK'] == '0' else 'nowhere', *sys.argv[1:]])")
-    bad = launched(2, script, *WORDS, "--device", "cpu", "--out", tmp_path / "none")
-    _, err = bad.communicate(timeout=120)
-    assert bad.returncode == 1 and not (tmp_path / "none").exists()
-    lines = [line for line in err.splitlines() if line.startswith("error: ")]
-    assert len(lines) == 1 and "nowhere" in lines[0]
+    script = tmp_path / "good_then_bad.py"
+    script.write_text("import os, runpy, sys\nfrom fastricks.cli import main\nwords = sys.argv[1:]\n"
+                      f"try: runpy.run_path({str(ROOT / 'train.py')!r}, run_name='__main__')\n"
+                      "except SystemExit as e: assert not e.code\n"
+                      "print('and again', file=sys.stderr, flush=True)\n"
+                      "main(['train', '--data', 'digits' if os.environ['RANK'] == '0' else 'nowhere', '--name', 'none', *words])")
+    p = launched(2, script, *WORDS, "--device", "cpu", "--out", tmp_path / "runs")
+    out, err = p.communicate(timeout=120)
+    good, bad = err.split("and again\n", 1)
+    assert out.count("\naccuracy  ") == 1 and len([*(tmp_path / "runs").iterdir()]) == 1 and "rror" not in good
+    lines = [line for line in bad.splitlines() if line.startswith("error: ")]
+    assert p.returncode == 1 and len(lines) == 1 and "nowhere" in lines[0]
 
 
 def until(what, seconds=90):
