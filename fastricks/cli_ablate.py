@@ -7,6 +7,7 @@ from . import ranks
 from .cli_options import Debug, RecipeName, quiet
 from .errors import UserError
 from .grid import MODES, make_rows, parse_budget, parse_seeds
+from .on_ray import address_of
 
 Rows = Annotated[list[str] | None, typer.Option(
     "--tricks", "-t", metavar="TRICKS", help="a row: a trick, or several as A+B; give one -t a row", show_default=False)]
@@ -24,6 +25,8 @@ def ablate_command(
         confirm: Annotated[int | None, typer.Option(min=2, help="fresh seeds for --advise (default: as many as --seeds)")] = None,
         to: Annotated[list[str] | None, typer.Option(metavar="FILE", help="write the comparison: .html, .md, .csv or .tex")] = None,
         sweep: Annotated[str | None, typer.Option(metavar="FILE.yaml", help="write the grid as a W&B sweep instead of training")] = None,
+        slurm: Annotated[bool, typer.Option("--slurm", help="print the grid as a SLURM array script instead of training")] = False,
+        on: Annotated[str | None, typer.Option(metavar="ray[:ADDRESS]", help="train as Ray tasks: on this machine, or on a cluster")] = None,
         explain: Annotated[bool, typer.Option("--explain", help="print the plan, don't train")] = False, debug: Debug = False):
     """Train a baseline and tricks with several seeds, and say which pay.
 
@@ -40,14 +43,21 @@ def ablate_command(
         from .report import check_to
         check_to(to)
     if sweep: return write_sweep(rows, which, given, sweep)
+    if slurm: return print_slurm(rows, which, given)
+    if on: address_of(on)
     quiet()
     from .ablate import ablate
     if advise and rows[0].recipe.valid == 0: raise UserError("--advise chooses by a validation split: give --valid above 0")
-    grid = ablate(mode, given, recipe, list(tricks), which, jobs, budget, explain)
+    grid = ablate(mode, given, recipe, list(tricks), which, jobs, budget, explain, on=on)
     if explain: return
     from .advise import advise as give_advice
     report(grid, margin, to or ())
     if advise: give_advice(grid, mode, given, recipe, list(tricks), confirm, margin)
+
+
+def print_slurm(rows, seeds, given):
+    from .ablate import slurm_script
+    for line in slurm_script(rows, seeds, given): print(line)
 
 
 def report(grid, margin, to):
