@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import timm
 import torch
-from photos import train_on_photos
 from PIL import Image, ImageOps
 from test_cli import ROOT, fails
 from test_load import rows_of
@@ -105,9 +104,8 @@ def test_timm(photo_run, exported):
     assert f"local-dir:{out}" in said[1]
 
 
-def test_a_changed_network_survives(tmp_path_factory, tmp_path):
-    "resnet_d in all kinds"
-    folder, _ = train_on_photos(tmp_path_factory, "fast", "resnet_d", epochs=1)
+def test_a_changed_network_survives(resnet_d_run, tmp_path):
+    folder, _ = resnet_d_run
     p = load(folder)
     ex.export(folder, "timm", tmp_path / "t")
     model = timm.create_model(f"local-dir:{tmp_path}/t", pretrained=True)
