@@ -284,4 +284,7 @@ def test_a_strangers_recipe_is_one_sentence_or_harmless(tmp_path, photo_run, tex
 
 def test_import_is_light():
     code = "import sys; import fastricks; from fastricks import load; assert callable(load) and not {'torch', 'fastai', 'numpy'} & {*sys.modules}"
-    subprocess.run([sys.executable, "-c", code + "; import fastricks.predictor; from fastricks import load; assert callable(load)"], check=True)
+    subprocess.run([sys.executable, "-c", code], check=True)
+    import fastricks
+    assert fastricks.load is load and callable(load)
+    with pytest.raises(AttributeError): _ = fastricks.nothing
