@@ -103,9 +103,11 @@ def test_odd_names(photo_run, predict, tmp_path):
 
 
 @pytest.mark.parametrize("words, says", [
-    ([], "missing argument 'PATH'"), (["gone.jpg"], "no image is given: gone.jpg (not there)"), (["*.nothing"], "*.nothing (matches nothing)"),
-    ([""], "'' (not there)"), (["good.jp"], "did you mean 'good.jpg'"), (["-k", 0, "x"], "--top"), (["--bs", 0, "x"], "--bs"), (["--to", "xls", "x"], "table, jsonl, csv, FILE.jsonl and FILE.csv"), (["--to", "jsnol", "x"], "'jsonl'"),
-    (["--device", "tpu", "x"], "--device tpu"), (["--threads", 0, "x"], "--threads"), (["--tops", 3, "x"], "--top")])
+    ([], "missing argument 'PATH'"), (["gone.jpg"], "no image is given: gone.jpg (not there)"),
+    (["*.nothing"], "*.nothing (matches nothing)"), ([""], "'' (not there)"), (["good.jp"], "did you mean 'good.jpg'"),
+    (["-k", 0, "x"], "--top"), (["--bs", 0, "x"], "--bs"), (["--to", "xls", "x"], "table, jsonl, csv, FILE.jsonl and FILE.csv"),
+    (["--to", "jsnol", "x"], "'jsonl'"), (["--device", "tpu", "x"], "--device tpu"), (["--threads", 0, "x"], "--threads"),
+    (["--tops", 3, "x"], "--top")])
 def test_usage_errors_are_instant(photo_run, capsys, words, says, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "good.jpg").write_bytes(b"x")
