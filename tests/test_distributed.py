@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from safetensors.torch import save_file
 from several import environ, losses, several
 from small import TINY, learner, recipe_of, weights
@@ -179,6 +180,32 @@ def test_a_teacher_is_trained_once_by_all_together(tmp_path):
         assert runs.read_json(folder / "status.json")["status"] == "finished" and (folder / "targets.png").exists()
         assert runs.read_json(folder / "recipe.json")["recipe"]["processes"] == 2
     assert len([*tmp_path.iterdir()]) == 2
+
+
+def loses_images(out, data):
+    "A run in whose first epoch images go away that the processes have yet to read"
+    step = Checkpoint.after_step
+
+    def after_step(self):
+        step(self)
+        if ranks.is_first() and (self.learn.epoch, self.learn.iter) == (0, 0):
+            for dl in self.dls.loaders:
+                for o in dl.items[:3]: Path(o.image).unlink()
+    Checkpoint.after_step = after_step
+    given = dict(data=data, pipeline="reference", pretrained=False, valid=.3, max_bad=.5, batch_size=6, epochs=3, out=out)
+    result = train(recipe_of(**given), silent, bar=False)
+    return [result.metrics["n"], sorted(result.learn.dls.losses.found), [r["train_loss"] for r in result.learn.history.rows]]
+
+
+def test_images_that_go_away_are_left_out_by_all(tmp_path):
+    data = tmp_path / "photos"
+    for c in "abc":
+        (data / c).mkdir(parents=True)
+        for i in range(14): Image.fromarray(np.random.default_rng(i).integers(0, 255, (20, 18, 3), np.uint8)).save(data / c / f"{i}.png")
+    a, b = several(2, loses_images, str(tmp_path / "runs"), str(data))
+    assert a == b and len(a[1]) == 6 and a[0] == 6 - 3 and all(np.isfinite(a[2]))
+    folder, = (tmp_path / "runs").iterdir()
+    assert len((folder / "skipped.csv").read_text().splitlines()) == 7 and len((folder / "predictions.csv").read_text().splitlines()) == 4
 
 
 def a_run(out, at=None, folder=None, selection=(), given=()):
