@@ -1,0 +1,145 @@
+"""A run's `index.html`: what was trained, how it went, what the network saw, what it gets wrong. Made from the run's folder."""
+import shlex
+import time
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+
+from . import page_parts as parts
+from .errors import UserError, plural
+from .page_html import code, data_uri, document, facts, figure, folded, heading, paragraph, picture
+from .page_pictures import draw_curves
+from .quality import measure
+from .recipe import flag_of, options, resolve
+from .report import duration
+from .report_pictures import svg
+from .results import WORD, run_of
+from .rows import tricks_text
+from .runs import write
+
+SIDE = 112  # pixels of an image on a page
+PICTURES = {"batch": "The first training batch as the network saw it.", "targets": "What the loss asked for.", "lr": "The learning rate of every step."}
+
+
+def save(folder, source=None, date=None):
+    "Write a run's index.html, whole or not at all: its path. `source`: where its images are taken from; `date`: when it was finished"
+    folder = Path(folder)
+    run = run_of(folder, date or time.strftime("%Y-%m-%d %H:%M:%S"))
+    write(folder / "index.html", page(run, source))
+    return folder / "index.html"
+
+
+def page(run, source=None):
+    "The whole page of a `results.Run`; without `source` there are no images of mistakes"
+    classes = source.classes if source else classes_of(run.folder)
+    found = qualities(run, classes)
+    if not found: raise ValueError("its predictions can't be read, or are not those of its metrics")
+    split, q = next(iter(found.items()))
+    see = viewer(source, run.recipe) if source else lambda name: None
+    return document(
+        run.name, heading(run.name, 1), paragraph(sentence(run)), parts.lead(q, f"the {WORD[split]} images of {run.data['name']}"),
+        paragraph(chosen_on(run), "warning") if chosen_on(run) else "", parts.number_table({WORD[s]: v for s, v in found.items()}),
+        parts.paragraph(q.how()), heading("How it went"), curves(run), made(run, "lr"), heading("What the network saw"), made(run, "batch"),
+        made(run, "targets"), parts.mistakes(q, run.images(split), see), parts.calibration(q), parts.classes(q),
+        heading("How it was made"), again(run), folded("Recipe", facts(recipe_facts(run.recipe))), parts.environment(run.environment))
+
+
+def qualities(run, classes):
+    "split -> Quality: of the final numbers' split, and of validation beside a test"
+    splits = [run.metrics["split"], *(["valid"] if "valid" in run.metrics else [])]
+    return {s: measure(images, classes, run.numbers(s)["loss"]) for s in splits if (images := run.images(s)) is not None}
+
+
+def classes_of(folder):
+    from .model import read_meta
+    names = read_meta(folder / "model.safetensors").get("classes")
+    if not names: raise UserError(f"{folder / 'model.safetensors'} does not say which classes it knows")
+    return names
+
+
+def sentence(run):
+    "What was trained, on what, how long, when"
+    r, m = run.recipe, run.metrics
+    left_out = f" {plural(m['skipped_steps'], 'step')} whose loss or gradient was not finite left out." if m.get("skipped_steps") else ""
+    return (f"{r.arch} {'from scratch' if r.from_scratch else 'from pre-trained weights'} with {tricks_text(run)}: {plural(m['epochs'], 'epoch')} of "
+            f"{run.data['train']:,} images of {run.data['name']} at {r.size} pixels, batch {r.batch_size}, {r.opt}, learning rate {r.lr:g}, seed "
+            f"{r.seed}; trained in {duration(m['train_seconds'])} on {run.environment.get('device', r.device)}, finished {run.date}.{left_out}")
+
+
+def chosen_on(run):
+    if run.metrics["split"] == "test": return ""
+    return "There is no test set: these are the validation images" + (", on which the weights were chosen." if run.recipe.keep == "best" else ".")
+
+
+def curves(run):
+    try: return figure(svg(draw_curves(run.history)), "An epoch's numbers. Validation is plain cross-entropy and accuracy, whatever the training loss is.")
+    except (OSError, ValueError, KeyError, TypeError): return paragraph("No history that can be read.")
+
+
+def made(run, name):
+    "A picture that the run has, inside the page"
+    file = run.folder / f"{name}.png"
+    return figure(picture(file, name, lossless=name == "lr"), PICTURES[name]) if file.is_file() else ""
+
+
+# -- how it was made
+
+def again(run):
+    folder, line = shlex.quote(str(run.folder)), command(run.recipe)
+    return code([f"python train.py --recipe {folder}", *([f"{line}  # the same without this folder"] if line else []),
+                 f"fastricks evaluate {folder}"])
+
+
+def command(recipe):
+    "The `python train.py …` of a recipe, or None where options can't say it"
+    name = recipe.recipe or None
+    try: base = resolve({"data": recipe.data}, [], name)
+    except UserError: return None
+    given = {f.name: v for f in numeric_options() if (v := getattr(recipe, f.name)) != getattr(base, f.name)}
+    own = [str(t) for t in recipe.make_tricks() if t.name in recipe.tricks]
+    rows = [*(["none"] if base.tricks else []), *(["+".join(own)] if own else [])]
+    words = ["--data", recipe.data, *(["--recipe", name] if name else []), *(w for k, v in given.items() for w in flag(k, v)),
+             *(w for r in rows for w in ("-t", r))]
+    return "python train.py " + shlex.join(words) if makes(recipe, given, rows, name) else None
+
+
+def numeric_options(): return [f for f in options() if f.metadata["numeric"] and f.name != "data"]
+
+
+def makes(recipe, given, rows, name):
+    "Do these options give this recipe?"
+    try: r = asdict(resolve({"data": recipe.data, **given}, rows, name))
+    except UserError: return False
+    return all(r[k] == v for k, v in asdict(recipe).items() if k in ("tricks", "schedule", *(f.name for f in numeric_options())))
+
+
+def flag(name, value):
+    if value is None: return []
+    return [f"--{'' if value else 'no-'}{name.replace('_', '-')}"] if isinstance(value, bool) else [flag_of(name), str(value)]
+
+
+def recipe_facts(recipe):
+    tricks = "+".join(map(str, recipe.make_tricks()))
+    return {**{flag_of(f.name): "–" if (v := getattr(recipe, f.name)) is None else v for f in options()}, "tricks and schedule": tricks}
+
+
+# -- images
+
+def viewer(source, recipe, side=SIDE):
+    "name -> the image as the network saw it in evaluation, as a data URI; None for one that is not there"
+    from PIL import Image
+
+    from .data.image import Unreadable
+    from .data.pixels import from_torch
+    from .data.store import Pixels
+    from .data.views import CenterView, empty
+    items, pixels, view = {o.name: o for o in source.items}, source.pixels or Pixels(recipe.resize), CenterView(recipe.size, recipe.resize)
+
+    @cache
+    def see(name):
+        try: x = pixels[items[name]]
+        except (KeyError, Unreadable): return None
+        view.cut(x, None, False, out := empty(1, view.size, view.size))
+        im = Image.fromarray(from_torch(out))
+        return data_uri(im.resize((side, side), Image.Resampling.LANCZOS) if view.size > side else im)
+    return see
