@@ -63,11 +63,13 @@ def lr_picture(learn, name):
 
 
 def save_weights(recipe, source, learn, run):
-    "model.safetensors with all that is needed to use it: arch, classes, size, mean, std"
+    "model.safetensors with all that is needed to use it: the network, its classes, and how pixels are made for it"
     from safetensors.torch import save
 
     from .model import stats
+    from .plan import arch_kwargs
     mean, std = stats(recipe)
-    meta = {"arch": recipe.arch, "classes": list(source.classes), "size": recipe.size, "resize": recipe.resize, "mean": mean, "std": std}
+    meta = {"arch": recipe.arch, "kwargs": arch_kwargs(recipe), "classes": list(source.classes), "pipeline": recipe.pipeline,
+            "size": recipe.size, "resize": recipe.resize, "mean": mean, "std": std}
     state = {k: v.detach().cpu().contiguous() for k, v in learn.model.state_dict().items()}
     runs.write(run.path("model.safetensors"), save(state, {"fastricks": json.dumps(meta)}))
