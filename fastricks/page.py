@@ -18,7 +18,8 @@ from .rows import tricks_text
 from .runs import write
 
 SIDE = 112  # pixels of an image on a page
-PICTURES = {"batch": "The first training batch as the network saw it.", "targets": "What the loss asked for.", "lr": "The learning rate of every step."}
+PICTURES = {"batch": "The first training batch as the network saw it.", "targets": "What the loss asked for.",
+            "lr": "The learning rate of every step."}
 
 
 def save(folder, source=None, date=None):
@@ -27,6 +28,15 @@ def save(folder, source=None, date=None):
     run = run_of(folder, date or time.strftime("%Y-%m-%d %H:%M:%S"))
     write(folder / "index.html", page(run, source))
     return folder / "index.html"
+
+
+def make_again(run, say=print):
+    "Write the index.html of a finished `results.Run`; where its data is gone there are no images of mistakes, and it says so"
+    from .data.others import own_source
+    try: source = own_source(run, run.recipe.data, must=True)
+    except UserError as e: source = say(f"{run.name}: no images of mistakes: {e}")
+    try: return save(run.folder, source, run.date)
+    except (ValueError, KeyError) as e: raise UserError(f"{run.folder} has no page: {e}") from None
 
 
 def page(run, source=None):
@@ -39,7 +49,7 @@ def page(run, source=None):
     return document(
         run.name, heading(run.name, 1), paragraph(sentence(run)), parts.lead(q, f"the {WORD[split]} images of {run.data['name']}"),
         paragraph(chosen_on(run), "warning") if chosen_on(run) else "", parts.number_table({WORD[s]: v for s, v in found.items()}),
-        parts.paragraph(q.how()), heading("How it went"), curves(run), made(run, "lr"), heading("What the network saw"), made(run, "batch"),
+        paragraph(q.how()), heading("How it went"), curves(run), made(run, "lr"), heading("What the network saw"), made(run, "batch"),
         made(run, "targets"), parts.mistakes(q, run.images(split), see), parts.calibration(q), parts.classes(q),
         heading("How it was made"), again(run), folded("Recipe", facts(recipe_facts(run.recipe))), parts.environment(run.environment))
 
@@ -51,7 +61,7 @@ def qualities(run, classes):
 
 
 def classes_of(folder):
-    from .model import read_meta
+    from .weights import read_meta
     names = read_meta(folder / "model.safetensors").get("classes")
     if not names: raise UserError(f"{folder / 'model.safetensors'} does not say which classes it knows")
     return names
@@ -61,9 +71,9 @@ def sentence(run):
     "What was trained, on what, how long, when"
     r, m = run.recipe, run.metrics
     left_out = f" {plural(m['skipped_steps'], 'step')} whose loss or gradient was not finite left out." if m.get("skipped_steps") else ""
-    return (f"{r.arch} {'from scratch' if r.from_scratch else 'from pre-trained weights'} with {tricks_text(run)}: {plural(m['epochs'], 'epoch')} of "
-            f"{run.data['train']:,} images of {run.data['name']} at {r.size} pixels, batch {r.batch_size}, {r.opt}, learning rate {r.lr:g}, seed "
-            f"{r.seed}; trained in {duration(m['train_seconds'])} on {run.environment.get('device', r.device)}, finished {run.date}.{left_out}")
+    start = "from scratch" if r.from_scratch else "from pre-trained weights"
+    return (f"{r.arch} {start} with {tricks_text(run)}: {plural(m['epochs'], 'epoch')} of {run.data['train']:,} images of {run.data['name']} at "
+            f"{r.size} pixels, batch {r.batch_size}, {r.opt}, learning rate {r.lr:g}, seed {r.seed}; trained in {duration(m['train_seconds'])} on {run.environment.get('device', r.device)}, finished {run.date}.{left_out}")
 
 
 def chosen_on(run):
@@ -72,7 +82,8 @@ def chosen_on(run):
 
 
 def curves(run):
-    try: return figure(svg(draw_curves(run.history)), "An epoch's numbers. Validation is plain cross-entropy and accuracy, whatever the training loss is.")
+    said = "An epoch's numbers. Validation is plain cross-entropy and accuracy, whatever the training loss is."
+    try: return figure(svg(draw_curves(run.history)), said)
     except (OSError, ValueError, KeyError, TypeError): return paragraph("No history that can be read.")
 
 

@@ -8,8 +8,8 @@ from .report_html import STYLE
 
 MORE = """
 h3 { font-size: 1em; margin: 1.4em 0 .3em } .big { font-size: 1.9em; font-weight: 600; margin: .3em 0 0 } .of { color: #444; margin-top: 0 }
-.tta { background: #e3f2fd; border-left: 4px solid #1565c0; padding: .4em .8em } dd { overflow-wrap: anywhere } h1, td.words { overflow-wrap: anywhere }
-table.runs td.words { white-space: normal } .bar { display: inline-block; height: .6em; background: #90a4ae; vertical-align: baseline }
+.tta { background: #e3f2fd; border-left: 4px solid #1565c0; padding: .4em .8em } dd, h1, td.words { overflow-wrap: anywhere }
+table.runs td.words { white-space: normal }
 .photos { display: flex; flex-wrap: wrap; gap: .7em } .photo { width: 116px; font-size: .74em; line-height: 1.3; overflow-wrap: anywhere; margin: 0 }
 .photo img { width: 112px; height: 112px; display: block; background: #eee; border-radius: 3px }
 .photo .no { width: 112px; height: 112px; background: #eee; color: #666; display: grid; place-items: center; text-align: center }

@@ -6,7 +6,7 @@ from .quality import BINS, confused, worst
 from .report import NONE, none
 from .report_pictures import svg
 
-PAIRS, EACH, WORST = 6, 4, 24  # confused pairs with pictures, pictures of each, images with the highest loss
+PAIRS, EACH = 6, 4  # confused pairs with images, images of each
 
 
 def share(v, digits=2): return NONE if none(v) else f"{100 * v:.{digits}f}%"
@@ -55,7 +55,7 @@ def mistakes(q, images, see):
                               + left_out(q)),
                     pairs(q, images, see), heading("The highest losses"), paragraph(
                         "The images whose true class got the lowest probability, as the network saw them: mistakes of the model, hard photos, or "
-                        "wrong labels."), photos(shown(images, i, see) for i in worst(images, WORST))])
+                        "wrong labels."), photos(shown(images, i, see) for i in worst(images))])
 
 
 def pairs(q, images, see):
@@ -76,9 +76,10 @@ def pair(a, b, images, see):
 def shown(images, i, see):
     "An image, its class, what it was taken for, how sure, and its file's name"
     name, hit = str(images.names[i]), images.rank[i] == 0
-    was = f"{images.predicted[i]}" if not hit else "right"
-    return photo(see(name), name, [f"<b>{text(shorten(images.labels[i], 40))}</b>", f'<span class="was">{text(shorten(was, 40))}</span> {images.p[i]:.0%}',
-                                   f"loss {images.loss[i]:.2f}", text(shorten(name.rpartition("/")[2], 30))])
+    was = "right" if hit else shorten(images.predicted[i], 40)
+    words = [f"<b>{text(shorten(images.labels[i], 40))}</b>", f'<span class="was">{text(was)}</span> {images.p[i]:.0%}',
+             f"loss {images.loss[i]:.2f}", text(shorten(name.rpartition("/")[2], 30))]
+    return photo(see(name), name, words)
 
 
 # -- calibration and classes
@@ -92,15 +93,17 @@ def calibration(q):
 
 def classes(q):
     "A row a class, the lowest F1 first; those without images last"
-    rows = sorted(q.rows, key=lambda r: (not r.n, r.f1.value if not none(r.f1.value) else 2, r.name))
     f = lambda v: one(v, lambda x: share(x, 1))
     return (heading("Class by class") + table(
         ["class", "images", "predicted", "right", "recall [95%]", "precision [95%]", "F1 [95%]"],
-        [[shorten(r.name, 60), f"{r.n:,}", f"{r.predicted:,}", f"{r.hits:,}", f(r.recall), f(r.precision), f(r.f1)] for r in rows],
-        kinds=["some" if r.n else "none" for r in rows]) + paragraph(q.how()))
+        [[shorten(r.name, 60), f"{r.n:,}", f"{r.predicted:,}", f"{r.hits:,}", f(r.recall), f(r.precision), f(r.f1)] for r in by_f1(q)],
+        kinds=["some" if r.n else "none" for r in by_f1(q)]) + paragraph(q.how()))
+
+
+def by_f1(q): return sorted(q.rows, key=lambda r: (not r.n, 2 if none(r.f1.value) else r.f1.value, r.name))
 
 
 def environment(e):
     git = e.get("git") or {}
-    rows = {**{k: v for k, v in e.items() if k != "git"}, **({"git": f"{git.get('revision', '')}{', changed' if git.get('changed') else ''}"} if git else {})}
-    return folded("Environment", facts(rows))
+    code = {"git": f"{git.get('revision', '')}{', changed' if git.get('changed') else ''}"} if git else {}
+    return folded("Environment", facts({**e, **code}))

@@ -66,10 +66,12 @@ def confusion_svg(q):
     K, size = len(keep), min(34, max(9, 900 // len(keep)))
     font = min(11, size - 1)
     left = max(round(.62 * font * max(map(len, names))) + 10, 40)
-    inside = "".join([*paths(share, size), *grid(K, size), *labels(names, size, font, left), *(numbers(counts, share, size, font, names) if K <= MANY else [])])
-    w, top = left + K * size + 14, left + 18
-    return (f'<svg role="img" aria-label="confusion matrix" width="{w}" height="{top + K * size + 6}" viewBox="{-left} {-top} {w} {top + K * size + 6}" '
-            f'font-size="{font}">{inside}</svg>')
+    inside = [*paths(share, size), *grid(K, size), *labels(names, size, font, left)]
+    if K <= MANY: inside += numbers(counts, share, size, font, names)
+    top = left + 18
+    w, h = left + K * size + 14, top + K * size + 6
+    return (f'<svg role="img" aria-label="confusion matrix" width="{w}" height="{h}" viewBox="{-left} {-top} {w} {h}" font-size="{font}">'
+            f"{''.join(inside)}</svg>")
 
 
 def shown_classes(q):

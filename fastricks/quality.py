@@ -11,6 +11,7 @@ from .stats import ALPHA
 
 BINS = 15                 # of equal width, as Guo et al. (ICML 2017, arXiv 1706.04599) have them
 DRAWS, SEED = 1000, 0     # of the bootstrap: equal images, equal intervals
+WORST = 24                # images with the highest loss that are shown
 MOST = 10**8              # numbers that it draws; of more than 100,000 images it makes fewer resamples
 NAN = float("nan")
 
@@ -83,9 +84,10 @@ def measure(images, classes, loss=None):
     matrix, bins = confusion(y, k, len(classes)), bin_of(images.p)
     boot = resampled(y, k, images.p, images.loss, hit, len(classes))
     five = int((images.rank < 5).sum())
+    loss, gap = float(images.loss.mean() if loss is None else loss), ece(images.p, hit)
     return Quality(
-        classes, n, int(hit.sum()), proportion(hit.sum(), n), proportion(five, n), Value(float(images.loss.mean() if loss is None else loss), *spread(boot["loss"])),
-        Value(e := ece(images.p, hit), *reflected(e, boot["ece"])), Value(macro_f1(y, k, len(classes)), *spread(boot["f1"])),
+        classes, n, int(hit.sum()), proportion(hit.sum(), n), proportion(five, n), Value(loss, *spread(boot["loss"])),
+        Value(gap, *reflected(gap, boot["ece"])), Value(macro_f1(y, k, len(classes)), *spread(boot["f1"])),
         class_rows(y, k, matrix, classes), tuple(bins_of(images.p, hit, bins)), matrix, len(boot["ece"]))
 
 
@@ -154,8 +156,8 @@ def confused(q, most=10):
     return [(q.classes[i], q.classes[j], int(off[i, j])) for i, j in zip(*np.unravel_index(order, off.shape), strict=True) if off[i, j]]
 
 
-def worst(images, most):
-    "Places of the images with the highest loss, those first"
+def worst(images, most=WORST):
+    "Places of the images with the highest loss, those first; None for all"
     return np.argsort(-images.loss, kind="stable")[:most].tolist()
 
 

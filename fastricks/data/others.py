@@ -38,7 +38,7 @@ def own_source(run, data, must):
     r = run.recipe
     try: source = open_source(data, r.classes, r.per_class, r.valid, lost(run.folder))
     except UserError as e:
-        if must: raise UserError(f"the data of {run.name} can't be opened ({e}): give --data with the place where it lies now, or other data") from None
+        if must: raise UserError(f"the data of {run.name} can't be opened ({e}): give --data with its place now, or other data") from None
         return None
     return source if must or fingerprint(source) == run.data["fingerprint"] else None
 
@@ -46,9 +46,9 @@ def own_source(run, data, must):
 def of_own(run, source, split):
     split = split or run.metrics["split"]
     if not source.of(split): raise UserError(f"{run.name} has no {split} images: its data has {one_of(s for s in SPLITS if source.of(s))}")
-    changed = fingerprint(source) != run.data["fingerprint"]
-    return Chosen(replace(source, items=tuple(source.of(split))), split, not changed,
-                  (f"the data of {run.name} is not what it was trained on (fingerprint {run.data['fingerprint']}, now {fingerprint(source)})",) * changed)
+    was, now = run.data["fingerprint"], fingerprint(source)
+    notes = () if was == now else (f"warning: the data of {run.name} is not what it was trained on (fingerprint {was}, now {now})",)
+    return Chosen(replace(source, items=tuple(source.of(split))), split, was == now, notes)
 
 
 def lost(folder):
@@ -60,7 +60,7 @@ def lost(folder):
 # -- others
 
 def of_others(data, classes, split):
-    try: name, (items, labels, notes) = load(str(data), None)
+    try: name, (items, _, notes) = load(str(data), None)
     except OSError as e: raise UserError(f"cannot read {e.filename or data}: {e.strerror or e}") from e
     items, split = split_of(data, items, split)
     found = name_map({o.label for o in items}, classes)
