@@ -73,7 +73,8 @@ def sentence(run):
     left_out = f" {plural(m['skipped_steps'], 'step')} whose loss or gradient was not finite left out." if m.get("skipped_steps") else ""
     start = "from scratch" if r.from_scratch else "from pre-trained weights"
     return (f"{r.arch} {start} with {tricks_text(run)}: {plural(m['epochs'], 'epoch')} of {run.data['train']:,} images of {run.data['name']} at "
-            f"{r.size} pixels, batch {r.batch_size}, {r.opt}, learning rate {r.lr:g}, seed {r.seed}; trained in {duration(m['train_seconds'])} on {run.environment.get('device', r.device)}, finished {run.date}.{left_out}")
+            f"{r.size} pixels, batch {r.batch_size}, {r.opt}, learning rate {r.lr:g}, seed {r.seed}; trained in "
+            f"{duration(m['train_seconds'])} on {run.environment.get('device', r.device)}, finished {run.date}.{left_out}")
 
 
 def chosen_on(run):
