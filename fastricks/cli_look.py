@@ -21,11 +21,11 @@ def evaluate_command(
                                                ".json [default: evaluate….html in the run's folder]")] = None,
         debug: Debug = False):
     """Look at a trained run: accuracy, calibration and each class with intervals; a page with its mistakes."""
-    from . import look_page
-    from .look import evaluate
-    look_page.check_to(to)
+    from .look import check_to, evaluate
+    check_to(to)
     quiet()
     e = evaluate(run, data, split, tta)
+    from . import look_page
     look_page.terminal(e)
     for line in look_page.said(look_page.save(e, to)): print(line)
 

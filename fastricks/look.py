@@ -1,6 +1,7 @@
 """A trained run looked at: its model's answers to images, its own data's or others, measured."""
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 from . import quality
 from .data.others import choose
@@ -150,6 +151,13 @@ def bar(n):
     def silent(): yield lambda: None
     console = plain_console()
     return shown() if console.is_terminal else silent()
+
+
+def check_to(to):
+    "Before any work"
+    if to is None: return
+    if Path(to).suffix.lower() != ".html": raise UserError(f"--to {to}: the page is an .html file, the numbers lie beside it as .json")
+    if Path(to).is_dir(): raise UserError(f"--to {to} is a folder: name a file in it, as {Path(to) / 'evaluate.html'}")
 
 
 # -- notes

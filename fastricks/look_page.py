@@ -4,7 +4,7 @@ from pathlib import Path
 
 from . import page_parts as parts
 from .errors import UserError, shorten
-from .look import TTA
+from .look import TTA, check_to
 from .page_html import document, facts, folded, heading, paragraph, text, warnings
 from .report import NONE
 from .runs import write
@@ -19,13 +19,6 @@ def place(e):
     words = ["evaluate", *([] if e.own else [e.data]), *([e.split] if other else []), *(["tta"] if e.tta else [])]
     name = "-".join("".join(c if c.isalnum() or c in "-_." else "_" for c in w)[:80] for w in words)
     return e.run.folder / f"{name}.html"
-
-
-def check_to(to):
-    "Before any work"
-    if to is None: return
-    if Path(to).suffix.lower() != ".html": raise UserError(f"--to {to}: the page is an .html file, the numbers lie beside it as .json")
-    if Path(to).is_dir(): raise UserError(f"--to {to} is a folder: name a file in it, as {Path(to) / 'evaluate.html'}")
 
 
 def save(e, to=None):

@@ -5,7 +5,7 @@ from .errors import plural, shorten
 from .page_html import text
 from .plots import COLORS, GREY, Picture
 
-BLUE, ORANGE = COLORS
+BLUE, RED = COLORS[0], "#c62828"
 MANY = 25      # classes whose cells have room for numbers
 MOST = 150     # classes that are drawn: of more those with the most mistakes
 LEVELS = 10    # of colour
@@ -91,7 +91,7 @@ def paths(share, size):
     "All cells of a colour as one path; the root of the share, or mistakes could hardly be seen"
     level = np.ceil(LEVELS * np.sqrt(share)).astype(int)
     on = np.eye(len(share), dtype=bool)
-    for color, mine in ((BLUE, on), ("#c62828", ~on)):
+    for color, mine in ((BLUE, on), (RED, ~on)):
         for l in range(1, LEVELS + 1):
             cells = "".join(f"M{j} {i}h1v1h-1z" for i, j in zip(*np.nonzero((level == l) & mine), strict=True))
             if cells: yield f'<path transform="scale({size})" fill="{color}" fill-opacity="{l / LEVELS:g}" d="{cells}"/>'
