@@ -271,6 +271,7 @@ def last_screen(recipe, result):
         *([f"left out  {plural(m['skipped_steps'], 'step')} whose loss or gradient was not finite (log.txt has the images)"]
           if m["skipped_steps"] else []),
         f"run       {result.folder}",
+        *([f"page      {page}"] if (page := Path(result.folder) / "index.html").is_file() else []),
         "next      " + (f"{again} -t none  # the same without tricks" if recipe.tricks
                         else f"{again} -t warmup+cosine+label_smoothing  # the same with tricks"),
         f"          {again} --seed {recipe.seed + 1}  # the same with another seed",

@@ -28,7 +28,8 @@ def choose(run, classes, data=None, split=None):
     """
     if split and split not in SPLITS: raise UserError(f"--split {split} is not one of {one_of(SPLITS)}{nearest(split, SPLITS)}")
     own = own_source(run, data or run.recipe.data, must=data is None)
-    return of_own(run, own, split) if own else of_others(data, classes, split)
+    if own and {*own.classes} <= {*classes}: return of_own(run, replace(own, classes=tuple(classes)), split)
+    return of_others(data or run.recipe.data, classes, split)
 
 
 # -- the run's own
