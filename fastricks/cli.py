@@ -12,6 +12,7 @@ from .cli_compare import compare_command
 from .cli_look import evaluate_command, page_command
 from .cli_options import Debug, RecipeName, Tricks, quiet, with_recipe
 from .cli_show import show
+from .cli_use import export_command, predict_command
 from .errors import UserError, nearest, visible
 from .grid import parse_seeds
 from .recipe import flag_of, options, resolve
@@ -65,6 +66,8 @@ app.command("ablate")(with_recipe(ablate_command))
 app.command("compare")(compare_command)
 app.command("evaluate")(evaluate_command)
 app.command("page")(page_command)
+app.command("predict")(predict_command)
+app.command("export")(export_command)
 
 
 @app.command()

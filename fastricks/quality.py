@@ -104,6 +104,7 @@ def wilson(k, n):
     from statsmodels.stats.proportion import proportion_confint
     k, n = np.asarray(k, float), np.asarray(n, float)
     low, high = proportion_confint(k, np.maximum(n, 1), ALPHA, "wilson")
+    low, high = np.where(k > 0, low, 0.), np.where(k < n, high, 1.)  # else off by a rounding
     return np.where(n > 0, low, NAN), np.where(n > 0, high, NAN)
 
 
