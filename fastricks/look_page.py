@@ -5,7 +5,7 @@ from pathlib import Path
 from . import page_parts as parts
 from .errors import UserError, shorten
 from .look import TTA, check_to
-from .page_html import document, facts, folded, heading, paragraph, text, warnings
+from .page_html import document, facts, folded, heading, text, warnings
 from .report import NONE
 from .runs import write
 
@@ -41,7 +41,7 @@ def page(e):
     q = e.quality
     return document(
         title(e), heading(title(e), 1), tta_line(e), warnings([*e.notes, *parts.of_few_classes(q)]), parts.lead(q, e.where),
-        parts.number_table({shorten(e.where.removeprefix("the "), 60): q}), paragraph(q.how()), parts.mistakes(q, e.images, see),
+        parts.number_table({shorten(e.where.removeprefix("the "), 60): q}), parts.mistakes(q, e.images, see),
         parts.calibration(q), parts.classes(q), folded("The run", facts(run_facts(e.run))))
 
 

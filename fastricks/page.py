@@ -1,7 +1,7 @@
 """A run's `index.html`: what was trained, how it went, what the network saw, what it gets wrong. Made from the run's folder."""
+import json
 import shlex
 import time
-from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
@@ -49,7 +49,7 @@ def page(run, source=None):
     return document(
         run.name, heading(run.name, 1), paragraph(sentence(run)), parts.lead(q, f"the {WORD[split]} images of {run.data['name']}"),
         paragraph(chosen_on(run), "warning") if chosen_on(run) else "", parts.number_table({WORD[s]: v for s, v in found.items()}),
-        paragraph(q.how()), heading("How it went"), curves(run), made(run, "lr"), heading("What the network saw"), made(run, "batch"),
+        heading("How it went"), curves(run), made(run, "lr"), heading("What the network saw"), made(run, "batch"),
         made(run, "targets"), parts.mistakes(q, run.images(split), see), parts.calibration(q), parts.classes(q),
         heading("How it was made"), again(run), folded("Recipe", facts(recipe_facts(run.recipe))), parts.environment(run.environment))
 
@@ -72,7 +72,8 @@ def sentence(run):
     r, m = run.recipe, run.metrics
     left_out = f" {plural(m['skipped_steps'], 'step')} whose loss or gradient was not finite left out." if m.get("skipped_steps") else ""
     start = "from scratch" if r.from_scratch else "from pre-trained weights"
-    return (f"{r.arch} {start} with {tricks_text(run)}: {plural(m['epochs'], 'epoch')} of {run.data['train']:,} images of {run.data['name']} at "
+    tricks = f"with {tricks_text(run)}" if r.tricks else "without tricks"
+    return (f"{r.arch} {start} {tricks}: {plural(m['epochs'], 'epoch')} of {run.data['train']:,} images of {run.data['name']} at "
             f"{r.size} pixels, batch {r.batch_size}, {r.opt}, learning rate {r.lr:g}, seed {r.seed}; trained in "
             f"{duration(m['train_seconds'])} on {run.environment.get('device', r.device)}, finished {run.date}.{left_out}")
 
@@ -120,9 +121,10 @@ def numeric_options(): return [f for f in options() if f.metadata["numeric"] and
 
 def makes(recipe, given, rows, name):
     "Do these options give this recipe?"
-    try: r = asdict(resolve({"data": recipe.data, **given}, rows, name))
+    try: r = resolve({"data": recipe.data, **given}, rows, name)
     except UserError: return False
-    return all(r[k] == v for k, v in asdict(recipe).items() if k in ("tricks", "schedule", *(f.name for f in numeric_options())))
+    same = lambda k: json.dumps(getattr(r, k)) == json.dumps(getattr(recipe, k))  # a recipe.json has lists for tuples
+    return all(map(same, ("tricks", "schedule", *(f.name for f in numeric_options()))))
 
 
 def flag(name, value):

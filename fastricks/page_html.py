@@ -13,9 +13,10 @@ table.runs td.words { white-space: normal }
 .photos { display: flex; flex-wrap: wrap; gap: .7em } .photo { width: 116px; font-size: .74em; line-height: 1.3; overflow-wrap: anywhere; margin: 0 }
 .photo img { width: 112px; height: 112px; display: block; background: #eee; border-radius: 3px }
 .photo .no { width: 112px; height: 112px; background: #eee; color: #666; display: grid; place-items: center; text-align: center }
-.photo b { font-weight: 600 } .photo .was { color: #b71c1c } .wide svg { max-width: none } img.made { max-width: 100%; height: auto }
+.photo b { font-weight: 600 } .photo .was { color: #b71c1c }
+.photo .right { color: #2e7d32 } .wide svg { max-width: none } img.made { max-width: min(100%, 46em); height: auto }
 pre { background: #f5f5f5; padding: .7em 1em; overflow-x: auto; font-size: .84em } details { margin: .6em 0 } summary { cursor: pointer }
-.two { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 27em), 1fr)); gap: 0 2em } tr.none td { color: #888 }
+.two { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 31em), 1fr)); gap: 0 2em } tr.none td { color: #888 }
 @media (max-width: 40em) { dl { grid-template-columns: 1fr } dt { margin-top: .4em } body { margin-top: 1em } }
 """
 
@@ -61,7 +62,7 @@ def data_uri(im, lossless=False, quality=76):
     return "data:image/webp;base64," + b64encode(out.getvalue()).decode()
 
 
-def picture(file, alt, width=1000, lossless=False):
+def picture(file, alt, width=840, lossless=False):
     "A picture's file inside the page, at most `width` pixels wide"
     from PIL import Image
     with Image.open(file) as im: im = im.convert("RGB")

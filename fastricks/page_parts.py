@@ -54,8 +54,8 @@ def mistakes(q, images, see):
                     paragraph("Rows: true classes, columns: what they were taken for. Blue: right, red: wrong, darker for a larger share of its row."
                               + left_out(q)),
                     pairs(q, images, see), heading("The highest losses"), paragraph(
-                        "The images whose true class got the lowest probability, as the network saw them: mistakes of the model, hard photos, or "
-                        "wrong labels."), photos(shown(images, i, see) for i in worst(images))])
+                        "The images whose true class got the lowest probability, as the network saw them: mistakes of the model, hard photos, "
+                        "or wrong labels. Below each its class, what it was taken for, and its file."), photos(shown(images, i, see) for i in worst(images))])
 
 
 def pairs(q, images, see):
@@ -64,30 +64,29 @@ def pairs(q, images, see):
     of = {r.name: r.n for r in q.rows}
     rows = [[a, b, f"{n:,}", share(n / of[a], 1)] for a, b, n in found]
     return (heading("Most frequent mistakes") + table(["is", "taken for", "images", "of its images"], rows, left=(0, 1))
-            + "".join(pair(a, b, images, see) for a, b, _ in found[:PAIRS]))
+            + f'<div class="two">{"".join(pair(a, b, images, see) for a, b, _ in found[:PAIRS])}</div>')
 
 
 def pair(a, b, images, see):
     "The images of a confused pair with the highest losses"
     mine = [i for i in worst(images, None) if images.labels[i] == a and images.predicted[i] == b][:EACH]
-    return heading(f"{shorten(a, 40)} taken for {shorten(b, 40)}", 3) + photos(shown(images, i, see) for i in mine)
+    return f"<div>{heading(f'{shorten(a, 40)} taken for {shorten(b, 40)}', 3)}{photos(shown(images, i, see) for i in mine)}</div>"
 
 
 def shown(images, i, see):
     "An image, its class, what it was taken for, how sure, and its file's name"
     name, hit = str(images.names[i]), images.rank[i] == 0
-    was = "right" if hit else shorten(images.predicted[i], 40)
-    words = [f"<b>{text(shorten(images.labels[i], 40))}</b>", f'<span class="was">{text(was)}</span> {images.p[i]:.0%}',
-             f"loss {images.loss[i]:.2f}", text(shorten(name.rpartition("/")[2], 30))]
+    was = '<span class="right">right</span>' if hit else f'<span class="was">{text(shorten(images.predicted[i], 40))}</span>'
+    words = [f"<b>{text(shorten(images.labels[i], 40))}</b>", was, f"{images.p[i]:.0%} sure", f"loss {images.loss[i]:.2f}",
+             text(shorten(name.rpartition("/")[2], 30))]
     return photo(see(name), name, words)
 
 
 # -- calibration and classes
 
 def calibration(q):
-    gap = q.ece.value
-    said = (f"On average the probability of the predicted class is {share(gap, 1)} (percentage points) away from how often it is right "
-            f"({BINS} bins of equal width).")
+    said = (f"On average the probability of the predicted class is {number(100 * q.ece.value, 1)} points away from how often it is right (ECE, "
+            f"{BINS} bins of equal width, 95% interval {between(q.ece, share)}).")
     return heading("Is it as sure as it is right?") + figure(svg(draw_reliability(q)), said + " Points below the line: surer than right.")
 
 
@@ -97,7 +96,10 @@ def classes(q):
     return (heading("Class by class") + table(
         ["class", "images", "predicted", "right", "recall [95%]", "precision [95%]", "F1 [95%]"],
         [[shorten(r.name, 60), f"{r.n:,}", f"{r.predicted:,}", f"{r.hits:,}", f(r.recall), f(r.precision), f(r.f1)] for r in by_f1(q)],
-        kinds=["some" if r.n else "none" for r in by_f1(q)]) + paragraph(q.how()))
+        kinds=["some" if r.n else "none" for r in by_f1(q)]) + how(q))
+
+
+def how(q): return folded("How the intervals are made", paragraph(q.how()))
 
 
 def by_f1(q): return sorted(q.rows, key=lambda r: (not r.n, 2 if none(r.f1.value) else r.f1.value, r.name))

@@ -94,7 +94,21 @@ def test_the_bootstrap_of_a_mean_is_its_standard_error():
 
 def test_the_interval_of_ece_is_reflected():
     "Resamples lie above the estimate, as that lies above the truth: the interval goes the other way, and not below 0"
-    assert quality.reflected(.1, np.full(100, .12)) == pytest.approx((.08, .08)) and quality.reflected(.1, np.full(100, .25)) == (0, 0)
+    none, all_ = np.zeros(100), np.ones(100)
+    assert quality.reflected(.1, np.full(100, .12), none) == pytest.approx((.08, .08)) and quality.reflected(.1, np.full(100, .25), none) == (0, 0)
+    assert quality.reflected(.1, np.full(100, .12), all_) == pytest.approx((0, .08))
+
+
+@pytest.mark.parametrize("gap", [0, .1])
+def test_the_interval_of_ece_covers_the_truth(gap):
+    "Answers that are right as often as their probabilities say, or by a tenth less: the truth is known"
+    rng, found = np.random.default_rng(1), []
+    for _ in range(60):
+        p = .3 + .6 * rng.random(300)
+        hit = rng.random(300) < p - gap
+        q = measure(images("a" * 300, ["a" if h else "b" for h in hit], p=[*p]), "ab")
+        found.append(q.ece.low <= gap <= q.ece.high)
+    assert np.mean(found) > .8
 
 
 def test_mistakes_and_losses_in_order():
