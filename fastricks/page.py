@@ -43,8 +43,9 @@ def page(run, source=None):
     "The whole page of a `results.Run`; without `source` there are no images of mistakes"
     classes = source.classes if source else classes_of(run.folder)
     found = qualities(run, classes)
-    if not found: raise ValueError("its predictions can't be read, or are not those of its metrics")
-    split, q = next(iter(found.items()))
+    split = run.metrics["split"]
+    if split not in found: raise ValueError("its predictions can't be read, or are not those of its metrics")
+    q = found[split]
     see = viewer(source, run.recipe) if source else lambda name: None
     return document(
         run.name, heading(run.name, 1), paragraph(sentence(run)), parts.lead(q, f"the {WORD[split]} images of {run.data['name']}"),
@@ -109,6 +110,7 @@ def command(recipe):
     try: base = resolve({"data": recipe.data}, [], name)
     except UserError: return None
     given = {f.name: v for f in numeric_options() if (v := getattr(recipe, f.name)) != getattr(base, f.name)}
+    if given.get("weights"): given.pop("pretrained", None)  # goes without saying
     own = [str(t) for t in recipe.make_tricks() if t.name in recipe.tricks]
     rows = [*(["none"] if base.tricks else []), *(["+".join(own)] if own else [])]
     words = ["--data", recipe.data, *(["--recipe", name] if name else []), *(w for k, v in given.items() for w in flag(k, v)),

@@ -7,6 +7,9 @@ from .report import NONE, none
 from .report_pictures import svg
 
 PAIRS, EACH = 6, 4  # confused pairs with images, images of each
+CELLS = "Rows: true classes, columns: what they were taken for. Blue: right, red: wrong, darker for a larger share of its row."
+LOSSES = ("The images whose true class got the lowest probability, as the network saw them: mistakes of the model, hard photos, or wrong "
+          "labels. Below each its class, what it was taken for and how surely, and its file.")
 
 
 def share(v, digits=2): return NONE if none(v) else f"{100 * v:.{digits}f}%"
@@ -50,12 +53,8 @@ def listed(names, most=8): return ", ".join(map(shorten, names[:most])) + (f" an
 
 def mistakes(q, images, see):
     "Confusion matrix, the most frequent mistakes and the images with the highest loss; `see(name)`: an image's data URI or None"
-    return "".join([heading("What it takes for what"), wide(confusion_svg(q)),
-                    paragraph("Rows: true classes, columns: what they were taken for. Blue: right, red: wrong, darker for a larger share of its row."
-                              + left_out(q)),
-                    pairs(q, images, see), heading("The highest losses"), paragraph(
-                        "The images whose true class got the lowest probability, as the network saw them: mistakes of the model, hard photos, "
-                        "or wrong labels. Below each its class, what it was taken for, and its file."), photos(shown(images, i, see) for i in worst(images))])
+    return "".join([heading("What it takes for what"), wide(confusion_svg(q)), paragraph(CELLS + left_out(q)), pairs(q, images, see),
+                    heading("The highest losses"), paragraph(LOSSES), photos(shown(images, i, see) for i in worst(images))])
 
 
 def pairs(q, images, see):
