@@ -62,7 +62,7 @@ def data_uri(im, lossless=False, quality=76):
     return "data:image/webp;base64," + b64encode(out.getvalue()).decode()
 
 
-def picture(file, alt, width=840, lossless=False):
+def picture(file, alt, width=720, lossless=False):
     "A picture's file inside the page, at most `width` pixels wide"
     from PIL import Image
     with Image.open(file) as im: im = im.convert("RGB")

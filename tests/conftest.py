@@ -35,3 +35,10 @@ def photo_run(tmp_path_factory):
     "(run folder, its data) of a short training on image files of all kinds"
     from photos import train_on_photos
     return train_on_photos(tmp_path_factory, "fast")
+
+
+@pytest.fixture(scope="session")
+def resnet_d_run(tmp_path_factory):
+    "The same of a training whose trick changes the network"
+    from photos import train_on_photos
+    return train_on_photos(tmp_path_factory, "fast", "resnet_d", arch="resnet18", epochs=1)

@@ -163,7 +163,7 @@ def test_training_goes_on_and_the_predictor_stays(photo_run, capsys):
     learn.fit_one_cycle(1, 1e-3)
     assert any(not torch.equal(v, start[k]) for k, v in learn.model.state_dict().items()) and len(learn.history.rows) == 1
     assert torch.equal(p.probs(data / "test/blue/00.jpg"), before)
-    assert torch.equal(p.learner(say=lambda _: None).model.state_dict()["conv1.weight"], start["conv1.weight"])
+    assert torch.equal(p.learner(say=lambda _: None).model.state_dict()["fc.weight"], start["fc.weight"])
     capsys.readouterr()
 
 
@@ -205,17 +205,20 @@ def test_a_model_file_alone(photo_run, tmp_path):
     assert p.learner(data, say=lambda _: None).dls.test.n == 30
 
 
-def test_tricks_that_change_the_network(tmp_path_factory, tmp_path):
+def test_tricks_that_change_the_network(resnet_d_run, tmp_path):
     "The file says it; of an older file the run's recipe does"
-    run, data = train_on_photos(tmp_path_factory, "fast", "resnet_d", epochs=1)
+    run, data = resnet_d_run
     meta = read_meta(run / "model.safetensors")
     assert meta["kwargs"] == dict(stem_type="deep", stem_width=32, avg_down=True) and meta["kwargs"].keys() <= TWEAKS.keys()
     agree(load(run), data, rows_of(run))
     shutil.copy(run / "model.safetensors", tmp_path / "alone.safetensors")
     agree(load(tmp_path / "alone.safetensors"), data, rows_of(run))
     old = {k: v for k, v in meta.items() if k not in ("kwargs", "pipeline")}
-    save_file(load_file(run / "model.safetensors"), run / "model.safetensors", {"fastricks": json.dumps(old)})
-    agree(load(run), data, rows_of(run))
+    shutil.copytree(run, tmp_path / "old")
+    save_file(load_file(run / "model.safetensors"), tmp_path / "old/model.safetensors", {"fastricks": json.dumps(old)})
+    agree(load(tmp_path / "old"), data, rows_of(run))
+    (tmp_path / "old/recipe.json").unlink()
+    assert "does not fit" in wrong(load, tmp_path / "old"), "nothing says what was changed"
 
 
 @pytest.mark.parametrize("kwargs", [{"checkpoint_path": "/etc/passwd"}, {"pretrained": True}, {"stem_type": ["deep"]}, {"stem_width": "64"},
@@ -227,7 +230,7 @@ def test_what_a_file_may_ask_of_timm(tmp_path, photo_run, kwargs):
     assert "kwargs" not in read_meta(tmp_path / "x.safetensors") and load(tmp_path / "x.safetensors").meta["kwargs"] == {}
 
 
-CHANGES = {"a tensor less": lambda s: s.pop("conv1.weight"), "a tensor more": lambda s: s.update(extra=torch.zeros(1)),
+CHANGES = {"a tensor less": lambda s: s.pop("bn1.weight"), "a tensor more": lambda s: s.update(extra=torch.zeros(1)),
            "another shape": lambda s: s.update({"fc.weight": torch.zeros(2, 3)}), "whole numbers": lambda s: s.update(
                {"fc.weight": s["fc.weight"].int()}), "no number": lambda s: s["fc.bias"].fill_(torch.nan)}
 
@@ -281,4 +284,7 @@ def test_a_strangers_recipe_is_one_sentence_or_harmless(tmp_path, photo_run, tex
 
 def test_import_is_light():
     code = "import sys; import fastricks; from fastricks import load; assert callable(load) and not {'torch', 'fastai', 'numpy'} & {*sys.modules}"
-    subprocess.run([sys.executable, "-c", code + "; import fastricks.predictor; from fastricks import load; assert callable(load)"], check=True)
+    subprocess.run([sys.executable, "-c", code], check=True)
+    import fastricks
+    assert fastricks.load is load and callable(load)
+    with pytest.raises(AttributeError): _ = fastricks.nothing

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from types import SimpleNamespace
 
 import pytest
@@ -114,10 +115,10 @@ def test_usage_errors_are_instant(photo_run, capsys, words, says, monkeypatch, t
 def test_user_errors_need_no_torch(photo_run, tmp_path):
     code = ("import sys; from fastricks.cli import run\n"
             "for w in (['none', 'x.jpg'], [sys.argv[1], 'gone.jpg'], [sys.argv[1], 'x', '--to', 'xls']): assert run(['predict', *w]) == 2\n"
-            "for w in (['none', '--to', 'onnx'], [sys.argv[1], '--to', 'tf'], [sys.argv[1], '--to', 'timm', '--out', sys.argv[0]]):\n"
+            "for w in (['none', '--to', 'onnx'], [sys.argv[1], '--to', 'tf'], [sys.argv[1], '--to', 'timm', '--out', sys.argv[2]]):\n"
             "    assert run(['export', *w]) == 2\n"
             "assert not {'torch', 'fastai', 'timm'} & {*sys.modules}")
-    subprocess.run([sys.executable, "-c", code, photo_run[0]], check=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    subprocess.run([sys.executable, "-c", code, photo_run[0], __file__], check=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)})
 
 
 def test_where_the_file_cannot_be_written(photo_run, predict, tmp_path):
@@ -148,6 +149,8 @@ def test_a_reader_that_goes_away(photo_run, tmp_path):
     finally:
         p.kill()
         p.wait()
+        p.stderr.close()
+        with suppress(BrokenPipeError): p.stdin.close()
 
 
 def test_threads_of_torch(photo_run, predict):
