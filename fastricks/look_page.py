@@ -92,15 +92,15 @@ def number_table(q):
 
 
 def class_table(q):
-    "All classes, or of many those with the lowest F1"
+    "All classes that have images, or of many those with the lowest F1"
     from rich.text import Text
-    rows = parts.by_f1(q)
+    rows = [r for r in parts.by_f1(q) if r.n]
     kept = rows if len(rows) <= CLASSES else rows[:CLASSES // 2]
     first = "class" if kept is rows else f"class, the {len(kept)} of {len(rows)} with the lowest F1"
     t = new_table(first, "images", "recall", "95%", "precision", "95%", "F1", "95%")
     for r in kept:
         cells = [w for v in (r.recall, r.precision, r.f1) for w in in_points(v)]
-        t.add_row(Text(shorten(r.name, 40)), f"{r.n:,}", *cells, style=None if r.n else "dim")
+        t.add_row(Text(shorten(r.name, 40)), f"{r.n:,}", *cells)
     return t
 
 

@@ -55,7 +55,7 @@ def figure(inside, caption=""):
 
 # -- images
 
-def data_uri(im, lossless=False, quality=76):
+def data_uri(im, lossless=False, quality=64):
     "A PIL image as WebP inside the page"
     out = BytesIO()
     im.save(out, "WEBP", lossless=lossless, quality=quality, method=4)

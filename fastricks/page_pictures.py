@@ -68,64 +68,65 @@ def draw_reliability(q):
 
 def confusion_svg(q):
     "A cell for each pair of a true class (row) and a predicted one (column): hits blue, mistakes red, by their share of the row's images"
-    keep = shown_classes(q)
-    counts, names = q.confusion[np.ix_(keep, keep)], [shorten(q.classes[i]) for i in keep]
-    share = counts / np.maximum(q.confusion.sum(1)[keep], 1)[:, None]
-    K, size = len(keep), min(34, max(9, 900 // len(keep)))
+    rows, cols = shown_classes(q)
+    counts, names = q.confusion[np.ix_(rows, cols)], [shorten(c) for c in q.classes]
+    share, own = counts / q.confusion.sum(1)[rows, None], np.equal.outer(rows, cols)
+    size = min(34, max(9, 900 // len(cols)))
     font = min(11, size - 1)
-    long = round(.62 * font * max(map(len, names))) + 8
+    long = round(.62 * font * max(len(names[i]) for i in {*rows, *cols})) + 8
     left, top = max(long, 24), (long if long > size else 18) + 18
-    inside = [*paths(share, size), *grid(K, size), *labels(names, size, font, top, upright=long <= size)]
-    if K <= MANY: inside += numbers(counts, share, size, font, names)
-    w, h = left + K * size + 14, top + K * size + 6
+    inside = [*paths(share, own, size), *grid(share.shape, size), *left_labels([names[i] for i in rows], size, font),
+              *top_labels([names[i] for i in cols], size, font, upright=long <= size),
+              f'<g fill="#666" font-size="{max(font, 9)}"><text x="-6" y="-6" text-anchor="end">is</text><text y="{12 - top}">taken for</text></g>']
+    if len(cols) <= MANY: inside += numbers(counts, share, size, font, [names[i] for i in rows], [names[i] for i in cols])
+    w, h = left + len(cols) * size + 14, top + len(rows) * size + 6
     return (f'<svg role="img" aria-label="confusion matrix" width="{w}" height="{h}" viewBox="{-left} {-top} {w} {h}" font-size="{font}">'
             f"{''.join(inside)}</svg>")
 
 
 def shown_classes(q):
-    "Class numbers in their order; of very many those that take part in the most mistakes"
-    if len(q.classes) <= MOST: return list(range(len(q.classes)))
-    hits = q.confusion.diagonal()
-    wrong = q.confusion.sum(0) + q.confusion.sum(1) - 2 * hits
-    return sorted(np.argsort(-wrong, kind="stable")[:MOST].tolist())
+    "(rows, columns): classes that have images, and those or what they were taken for; of very many those with the most mistakes"
+    n, predicted, hits = q.confusion.sum(1), q.confusion.sum(0), q.confusion.diagonal()
+    order = np.argsort(-(n + predicted - 2 * hits), kind="stable")
+    most = sorted(order[:MOST].tolist()) if len(order) > MOST else range(len(order))
+    return [i for i in most if n[i]] or [int(n.argmax())], [i for i in most if n[i] or predicted[i]]
 
 
 def left_out(q):
-    n = len(q.classes) - len(shown_classes(q))
-    return f" {plural(n, 'class', 'classes')} with fewer mistakes left out." if n else ""
+    n = len(q.classes) - MOST
+    return f" {plural(n, 'class', 'classes')} with fewer mistakes left out." if n > 0 else ""
 
 
-def paths(share, size):
+def paths(share, own, size):
     "All cells of a colour as one path; the root of the share, or mistakes could hardly be seen"
     level = np.ceil(LEVELS * np.sqrt(share)).astype(int)
-    on = np.eye(len(share), dtype=bool)
-    for color, mine in ((BLUE, on), (RED, ~on)):
+    for color, mine in ((BLUE, own), (RED, ~own)):
         for l in range(1, LEVELS + 1):
             cells = "".join(f"M{j} {i}h1v1h-1z" for i, j in zip(*np.nonzero((level == l) & mine), strict=True))
             if cells: yield f'<path transform="scale({size})" fill="{color}" fill-opacity="{l / LEVELS:g}" d="{cells}"/>'
 
 
-def grid(K, size):
-    "Thin lines, and those of the diagonal's cells a little darker"
-    step = 1 if K <= MANY else 5
-    lines = "".join(f"M0 {i * size}h{K * size}M{i * size} 0v{K * size}" for i in range(0, K + 1, step))
+def grid(shape, size):
+    "Thin lines between the cells, or of many between every five"
+    h, w = (o * size for o in shape)
+    step = size if shape[1] <= MANY else 5 * size
+    lines = "".join([*(f"M0 {y}h{w}" for y in {*range(0, h, step), h}), *(f"M{x} 0v{h}" for x in {*range(0, w, step), w})])
     yield f'<path d="{lines}" stroke="#ccc" stroke-width=".6" fill="none"/>'
 
 
-def labels(names, size, font, top, upright):
-    "Of the rows on the left, of the columns above, `upright` where they are short"
+def left_labels(names, size, font):
+    for i, name in enumerate(names): yield f'<text x="-6" y="{(i + .5) * size + .35 * font:.1f}" text-anchor="end">{text(name)}</text>'
+
+
+def top_labels(names, size, font, upright):
     for i, name in enumerate(names):
         mid = (i + .5) * size
-        yield f'<text x="-6" y="{mid + .35 * font:.1f}" text-anchor="end">{text(name)}</text>'
-        turned = f'x="{mid:g}" y="-6" text-anchor="middle"' if upright else f'transform="translate({mid + .35 * font:.1f} -6) rotate(-90)"'
-        yield f"<text {turned}>{text(name)}</text>"
-    yield f'<g fill="#666" font-size="{max(font, 9)}"><text x="-6" y="-6" text-anchor="end">is</text><text y="{12 - top}">taken for</text></g>'
+        at = f'x="{mid:g}" y="-6" text-anchor="middle"' if upright else f'transform="translate({mid + .35 * font:.1f} -6) rotate(-90)"'
+        yield f"<text {at}>{text(name)}</text>"
 
 
-def numbers(counts, share, size, font, names):
+def numbers(counts, share, size, font, rows, cols):
     for i, j in zip(*np.nonzero(counts), strict=True):
         fill = "#fff" if share[i, j] > .3 else "#222"
         yield (f'<text x="{(j + .5) * size:g}" y="{(i + .5) * size + .35 * font:.1f}" text-anchor="middle" fill="{fill}">'
-               f"<title>{text(names[i])} taken for {text(names[j])}</title>{counts[i, j]}</text>")
-
-
+               f"<title>{text(rows[i])} taken for {text(cols[j])}</title>{counts[i, j]}</text>")

@@ -124,12 +124,13 @@ def confusion(y, k, K):
 
 
 def class_rows(y, k, matrix, classes):
-    "A ClassRow a class; nan where a class has no images (recall), or was never predicted (precision)"
+    "A ClassRow a class; nan where a class was never predicted (precision), and for one without images, which can't be found here"
     from sklearn.metrics import precision_recall_fscore_support
     p, r, f, n = precision_recall_fscore_support(y, k, labels=np.arange(len(classes)), zero_division=NAN)
     hits, predicted = matrix.diagonal(), matrix.sum(0)
     ends = [wilson(hits, predicted), wilson(hits, n), tuple(map(of_jaccard, wilson(hits, n + predicted - hits)))]
-    values = [[Value(*map(float, o)) for o in zip(x, *e, strict=True)] for x, e in zip((p, r, f), ends, strict=True)]
+    values = [[Value(NAN, NAN, NAN) if not m else Value(*map(float, o)) for m, *o in zip(n, x, *e, strict=True)]
+              for x, e in zip((p, r, f), ends, strict=True)]
     return tuple(ClassRow(*o) for o in zip(classes, n.tolist(), predicted.tolist(), hits.tolist(), *values, strict=True))
 
 

@@ -71,7 +71,7 @@ def test_classes():
 
 def test_a_class_without_images_that_was_predicted():
     q = measure(images("aab", "acb"), "abc")
-    assert q.absent == ["c"] and q.astray == 1 and q.rows[2].precision.value == 0 and math.isnan(q.rows[2].recall.value)
+    assert q.absent == ["c"] and q.astray == 1 and q.rows[2].predicted == 1 and math.isnan(q.rows[2].precision.value + q.rows[2].recall.value)
 
 
 def test_all_together():
