@@ -22,7 +22,7 @@ def evaluate_command(
         debug: Debug = False):
     """Look at a trained run: accuracy, calibration and each class with intervals; a page with its mistakes."""
     from .look import check_to, evaluate
-    check_to(to)
+    check_to(to, run)
     quiet()
     e = evaluate(run, data, split, tta)
     from . import look_page

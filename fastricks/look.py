@@ -1,5 +1,6 @@
 """A trained run looked at: its model's answers to images, its own data's or others, measured."""
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +44,7 @@ class Evaluation:
                 "confusion": q.confusion.tolist(), "intervals_are": q.how(), "notes": list(self.notes)}
 
 
-def clean(x): return None if math.isnan(x) else x
+def clean(x): return x if math.isfinite(x) else None
 def plain(v): return {"value": clean(v.value), "low": clean(v.low), "high": clean(v.high)}
 
 
@@ -153,8 +154,10 @@ def bar(n):
     return shown() if console.is_terminal else silent()
 
 
-def check_to(to):
-    "Before any work"
+def check_to(to, run):
+    "Before any work: can the page be written, where nobody says otherwise into the run's folder?"
+    folder = Path(to).parent if to else Path(run)
+    if folder.is_dir() and not os.access(folder, os.W_OK): raise UserError(f"{folder} can't be written to: choose another place with --to FILE.html")
     if to is None: return
     if Path(to).suffix.lower() != ".html": raise UserError(f"--to {to}: the page is an .html file, the numbers lie beside it as .json")
     if Path(to).is_dir(): raise UserError(f"--to {to} is a folder: name a file in it, as {Path(to) / 'evaluate.html'}")

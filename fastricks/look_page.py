@@ -23,7 +23,7 @@ def place(e):
 
 def save(e, to=None):
     "Write the page, and the numbers as JSON beside it, each whole or not at all: (page, numbers)"
-    check_to(to)
+    check_to(to, e.run.folder)
     file = Path(to) if to else place(e)
     try: file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as err: raise UserError(f"--to {to}: can't be written ({err.strerror})") from None

@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from . import page_parts as parts
+from .data.image import Unreadable
 from .errors import UserError, plural
 from .page_html import code, data_uri, document, facts, figure, folded, heading, paragraph, picture
 from .page_pictures import draw_curves
@@ -36,7 +37,7 @@ def make_again(run, say=print):
     try: source = own_source(run, run.recipe.data, must=True)
     except UserError as e: source = say(f"{run.name}: no images of mistakes: {e}")
     try: return save(run.folder, source, run.date)
-    except (ValueError, KeyError) as e: raise UserError(f"{run.folder} has no page: {e}") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as e: raise UserError(f"{run.folder} has no page: {e}") from None
 
 
 def page(run, source=None):
@@ -92,8 +93,8 @@ def curves(run):
 
 def made(run, name):
     "A picture that the run has, inside the page"
-    file = run.folder / f"{name}.png"
-    return figure(picture(file, name, lossless=name == "lr"), PICTURES[name]) if file.is_file() else ""
+    try: return figure(picture(run.folder / f"{name}.png", name, lossless=name == "lr"), PICTURES[name])
+    except Unreadable: return ""
 
 
 # -- how it was made
@@ -145,7 +146,6 @@ def viewer(source, recipe, side=SIDE):
     "name -> the image as the network saw it in evaluation, as a data URI; None for one that is not there"
     from PIL import Image
 
-    from .data.image import Unreadable
     from .data.pixels import from_torch
     from .data.store import Pixels
     from .data.views import CenterView, empty

@@ -63,9 +63,11 @@ def data_uri(im, lossless=False, quality=64):
 
 
 def picture(file, alt, width=720, lossless=False):
-    "A picture's file inside the page, at most `width` pixels wide"
+    "A picture's file inside the page, at most `width` pixels wide; raises Unreadable"
     from PIL import Image
-    with Image.open(file) as im: im = im.convert("RGB")
+
+    from .data.image import load_rgb
+    im = load_rgb(file)
     if im.width > width: im = im.resize((width, round(im.height * width / im.width)), Image.Resampling.LANCZOS)
     return f'<img class="made" alt="{text(alt)}" src="{data_uri(im, lossless)}">'
 

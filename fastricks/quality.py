@@ -78,8 +78,12 @@ class Quality:
 
 
 def measure(images, classes, loss=None):
-    "The Quality of Images (at least one) by a model of these `classes`; `loss`: its mean where it is known to more digits than the images'"
+    """The Quality of Images (at least one) by a model of these `classes`; ValueError for classes and probabilities that are none.
+
+    `loss`: its mean where it is known to more digits than the images'.
+    """
     classes = tuple(classes)
+    if not ((images.p >= 0) & (images.p <= 1)).all(): raise ValueError("there are probabilities outside of 0 to 1")
     y, k = coded(images.labels, classes), coded(images.predicted, classes)
     hit, n = images.rank == 0, len(y)
     matrix, bins = confusion(y, k, len(classes)), bin_of(images.p)
@@ -95,6 +99,7 @@ def measure(images, classes, loss=None):
 def coded(names, classes):
     "Class numbers [n] of names"
     number = {c: i for i, c in enumerate(classes)}
+    if odd := {*names.tolist()} - {*classes}: raise ValueError(f"the model has no class {min(odd)!r}")
     return np.array([number[o] for o in names.tolist()], int)
 
 

@@ -3,6 +3,7 @@ import csv
 import io
 import json
 import math
+import os
 import random
 import re
 import shlex
@@ -280,6 +281,24 @@ def test_the_page_is_made_again(digits, tmp_path):
     new = (tmp_path / digits.name / "index.html").read_text().replace(str(tmp_path), str(digits.parent))
     alike = lambda s: re.sub(r"finished \d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "", s)
     assert alike(old) == alike(new)
+
+
+def test_the_page_of_a_strangers_run(digits, tmp_path, capsys):
+    "Pictures that are none, a history that is none, a pipe: left out; answers that are none: a sentence"
+    at = tmp_path / "strange"
+    shutil.copytree(digits, at)
+    (at / "batch.png").write_bytes(b"<script>")
+    (at / "lr.png").unlink(); os.mkfifo(at / "lr.png")
+    (at / "targets.png").unlink(); (at / "targets.png").symlink_to("/dev/zero")
+    (at / "history.csv").write_text("epoch\nx,y\n")
+    assert run(["page", str(at)]) == 0
+    p = whole(at / "index.html")
+    assert "No history that can be read" in p.text and "What the network saw" in p.text and p.tags.count("svg") == 2
+    rows = [{**r, "p": "nan"} for r in rows_of(at)]
+    (at / "predictions.csv").write_text(runs.rows_to_csv(rows))
+    assert "has no page: there are probabilities outside of 0 to 1" in fails(capsys, "page", at)
+    (at / "predictions.csv").write_text(runs.rows_to_csv([{**r, "p": "0.5", "label": "x"} for r in rows]))
+    assert "the model has no class 'x'" in fails(capsys, "page", at)
 
 
 def test_a_page_that_fails_loses_nothing(tmp_path, monkeypatch):

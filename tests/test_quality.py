@@ -118,6 +118,11 @@ def test_mistakes_and_losses_in_order():
     assert confused(measure(images("ab", "ab"), "ab")) == []
 
 
+def test_what_is_no_answer():
+    for args in ((images("ab", "ab", p=[.5, 1.5]), "ab"), (images("ab", "ab", p=[.5, math.nan]), "ab"), (images("ab", "ac"), "ab")):
+        with pytest.raises(ValueError, match=r"outside of 0 to 1|no class 'c'"): measure(*args)
+
+
 def test_one_image():
     q = measure(images("b", "b", p=[1.], loss=[0.]), "ab")
     assert q.top1.value == 1 and 0 < q.top1.low < q.top1.high == 1 and q.ece.value == 0 and q.rows[0].n == 0
