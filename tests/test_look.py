@@ -213,6 +213,12 @@ def test_splits_of_other_data(digits, tmp_path, capsys):
     assert got["split"] == "test" and got["n"] == sum(1 for _ in (at / "test").rglob("*.png"))
     assert evaluated(digits, "--data", at, "--split", "train", name="evaluate-split-train")["n"] > got["n"]
     assert "has no valid images: it has train, test" in fails(capsys, "evaluate", digits, "--data", at, "--split", "valid")
+    shutil.rmtree(at / "train")
+    alone = evaluated(digits, "--data", at, name="evaluate-split")
+    assert alone["split"] == "test" and alone["loss"] == got["loss"]
+    rows = [f"{f},{f.parent.name},test" for f in sorted((at / "test").rglob("*.png"))]
+    (tmp_path / "rows.csv").write_text("\n".join(["path,label,split", *rows]))
+    assert math.isclose(evaluated(digits, "--data", tmp_path / "rows.csv", name="evaluate-rows")["loss"], got["loss"])
     assert "as it has no splits" in fails(capsys, "evaluate", digits, "--data", at / "test", "--split", "valid")
 
 

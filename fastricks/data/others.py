@@ -8,6 +8,8 @@ from pathlib import Path
 
 from ..errors import UserError, nearest, one_of, plural, shorten
 from ..files import read_text
+from .csv_file import csv_items
+from .folders import VALID, class_items, subfolders
 from .open import load, open_source
 from .source import SPLITS, Source, fingerprint
 
@@ -61,7 +63,7 @@ def lost(folder):
 # -- others
 
 def of_others(data, classes, split):
-    try: name, (items, _, notes) = load(str(data), None)
+    try: name, (items, _, notes) = tests(Path(data).expanduser()) or load(str(data), None)
     except OSError as e: raise UserError(f"cannot read {e.filename or data}: {e.strerror or e}") from e
     items, split = split_of(data, items, split)
     found = name_map({o.label for o in items}, classes)
@@ -70,14 +72,24 @@ def of_others(data, classes, split):
     return Chosen(Source(name, items, tuple(classes)), split, False, (*notes, *mapped(found), *unknown(found, classes)))
 
 
+def tests(path):
+    "(name, (items, classes, notes)) of what is no data to train on: a CSV file or a folder that may have test or validation images alone"
+    if path.is_file() and path.suffix.lower() == ".csv": return path.stem, csv_items(path, known=SPLITS)
+    names = subfolders(path) if path.is_dir() else []
+    if not names or {*names} - {*VALID, "test"}: return None
+    found = [class_items(path/o, "test" if o == "test" else "valid", None, f"{o}/") for o in names]
+    return path.resolve().name, ([o for items, _ in found for o in items], [], [])
+
+
 def split_of(data, items, split):
     "(items, their split): those asked for, else test before validation; all of data without splits"
     there = [s for s in SPLITS if any(o.split == s for o in items)]
+    if not there: raise UserError(f"{data} has no images")
     if there == ["train"]:
         if split not in (None, "train"): raise UserError(f"{data} has no {split} images, as it has no splits: without --split all are taken")
         return items, ""
     split = split or next((s for s in ("test", "valid") if s in there), None)
-    if split not in there: raise UserError(f"{data} has no {split or ''} images: it has {one_of(there) or 'none at all'}")
+    if split not in there: raise UserError(f"{data} has no {split} images: it has {one_of(there)}")
     return [o for o in items if o.split == split], split
 
 
