@@ -76,7 +76,7 @@ def how_file(p, out):
             + ("metadata" if out.suffix == ".onnx" else "extra file fastricks.json")]
 
 
-def how_timm(p, out): return [f"use it    timm.create_model('local-dir:{out}', pretrained=True); config.json has classes and preprocessing"]
+def how_timm(p, out): return [f"use it    timm.create_model({f'local-dir:{out}'!r}, pretrained=True); config.json has classes and preprocessing"]
 
 
 HOW = {"onnx": how_file, "timm": how_timm, "torch-export": how_file}

@@ -68,8 +68,8 @@ def write_onnx(p, x, out, sizes):
         raise UserError(f"{p.meta['arch']} has {size / 1e9:.1f} GB of weights, and one ONNX file holds 2 GB: use --to torch-export")
     program = quietly(lambda: torch.onnx.export(net, (x[:2],), dynamo=True, dynamic_shapes=({0: Dim.DYNAMIC},), verbose=False,
                                                 input_names=["images"], output_names=["logits"]))
-    proto = program.model_proto
-    facts = about(p)
+    proto, facts = program.model_proto, about(p)
+    name_batch(proto.graph)
     for k, v in facts.items(): proto.metadata_props.add(key=k, value=v if isinstance(v, str) else json.dumps(v, ensure_ascii=False))
     onnx.checker.check_model(proto)
     data = proto.SerializeToString()
@@ -77,6 +77,14 @@ def write_onnx(p, x, out, sizes):
     worst = agree(p, x, sizes, lambda x: session.run(["logits"], {"images": x.numpy()})[0])
     deliver(out, data)
     return worst
+
+
+def name_batch(graph):
+    "torch calls the batch's size s34 or so"
+    old = graph.input[0].type.tensor_type.shape.dim[0].dim_param
+    for v in (*graph.input, *graph.output, *graph.value_info):
+        for d in v.type.tensor_type.shape.dim:
+            if d.dim_param == old: d.dim_param = "batch"
 
 
 def write_torch(p, x, out, sizes):
@@ -93,6 +101,7 @@ def write_timm(p, x, out, sizes):
     tmp, old = (out.with_name(f".{out.name}.{os.getpid()}.{o}") for o in ("tmp", "old"))
     try:
         save_for_hf(described(p), tmp, {"label_names": p.classes}, safe_serialization=True, data_config=data_config(p))
+        shutil.copymode(tmp / "config.json", tmp / "model.safetensors")  # it would be its writer's alone
         model = timm.create_model(f"local-dir:{tmp}", pretrained=True).eval()
         with torch.inference_mode(): worst = agree(p, x, sizes, lambda x: model(scaled(x, p.mean, p.std)))
         if out.exists(): os.replace(out, old)

@@ -74,9 +74,10 @@ def images_of(words, left_out):
     """
     if "-" in words: return chain_of(words, left_out)
     found = [(w, list(expand(w))) for w in words]
-    if not any(paths for _, paths in found): raise UserError(why_none(words[0]))
+    if not any(paths for _, paths in found):
+        raise UserError(f"no image is given: {words[0] or repr('')} ({why_none(words[0])}){nearest(words[0], neighbours(Path(words[0])))}")
     for w, paths in found:
-        if not paths: left_out(w, why_none(w).removeprefix(f"{w} "))
+        if not paths: left_out(w, why_none(w))
     return [p for _, paths in found for p in paths]
 
 
@@ -84,7 +85,7 @@ def chain_of(words, left_out):
     for w in words:
         for o in stdin_lines() if w == "-" else [w]:
             paths = list(expand(o))
-            if not paths: left_out(o, why_none(o).removeprefix(f"{o} "))
+            if not paths: left_out(o, why_none(o))
             yield from paths
 
 
@@ -107,9 +108,8 @@ def below(folder):
 
 
 def why_none(word):
-    if os.path.isdir(word): return f"{word} has no images in it"
-    if glob.has_magic(word): return f"{word} matches nothing"
-    return f"{word} is not there{nearest(word, neighbours(Path(word)))}"
+    if os.path.isdir(word): return "a folder without images"
+    return "matches nothing" if glob.has_magic(word) else "not there"
 
 
 # -- how they are told

@@ -143,12 +143,11 @@ def test_no_pickle_is_loaded_and_nothing_foreign_is_run(tmp_path, audited, capsy
 
 
 def test_nor_where_a_model_is_used(tmp_path, photo_run, audited):
-    "Predict, a Learner, and export"
+    "Predict, a Learner, and export; no process is started either"
     folder, data = photo_run
     learn = fastricks.load(folder).learner(say=lambda _: None)
     learn.get_preds(dl=learn.dls.test)
     assert run(["predict", str(folder), str(data / "test")]) == 0
-    assert not [o for o in audited if o[0] not in ("import", "exec", "compile")], "no process either"
     for kind in ["timm", "onnx"] if find_spec("onnxruntime") else ["timm"]:
         assert run(["export", str(folder), "--to", kind, "--out", str(tmp_path / f"m.{kind}")]) == 0
     bad = [o for o in audited if o[0] in ("pickle.find_class", "os.system", "os.exec", "os.posix_spawn", "subprocess.Popen")]

@@ -103,11 +103,14 @@ def test_odd_names(photo_run, predict, tmp_path):
 
 
 @pytest.mark.parametrize("words, says", [
-    ([], "missing argument 'PATH'"), (["gone.jpg"], "gone.jpg is not there"), (["*.nothing"], "matches nothing"), (["-k", 0, "x"], "--top"),
-    (["--bs", 0, "x"], "--bs"), (["--to", "xls", "x"], "table, jsonl, csv, FILE.jsonl and FILE.csv"), (["--to", "jsnol", "x"], "'jsonl'"),
-    (["--device", "tpu", "x"], "--device tpu"), (["--threads", 0, "x"], "--threads"), (["--tops", 3, "x"], "--top")])
+    ([], "missing argument 'PATH'"), (["gone.jpg"], "no image is given: gone.jpg (not there)"),
+    (["*.nothing"], "*.nothing (matches nothing)"), ([""], "'' (not there)"), (["good.jp"], "did you mean 'good.jpg'"),
+    (["-k", 0, "x"], "--top"), (["--bs", 0, "x"], "--bs"), (["--to", "xls", "x"], "table, jsonl, csv, FILE.jsonl and FILE.csv"),
+    (["--to", "jsnol", "x"], "'jsonl'"), (["--device", "tpu", "x"], "--device tpu"), (["--threads", 0, "x"], "--threads"),
+    (["--tops", 3, "x"], "--top")])
 def test_usage_errors_are_instant(photo_run, capsys, words, says, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "good.jpg").write_bytes(b"x")
     monkeypatch.setattr("fastricks.model.make", lambda *a: pytest.fail("the network is made before the arguments are checked"))
     assert says in fails(capsys, "predict", photo_run[0], *words)
 
@@ -159,6 +162,8 @@ def test_threads_of_torch(photo_run, predict):
 
 
 def test_a_large_photo(photo_run, predict, tmp_path):
-    Image.new("RGB", (3000, 2000), "blue").save(tmp_path / "x.jpg")
-    assert predict(tmp_path / "x.jpg").out.startswith(str(tmp_path / "x.jpg")[-47:]) or "…" in predict(tmp_path / "x.jpg").out
-    assert load(photo_run[0]).predict(tmp_path / "x.jpg")[0].p > 0
+    "The table shortens a long path from the left"
+    file = tmp_path / ("x" * 60 + ".jpg")
+    Image.new("RGB", (3000, 2000), "blue").save(file)
+    out, (o,) = predict(file).out, load(photo_run[0]).predict(file)
+    assert out.startswith("…" + "x" * 43 + ".jpg  ") and f"{o.label} " in out and f"{o.p:.1%}" in out
