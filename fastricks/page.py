@@ -7,8 +7,10 @@ from pathlib import Path
 
 from . import page_parts as parts
 from .data.image import Unreadable
-from .errors import UserError, plural
-from .page_html import code, data_uri, document, facts, figure, folded, heading, paragraph, picture
+from .data.others import lost, own_source
+from .errors import UserError, plural, visible
+from .page_html import code, data_uri, document, facts, figure, folded, heading, paragraph, picture, warnings
+from .page_parts import listed
 from .page_pictures import draw_curves
 from .quality import measure
 from .recipe import flag_of, options, resolve
@@ -33,9 +35,8 @@ def save(folder, source=None, date=None):
 
 def make_again(run, say=print):
     "Write the index.html of a finished `results.Run`; where its data is gone there are no images of mistakes, and it says so"
-    from .data.others import own_source
-    try: source = own_source(run, run.recipe.data, must=True)
-    except UserError as e: source = say(f"{run.name}: no images of mistakes: {e}")
+    source = own_source(run, run.recipe.data)
+    if not source: say(f"{run.name}: no images of mistakes, as its data is not at {visible(run.recipe.data)} any more, or has changed")
     try: return save(run.folder, source, run.date)
     except (ValueError, KeyError, TypeError, AttributeError) as e: raise UserError(f"{run.folder} has no page: {e}") from None
 
@@ -50,7 +51,7 @@ def page(run, source=None):
     see = viewer(source, run.recipe) if source else lambda name: None
     return document(
         run.name, heading(run.name, 1), paragraph(sentence(run)), parts.lead(q, f"the {WORD[split]} images of {run.data['name']}"),
-        paragraph(chosen_on(run), "warning") if chosen_on(run) else "", parts.number_table({WORD[s]: v for s, v in found.items()}),
+        warnings(mind(run)), parts.number_table({WORD[s]: v for s, v in found.items()}),
         heading("How it went"), curves(run), made(run, "lr"), heading("What the network saw"), made(run, "batch"),
         made(run, "targets"), parts.mistakes(q, run.images(split), see), parts.calibration(q), parts.classes(q),
         heading("How it was made"), again(run), folded("Recipe", facts(recipe_facts(run.recipe))), parts.environment(run.environment))
@@ -80,9 +81,11 @@ def sentence(run):
             f"{duration(m['train_seconds'])} on {run.environment.get('device', r.device)}, finished {run.date}.{left_out}")
 
 
-def chosen_on(run):
-    if run.metrics["split"] == "test": return ""
-    return "There is no test set: these are the validation images" + (", on which the weights were chosen." if run.recipe.keep == "best" else ".")
+def mind(run):
+    "What a reader must know of the numbers: lines"
+    if run.metrics["split"] == "valid":
+        yield "There is no test set: these are the validation images" + (", on which the weights were chosen." if run.recipe.keep == "best" else ".")
+    if bad := lost(run.folder): yield f"Left out, as {plural(len(bad), 'image')} can't be read: {listed([*bad], 3)} (skipped.csv has the reasons)."
 
 
 def curves(run):

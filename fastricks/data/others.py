@@ -36,7 +36,7 @@ def choose(run, classes, data=None, split=None):
 
 # -- the run's own
 
-def own_source(run, data, must):
+def own_source(run, data, must=False):
     "The run's Source with its splits, from where its data lies; where that is other data None, or with `must` it is taken nevertheless"
     r = run.recipe
     try: source = open_source(data, r.classes, r.per_class, r.valid, lost(run.folder))
