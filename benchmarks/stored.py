@@ -57,6 +57,7 @@ def load(file):
 
     def run(o):
         predicted = unpack(o.pop("predicted"))
-        images = Images(names, classes[labels], classes[predicted], (predicted != labels).astype(int), np.full(len(labels), np.nan))
+        unknown = np.full(len(labels), np.nan)
+        images = Images(names, classes[labels], classes[predicted], rank=(predicted != labels).astype(int), loss=unknown, p=unknown)
         return Stored(Path(o.pop("name")), Recipe(**o.pop("recipe")), own_images=images, history=tuple(o.pop("history")), **o)
     return [run(o) for o in d.pop("runs")], d
