@@ -10,6 +10,7 @@ import typer
 from . import ranks, stop
 from .cli_ablate import ablate_command
 from .cli_compare import compare_command
+from .cli_look import evaluate_command, page_command
 from .cli_options import Debug, RecipeName, Tricks, quiet, with_recipe
 from .cli_show import show
 from .cli_use import export_command, predict_command
@@ -65,6 +66,8 @@ def train_all(recipe, seeds):
 
 app.command("ablate")(with_recipe(ablate_command))
 app.command("compare")(compare_command)
+app.command("evaluate")(evaluate_command)
+app.command("page")(page_command)
 app.command("predict")(predict_command)
 app.command("export")(export_command)
 

@@ -267,9 +267,9 @@ def latex(c):
         r"\end{table}"]) + "\n"
 
 
-def html(c):
+def html(c, base=None):
     from .report_html import page
-    return page(c)
+    return page(c, base)
 
 
 FORMATS = {".md": markdown, ".csv": csv_text, ".tex": latex, ".html": html}
@@ -288,6 +288,6 @@ def save(c, path):
     check_to([path])
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write(path, FORMATS[path.suffix.lower()](c))
+        write(path, html(c, path.parent) if path.suffix.lower() == ".html" else FORMATS[path.suffix.lower()](c))
     except OSError as e: raise UserError(f"--to {path}: can't be written ({e.strerror})") from None
     return path

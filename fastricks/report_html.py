@@ -1,6 +1,9 @@
 """A Comparison as one HTML page that needs nothing from elsewhere."""
 import re
 from html import escape
+from os.path import relpath
+from pathlib import Path
+from urllib.parse import quote
 
 from .report import columns, explain, facts, title, verdicts
 from .report_pictures import pictures, svg
@@ -32,8 +35,8 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: .2em 1.2em; fon
 """
 
 
-def page(c):
-    "The whole page"
+def page(c, base=None):
+    "The whole page; `base`: the folder that it will lie in, from which it links to the runs' own pages"
     head = escape(title(c))
     return "\n".join([
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{head}</title>',
@@ -43,7 +46,7 @@ def page(c):
         f'<div class="wide">{table_html(c, style=False)}</div>', *(f'<p class="small">{escape(s)}</p>' for s in explain(c)), notes(c),
         "<h2>Pictures</h2>", *(figure(c, name, fig) for name, fig in pictures(c).items()),
         "<h2>Measured on and with</h2>", f"<dl>{''.join(f'<dt>{escape(k)}</dt><dd>{escape(v)}</dd>' for k, v in facts(c).items())}</dl>",
-        "<h2>Runs</h2>", runs_html(c), "</body></html>"]) + "\n"
+        "<h2>Runs</h2>", runs_html(c, base), "</body></html>"]) + "\n"
 
 
 def is_warning(note): return note.startswith("warning")
@@ -76,11 +79,23 @@ def figure(c, name, fig):
     return f"<figure>{svg(fig)}<figcaption>{escape(text)}</figcaption></figure>"
 
 
-def runs_html(c):
-    "Every run with its own number"
+def runs_html(c, base=None):
+    "Every run with its own number, and a link to its page"
     m = c.metric
     row = lambda r, run: (f'<tr><td class="words">{escape(r.label)}</td><td>{run.seed}</td><td>{run.value(m, c.split):.{m.digits}f}</td>'
-                          f'<td>{run.seconds:,.1f}</td><td class="words">{escape(run.name)}</td></tr>')
+                          f'<td>{run.seconds:,.1f}</td><td class="words">{linked(run, base)}</td></tr>')
     head = f'<th class="words">recipe</th><th>seed</th><th>{escape(m.title)} {m.unit}</th><th>seconds</th><th class="words">run</th>'
     return (f'<div class="wide"><table class="runs"><thead><tr>{head}</tr></thead><tbody>'
             f'{"".join(row(r, run) for r in c.rows for run in r.runs)}</tbody></table></div>')
+
+
+def linked(run, base):
+    "A run's name, with a link to its index.html where it has one"
+    file = run.folder / "index.html"
+    return f'<a href="{escape(way(file, base))}">{escape(run.name)}</a>' if base and file.is_file() else escape(run.name)
+
+
+def way(file, base):
+    "The address of a file as seen from a folder, so that both can be moved together"
+    try: return quote(Path(relpath(file.resolve(), Path(base).resolve())).as_posix())
+    except ValueError: return file.resolve().as_uri()  # Windows: on another drive

@@ -48,6 +48,7 @@ class Images:
     names: np.ndarray
     labels: np.ndarray
     predicted: np.ndarray   # class names
+    p: np.ndarray           # probability of the predicted class
     rank: np.ndarray        # of the true class; 0 is a hit
     loss: np.ndarray        # cross-entropy in nats
 
@@ -99,23 +100,33 @@ class Run:
 
 def read_images(file, numbers):
     "The Images of a predictions file; None where there is none that fits the run's numbers"
-    try:
-        rows = sorted(csv.DictReader(io.StringIO(read_text(file), newline="")), key=lambda r: r["image"])
-        text = lambda k: np.array([r[k] for r in rows])
-        got = Images(text("image"), text("label"), text("predicted"), text("rank").astype(int), text("loss").astype(float))
+    try: got = images_of(csv.DictReader(io.StringIO(read_text(file), newline="")))
     except (OSError, ValueError, KeyError, TypeError, csv.Error): return None
-    return got if len(rows) == numbers["n"] and (got.rank == 0).sum() == numbers["correct"] else None
+    return got if len(got.rank) == numbers["n"] and (got.rank == 0).sum() == numbers["correct"] else None
+
+
+def images_of(rows):
+    "The Images of a predictions file's rows"
+    rows = sorted(rows, key=lambda r: r["image"])
+    text = lambda k: np.array([r[k] for r in rows])
+    number = lambda k, kind: text(k).astype(kind)
+    return Images(text("image"), text("label"), text("predicted"), number("p", float), number("rank", int), number("loss", float))
 
 
 def read_run(folder):
     "The Run of a folder; ValueError or UserError says why it is none that is finished"
-    folder = Path(folder)
-    status = part(folder, "status.json")
+    status = part(Path(folder), "status.json")
     if status.get("status") != "finished": raise ValueError(": ".join(filter(None, [status.get("status"), status.get("reason")])))
+    return run_of(folder, status.get("time", ""))
+
+
+def run_of(folder, date=""):
+    "The Run of a folder whose numbers are written, finished or about to be"
+    folder = Path(folder)
     meta = part(folder, "recipe.json")
     try:
         run = Run(folder, Recipe(**shown(read_recipe(folder / "recipe.json"))), meta["identity"], meta["data"], meta.get("facts", {}),
-                  part(folder, "metrics.json"), part(folder, "environment.json"), status.get("time", ""))
+                  part(folder, "metrics.json"), part(folder, "environment.json"), date)
         run.seconds, run.numbers(run.metrics["split"])["correct"], run.data["fingerprint"]
     except (KeyError, TypeError): raise ValueError("its files are not those of this version") from None
     return run

@@ -1,5 +1,4 @@
 """Recipe -> DataLoaders -> Learner -> fit -> run folder: one training from start to end."""
-import json
 import os
 import shlex
 import time
@@ -230,6 +229,7 @@ def carry_out(recipe, source, parts, dls, run, tell, job_type, group, bar, state
     from .callbacks.history import History
     from .callbacks.screen import Screen
     from .callbacks.seen import Seen
+    from .finish import finish
     from .learner import fit, make_learner
     from .skipped import watch
     for line in [f"{run.folder}", describe(source), *shared_line(recipe), *source.notes, *parts.lines]: tell(line)
@@ -276,17 +276,10 @@ def teller(run, say):
 
 def pictures_of(seen, recipe, source, run, tell):
     "The first batch as the network saw it, and the targets that the loss asked for"
+    from .finish import picture
     from .show import View, draw_seen, draw_view_targets
     picture(run, tell, "batch", lambda: draw_seen(seen.batch, recipe, source))
     picture(run, tell, "targets", lambda: draw_view_targets(View(recipe, source, seen.batch, seen.target), 4))
-
-
-def picture(run, tell, name, draw):
-    "Write a picture of the run; whatever goes wrong with it, the run goes on"
-    from .plots import save
-    try:
-        with ranks.apart(): save(draw(), run.path(f"{name}.png"))
-    except Exception as e: tell(f"no {name}.png ({type(e).__name__}: {e})")
 
 
 def start_wandb(recipe, source, run, job_type, group=None):
@@ -306,60 +299,6 @@ def summary(final):
     return {f"{final['split']}/{names[k]}": final[k] for k in names} | {"seconds": final["seconds"]}
 
 
-def finish(recipe, source, learn, run, seconds, tell):
-    "Final numbers on the final weights, and the files that hold them; `status.json` comes last"
-    from .callbacks.checkpoint import finite
-    from .evaluate import metrics, predict, prediction_rows
-    if not finite(learn.model): raise UserError("the weights after the last epoch are not finite numbers, and none are saved: try a lower --lr")
-    split = source.eval_split
-    start = time.perf_counter()
-    logits, labels = predict(learn, learn.dls.test if split == "test" else learn.dls.valid)
-    rows, left = learn.history.rows, learn.dls.losses.left
-    final = {"split": split, **metrics(logits, labels), **valid_too(learn, run, source, split), "epochs": len(rows), "seconds": round(seconds, 2),
-             "train_seconds": round(sum(r["seconds"] for r in rows), 2), "eval_seconds": round(time.perf_counter() - start, 2),
-             "images_per_s": round(len(rows) * len(source.of("train")) / sum(r["seconds"] for r in rows), 1)}
-    final |= {"skipped_steps": learn.guard.skipped} | ({"rescaled_steps": learn.guard.rescaled} if learn.guard.rescaled else {})
-    if recipe.compile: final |= {"compile": learn.compiled.on, "compile_seconds": round(learn.compiled.seconds, 2)}
-    if not ranks.is_first(): return final
-    run.write("predictions.csv", runs.rows_to_csv(prediction_rows(left(source.of(split)), logits, labels, source.classes)))
-    save_weights(recipe, source, learn, run)
-    picture(run, tell, "lr", lambda: lr_picture(learn, run.name))
-    runs.write_json(run.path("metrics.json"), final)
-    stop.check()
-    with stop.held(): run.finish()
-    return final
-
-
-def valid_too(learn, run, source, split):
-    "Beside the test set's numbers the validation split's, of the same weights: what choosing between recipes may look at"
-    from .evaluate import metrics, predict, prediction_rows
-    items = source.of("valid")
-    if split == "valid" or not items: return {}
-    logits, labels = predict(learn, learn.dls.valid)
-    run.write("predictions-valid.csv", runs.rows_to_csv(prediction_rows(learn.dls.losses.left(items), logits, labels, source.classes)))
-    return {"valid": metrics(logits, labels)}
-
-
-def lr_picture(learn, name):
-    "The learning rate of every batch that was trained on"
-    from .plots import draw_lr
-    hps = {k: {name: v} for k, v in learn.recorder.hps.items()}
-    return draw_lr(hps["lr"], {name: len(learn.dls.train)}, hps.get("mom"))
-
-
-def save_weights(recipe, source, learn, run):
-    "model.safetensors with all that is needed to use it: the network, its classes, and how pixels are made for it"
-    from safetensors.torch import save
-
-    from .model import stats
-    from .plan import arch_kwargs
-    mean, std = stats(recipe)
-    meta = {"arch": recipe.arch, "kwargs": arch_kwargs(recipe), "classes": list(source.classes), "pipeline": recipe.pipeline,
-            "size": recipe.size, "resize": recipe.resize, "mean": mean, "std": std}
-    state = {k: v.detach().cpu().contiguous() for k, v in learn.model.state_dict().items()}
-    runs.write(run.path("model.safetensors"), save(state, {"fastricks": json.dumps(meta)}))
-
-
 def last_screen(recipe, result):
     "What was trained, how well, where it lies, and what to do next"
     m = result.metrics
@@ -377,6 +316,7 @@ def last_screen(recipe, result):
         *([f"left out  {plural(m['skipped_steps'], 'step')} whose loss or gradient was not finite (log.txt has the images)"]
           if m["skipped_steps"] else []),
         f"run       {result.folder}",
+        *([f"page      {page}"] if (page := Path(result.folder) / "index.html").is_file() else []),
         "next      " + (f"{again} -t none  # the same without tricks" if recipe.tricks
                         else f"{again} -t warmup+cosine+label_smoothing  # the same with tricks"),
         f"          {again} --seed {recipe.seed + 1}  # the same with another seed",

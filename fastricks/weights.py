@@ -8,14 +8,14 @@ from safetensors import SafetensorError, safe_open
 from .errors import UserError
 
 
-def open_weights(file):
-    "A safetensors file, or one sentence why not"
+def open_weights(file, kind="pt"):
+    "A safetensors file, or one sentence why not; `kind`: of its tensors, pt or np (which imports no torch)"
     path = Path(file)
     if not path.is_file(): raise UserError(f"--weights {file}: there is no such file")
     if path.suffix in (".pth", ".pt", ".bin", ".ckpt", ".pkl"):
         raise UserError(f"--weights {file} is a pickle, which can run code when it is loaded: convert it where you trust it, with "
                         "safetensors.torch.save_file(torch.load(file, weights_only=True), 'weights.safetensors')")
-    try: return safe_open(str(path), "pt")
+    try: return safe_open(str(path), kind)
     except (SafetensorError, OSError, RuntimeError, ValueError) as e:
         raise UserError(f"--weights {file} is not a safetensors file ({first_line(e)})") from None
 
@@ -29,8 +29,8 @@ def first_line(e): return str(e).strip().split("\n")[0]
 
 
 def read_meta(file):
-    "What a run wrote about its weights: `train.save_weights` has the list; {} for weights from elsewhere. What is no such fact is left out"
-    with open_weights(file) as f: text = (f.metadata() or {}).get("fastricks", "{}")
+    "What a run wrote about its weights: `finish.save_weights` has the list; {} for weights from elsewhere. What is no such fact is left out"
+    with open_weights(file, "np") as f: text = (f.metadata() or {}).get("fastricks", "{}")
     try: meta = json.loads(text)
     except (ValueError, RecursionError): return {}
     return {k: v for k, v in meta.items() if META.get(k, is_size)(v)} if isinstance(meta, dict) else {}

@@ -21,6 +21,7 @@ from small import TINY, recipe_of
 import fastricks.advise
 import fastricks.compare
 import fastricks.evaluate
+import fastricks.page
 import fastricks.show  # noqa: F401  all that a training imports, before the forks
 from fastricks import ablate, cells, checkpoint, runs, stop
 from fastricks.callbacks.checkpoint import Checkpoint

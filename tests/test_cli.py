@@ -51,7 +51,7 @@ def read(folder, name): return json.loads((folder / name).read_text())
 def test_a_run_leaves_its_folder(trained):
     _, folder = trained
     files = ("recipe.json environment.json status.json history.csv metrics.json predictions.csv predictions-valid.csv model.safetensors "
-             "log.txt lr.png batch.png targets.png")
+             "log.txt lr.png batch.png targets.png index.html")
     assert {p.name for p in folder.iterdir()} == set(files.split())
     assert folder.name == "digits-test_resnet-cosine-mixup-s3" and read(folder, "status.json")["status"] == "finished"
     recipe = read(folder, "recipe.json")

@@ -392,7 +392,7 @@ def test_latex(awkward, tmp_path):
 
 
 class Page(HTMLParser):
-    VOID = {"meta", "br", "wbr", "use", "path", "rect", "image"}
+    VOID = {"meta", "br", "wbr", "use", "path", "rect", "image", "img"}
 
     def __init__(self, text):
         super().__init__()

@@ -78,13 +78,13 @@ def require_some(items, n, where):
     return [f"{n-len(items):,} of {n:,} listed images are not there"] if len(items) < n else []
 
 
-def csv_items(file, wanted=None):
-    "(items, classes, notes) of the CSV file `file`"
+def csv_items(file, wanted=None, known=("train",)):
+    "(items, classes, notes) of the CSV file `file`; the classes are those of the splits `known`"
     at, rows = columns(read_rows(file))
     found = {}
     for i, cells in rows: add(found, row_item(file.parent, cells, at, f"line {i} of {file}"), f"line {i} of {file}")
-    labels = sorted({o.label for o in found.values() if o.split == "train"})
-    if not labels: raise UserError(f"{file} lists no training images: want lines of path,label or path,label,split")
+    labels = sorted({o.label for o in found.values() if o.split in known})
+    if not labels: raise UserError(f"{file} lists no {'training ' if len(known) == 1 else ''}images: want lines of path,label or path,label,split")
     chosen = [o for o in found.values() if wanted is None or o.label in wanted]
     items = list(with_sizes(chosen))
     return items, labels, require_some(items, len(chosen), file)
