@@ -100,6 +100,30 @@ def draw_batch(images, captions, title, cols=4):
     return fig
 
 
+def draw_samples(images, captions, title, cols, cell, inside):
+    """PIL images of at most `cell` pixels a side in rows of `cols`, each with its caption above; one picture, as hundreds of axes are slow.
+
+    Lines mark the centred square whose side is `inside` of an image's shorter one.
+    """
+    from matplotlib.patches import Rectangle
+    head, gap = 24, 6
+    h, w = (cell + head) * -(-len(images) // cols) + head + gap, (cell + gap) * cols + gap
+    canvas = np.full((h, w, 3), 255, np.uint8)
+    fig = Picture(w / 80, h / 80)
+    fig.set_layout_engine("none")
+    ax = fig.add_axes((0, 0, 1, 1))
+    for i, (im, text) in enumerate(zip(images, captions, strict=True)):
+        x, y = gap + i % cols * (cell + gap) + (cell - im.width) // 2, 2 * head + i // cols * (cell + head)
+        canvas[y:y + im.height, x:x + im.width] = im
+        ax.text(x + im.width / 2, y - 5, text, ha="center", va="bottom", fontsize=8, **PLAIN)
+        side = inside * min(im.size)
+        ax.add_patch(Rectangle((x + (im.width - side) / 2, y + (im.height - side) / 2), side, side, fill=False, ec="white", lw=.8))
+    ax.text(w / 2, 6, title, ha="center", va="top", fontsize=9, **PLAIN)
+    ax.imshow(canvas, aspect="auto", extent=(0, w, h, 0))
+    ax.axis("off")
+    return fig
+
+
 def show_image(ax, image, text):
     ax.imshow(image, interpolation="nearest" if len(image) < 128 else None)
     ax.set_title(text, fontsize=8, y=1.02, **PLAIN)  # a fixed y: to search for it would take half the time
