@@ -54,6 +54,18 @@ def draw_lr(traces, per_epoch, moms=None):
     return fig
 
 
+def draw_found(found):
+    "The curve of `--lr find` with the rate that was taken"
+    fig = Picture()
+    ax = fig.subplots()
+    ax.plot(found.lrs, found.losses)
+    ax.plot(found.lr, np.interp(np.log(found.lr), np.log(found.lrs), found.losses), "o", color=COLORS[1])
+    ax.axvline(found.lr, color=COLORS[1], linewidth=.8)
+    ax.set(xscale="log", xlabel="learning rate", ylabel="loss, smoothed", title=f"{found.lr:g}, by fastai's {found.rule}")
+    ax.grid(alpha=.3)
+    return fig
+
+
 def line_looks(names):
     "A colour each, and widths that decrease: a line below another can be seen"
     return {k: dict(color=f"C{i % 10}", linewidth=1.5 + min(.8 * (len(names) - 1 - i), 2.5)) for i, k in enumerate(names)}
