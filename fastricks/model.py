@@ -1,18 +1,16 @@
 """timm models: made plainly, and started from weights that are never a pickle."""
-import json
 import urllib.error
 import urllib.request
-from hashlib import file_digest
 from pathlib import Path
 
 import timm
 import torch
-from safetensors import SafetensorError, safe_open
 from timm.models import clean_state_dict, get_arch_pretrained_cfgs, is_model, split_model_name_tag
 from torch import nn
 
 from .errors import UserError, nearest, plural
 from .rand import INIT, draw, seeded
+from .weights import file_hash, first_line, open_weights, read_meta  # noqa: F401  file_hash: for whoever asks for weights
 
 NORMS = nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm
 
@@ -36,40 +34,6 @@ def stats(recipe):
     return tuple(meta.get("mean") or cfg.mean), tuple(meta.get("std") or cfg.std)
 
 
-def read_meta(file):
-    "What a run wrote about its weights: arch, classes, size, mean, std; {} for weights from elsewhere. What is no such fact is left out"
-    with open_weights(file) as f: text = (f.metadata() or {}).get("fastricks", "{}")
-    try: meta = json.loads(text)
-    except (ValueError, RecursionError): return {}
-    return {k: v for k, v in meta.items() if META.get(k, is_size)(v)} if isinstance(meta, dict) else {}
-
-
-def is_word(x): return isinstance(x, str) and len(x) < 200
-def is_words(x): return isinstance(x, list) and all(map(is_word, x))
-def is_size(x): return isinstance(x, int) and 0 < x < 1e5
-def are_levels(x): return isinstance(x, list) and len(x) == 3 and all(isinstance(o, int | float) and 0 < o < 1e3 for o in x)
-
-
-META = {"arch": is_word, "classes": is_words, "mean": are_levels, "std": are_levels}
-
-
-def open_weights(file):
-    "A safetensors file, or one sentence why not"
-    path = Path(file)
-    if not path.is_file(): raise UserError(f"--weights {file}: there is no such file")
-    if path.suffix in (".pth", ".pt", ".bin", ".ckpt", ".pkl"):
-        raise UserError(f"--weights {file} is a pickle, which can run code when it is loaded: convert it where you trust it, with "
-                        "safetensors.torch.save_file(torch.load(file, weights_only=True), 'weights.safetensors')")
-    try: return safe_open(str(path), "pt")
-    except (SafetensorError, OSError, RuntimeError, ValueError) as e:
-        raise UserError(f"--weights {file} is not a safetensors file ({first_line(e)})") from None
-
-
-def file_hash(file):
-    "SHA-256 of a file, by which weights enter a run's identity"
-    with open(file, "rb") as f: return file_digest(f, "sha256").hexdigest()
-
-
 def build(arch, classes, seed=0, weights=None, kwargs=None):
     """A timm model with a plain linear head and no hidden trick; `weights` a safetensors file or None.
 
@@ -83,9 +47,6 @@ def build(arch, classes, seed=0, weights=None, kwargs=None):
 def make(arch, classes, kwargs=None, **more):
     try: return timm.create_model(arch, num_classes=classes, **(kwargs or {}), **more)
     except (RuntimeError, ValueError, TypeError) as e: raise UserError(f"timm can't make {arch}: {first_line(e)}") from None
-
-
-def first_line(e): return str(e).strip().split("\n")[0]
 
 
 @torch.no_grad()
@@ -111,8 +72,13 @@ def load(arch, classes, file, kwargs=None):
 
 
 def read_state(arch, classes, file, kwargs):
-    "(tensors of a safetensors file, the architecture's own): finite numbers, and not vastly more of them than are needed"
+    "(tensors of a safetensors file, the architecture's own)"
     with seeded(0): own = make(arch, classes, kwargs).state_dict()
+    return read_tensors(arch, own, file), own
+
+
+def read_tensors(arch, own, file):
+    "Tensors of a safetensors file for an architecture of tensors `own`: finite numbers, and not vastly more of them than are needed"
     most = 4 * sum(v.nbytes for v in own.values()) + SPARE
     with open_weights(file) as f:
         if (size := Path(file).stat().st_size) > most: raise UserError(f"--weights {file} has {size:,} bytes, far more than {arch} needs")
@@ -121,7 +87,17 @@ def read_state(arch, classes, file, kwargs):
         if k in own and own[k].is_floating_point() and v.dtype not in FLOATS:
             raise UserError(f"--weights {file} has {k} as {str(v.dtype).removeprefix('torch.')}: give float32, float16 or bfloat16")
         if v.dtype in FLOATS and not v.isfinite().all(): raise UserError(f"--weights {file}: {k} has numbers that are not finite")
-    return state, own
+    return state
+
+
+def load_exactly(model, arch, file):
+    "Put a file's tensors into `model`: these and no others, each of its shape"
+    own = model.state_dict()
+    state = read_tensors(arch, own, file)
+    shapes = {k: tuple(v.shape) for k, v in state.items()}
+    if shapes != {k: tuple(v.shape) for k, v in own.items()}: raise UserError(misfit(arch, file, shapes, own))
+    model.load_state_dict(state)
+    return model
 
 
 SPARE = 1 << 28  # bytes of other tensors that a file may bring along

@@ -10,6 +10,12 @@ def chain(tricks, hook, part, *args):
     return part
 
 
+def arch_kwargs(recipe, classes=0):
+    "What the tricks change about timm's network: the keyword arguments that it is made with"
+    tricks = recipe.make_tricks()
+    return chain(tricks, "arch", {}, Plan(recipe, tricks, classes))
+
+
 def make_plan(recipe, source, batches, device="cpu", facts=None):
     return Plan(recipe, recipe.make_tricks(), len(source.classes), len(source.of("train")), batches, device, facts or {})
 

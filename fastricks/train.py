@@ -23,12 +23,18 @@ class Result:
     learn: object = None
 
 
-def settle_machine(recipe):
-    "Write the machine's part into the recipe: device, threads, whether it can compile, and absolute paths"
+def pick_device(name):
+    "`name`, if torch sees such a device here; for `auto` the best there is"
     import torch
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    device = recipe.device if recipe.device != "auto" else next(d for d in ("cuda", "mps", "cpu") if there[d])
+    device = name if name != "auto" else next(d for d in ("cuda", "mps", "cpu") if there[d])
     if not there[device]: raise UserError(f"--device {device}: torch sees no such device here; use --device cpu")
+    return device
+
+
+def settle_machine(recipe):
+    "Write the machine's part into the recipe: device, threads, whether it can compile, and absolute paths"
+    device = pick_device(recipe.device)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return replace(recipe, device=device, threads=recipe.threads or cores, data=absolute(recipe.data),
                    compile=recipe.compile and not cannot_compile(device), weights=recipe.weights and absolute(recipe.weights),
@@ -313,12 +319,14 @@ def lr_picture(learn, name):
 
 
 def save_weights(recipe, source, learn, run):
-    "model.safetensors with all that is needed to use it: arch, classes, size, mean, std"
+    "model.safetensors with all that is needed to use it: the network, its classes, and how pixels are made for it"
     from safetensors.torch import save
 
     from .model import stats
+    from .plan import arch_kwargs
     mean, std = stats(recipe)
-    meta = {"arch": recipe.arch, "classes": list(source.classes), "size": recipe.size, "resize": recipe.resize, "mean": mean, "std": std}
+    meta = {"arch": recipe.arch, "kwargs": arch_kwargs(recipe), "classes": list(source.classes), "pipeline": recipe.pipeline,
+            "size": recipe.size, "resize": recipe.resize, "mean": mean, "std": std}
     state = {k: v.detach().cpu().contiguous() for k, v in learn.model.state_dict().items()}
     runs.write(run.path("model.safetensors"), save(state, {"fastricks": json.dumps(meta)}))
 

@@ -15,6 +15,7 @@ from torchvision.transforms import functional as F
 from ..rand import ITEM, draws, key_of, order, seeded
 from ..tensors import plain
 from .photo import Photo
+from .pixels import scaled
 from .scan import cores
 from .source import Item
 from .sturdy import Losses, SturdyDL
@@ -89,11 +90,7 @@ class Scale(Normalize):
     "fastai's Normalize that takes 8-bit images as they are, quickly, and lays them out channels-last"
     def encodes(self, x: TensorImage):
         x, mean, std = plain(x), plain(self.mean), plain(self.std)
-        if x.dtype != torch.uint8: return TensorImage((x - mean) / std)
-        x = x.float(memory_format=torch.channels_last)
-        rows = x.permute(0, 2, 3, 1).flatten(2)  # the same memory; tiled constants keep the inner loop long
-        rows.mul_((1 / (255 * std)).flatten().repeat(x.shape[3])).sub_((mean / std).flatten().repeat(x.shape[3]))
-        return TensorImage(x)
+        return TensorImage(scaled(x, mean, std) if x.dtype == torch.uint8 else (x - mean) / std)
 
 
 def image_of(o): return o.image if isinstance(o, Item) else o
