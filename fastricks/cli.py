@@ -9,6 +9,7 @@ import typer
 from . import stop
 from .cli_ablate import ablate_command
 from .cli_compare import compare_command
+from .cli_demo import demo_command
 from .cli_options import Debug, RecipeName, Tricks, quiet, with_recipe
 from .cli_show import show
 from .errors import UserError, nearest, visible
@@ -62,6 +63,7 @@ def train_all(recipe, seeds):
 
 app.command("ablate")(with_recipe(ablate_command))
 app.command("compare")(compare_command)
+app.command("demo")(demo_command)
 
 
 @app.command()
