@@ -41,7 +41,8 @@ def require_port(host, port):
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try: s.bind((host, port))
         except OSError as e:
-            if e.errno == errno.EADDRINUSE: raise UserError(f"port {port} of {host} is in use: choose another, as in --port {port % 65535 + 1}") from None
+            if e.errno == errno.EADDRINUSE: raise UserError(
+                f"port {port} of {host} is in use: choose another, as in --port {port % 65535 + 1}") from None
             raise UserError(f"--host {host} --port {port}: can't be served there ({e.strerror or e})") from None
 
 

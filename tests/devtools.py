@@ -9,8 +9,8 @@ import subprocess
 import time
 
 BROWSER = next((o for o in map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome")) if o), None)
-FLAGS = ("--headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --no-first-run --disable-background-networking "
-         "--disable-component-update --disable-sync --hide-scrollbars --remote-debugging-pipe").split()
+FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync", "--hide-scrollbars", "--remote-debugging-pipe"]
 
 
 def high(fd):

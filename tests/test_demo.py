@@ -57,7 +57,7 @@ def served(trained, tmp_path_factory):
 @gradio
 @browser
 def test_a_photo_is_dropped_on_the_page(served, trained, photo, tmp_path):
-    address, _, temp = served
+    address, *_ = served
     page = Page(tmp_path / "profile")
     try:
         page("Page.navigate", url=address)
