@@ -1,7 +1,6 @@
 """What `fastricks show data` says of folders as people have them."""
 import csv
 import io
-import re
 import shutil
 
 import numpy as np
@@ -52,7 +51,8 @@ def test_of_two_folders_for_a_split_one_is_taken_and_told(tmp_path):
     for o in ("train", "Train", "val", "valid"): class_tree(tmp_path/o, cat=3, dog=3)
     if len(list(tmp_path.iterdir())) < 4: pytest.skip("a disk that ignores case")
     source = open_source(tmp_path)
-    assert source.notes == (f"only train, valid of {tmp_path} used, not Train, val",) and {o.name.split("/")[0] for o in source.items} == {"train", "valid"}
+    assert source.notes == (f"only train, valid of {tmp_path} used, not Train, val",)
+    assert {o.name.split("/")[0] for o in source.items} == {"train", "valid"}
 
 
 @pytest.mark.parametrize("junk", ["__MACOSX", ".ipynb_checkpoints", "@eaDir", "$RECYCLE.BIN", ".Trash-1000"])
@@ -66,7 +66,7 @@ def test_what_archives_and_disks_leave_is_no_class(tmp_path, junk):
 def test_a_folder_around_the_folder(tmp_path):
     class_tree(tmp_path/"pets", cat=3, dog=3)
     with says("has only one class, 'pets'", f"is --data {tmp_path/'pets'} meant?"): open_source(tmp_path)
-    assert not re.search("meant", pytest.raises(Exception, open_source, class_tree(tmp_path/"one", cat=3)).exconly())
+    with says("has only one class, 'cat': give at least two"): open_source(class_tree(tmp_path/"one", cat=3))
 
 
 @pytest.mark.parametrize("other", ["Cat", "cat ", "CAT"])
@@ -122,7 +122,8 @@ def test_facts_are_remembered_until_a_file_changes(tmp_path, monkeypatch):
     assert isinstance(again.pop("a/0.jpg"), str) and again == {k: v for k, v in first.items() if k != "a/0.jpg"}
 
 
-@pytest.mark.parametrize("kept", ["[]", '{"a/0.jpg": [1, 2]}', '{"a/0.jpg": [-1, 2, "JPEG", "RGB", "x"]}', '{"a/0.jpg": ["1", 2, "J", "R", "x"]}', "{"])
+@pytest.mark.parametrize("kept", ["[]", '{"a/0.jpg": [1, 2]}', '{"a/0.jpg": [-1, 2, "JPEG", "RGB", "x"]}', '{"a/0.jpg": ["1", 2, "J", "R", "x"]}',
+                                  "{"])
 def test_a_broken_memory_is_made_again(tmp_path, kept):
     source = open_source(tree(tmp_path/"x", "a", "b", splits=[""]))
     first = look(source.items, cache=tmp_path/"c")
@@ -238,7 +239,8 @@ def test_it_fits_one_screen_with_everything_there_is_to_say(tmp_path, n, width, 
     classes = [f"{ODD[i % 9]} {i:03}" if i < 9 else f"class {i:03}" for i in range(n)]
     tree(tmp_path, *classes, n=2, size=(12, 9), end="png")
     a, b = classes[:2]
-    for x, y in ((f"train/{a}/0", f"test/{a}/x"), (f"train/{a}/1", f"valid/{a}/y"), (f"valid/{a}/0", f"test/{b}/z"), (f"train/{a}/1", f"train/{b}/x")):
+    for x, y in ((f"train/{a}/0", f"test/{a}/x"), (f"train/{a}/1", f"valid/{a}/y"), (f"valid/{a}/0", f"test/{b}/z"),
+                 (f"train/{a}/1", f"train/{b}/x")):
         shutil.copy(tmp_path/f"{x}.png", tmp_path/f"{y}.png")
     files(tmp_path, f"train/{a}/a very long name of a file that is no image.png", "train/loose.jpg", "more/x.txt", f"train/{a}/a.txt")
     lines = shown(tmp_path, width, height)
@@ -274,12 +276,14 @@ def test_the_command_takes_what_a_training_takes(tmp_path, capsys, monkeypatch):
     assert show_data(capsys)[1].startswith("data       digits: 10 classes; 1,295 train")
     out = show_data(capsys, "digits", "--classes", "3,8", "--per-class", 5, "--valid", .4)[1]
     assert out.startswith("data       digits: 2 classes; 6 train, 4 validation and") and "train.py --classes 3,8 --per-class 5 --valid 0.4" in out
-    (tmp_path/"t.csv").write_text("path,label\n" + "".join(f"{photo(tmp_path/'i'/f'{i}.png', i).relative_to(tmp_path)},{'ab'[i % 2]}\n" for i in range(8)))
+    for i in range(8): photo(tmp_path/f"{i}.png", i)
+    (tmp_path/"t.csv").write_text("path,label\n" + "".join(f"{i}.png,{'ab'[i % 2]}\n" for i in range(8)))
     assert show_data(capsys, "t.csv")[1].startswith("data       t: 2 classes; 6 train and 2 validation images")
 
 
-@pytest.mark.parametrize("words, text", [(["nowhere"], "no folder or file"), (["digits", "--data", "digits"], "PATH and --data: give one of them"),
-                                         (["digits", "--to", "x.jpg"], "PNG"), (["digits", "--classes", "3"], "at least two"), (["empty"], "no class folders")])
+@pytest.mark.parametrize("words, text", [
+    (["nowhere"], "no folder or file"), (["digits", "--data", "digits"], "PATH and --data: give one of them"),
+    (["digits", "--to", "x.jpg"], "PNG"), (["digits", "--classes", "3"], "at least two"), (["empty"], "no class folders")])
 def test_errors_are_one_sentence(tmp_path, capsys, monkeypatch, words, text):
     monkeypatch.chdir(tmp_path)
     (tmp_path/"empty").mkdir()
