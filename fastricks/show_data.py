@@ -4,6 +4,8 @@ from collections import Counter
 from pathlib import Path
 from statistics import median
 
+from rich.cells import cell_len, set_cell_size
+
 from .data.source import SPLITS
 from .data.split import by_class, first
 from .data.survey import counts, overlaps, rows, survey
@@ -43,16 +45,14 @@ def laid_out(says, width, height):
 
 def wrap(text, n, lines):
     "A text in at most so many lines, cut where it is longer; letters may be two columns wide"
-    from rich.cells import cell_len, set_cell_size
     if cell_len(text) <= n: return [text]
     if lines == 1: return [set_cell_size(text, n - 1).rstrip() + "…"]
     start, _, _ = set_cell_size(text, n).rpartition(" ")
     return [start or set_cell_size(text, n), *wrap(text[len(start or set_cell_size(text, n)):].strip(), n, lines - 1)]
 
 
-def pad(text, n):
-    from rich.cells import cell_len
-    return text + " " * (n - cell_len(text))
+def pad(text, n): return text + " " * (n - cell_len(text))
+def short(name, n): return wrap(" ".join(visible(name).split()), n, 1)[0]
 
 
 def table(source):
@@ -60,8 +60,8 @@ def table(source):
     n, splits = counts(source), [o for o in SPLITS if source.of(o)]
     order = sorted(n, key=lambda k: (-n[k]["train"], k))
     few = sorted(n) if len(n) <= FEW else [*order[:2], None, *order[-2:]]
-    names = [f"… {len(n) - 4} more" if k is None else shorten(visible(k), 28) for k in few]
-    wide = max(10, *map(len, names)) + 2
+    names = [f"… {len(n) - 4} more" if k is None else short(k, 28) for k in few]
+    wide = max(10, *map(cell_len, names)) + 2
     return [" " * wide + "".join(f"{o:>9}" for o in splits),
             *(pad(name, wide) + "".join(f"{n[k][o]:>9,}" for o in splits if k is not None) for k, name in zip(few, names, strict=True))]
 
@@ -71,8 +71,7 @@ def balance(source):
     low, high = (f(n, key=lambda k: (n[k], k)) for f in (min, max))
     if n[low] == n[high]: return f"each class has {plural(n[low], 'training image')}"
     word = "even" if n[high] < 1.5 * n[low] else "uneven" if n[high] < 5 * n[low] else "IMBALANCED"
-    return (f"{word}: {n[high] / n[low]:.3g} times as many of {shorten(visible(high), 16)!r} ({n[high]:,}) as of "
-            f"{shorten(visible(low), 16)!r} ({n[low]:,})")
+    return f"{word}: {n[high] / n[low]:.3g} times as many '{short(high, 16)}' ({n[high]:,}) as '{short(low, 16)}' ({n[low]:,})"
 
 
 def sizes(s):

@@ -22,7 +22,7 @@ def tree(root, *classes, n=4, splits=("train", "valid", "test"), size=(40, 30), 
     "root/<split>/<class>/<i>.jpg, each another photo"
     for s, split in enumerate(splits):
         for k, c in enumerate(classes):
-            for i in range(n): photo(root/split/c/f"{i}.{end}", 1 + i + 100*k + 10_000*s, size)
+            for i in range(n): photo(root/split/c/f"{i}.{end}", 1 + i + 100*k + 100_000*s, size)
     return root
 
 
@@ -218,7 +218,7 @@ def test_imbalance_sizes_shapes_and_small_ones(tmp_path):
     tree(tmp_path, "dog", n=2, splits=["train"], size=(30, 60))
     photo(tmp_path/"train/dog/small.png", 7, (12, 12))
     lines = shown(tmp_path, valid=.1)
-    assert line(lines, "balance") == "IMBALANCED: 9 times as many of 'cat' (18) as of 'dog' (2)"
+    assert line(lines, "balance") == "IMBALANCED: 9 times as many 'cat' (18) as 'dog' (2)"
     assert line(lines, "sizes") == "shorter side 12–30 (median 30) pixels; most often 60×30 (87%)"
     assert line(lines, "shapes") == "width/height 0.50–2.00 (median 2.00); 9% tall, 4% square, 87% wide"
     assert line(lines, "types") == "JPEG 22, PNG 1; colour 23"
