@@ -51,7 +51,7 @@ def served(trained, tmp_path_factory):
     line = p.stdout.readline()
     assert line == f"page      http://127.0.0.1:{port}  (Ctrl-C ends it)\n", (line, p.stderr.read())
     yield f"http://127.0.0.1:{port}", p, temp
-    p.kill(); p.wait()
+    p.kill(); p.communicate()
 
 
 @gradio
@@ -61,7 +61,7 @@ def test_a_photo_is_dropped_on_the_page(served, trained, photo, tmp_path):
     page = Page(tmp_path / "profile")
     try:
         page("Page.navigate", url=address)
-        page.until("document.querySelector('input[type=file]')")
+        page.until("document.querySelectorAll('input[type=file]').length")
         assert "a_b *run*" in page.js("document.body.innerText") and "test_resnet, 10 classes" in page.js("document.body.innerText")
         page.upload("input[type=file]", photo)
         text = page.until("(document.body.innerText.match(/\\d+%/g) || []).length >= 5 && document.body.innerText")
@@ -72,7 +72,7 @@ def test_a_photo_is_dropped_on_the_page(served, trained, photo, tmp_path):
         bad = tmp_path / "no photo.png"
         bad.write_bytes(b"\x89PNG\r\n\x1a\n, it says")
         page("Page.navigate", url=address)
-        page.until("document.querySelector('input[type=file]')")
+        page.until("document.querySelectorAll('input[type=file]').length")
         page.upload("input[type=file]", bad)
         page.until("document.body.innerText.includes('no photo that can be read')")
         assert page.requests and {o.split("/")[2] for o in page.requests if not o.startswith(("data:", "blob:"))} == {address.split("/")[2]}

@@ -107,7 +107,7 @@ def test_an_interrupted_run_goes_on_without_looking_again(found, tmp_path, monke
 @pytest.mark.parametrize("selection", ["warmup+cosine", "one_cycle", "mixup:partner=previous", "mixup:per=sample", "accumulate:n=3",
                                        "label_smoothing+no_bias_decay+zero_gamma"])
 def test_with_tricks(selection):
-    learn, parts = learner(selection, lr="find")
+    learn, parts = learner(selection, lr="find", wd=1e-4)
     assert START < parts.opt.lr < END and learn.lr == parts.opt.lr == parts.schedule.lr and len(learn.dls.train) > 1
 
 
@@ -181,14 +181,17 @@ def test_a_cache_that_anybody_wrote(change):
 
 # -- grids, explain, pictures
 
-def test_seeds_share_the_rate_of_the_first(found, tmp_path, capsys):
-    from fastricks.ablate import train_seeds
+def test_rows_and_seeds_share_the_rate_of_the_first(found, tmp_path):
+    from fastricks.ablate import Grid
+    from fastricks.grid import make_rows
     said = []
-    grid = train_seeds(recipe_of(lr="find", out=str(tmp_path), epochs=1), [0, 1], said.append)
-    lr = {read(f, "recipe.json")["recipe"]["lr"] for f in grid.folders}
-    assert len(grid.folders) == 2 and len(lr) == 1
-    assert any(o.startswith(f"lr find: {lr.pop():g} for all rows and seeds, found with 'baseline' and seed 0") for o in said)
+    rows = make_rows("add", {**TINY, "lr": "find", "out": str(tmp_path)}, None, ["mixup", "cosine"])
+    grid = Grid(rows, [0, 1], say=said.append)
+    lr = read(found[0].folder, "recipe.json")["recipe"]["lr"]
+    assert [c.recipe.lr for c in grid.cells] == [lr] * 6 and [r.recipe.lr for r in grid.rows] == [lr] * 3
+    assert any(o.startswith(f"lr find: {lr:g} for all rows and seeds, found with 'baseline' and seed 0: ") for o in said)
     assert list((tmp_path / "explain").glob("*-lr_find.png"))
+    assert grid.cells[0].identity == read(found[0].folder, "recipe.json")["identity"]
 
 
 def test_a_plan_finds_nothing(tmp_path, monkeypatch):
