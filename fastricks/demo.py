@@ -70,7 +70,7 @@ def page(p):
 
     def answer(file):
         if file is None: return None
-        def refuse(_, why): raise gr.Error(f"This is no photo that can be read: {why}.", duration=None, title="Not read")
+        def refuse(_, why): raise gr.Error(f"This is no photo that can be read: {why}.", duration=None, title="Not read", print_exception=False)
         [best] = p.predict(file, k=TOP, bad=refuse)
         return dict(zip(map(visible, best.labels), best.probabilities, strict=True))
 
@@ -79,7 +79,8 @@ def page(p):
         with gr.Row():
             photo = gr.Image(label="A photo", type="filepath", image_mode=None, sources=["upload", "clipboard"], height=420)
             says = gr.Label(label="What it is", num_top_classes=TOP)
-        photo.change(answer, photo, says, show_progress="hidden")
+        photo.preprocess = lambda given: given and given.path  # Gradio's own opens the file, and has no words for one that it can't
+        photo.change(answer, photo, says, show_progress="hidden", api_visibility="private")
     return app
 
 

@@ -74,7 +74,8 @@ def test_a_photo_is_dropped_on_the_page(served, trained, photo, tmp_path):
         page("Page.navigate", url=address)
         page.until("document.querySelectorAll('input[type=file]').length")
         page.upload("input[type=file]", bad)
-        page.until("document.body.innerText.includes('no photo that can be read')")
+        page.until("document.body.innerText.includes('no photo that can be read: no image')")
+        (tmp_path / "refused.png").write_bytes(page.picture())
         assert page.requests and {o.split("/")[2] for o in page.requests if not o.startswith(("data:", "blob:"))} == {address.split("/")[2]}
     finally: page.close()
 
