@@ -12,6 +12,7 @@ from .errors import UserError, plural, visible
 from .saved import find_saved
 
 TOP = 5
+SHOWN = ".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".avif"  # by every browser
 MISSING = "`fastricks demo` needs gradio, which is not installed: `pip install gradio`"
 
 
@@ -23,7 +24,7 @@ def serve(run, port=7860, host="127.0.0.1", say=print, until=None):
     if find_spec("gradio") is None: raise UserError(MISSING)
     find_saved(run)
     require_port(host, port)
-    with private():
+    with private(), as_given():
         from . import load
         app = page(load(run))
         try:
@@ -58,6 +59,16 @@ def private():
             for k, v in old.items(): os.environ.pop(k) if v is None else os.environ.update({k: v})
 
 
+@contextmanager
+def as_given():
+    "Gradio opens a photo before its function does, and has no words for what it can't open: that is left to the predictor"
+    from gradio import Image
+    old = Image.preprocess
+    Image.preprocess = lambda self, given: given and given.path
+    try: yield
+    finally: Image.preprocess = old
+
+
 def theme():
     "The system's own letters: Gradio's come from Google"
     import gradio as gr
@@ -69,22 +80,25 @@ def page(p):
     import gradio as gr
 
     def answer(file):
-        if file is None: return None
-        def refuse(_, why): raise gr.Error(f"This is no photo that can be read: {why}.", duration=None, title="Not read", print_exception=False)
-        [best] = p.predict(file, k=TOP, bad=refuse)
-        return dict(zip(map(visible, best.labels), best.probabilities, strict=True))
+        "(photo, answer, what to say): a file that can't be read is taken away, one that no browser shows is shown as it was read"
+        if file is None: return gr.skip(), None, ""
+        lost = []
+        found = p.predict(file, k=TOP, bad=lambda _, why: lost.append(why))
+        if lost: return None, None, f"**This is no photo that can be read:** {words(lost[0])}."
+        from .data.image import load_rgb
+        photo = gr.skip() if file.lower().endswith(SHOWN) else load_rgb(file)
+        return photo, dict(zip(map(visible, found[0].labels), found[0].probabilities, strict=True)), ""
 
     with gr.Blocks(title=f"{visible(p.run.name)}: fastricks", analytics_enabled=False) as app:
-        gr.Markdown(head(p))
+        gr.Markdown(f"## {words(p.run.name)}\n{words(p.meta['arch'])}, {plural(len(p.classes), 'class', 'classes')}. Drop a photo, or paste one.")
+        told = gr.Markdown()
         with gr.Row():
             photo = gr.Image(label="A photo", type="filepath", image_mode=None, sources=["upload", "clipboard"], height=420)
             says = gr.Label(label="What it is", num_top_classes=TOP)
-        photo.preprocess = lambda given: given and given.path  # Gradio's own opens the file, and has no words for one that it can't
-        photo.change(answer, photo, says, show_progress="hidden", api_visibility="private")
+        photo.input(answer, photo, [photo, says, told], show_progress="hidden", api_visibility="private")
     return app
 
 
-def head(p):
-    "What is asked, in Markdown: names are text, whatever they hold"
-    words = "".join(f"\\{c}" if c in r"\`*_{}[]()#+-.!<>|~$&" else c for c in visible(p.run.name))
-    return f"## {words}\n{p.meta['arch']}, {plural(len(p.classes), 'class', 'classes')}. Drop a photo, or paste one."
+def words(text):
+    "Text in Markdown, whatever is in it"
+    return "".join(f"\\{c}" if c in r"\`*_{}[]()#+-.!<>|~$&" else c for c in visible(text))

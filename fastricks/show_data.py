@@ -70,6 +70,7 @@ def balance(source):
     n = {k: c["train"] for k, c in counts(source).items()}
     low, high = (f(n, key=lambda k: (n[k], k)) for f in (min, max))
     if n[low] == n[high]: return f"each class has {plural(n[low], 'training image')}"
+    if n[high] < 1.1 * n[low]: return f"even: {n[low]:,}–{n[high]:,} training images a class"
     word = "even" if n[high] < 1.5 * n[low] else "uneven" if n[high] < 5 * n[low] else "IMBALANCED"
     return f"{word}: {n[high] / n[low]:.3g} times as many '{short(high, 16)}' ({n[high]:,}) as '{short(low, 16)}' ({n[low]:,})"
 

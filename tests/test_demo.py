@@ -71,11 +71,16 @@ def test_a_photo_is_dropped_on_the_page(served, trained, photo, tmp_path):
         (tmp_path / "demo.png").write_bytes(page.picture())
         bad = tmp_path / "no photo.png"
         bad.write_bytes(b"\x89PNG\r\n\x1a\n, it says")
-        page("Page.navigate", url=address)
-        page.until("document.querySelectorAll('input[type=file]').length")
+        page.js("document.querySelector('[aria-label=\"Remove Image\"]').click()")
+        page.until("!document.body.innerText.includes('%') && document.querySelectorAll('input[type=file]').length")
         page.upload("input[type=file]", bad)
         page.until("document.body.innerText.includes('no photo that can be read: no image')")
+        page.until("document.querySelectorAll('input[type=file]').length")
         (tmp_path / "refused.png").write_bytes(page.picture())
+        with Image.open(photo) as im: im.save(tmp_path / "a three.tiff")
+        page.upload("input[type=file]", tmp_path / "a three.tiff")
+        page.until("[...document.images].some(i => i.naturalWidth == 160) && document.body.innerText.includes('%')")
+        assert "no photo" not in page.js("document.body.innerText")
         assert page.requests and {o.split("/")[2] for o in page.requests if not o.startswith(("data:", "blob:"))} == {address.split("/")[2]}
     finally: page.close()
 
@@ -92,7 +97,7 @@ def test_ctrl_c_ends_it_and_nothing_stays(served):
     p.send_signal(signal.SIGINT)
     out, err = p.communicate(timeout=30)
     assert (p.returncode, out, err) == (0, "stopped\n", "") and not list(temp.iterdir())
-    with socket.socket() as s: s.bind(("127.0.0.1", int(address.rpartition(":")[2])))
+    with socket.socket() as s: assert s.connect_ex(("127.0.0.1", int(address.rpartition(":")[2]))) != 0
 
 
 def fails(capsys, *words):
