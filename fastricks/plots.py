@@ -129,7 +129,8 @@ def draw_samples(images, captions, title, cols, cell, inside):
         canvas[y:y + im.height, x:x + im.width] = im
         ax.text(x + im.width / 2, y - 5, text, ha="center", va="bottom", fontsize=8, **PLAIN)
         side = inside * min(im.size)
-        ax.add_patch(Rectangle((x + (im.width - side) / 2, y + (im.height - side) / 2), side, side, fill=False, ec="white", lw=.8))
+        corner = x + (im.width - side) / 2, y + (im.height - side) / 2
+        for color, lw in (("black", 1.6), ("white", .8)): ax.add_patch(Rectangle(corner, side, side, fill=False, ec=color, lw=lw))
     ax.text(w / 2, 6, title, ha="center", va="top", fontsize=9, **PLAIN)
     ax.imshow(canvas, aspect="auto", extent=(0, w, h, 0))
     ax.axis("off")
