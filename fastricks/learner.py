@@ -13,6 +13,7 @@ from fastai.metrics import accuracy
 from fastai.optimizer import OptimWrapper
 from fastcore.basics import noop
 
+from . import optimizers
 from .callbacks.amp import leave_autocast
 from .callbacks.compile import Compile, leave_compiled
 from .callbacks.guard import Guard
@@ -27,7 +28,7 @@ from .schedule import Schedule
 from .trick import Opt
 
 # torch's own optimizers, with their own betas, eps and kind of decay, in one kernel for all weights
-OPTIMIZERS = {"adam": partial(torch.optim.Adam, fused=True), "adamw": partial(torch.optim.AdamW, fused=True),
+OPTIMIZERS = {"adam": partial(optimizers.Adam, fused=True), "adamw": partial(optimizers.AdamW, fused=True),
               "sgd": partial(torch.optim.SGD, momentum=.9, nesterov=True, fused=True)}
 
 

@@ -191,7 +191,7 @@ def disk(tmp_path):
 FULL = "can't be written (No space left on device); make room there, or choose another place\n"
 
 
-@pytest.mark.parametrize("kb, file", [(4, "recipe.json"), (16, "history.csv"), (40, "csv"), (200, "model.safetensors")])
+@pytest.mark.parametrize("kb, file", [(4, "environment.json"), (16, "history.csv"), (40, "csv"), (200, "model.safetensors")])
 @pytest.mark.parametrize("wandb", ["disabled", "offline"])
 def test_a_full_disk_is_one_sentence(disk, kb, file, wandb):
     at = disk(kb)

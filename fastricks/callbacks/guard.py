@@ -6,7 +6,7 @@ from fastai.callback.core import Callback, CancelStepException
 from fastai.callback.fp16 import MixedPrecision
 
 from ..errors import UserError, plural
-from ..tensors import plain
+from ..tensors import dense, plain
 from .screen import note, tell
 
 
@@ -69,7 +69,7 @@ class Guard(Callback):
 
     def before_step(self):
         grads = [p.grad for g in self.opt.param_lists for p in g if p.grad is not None]
-        size = torch.stack(torch._foreach_norm(grads)).sum().float() if grads else self.taint
+        size = squares(grads) if grads else self.taint
         self.judge(~(size + self.taint).isfinite())
         if not self.late or not self.torch_opt.state: self.ask()  # a first step makes the optimizer's state: not from this gradient
 
@@ -142,6 +142,13 @@ class Guard(Callback):
         "The optimizer steps as before again"
         if self.late:
             for k in ("found_inf", "grad_scale"): vars(self.torch_opt).pop(k, None)
+
+
+def squares(grads):
+    "A sum that is finite if each gradient's squares are: dot products run three times as fast as norms on a CPU, but one by one elsewhere"
+    if grads[0].device.type != "cpu": return torch.stack(torch._foreach_norm(grads)).sum().float()
+    flat = [dense(g.float()).flatten() for g in grads]
+    return torch.stack([torch.dot(f, f) for f in flat]).sum()
 
 
 def place(s): return f"step {s.step:,} (epoch {s.epoch}, learning rate {s.lr:.3g})"

@@ -3,6 +3,7 @@
 What the fast pipeline cuts every view from, the same whether it comes from the cache or is made again.
 """
 import io
+import threading
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,11 +12,14 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from .image import TURNS, Unreadable, alone, decode, orientation, require_file, require_scans, require_shape
+from .image import ORIENTATION, TURNS, Unreadable, alone, decode, orientation, require_file, require_scans, require_shape
 
 NEAR = 1.25  # less than so much above `side` a photo stays as it is: two resizes by little each would only blur it
 EXIF = b"Exif\0\0"
 HEAD = 1 << 16  # bytes of a file among which its EXIF block begins
+SCAN = b"\xff\xda"
+LENT = 12 << 20  # bytes of the largest image that is decoded into its thread's own memory: new memory costs an eighth of the decoding
+own = threading.local()
 
 
 def decoder():
@@ -30,7 +34,7 @@ def canonical(image, side):
     """
     x = rgb(image)
     h, w = shape_at(*x.shape[:2], side)
-    return x if (h, w) == x.shape[:2] else from_torch(resized(as_torch(x), (h, w)))
+    return np.array(x) if (h, w) == x.shape[:2] else from_torch(resized(as_torch(x), (h, w)))
 
 
 def shape_at(h, w, side):
@@ -45,7 +49,7 @@ def resize_shape(h, w, side):
 
 
 def rgb(image):
-    "uint8 [h, w, 3]: plain JPEGs by libjpeg-turbo, all else, and what that refuses, by PIL"
+    "uint8 [h, w, 3], until this thread's next: plain JPEGs by libjpeg-turbo, all else, and what that refuses, by PIL"
     if isinstance(image, (str, Path)):
         try:
             with alone(require_file(image)): return of_bytes(Path(image).read_bytes())
@@ -67,17 +71,35 @@ def jpeg(data):
         if space not in ("YCbCr", "Gray"): return None
         require_shape(w, h)
         require_scans(data)
-        with alone(h * w): return simplejpeg.decode_jpeg(data, "RGB")
+        with alone(h * w): return simplejpeg.decode_jpeg(data, "RGB", buffer=lent(3 * h * w))
     except Unreadable: raise
     except ValueError: return None
 
 
+def lent(n):
+    "This thread's memory of n bytes or more; None where that is too much to keep"
+    if n > LENT: return None
+    if len(getattr(own, "memory", b"")) < n: own.memory = bytearray(n)
+    return own.memory
+
+
 def turned(data):
-    "Does a JPEG's EXIF block ask for turning?"
-    if EXIF not in data[:HEAD]: return False
+    "Does a JPEG's EXIF block, which comes before the first scan (or holds one: its own small picture's), ask for turning?"
+    end = data.find(SCAN, 0, HEAD)
+    head = data[:HEAD if end < 0 else end]
+    at = head.find(EXIF)
+    if at < 0 or says_upright(head[at + len(EXIF):]): return False
     try:
         with Image.open(io.BytesIO(data)) as im: return orientation(im) in TURNS
     except Exception: return True  # PIL says why
+
+
+def says_upright(exif):
+    "Wherever the tag of orientation might stand, one number follows, and it is 1: true of most photos, and quicker known than read"
+    order = {b"II": "little", b"MM": "big"}.get(exif[:2])
+    if not order: return False
+    tag, is_one = (b"".join(n.to_bytes(size, order) for n, size in fields) for fields in ([(ORIENTATION, 2)], [(3, 2), (1, 4), (1, 2)]))
+    return exif.count(tag) == exif.count(tag + is_one)
 
 
 def as_torch(x):

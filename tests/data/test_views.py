@@ -133,6 +133,26 @@ def test_a_huge_jpeg_is_refused_before_it_is_decoded(monkeypatch, tmp_path):
     with pytest.raises(Unreadable, match=r"too many pixels|exceeds limit"): canonical(tmp_path/"x.jpg", 32)
 
 
+@pytest.mark.parametrize("order", ["II", "MM"])
+@pytest.mark.parametrize("turn", range(10))
+def test_jpegs_are_turned_as_their_exif_says(tmp_path, order, turn):
+    "9 means nothing; a thumbnail's own scan comes before the photo's; other tags may hold the tag's bytes"
+    x = np.random.default_rng(turn).integers(0, 255, (20, 30, 3), np.uint8)
+    exif = Image.Exif()
+    exif.endian = {"II": "<", "MM": ">"}[order]
+    exif[0x010F] = "maker \x12\x01 \x01\x12 \xff\xda"
+    if turn: exif[0x0112] = turn
+    Image.fromarray(x).save(tmp_path/"x.jpg", exif=exif, quality=95)
+    assert (tmp_path/"x.jpg").read_bytes()[30:32] == order.encode() or (tmp_path/"x.jpg").read_bytes()[12:14] == order.encode()
+    assert apart(canonical(tmp_path/"x.jpg", 100), load_rgb(tmp_path/"x.jpg")) == 0
+
+
+def test_pixels_are_their_own(tmp_path):
+    for i in range(2): Image.fromarray(np.full((20, 30, 3), 100 * i, np.uint8)).save(tmp_path/f"{i}.jpg")
+    a, b = (canonical(tmp_path/f"{i}.jpg", 20) for i in range(2))
+    assert not np.shares_memory(a, b) and a.max() < 5 and b.min() > 95
+
+
 @pytest.mark.parametrize("h, w", [(512, 384), (384, 512), (512, 308), (300, 300)])
 def test_a_crop_of_canonical_pixels_is_near_the_same_crop_of_the_photo(h, w):
     assert distance(scene(h, w), 0) < 2
