@@ -12,6 +12,7 @@ from .cli_compare import compare_command
 from .cli_demo import demo_command
 from .cli_options import Debug, RecipeName, Tricks, quiet, with_recipe
 from .cli_show import show
+from .cli_use import export_command, predict_command
 from .errors import UserError, nearest, visible
 from .grid import parse_seeds
 from .recipe import flag_of, options, resolve
@@ -63,6 +64,8 @@ def train_all(recipe, seeds):
 
 app.command("ablate")(with_recipe(ablate_command))
 app.command("compare")(compare_command)
+app.command("predict")(predict_command)
+app.command("export")(export_command)
 app.command("demo")(demo_command)
 
 

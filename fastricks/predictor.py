@@ -21,6 +21,7 @@ from .plan import arch_kwargs
 from .rand import seeded
 from .weights import read_meta
 
+MOST = 10_000  # pixels of a photo's side that a stranger's file may ask for
 ONE = str, Path, bytes, Image.Image, Item
 
 
@@ -139,7 +140,8 @@ def facts(saved):
     check_arch(meta["arch"])
     cfg = arch_cfg(meta["arch"])
     meta = {"resize": round(meta["size"] * 8 / 7), "mean": cfg.mean, "std": cfg.std, "pipeline": "fast", **meta}
-    if meta["resize"] < meta["size"]: raise UserError(f"{saved.file} has a centre crop of {meta['size']} from {meta['resize']} pixels")
+    if not meta["size"] <= meta["resize"] <= MOST:
+        raise UserError(f"{saved.file} asks for a centre crop of {meta['size']} from {meta['resize']} pixels, which can't be")
     return {"kwargs": arch_kwargs(r, len(meta["classes"])) if r else {}, **meta}
 
 

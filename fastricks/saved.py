@@ -2,6 +2,7 @@
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from shlex import quote
 
 from .errors import UserError, nearest, one_of
 from .files import read_json
@@ -54,7 +55,7 @@ def of_folder(folder):
         if file.is_file(): return Saved(folder, file)
         raise UserError(f"{folder} is not the folder of a run: it has no recipe.json{runs_in(folder)}")
     if not file.is_file() or ((folder / "status.json").exists() and not is_finished(folder)):
-        raise UserError(f"{folder} is not finished: `fastricks resume {folder}` goes on with it")
+        raise UserError(f"{folder} is not finished: `fastricks resume {quote(str(folder))}` goes on with it")
     return Saved(folder, file, *read(recipe))
 
 

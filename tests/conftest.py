@@ -28,3 +28,17 @@ def teacher(tmp_path_factory):
     from small import teacher_file
     torch.set_num_threads(1)
     return teacher_file(tmp_path_factory.mktemp("teacher"))
+
+
+@pytest.fixture(scope="session")
+def photo_run(tmp_path_factory):
+    "(run folder, its data) of a short training on image files of all kinds"
+    from photos import train_on_photos
+    return train_on_photos(tmp_path_factory, "fast")
+
+
+@pytest.fixture(scope="session")
+def resnet_d_run(tmp_path_factory):
+    "The same of a training whose trick changes the network"
+    from photos import train_on_photos
+    return train_on_photos(tmp_path_factory, "fast", "resnet_d", arch="resnet18", epochs=1)

@@ -6,6 +6,7 @@ import resource
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from hostile import hostile_archives, hostile_weights
 from safetensors.torch import save_file
 from test_cli import ROOT, TINY, fails
 
+import fastricks
 from fastricks.cli import run
 from fastricks.model import build, load, read_meta
 
@@ -138,6 +140,18 @@ def test_no_pickle_is_loaded_and_nothing_foreign_is_run(tmp_path, audited, capsy
     assert not [args for event, args in audited if event in ("exec", "compile") and str(tmp_path) in args]
     pickle.loads(pickle.dumps(os.path.join))
     assert audited[-1][0] == "pickle.find_class", "the hook sees pickles"
+
+
+def test_nor_where_a_model_is_used(tmp_path, photo_run, audited):
+    "Predict, a Learner, and export; no process is started either"
+    folder, data = photo_run
+    learn = fastricks.load(folder).learner(say=lambda _: None)
+    learn.get_preds(dl=learn.dls.test)
+    assert run(["predict", str(folder), str(data / "test")]) == 0
+    for kind in ["timm", "onnx"] if find_spec("onnxruntime") else ["timm"]:
+        assert run(["export", str(folder), "--to", kind, "--out", str(tmp_path / f"m.{kind}")]) == 0
+    bad = [o for o in audited if o[0] in ("pickle.find_class", "os.system", "os.exec", "os.posix_spawn", "subprocess.Popen")]
+    assert not bad, bad
 
 
 # -- a stranger's run folder
