@@ -101,7 +101,7 @@ def types(s):
 def small(s):
     n, size = len(s.small), s.recipe.size
     if not n: return f"no image's shorter side is below --size {size}"
-    return f"{share(n, len(s.items))} have a shorter side below --size {size}: enlarged"
+    return f"{share(n, len(s.items))} {'has' if n == 1 else 'have'} a shorter side below --size {size}: enlarged"
 
 
 def share(n, of): return f"all {n:,}" if n == of else f"{n:,} of {of:,} ({max(n / of, .001):.1%})"

@@ -17,6 +17,7 @@ class Survey:
     source: object                              # without unreadable images, as a training has it
     facts: dict                                 # name -> Fact or why it can't be read
     groups: list                                # of images with the same pixels
+    lost: list                                  # Items that can't be read
     others: Counter = field(default_factory=Counter)  # ending -> files that are no images
 
     @property
@@ -37,13 +38,15 @@ class Survey:
 def survey(recipe, say=None):
     "The Survey of a recipe's data. Raises UserError where a training would for anything but the number of unreadable images"
     def reopen(bad=None): return open_source(recipe.data, recipe.classes, recipe.per_class, recipe.valid, bad)
-    facts = {}
+    facts, lost = {}, []
 
     def find(items):
         facts.update(look(items, say))
-        return [(o.name, facts[o.name]) for o in items if isinstance(facts[o.name], str)]
+        new = [o for o in items if isinstance(facts[o.name], str)]
+        lost.extend(new)
+        return [(o.name, facts[o.name]) for o in new]
     source = settled(reopen(), find, 1., reopen)
-    return Survey(recipe, source, facts, copies(source.items, facts), endings(recipe.data))
+    return Survey(recipe, source, facts, copies(source.items, facts), lost, endings(recipe.data))
 
 
 def endings(data):
@@ -74,4 +77,4 @@ def rows(s):
         f = s.fact(o)
         yield dict(image=visible(o.name), label=visible(o.label), split=o.split, width=f.w, height=f.h, format=f.format, mode=f.mode,
                    copy_of=" | ".join(map(visible, same.get(o.name, []))), unreadable="")
-    for name, why in s.bad: yield dict(image=visible(name), unreadable=visible(why))
+    for o in s.lost: yield dict(image=visible(o.name), label=visible(o.label), split=o.split, unreadable=visible(s.facts[o.name]))

@@ -221,7 +221,7 @@ def test_imbalance_sizes_shapes_and_small_ones(tmp_path):
     assert line(lines, "sizes") == "shorter side 12–30 (median 30) pixels; most often 60×30 (87%)"
     assert line(lines, "shapes") == "width/height 0.50–2.00 (median 2.00); 9% tall, 4% square, 87% wide"
     assert line(lines, "types") == "JPEG 22, PNG 1; colour 23"
-    assert line(lines, "small") == "1 of 23 (4.3%) have a shorter side below --size 16: enlarged"
+    assert line(lines, "small") == "1 of 23 (4.3%) has a shorter side below --size 16: enlarged"
 
 
 def test_files_that_are_no_images_are_counted(tmp_path):
@@ -259,10 +259,12 @@ def test_the_command_writes_a_picture_and_a_table(tmp_path, capsys, monkeypatch)
     monkeypatch.chdir(tmp_path)
     tree(tmp_path/"pets", "cat", "d\no\ng")
     shutil.copy(tmp_path/"pets/train/cat/0.jpg", tmp_path/"pets/test/cat/x.jpg")
+    (tmp_path/"pets/test/cat/broken.jpg").write_bytes(b"")
     code, out, err = show_data(capsys, "pets", "--size", 16)
     assert (code, err) == (0, "") and "picture    show-data.png\n" in out and "table      show-data-files.csv" in out
     rows = list(csv.DictReader((tmp_path/"show-data-files.csv").read_text().splitlines()))
-    assert len(rows) == 25 and {o["label"] for o in rows} == {"cat", r"d\no\ng"}
+    assert len(rows) == 26 and rows[-1]["unreadable"] == "empty file" and (rows[-1]["label"], rows[-1]["split"]) == ("cat", "test")
+    assert {(o["split"], o["label"]) for o in rows} == {(a, b) for a in ("train", "valid", "test") for b in ("cat", r"d\no\ng")}
     assert {o["image"]: o["copy_of"] for o in rows if o["copy_of"]} == {"test/cat/x.jpg": "train/cat/0.jpg", "train/cat/0.jpg": "test/cat/x.jpg"}
     first = (tmp_path/"show-data.png").read_bytes()
     with Image.open(io.BytesIO(first)) as im: assert im.format == "PNG" and im.width > 800
