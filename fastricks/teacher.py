@@ -96,9 +96,9 @@ def trained(trick, recipe, source, say, may_train=True):
 
 def load_teacher(plan):
     "The teacher's module, in eval mode"
-    from .model import build
+    from .model import build, read_meta
     f = plan.facts["distill"]
-    model, lines = build(f["arch"], plan.classes, 0, f["file"])
+    model, lines = build(f["arch"], plan.classes, 0, f["file"], read_meta(f["file"]).get("kwargs"))
     if any(line.startswith("not loaded") for line in lines):
         raise UserError(f"the teacher {f['file']} has no head for these {plural(plan.classes, 'class', 'classes')}")
     return model.eval().requires_grad_(False)

@@ -16,6 +16,9 @@ from fastricks.cli import run
 from fastricks.errors import UserError
 from fastricks.learner import fit
 from fastricks.model import build
+from fastricks.plan import make_plan
+from fastricks.recipe import resolve
+from fastricks.teacher import load_teacher
 
 ARGS = [w for k, v in TINY.items() for w in (f"--{k.replace('_', '-')}", str(v))]
 
@@ -176,3 +179,13 @@ def test_known_bad_company_is_said(capsys, tmp_path):
     out = capsys.readouterr().out
     assert "smoothed teachers" in out and "linear_scaling is meant for SGD" in out and "label_smoothing with mixup" in out
     with pytest.raises(UserError): learner("distill:alpha=2")
+
+
+def test_a_teacher_whose_network_a_trick_has_changed(resnet_d_run):
+    from fastricks.train import open_data, settle_tricks, silent
+    run, data = resnet_d_run
+    r = resolve(dict(data=str(data), arch="test_resnet", pretrained=False, size=32, valid=.2, threads=1, device="cpu"), [f"distill:teacher={run}"])
+    source = open_data(r, say=silent)
+    r, facts = settle_tricks(r, source, silent)
+    teacher = load_teacher(make_plan(r, source, 2, "cpu", facts))
+    assert set(teacher.state_dict()) == set(load_file(run / "model.safetensors")) and len(teacher.conv1) > 1

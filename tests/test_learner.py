@@ -62,7 +62,7 @@ def test_lr_find_leaves_no_rows(no_figures):
 def test_nothing_is_frozen_and_the_optimizer_is_torchs():
     learn, _ = learner(wd=.1)
     learn.create_opt()
-    assert isinstance(learn.opt, OptimWrapper) and type(learn.opt.opt) is torch.optim.Adam
+    assert isinstance(learn.opt, OptimWrapper) and isinstance(learn.opt.opt, torch.optim.Adam)
     assert all(p.requires_grad for p in learn.model.parameters())
     g = learn.opt.opt.param_groups[0]
     assert (g["betas"], g["eps"]) == ((.9, .999), 1e-8)
