@@ -6,6 +6,7 @@ import typer
 from .cli_options import Debug, RecipeName, quiet
 from .errors import UserError
 from .grid import MODES, make_rows, parse_budget, parse_seeds
+from .recipe import FIND
 
 Rows = Annotated[list[str] | None, typer.Option(
     "--tricks", "-t", metavar="TRICKS", help="a row: a trick, or several as A+B; give one -t a row", show_default=False)]
@@ -37,6 +38,7 @@ def ablate_command(
     if to:
         from .report import check_to
         check_to(to)
+    if sweep and rows[0].recipe.lr == FIND: raise UserError("--sweep with --lr find: each of W&B's agents would find another; give --lr a number")
     if sweep: return write_sweep(rows, which, given, sweep)
     quiet()
     from .ablate import ablate

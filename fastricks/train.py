@@ -122,7 +122,8 @@ def begin(recipe, say, job_type, group, bar, resume):
     torch.set_num_threads(recipe.threads)
     source = open_data(recipe, say=say)
     recipe, facts = settle_tricks(recipe, source, say)
-    what = ids(recipe, source, facts)
+    recipe, found = find_lr(recipe, source, facts, say)
+    what = ids(recipe, source, facts) | ({"lr_find": {"lr": found.lr, "rule": found.rule}} if found else {})
     start = again.start_of(recipe, again.to_json(recipe, what), resume, say)
     run = start.run
     try:
@@ -130,6 +131,7 @@ def begin(recipe, say, job_type, group, bar, resume):
         with stop.held(): run = run or runs.Run.create(recipe, source.name, what)
         stop.check()
         tell = teller(run, say)
+        if found: keep_found(found, run, tell)
         if start.run: again.log_start(start, recipe, tell)
         elif resume is True and say is not silent: again.say_none(recipe, run.folder, again.to_json(recipe, what), tell)
         return carry_out(recipe, source, parts, dls, run, tell, job_type, group, bar, start.state)
@@ -139,6 +141,22 @@ def begin(recipe, say, job_type, group, bar, resume):
         raise e
     finally:
         if run: run.release()
+
+
+def find_lr(recipe, source, facts, say, dry=False):
+    "`settle_lr`, whose errors a user can read"
+    from .lr_find import settle_lr
+    try: return settle_lr(recipe, source, facts, say, dry)
+    except Exception as e:
+        told = readable(e, recipe)
+        raise told from (None if told is e else e)
+
+
+def keep_found(found, run, tell):
+    "How the learning rate was found, in the run's folder"
+    from .plots import draw_found
+    run.log(found.line)
+    picture(run, tell, "lr_find", lambda: draw_found(found))
 
 
 def left_off(run, e):
