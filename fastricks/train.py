@@ -154,6 +154,7 @@ def find_lr(recipe, source, facts, say, dry=False):
 
 def keep_found(found, run, tell):
     "How the learning rate was found, in the run's folder"
+    from .finish import picture
     from .plots import draw_found
     run.log(found.line)
     picture(run, tell, "lr_find", lambda: draw_found(found))
