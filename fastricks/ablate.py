@@ -1,31 +1,50 @@
 """`ablate` and `train --seeds`: the plan, the trainings, what to say while they run."""
 import shlex
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from . import runs
 from .cells import carry_out, plan, room
 from .errors import UserError, plural
 from .grid import MODES, Row, make_rows, parse_budget
+from .lr_find import TO_COME
+from .plots import draw_found, save
+from .recipe import FIND
 from .report import duration
 from .stop import asked
-from .train import describe, open_data, settle_machine
+from .train import describe, find_lr, open_data, settle_machine, settle_tricks, silent
 
 
 class Grid:
     "An ablation that is planned: its rows, seeds, data and cells"
-    def __init__(self, rows, seeds, jobs=1, group=None, say=print, on=None):
+    def __init__(self, rows, seeds, jobs=1, group=None, say=print, dry=False, on=None):
         self.rows, self.seeds, self.say, self.group, self.on = rows, seeds, say, group, on
         asked.how = "the same command goes on from here"  # what a stopped one says, from now on
         self.recipe = settle_machine(rows[0].recipe)
         check_rows(rows)
         set_num_threads(self.recipe.threads)
         self.source = open_data(self.recipe, say=say)
+        self.rows = rows = self.with_lr(rows, dry)
         self.jobs = room(jobs, self.recipe.threads)
         if self.jobs < jobs: say(f"--jobs {jobs}: {plural(self.recipe.threads, 'thread')} each leave room for {self.jobs} at once "
                                  "(--threads 1 makes room for more)")
         self.teachers, self.cells = plan(rows, seeds, self.source)
         self.start, self.spent = time.monotonic(), []
+
+    def with_lr(self, rows, dry):
+        "The rows with the learning rate that `--lr find` finds for the first of them and the first seed: one for all, or they would differ in it"
+        if self.recipe.lr != FIND: return rows
+        first = replace(self.recipe, seed=self.seeds[0])
+        settled, facts = settle_tricks(first, self.source, silent, dry=True)
+        done, found = find_lr(settled, self.source, facts, self.say, dry)
+        if found: self.say(f"lr find: {found.lr:g} for all rows and seeds, found with {rows[0].name!r} and seed {first.seed}: "
+                           f"{save(draw_found(found), self.picture)}")
+        else: self.say(f"learning rate {TO_COME}, with {rows[0].name!r} and seed {first.seed}, for all rows and seeds")
+        return [replace(row, recipe=replace(row.recipe, lr=done.lr)) for row in rows]
+
+    @property
+    def picture(self): return Path(self.recipe.out)/"explain"/f"{runs.base_name(self.recipe, self.source.name)}-lr_find.png"
 
     @property
     def todo(self): return [c for c in [*self.teachers, *self.cells] if c.state == "todo"]
@@ -132,7 +151,7 @@ def ablate(mode, given, base, texts, seeds=(0, 1, 2), jobs=1, budget=None, dry=F
     `seeds`: which; `budget` as text (2h, 90m); `on`: `ray` or `ray:ADDRESS`. Finished runs are found by recipe and never trained twice.
     """
     seconds = parse_budget(budget) if budget else None
-    grid = Grid(make_rows(mode, given, base, texts), list(seeds), jobs, say=say, on=on)
+    grid = Grid(make_rows(mode, given, base, texts), list(seeds), jobs, say=say, dry=dry, on=on)
     for line in grid.describe(mode): say(line)
     return grid if dry else grid.carry_out(seconds)
 

@@ -5,7 +5,7 @@ from .ablate import Grid
 from .compare import compare, load_runs
 from .errors import UserError
 from .grid import Row
-from .recipe import flag_of, resolve
+from .recipe import FIND, flag_of, resolve
 from .stats import HELPS, SAME
 
 
@@ -62,6 +62,7 @@ def joined(kept, left, given, base):
 
 def advise(grid, mode, given, base, texts, confirm=None, margin=None, say=print):
     "Choose, train baseline and choice with fresh seeds (as many as the grid has, or `confirm`), and say it all"
+    if given.get("lr") == FIND: given = {**given, "lr": grid.rows[0].recipe.lr}
     c, rows = on_validation(grid, margin)
     kept, left = choose(mode, texts, rows)
     kept, recipe = joined(kept, left, given, base)

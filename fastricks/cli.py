@@ -10,6 +10,7 @@ import typer
 from . import ranks, stop
 from .cli_ablate import ablate_command
 from .cli_compare import compare_command
+from .cli_demo import demo_command
 from .cli_look import evaluate_command, page_command
 from .cli_options import Debug, RecipeName, Tricks, quiet, with_recipe
 from .cli_show import show
@@ -70,6 +71,7 @@ app.command("evaluate")(evaluate_command)
 app.command("page")(page_command)
 app.command("predict")(predict_command)
 app.command("export")(export_command)
+app.command("demo")(demo_command)
 
 
 @app.command()

@@ -8,6 +8,7 @@ from .cli_options import Debug, RecipeName, quiet
 from .errors import UserError
 from .grid import MODES, make_rows, parse_budget, parse_seeds
 from .on_ray import address_of
+from .recipe import FIND
 
 Rows = Annotated[list[str] | None, typer.Option(
     "--tricks", "-t", metavar="TRICKS", help="a row: a trick, or several as A+B; give one -t a row", show_default=False)]
@@ -42,6 +43,8 @@ def ablate_command(
     if to:
         from .report import check_to
         check_to(to)
+    if sweep and rows[0].recipe.lr == FIND: raise UserError("--sweep with --lr find: each of W&B's agents would find another; give --lr a number")
+    if slurm and rows[0].recipe.lr == FIND: raise UserError("--slurm with --lr find: each of its tasks would find another; give --lr a number")
     if sweep: return write_sweep(rows, which, given, sweep)
     if slurm: return print_slurm(rows, which, given)
     if on: address_of(on)

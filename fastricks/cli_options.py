@@ -4,6 +4,7 @@ from typing import Annotated, get_type_hints
 
 import typer
 
+from .errors import UserError, nearest
 from .recipe import Recipe, flag_of, options
 
 Tricks = Annotated[list[str] | None, typer.Option(
@@ -25,8 +26,16 @@ def recipe_param(f, kind):
     choices = m["limits"].get("choices")
     metavar = m["metavar"] or ("|".join(choices) if choices else None)
     text = m["help"] + (f" [default: {default_text(f)}]" if default_text(f) and "default" not in m["help"] else "")
-    option = typer.Option(*names, help=text, metavar=metavar, show_default=False)
+    option = typer.Option(*names, help=text, metavar=metavar, show_default=False, parser=number_or(m["word"], names[0]) if m["word"] else None)
     return inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option])
+
+
+def number_or(word, flag):
+    "What reads an option that is a number, or that word"
+    def parse(text):
+        try: return word if text == word else float(text)
+        except ValueError: raise UserError(f"{flag} {text} is neither a number nor {word!r}{nearest(text, [word])}") from None
+    return parse
 
 
 def with_recipe(fn):

@@ -1,19 +1,38 @@
 """The verb `show`."""
 import sys
+from shutil import get_terminal_size
 from typing import Annotated
 
 import typer
 
 from .cli_options import Debug, RecipeName, Tricks, quiet, with_recipe
+from .errors import UserError
 from .recipe import resolve
 
 show = typer.Typer(no_args_is_help=True, rich_markup_mode=None,
-                   help="Draw a training's learning rate, first batch or targets.")
+                   help="Look at data before a training; draw its learning rate, first batch or targets.")
 Rows = Annotated[list[str] | None, typer.Option("--tricks", "-t", metavar="TRICKS", show_default=False,
                                                help="one line more, with these tricks")]
 To = Annotated[str, typer.Option(metavar="FILE.png", help="where the picture goes")]
 Images = Annotated[int, typer.Option(min=1, help="how many images")]
 Epoch = Annotated[int, typer.Option(min=1, help="of which epoch")]
+
+
+@show.command("data")
+@with_recipe
+def show_data(given,
+              path: Annotated[str | None, typer.Argument(metavar="PATH", help="what --data takes", show_default=False)] = None,
+              recipe: RecipeName = None, to: To = "show-data.png", debug: Debug = False):
+    """Say on one screen what images are there: classes, sizes, copies across splits, unreadable files; draw some.
+
+    Nothing is changed. Beside the picture goes a table with a row for each image: `fastricks show data PHOTOS --size 160`.
+    """
+    from . import show as s
+    s.check_to(to)
+    if path is not None and "data" in given: raise UserError("PATH and --data: give one of them")
+    r = resolve({**given, "data": path} if path is not None else given, (), recipe)
+    from .show_data import tell
+    tell(r, to, *get_terminal_size())
 
 
 @show.command("lr")

@@ -6,7 +6,7 @@ from .groups import count
 from .learner import make_parts
 from .plan import batches_an_epoch, make_plan
 from .plots import curve, save
-from .recipe import flag_of, options
+from .recipe import FIND, flag_of, options
 from .runs import base_name
 from .show import draw_schedules
 from .train import absolute, describe, open_data, settle_machine
@@ -58,6 +58,12 @@ def group_lines(parts):
     return ["parameters", *rows]
 
 
+def rate_text(recipe, opt):
+    from .lr_find import TO_COME
+    if recipe.lr == FIND: return TO_COME
+    return f"{recipe.lr:g}" + (f" scaled to {opt.lr:g}" if opt.lr != recipe.lr else "")
+
+
 def arithmetic(recipe, plan, parts):
     "Images, batches, steps; the effective batch; where the learning rate comes from"
     s, o = parts.schedule, parts.opt
@@ -67,6 +73,6 @@ def arithmetic(recipe, plan, parts):
             f"{plural(plan.batches, 'batch', 'batches')} an epoch (the last of {last})",
             f"  {plural(o.batches, 'batch', 'batches')} a step: effective batch {recipe.whole_batch * o.batches}, "
             f"{plural(s.per_epoch, 'step')} an epoch, {s.total:,} in {plural(s.epochs, 'epoch')}",
-            f"  learning rate {recipe.lr:g}" + (f" scaled to {o.lr:g}" if o.lr != recipe.lr else "")
+            f"  learning rate {rate_text(recipe, o)}"
             + (f"; warm-up {s.warm:,} steps" if s.warm else "") + (f"; hold {s.hold:,} steps" if s.hold else "")
             + f"; first step {s(0):.3g}, last step {s(s.total - 1):.3g}"]

@@ -82,11 +82,12 @@ def learner_of(recipe, cbs=(), say=print):
     """
     from .callbacks.history import History
     from .model import check_arch
-    from .train import open_data, prepare, settle_machine, settle_tricks
+    from .train import find_lr, open_data, prepare, settle_machine, settle_tricks
     recipe = settle_machine(replace(recipe, processes=1))
     check_arch(recipe.arch)
     source = open_data(recipe, say=say)
     recipe, facts = settle_tricks(recipe, source, say)
+    recipe, _ = find_lr(recipe, source, facts, say)
     parts, dls = prepare(recipe, source, facts)
     return make_learner(dls, parts, recipe, [History(), *cbs]), parts
 

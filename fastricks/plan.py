@@ -1,4 +1,5 @@
 """What follows from a recipe and a few numbers of its data: plan, optimizer settings, schedule. No torch."""
+from .recipe import FIND
 from .schedule import Schedule
 from .trick import Opt, Plan
 
@@ -19,7 +20,9 @@ def make_plan(recipe, source, batches, device="cpu", facts=None):
     return Plan(recipe, recipe.make_tricks(), len(source.classes), len(source.of("train")), batches, device, facts or {})
 
 
-def settings(recipe, plan): return chain(plan.tricks, "optimizer", Opt(recipe.opt, recipe.lr, recipe.wd), plan)
+def settings(recipe, plan):
+    "Optimizer settings; a learning rate that is still to be found counts as 1"
+    return chain(plan.tricks, "optimizer", Opt(recipe.opt, 1. if recipe.lr == FIND else recipe.lr, recipe.wd), plan)
 
 
 def make_schedule(recipe, plan, opt):

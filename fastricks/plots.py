@@ -54,6 +54,18 @@ def draw_lr(traces, per_epoch, moms=None):
     return fig
 
 
+def draw_found(found):
+    "The curve of `--lr find` with the rate that was taken"
+    fig = Picture()
+    ax = fig.subplots()
+    ax.plot(found.lrs, found.losses)
+    ax.plot(found.lr, np.interp(np.log(found.lr), np.log(found.lrs), found.losses), "o", color=COLORS[1])
+    ax.axvline(found.lr, color=COLORS[1], linewidth=.8)
+    ax.set(xscale="log", xlabel="learning rate", ylabel="loss, smoothed", title=f"{found.lr:g}, by fastai's {found.rule}")
+    ax.grid(alpha=.3)
+    return fig
+
+
 def line_looks(names):
     "A colour each, and widths that decrease: a line below another can be seen"
     return {k: dict(color=f"C{i % 10}", linewidth=1.5 + min(.8 * (len(names) - 1 - i), 2.5)) for i, k in enumerate(names)}
@@ -97,6 +109,31 @@ def draw_batch(images, captions, title, cols=4):
     for ax in axs: ax.axis("off")
     for ax, image, text in zip(axs, images, captions, strict=False): show_image(ax, image, text)
     fig.suptitle(title, fontsize=9, **PLAIN)
+    return fig
+
+
+def draw_samples(images, captions, title, cols, cell, inside):
+    """PIL images of at most `cell` pixels a side in rows of `cols`, each with its caption above; one picture, as hundreds of axes are slow.
+
+    Lines mark the centred square whose side is `inside` of an image's shorter one.
+    """
+    from matplotlib.patches import Rectangle
+    head, gap = 24, 6
+    h, w = (cell + head) * -(-len(images) // cols) + head + gap, (cell + gap) * cols + gap
+    canvas = np.full((h, w, 3), 255, np.uint8)
+    fig = Picture(w / 80, h / 80)
+    fig.set_layout_engine("none")
+    ax = fig.add_axes((0, 0, 1, 1))
+    for i, (im, text) in enumerate(zip(images, captions, strict=True)):
+        x, y = gap + i % cols * (cell + gap) + (cell - im.width) // 2, 2 * head + i // cols * (cell + head)
+        canvas[y:y + im.height, x:x + im.width] = im
+        ax.text(x + im.width / 2, y - 5, text, ha="center", va="bottom", fontsize=8, **PLAIN)
+        side = inside * min(im.size)
+        corner = x + (im.width - side) / 2, y + (im.height - side) / 2
+        for color, lw in (("black", 1.6), ("white", .8)): ax.add_patch(Rectangle(corner, side, side, fill=False, ec=color, lw=lw))
+    ax.text(w / 2, 6, title, ha="center", va="top", fontsize=9, **PLAIN)
+    ax.imshow(canvas, aspect="auto", extent=(0, w, h, 0))
+    ax.axis("off")
     return fig
 
 

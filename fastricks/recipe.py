@@ -13,11 +13,12 @@ from .recipes import DATA_DEFAULTS, RECIPES
 
 NUMERICS = 2  # raised when a change of code changes results
 LATER = {"processes": 1, "sync_bn": False}  # fields that came later leave the identity of runs that do not need them as it was
+FIND = "find"  # --lr before it is found; the recipe of a run has the number
 
 
-def option(default, help, numeric=True, flag=None, metavar=None, **limits):
-    "A field of the recipe and its option: default, help, whether it changes the weights, its name, its range"
-    return field(default=default, metadata=dict(help=help, numeric=numeric, flag=flag, metavar=metavar, limits=limits))
+def option(default, help, numeric=True, flag=None, metavar=None, word=None, **limits):
+    "A field of the recipe and its option: default, help, whether it changes the weights, its name, its range, a word in place of a number"
+    return field(default=default, metadata=dict(help=help, numeric=numeric, flag=flag, metavar=metavar, word=word, limits=limits))
 
 
 def plain(default, numeric=True): return field(default_factory=lambda: default, metadata=dict(numeric=numeric, help=None))
@@ -35,7 +36,7 @@ class Recipe:
     weights: str | None = option(None, "start from these weights: FILE.safetensors", metavar="FILE")
     epochs: int = option(40, "times through the training images", least=1)
     batch_size: int = option(32, "images a batch, of each process where torchrun starts several", least=2)
-    lr: float = option(1e-4, "learning rate", above=0)
+    lr: float = option(1e-4, "learning rate; find: what fastai's lr_find suggests, before the training", word=FIND, metavar="RATE|find", above=0)
     wd: float = option(0., "weight decay", least=0)
     opt: str = option("adam", "adam or adamw (betas .9, .999), sgd (Nesterov, momentum .9)", choices=("adam", "adamw", "sgd"))
     seed: int = option(0, "seed of order, augmentation, new weights and tricks", least=0)
@@ -94,7 +95,7 @@ def flag_of(name): return "--" + name.replace("_", "-")
 
 def check_field(f, v):
     m = f.metadata.get("limits") or {}
-    if v is None or not m: return
+    if v is None or not m or v == f.metadata["word"]: return
     name = flag_of(f.name)
     if "choices" in m:
         if v not in m["choices"]: raise UserError(f"{name} {v} is not one of {one_of(m['choices'])}{nearest(v, m['choices'])}")

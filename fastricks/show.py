@@ -4,8 +4,9 @@ from pathlib import Path
 from textwrap import fill
 
 from .errors import UserError, plural, shorten
+from .lr_find import TO_COME
 from .plan import batches_an_epoch, make_plan, make_schedule, settings
-from .recipe import Recipe, resolve
+from .recipe import FIND, Recipe, resolve
 from .runs import trick_words
 from .train import open_data, prepare, settle_machine, silent
 from .trick import Plan
@@ -26,6 +27,7 @@ def show_lr(recipes, steps=None, say=silent):
 def schedules_of(recipes, steps=None, say=silent):
     "name -> Schedule; data that several recipes share is opened once"
     if isinstance(recipes, Recipe): recipes = {tricks_text(recipes): recipes}
+    if any(r.lr == FIND for r in recipes.values()): say(f"learning rate {TO_COME}")
     counts = {} if steps else count_images(recipes.values(), say)
     return {name: schedule_of(r, steps, counts.get(data_of(r))) for name, r in recipes.items()}
 

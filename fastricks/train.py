@@ -9,7 +9,7 @@ from pathlib import Path
 
 from . import ranks, runs, stop, tracking
 from .errors import UserError, plural, visible
-from .recipe import NUMERICS, identity
+from .recipe import FIND, NUMERICS, identity
 
 PICTURES = "batch", "targets", "lr"  # of a run folder
 
@@ -146,7 +146,8 @@ def begin(recipe, say, job_type, group, bar, resume):
     torch.set_num_threads(min(recipe.threads, threads_each()) if recipe.processes != ranks.here.world else recipe.threads)
     source = ranks.first_then_all(lambda: open_data(recipe, say=say))
     recipe, facts = settle_tricks(recipe, source, say)
-    what = ids(recipe, source, facts)
+    recipe, found = find_lr(recipe, source, facts, say)
+    what = ids(recipe, source, facts) | ({"lr_find": {"lr": found.lr, "rule": found.rule}} if found else {})
     ranks.require_same(what["identity"], "data, weights or options")
     start = again.along(again.start_of(recipe, again.to_json(recipe, what), resume, say) if ranks.is_first() else None)
     run = start.run
@@ -155,6 +156,7 @@ def begin(recipe, say, job_type, group, bar, resume):
         with stop.held(): run = run or create(recipe, source, what)
         stop.check()
         tell = teller(run, say)
+        if found: keep_found(found, run, tell)
         if start.run and ranks.is_first(): again.log_start(start, recipe, tell)
         elif resume is True and say is not silent: again.say_none(recipe, run.folder, again.to_json(recipe, what), tell)
         result = carry_out(recipe, source, parts, dls, run, tell, job_type, group, bar, start.state)
@@ -173,6 +175,25 @@ def create(recipe, source, what):
     run = runs.Run.create(recipe, source.name, what) if ranks.is_first() else None
     folder = ranks.first(run and str(run.folder))
     return run or runs.Guest(folder)
+
+
+def find_lr(recipe, source, facts, say, dry=False):
+    "`settle_lr`, whose errors a user can read"
+    from .lr_find import settle_lr
+    if recipe.lr == FIND and not ranks.alone(): raise UserError(
+        "--lr find tries rates out in one process: find it without torchrun, then give --lr that number")
+    try: return settle_lr(recipe, source, facts, say, dry)
+    except Exception as e:
+        told = readable(e, recipe)
+        raise told from (None if told is e else e)
+
+
+def keep_found(found, run, tell):
+    "How the learning rate was found, in the run's folder"
+    from .finish import picture
+    from .plots import draw_found
+    run.log(found.line)
+    picture(run, tell, "lr_find", lambda: draw_found(found))
 
 
 def left_off(run, e):

@@ -143,7 +143,8 @@ def test_ctrl_c_is_said_in_the_folder(tmp_path):
 
 @pytest.mark.parametrize("words, says", [
     (["--lrr", "1"], "did you mean '--lr'"),
-    (["--lr", "x"], "'--lr'"),
+    (["--lr", "x"], "--lr x is neither a number nor 'find'"),
+    (["--lr", "fnd"], "did you mean 'find'"),
     (["--epochs", "0"], "--epochs 0 is out of range"),
     (["-t", "warmpu"], "did you mean 'warmup'"),
     (["-t", "mixup:alfa=1"], "did you mean 'alpha'"),

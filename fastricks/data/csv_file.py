@@ -4,12 +4,11 @@ import io
 from pathlib import Path
 
 from ..errors import UserError, nearest, plural
-from .source import Item
+from .source import SPLIT, Item
 
 COLUMNS = "path", "label", "split"
 ALIASES = {"path": ("path", "file", "filename", "file_name", "filepath", "image", "image_path", "img", "name", "fname"),
            "label": ("label", "labels", "class", "category", "target"), "split": ("split", "subset", "set", "fold")}
-SPLIT = {"train": "train", "training": "train", "valid": "valid", "val": "valid", "validation": "valid", "test": "test"}
 
 
 def column(word): return next((k for k, names in ALIASES.items() if word.strip().lower() in names), None)

@@ -3,10 +3,11 @@ import os
 from pathlib import Path
 
 from ..errors import UserError, plural
-from .source import Item
+from .source import SPLIT, SPLITS, Item
 
-EXTENSIONS = ".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm"
-VALID = "valid", "val"
+EXTENSIONS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".avif", ".jp2", ".heic",
+              ".heif")
+JUNK = "__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found"  # what archives and disks leave, in lower case
 
 
 def is_image(name): return name.lower().endswith(EXTENSIONS)
@@ -18,8 +19,8 @@ def printable(name):
 
 
 def entries(folder):
-    "What lies in `folder`, hidden things aside"
-    with os.scandir(folder) as it: return [o for o in it if not o.name.startswith(".")]
+    "What lies in `folder`, hidden things and junk aside"
+    with os.scandir(folder) as it: return [o for o in it if not o.name.startswith(".") and o.name.lower() not in JUNK]
 
 
 def subfolders(folder): return sorted(o.name for o in entries(folder) if is_folder(o))
@@ -45,6 +46,13 @@ def images_below(folder, name):
         elif is_image(o.name) and not is_folder(o): yield f"{name}/{o.name}", Path(o.path), size_of(o)
 
 
+def others_below(folder):
+    "Names of the files below `folder` that are not called as images are"
+    for o in entries(folder):
+        if o.is_dir(follow_symlinks=False): yield from others_below(o.path)
+        elif not is_image(o.name) and not is_folder(o): yield o.name
+
+
 def class_items(root, split, wanted, prefix=""):
     "(items, class names) of the class folders in `root`"
     labels = subfolders(root)
@@ -53,16 +61,24 @@ def class_items(root, split, wanted, prefix=""):
             for name, path, size in images_below(root/label, label)], [printable(o) for o in labels]
 
 
+def split_names(root):
+    "{split: the folder in `root` that is it}: train, Val, TESTING …; of two for one split the first of `SPLIT`'s words"
+    words, found = [*SPLIT], {}
+    named = [o for o in subfolders(root) if o.lower() in SPLIT]
+    for o in sorted(named, key=lambda o: (words.index(o.lower()), o != o.lower(), o)): found.setdefault(SPLIT[o.lower()], o)
+    return {o: found[o] for o in SPLITS if o in found}
+
+
 def has_splits(root):
     "Whether class folders lie in `root/train` rather than in `root`; a class may itself be called train"
-    train = root/"train"
-    if not train.is_dir() or not subfolders(train): return False
-    return any((root/o).is_dir() for o in (*VALID, "test")) or not loose_images(train)
+    names = split_names(root)
+    if "train" not in names or not subfolders(root/names["train"]): return False
+    return len(names) > 1 or not loose_images(root/names["train"])
 
 
 def require_classes(root, labels):
-    flat = root/"train" if labels and {*labels} <= {"train", *VALID, "test"} else root  # train/1.jpg is of no class
-    if labels and flat == root: return
+    if labels and not all(o.lower() in SPLIT for o in labels): return
+    flat = root/split_names(root).get("train", "") if labels else root  # train/1.jpg is of no class
     if flat.is_dir() and loose_images(flat):
         raise UserError(f"{flat} has images but no class folders: put those of each class in a folder with the class's "
                         f"name, e.g. {flat/'cat'/'1.jpg'}")
@@ -82,10 +98,8 @@ def class_folders(root, wanted=None):
 
 
 def split_folders(root, wanted=None):
-    "(items, classes, notes) of a folder with `train/` and perhaps `valid/` or `val/`, and `test/`"
-    valid = next((o for o in VALID if (root/o).is_dir()), None)
-    folders = {"train": "train", "valid": valid, "test": "test" if (root/"test").is_dir() else None}
-    used = {split: o for split, o in folders.items() if o}
+    "(items, classes, notes) of a folder with `train/` and perhaps `valid/` or `val/`, and `test/`, in any case"
+    used = split_names(root)
     found = {split: class_items(root/o, split, wanted, f"{o}/") for split, o in used.items()}
     other = [o for o in subfolders(root) if o not in used.values()]
     notes = [f"only {', '.join(used.values())} of {root} used, not {', '.join(other)}"] if other else []

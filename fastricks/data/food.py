@@ -36,7 +36,7 @@ def is_food(root):
 def find_tree(root, depth=2):
     "The official tree that `root` is, or that its only folder is or holds; else None"
     if is_food(root): return root
-    inner = [o for o in entries(root) if is_folder(o) and o.name != "__MACOSX"]
+    inner = [o for o in entries(root) if is_folder(o)]
     return find_tree(Path(inner[0].path), depth-1) if depth and len(inner) == 1 else None
 
 

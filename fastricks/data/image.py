@@ -2,7 +2,7 @@
 import os
 import stat
 import warnings
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from functools import cache
 from pathlib import Path
 from threading import RLock
@@ -19,6 +19,7 @@ REASONS = {FileNotFoundError: "not there", PermissionError: "permission denied",
 
 # only formats of photos: PIL runs Ghostscript on EPS, and knows others whose readers are as old as they are rare
 FORMATS = "JPEG", "MPO", "PNG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "AVIF", "JPEG2000", "ICO", "TGA", "QOI", "HEIF", "JXL"
+HEIC = "a HEIC photo, readable once `pip install pillow-heif` is done"
 THIN = 100             # times as long as wide: brought to the same shorter side it would fill the memory
 SCANS = 100            # of a progressive JPEG, which has about ten: each is a pass over the whole image, and can take 30 bytes
 BYTES = 1 << 29        # of a file, more than any photo has
@@ -43,11 +44,14 @@ def quiet():
 
 
 def decode(image, small=False):
-    "`load_rgb` that leaves warnings alone; `small` lets a JPEG be decoded at an eighth, all its data read nevertheless"
+    """`load_rgb` that leaves warnings alone.
+
+    `small` lets a JPEG be decoded at an eighth, or as a number at no fewer pixels a side, all its data read nevertheless.
+    """
     if isinstance(image, np.ndarray): return from_array(image)
     try: return from_file(image, small)
     except Unreadable: raise
-    except Exception as e: raise Unreadable(reason(e)) from e
+    except Exception as e: raise Unreadable(HEIC if isinstance(e, UnidentifiedImageError) and is_heic(image) else reason(e)) from e
 
 
 def from_file(file, small=False):
@@ -55,15 +59,27 @@ def from_file(file, small=False):
     with Image.open(file, formats=formats()) as im:
         require_decent(im)
         with alone(im.width * im.height):
-            if small: im.draft(None, (im.width//8, im.height//8))
+            if small: im.draft(None, (im.width//8, im.height//8) if small is True else (small, small))
             im.load()
             return upright_rgb(im)
 
 
 @cache
 def formats():
+    with suppress(ImportError):
+        from pillow_heif import register_heif_opener
+        register_heif_opener()
     Image.init()
     return tuple(o for o in FORMATS if o in Image.OPEN)
+
+
+def is_heic(file):
+    "Whether a file, or a stream, begins as the photos of Apple's phones do"
+    if not hasattr(file, "seek"):
+        with open(file, "rb") as f: return is_heic(f)
+    file.seek(0)
+    head = file.read(12)
+    return head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"heim", b"hevc", b"hevx", b"mif1", b"msf1")
 
 
 lock = RLock()

@@ -1,11 +1,12 @@
 """`--data`: from what the user gives to a `Source`."""
+import unicodedata
 from itertools import islice
 from pathlib import Path
 
 from ..errors import UserError, nearest, one_of, plural
 from .csv_file import csv_items
 from .digits import digit_items
-from .folders import class_folders, has_splits, split_folders
+from .folders import class_folders, has_splits, split_folders, subfolders
 from .food import FOOD_21, NAMES, find_tree, food_items, food_name, get_food, of_21
 from .scan import leave_out
 from .source import Source
@@ -96,7 +97,7 @@ def to_source(name, data, items, known, notes, wanted, per_class, valid, bad=Non
     items = tuple(sorted(items, key=lambda o: o.name))
     source = Source(food_label(name, data, chosen), items, tuple(chosen), tuple(notes))
     if not any(o.split != "train" for o in items): raise UserError(nothing_to_test(data, valid))
-    return source.note(*lacking(source))
+    return source.note(*lacking(source), *twins(chosen))
 
 
 def food_label(name, data, classes):
@@ -107,14 +108,38 @@ def food_label(name, data, classes):
 def check_classes(items, known, wanted, data):
     for o in wanted or ():
         if o not in known: raise UserError(f"{data} has no class {o!r}{nearest(o, known)}")
-    if len(wanted or known) < 2: raise UserError(f"{data} has only one class, {known[0]!r}: give at least two")
+    if len(wanted or known) < 2: raise UserError(f"{data} has only one class, {known[0]!r}: give at least two{inside(data, known[0])}")
     for o in items:
         if o.label not in known: raise UserError(f"{o.split} class {o.label!r} of {data} is not among its training "
-                                                 f"classes{nearest(o.label, known)}")
+                                                 f"classes{twin(o.label, known)}")
     trained = {o.label for o in items if o.split == "train"}
     for o in sorted(wanted or known):
         if o not in trained: raise UserError(f"class {o!r} of {data} has no training images: add some, or name the "
                                              "other classes with --classes")
+
+
+def inside(data, name):
+    "What unpacking often makes: a folder around the folder"
+    folder = Path(data).expanduser()/name
+    return f", or is --data {folder} meant?" if folder.is_dir() and len(subfolders(folder)) > 1 else ""
+
+
+def alike(name):
+    "What two names share that a person takes for one: case, spaces around, and how letters are encoded aside"
+    return unicodedata.normalize("NFC", name).casefold().strip()
+
+
+def twin(name, known):
+    "The class that is probably meant"
+    same = next((o for o in known if alike(o) == alike(name)), None)
+    return f": {same!r} is written otherwise (case, spaces or encoding), rename one of them" if same else nearest(name, known)
+
+
+def twins(known):
+    "A note for classes that a person takes for one"
+    first = {}
+    for o in known:
+        if (same := first.setdefault(alike(o), o)) != o: yield f"classes {same!r} and {o!r} are two: only their writing differs"
 
 
 def nothing_to_test(data, valid):

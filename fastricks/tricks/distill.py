@@ -46,6 +46,8 @@ class Distill(Trick):
         if self.weights and not self.is_arch: raise UserError("distill:weights is where an architecture's training starts; "
                                                               f"teacher={self.teacher} is trained already: leave weights out")
         if self.store and ranks.world() > 1: raise UserError(SHARED)
+        if recipe.lr == "find" and self.is_arch: raise UserError(
+            f"distill:teacher={self.teacher} would be trained before --lr find knows a rate: give --lr a number, or the run or file of a teacher")
         if self.store and any(t.name == "mixup" for t in tricks): raise UserError(MIXED)
 
     def settle(self, recipe, source, say, dry=False):

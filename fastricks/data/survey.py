@@ -1,0 +1,80 @@
+"""What is known of a recipe's images before a training: facts of each, copies, what a training would refuse. No torch."""
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import visible
+from .facts import copies, look
+from .folders import others_below
+from .open import open_source
+from .scan import settled
+
+
+@dataclass
+class Survey:
+    "What is known of the images of a recipe"
+    recipe: object
+    source: object                              # without unreadable images, as a training has it
+    facts: dict                                 # name -> Fact or why it can't be read
+    groups: list                                # of images with the same pixels
+    lost: list                                  # Items that can't be read
+    others: Counter = field(default_factory=Counter)  # ending -> files that are no images
+
+    @property
+    def bad(self): return self.source.skipped
+
+    @property
+    def items(self): return self.source.items
+
+    @property
+    def refused(self): return len(self.bad) > self.recipe.max_bad * (len(self.bad) + len(self.items))
+
+    def fact(self, o): return self.facts[o.name]
+
+    @property
+    def small(self): return [o for o in self.items if min(self.fact(o)[:2]) < self.recipe.size]
+
+
+def survey(recipe, say=None):
+    "The Survey of a recipe's data. Raises UserError where a training would for anything but the number of unreadable images"
+    def reopen(bad=None): return open_source(recipe.data, recipe.classes, recipe.per_class, recipe.valid, bad)
+    facts, lost = {}, []
+
+    def find(items):
+        facts.update(look(items, say))
+        new = [o for o in items if isinstance(facts[o.name], str)]
+        lost.extend(new)
+        return [(o.name, facts[o.name]) for o in new]
+    source = settled(reopen(), find, 1., reopen)
+    return Survey(recipe, source, facts, copies(source.items, facts), lost, endings(recipe.data))
+
+
+def endings(data):
+    folder = Path(data).expanduser()
+    return Counter(Path(o).suffix.lower() or "no ending" for o in others_below(folder)) if folder.is_dir() else Counter()
+
+
+def counts(source):
+    "{class: {split: images}}"
+    found = {o: Counter() for o in source.classes}
+    for o in source.items: found[o.label][o.split] += 1
+    return found
+
+
+def overlaps(s):
+    "{(split, where its images are too): [(Item, its copy)]}"
+    out = {}
+    for a, b in (("test", "train"), ("valid", "train"), ("test", "valid")):
+        pairs = [(o, twin) for g in s.groups for o in g if o.split == a if (twin := next((t for t in g if t.split == b), None))]
+        if pairs: out[a, b] = pairs
+    return out
+
+
+def rows(s):
+    "A row for each image, the unreadable ones too"
+    same = {o.name: [t.name for t in g if t is not o] for g in s.groups for o in g}
+    for o in s.items:
+        f = s.fact(o)
+        yield dict(image=visible(o.name), label=visible(o.label), split=o.split, width=f.w, height=f.h, format=f.format, mode=f.mode,
+                   copy_of=" | ".join(map(visible, same.get(o.name, []))), unreadable="")
+    for o in s.lost: yield dict(image=visible(o.name), label=visible(o.label), split=o.split, unreadable=visible(s.facts[o.name]))
