@@ -1,4 +1,5 @@
 """`ablate` and `train --seeds`: the plan, the trainings, what to say while they run."""
+import shlex
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +18,8 @@ from .train import describe, find_lr, open_data, settle_machine, settle_tricks, 
 
 class Grid:
     "An ablation that is planned: its rows, seeds, data and cells"
-    def __init__(self, rows, seeds, jobs=1, group=None, say=print, dry=False):
-        self.rows, self.seeds, self.say, self.group = rows, seeds, say, group
+    def __init__(self, rows, seeds, jobs=1, group=None, say=print, dry=False, on=None):
+        self.rows, self.seeds, self.say, self.group, self.on = rows, seeds, say, group, on
         asked.how = "the same command goes on from here"  # what a stopped one says, from now on
         self.recipe = settle_machine(rows[0].recipe)
         check_rows(rows)
@@ -63,7 +64,8 @@ class Grid:
         "`about 12 min of training (45 s a run), 0.5 GB of disk`"
         each = estimate(self.cells, self.recipe, self.source)
         n = len(self.todo)
-        return (f"about {duration(each * n / self.jobs)} for {plural(n, 'run')} ({duration(each)} each, {self.jobs} at once), "
+        at_once = f"{self.jobs} at once" if self.on is None else "on Ray, as many at once as it has room for"
+        return (f"about {duration(each * n / self.jobs)} for {plural(n, 'run')} ({duration(each)} each, {at_once}), "
                 f"{n * weights_bytes(self.recipe, self.source) / 1e9:.1f} GB of disk under {self.recipe.out}")
 
     def carry_out(self, budget=None):
@@ -78,9 +80,15 @@ class Grid:
         return self
 
     def train(self):
-        carry_out(self.teachers, 1, self.group, self.tell, bar=True)
+        self.carry_out_all(self.teachers, 1, bar=True)
         if failed := [c for c in self.teachers if not c.ok]: raise UserError(f"{failed[0].row.name} failed: {failed[0].reason}")
-        carry_out(self.cells, self.jobs, self.group, self.tell, self.go_on, bar=self.jobs == 1)
+        self.carry_out_all(self.cells, self.jobs, self.go_on, bar=self.jobs == 1)
+
+    def carry_out_all(self, cells, jobs, go_on=lambda cell: True, bar=False):
+        "Each in a process of this machine, or a task of Ray's"
+        if self.on is None: return carry_out(cells, jobs, self.group, self.tell, go_on, bar)
+        from . import on_ray
+        on_ray.carry_out(cells, on_ray.address_of(self.on), self.group, self.tell, go_on)
 
     def tell(self, cell):
         if cell.ok: self.spent.append(runs.read_json(cell.folder / "metrics.json")["seconds"])
@@ -137,13 +145,13 @@ def weights_bytes(recipe, source):
     return sum(p.numel() * p.element_size() for p in build(recipe.arch, len(source.classes))[0].state_dict().values())
 
 
-def ablate(mode, given, base, texts, seeds=(0, 1, 2), jobs=1, budget=None, dry=False, say=print):
+def ablate(mode, given, base, texts, seeds=(0, 1, 2), jobs=1, budget=None, dry=False, say=print, on=None):
     """Plan an ablation, print the plan and (unless `dry`) carry it out: a Grid with its cells.
 
-    `seeds`: which; `budget` as text (2h, 90m). Finished runs are found by recipe and never trained twice.
+    `seeds`: which; `budget` as text (2h, 90m); `on`: `ray` or `ray:ADDRESS`. Finished runs are found by recipe and never trained twice.
     """
     seconds = parse_budget(budget) if budget else None
-    grid = Grid(make_rows(mode, given, base, texts), list(seeds), jobs, say=say, dry=dry)
+    grid = Grid(make_rows(mode, given, base, texts), list(seeds), jobs, say=say, dry=dry, on=on)
     for line in grid.describe(mode): say(line)
     return grid if dry else grid.carry_out(seconds)
 
@@ -175,17 +183,33 @@ def seeds_screen(folders):
 def sweep_file(rows, seeds, given, path):
     "The same grid for W&B's agents: a sweep.yaml whose every run is one `fastricks train`"
     import yaml
-
-    from .recipe import flag_of
-    fixed = [x for k, v in given.items() if not isinstance(v, bool) for x in (flag_of(k), str(v))]
-    fixed += [flag_of(k) if v else "--no-" + k for k, v in given.items() if isinstance(v, bool)]
-    base = [x for r in [rows[0].recipe.recipe] if r for x in ("--recipe", r)]
     sweep = {"name": f"ablate {Path(rows[0].recipe.data).name}", "method": "grid",
              "metric": {"name": "test/accuracy", "goal": "maximize"},
              "parameters": {"tricks": {"values": [selection_of(r.recipe) for r in rows]}, "seed": {"values": list(seeds)}},
-             "command": ["${env}", "fastricks", "train", *base, *fixed, "${args}"]}
+             "command": ["${env}", *train_words(rows, given), "${args}"]}
     runs.write(path, yaml.safe_dump(sweep, sort_keys=False))
     return path
+
+
+def train_words(rows, given):
+    "The command of a grid's every run, but for its tricks and seed"
+    from .recipe import flag_of
+    fixed = [x for k, v in given.items() if not isinstance(v, bool) for x in (flag_of(k), str(v))]
+    fixed += [flag_of(k) if v else "--no-" + k.replace("_", "-") for k, v in given.items() if isinstance(v, bool)]
+    return ["fastricks", "train", *(x for r in [rows[0].recipe.recipe] if r for x in ("--recipe", r)), *fixed]
+
+
+def slurm_script(rows, seeds, given):
+    "The same grid as a SLURM array: a task a run, seed by seed; one that was stopped goes on when it is queued again"
+    recipe, n, words = rows[0].recipe, len(rows), train_words(rows, given)
+    cpus = recipe.threads or 4
+    if not recipe.threads: words += ["--threads", str(cpus)]
+    gpu = ["#SBATCH --gpus-per-task=1"] if recipe.device != "cpu" else []
+    return ["#!/bin/bash", "#SBATCH --job-name=fastricks", f"#SBATCH --array=0-{n * len(seeds) - 1}", "#SBATCH --ntasks=1",
+            f"#SBATCH --cpus-per-task={cpus}", *gpu, "#SBATCH --requeue", "#SBATCH --signal=TERM@60",
+            f"tricks=({' '.join(shlex.quote(selection_of(r.recipe)) for r in rows)})", f"seeds=({' '.join(map(str, seeds))})",
+            f'srun {shlex.join(words)} --tricks "${{tricks[SLURM_ARRAY_TASK_ID % {n}]}}" '
+            f'--seed "${{seeds[SLURM_ARRAY_TASK_ID / {n}]}}" --resume']
 
 
 def selection_of(recipe):

@@ -14,7 +14,7 @@ from .runs import cpu_name, device_name, write
 
 # numeric fields of a recipe that neither the views nor the teacher's forward pass depend on; data enters by its fingerprint
 OF_THE_STUDENT = {"arch", "pretrained", "weights", "epochs", "lr", "wd", "opt", "keep", "patience", "tricks", "compile",
-                  "data", "classes", "per_class", "valid"}
+                  "data", "classes", "per_class", "valid", "processes", "sync_bn"}
 
 
 class Answers:

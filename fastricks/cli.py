@@ -1,4 +1,5 @@
 """The Typer app: one function a verb. Light: what needs torch is imported when it is needed."""
+import os
 import re
 import sys
 from errno import ENOSPC
@@ -6,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from . import stop
+from . import ranks, stop
 from .cli_ablate import ablate_command
 from .cli_compare import compare_command
 from .cli_demo import demo_command
@@ -34,6 +35,7 @@ def train(given,
     """Train a classifier; with no options, on the built-in digits."""
     r = resolve(given, tricks or (), recipe)
     if seeds and "seed" in given: raise UserError("--seed and --seeds: give one of them")
+    if seeds and ranks.world() > 1: raise UserError("--seeds trains one run after the other: give torchrun one --seed")
     if seeds and "name" in given: raise UserError("--name is for one run: with --seeds choose the folder with --out")
     seeds = parse_seeds(seeds) if seeds else None
     quiet()
@@ -101,7 +103,8 @@ app.add_typer(show, name="show")
 
 
 def fail(text, code=2):
-    print(f"error: {visible(text)}", file=sys.stderr)
+    with stop.held():  # the launcher ends all processes as soon as one ended
+        if ranks.may_tell(text): print(f"error: {visible(text)}", file=sys.stderr)
     return code
 
 
@@ -147,10 +150,19 @@ def unexpected(e):
 
 
 def main(args=None):
+    args = sys.argv[1:] if args is None else args
+    if ranks.rank():
+        if not trains(args): return
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  the first process speaks for all
     with stop.listening(exits=True):
-        code = run(sys.argv[1:] if args is None else args)
-        if stop.asked.signum: stop.leave(code)
+        code = run(args)
+        if stop.asked.signum or (code and ranks.world() > 1): stop.leave(code)
     sys.exit(code)
+
+
+def trains(args):
+    "Is it a training, which several processes do together?"
+    return args[:1] in (["train"], ["resume"]) and not {"--explain", "--help"} & {*args}
 
 
 if __name__ == "__main__": main()

@@ -3,9 +3,11 @@ from typing import Annotated
 
 import typer
 
+from . import ranks
 from .cli_options import Debug, RecipeName, quiet
 from .errors import UserError
 from .grid import MODES, make_rows, parse_budget, parse_seeds
+from .on_ray import address_of
 from .recipe import FIND
 
 Rows = Annotated[list[str] | None, typer.Option(
@@ -24,11 +26,14 @@ def ablate_command(
         confirm: Annotated[int | None, typer.Option(min=2, help="fresh seeds for --advise (default: as many as --seeds)")] = None,
         to: Annotated[list[str] | None, typer.Option(metavar="FILE", help="write the comparison: .html, .md, .csv or .tex")] = None,
         sweep: Annotated[str | None, typer.Option(metavar="FILE.yaml", help="write the grid as a W&B sweep instead of training")] = None,
+        slurm: Annotated[bool, typer.Option("--slurm", help="print the grid as a SLURM array script instead of training")] = False,
+        on: Annotated[str | None, typer.Option(metavar="ray[:ADDRESS]", help="train as Ray tasks: on this machine, or on a cluster")] = None,
         explain: Annotated[bool, typer.Option("--explain", help="print the plan, don't train")] = False, debug: Debug = False):
     """Train a baseline and tricks with several seeds, and say which pay.
 
     Finished runs are found by their recipe and never trained twice: the same command goes on where it was stopped.
     """
+    if ranks.world() > 1: raise UserError("ablate starts its trainings by itself: leave out torchrun")
     if "name" in given: raise UserError("--name is for one run, and ablate makes many: choose their folder with --out")
     if "seed" in given: raise UserError("ablate trains every row with the same --seeds: leave --seed out")
     rows = make_rows(mode, given, recipe, list(tricks or ()))
@@ -39,15 +44,23 @@ def ablate_command(
         from .report import check_to
         check_to(to)
     if sweep and rows[0].recipe.lr == FIND: raise UserError("--sweep with --lr find: each of W&B's agents would find another; give --lr a number")
+    if slurm and rows[0].recipe.lr == FIND: raise UserError("--slurm with --lr find: each of its tasks would find another; give --lr a number")
     if sweep: return write_sweep(rows, which, given, sweep)
+    if slurm: return print_slurm(rows, which, given)
+    if on: address_of(on)
     quiet()
     from .ablate import ablate
     if advise and rows[0].recipe.valid == 0: raise UserError("--advise chooses by a validation split: give --valid above 0")
-    grid = ablate(mode, given, recipe, list(tricks), which, jobs, budget, explain)
+    grid = ablate(mode, given, recipe, list(tricks), which, jobs, budget, explain, on=on)
     if explain: return
     from .advise import advise as give_advice
     report(grid, margin, to or ())
     if advise: give_advice(grid, mode, given, recipe, list(tricks), confirm, margin)
+
+
+def print_slurm(rows, seeds, given):
+    from .ablate import slurm_script
+    for line in slurm_script(rows, seeds, given): print(line)
 
 
 def report(grid, margin, to):

@@ -3,6 +3,9 @@ import torch
 import torch.nn.functional as F
 from fastai.callback.fp16 import MixedPrecision
 
+from .callbacks.data_parallel import share_losses
+from .data.sturdy import name_of
+from .ranks import add, alone, most
 from .tensors import plain
 
 
@@ -10,7 +13,21 @@ def predict(learn, dl):
     "(logits [n, K] float32, labels [n]) on the CPU, in the order of `dl`, which must not shuffle"
     with learn.removed_cbs(learn._grab_cbs(MixedPrecision)):
         logits, labels = learn.get_preds(dl=dl, act=plain, reorder=False)  # it reorders by place, which a lost image shifts
+    if not alone(): return of_all(learn, dl, logits, labels)
     return plain(logits).float(), plain(labels).long()
+
+
+def of_all(learn, dl, logits, labels):
+    "What each of several processes found on its own batches, together and in the order of `dl`"
+    share_losses(learn.dls)
+    lost = learn.dls.losses.found
+    own = [i for b in dl.own_places() for i in b if name_of(dl.items[i]) not in lost]
+    K, = most(logits.shape[1] if own else 0)
+    rows = torch.zeros(dl.n, K + 2)  # the label and whether there is a row at all, beside the logits
+    if own: rows[own] = torch.cat([plain(logits).float(), plain(labels).float()[:, None], torch.ones(len(own), 1)], 1)
+    rows = add(rows)
+    rows = rows[rows[:, -1] > 0]
+    return rows[:, :K].contiguous(), rows[:, K].long()
 
 
 def ranks(logits, labels):

@@ -19,7 +19,7 @@ def explain(recipe, say=print):
     recipe = settle_machine(recipe)
     check_arch(recipe.arch)
     source = open_data(recipe, check=False, say=say)
-    plan = make_plan(recipe, source, batches_an_epoch(len(source.of("train")), recipe.batch_size), recipe.device)
+    plan = make_plan(recipe, source, batches_an_epoch(len(source.of("train")), recipe.whole_batch), recipe.device)
     parts = make_parts(recipe, plan, load=False)
     for section in (recipe_lines(recipe), data_lines(source), trick_lines(plan), advice_lines(recipe, plan), group_lines(parts),
                     arithmetic(recipe, plan, parts)):
@@ -67,10 +67,11 @@ def rate_text(recipe, opt):
 def arithmetic(recipe, plan, parts):
     "Images, batches, steps; the effective batch; where the learning rate comes from"
     s, o = parts.schedule, parts.opt
-    last = plan.n_train - (plan.batches - 1) * recipe.batch_size
-    return ["steps", f"  {plural(plan.n_train, 'image')} / batch {recipe.batch_size} = "
+    last = plan.n_train - (plan.batches - 1) * recipe.whole_batch
+    shared = f"(of {recipe.processes} processes, {recipe.batch_size} each) " if recipe.processes > 1 else ""
+    return ["steps", f"  {plural(plan.n_train, 'image')} / batch {recipe.whole_batch} {shared}= "
             f"{plural(plan.batches, 'batch', 'batches')} an epoch (the last of {last})",
-            f"  {plural(o.batches, 'batch', 'batches')} a step: effective batch {recipe.batch_size * o.batches}, "
+            f"  {plural(o.batches, 'batch', 'batches')} a step: effective batch {recipe.whole_batch * o.batches}, "
             f"{plural(s.per_epoch, 'step')} an epoch, {s.total:,} in {plural(s.epochs, 'epoch')}",
             f"  learning rate {rate_text(recipe, o)}"
             + (f"; warm-up {s.warm:,} steps" if s.warm else "") + (f"; hold {s.hold:,} steps" if s.hold else "")

@@ -2,7 +2,7 @@
 import json
 import time
 
-from . import runs, stop
+from . import ranks, runs, stop
 from .errors import UserError
 
 
@@ -20,6 +20,7 @@ def finish(recipe, source, learn, run, seconds, tell):
              "images_per_s": round(len(rows) * len(source.of("train")) / sum(r["seconds"] for r in rows), 1)}
     final |= {"skipped_steps": learn.guard.skipped} | ({"rescaled_steps": learn.guard.rescaled} if learn.guard.rescaled else {})
     if recipe.compile: final |= {"compile": learn.compiled.on, "compile_seconds": round(learn.compiled.seconds, 2)}
+    if not ranks.is_first(): return final
     runs.write(run.path("predictions.csv"), runs.rows_to_csv(prediction_rows(left(source.of(split)), logits, labels, source.classes)))
     save_weights(recipe, source, learn, run)
     picture(run, tell, "lr", lambda: lr_picture(learn, run.name))
@@ -36,14 +37,15 @@ def valid_too(learn, run, source, split):
     items = source.of("valid")
     if split == "valid" or not items: return {}
     logits, labels = predict(learn, learn.dls.valid)
-    runs.write(run.path("predictions-valid.csv"), runs.rows_to_csv(prediction_rows(learn.dls.losses.left(items), logits, labels, source.classes)))
+    run.write("predictions-valid.csv", runs.rows_to_csv(prediction_rows(learn.dls.losses.left(items), logits, labels, source.classes)))
     return {"valid": metrics(logits, labels)}
 
 
 def picture(run, tell, name, draw):
     "Write a picture of the run; whatever goes wrong with it, the run goes on"
     from .plots import save
-    try: save(draw(), run.path(f"{name}.png"))
+    try:
+        with ranks.apart(): save(draw(), run.path(f"{name}.png"))
     except Exception as e: tell(f"no {name}.png ({type(e).__name__}: {e})")
 
 
@@ -51,7 +53,7 @@ def page(run, source, tell):
     "The run's index.html; whatever goes wrong with it, the run goes on"
     try:
         from .page import save
-        save(run.folder, source)
+        with ranks.apart(): save(run.folder, source)
     except Exception as e: tell(f"no index.html ({type(e).__name__}: {e})")
 
 

@@ -1,5 +1,5 @@
 """Parts -> Learner -> fit: where the tricks meet fastai."""
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import fastai.vision.learner  # noqa: F401  teaches fastai to show images: results, top losses
@@ -12,10 +12,12 @@ from fastai.losses import CrossEntropyLossFlat
 from fastai.metrics import accuracy
 from fastai.optimizer import OptimWrapper
 from fastcore.basics import noop
+from timm.layers import convert_sync_batchnorm
 
-from . import optimizers
+from . import optimizers, ranks
 from .callbacks.amp import leave_autocast
 from .callbacks.compile import Compile, leave_compiled
+from .callbacks.data_parallel import DataParallel, exact_accuracy, leave_engine
 from .callbacks.guard import Guard
 from .callbacks.keep_best import KeepBest
 from .callbacks.quick import Quick
@@ -62,10 +64,13 @@ def make_parts(recipe, plan, load=True):
 def make_learner(dls, parts, recipe, cbs=()):
     "An ordinary fastai Learner: loss_func and metrics are the plain ones of validation, nothing is frozen"
     model = parts.model.to(memory_format=torch.channels_last)
-    learn = Learner(dls, model, loss_func=CrossEntropyLossFlat(), metrics=accuracy, lr=parts.opt.lr,
+    if recipe.sync_bn and not ranks.alone(): model = convert_sync_batchnorm(model)
+    several = [] if ranks.alone() else [DataParallel()]
+    learn = Learner(dls, model, loss_func=CrossEntropyLossFlat(), metrics=exact_accuracy() if several else accuracy, lr=parts.opt.lr,
                     wd=[g.wd for g in parts.groups], splitter=lambda m: [g.params for g in parts.groups],
                     opt_func=partial(OptimWrapper, opt=OPTIMIZERS[recipe.opt]),
-                    cbs=[Quick(), Seeds(recipe.seed), TrainLoss(parts.loss), *parts.cbs, *cbs, Guard(), *([Compile()] if recipe.compile else [])])
+                    cbs=[Quick(), Seeds(recipe.seed), TrainLoss(parts.loss), *parts.cbs, *several, *cbs, Guard(),
+                         *([Compile()] if recipe.compile else [])])
     learn.logger = noop  # the rows are Screen's
     return learn.remove_cbs(ProgressCallback)
 
@@ -78,7 +83,7 @@ def learner_of(recipe, cbs=(), say=print):
     from .callbacks.history import History
     from .model import check_arch
     from .train import find_lr, open_data, prepare, settle_machine, settle_tricks
-    recipe = settle_machine(recipe)
+    recipe = settle_machine(replace(recipe, processes=1))
     check_arch(recipe.arch)
     source = open_data(recipe, say=say)
     recipe, facts = settle_tricks(recipe, source, say)
@@ -107,5 +112,5 @@ def fit(learn, parts):
     "Train for the schedule's epochs; the scheduler sets the learning rate of each step"
     cbs = [scheduler(parts.schedule, len(learn.dls.train), parts.opt.batches), *parts.choosers]
     try: learn.fit(parts.schedule.epochs, cbs=cbs)
-    except BaseException: leave_autocast(learn.dls.device.type); leave_compiled(learn.model); raise
+    except BaseException: leave_engine(learn); leave_autocast(learn.dls.device.type); leave_compiled(learn.model); raise
     return learn

@@ -21,7 +21,7 @@ def memory_error(recipe):
     "The UserError for a recipe that did not fit"
     n = recipe.tricks.get("accumulate", {}).get("n", 1)
     less = smaller(recipe.batch_size, n)
-    hint = (f"try --batch-size {less[0]} -t accumulate:n={less[1]}, which has the same {recipe.batch_size * n} images a step"
+    hint = (f"try --batch-size {less[0]} -t accumulate:n={less[1]}, which has the same {recipe.whole_batch * n} images a step"
             if less else "try a smaller --size or --arch, or a --batch-size that can be halved")
     where = {"cuda": "GPU memory", "mps": "GPU memory"}.get(recipe.device, "memory")
     return UserError(f"out of {where} with --batch-size {recipe.batch_size} at --size {recipe.size}: {hint}")

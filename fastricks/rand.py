@@ -44,6 +44,13 @@ def seed_host(seed):
     torch.default_generator.manual_seed(seed & 0x7FFFFFFFFFFFFFFF)
 
 
+def seed_all(seed, device):
+    "Seed the host's generators, and those of a `device` that is another"
+    import torch
+    seed_host(seed)
+    if device.type != "cpu": torch.manual_seed(seed & 0x7FFFFFFFFFFFFFFF)
+
+
 @contextmanager
 def seeded(seed):
     "Seeded as `seed_host`, for a while: the caller's random state comes back"

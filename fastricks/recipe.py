@@ -6,12 +6,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import get_type_hints
 
-from . import trick
+from . import ranks, trick
 from .errors import UserError, nearest, one_of, shorten
 from .files import read_json
 from .recipes import DATA_DEFAULTS, RECIPES
 
 NUMERICS = 2  # raised when a change of code changes results
+LATER = {"processes": 1, "sync_bn": False}  # fields that came later leave the identity of runs that do not need them as it was
 FIND = "find"  # --lr before it is found; the recipe of a run has the number
 
 
@@ -34,7 +35,7 @@ class Recipe:
     pretrained: bool = option(True, "start from timm's weights (default for photos)", flag="--pretrained/--no-pretrained")
     weights: str | None = option(None, "start from these weights: FILE.safetensors", metavar="FILE")
     epochs: int = option(40, "times through the training images", least=1)
-    batch_size: int = option(32, "images a batch", least=2)
+    batch_size: int = option(32, "images a batch, of each process where torchrun starts several", least=2)
     lr: float = option(1e-4, "learning rate; find: what fastai's lr_find suggests, before the training", word=FIND, metavar="RATE|find", above=0)
     wd: float = option(0., "weight decay", least=0)
     opt: str = option("adam", "adam or adamw (betas .9, .999), sgd (Nesterov, momentum .9)", choices=("adam", "adamw", "sgd"))
@@ -49,6 +50,7 @@ class Recipe:
                            choices=("fast", "reference"))
     device: str = option("auto", "cpu, cuda, mps, or auto", choices=("auto", "cpu", "cuda", "mps"))
     compile: bool = option(False, "train the network compiled by torch, which takes a minute first; pays in long runs", flag="--compile/--no-compile")
+    sync_bn: bool = option(False, "several processes: BatchNorm over the images of all (CUDA)", flag="--sync-bn/--no-sync-bn")
     threads: int | None = option(None, "torch's CPU threads (default: the cores this process may use)", least=1, most=1024)
     workers: int | None = option(None, "processes that load images (default: by the size of images and machine)", numeric=False,
                               least=0)
@@ -61,12 +63,18 @@ class Recipe:
     recipe: str = plain("", numeric=False)                                     # the named recipe that this one came from
     schedule: dict = plain({"step": {}}, numeric=False)                        # the recipe's own main schedule
     tricks: dict = plain({})                                                   # name -> keys, of what is switched on
+    processes: int | None = plain(None)                                        # among which batches are shared out; None: not settled yet
 
     def __post_init__(self):
         for f in fields(self): check_field(f, getattr(self, f.name))
 
     @property
     def from_scratch(self): return not self.pretrained and not self.weights
+
+    @property
+    def whole_batch(self):
+        "Images of a batch of all processes together"
+        return self.batch_size * (self.processes or ranks.world())
 
     @property
     def active(self):
@@ -162,7 +170,7 @@ def read_recipe(file):
         raise UserError(f"{file} has fields this version does not know: {one_of(sorted(new))}" if isinstance(got, dict)
                         else f"{file} is not the recipe of a run")
     require_types(got, file)
-    return {k: v for k, v in got.items() if k not in ("name", "out", "wandb", "workers", "checkpoint_every")}
+    return {k: v for k, v in got.items() if k not in ("name", "out", "wandb", "workers", "checkpoint_every", "processes")}
 
 
 def require_types(got, file):
@@ -181,7 +189,7 @@ def numeric(recipe, weights_hash=None, facts=None):
     d = {f.name: getattr(recipe, f.name) for f in fields(Recipe) if f.metadata["numeric"] and f.name not in by_fingerprint}
     tricks = {n: {**k, **({"teacher": facts[n]["identity"]} if "identity" in (facts or {}).get(n, {}) else {})}
               for n, k in recipe.active.items()}
-    return {**d, "tricks": tricks, "weights": weights_hash}
+    return {**d, "tricks": tricks, "weights": weights_hash, "processes": recipe.processes or 1}
 
 
 def identity(recipe, data_fingerprint, weights_hash=None, facts=None):
@@ -191,4 +199,6 @@ def identity(recipe, data_fingerprint, weights_hash=None, facts=None):
     Resume, ablate, teachers and compare all ask this function.
     """
     what = {**numeric(recipe, weights_hash, facts), "data": data_fingerprint, "numerics": NUMERICS}
+    for k, v in LATER.items():
+        if what[k] == v: del what[k]
     return sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]

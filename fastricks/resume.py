@@ -3,7 +3,7 @@ import time
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from . import runs
+from . import ranks, runs
 from .errors import UserError, one_of
 from .recipe import Recipe, numeric, settle
 
@@ -34,7 +34,7 @@ def recipe_of(folder):
     except (ValueError, KeyError, TypeError): raise UserError(f"{folder / 'recipe.json'} can't be read: the run can't be continued") from None
     known = {f.name for f in fields(Recipe)}
     if new := set(got) - known: raise UserError(f"{folder} has fields that this version does not know: {one_of(sorted(new))}")
-    return settle(Recipe(**{**got, "out": str(folder.parent), "name": None}))
+    return settle(Recipe(**{"processes": 1, **got, "out": str(folder.parent), "name": None}))
 
 
 def is_finished(folder):
@@ -51,6 +51,16 @@ def start_of(recipe, what, resume, say):
     for folder in unfinished(recipe.out, what["identity"]):
         if start := begin(runs.Run(folder), what, say): return start
     return Start()
+
+
+def along(start):
+    "The first process's Start in the others: the same run and checkpoint, which that one writes"
+    folder, has_state = ranks.first([start.run and str(start.run.folder), start.state is not None] if start else None)
+    if start or not folder: return start or Start()
+    from . import checkpoint
+    state = checkpoint.newest(folder)[0] if has_state else None
+    if has_state and not state: raise UserError(f"process {ranks.rank()} does not see the checkpoint of {folder}: --out must be a folder of all")
+    return Start(runs.Guest(folder), state)
 
 
 def named(recipe, what, say):

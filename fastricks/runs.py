@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 
+from . import ranks
 from .errors import UserError
 from .files import read_json
 from .trick import registry, schedules
@@ -149,6 +150,15 @@ class Run:
         for file in [*self.folder.glob("checkpoint-*.safetensors"), self.folder / ".lock"]: file.unlink(missing_ok=True)
 
     def log(self, line): append(self.folder / "log.txt", line.rstrip() + "\n")
+    def write(self, name, data): write(self.path(name), data)
+
+
+class Guest(Run):
+    "The folder of a run that another process of the same training writes"
+    def status(self, word, **more): pass
+    def log(self, line): pass
+    def write(self, name, data): pass
+    def finish(self): self.finished = True
 
 
 def find_runs(out):
@@ -185,7 +195,7 @@ def environment(device):
     "Versions, device and git state: what a number was measured with"
     from importlib.metadata import version
     packages = ["torch", "torchvision", "fastai", "timm", "wandb", "numpy", "pillow", "safetensors"]
-    return {"fastricks": version("fastricks"), "python": platform.python_version(), **{p: version(p) for p in packages},
+    return {"fastricks": version("fastricks"), "processes": ranks.world(), "python": platform.python_version(), **{p: version(p) for p in packages},
             "platform": platform.platform(), "cpu": cpu_name(), "cores": os.cpu_count(), "device": device_name(device), "git": git_state()}
 
 

@@ -8,7 +8,7 @@ def watch(losses, recipe, source, run, tell):
     "Keep the run's skipped.csv true from now on; to lose too much ends the run"
     def write(losses):
         rows = [*source.skipped, *losses.found.items()]
-        if rows: runs.write(run.path("skipped.csv"), runs.rows_to_csv([{"image": name, "reason": why} for name, why in rows]))
+        if rows: run.write("skipped.csv", runs.rows_to_csv([{"image": name, "reason": why} for name, why in rows]))
         if losses.found: require_enough(losses, recipe, source, len(rows))
 
     losses.say, losses.then = tell, write

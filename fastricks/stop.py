@@ -5,6 +5,8 @@ import sys
 import threading
 from contextlib import contextmanager
 
+from . import ranks
+
 SIGNALS = signal.SIGINT, signal.SIGTERM
 
 
@@ -75,7 +77,8 @@ def code(): return 128 + (asked.signum or signal.SIGINT)
 
 def say():
     "One line on stderr: that it was stopped, and how to go on"
-    print("error: interrupted" + (f"; {asked.how}" if asked.how else ""), file=sys.stderr)
+    text = "interrupted" + (f"; {asked.how}" if asked.how else "")
+    if ranks.may_tell(text): print(f"error: {text}", file=sys.stderr)
     return code()
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from . import ranks
 from .errors import UserError, plural
 from .recipe import identity, settle
 from .trick import select
@@ -80,7 +81,7 @@ def trained(trick, recipe, source, say, may_train=True):
     check_arch(trick.teacher)
     t = teacher_recipe(trick, recipe)
     ident = teacher_identity(t, source)
-    run = find_finished(recipe.out, ident)
+    run = ranks.by_first(lambda: (found := find_finished(recipe.out, ident)) and str(found))
     if run: say(f"teacher: found {run}")
     elif not may_train:
         raise UserError(f"the teacher {t.arch} is not trained yet, and nothing is trained here: run `fastricks train` with these "
@@ -91,7 +92,7 @@ def trained(trick, recipe, source, say, may_train=True):
         except Stopped: asked.how = "the same command goes on with the teacher where it is"; raise
         except UserError as e: raise UserError(f"the teacher {t.arch} can't be trained: {e}") from None
         say("student:")
-    return {**facts_of(run / "model.safetensors", ident, t.arch), "run": run.name}
+    return {**facts_of(Path(run) / "model.safetensors", ident, t.arch), "run": Path(run).name}
 
 
 def load_teacher(plan):

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
-from . import runs, stop, tracking
+from . import ranks, runs, stop, tracking
 from .errors import UserError, plural, visible
-from .recipe import NUMERICS, identity
+from .recipe import FIND, NUMERICS, identity
 
 PICTURES = "batch", "targets", "lr"  # of a run folder
 
@@ -32,18 +32,37 @@ def pick_device(name):
 
 
 def settle_machine(recipe):
-    "Write the machine's part into the recipe: device, threads, whether it can compile, and absolute paths"
+    "Write the machine's part into the recipe: device, processes and their threads, whether it can compile, and absolute paths"
     device = pick_device(recipe.device)
+    out = replace(recipe, device=device, processes=recipe.processes or ranks.world(), threads=recipe.threads or threads_each(),
+                  data=absolute(recipe.data), compile=recipe.compile and not cannot_compile(device),
+                  weights=recipe.weights and absolute(recipe.weights), classes=recipe.classes and absolute(recipe.classes))
+    if ranks.world() > 1 or out.sync_bn: check_processes(out)
+    return out
+
+
+def threads_each():
+    "The cores that this process may use, shared with the others of its training on this machine"
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return replace(recipe, device=device, threads=recipe.threads or cores, data=absolute(recipe.data),
-                   compile=recipe.compile and not cannot_compile(device), weights=recipe.weights and absolute(recipe.weights),
-                   classes=recipe.classes and absolute(recipe.classes))
+    return max(cores // ranks.local_world(), 1)
+
+
+def check_processes(recipe):
+    import torch
+    n = ranks.local_world()
+    if recipe.device == "mps": raise UserError("--device mps trains in one process: leave out torchrun, or give --device cpu")
+    if recipe.device == "cuda" and n > (there := torch.cuda.device_count()):
+        raise UserError(f"{n} processes on this machine, and {plural(there, 'CUDA device')}: give torchrun --nproc-per-node {there}")
+    if recipe.sync_bn and recipe.device != "cuda": raise UserError("--sync-bn needs CUDA devices, as torch has it for no other: leave it out")
+    if recipe.sync_bn and recipe.processes == 1:
+        raise UserError("--sync-bn changes nothing in one process: start several with torchrun --nproc-per-node N, or leave it out")
 
 
 def cannot_compile(device):
     "What to say where torch has no compiler for this device; empty where it has"
     from .callbacks.compile import NOT_HERE, why_not
-    return (why := why_not(device)) and NOT_HERE.format(why)
+    why = "several processes train" if ranks.world() > 1 else why_not(device)
+    return why and NOT_HERE.format(why)
 
 
 def absolute(text): return str(Path(text).resolve()) if Path(text).exists() else text
@@ -105,36 +124,44 @@ def train(recipe, say=print, job_type="train", group=None, bar=True, resume=Fals
     Raises UserError for what the user can mend; whatever goes wrong later, the folder says how far it came. SIGTERM and Ctrl-C
     save a checkpoint, then raise `stop.Stopped`, a KeyboardInterrupt.
     """
-    with stop.listening(): return begin(recipe, say, job_type, group, bar, resume)
+    if ranks.rank(): say = silent
+    with stop.listening():
+        recipe, asked = settle_machine(recipe if resume not in (True, False) else replace(recipe, processes=None)), recipe
+        if asked.compile and not recipe.compile: say(cannot_compile(recipe.device))
+        with ranks.joined(recipe.device):
+            try: return begin(recipe, say, job_type, group, bar, resume)
+            except RuntimeError as e: raise readable(e, recipe) from None
 
 
 def begin(recipe, say, job_type, group, bar, resume):
     import torch
 
     from . import resume as again
+    recipe = replace(recipe, threads=ranks.first(recipe.threads))  # machines may differ
     if resume: stop.asked.how = "the same command goes on"  # until there is more to say
-    asked, recipe = recipe, settle_machine(recipe)
-    if asked.compile and not recipe.compile: say(cannot_compile(recipe.device))
     if recipe.wandb: tracking.resolve_mode(recipe.wandb)
     from .model import check_arch, open_weights
     check_arch(recipe.arch)
     if recipe.weights: open_weights(recipe.weights)
-    torch.set_num_threads(recipe.threads)
-    source = open_data(recipe, say=say)
+    torch.set_num_threads(min(recipe.threads, threads_each()) if recipe.processes != ranks.here.world else recipe.threads)
+    source = ranks.first_then_all(lambda: open_data(recipe, say=say))
     recipe, facts = settle_tricks(recipe, source, say)
     recipe, found = find_lr(recipe, source, facts, say)
     what = ids(recipe, source, facts) | ({"lr_find": {"lr": found.lr, "rule": found.rule}} if found else {})
-    start = again.start_of(recipe, again.to_json(recipe, what), resume, say)
+    ranks.require_same(what["identity"], "data, weights or options")
+    start = again.along(again.start_of(recipe, again.to_json(recipe, what), resume, say) if ranks.is_first() else None)
     run = start.run
     try:
-        parts, dls = prepare(recipe, source, facts, load=start.state is None)
-        with stop.held(): run = run or runs.Run.create(recipe, source.name, what)
+        parts, dls = ranks.first_then_all(lambda: prepare(recipe, source, facts, load=start.state is None))
+        with stop.held(): run = run or create(recipe, source, what)
         stop.check()
         tell = teller(run, say)
         if found: keep_found(found, run, tell)
-        if start.run: again.log_start(start, recipe, tell)
+        if start.run and ranks.is_first(): again.log_start(start, recipe, tell)
         elif resume is True and say is not silent: again.say_none(recipe, run.folder, again.to_json(recipe, what), tell)
-        return carry_out(recipe, source, parts, dls, run, tell, job_type, group, bar, start.state)
+        result = carry_out(recipe, source, parts, dls, run, tell, job_type, group, bar, start.state)
+        ranks.wait()  # until the first has written everything
+        return result
     except BaseException as e:
         e = readable(e, recipe)
         if run and not run.finished: left_off(run, e)
@@ -143,9 +170,18 @@ def begin(recipe, say, job_type, group, bar, resume):
         if run: run.release()
 
 
+def create(recipe, source, what):
+    "The new run's folder, made by the first process for all of them"
+    run = runs.Run.create(recipe, source.name, what) if ranks.is_first() else None
+    folder = ranks.first(run and str(run.folder))
+    return run or runs.Guest(folder)
+
+
 def find_lr(recipe, source, facts, say, dry=False):
     "`settle_lr`, whose errors a user can read"
     from .lr_find import settle_lr
+    if recipe.lr == FIND and not ranks.alone(): raise UserError(
+        "--lr find tries rates out in one process: find it without torchrun, then give --lr that number")
     try: return settle_lr(recipe, source, facts, say, dry)
     except Exception as e:
         told = readable(e, recipe)
@@ -162,16 +198,19 @@ def keep_found(found, run, tell):
 
 def left_off(run, e):
     "The folder says how the run ended, the user how to go on"
-    stopped = isinstance(e, KeyboardInterrupt)
+    stopped, folder = isinstance(e, KeyboardInterrupt), shlex.quote(str(run.folder))
+    n = ranks.local_world()
+    stop.asked.how = f"`{f'torchrun --nproc-per-node {n} -m ' if n > 1 else ''}fastricks resume {folder}` goes on from here"
     with stop.held(), suppress(UserError):  # where the disk is full `unfinished` has to do
-        run.status("interrupted" if stopped else "failed", reason=visible(f"{type(e).__name__}: {e}".split("\n")[0]))
-    stop.asked.how = f"`fastricks resume {shlex.quote(str(run.folder))}` goes on from here"
+        why = ranks.word(f"{type(e).__name__}: {e}".split("\n")[0])
+        run.status("interrupted" if stopped else "failed", reason=visible(why))
 
 
 def readable(e, recipe):
     "`e`, or what a user can do about it"
     from .memory import is_out_of_memory, memory_error
     if isinstance(e, UserError) and "\n\t" in str(e): return UserError(str(e).partition("\n\t")[2])  # fastai says first which callback
+    if ranks.is_lost(e): return UserError(ranks.LOST)
     if not is_out_of_memory(e): return e
     out = memory_error(recipe)
     out.__cause__ = e
@@ -198,6 +237,13 @@ def prepare(recipe, source, facts=None, load=True):
     return make_parts(recipe, make_plan(recipe, source, len(dls.train), recipe.device, facts), load), dls
 
 
+def shared_line(recipe):
+    n, now = recipe.processes, ranks.here.world
+    if (n, now) == (1, 1): return []
+    return [f"batches of {recipe.whole_batch} images, shared out among {plural(now, 'process', 'processes')}"
+            + (f" ({n} at the run's start: the same images in each batch, but for BatchNorm's share of them and rounding)" if n != now else "")]
+
+
 def carry_out(recipe, source, parts, dls, run, tell, job_type, group, bar, state=None):
     "Fit, from a checkpoint's `state` on if there is one, evaluate, write; the W&B run is closed whatever happens"
     from .callbacks.checkpoint import resume
@@ -207,15 +253,15 @@ def carry_out(recipe, source, parts, dls, run, tell, job_type, group, bar, state
     from .finish import finish
     from .learner import fit, make_learner
     from .skipped import watch
-    for line in [f"{run.folder}", describe(source), *source.notes, *parts.lines]: tell(line)
+    for line in [f"{run.folder}", describe(source), *shared_line(recipe), *source.notes, *parts.lines]: tell(line)
     watch(dls.losses, recipe, source, run, tell)
-    wb = start_wandb(recipe, source, run, job_type, group)
-    screen = Screen(log=run.log, rows=not tell.silent, bar=bar)
+    wb = start_wandb(recipe, source, run, job_type, group) if ranks.is_first() else None
+    screen = Screen(log=run.log, rows=not tell.silent, bar=bar and ranks.is_first())
     start = time.perf_counter() - (state["seconds"] if state else 0)
     saver = checkpoints(recipe, run, start, state)
     try:
-        history = History(lambda rows: runs.write(run.path("history.csv"), runs.rows_to_csv(rows)))
-        seen = Seen(n=8, then=lambda seen: pictures_of(seen, recipe, source, run, tell))
+        history = History(lambda rows: run.write("history.csv", runs.rows_to_csv(rows)))
+        seen = Seen(n=8, then=(lambda seen: pictures_of(seen, recipe, source, run, tell)) if ranks.is_first() else None)
         learn = make_learner(dls, parts, recipe, [history, screen, seen, *wandb_callbacks(wb), saver])
         if state: resume(learn, state)
         with stop.held(): fit(learn, parts)
@@ -236,6 +282,7 @@ def checkpoints(recipe, run, start, state):
     from . import checkpoint
     from .callbacks.checkpoint import Checkpoint
     from .recipe import parse_time
+    if not ranks.is_first(): return Checkpoint(lambda now: None, parse_time(recipe.checkpoint_every), state)
     what, n = runs.read_json(run.path("recipe.json")), count((state or {"generation": 0})["generation"] + 1)
 
     def save(now): checkpoint.save(run.folder, {**now, "what": what, "seconds": time.perf_counter() - start}, next(n))

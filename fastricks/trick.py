@@ -270,4 +270,6 @@ def check_all(recipe, tricks):
         t.check(recipe, tricks)
 
 
-def effective_batch(recipe, tricks): return recipe.batch_size * next((t.n for t in tricks if t.name == "accumulate"), 1)
+def effective_batch(recipe, tricks):
+    "Images a step: batch × processes × batches accumulated"
+    return recipe.whole_batch * next((t.n for t in tricks if t.name == "accumulate"), 1)

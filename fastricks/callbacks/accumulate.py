@@ -1,7 +1,13 @@
 """Several batches a step, the last group of an epoch included."""
 from fastai.callback.core import Callback, CancelBatchException
 from fastai.callback.fp16 import MixedPrecision
-from fastai.torch_core import find_bs
+
+
+def batch_sizes(learn):
+    "Images in each batch of the epoch (of all processes), from the loader; equal ones where it can't tell"
+    n, bs, total = len(learn.dl), getattr(learn.dl, "bs", None), getattr(learn.dl, "n", None)
+    if not bs or not total or learn.dl.drop_last: return [bs or 1] * n
+    return [bs] * (n - 1) + [total - bs * (n - 1)]
 
 
 class Accumulate(Callback):
@@ -15,15 +21,11 @@ class Accumulate(Callback):
     def __init__(self, n=2): self.n = n
 
     def before_batch(self):
-        if self.learn.iter % self.n == 0: self.images = sum(self.batch_sizes()[self.learn.iter:self.learn.iter + self.n])
+        if self.learn.iter % self.n == 0: self.images = sum(batch_sizes(self.learn)[self.learn.iter:self.learn.iter + self.n])
 
-    def batch_sizes(self):
-        "Images in each batch of the epoch, from the loader; equal ones where it can't tell"
-        n, bs, total = self.learn.n_iter, getattr(self.dl, "bs", None), getattr(self.dl, "n", None)
-        if not bs or not total or self.dl.drop_last: return [bs or 1] * n
-        return [bs] * (n - 1) + [total - bs * (n - 1)]
-
-    def after_loss(self): self.learn.loss_grad = self.learn.loss_grad * (find_bs(self.learn.yb) / self.images)
+    def after_loss(self):
+        from .data_parallel import own_images
+        self.learn.loss_grad = self.learn.loss_grad * (own_images(self.learn) / self.images)
 
     def before_step(self):
         last = self.learn.iter + 1 == self.learn.n_iter

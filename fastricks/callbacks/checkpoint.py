@@ -8,7 +8,7 @@ from fastai.callback.schedule import ParamScheduler
 from fastai.callback.tracker import TrackerCallback
 from fastai.learner import Recorder
 
-from .. import stop
+from .. import ranks, stop
 
 MINUTES, SHARE = 5, .01     # when checkpoints are due beside epochs' ends, and the share of the time that writing them may take
 BYTES_A_SECOND = 150e6      # what writing is taken to cost before the first was written
@@ -24,7 +24,7 @@ class Checkpoint(Callback):
     order = 200  # after all that counts, logs or steps
 
     def __init__(self, save, every=None, state=None):
-        self.save, self.every, self.state, self.cost, self.final = save, every, state, None, None
+        self.save, self.every, self.state, self.cost, self.final, self.heard = save, every, state, None, None, None
 
     def before_fit(self):
         self.run = not hasattr(self.learn, "lr_finder") and not hasattr(self.learn, "gather_preds")
@@ -42,7 +42,7 @@ class Checkpoint(Callback):
 
     def after_batch(self):
         if self.training and self.stepped and self.due(): self.write(self.learn.epoch, self.learn.iter + 1)
-        elif not self.training and self.trained and stop.asked.signum: self.write(self.learn.epoch, len(self.dls.train))
+        elif not self.training and self.trained and self.signalled(): self.write(self.learn.epoch, len(self.dls.train))
 
     def after_epoch(self):
         if not self.trained: return  # learn.validate() ends an epoch too
@@ -51,9 +51,23 @@ class Checkpoint(Callback):
 
     def after_fit(self): self.state, self.final = None, gather(self.learn, self.learn.n_epoch, 0)
 
+    def signalled(self):
+        "Was a signal sent, in an evaluation? Several processes ask each other as long as all of them have batches"
+        if ranks.alone(): return stop.asked.signum
+        if self.learn.iter < self.dl.batches // ranks.here.world: self.hear()
+        return self.heard
+
+    def hear(self, due=False):
+        "Whether a checkpoint is due and which signal was sent, by any process's word: all of them stop after the same step"
+        due, signum = ranks.most(due and ranks.is_first(), stop.asked.signum or 0)
+        if signum: stop.asked.signum = self.heard = stop.asked.signum or signum
+        return due
+
     def due(self, waited=0):
-        "Is it time? `waited`: seconds that count as waited already"
-        if stop.asked.signum: return True
+        "Is it time, or was a signal sent? `waited`: seconds that count as waited already"
+        return self.hear(self.is_time(waited)) or self.heard
+
+    def is_time(self, waited):
         spent = time.monotonic() - self.last
         if self.every is not None: return spent >= self.every
         if spent + waited < MINUTES * 60: return False
@@ -63,7 +77,7 @@ class Checkpoint(Callback):
     def write(self, epoch, batch):
         "Save, but never over the last good weights"
         if finite(self.learn.model): self.timed_save(gather(self.learn, epoch, batch))
-        stop.check()
+        if ranks.alone() or self.heard: stop.check()  # not for a signal that the other processes do not know of yet
 
     def timed_save(self, state):
         start = time.monotonic()

@@ -5,6 +5,7 @@ import torch
 from fastai.callback.core import Callback, CancelStepException
 from fastai.callback.fp16 import MixedPrecision
 
+from .. import ranks
 from ..errors import UserError, plural
 from ..tensors import dense, plain
 from .screen import note, tell
@@ -79,7 +80,7 @@ class Guard(Callback):
     def judge(self, bad):
         "Note a step, on the device, and put back what its forward pass left in the averages if it was a bad one"
         now = self.gathered()
-        bad = bad | ~now.isfinite().all()
+        bad = ranks.any_of(bad | ~now.isfinite().all())  # of several processes all leave a step out, or none
         if self.late or bad:
             torch.where(bad, self.good, now, out=self.good)
             if self.averages: torch._foreach_copy_(self.averages, self.parts)

@@ -3,6 +3,8 @@ import time
 
 from fastai.callback.core import Callback
 
+from .data_parallel import all_images
+
 
 class History(Callback):
     """Collects `rows`, a dict an epoch, and hands each to `write(rows)`.
@@ -32,12 +34,12 @@ class History(Callback):
 
     def after_batch(self):
         if not self.training: return
-        n, loss = len(self.y), self.loss.detach()
+        n, loss = all_images(self.learn), self.loss.detach()
         self.n, self.fine, self.total = self.n + n, self.fine + loss.isfinite() * n, self.total + number(loss) * n
         for k, v in getattr(self.learn, "loss_parts", {}).items(): self.parts[k] = self.parts.get(k, 0.) + number(v) * n
 
     def after_train(self):
-        self.fine = max(int(self.fine), 1)  # the one wait for the device an epoch
+        self.n, self.fine = int(self.n), max(int(self.fine), 1)  # the one wait for the device an epoch
         self.mean_loss = float(self.total / self.fine)
         self.spent = time.perf_counter() - self.start
 

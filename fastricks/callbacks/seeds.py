@@ -1,8 +1,7 @@
 """What is random about a batch, dropout and mixup among it, as a function of (seed, epoch, step)."""
-import torch
 from fastai.callback.core import Callback
 
-from ..rand import STEP, draw, seed_host
+from ..rand import STEP, draw, seed_all
 
 
 class Seeds(Callback):
@@ -18,6 +17,4 @@ class Seeds(Callback):
 
     def before_batch(self):
         if not self.training: return
-        s = draw(STEP, self.seed, self.learn.epoch, self.learn.iter)
-        seed_host(s)
-        if self.x.device.type != "cpu": torch.manual_seed(s & 0x7FFFFFFFFFFFFFFF)
+        seed_all(draw(STEP, self.seed, self.learn.epoch, self.learn.iter), self.x.device)

@@ -50,11 +50,13 @@ class SturdyDL(TfmdDL):
         self._DataLoader__idxs = self.get_idxs()
         for b, lost in self.parcels():
             if lost: self.losses.add((name_of(self.dataset.items[s]), why) for s, why in lost)
-            if b is None: continue
+            if b is None: self.none_left(); continue
             if self.pin_memory and isinstance(b, list): b = tuple(b)  # torch's pinning makes lists of tuples
             yield self.after_batch(b if self.device is None else to_device(b, self.device))
         self.after_iter()
         if hasattr(self, "it"): del self.it
+
+    def none_left(self): "No image of a batch can be read any more; the others go on without it"
 
     def parcels(self):
         "What `create_batches` yields, from loader processes or from this one"

@@ -13,7 +13,7 @@ class Accumulate(Trick):
     cost = "fewer optimizer steps an epoch"
 
     def optimizer(self, opt, plan): return replace(opt, batches=self.n)
-    def explain(self, plan): return f"{self.n} batches of {plan.recipe.batch_size} a step"
+    def explain(self, plan): return f"{self.n} batches of {plan.recipe.whole_batch} a step"
 
     def on_step(self, cbs, plan):
         from fastricks.callbacks.accumulate import Accumulate

@@ -1,5 +1,6 @@
 from dataclasses import dataclass, replace
 
+from fastricks import ranks
 from fastricks.trick import Trick, key
 
 
@@ -15,7 +16,7 @@ class Amp(Trick):
 
     def settle(self, recipe, source, say, dry=False):
         from fastricks.callbacks.amp import choose_dtype
-        dtype, why = choose_dtype(self.dtype, recipe, len(source.classes))
+        dtype, why = ranks.by_first(lambda: choose_dtype(self.dtype, recipe, len(source.classes)))
         say(f"amp: {dtype} ({why})" if dtype != "fp32" else f"amp: not applied ({why})")
         return replace(self, dtype=dtype), {"applied": dtype != "fp32", "why": why}
 

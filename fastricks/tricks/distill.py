@@ -1,10 +1,13 @@
 from dataclasses import dataclass, replace
 
+from fastricks import ranks
 from fastricks.errors import UserError
 from fastricks.trick import Trick, key
 
 MIXED = ("distill:store=true keeps the teacher's answers to the images' views, and mixup blends those into others: "
          "leave out store=true, or mixup")
+SHARED = ("distill:store=true is for a training in one process, as each of several sees a share of the views only: "
+          "leave out store=true, or torchrun")
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Distill(Trick):
     def check(self, recipe, tricks):
         if self.weights and not self.is_arch: raise UserError("distill:weights is where an architecture's training starts; "
                                                               f"teacher={self.teacher} is trained already: leave weights out")
+        if self.store and ranks.world() > 1: raise UserError(SHARED)
         if recipe.lr == "find" and self.is_arch: raise UserError(
             f"distill:teacher={self.teacher} would be trained before --lr find knows a rate: give --lr a number, or the run or file of a teacher")
         if self.store and any(t.name == "mixup" for t in tricks): raise UserError(MIXED)

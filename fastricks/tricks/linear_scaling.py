@@ -28,4 +28,4 @@ class LinearScaling(Trick):
         b = effective_batch(plan.recipe, plan.tricks)
         return f"learning rate × {b}/{self.base} = {plan.recipe.lr * b / self.base:g}"
 
-    def optimizer(self, opt, plan): return replace(opt, lr=opt.lr * plan.recipe.batch_size * opt.batches / self.base)
+    def optimizer(self, opt, plan): return replace(opt, lr=opt.lr * plan.recipe.whole_batch * opt.batches / self.base)
