@@ -9,9 +9,9 @@ from pathlib import Path
 from ..errors import UserError, nearest, one_of, plural, shorten
 from ..files import read_text
 from .csv_file import csv_items
-from .folders import VALID, class_items, subfolders
+from .folders import class_items, split_names, subfolders
 from .open import load, open_source
-from .source import SPLITS, Source, fingerprint
+from .source import SPLIT, SPLITS, Source, fingerprint
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,9 @@ def of_others(data, classes, split):
 def tests(path):
     "(name, (items, classes, notes)) of what is no data to train on: a CSV file or a folder that may have test or validation images alone"
     if path.is_file() and path.suffix.lower() == ".csv": return path.stem, csv_items(path, known=SPLITS)
-    names = subfolders(path) if path.is_dir() else []
-    if not names or {*names} - {*VALID, "test"}: return None
-    found = [class_items(path/o, "test" if o == "test" else "valid", None, f"{o}/") for o in names]
+    names = split_names(path) if path.is_dir() else {}
+    if not names or "train" in names or any(o.lower() not in SPLIT for o in subfolders(path)): return None
+    found = [class_items(path/o, split, None, f"{o}/") for split, o in names.items()]
     return path.resolve().name, ([o for items, _ in found for o in items], [], [])
 
 
