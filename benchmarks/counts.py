@@ -5,6 +5,7 @@ import time
 import warnings
 from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 
 import torch
 from fastai.callback.core import Callback
@@ -16,6 +17,7 @@ from fastricks.train import silent, train
 
 DECODERS = ("simplejpeg", "decode_jpeg"), ("torchvision.io", "decode_jpeg"), ("torchvision.io", "decode_image"), ("cv2", "imdecode"), \
     ("torchcodec.decoders", "decode_jpeg")
+OWN = "batch.png", "targets.png", "lr.png"  # a run's own pictures, which its page holds
 WAITS = {torch.ops.aten._local_scalar_dense.default, torch.ops.aten.nonzero.default, torch.ops.aten.masked_select.default}
 
 
@@ -35,7 +37,7 @@ class Decodes:
         load, undo = ImageFile.ImageFile.load, []
 
         def counted_load(im):
-            if im.tile: self.add()  # what is loaded already has no tiles left
+            if im.tile and Path(getattr(im, "filename", "")).name not in OWN: self.add()  # what is loaded already has no tiles left
             return load(im)
         ImageFile.ImageFile.load = counted_load
         for module, name in DECODERS:

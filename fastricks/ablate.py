@@ -10,6 +10,7 @@ from .errors import UserError, plural
 from .grid import MODES, Row, make_rows, parse_budget
 from .lr_find import TO_COME
 from .plots import draw_found, save
+from .progress import shown
 from .recipe import FIND
 from .report import duration
 from .stop import asked
@@ -19,7 +20,7 @@ from .train import describe, find_lr, open_data, settle_machine, settle_tricks, 
 class Grid:
     "An ablation that is planned: its rows, seeds, data and cells"
     def __init__(self, rows, seeds, jobs=1, group=None, say=print, dry=False, on=None):
-        self.rows, self.seeds, self.say, self.group, self.on = rows, seeds, say, group, on
+        self.rows, self.seeds, self.say, self.group, self.on, self.in_table = rows, seeds, say, group, on, False
         asked.how = "the same command goes on from here"  # what a stopped one says, from now on
         self.recipe = settle_machine(rows[0].recipe)
         check_rows(rows)
@@ -82,7 +83,8 @@ class Grid:
     def train(self):
         self.carry_out_all(self.teachers, 1, bar=True)
         if failed := [c for c in self.teachers if not c.ok]: raise UserError(f"{failed[0].row.name} failed: {failed[0].reason}")
-        self.carry_out_all(self.cells, self.jobs, self.go_on, bar=self.jobs == 1)
+        if self.jobs == 1 and self.on is None: return self.carry_out_all(self.cells, 1, self.go_on, bar=True)
+        with shown(self) as self.in_table: self.carry_out_all(self.cells, self.jobs, self.go_on)
 
     def carry_out_all(self, cells, jobs, go_on=lambda cell: True, bar=False):
         "Each in a process of this machine, or a task of Ray's"
@@ -93,7 +95,7 @@ class Grid:
     def tell(self, cell):
         if cell.ok: self.spent.append(runs.read_json(cell.folder / "metrics.json")["seconds"])
         self.done += 1
-        self.say(f"[{self.done}/{self.done + len(self.todo)}] {outcome(cell)}")
+        if not self.in_table: self.say(f"[{self.done}/{self.done + len(self.todo)}] {outcome(cell)}")
 
     def go_on(self, cell):
         "May this cell be started? Its whole seed must fit into the budget"

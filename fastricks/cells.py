@@ -31,6 +31,8 @@ class Cell:
     folder: Path = None
     reason: str = ""
     facts: dict = field(default_factory=dict)
+    since: float = 0.         # time.monotonic() when it was begun
+    top1: float = None        # for a table of progress: read once
 
     @property
     def label(self): return f"{self.row.name} seed {self.seed}"
@@ -139,6 +141,7 @@ def ended_with_us(running):
 
 
 def start(ctx, cell, group, bar):
+    cell.since = time.monotonic()
     with no_service(): p = ctx.Process(target=work, args=(cell.recipe, cell.job_type, group, bar)); p.start()
     return p, cell
 

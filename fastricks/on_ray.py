@@ -4,6 +4,7 @@ import os
 import secrets
 import shutil
 import tempfile
+import time
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -69,6 +70,7 @@ def carry_out(cells, address, group=None, on_done=lambda cell: None, go_on=lambd
 
 def submit(ray, cell, group, mark):
     recipe = replace(cell.recipe, out=str(Path(cell.recipe.out).resolve()))
+    cell.since = time.monotonic()
     task = ray.remote(work).options(**needs(recipe), max_retries=TRIES, name=cell.label)
     return task.remote(json.dumps(asdict(recipe)), cell.job_type, group, mark)
 

@@ -192,7 +192,7 @@ FULL = "can't be written (No space left on device); make room there, or choose a
 
 
 @pytest.mark.parametrize("kb, file", [(4, "environment.json"), (16, "history.csv"), (40, "csv"), (200, "model.safetensors")])
-@pytest.mark.parametrize("wandb", ["disabled", "offline"])
+@pytest.mark.parametrize("wandb", ["disabled", pytest.param("offline", marks=pytest.mark.slow)])
 def test_a_full_disk_is_one_sentence(disk, kb, file, wandb):
     at = disk(kb)
     r = cli(*TINY, "--wandb", wandb, "--out", at / "runs")
@@ -320,7 +320,7 @@ def run_with_wandb(tmp_path, what, mode, url, epochs=3):
     return r
 
 
-@pytest.mark.parametrize("how", ["500", "garbage", "never"])
+@pytest.mark.parametrize("how", [*(pytest.param(o, marks=pytest.mark.slow) for o in ("500", "garbage")), "never"])
 def test_wandb_that_answers_wrongly_or_never(tmp_path, wandb_server, how):
     assert "logging offline" in run_with_wandb(tmp_path, "", "online", wandb_server(how)).stderr
 
@@ -330,7 +330,7 @@ def test_wandb_that_falls_silent_in_a_run(tmp_path, wandb_server):
 
 
 @pytest.mark.parametrize("what", ["SIGKILL", "SIGTERM", "SIGSTOP"])
-@pytest.mark.parametrize("mode", ["online", "offline"])
+@pytest.mark.parametrize("mode", ["online", pytest.param("offline", marks=pytest.mark.slow)])
 def test_wandbs_service_killed_or_hanging(tmp_path, wandb_server, what, mode):
     "A stopped process, unlike a dead one, answers nothing and takes nothing: its pipes fill"
     r = run_with_wandb(tmp_path, what, mode, wandb_server("well"), 60 if what == "SIGSTOP" else 3)
@@ -358,7 +358,7 @@ def photos(tmp_path):
     return tmp_path / "pets"
 
 
-@pytest.mark.parametrize("pipeline", ["reference", "fast"])
+@pytest.mark.parametrize("pipeline", [pytest.param("reference", marks=pytest.mark.slow), "fast"])
 def test_two_trainings_on_the_same_folders(tmp_path, photos, pipeline):
     "The same run twice at the same time, photos, cache and --out shared: two folders, both whole and equal to a third run alone"
     words = ["train.py", *TINY, "--data", photos, "--max-bad", .1, "--no-pretrained", "--pipeline", pipeline, "--out", tmp_path / "runs"]

@@ -74,6 +74,7 @@ def test_what_is_said_beside_the_tutorial(tool, ours, low, high, word, theirs, s
     assert tool.sentence(row, N(gain=theirs, gain_sd=sd), .5) == said
 
 
+@pytest.mark.slow
 def test_the_lines_are_ones_that_ablate_takes(tool, tmp_path, capsys):
     "--explain of each, on a tree of a few pictures"
     import timm

@@ -74,6 +74,7 @@ def test_hardware_and_versions_are_written(run):
     assert {"torch", "fastai", "timm", "cpu", "git"} <= facts["environment"].keys() and facts["options"]["rounds"] == 2
 
 
+@pytest.mark.slow
 def test_the_reference_pipeline_decodes_in_every_epoch(tmp_path):
     r = speed("--only", "7", "--pipeline", "reference", "--json", str(tmp_path / "o.json"))
     assert not r.returncode, r.stderr
@@ -82,6 +83,7 @@ def test_the_reference_pipeline_decodes_in_every_epoch(tmp_path):
     assert {r["verdict"] for r in s["rows"] if r["row"] == "7"} == {"fails"}
 
 
+@pytest.mark.slow
 def test_what_cannot_be_is_said_in_a_sentence(tmp_path):
     r = speed("--only", "5", "--timm", str(tmp_path))
     assert r.returncode and "has no train.py" in r.stderr and "Traceback" not in r.stderr
