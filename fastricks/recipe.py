@@ -11,7 +11,7 @@ from .errors import UserError, nearest, one_of, shorten
 from .files import read_json
 from .recipes import DATA_DEFAULTS, RECIPES
 
-NUMERICS = 2  # raised when a change of code changes results
+NUMERICS = 3  # raised when a change of code changes results
 LATER = {"processes": 1, "sync_bn": False}  # fields that came later leave the identity of runs that do not need them as it was
 FIND = "find"  # --lr before it is found; the recipe of a run has the number
 

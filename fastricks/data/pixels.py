@@ -24,15 +24,17 @@ own = threading.local()
 
 def decoder():
     "What made the pixels: a part of their place in the cache"
-    return f"simplejpeg{version('simplejpeg')}-torch{version('torch').split('+')[0]}-v2"
+    return f"simplejpeg{version('simplejpeg')}-torch{version('torch').split('+')[0]}-v3"
 
 
 def canonical(image, side):
     """uint8 [h, w, 3] of a file, its bytes or an array; the shorter of h and w is at most NEAR times `side`.
 
-    Bilinear with antialiasing, as PIL and torchvision's `resize`, which evaluation uses. Raises `Unreadable`.
+    Bilinear with antialiasing, as PIL and torchvision's `resize`, which evaluation uses; a JPEG of twice `side` and more is first brought
+    down by a whole part of its 8×8 blocks while it is decoded, which takes half the time and, cut to a crop, is nearer to the photo's own
+    pixels than two filters. Raises `Unreadable`.
     """
-    x = rgb(image)
+    x = rgb(image, side)
     h, w = shape_at(*x.shape[:2], side)
     return np.array(x) if (h, w) == x.shape[:2] else from_torch(resized(as_torch(x), (h, w)))
 
@@ -48,22 +50,25 @@ def resize_shape(h, w, side):
     return (side, long) if h <= w else (long, side)
 
 
-def rgb(image):
-    "uint8 [h, w, 3], until this thread's next: plain JPEGs by libjpeg-turbo, all else, and what that refuses, by PIL"
+def rgb(image, side=None):
+    "uint8 [h, w, 3], not below `side`, until this thread's next: plain JPEGs by libjpeg-turbo, all else, and what that refuses, by PIL"
     if isinstance(image, (str, Path)):
         try:
-            with alone(require_file(image)): return of_bytes(Path(image).read_bytes())
+            with alone(require_file(image)): return of_bytes(Path(image).read_bytes(), side)
         except OSError: pass  # PIL says why
-    return of_bytes(image) if isinstance(image, bytes) else np.array(decode(image))
+    return of_bytes(image, side) if isinstance(image, bytes) else np.array(decode(image))
 
 
-def of_bytes(data):
-    x = jpeg(data)
+def of_bytes(data, side=None):
+    x = jpeg(data, side)
     return np.array(decode(io.BytesIO(data))) if x is None else x
 
 
-def jpeg(data):
-    "uint8 [h, w, 3] of a colour or grey JPEG that needs no turning, bit for bit PIL's; None for anything else"
+def jpeg(data, side=None):
+    """uint8 [h, w, 3] of a colour or grey JPEG that needs no turning, bit for bit PIL's; None for anything else.
+
+    With `side`, a half, 3/8, a quarter or an eighth of it, where the shorter of h and w is no less than that.
+    """
     import simplejpeg
     if not simplejpeg.is_jpeg(data) or turned(data): return None
     try:
@@ -71,7 +76,8 @@ def jpeg(data):
         if space not in ("YCbCr", "Gray"): return None
         require_shape(w, h)
         require_scans(data)
-        with alone(h * w): return simplejpeg.decode_jpeg(data, "RGB", buffer=lent(3 * h * w))
+        less = dict(min_height=side, min_width=side, min_factor=2) if side and min(h, w) >= 2 * side else {}
+        with alone(h * w): return simplejpeg.decode_jpeg(data, "RGB", buffer=lent(3 * h * w), **less)
     except Unreadable: raise
     except ValueError: return None
 

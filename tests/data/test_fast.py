@@ -31,7 +31,7 @@ def tree(tmp_path):
 def decoded(monkeypatch):
     "Every call of a decoder, PIL's or libjpeg-turbo's"
     seen, old = [], pixels.rgb
-    monkeypatch.setattr(pixels, "rgb", lambda x: seen.append(x) or old(x))
+    monkeypatch.setattr(pixels, "rgb", lambda x, side: seen.append(x) or old(x, side))
     monkeypatch.setattr(photo, "rgb_of", lambda x: pytest.fail("the plain path"))
     return seen
 

@@ -147,6 +147,16 @@ def test_jpegs_are_turned_as_their_exif_says(tmp_path, order, turn):
     assert apart(canonical(tmp_path/"x.jpg", 100), load_rgb(tmp_path/"x.jpg")) == 0
 
 
+@pytest.mark.parametrize("h, w", [(200, 300), (399, 301), (1000, 700), (199, 300), (900, 810), (807, 1613)])
+def test_large_jpegs_are_brought_down_while_they_are_decoded(h, w, side=100):
+    "Never below the side, all of the picture, and near to what decoding it all and resizing gives"
+    data = encoded(scene(h, w), quality=95)
+    x = canonical(data, side)
+    assert side <= min(x.shape[:2]) <= 1.25 * side and x.shape[0] / x.shape[1] == pytest.approx(h / w, rel=.02)
+    full = Image.open(io.BytesIO(data)).convert("RGB").resize(x.shape[1::-1], Image.Resampling.BILINEAR)
+    assert np.abs(x - np.asarray(full).astype(int)).mean() < 3
+
+
 def test_pixels_are_their_own(tmp_path):
     for i in range(2): Image.fromarray(np.full((20, 30, 3), 100 * i, np.uint8)).save(tmp_path/f"{i}.jpg")
     a, b = (canonical(tmp_path/f"{i}.jpg", 20) for i in range(2))
@@ -166,13 +176,13 @@ def test_real_photos_are_within_two_levels_of_the_reference():
     import tarfile
     with tarfile.open(PHOTOS) as f:
         members = [o for o in f if o.name.endswith(".jpg")][::20]
-        far = [distance(np.asarray(load_rgb(io.BytesIO(f.extractfile(o).read()))), i) for i, o in enumerate(members)]
+        far = [distance(f.extractfile(o).read(), i) for i, o in enumerate(members)]
     assert len(far) == 30 and np.mean(far) < 1.5 and np.mean([d < 2 for d in far]) > .9
 
 
-def distance(x, seed):
-    "Mean absolute difference in levels of a 224-pixel crop: from canonical pixels, and from the photo itself with PIL"
-    c = canonical(x, 256)
+def distance(photo, seed):
+    "Mean absolute difference in levels of a 224-pixel crop: from canonical pixels, and from the photo (a file's bytes, an array) itself with PIL"
+    c, x = canonical(photo, 256), np.asarray(load_rgb(io.BytesIO(photo) if isinstance(photo, bytes) else photo))
     h, w = x.shape[:2]
     (i, j, cw, ch), = crop_boxes([c.shape[0]], [c.shape[1]], uniforms(seed, 0, [0]), .8)
     sx, sy = w / c.shape[1], h / c.shape[0]
