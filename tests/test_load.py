@@ -79,7 +79,10 @@ def test_any_kind_of_image(photo_run, n):
     from fastricks.data.image import load_rgb
     rgb = np.array(load_rgb(file))
     with Image.open(file) as im: got = p.probs([str(file), file.read_bytes(), im, rgb, torch.from_numpy(rgb).permute(2, 0, 1)])
-    assert got.shape == (5, 3) and torch.allclose(got, want.expand(5, 3), atol=1e-6) and torch.allclose(got.sum(1), torch.ones(5))
+    assert got.shape == (5, 3) and torch.allclose(got.sum(1), torch.ones(5))
+    assert torch.allclose(got[:2], want.expand(2, 3), atol=1e-6)
+    # a JPEG of twice `resize` and more is brought down while it is decoded; what comes as pixels is not
+    assert torch.allclose(got[2:], want.expand(3, 3), atol=2e-3 if max(rgb.shape) >= 76 else 1e-6)
     for one in (rgb, file.read_bytes(), Image.fromarray(rgb), torch.from_numpy(rgb)): assert len(p.predict(one)) == 1
     path, labels, ps = p.predict(file, k=9)[0]
     assert path == file and sorted(labels) == sorted(CLASSES) and ps == sorted(ps, reverse=True) and sum(ps) == pytest.approx(1)
