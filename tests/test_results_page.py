@@ -7,6 +7,7 @@ import pytest
 from fake_runs import fake_run, population, right
 
 from fastricks.compare import compare, load_runs
+from fastricks.stats import HELPS, HURTS, OPEN, SAME
 
 ROOT = Path(__file__).parents[1]
 
@@ -15,9 +16,12 @@ ROOT = Path(__file__).parents[1]
 def tool(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     import results
-    monkeypatch.setattr(results, "DOCS", tmp_path / "docs")
-    monkeypatch.setattr(results, "KEPT", tmp_path / "docs" / "results")
+    import results_page
+    monkeypatch.setattr(results_page, "DOCS", tmp_path / "docs")
+    for m in (results, results_page): monkeypatch.setattr(m, "KEPT", tmp_path / "docs" / "results")
+    monkeypatch.setattr(results_page, "README", tmp_path / "README.md")
     (tmp_path / "docs").mkdir()
+    (tmp_path / "README.md").write_text(f"# before\n\n{results_page.OPENS}\nold\n{results_page.CLOSES}\n\nafter\n")
     return results
 
 
@@ -52,26 +56,70 @@ def test_a_file_says_what_the_run_folders_say(tool, out):
 def test_the_page(tool, out):
     tool.gather(arguments(out, "gather"))
     tool.page()
-    page = (tool.DOCS / "results.md").read_text()
+    page = (tool.KEPT.parent / "results.md").read_text()
     rows = {line.split("|")[1].strip(): line for line in page.splitlines() if line.startswith("| [")}
     pick = lambda name: next(v for k, v in rows.items() if k.startswith(f"[{name}]"))
-    assert "helps" in pick("cosine") and "+0.17 ± 0.26" in pick("cosine") and "0.84" in pick("cosine")
-    assert "hurts" in pick("mixup") and "not resolved" in pick("mixup")  # 0.45 ± 0.32 is within two deviations
-    for link in [p.split(")")[0] for p in page.split("](")[1:]]: assert (tool.DOCS / link).is_file(), link
+    assert "helps" in pick("cosine") and "+0.17 [" in pick("cosine") and "0.84" in pick("cosine")
+    assert "hurts" in pick("mixup") and "disagrees" in pick("mixup")
+    for link in [p.split(")")[0] for p in page.split("](")[1:]]: assert (tool.KEPT.parent / link).is_file(), link
     assert "Not measured yet" in page and "From scratch" in page
     recipe = json.loads(next((tool.KEPT / "recipes").glob("table8-*.json")).read_text())["recipe"]
     assert recipe["arch"] == "test_resnet"
 
 
 @pytest.mark.parametrize("ours, low, high, word, theirs, sd, said", [
-    (1., .5, 1.5, "helps", .8, .1, "agrees"), (1., .5, 1.5, "helps", -.8, .1, "disagrees: the other sign"),
-    (-1., -1.5, -.5, "hurts", .8, .1, "disagrees: the other sign"), (.1, -.3, .4, "no difference", .2, .2, "agrees"),
-    (.1, -.3, .4, "no difference", .9, .1, "disagrees: the tutorial's gain is not there"), (.1, -2., 2., "not resolved", .9, .1, "not resolved"),
-    (1., .5, 1.5, "helps", .2, .2, "not resolved: the tutorial's own gain is within twice its deviation")])
+    (1., .5, 1.5, HELPS, .8, .1, "agrees"), (1., .5, 1.5, HELPS, -.8, .1, "disagrees: ours +1.00"), (-1., -1.5, -.5, HURTS, -.8, .1, "agrees"),
+    (-1., -1.5, -.5, HURTS, .8, .1, "disagrees: ours -1.00"), (.1, -.3, .4, SAME, .2, .1, "agrees: neither"),
+    (.1, -.3, .4, SAME, .9, .1, "disagrees: ours +0.10"), (.1, -2., 2., OPEN, .9, .1, "not resolved: ours may"),
+    (1., .5, 1.5, HELPS, .2, .2, "not resolved: the tutorial's may"), (1., -.5, 2.5, OPEN, .2, .2, "not resolved: the tutorial's and ours")])
 def test_what_is_said_beside_the_tutorial(tool, ours, low, high, word, theirs, sd, said):
     from types import SimpleNamespace as N
+
+    from results_page import sentence
     row = N(diff=N(delta=ours, low=low, high=high), verdict=word)
-    assert tool.sentence(row, N(gain=theirs, gain_sd=sd), .5) == said
+    assert sentence(row, N(gain=theirs, interval=(theirs - 3 * sd, theirs + 3 * sd)), .5).startswith(said)
+
+
+def test_the_tutorials_intervals(tool):
+    "Welch's t for three seeds a row, against scipy on numbers of that mean and deviation"
+    from experiments import EXPERIMENTS
+    from scipy.stats import ttest_ind
+    x = lambda mean, sd: mean + sd * np.array([-1, 0, 1])
+    t = EXPERIMENTS["table8"].tutorial["label_smoothing"]
+    want = ttest_ind(x(91.05, .27), x(90.21, .18), equal_var=False).confidence_interval()
+    assert np.allclose(t.interval, want) and t.gain == pytest.approx(.84) and t.times == pytest.approx(37 / 43)
+
+
+def test_readmes_table(tool, out):
+    tool.gather(arguments(out, "gather"))
+    tool.page()
+    text = (tool.KEPT.parents[1] / "README.md").read_text()
+    assert text.startswith("# before") and text.endswith("\n\nafter\n") and "old" not in text
+    line = next(x for x in text.splitlines() if x.startswith("| [`cosine`]"))
+    assert "helps" in line and "+0.17 [" in line
+    tool.page()
+    assert (tool.KEPT.parents[1] / "README.md").read_text() == text
+
+
+def test_seeds_tell_experiments_of_one_folder_apart(tool, out):
+    "The advice's fresh seeds lie beside Table 8's, and in another file"
+    rng = np.random.default_rng(1)
+    for tricks, gain in (("none", 0), ("cosine", 1.)):
+        for seed, hits in enumerate(right(population(2000, rng), 5, rng, gain), 5):
+            fake_run(out / "table8", tricks, seed, hits, np.ones(20), data="food-101-21", seconds=10)
+    tool.gather(arguments(out, "gather", "table8", "advice"))
+    from stored import load
+    seeds = {name: {r.seed for r in load(tool.KEPT / f"{name}.json")[0]} for name in ("table8", "advice")}
+    assert seeds == {"table8": {0, 1, 2, 3, 4}, "advice": {5, 6, 7, 8, 9}}
+
+
+def test_what_is_left_is_said_with_its_cost(tool, out):
+    tool.gather(arguments(out, "gather"))
+    tool.page()
+    page = (tool.KEPT.parent / "results.md").read_text()
+    from experiments import EXPERIMENTS
+    assert "## Not measured yet" in page and f"- {EXPERIMENTS['scratch'].title}: {EXPERIMENTS['scratch'].n_runs} trainings" in page
+    assert EXPERIMENTS["scratch"].n_runs == 36 and EXPERIMENTS["table1"].n_runs == 21
 
 
 @pytest.mark.slow

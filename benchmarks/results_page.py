@@ -1,0 +1,141 @@
+"""docs/results.md and README's table, out of the run data in docs/results/."""
+import json
+import re
+from dataclasses import asdict
+from pathlib import Path
+
+from experiments import EXPERIMENTS
+from stored import load
+
+from fastricks.compare import compare
+from fastricks.plots import save as save_picture
+from fastricks.report import columns, duration, explain, facts, interval, none, number, signed, verdicts, with_interval
+from fastricks.report_pictures import draw_delta, draw_time
+from fastricks.runs import write
+from fastricks.stats import HELPS, HURTS, SAME
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+KEPT = DOCS / "results"
+README = ROOT / "README.md"
+
+HEAD = """# The tutorial's experiment, with seeds and intervals
+
+Made by `python benchmarks/results.py page` from the run data in `docs/results/`; no number in it was typed by hand. The tutorial's own
+numbers are those of its tables (Food-101-21 at 224 pixels, ResNet-18 from ImageNet weights, 40 epochs on all images, one GPU, 3 seeds a
+row); its gains have the 95% interval of Welch's t for the deviations that it gives. Ours are of the setting that each table names: smaller
+pictures, fewer of them, fewer epochs. *Agrees*: both gains are resolved to have one sign, or ours is resolved to be within the margin and
+theirs lies there too. *Disagrees*: the two intervals have no number in common. *Not resolved*: neither.
+"""
+OPENS, CLOSES = "<!-- made by benchmarks/results.py page -->", "<!-- up to here -->"
+
+
+def page():
+    kept = {name: compare_kept(name) for name in EXPERIMENTS if (KEPT / f"{name}.json").is_file()}
+    for f in KEPT.glob("recipes/*.json"): f.unlink()
+    parts = [section(name, *k) for name, k in kept.items()]
+    write(DOCS / "results.md", "\n".join([HEAD, *parts, *missing(kept)]))
+    print(f"written   {DOCS / 'results.md'}")
+    if "table8" in kept: into_readme(short(*kept["table8"]))
+
+
+def compare_kept(name):
+    runs, about = load(KEPT / f"{name}.json")
+    return compare(runs), about
+
+
+def missing(kept):
+    "What was not measured, and what it would cost"
+    if not (left := [e for name, e in EXPERIMENTS.items() if name not in kept]) or not kept: return []
+    one = max(row.seconds for row in next(iter(kept.values()))[0].rows)
+    cost = lambda e: f"{e.n_runs} trainings, at the slowest row's {duration(one)} a training {duration(one * e.n_runs / 2)} with two at once"
+    return ["## Not measured yet", "", *(f"- {e.title}: {cost(e)}" for e in left), ""]
+
+
+def section(name, c, about):
+    e = EXPERIMENTS[name]
+    pictures = {k: save_picture(fig, KEPT / f"{name}-{k}.png") for k, fig in (("delta", draw_delta(c)), ("time", draw_time(c)))}
+    recipes = {row.label: f"results/recipes/{keep_recipe(name, i, row)}" for i, row in enumerate(c.rows)}
+    return "\n".join([f"## {e.title}", "", e.about, "", *table(c, e, recipes), "", *in_words(c), "",
+                      *explain(c), "", *(f"- {n}" for n in c.notes), "",
+                      *(f"![{e.title}: {k}](results/{p.name})\n" for k, p in pictures.items()),
+                      *(f"- {k}: {v}" for k, v in facts(c).items() if k != "date"), f"- run with `{'`, `'.join(about['commands'])}`", ""])
+
+
+def in_words(c): return [f"- **{verdict}**: {rows}" for verdict, rows in verdicts(c).items()]
+
+
+def keep_recipe(name, i, row):
+    "A row's recipe as a file that --recipe takes"
+    file = KEPT / "recipes" / f"{name}-{i}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write(file, json.dumps({"recipe": asdict(row.runs[0].recipe)}, indent=1) + "\n")
+    return file.name
+
+
+def table(c, e, recipes):
+    own = [o for o in columns(c) if o.name in ("n", "value", "delta", "images", "holm", "ratio", "verdict")]
+    theirs = ["tutorial's Δ [95%]", "tutorial's × time", "beside the tutorial"] if e.tutorial else []
+    rows = [[link(r, recipes), *(cell(o.cell(r)) for o in own), *(beside(r, find(r, e), c.margin) if theirs else [])] for r in c.rows]
+    return as_table(["recipe", *(o.head for o in own), *theirs], rows)
+
+
+def as_table(heads, rows): return ["| " + " | ".join(o) + " |" for o in (heads, ["--"] * len(heads), *rows)]
+
+
+def link(row, recipes): return f"[{cell(plain(row.label))}]({recipes[row.label]})"
+
+
+def cell(text): return text.replace("|", "\\|")
+
+
+def plain(label): return re.sub(r"weights=[^,+\s]+", "weights=…", label)
+
+
+def find(row, e):
+    "The tutorial's row of the same name, or None"
+    names = "+".join(part.split(":")[0] for part in row.tricks.split("+"))
+    return e.tutorial.get(names) or next((t for k, t in e.tutorial.items() if k in row.label and names == "baseline"), None)
+
+
+def beside(row, t, margin):
+    if t is None or row.diff is None: return ["–", "–", "–"]
+    return [with_interval(t.gain, *t.interval, 2), number(t.times, 2) if t.times else "–", sentence(row, t, margin)]
+
+
+def sentence(row, t, margin):
+    "agrees, disagrees or not resolved, and why"
+    d, (low, high) = row.diff, t.interval
+    if none(d.low): return "not resolved: ours has no interval"
+    if d.high < low or high < d.low: return f"disagrees: ours {signed(d.delta, 2)} {interval(d.low, d.high, 2)}"
+    if row.verdict == (HELPS if low > 0 else HURTS if high < 0 else ""): return "agrees"
+    if row.verdict == SAME and abs(t.gain) <= margin: return f"agrees: neither is larger than {margin:g}"
+    open_ = [who for who, is_open in (("the tutorial's", low <= 0 <= high), ("ours", row.verdict not in (HELPS, HURTS, SAME))) if is_open]
+    return f"not resolved: {' and '.join(open_)} may be either" if open_ else f"not resolved: ours is within {margin:g}, theirs may be"
+
+
+# -- README's
+
+def short(c, about):
+    "The table's short form, as lines"
+    own = [o for o in columns(c) if o.name in ("n", "value", "delta", "ratio", "verdict")]
+    recipes = {row.label: f"docs/results/recipes/table8-{i}.json" for i, row in enumerate(c.rows)}
+    name = lambda r: f"[`{'+'.join(p.split(':')[0] for p in r.tricks.split('+'))}`]({recipes[r.label]})"
+    rows = [[name(r), *(cell(o.cell(r)) for o in own), tutorial(r)] for r in c.rows]
+    f = facts(c)
+    return [*as_table(["`-t`", *(o.head for o in own), "the tutorial's Δ"], rows), "",
+            "![the same as a picture: Δ with 95% intervals over seeds, and over seeds and test images](docs/results/table8-delta.png)", "",
+            *(f"{k.capitalize()}: {v}." for k, v in f.items() if k in ("data", "network", "seeds", "hardware", "versions"))]
+
+
+def tutorial(row):
+    t = find(row, EXPERIMENTS["table8"])
+    return "" if t is None else with_interval(t.gain, *t.interval, 2)
+
+
+def into_readme(lines):
+    "Between the two marks"
+    text = README.read_text()
+    before, rest = text.split(OPENS, 1)
+    write(README, before + "\n".join([OPENS, "", *lines, "", CLOSES]) + rest.split(CLOSES, 1)[1])
+    print(f"written   {README}")
