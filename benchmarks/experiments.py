@@ -38,8 +38,13 @@ class Experiment:
     about: str
     lines: tuple            # options of `fastricks ablate`, a line each; the first has the baseline
     seeds: str              # of every row
-    folder: str             # below --out; one that goes on with another's runs shares its folder
+    own: object             # run -> whether it is one of this experiment's; they share a folder, for they share runs
+    baseline: str | None = None  # as `compare --baseline` takes it, where more than one row has no trick
     tutorial: dict = field(default_factory=dict)  # a row's name (a part of its label) -> Tutorial
+
+    def runs(self, runs):
+        seeds = {*parse_seeds(self.seeds)}
+        return [r for r in runs if r.seed in seeds and self.own(r.recipe)]
 
     @property
     def n_runs(self): return len(parse_seeds(self.seeds)) * sum(1 + line.count(" -t ") for line in self.lines)
@@ -51,30 +56,36 @@ class Experiment:
         return [f"fastricks {(v := verb(line))[0]} {line} --seeds {self.seeds}{v[1]} --threads 1".format(**values) for line in self.lines]
 
 
+def fine(recipe): return bool(recipe.weights)
+def batches(recipe): return fine(recipe) and {*recipe.tricks} <= {"linear_scaling"}
+def at_32(recipe): return fine(recipe) and recipe.batch_size == 32
+
+
 EXPERIMENTS = {
     "table8": Experiment(
         "The tutorial's Table 8, fine-tuned",
         "Each trick alone against the baseline, the tutorial's best four together, and one row that it lacks: one-cycle. The weights that "
-        "all start from were trained on Food-101's other 80 classes at 64 pixels. The teacher (the tutorial's: a ResNet-50) is the student's own architecture, "
-        "from the same weights, trained by the tool with warm-up, cosine and smoothing.",
-        (f"{FINE} -t warmup -t amp:dtype=bf16 -t cosine -t label_smoothing -t {TEACHER} -t mixup -t {FOUR} --advise",
-         f"{FINE} -t one_cycle"), "5", "table8",
+        "all start from were trained on Food-101's other 80 classes at 64 pixels. The teacher (the tutorial's: a ResNet-50) is the student's own "
+        "architecture, from the same weights, trained by the tool with warm-up, cosine and smoothing.",
+        (f"{FINE} -t warmup -t amp:dtype=bf16 -t cosine -t label_smoothing -t {TEACHER} -t mixup "
+         f"-t {FOUR} --advise",
+         f"{FINE} -t one_cycle"), "5", at_32, None,
         {"warmup": Tutorial(90.29, .02, 50), "amp": Tutorial(90.36, .11, 35), "cosine": Tutorial(90.38, .19, 36),
          "label_smoothing": Tutorial(91.05, .27, 37), "distill": Tutorial(90.72, .17, 58), "mixup": Tutorial(90.66, .26, 36),
          "warmup+cosine+label_smoothing+distill": Tutorial(91.14, .18, 57)}),
     "table1": Experiment(
         "The tutorial's Table 1: batch sizes, with and without linear scaling",
         "Batches of 16, 64 and 96 against 32, at the baseline's learning rate and at one scaled with the batch.",
-        (FINE, *(f"{FINE} --batch-size {n} -t linear_scaling:base=32" for n in (16, 64, 96))), "3", "table1",
+        (FINE, *(f"{FINE} --batch-size {n} -t linear_scaling:base=32" for n in (16, 64, 96))), "3", batches, "baseline, batch_size 32",
         {"batch_size 16": Tutorial(90.21, .35, 45), "batch_size 64": Tutorial(90.14, .16, 33), "batch_size 96": Tutorial(89.81, .13, 32)}),
     "scratch": Experiment(
         "From scratch",
         "No pre-trained weights; AdamW with a weight decay of 0.01, so that there is a decay to take from biases.",
         (f"{SCRATCH} -t warmup -t amp:dtype=bf16 -t cosine -t label_smoothing -t distill:teacher=resnet18 -t mixup -t zero_gamma "
-         "-t no_bias_decay -t resnet_d -t one_cycle -t warmup+cosine+label_smoothing+distill:teacher=resnet18",), "3", "scratch"),
+         "-t no_bias_decay -t resnet_d -t one_cycle -t warmup+cosine+label_smoothing+distill:teacher=resnet18",), "3", lambda r: not fine(r)),
     "advice": Experiment(
         "The advice, followed",
         "What `ablate --advise` chose on the validation split from the rows of Table 8, against the baseline and the tutorial's best, with "
         "fresh seeds.",
-        (f"{FINE} -t {{advice}} -t {FOUR}",), "5-9", "table8"),
+        (f"{FINE} -t {{advice}} -t {FOUR}",), "5-9", at_32),
 }

@@ -9,14 +9,12 @@ import argparse
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 from experiments import EXPERIMENTS
 from results_page import KEPT, page
 from stored import save
 
 from fastricks.compare import load_runs
-from fastricks.grid import parse_seeds
 
 
 def parse(args=None):
@@ -35,7 +33,7 @@ def parse(args=None):
 
 def lines(a, name):
     values = {k: shlex.quote(str(getattr(a, k))) for k in ("data", "weights", "per_class", "epochs", "advice")}
-    more = f" --out {shlex.quote(str(Path(a.out) / EXPERIMENTS[name].folder))}" + (f" --budget {a.budget}" if a.budget else "")
+    more = f" --out {shlex.quote(a.out)}" + (f" --budget {a.budget}" if a.budget else "")
     return [line + more for line in EXPERIMENTS[name].commands(**values)]
 
 
@@ -48,20 +46,16 @@ def run(a):
 
 def gather(a):
     "What is finished, as files to commit; the commands with placeholders for what is on this disk only"
+    all_runs = load_runs(a.out)
     for name in a.names:
         e = EXPERIMENTS[name]
-        runs = own_runs(e, Path(a.out, e.folder)) if Path(a.out, e.folder).is_dir() else []
-        if not runs: continue
+        runs = e.runs(all_runs)
+        kinds = {(str(r.recipe.tricks), str(r.recipe.schedule), r.recipe.batch_size) for r in runs}
+        if len(kinds) < 2: continue  # the shared baseline alone, or nothing
         said = e.commands(data="food-101-21", weights="WEIGHTS", per_class=a.per_class, epochs=a.epochs, advice=a.advice)
         KEPT.mkdir(exist_ok=True)
         save(KEPT / f"{name}.json", runs, {"commands": said})
         print(f"written   {KEPT / name}.json")
-
-
-def own_runs(e, folder):
-    "Of a folder that two experiments share, the runs with the experiment's own seeds"
-    seeds = set(parse_seeds(e.seeds))
-    return [r for r in load_runs(str(folder)) if r.seed in seeds]
 
 
 def main():

@@ -41,7 +41,7 @@ def page():
 
 def compare_kept(name):
     runs, about = load(KEPT / f"{name}.json")
-    return compare(runs), about
+    return compare(runs, baseline=EXPERIMENTS[name].baseline), about
 
 
 def missing(kept):

@@ -25,6 +25,13 @@ def tool(monkeypatch, tmp_path):
     return results
 
 
+def fine(out, tricks, seed, hits, seconds=10, batch_size=32, **more):
+    "A training of 'weights', which are there"
+    (w := out.parent / "w.safetensors").touch()
+    name = f"{tricks}-{batch_size}-s{seed}".replace(":", "_")
+    fake_run(out, tricks, seed, hits, np.ones(20), data="food-101-21", seconds=seconds, weights=str(w), batch_size=batch_size, name=name, **more)
+
+
 @pytest.fixture
 def out(tmp_path):
     "Table 8 as trainings would have left it: cosine better, mixup worse, warm-up the same"
@@ -32,7 +39,7 @@ def out(tmp_path):
     hard = population(2000, rng)
     for tricks, gain in (("none", 0), ("warmup", 0), ("cosine", 1.), ("mixup", -1.)):
         for seed, hits in enumerate(right(hard, 5, rng, gain)):
-            fake_run(tmp_path / "runs" / "table8", tricks, seed, hits, np.ones(20), data="food-101-21", seconds=10 + seed + 2 * (tricks == "mixup"))
+            fine(tmp_path / "runs", tricks, seed, hits, seconds=10 + seed + 2 * (tricks == "mixup"))
     return tmp_path / "runs"
 
 
@@ -45,7 +52,7 @@ def test_a_file_says_what_the_run_folders_say(tool, out):
     from stored import load
     tool.gather(arguments(out, "gather"))
     file = tool.KEPT / "table8.json"
-    kept, folders = compare(load(file)[0]), compare(load_runs(str(out / "table8")))
+    kept, folders = compare(load(file)[0]), compare(load_runs(str(out)))
     drop = {"date"}
     for a, b in zip(kept.records(), folders.records(), strict=True):
         assert {k: v for k, v in a.items() if k not in drop} == {k: v for k, v in b.items() if k not in drop}
@@ -105,12 +112,26 @@ def test_seeds_tell_experiments_of_one_folder_apart(tool, out):
     "The advice's fresh seeds lie beside Table 8's, and in another file"
     rng = np.random.default_rng(1)
     for tricks, gain in (("none", 0), ("cosine", 1.)):
-        for seed, hits in enumerate(right(population(2000, rng), 5, rng, gain), 5):
-            fake_run(out / "table8", tricks, seed, hits, np.ones(20), data="food-101-21", seconds=10)
+        for seed, hits in enumerate(right(population(2000, rng), 5, rng, gain), 5): fine(out, tricks, seed, hits)
     tool.gather(arguments(out, "gather", "table8", "advice"))
     from stored import load
     seeds = {name: {r.seed for r in load(tool.KEPT / f"{name}.json")[0]} for name in ("table8", "advice")}
     assert seeds == {"table8": {0, 1, 2, 3, 4}, "advice": {5, 6, 7, 8, 9}}
+
+
+def test_table_1(tool, out):
+    "Takes Table 8's baseline, three seeds of it, and sets batch sizes beside the tutorial's"
+    rng = np.random.default_rng(1)
+    for n in (16, 64):
+        for tricks in ("none", "linear_scaling:base=32"):
+            for seed, hits in enumerate(right(population(2000, rng), 3, rng)): fine(out, tricks, seed, hits, batch_size=n)
+    tool.gather(arguments(out, "gather"))
+    tool.page()
+    page = (tool.KEPT.parent / "results.md").read_text()
+    rows = [[x.strip() for x in line.split("|")] for line in page[page.index("Table 1"):].splitlines() if line.startswith("| [")]
+    assert len(rows) == 5 and all(x[2] == "3" for x in rows), rows
+    told = {x[1].split("]")[0][1:]: x[-4] for x in rows}
+    assert sorted(v[:5] for v in told.values()) == ["+0.00", "-0.07", "–", "–", "–"], told
 
 
 def test_what_is_left_is_said_with_its_cost(tool, out):
