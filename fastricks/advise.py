@@ -15,7 +15,13 @@ class Advice:
     texts: tuple          # the -t texts that are kept
     left: dict            # -t text -> why it is left out
     recipe: object
-    confirmed: object = None  # the Comparison of fresh seeds on the test set; None where the baseline is the advice
+    confirmed: object = None  # the Comparison of fresh seeds on the test set; None where there was nothing to confirm
+    bet: bool = False     # no row was resolved to help: the best by its mean was tried
+
+    @property
+    def taken(self):
+        "The texts to train with: none where fresh seeds did not gain"
+        return self.texts if self.confirmed and self.confirmed.rows[1].diff.delta > 0 else ()
 
 
 def on_validation(grid, margin=None):
@@ -51,6 +57,18 @@ def choose_stacked(texts, rows):
     return texts[:n], dict.fromkeys(texts[n:], "no stack with it does better")
 
 
+def best_bet(mode, texts, rows):
+    """The texts of the row with the highest mean above the baseline's, resolved or not; [] if there is none.
+
+    A small validation split resolves little. Fresh seeds on the test set judge this choice, so that it need not be a sure one.
+    """
+    name = {"add": "{}", "stack": "+ {}"}.get(mode)
+    gains = {i: rows[name.format(t)].diff.delta for i, t in enumerate(texts) if name and name.format(t) in rows}
+    best = max(gains, key=gains.get, default=None)
+    if best is None or not gains[best] > 0: return []
+    return [texts[best]] if mode == "add" else texts[:best + 1]
+
+
 def joined(kept, left, given, base):
     "The recipe of all kept texts; one that can't go with those that gain more is left out"
     ok = []
@@ -65,10 +83,12 @@ def advise(grid, mode, given, base, texts, confirm=None, margin=None, say=print)
     if given.get("lr") == FIND: given = {**given, "lr": grid.rows[0].recipe.lr}
     c, rows = on_validation(grid, margin)
     kept, left = choose(mode, texts, rows)
-    kept, recipe = joined(kept, left, given, base)
+    bet = [] if kept else best_bet(mode, texts, rows)
+    kept, recipe = joined(kept or bet, left, given, base)
+    left = {t: why for t, why in left.items() if t not in kept}
     plain = resolve(given, [], base)
     confirmed = confirm_on_test(plain, recipe, grid, confirm or len(grid.seeds), margin, say) if kept else None
-    a = Advice(tuple(kept), left, recipe, confirmed)
+    a = Advice(tuple(kept), left, recipe, confirmed, bool(bet))
     for line in advice_lines(a, given, base, c): say(line)
     return a
 
@@ -85,16 +105,24 @@ def confirm_on_test(plain, recipe, grid, n, margin, say):
 
 def advice_lines(a, given, base, c):
     split = {"valid": "validation split", "test": "test set"}
-    out = ["", "advice    " + ("+".join(a.texts) or "the baseline: no row is resolved to help")]
+    out = ["", f"advice    {headline(a)}"]
     if a.confirmed:
         row = a.confirmed.rows[1]
         d, m = row.diff, a.confirmed.metric
         interval = f" [95% {d.low:+.2f}, {d.high:+.2f}]" if d.low == d.low else ""
-        out.append(f"gain      {d.delta:+.2f} {m.points}{interval} on the {split[a.confirmed.split]}, "
-                   f"{len(row.runs)} fresh seeds: {row.words}")
+        what = "gain" if a.taken else "tried"
+        out.append(f"{what:<10}{d.delta:+.2f} {m.points}{interval} on the {split[a.confirmed.split]}, {len(row.runs)} fresh seeds: {row.words}")
     out += [f"left out  {t}: {why}" for t, why in a.left.items()]
     out.append(f"chosen    on the {split[c.split]} ({c.n_images:,} images)")
-    return [*out, f"train it  {one_line(given, base, a.texts)}"]
+    return [*out, f"train it  {one_line(given, base, a.taken)}"]
+
+
+def headline(a):
+    "What to train, and how sure that is"
+    tried = "+".join(a.texts)
+    if not tried: return "the baseline: no row is better on the validation split"
+    if not a.taken: return f"the baseline: {tried} was the best on the validation split, and no better with fresh seeds"
+    return tried + (" (no row was resolved to help on the validation split; the best by its mean)" if a.bet else "")
 
 
 def one_line(given, base, texts):

@@ -8,7 +8,7 @@ import pytest
 from small import TINY
 from test_cli import fails
 
-from fastricks.advise import choose, one_line
+from fastricks.advise import Advice, advice_lines, best_bet, choose, one_line
 from fastricks.cli import run
 from fastricks.stats import HELPS, HURTS, OPEN, SAME
 
@@ -34,6 +34,30 @@ def test_drop_leaves_out_what_the_stack_is_better_or_no_worse_without():
 def test_stack_takes_the_best_prefix_that_helps():
     rows = {"+ a": row(HELPS, 1.), "+ b": row(HELPS, 2.), "+ c": row(OPEN, 3.)}
     assert choose("stack", list("abc"), rows)[0] == ["a", "b"] and choose("stack", ["c"], rows)[0] == []
+
+
+@pytest.mark.parametrize("mode, rows, want", [
+    ("add", {"a": row(OPEN, .5), "b": row(OPEN, 1.), "c": row(HURTS, -2.)}, ["b"]), ("add", {"a": row(OPEN, -.1), "b": row(SAME, 0.)}, []),
+    ("stack", {"+ a": row(OPEN, .1), "+ b": row(OPEN, 1.), "+ c": row(OPEN, .5)}, ["a", "b"]), ("drop", {"all but a": row(OPEN, 1.)}, []),
+    ("add", {}, []), ("add", {"a": row(OPEN, float("nan"))}, [])])
+def test_where_nothing_is_resolved_the_best_mean_is_tried(mode, rows, want):
+    assert best_bet(mode, list("abc"), rows) == want
+
+
+def fresh(delta, verdict):
+    said = SimpleNamespace(diff=SimpleNamespace(delta=delta, low=delta - 1, high=delta + 1), words=f"words of {verdict}", runs=[1, 2])
+    return SimpleNamespace(rows=[None, said], metric=SimpleNamespace(points="points"), split="test")
+
+
+@pytest.mark.parametrize("delta, bet, says, train", [
+    (1., True, "advice    cosine (no row was resolved to help", "-t cosine"), (1., False, "advice    cosine", "-t cosine"),
+    (-.2, True, "advice    the baseline: cosine was the best", "python train.py --data x"),
+    (0., False, "advice    the baseline: cosine was the best", "python train.py --data x")])
+def test_fresh_seeds_decide(delta, bet, says, train):
+    a = Advice(("cosine",), {"mixup": "it hurts"}, None, fresh(delta, OPEN), bet)
+    lines = advice_lines(a, {"data": "x"}, None, SimpleNamespace(split="valid", n_images=210))
+    assert lines[1].startswith(says) and lines[-1].endswith(train) and f"{delta:+.2f} points [95%" in lines[2]
+    assert lines[2].startswith("gain" if delta > 0 else "tried") and "left out  mixup: it hurts" in lines
 
 
 def test_the_line_to_train_it():
