@@ -1,7 +1,7 @@
 """docs/results.md and README's table, out of the run data in docs/results/."""
 import json
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from experiments import EXPERIMENTS
@@ -9,10 +9,10 @@ from stored import load
 
 from fastricks.compare import compare
 from fastricks.plots import save as save_picture
-from fastricks.report import columns, duration, explain, facts, interval, none, number, signed, verdicts, with_interval
+from fastricks.report import columns, duration, explain, facts, none, number, verdicts, with_interval
 from fastricks.report_pictures import draw_delta, draw_time
 from fastricks.runs import write
-from fastricks.stats import HELPS, HURTS, SAME
+from fastricks.stats import SAME
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -24,8 +24,9 @@ HEAD = """# The tutorial's experiment, with seeds and intervals
 Made by `python benchmarks/results.py page` from the run data in `docs/results/`; no number in it was typed by hand. The tutorial's own
 numbers are those of its tables (Food-101-21 at 224 pixels, ResNet-18 from ImageNet weights, 40 epochs on all images, one GPU, 3 seeds a
 row); its gains have the 95% interval of Welch's t for the deviations that it gives. Ours are of the setting that each table names: smaller
-pictures, fewer of them, fewer epochs. *Agrees*: both gains are resolved to have one sign, or ours is resolved to be within the margin and
-theirs lies there too. *Disagrees*: the two intervals have no number in common. *Not resolved*: neither.
+pictures, fewer of them, fewer epochs. Set beside the tutorial's, one *agrees* if both intervals lie on the same side of zero, or ours within
+the margin and the tutorial's gain too; it *disagrees* if the intervals have no number in common; else it is *not resolved* by the one whose interval
+has zero in it. Verdicts are stricter: they take into account how many rows a table has.
 """
 OPENS, CLOSES = "<!-- made by benchmarks/results.py page -->", "<!-- up to here -->"
 
@@ -41,7 +42,14 @@ def page():
 
 def compare_kept(name):
     runs, about = load(KEPT / f"{name}.json")
-    return compare(runs, baseline=EXPERIMENTS[name].baseline), about
+    c = compare(runs, baseline=EXPERIMENTS[name].baseline)
+    return replace(c, rows=sorted(c.rows, key=lambda r: place(r, EXPERIMENTS[name]))), about
+
+
+def place(row, e):
+    "The baseline first, then as the tutorial has them, then the rest"
+    order = [*map(names, e.tutorial)]
+    return not row.baseline, order.index(names(row.tricks)) if names(row.tricks) in order else len(order), row.label
 
 
 def missing(kept):
@@ -62,7 +70,7 @@ def section(name, c, about):
                       *(f"- {k}: {v}" for k, v in facts(c).items() if k != "date"), f"- run with `{'`, `'.join(about['commands'])}`", ""])
 
 
-def in_words(c): return [f"- **{verdict}**: {rows}" for verdict, rows in verdicts(c).items()]
+def in_words(c): return [f"- **{verdict}**: {plain(rows)}" for verdict, rows in verdicts(c).items()]
 
 
 def keep_recipe(name, i, row):
@@ -92,10 +100,13 @@ def cell(text): return text.replace("|", "\\|")
 def plain(label): return re.sub(r"weights=[^,+\s]+", "weights=…", label)
 
 
+def names(tricks): return frozenset(part.split(":")[0] for part in tricks.split("+"))
+
+
 def find(row, e):
-    "The tutorial's row of the same name, or None"
-    names = "+".join(part.split(":")[0] for part in row.tricks.split("+"))
-    return e.tutorial.get(names) or next((t for k, t in e.tutorial.items() if k in row.label and names == "baseline"), None)
+    "The tutorial's row of the same tricks, or of the same setting without any; or None"
+    same = [t for k, t in e.tutorial.items() if names(k) == names(row.tricks)]
+    return next(iter(same or [t for k, t in e.tutorial.items() if not row.runs[0].recipe.tricks and k in row.label]), None)
 
 
 def beside(row, t, margin):
@@ -107,11 +118,13 @@ def sentence(row, t, margin):
     "agrees, disagrees or not resolved, and why"
     d, (low, high) = row.diff, t.interval
     if none(d.low): return "not resolved: ours has no interval"
-    if d.high < low or high < d.low: return f"disagrees: ours {signed(d.delta, 2)} {interval(d.low, d.high, 2)}"
-    if row.verdict == (HELPS if low > 0 else HURTS if high < 0 else ""): return "agrees"
+    if d.high < low or high < d.low: return "disagrees"
+    if side(d.low, d.high) and side(d.low, d.high) == side(low, high): return "agrees"
     if row.verdict == SAME and abs(t.gain) <= margin: return f"agrees: neither is larger than {margin:g}"
-    open_ = [who for who, is_open in (("the tutorial's", low <= 0 <= high), ("ours", row.verdict not in (HELPS, HURTS, SAME))) if is_open]
-    return f"not resolved: {' and '.join(open_)} may be either" if open_ else f"not resolved: ours is within {margin:g}, theirs may be"
+    return "not resolved by " + {(0, 0): "either", (0, 1): "ours"}.get((abs(side(d.low, d.high)), abs(side(low, high))), "the tutorial")
+
+
+def side(low, high): return 1 if low > 0 else -1 if high < 0 else 0
 
 
 # -- README's
@@ -120,7 +133,7 @@ def short(c, about):
     "The table's short form, as lines"
     own = [o for o in columns(c) if o.name in ("n", "value", "delta", "ratio", "verdict")]
     recipes = {row.label: f"docs/results/recipes/table8-{i}.json" for i, row in enumerate(c.rows)}
-    name = lambda r: f"[`{'+'.join(p.split(':')[0] for p in r.tricks.split('+'))}`]({recipes[r.label]})"
+    name = lambda r: f"[`{re.sub(r'distill:[^+]*', 'distill', r.label)}`]({recipes[r.label]})"
     rows = [[name(r), *(cell(o.cell(r)) for o in own), tutorial(r)] for r in c.rows]
     f = facts(c)
     return [*as_table(["`-t`", *(o.head for o in own), "the tutorial's Δ"], rows), "",

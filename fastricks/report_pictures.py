@@ -33,7 +33,7 @@ def draw_delta(c):
     rows, m = c.rows[1:], c.metric
     fig = Picture(9., 1.5 + .42 * len(rows))
     ax = fig.subplots()
-    reach = limit([x for r in rows for x in ends(r)], c.margin)
+    reach = limit([farthest(r) for r in rows], c.margin)
     ax.axvspan(-c.margin, c.margin, color="#1565c0", alpha=.08, lw=0)
     ax.axvline(0, color=BASE, lw=1)
     for y, r in enumerate(rows): draw_row(ax, y, r, reach)
@@ -48,7 +48,7 @@ def draw_delta(c):
     return fig
 
 
-def ends(r): return [abs(x) for x in (r.diff.delta, r.diff.low, r.diff.high, *r.images) if not none(x)]
+def farthest(r): return max(abs(x) for x in (r.diff.delta, r.diff.low, r.diff.high, *r.images) if not none(x))
 
 
 def limit(reaches, margin):

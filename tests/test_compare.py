@@ -7,6 +7,7 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from test_stats import GOLDEN, quick_holm  # noqa: F401  (an autouse fixture)
 from fastricks import cli, report
 from fastricks.compare import compare, load_runs
 from fastricks.errors import UserError
-from fastricks.report_pictures import front, pictures
+from fastricks.report_pictures import farthest, front, limit, pictures
 
 
 def grid(out, effects, seeds=5, images=600, valid=300, **given):
@@ -389,6 +390,14 @@ def test_latex(awkward, tmp_path):
     (tmp_path / "t.tex").write_text(rf"\documentclass{{article}}\usepackage{{booktabs,graphicx}}\begin{{document}}{text}\end{{document}}")
     r = subprocess.run([tool, "-interaction=nonstopmode", "-halt-on-error", "t.tex"], cwd=tmp_path, capture_output=True, text=True)
     assert r.returncode == 0, r.stdout[-2000:]
+
+
+def test_the_axis_holds_every_interval_but_one_far_wider_than_most():
+    row = lambda d, low, high: SimpleNamespace(diff=SimpleNamespace(delta=d, low=low, high=high), images=(low, high))
+    usual = [row(-.04, -.27, .19), row(1.11, .28, 1.94), row(.9, .13, 1.67), row(.5, .04, .95), row(.09, -.03, .21), row(-.8, -1.38, -.21)]
+    reach = lambda rows: limit([farthest(r) for r in rows], .5)
+    assert reach(usual) > 1.94 and reach([*usual, row(1., -50., 52.)]) < 52 and reach(usual[:1]) > 1.
+    assert farthest(row(.2, float("nan"), float("nan"))) == .2
 
 
 class Page(HTMLParser):
