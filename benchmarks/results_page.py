@@ -4,7 +4,7 @@ import re
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from experiments import EXPERIMENTS
+from experiments import EXPERIMENTS, FOUR
 from stored import load
 
 from fastricks.compare import compare
@@ -37,7 +37,7 @@ def page():
     parts = [section(name, *k) for name, k in kept.items()]
     write(DOCS / "results.md", "\n".join([HEAD, *parts, *missing(kept)]))
     print(f"written   {DOCS / 'results.md'}")
-    if "table8" in kept: into_readme(short(*kept["table8"]))
+    if "table8" in kept: into_readme(short(kept["table8"][0]) + (followed(kept["advice"][0]) if "advice" in kept else []))
 
 
 def compare_kept(name):
@@ -129,16 +129,27 @@ def side(low, high): return 1 if low > 0 else -1 if high < 0 else 0
 
 # -- README's
 
-def short(c, about):
+def short(c):
     "The table's short form, as lines"
     own = [o for o in columns(c) if o.name in ("n", "value", "delta", "ratio", "verdict")]
     recipes = {row.label: f"docs/results/recipes/table8-{i}.json" for i, row in enumerate(c.rows)}
-    name = lambda r: f"[`{re.sub(r'distill:[^+]*', 'distill', r.label)}`]({recipes[r.label]})"
+    name = lambda r: f"[`{bare(r.label)}`]({recipes[r.label]})"
     rows = [[name(r), *(cell(o.cell(r)) for o in own), tutorial(r)] for r in c.rows]
     f = facts(c)
+    measured = "; ".join(f"{k}: {f[k]}" for k in ("data", "network", "seeds", "hardware", "versions"))
     return [*as_table(["`-t`", *(o.head for o in own), "the tutorial's Δ"], rows), "",
             "![the same as a picture: Δ with 95% intervals over seeds, and over seeds and test images](docs/results/table8-delta.png)", "",
-            *(f"{k.capitalize()}: {v}." for k, v in f.items() if k in ("data", "network", "seeds", "hardware", "versions"))]
+            f"Measured on {measured}. {explain(c)[2]}", ""]
+
+
+def followed(c):
+    "The advice's rows, as a sentence"
+    said = [f"`{bare(r.label)}` {with_interval(r.diff.delta, r.diff.low, r.diff.high, 2)} ({r.words})" for r in c.rows[1:]]
+    advice = next(r for r in c.rows[1:] if names(r.tricks) != names(FOUR))
+    return [f"`--advise` chose `{bare(advice.label)}` by the validation split. With {advice.summary.n} fresh seeds: {', '.join(said)}.", ""]
+
+
+def bare(label): return re.sub(r"distill:[^+]*", "distill", label)
 
 
 def tutorial(row):

@@ -129,6 +129,8 @@ def test_seeds_tell_experiments_of_one_folder_apart(tool, out):
         for seed, hits in enumerate(right(population(2000, rng), 5, rng, gain), 5): fine(out, tricks, seed, hits)
     tool.gather(arguments(out, "gather", "table8", "advice"))
     from stored import load
+    tool.page()
+    assert "`--advise` chose `cosine` by the validation split. With 5 fresh seeds: `cosine` +" in (tool.KEPT.parents[1] / "README.md").read_text()
     seeds = {name: {r.seed for r in load(tool.KEPT / f"{name}.json")[0]} for name in ("table8", "advice")}
     assert seeds == {"table8": {0, 1, 2, 3, 4}, "advice": {5, 6, 7, 8, 9}}
 
