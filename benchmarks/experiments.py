@@ -89,7 +89,7 @@ EXPERIMENTS = {
          "-t warmup+cosine+label_smoothing+distill:teacher=resnet18"), "3", lambda r: not fine(r)),
     "advice": Experiment(
         "The advice, followed",
-        "What `ablate --advise` chose on the validation split from the rows of Table 8, against the baseline and the tutorial's best, with "
-        "fresh seeds.",
+        "What `ablate --advise` chose from the rows of Table 8 (on the validation split: what is resolved to help there, or else the best by "
+        "its mean), against the baseline and the tutorial's best, with fresh seeds.",
         (f"{FINE} -t {{advice}} -t {FOUR}",), "5-9", at_32),
 }

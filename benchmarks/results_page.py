@@ -136,10 +136,11 @@ def short(c):
     name = lambda r: f"[`{bare(r.label)}`]({recipes[r.label]})"
     rows = [[name(r), *(cell(o.cell(r)) for o in own), tutorial(r)] for r in c.rows]
     f = facts(c)
+    strict = f"That p is adjusted for all {c.family} rows: an interval without zero in it need not be a verdict."
     measured = "; ".join(f"{k}: {f[k]}" for k in ("data", "network", "seeds", "hardware", "versions"))
     return [*as_table(["`-t`", *(o.head for o in own), "the tutorial's Δ"], rows), "",
             "![the same as a picture: Δ with 95% intervals over seeds, and over seeds and test images](docs/results/table8-delta.png)", "",
-            f"Measured on {measured}. {explain(c)[2]}", ""]
+            f"Measured on {measured}. {explain(c)[2]} {strict}", ""]
 
 
 def followed(c):
