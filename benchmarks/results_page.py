@@ -64,13 +64,13 @@ def section(name, c, about):
     e = EXPERIMENTS[name]
     pictures = {k: save_picture(fig, KEPT / f"{name}-{k}.png") for k, fig in (("delta", draw_delta(c)), ("time", draw_time(c)))}
     recipes = {row.label: f"results/recipes/{keep_recipe(name, i, row)}" for i, row in enumerate(c.rows)}
-    return "\n".join([f"## {e.title}", "", e.about, "", *table(c, e, recipes), "", *in_words(c), "",
-                      *explain(c), "", *(f"- {n}" for n in c.notes), "",
+    return "\n".join([f"## {e.title}", "", e.about, "", *table(c, recipes), "", *in_words(c), "",
+                      *beside_the_tutorial(c, e), *explain(c, agree=False), "", *(f"- {n}" for n in c.notes), "",
                       *(f"![{e.title}: {k}](results/{p.name})\n" for k, p in pictures.items()),
                       *(f"- {k}: {v}" for k, v in facts(c).items() if k != "date"), f"- run with `{'`, `'.join(about['commands'])}`", ""])
 
 
-def in_words(c): return [f"- **{verdict}**: {plain(rows)}" for verdict, rows in verdicts(c).items()]
+def in_words(c): return [f"- **{verdict}**: {bare(rows)}" for verdict, rows in verdicts(c).items()]
 
 
 def keep_recipe(name, i, row):
@@ -81,23 +81,30 @@ def keep_recipe(name, i, row):
     return file.name
 
 
-def table(c, e, recipes):
+def table(c, recipes):
     own = [o for o in columns(c) if o.name in ("n", "value", "delta", "images", "holm", "ratio", "verdict")]
-    theirs = ["tutorial's Δ [95%]", "tutorial's × time", "beside the tutorial"] if e.tutorial else []
-    rows = [[link(r, recipes), *(cell(o.cell(r)) for o in own), *(beside(r, find(r, e), c.margin) if theirs else [])] for r in c.rows]
-    return as_table(["recipe", *(o.head for o in own), *theirs], rows)
+    return as_table(["recipe", *(o.head for o in own)], [[link(r, recipes), *(cell(o.cell(r)) for o in own)] for r in c.rows])
+
+
+def beside_the_tutorial(c, e):
+    "A row for each that the tutorial has"
+    rows = [[cell(bare(r.label)), *beside(r, t, c.margin)] for r in c.rows[1:] if (t := find(r, e))]
+    heads = ["recipe", "our Δ [95%]", "the tutorial's", "our × time", "the tutorial's", "ours beside the tutorial's"]
+    return [*as_table(heads, rows), ""] if rows else []
 
 
 def as_table(heads, rows): return ["| " + " | ".join(o) + " |" for o in (heads, ["--"] * len(heads), *rows)]
 
 
-def link(row, recipes): return f"[{cell(plain(row.label))}]({recipes[row.label]})"
+def link(row, recipes): return f"[{cell(bare(row.label))}]({recipes[row.label]})"
 
 
 def cell(text): return text.replace("|", "\\|")
 
 
-def plain(label): return re.sub(r"weights=[^,+\s]+", "weights=…", label)
+def bare(text):
+    "Labels without the keys of distillation, which are long; the linked recipe has them"
+    return re.sub(r"distill:[^+ ]*", "distill", text)
 
 
 def names(tricks): return frozenset(part.split(":")[0] for part in tricks.split("+"))
@@ -110,8 +117,9 @@ def find(row, e):
 
 
 def beside(row, t, margin):
-    if t is None or row.diff is None: return ["–", "–", "–"]
-    return [with_interval(t.gain, *t.interval, 2), number(t.times, 2) if t.times else "–", sentence(row, t, margin)]
+    d = row.diff
+    return [with_interval(d.delta, d.low, d.high, 2), with_interval(t.gain, *t.interval, 2), number(row.ratio[0], 2),
+            number(t.times, 2), sentence(row, t, margin)]
 
 
 def sentence(row, t, margin):
@@ -148,9 +156,6 @@ def followed(c):
     said = [f"`{bare(r.label)}` {with_interval(r.diff.delta, r.diff.low, r.diff.high, 2)} ({r.words})" for r in c.rows[1:]]
     advice = next(r for r in c.rows[1:] if names(r.tricks) != names(FOUR))
     return [f"`--advise` chose `{bare(advice.label)}` by the validation split. With {advice.summary.n} fresh seeds: {', '.join(said)}.", ""]
-
-
-def bare(label): return re.sub(r"distill:[^+]*", "distill", label)
 
 
 def tutorial(row):
