@@ -32,7 +32,7 @@ class Tutorial:
     def times(self): return self.minutes and self.minutes / self.base[2]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Experiment:
     title: str
     about: str

@@ -53,11 +53,13 @@ def place(row, e):
 
 
 def missing(kept):
-    "What was not measured, and what it would cost"
-    if not (left := [e for name, e in EXPERIMENTS.items() if name not in kept]) or not kept: return []
+    "What of the commands' trainings was not done, and what it would cost"
+    done = {name: len(kept[name][0].runs) if name in kept else 0 for name in EXPERIMENTS}
+    left = {e: e.n_runs - done[name] for name, e in EXPERIMENTS.items() if done[name] < e.n_runs}
+    if not left or not kept: return []
     one = max(row.seconds for row in next(iter(kept.values()))[0].rows)
-    cost = lambda e: f"{e.n_runs} trainings, at the slowest row's {duration(one)} a training {duration(one * e.n_runs / 2)} with two at once"
-    return ["## Not measured yet", "", *(f"- {e.title}: {cost(e)}" for e in left), ""]
+    cost = lambda n: f"at the slowest row's {duration(one)} a training {duration(one * n / 2)} with two at once"
+    return ["## Not measured yet", "", *(f"- {e.title}: {n} of its commands' {e.n_runs} trainings, {cost(n)}" for e, n in left.items()), ""]
 
 
 def section(name, c, about):

@@ -164,7 +164,8 @@ def test_what_is_left_is_said_with_its_cost(tool, out):
     tool.page()
     page = (tool.KEPT.parent / "results.md").read_text()
     from experiments import EXPERIMENTS
-    assert "## Not measured yet" in page and f"- {EXPERIMENTS['scratch'].title}: {EXPERIMENTS['scratch'].n_runs} trainings" in page
+    assert "## Not measured yet" in page and f"- {EXPERIMENTS['scratch'].title}: 36 of its commands' 36 trainings, " in page
+    assert f"- {EXPERIMENTS['table8'].title}: 25 of its commands' 45 trainings, " in page  # four rows of nine are there
     assert EXPERIMENTS["scratch"].n_runs == 36 and EXPERIMENTS["table1"].n_runs == 21
 
 
