@@ -25,6 +25,7 @@ def parse(args=None):
     p.add_argument("--per-class", type=int, default=100); p.add_argument("--epochs", type=int, default=6)
     p.add_argument("--advice", default="cosine", help="the tricks that `run table8` advised, as -t has them; {weights} stands for --weights")
     p.add_argument("--out", default="runs/results"); p.add_argument("--budget", help="of each line, as ablate takes it")
+    p.add_argument("--remark", help="of gather: what readers of the table should know of these trainings")
     a = p.parse_args(args)
     if wrong := [n for n in a.names if n not in EXPERIMENTS]: p.error(f"{wrong[0]} is not one of {', '.join(EXPERIMENTS)}")
     a.names = a.names or list(EXPERIMENTS)
@@ -54,7 +55,7 @@ def gather(a):
         if len(kinds) < 2: continue  # the shared baseline alone, or nothing
         said = e.commands(data="food-101-21", weights="WEIGHTS", per_class=a.per_class, epochs=a.epochs, advice=a.advice)
         KEPT.mkdir(exist_ok=True)
-        save(KEPT / f"{name}.json", runs, {"commands": said})
+        save(KEPT / f"{name}.json", runs, {"commands": said, "remark": a.remark})
         print(f"written   {KEPT / name}.json")
 
 

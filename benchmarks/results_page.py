@@ -67,7 +67,7 @@ def section(name, c, about):
     pictures = {k: save_picture(fig, KEPT / f"{name}-{k}.png") for k, fig in (("delta", draw_delta(c)), ("time", draw_time(c)))}
     recipes = {row.label: f"results/recipes/{keep_recipe(name, i, row)}" for i, row in enumerate(c.rows)}
     return "\n".join([f"## {e.title}", "", e.about, "", *table(c, recipes), "", *in_words(c), "",
-                      *beside_the_tutorial(c, e), *explain(c, agree=False), "", *(f"- {n}" for n in c.notes), "",
+                      *beside_the_tutorial(c, e), *explain(c, agree=False), "", *(f"- {n}" for n in (*c.notes, about.get("remark")) if n), "",
                       *(f"![{e.title}: {k}](results/{p.name})\n" for k, p in pictures.items()),
                       *(f"- {k}: {v}" for k, v in facts(c).items() if k != "date"), f"- run with `{'`, `'.join(about['commands'])}`", ""])
 

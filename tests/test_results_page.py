@@ -160,9 +160,10 @@ def test_table_1(tool, out):
 
 
 def test_what_is_left_is_said_with_its_cost(tool, out):
-    tool.gather(arguments(out, "gather"))
+    tool.gather(arguments(out, "gather", "--remark", "the machine was busy"))
     tool.page()
     page = (tool.KEPT.parent / "results.md").read_text()
+    assert "\n- the machine was busy\n" in page
     from experiments import EXPERIMENTS
     assert "## Not measured yet" in page and f"- {EXPERIMENTS['scratch'].title}: 36 of its commands' 36 trainings, " in page
     assert f"- {EXPERIMENTS['table8'].title}: 25 of its commands' 45 trainings, " in page  # four rows of nine are there
