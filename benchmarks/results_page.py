@@ -9,6 +9,7 @@ from stored import load
 
 from fastricks.compare import compare
 from fastricks.plots import save as save_picture
+from fastricks.recipe import Recipe
 from fastricks.report import columns, duration, explain, facts, none, number, verdicts, with_interval
 from fastricks.report_pictures import draw_delta, draw_time
 from fastricks.runs import write
@@ -76,10 +77,11 @@ def in_words(c): return [f"- **{verdict}**: {bare(rows)}" for verdict, rows in v
 
 
 def keep_recipe(name, i, row):
-    "A row's recipe as a file that --recipe takes"
+    "A row's recipe as a file that --recipe takes: of the data by its name, wherever it lay, and into the usual folder"
+    run = row.runs[0]
     file = KEPT / "recipes" / f"{name}-{i}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
-    write(file, json.dumps({"recipe": asdict(row.runs[0].recipe)}, indent=1) + "\n")
+    write(file, json.dumps({"recipe": asdict(replace(run.recipe, data=run.data["name"], out=Recipe.out))}, indent=1) + "\n")
     return file.name
 
 

@@ -79,7 +79,7 @@ def test_the_page(tool, out):
     for link in [p.split(")")[0] for p in page.split("](")[1:]]: assert (tool.KEPT.parent / link).is_file(), link
     assert "Not measured yet" in page and "From scratch" in page
     recipe = json.loads(next((tool.KEPT / "recipes").glob("table8-*.json")).read_text())["recipe"]
-    assert recipe["arch"] == "test_resnet"
+    assert recipe["arch"] == "test_resnet" and recipe["data"] == "food-101-21" and recipe["out"] == "runs"
 
 
 @pytest.mark.parametrize("low, high, word, theirs, sd, said", [
