@@ -10,8 +10,8 @@ import torch
 from fastai.vision.augment import RandomResizedCrop
 from fastai.vision.core import PILImage
 
-from fastricks.data.pixels import canonical
-from fastricks.data.views import TrainView, empty
+from fastricks.data.pixels.canonical import canonical
+from fastricks.data.pixels.views import TrainView, empty
 
 ROOT = Path(__file__).parents[1]
 IMPORT = "import time; t = time.perf_counter(); import fastricks; print(time.perf_counter() - t)"

@@ -12,13 +12,14 @@ from statistics import median
 
 import torch
 
-from fastricks.callbacks.amp import DTYPES, choose_dtype
-from fastricks.data.loader import make_dls
-from fastricks.learner import OPTIMIZERS
-from fastricks.model import build, start_file, stats
-from fastricks.recipe import resolve
-from fastricks.runs import environment
-from fastricks.train import open_data, settle_machine
+from fastricks.data.checked import open_data
+from fastricks.data.loader.loaders import make_dls
+from fastricks.model.network import build, start_file, stats
+from fastricks.model.probe import DTYPES, choose_dtype
+from fastricks.recipe.recipe import resolve
+from fastricks.runfolder.environment import environment
+from fastricks.training.learner import OPTIMIZERS
+from fastricks.training.settle import settle_machine
 
 
 def parse():

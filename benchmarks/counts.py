@@ -13,7 +13,8 @@ from learners import FIRST, Book, watched
 from PIL import ImageFile
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from fastricks.train import silent, train
+from fastricks.core.words import silent
+from fastricks.training.training import train
 
 DECODERS = ("simplejpeg", "decode_jpeg"), ("torchvision.io", "decode_jpeg"), ("torchvision.io", "decode_image"), ("cv2", "imdecode"), \
     ("torchcodec.decoders", "decode_jpeg")

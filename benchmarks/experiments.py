@@ -1,7 +1,7 @@
 """The experiments of docs/results.md: `fastricks ablate` lines, and what the tutorial found."""
 from dataclasses import dataclass, field
 
-from fastricks.grid import parse_seeds
+from fastricks.grid.plan import parse_seeds
 
 DATA = "--data {data} --size 64 --resize 64 --per-class {per_class} --epochs {epochs}"
 FINE = f"{DATA} --weights {{weights}} --lr 3e-4"

@@ -14,15 +14,16 @@ from fastai.vision.data import ImageBlock
 from fastcore.basics import noop
 from setting import WARM, make_memory_learner
 
-import fastricks.learner
+import fastricks.training.learner
 from fastricks.callbacks.checkpoint import Checkpoint
 from fastricks.callbacks.history import History
 from fastricks.callbacks.screen import Screen
 from fastricks.callbacks.seen import Seen
-from fastricks.learner import fit
-from fastricks.model import build, stats
-from fastricks.tensors import plain
-from fastricks.train import silent, train
+from fastricks.core.tensors import plain
+from fastricks.core.words import silent
+from fastricks.model.network import build, stats
+from fastricks.training.learner import fit
+from fastricks.training.training import train
 
 FIRST, LAST = -10**6, 10**6  # orders of callbacks
 

@@ -8,9 +8,9 @@ from torch.utils.data import DataLoader, RandomSampler
 from torchvision import transforms as T
 from torchvision.datasets import ImageFolder
 
-from fastricks.learner import fit
-from fastricks.model import build, stats
-from fastricks.tensors import plain
+from fastricks.core.tensors import plain
+from fastricks.model.network import build, stats
+from fastricks.training.learner import fit
 
 
 def timed(setting, batches, step):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from setting import WARM
 
-from fastricks.errors import UserError
-from fastricks.model import stats
+from fastricks.core.errors import UserError
+from fastricks.model.network import stats
 
 TIMM = re.compile(r"Train: 1 \[.*?Time: ([\d.]+)s,")         # of one batch of the second epoch
 VISION = re.compile(r"Epoch: \[1\] .* time: ([\d.]+) ")      # mean of the last 20 batches of the second epoch

@@ -14,7 +14,7 @@ from experiments import EXPERIMENTS
 from results_page import KEPT, page
 from stored import save
 
-from fastricks.compare import load_runs
+from fastricks.report.runs import load_runs
 
 
 def parse(args=None):
@@ -42,7 +42,7 @@ def run(a):
     for name in a.names:
         for line in lines(a, name):
             print(f"\n$ {line}", flush=True)
-            if code := subprocess.run([sys.executable, "-m", "fastricks.cli", *shlex.split(line)[1:]]).returncode: sys.exit(code)
+            if code := subprocess.run([sys.executable, "-m", "fastricks", *shlex.split(line)[1:]]).returncode: sys.exit(code)
 
 
 def gather(a):

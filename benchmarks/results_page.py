@@ -7,13 +7,14 @@ from pathlib import Path
 from experiments import EXPERIMENTS, FOUR
 from stored import load
 
-from fastricks.compare import compare
-from fastricks.plots import save as save_picture
-from fastricks.recipe import Recipe
-from fastricks.report import columns, duration, explain, facts, none, number, verdicts, with_interval
-from fastricks.report_pictures import draw_delta, draw_time
-from fastricks.runs import write
-from fastricks.stats import SAME
+from fastricks.core.files import write
+from fastricks.core.words import duration, none, number, with_interval
+from fastricks.recipe.recipe import Recipe
+from fastricks.report.compare.comparison import compare
+from fastricks.report.compare.pictures import draw_delta, draw_time
+from fastricks.report.compare.stats import SAME
+from fastricks.report.compare.table import columns, explain, facts, verdicts
+from fastricks.report.plots import save as save_picture
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

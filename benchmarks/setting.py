@@ -12,11 +12,14 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from fastricks.core.words import silent
+from fastricks.data.checked import open_data
 from fastricks.data.source import is_path
-from fastricks.learner import make_learner
-from fastricks.model import build
-from fastricks.recipe import resolve
-from fastricks.train import open_data, prepare, settle_machine, settle_tricks, silent
+from fastricks.model.network import build
+from fastricks.recipe.recipe import resolve
+from fastricks.training.learner import make_learner
+from fastricks.training.prepare import prepare
+from fastricks.training.settle import settle_machine, settle_tricks
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 WARM = 3  # batches at the start of a slice that are not timed

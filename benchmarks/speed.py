@@ -12,8 +12,8 @@ import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import fastricks.quiet  # noqa: F401  before the heavy imports
-from fastricks.errors import UserError
+import fastricks  # noqa: F401  before the heavy imports
+from fastricks.core.errors import UserError
 
 ROWS = ["1", "2", "3", "3b", "4", "4b", "5", "5b", "6", "7", "8", "9", "10", "11"]
 END_TO_END = {"1", "2", "3b", "4", "4b", "5", "5b"}
@@ -61,7 +61,8 @@ def check(a):
     "What can be wrong is found before anything is measured"
     from peers import script
 
-    from fastricks.model import check_arch, open_weights
+    from fastricks.model.network import check_arch
+    from fastricks.model.weights import open_weights
     for arch in (a.arch, a.teacher): check_arch(arch)
     if a.weights: open_weights(a.weights)
     rows = set.union(*(wanted(a, size >= 128) for size in a.size))
@@ -72,9 +73,11 @@ def check(a):
 def make_setting(a, i, work):
     from setting import WARM, Setting, make_tree
 
-    from fastricks.callbacks.amp import DTYPES, noise, step_seconds
-    from fastricks.recipe import resolve
-    from fastricks.train import absolute, open_data, settle_machine, silent
+    from fastricks.core.words import silent
+    from fastricks.data.checked import open_data
+    from fastricks.model.probe import DTYPES, noise, step_seconds
+    from fastricks.recipe.recipe import resolve
+    from fastricks.training.settle import absolute, settle_machine
     size = a.size[i]
     recipe = settle_machine(resolve(dict(data=absolute(a.data[i]), arch=a.arch, device=a.device)))
     source = open_data(recipe, check=False, say=silent)
@@ -176,7 +179,7 @@ def main(args=None):
     a = parse(args)
     import torch
 
-    from fastricks.runs import environment
+    from fastricks.runfolder.environment import environment
     a.threads = a.threads or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
     torch.set_num_threads(a.threads)
     with tempfile.TemporaryDirectory() as work:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fastricks.recipe import Recipe
-from fastricks.results import Images, Run
-from fastricks.runs import write
+from fastricks.core.files import write
+from fastricks.recipe.recipe import Recipe
+from fastricks.report.runs import Images, Run
 
 PATHS = "data", "weights", "out"
 

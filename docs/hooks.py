@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mkdocs.structure.files import File
 
-from fastricks.cards import card
+from fastricks.report.cards import card
 
 ROOT = Path(__file__).parents[1]
 PAGES = {"index.md": "README.md", "contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md", "benchmarks.md": "benchmarks/README.md"}

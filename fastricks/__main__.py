@@ -1,4 +1,4 @@
 """`python -m fastricks …` is `fastricks …`, which torchrun can start: `torchrun --nproc-per-node 2 -m fastricks resume RUN`."""
-from .cli import main
+from .cli.app import main
 
 main()

@@ -4,8 +4,9 @@ from dataclasses import asdict
 
 import numpy as np
 
-from fastricks.recipe import identity, resolve
-from fastricks.runs import rows_to_csv
+from fastricks.core.files import rows_to_csv
+from fastricks.recipe.identity import identity
+from fastricks.recipe.recipe import resolve
 
 CLASSES = "apple_pie", "beignets", "c&a <b>", "d|e", "éclair", "falafel"
 ENVIRONMENT = {"fastricks": "0.1.0", "python": "3.11.7", "torch": "2.15.0", "torchvision": "0.29.2", "fastai": "2.8.12", "timm": "1.0.31",

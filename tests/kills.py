@@ -18,14 +18,19 @@ from pathlib import Path
 from PIL import Image
 from small import TINY, recipe_of
 
-import fastricks.advise
-import fastricks.compare
-import fastricks.evaluate
-import fastricks.page
-import fastricks.show  # noqa: F401  all that a training imports, before the forks
-from fastricks import ablate, cells, checkpoint, runs, stop
+import fastricks.grid.advise
+import fastricks.report.compare.comparison
+import fastricks.report.pages.run
+import fastricks.training.evaluate
+import fastricks.training.show  # noqa: F401  all that a training imports, before the forks
 from fastricks.callbacks.checkpoint import Checkpoint
-from fastricks.train import silent, train
+from fastricks.core import stop
+from fastricks.core.files import read_json
+from fastricks.core.words import silent
+from fastricks.grid import ablate, cells
+from fastricks.grid import cells as cells_module
+from fastricks.runfolder import checkpoint
+from fastricks.training.training import train
 
 PHOTOS = "photos"  # becomes a folder of them
 FAST = dict(checkpoint_every="0s", epochs=3, batch_size=24)
@@ -95,7 +100,7 @@ def watched(out):
         cb = made(recipe, run, *args)
         cb.folder = run.folder
         return cb
-    room = sys.modules["fastricks.train"]
+    room = sys.modules["fastricks.training.training"]
     made, room.checkpoints = room.checkpoints, checkpoints
     Checkpoint.before_batch, checkpoint.save = before_batch, saved
 
@@ -117,7 +122,7 @@ def grid_body(out, jobs=1):
     watched(out)
     import multiprocessing as mp
     cells.context = lambda: mp.get_context("fork")  # everything is imported
-    ablate.room = lambda jobs, threads: jobs
+    cells_module.room = lambda jobs, threads: jobs
     g = ablate.ablate("add", {**GRID["given"], "out": str(out)}, None, GRID["texts"], seeds=(0,), jobs=jobs, say=silent)
     if not all(c.ok for c in g.cells): raise SystemExit("; ".join(c.reason for c in g.cells))
 
@@ -257,7 +262,7 @@ def pair(combo, out, want, seconds, draw, most=1):
         return phases, [d for f, r in result(out).items() for d in compare({f: r}, {f: one})] or ([] if done(out) else ["not all finished"])
 
 
-def done(out): return all(runs.read_json(f / "status.json")["status"] == "finished" for f in run_folders(out)) and run_folders(out)
+def done(out): return all(read_json(f / "status.json")["status"] == "finished" for f in run_folders(out)) and run_folders(out)
 
 
 def compare(got, want):

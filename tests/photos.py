@@ -4,7 +4,7 @@ import pytest
 import torch
 from PIL import Image
 
-from fastricks.recipe import resolve
+from fastricks.recipe.recipe import resolve
 
 CLASSES = {"blue": (40, 60, 200), "grün": (50, 170, 60), "red sky": (220, 60, 40)}
 
@@ -38,7 +38,8 @@ def make_photos(root, train=14, test=10):
 
 def train_on_photos(tmp_path_factory, pipeline, *tricks, **given):
     "(run folder, data) of a training on the folder"
-    from fastricks.train import silent, train
+    from fastricks.core.words import silent
+    from fastricks.training.training import train
     data = tmp_path_factory.mktemp("photos") / "sky"
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as m:

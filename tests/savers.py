@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from fastricks.checkpoint import newest, save
+from fastricks.runfolder.checkpoint import newest, save
 
 
 def save_on_and_on(folder, n, said):

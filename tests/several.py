@@ -12,11 +12,14 @@ from pathlib import Path
 from fastai.callback.core import Callback
 from small import TINY
 
-from fastricks import ranks, stop
 from fastricks.callbacks.history import History
-from fastricks.learner import fit, make_learner
-from fastricks.recipe import resolve
-from fastricks.train import open_data, prepare, settle_machine, settle_tricks, silent
+from fastricks.core import ranks, stop
+from fastricks.core.words import silent
+from fastricks.data.checked import open_data
+from fastricks.recipe.recipe import resolve
+from fastricks.training.learner import fit, make_learner
+from fastricks.training.prepare import prepare
+from fastricks.training.settle import settle_machine, settle_tricks
 
 
 def free_port():

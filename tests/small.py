@@ -2,8 +2,9 @@
 import torch
 from safetensors.torch import save_file
 
-from fastricks.learner import fit, learner_of
-from fastricks.recipe import resolve
+from fastricks.recipe.recipe import resolve
+from fastricks.training.learner import fit
+from fastricks.training.notebook import learner_of
 
 TINY = dict(arch="test_resnet", size=16, resize=16, per_class=8, epochs=2, batch_size=16, threads=1, workers=0, device="cpu",
             wandb="disabled")

@@ -9,14 +9,15 @@ import yaml
 from safetensors.torch import load_file
 from small import TINY, same, trained, weights
 
-from fastricks import cells as cells_room
-from fastricks.ablate import ablate, selection_of, sweep_file, train_seeds
-from fastricks.cells import room
-from fastricks.cli import run
-from fastricks.errors import UserError
-from fastricks.grid import cells, make_rows, parse_budget, parse_seeds
-from fastricks.recipe import resolve
-from fastricks.runs import read_json
+from fastricks.cli.app import run
+from fastricks.core.errors import UserError
+from fastricks.core.files import read_json
+from fastricks.grid import cells as cells_room
+from fastricks.grid.ablate import ablate, train_seeds
+from fastricks.grid.cells import room
+from fastricks.grid.plan import cells, make_rows, parse_budget, parse_seeds
+from fastricks.grid.scripts import selection_of, sweep_file
+from fastricks.recipe.recipe import resolve
 
 SEEDS = {"5": [0, 1, 2, 3, 4], "0,2,7": [0, 2, 7], "3-5": [3, 4, 5], "1,4-6": [1, 4, 5, 6], "1": [0]}
 
@@ -149,7 +150,7 @@ def alive(pid):
 
 def test_a_budget_begins_no_seed_that_would_not_end(tmp_path, monkeypatch):
     "Each seed is whole or not begun; the same command goes on"
-    from fastricks import ablate as room_of
+    from fastricks.grid import ablate as room_of
     monkeypatch.setattr(room_of, "estimate", lambda *a: 1e6)
     said = []
     g = ablate("add", {**TINY, "out": str(tmp_path)}, None, ["mixup"], seeds=(0, 1), budget="1m", say=said.append)

@@ -8,9 +8,10 @@ import pytest
 from small import TINY
 from test_cli import fails
 
-from fastricks.advise import Advice, advice_lines, best_bet, choose, one_line
-from fastricks.cli import run
-from fastricks.stats import HELPS, HURTS, OPEN, SAME
+from fastricks.cli.app import run
+from fastricks.grid.advise import Advice, advice_lines, best_bet, choose
+from fastricks.recipe.command import one_line
+from fastricks.report.compare.stats import HELPS, HURTS, OPEN, SAME
 
 ARGS = [w for k, v in {**TINY, "per_class": 60, "valid": .3, "lr": 1e-5, "epochs": 4}.items() for w in (f"--{k.replace('_', '-')}", str(v))]
 GREAT = "linear_scaling:base=1"  # 16 times a rate that is far too small: this must help
@@ -68,7 +69,7 @@ def test_the_line_to_train_it():
 @pytest.fixture(scope="module")
 def ablated(tmp_path_factory):
     out = tmp_path_factory.mktemp("ablation")
-    words = [sys.executable, "-m", "fastricks.cli", "ablate", *ARGS, "--out", out / "runs", "-t", GREAT, "-t", "warmup:epochs=.5",
+    words = [sys.executable, "-m", "fastricks", "ablate", *ARGS, "--out", out / "runs", "-t", GREAT, "-t", "warmup:epochs=.5",
              "--seeds", "3", "--advise", "--confirm", "2", "--to", out / "a.html", "--to", out / "a.md"]
     r = subprocess.run(list(map(str, words)), capture_output=True, text=True, timeout=300)
     assert r.returncode == 0, r.stdout + r.stderr

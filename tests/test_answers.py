@@ -8,17 +8,17 @@ import torch
 from small import TINY, learner, recipe_of, same, trained, weights
 from test_cli import fails
 
-from fastricks import answers as module
-from fastricks import teacher as teachers
-from fastricks.answers import Answers, half, lines_of
-from fastricks.callbacks.amp import cpu_has_bf16
+from fastricks.callbacks.answers import Answers, half, lines_of
 from fastricks.callbacks.distill import Distill
-from fastricks.cli import run
-from fastricks.errors import UserError
-from fastricks.learner import fit
-from fastricks.model import build
-from fastricks.tensors import plain
-from fastricks.trick import make
+from fastricks.cli.app import run
+from fastricks.core.cache import cache_dir
+from fastricks.core.errors import UserError
+from fastricks.core.tensors import plain
+from fastricks.model.network import build
+from fastricks.model.probe import cpu_has_bf16
+from fastricks.recipe.registry import make
+from fastricks.training import teacher as teachers
+from fastricks.training.learner import fit
 
 ARGS = [w for k, v in TINY.items() for w in (f"--{k.replace('_', '-')}", str(v))]
 bf16 = pytest.mark.skipif(not cpu_has_bf16(), reason="no bf16")
@@ -249,14 +249,14 @@ def test_batch_places_are_the_loaders_batches():
 def test_the_exported_learner_loads(teacher, tmp_path):
     learn = trained(f"distill:teacher={teacher},store=true")
     learn.export(tmp_path / "l.pkl")
-    assert (tmp_path / "l.pkl").stat().st_size > 0 and module.cache_dir() == tmp_path / "cache"
+    assert (tmp_path / "l.pkl").stat().st_size > 0 and cache_dir() == tmp_path / "cache"
 
 
 def test_a_resumed_student(teacher, tmp_path, monkeypatch):
     "Stopped in its second epoch: it reads the first one's answers; the epoch that was cut is stored by the next student"
     from test_resume import EACH, resumed, stopped
 
-    from fastricks.train import train
+    from fastricks.training.training import train
     spell = f"distill:teacher={teacher},store=true"
     folder = stopped(tmp_path / "a", monkeypatch, spell, epochs=3)
     assert [f.name[6:10] for f in files(tmp_path)] == ["0001"]

@@ -12,14 +12,16 @@ from torch import nn
 
 from fastricks.callbacks import amp
 from fastricks.callbacks.accumulate import Accumulate
-from fastricks.errors import UserError
-from fastricks.learner import fit, make_parts, make_plan
-from fastricks.model import build
-from fastricks.recipe import resolve
-from fastricks.recipes import RECIPES
-from fastricks.train import open_data, settle_machine, settle_tricks
-from fastricks.trick import in_order, make
-from fastricks.zero_gamma import zero_last_gammas
+from fastricks.core.errors import UserError
+from fastricks.data.checked import open_data
+from fastricks.model.network import build, zero_last_gammas
+from fastricks.model.probe import cpu_has_bf16, probe
+from fastricks.recipe.named import RECIPES
+from fastricks.recipe.plan import make_plan
+from fastricks.recipe.recipe import resolve
+from fastricks.recipe.registry import in_order, make
+from fastricks.training.learner import fit, make_parts
+from fastricks.training.settle import settle_machine, settle_tricks
 
 
 def parts_of(*selection, **given):
@@ -116,7 +118,7 @@ def test_accumulate_on_a_plain_learner_with_drop_last():
 
 # -- amp
 
-BF16 = pytest.mark.skipif(not amp.cpu_has_bf16(), reason="this CPU has no bf16 arithmetic")
+BF16 = pytest.mark.skipif(not cpu_has_bf16(), reason="this CPU has no bf16 arithmetic")
 ON32 = dict(size=32, resize=32)
 
 
@@ -141,7 +143,7 @@ def test_amp_computes_in_bf16_and_keeps_fp32_weights():
 
 @BF16
 def test_the_final_test_is_in_fp32():
-    from fastricks.evaluate import predict
+    from fastricks.training.evaluate import predict
     cb = Dtypes()
     learn = trained("amp:dtype=bf16", cbs=[cb], **ON32)
     cb.seen.clear()
@@ -181,7 +183,7 @@ def test_auto_is_decided_once_by_features_and_a_probe(monkeypatch, tmp_path, fea
 
 
 @BF16
-def test_the_probe_measures(): assert .05 < amp.probe("test_resnet", 10, 4, 32, "bf16", "cpu", rounds=1) < 50
+def test_the_probe_measures(): assert .05 < probe("test_resnet", 10, 4, 32, "bf16", "cpu", rounds=1) < 50
 
 
 def test_not_applied_is_the_baseline():

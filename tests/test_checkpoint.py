@@ -11,10 +11,10 @@ import torch
 from safetensors import safe_open
 from small import learner
 
-from fastricks import checkpoint
 from fastricks.callbacks import checkpoint as room
 from fastricks.callbacks.checkpoint import Checkpoint
-from fastricks.checkpoint import SLOTS, load, newest, save
+from fastricks.runfolder import checkpoint
+from fastricks.runfolder.checkpoint import SLOTS, load, newest, save
 
 ROOT = Path(__file__).parents[1]
 

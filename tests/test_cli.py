@@ -15,8 +15,8 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from fastricks.cli import run
-from fastricks.recipe import options
+from fastricks.cli.app import run
+from fastricks.recipe.recipe import options
 
 ROOT = Path(__file__).parents[1]
 TINY = [w for k, v in {"arch": "test_resnet", "size": 16, "resize": 16, "per-class": 8, "epochs": 2, "batch-size": 16, "threads": 1,
@@ -203,12 +203,12 @@ def test_valid_0_without_a_test_set_is_refused(tmp_path, capsys):
 
 # -- instant
 
-@pytest.mark.parametrize("words", [["train.py", "--help"], ["-m", "fastricks.cli", "tricks"], ["train.py", "-t", "warmpu"],
-                                   ["train.py", "--lr", "-1"], ["-m", "fastricks.cli", "recipes"]])
+@pytest.mark.parametrize("words", [["train.py", "--help"], ["-m", "fastricks", "tricks"], ["train.py", "-t", "warmpu"],
+                                   ["train.py", "--lr", "-1"], ["-m", "fastricks", "recipes"]])
 def test_help_and_usage_errors_import_nothing_heavy(words):
     code = ("import runpy, sys; sys.argv = sys.argv[1:]\n"
             "try: runpy.run_path(sys.argv[0], run_name='__main__') if sys.argv[0].endswith('.py') else "
-            "__import__('fastricks.cli').cli.run(sys.argv[2:])\n"
+            "__import__('fastricks.cli.app').cli.app.run(sys.argv[2:])\n"
             "except SystemExit: pass\n"
             "heavy = {'torch', 'fastai', 'timm', 'wandb', 'numpy', 'PIL', 'matplotlib', 'sklearn'} & set(sys.modules)\n"
             "sys.exit(f'imported {heavy}' if heavy else 0)")

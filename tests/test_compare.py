@@ -15,10 +15,16 @@ from fake_runs import fake_run, population, right
 from small import recipe_of
 from test_stats import GOLDEN, quick_holm  # noqa: F401  (an autouse fixture)
 
-from fastricks import cli, report
-from fastricks.compare import compare, load_runs
-from fastricks.errors import UserError
-from fastricks.report_pictures import farthest, front, limit, pictures
+from fastricks.cli.app import app as cli
+from fastricks.core.errors import UserError
+from fastricks.report.compare import terminal as terminal_module
+from fastricks.report.compare.comparison import compare
+from fastricks.report.compare.files import csv_text, html, markdown, save
+from fastricks.report.compare.latex import latex
+from fastricks.report.compare.pictures import farthest, front, limit, pictures
+from fastricks.report.compare.table import explain, title
+from fastricks.report.compare.terminal import terminal
+from fastricks.report.runs import load_runs
 
 
 def grid(out, effects, seeds=5, images=600, valid=300, **given):
@@ -153,7 +159,7 @@ def test_common_seeds_pair_and_it_is_said(tmp_path):
 def test_other_seeds_are_compared_by_welch(tmp_path):
     row = pair_of(tmp_path, {0: 50, 1: 52, 2: 51}, {5: 53, 6: 55, 2: 20})
     assert (row.diff.test, row.diff.n, row.diff.n_base) == ("Welch", 3, 3) and not np.isnan(row.images[0]) and not np.isnan(row.agreement)
-    assert "by Welch's t over unpaired seeds" in " ".join(report.explain(compare([tmp_path])))
+    assert "by Welch's t over unpaired seeds" in " ".join(explain(compare([tmp_path])))
 
 
 def test_equal_runs_count_once(tmp_path):
@@ -266,7 +272,7 @@ def test_without_predictions_there_is_the_first_interval_only(tmp_path, file):
     c = compare([tmp_path])
     assert not np.isnan(c.rows[1].diff.low) and np.isnan(c.rows[1].images[0]) and np.isnan(c.rows[1].agreement)
     assert any("no interval over images" in n and "digits-mixup-s1" in n for n in c.notes)
-    assert "also covers" not in " ".join(report.explain(c))
+    assert "also covers" not in " ".join(explain(c))
 
 
 # -- the baseline
@@ -308,8 +314,8 @@ def test_other_things_are_not_compared_unless_told_to(tmp_path, given, words):
     if "split" in given: return
     c = compare([tmp_path], anyway=True)
     assert any(n.startswith("warning: ") and words in n for n in c.notes)
-    assert words in " ".join(x.strip() for x in report.lines(c, 200)) and "warning: " in report.markdown(c) and "warning: " in report.html(c)
-    assert "warning: " in report.latex(c) and words.split(" (")[0] in report.csv_text(c)
+    assert words in " ".join(x.strip() for x in terminal_module.lines(c, 200)) and "warning: " in markdown(c) and "warning: " in html(c)
+    assert "warning: " in latex(c) and words.split(" (")[0] in csv_text(c)
 
 
 def test_another_device_is_only_a_note(tmp_path):
@@ -352,7 +358,7 @@ def awkward(tmp_path_factory):
 
 @pytest.mark.parametrize("width", [40, 80, 120, 200])
 def test_the_terminal_table_fits(awkward, width):
-    lines = report.lines(awkward, width)
+    lines = terminal_module.lines(awkward, width)
     assert max(map(len, lines)) <= max(width, 60)
     text = "\n".join(lines)
     assert "baseline" in text and "helps" in text and "n seeds; top-1 accuracy on 600 test images" in text and "\x1b" not in text
@@ -360,27 +366,27 @@ def test_the_terminal_table_fits(awkward, width):
 
 
 def test_piped_it_is_plain_and_whole(awkward, capsys):
-    report.terminal(awkward)
+    terminal(awkward)
     out = capsys.readouterr().out
     assert "Too narrow" not in out and all(x == x.rstrip() for x in out.split("\n"))
     assert "mixup:alpha=0.4" in out and "seeds & images" in out and "not resolved: one seed says nothing of the spread" in out
 
 
 def test_markdown(awkward):
-    lines = report.markdown(awkward).splitlines()
+    lines = markdown(awkward).splitlines()
     table = [x for x in lines if x.startswith("|")]
     assert len(table) == 2 + len(awkward.rows) and len({len(re.findall(r"(?<!\\)\|", x)) for x in table}) == 1
     assert any("a_b&lt;i>" in x for x in lines) and any(x.startswith("- versions: fastricks 0.1.0") for x in lines)
 
 
 def test_csv_is_whole(awkward):
-    rows = list(csv.DictReader(report.csv_text(awkward).splitlines()))
+    rows = list(csv.DictReader(csv_text(awkward).splitlines()))
     assert [float(r["mean"]) for r in rows] == [r.summary.mean for r in awkward.rows] and rows[0]["delta"] == "" and rows[0]["n"] == "3"
     assert float(rows[1]["images_low"]) == awkward.rows[1].images[0] and rows[1]["data"] == "a_b<i>&%$#|{c}"
 
 
 def test_latex(awkward, tmp_path):
-    text = report.latex(awkward)
+    text = latex(awkward)
     body = [x for x in text.splitlines() if x.endswith(r"\\")]
     assert len(body) == 1 + len(awkward.rows) and len({len(re.findall(r"(?<!\\)&", x)) for x in body}) == 1
     assert not re.search(r"(?<!\\)[%_#]", text.split("\n", 1)[1].replace("{%\n", "{\n")) and text.count("{") - text.count(r"\{") == (
@@ -419,7 +425,7 @@ class Page(HTMLParser):
 
 
 def test_the_page_needs_nothing_from_elsewhere(awkward):
-    text = report.html(awkward)
+    text = html(awkward)
     page = Page(text)
     assert not page.open and all(x.startswith("#") for x in page.links) and not re.search(r"https?:|url\((?!#)|@import|<script|<link|<img", text)
     assert page.tags.count("svg") == 3 and "i" not in page.tags  # the data's name is text, not markup
@@ -440,9 +446,9 @@ def test_pictures_say_n_and_have_a_row_each(awkward):
 def test_learning_curves_without_validation_are_the_training_loss(tmp_path):
     fake_run(tmp_path, "none", epochs=3); fake_run(tmp_path, "none", 1, epochs=3); fake_run(tmp_path, "mixup", epochs=3)
     c = compare([tmp_path])
-    assert pictures(c)["curves"].axes[0].get_ylabel().startswith("training loss") and "levels do not compare" in report.html(c)
+    assert pictures(c)["curves"].axes[0].get_ylabel().startswith("training loss") and "levels do not compare" in html(c)
     for f in tmp_path.glob("*/history.csv"): f.unlink()
-    assert list(pictures(compare([tmp_path]))) == ["delta", "time"] and "<svg" in report.html(c)
+    assert list(pictures(compare([tmp_path]))) == ["delta", "time"] and "<svg" in html(c)
 
 
 def test_runs_that_stopped_early_have_shorter_curves(tmp_path):
@@ -461,9 +467,9 @@ def test_the_pareto_front():
 def test_seeds_of_one_recipe(tmp_path):
     for s in range(3): fake_run(tmp_path, "mixup", s, np.arange(60) < 50 + s)
     c = compare([tmp_path])
-    text = "\n".join(report.lines(c, 100))
+    text = "\n".join(terminal_module.lines(c, 100))
     assert "95% interval of the mean over 3 seeds: 80.86 to 89.14 %; lowest 83.33, highest 86.67" in text and "Δ" not in text
-    assert "<svg" in report.html(c) and "mixup" in report.latex(c) and report.title(c) == "mixup on digits" and "delta" not in pictures(c)
+    assert "<svg" in html(c) and "mixup" in latex(c) and title(c) == "mixup on digits" and "delta" not in pictures(c)
 
 
 # -- the command
@@ -509,7 +515,8 @@ def test_comparing_needs_no_torch_and_help_nothing(runs):
 # -- real trainings
 
 def test_real_run_folders(tmp_path):
-    from fastricks.train import silent, train
+    from fastricks.core.words import silent
+    from fastricks.training.training import train
     for tricks in ((), ("mixup:alpha=.4", "cosine")):
         for seed in (0, 1): train(recipe_of(*tricks, seed=seed, out=str(tmp_path)), silent)
     c = compare([tmp_path])
@@ -517,4 +524,4 @@ def test_real_run_folders(tmp_path):
     assert not np.isnan(c.rows[1].images[0]) and c.rows[1].gained - c.rows[1].lost == pytest.approx(3.59 * c.rows[1].diff.delta)
     assert compare([tmp_path], by="valid").n_images == 10 and list(pictures(c)) == ["delta", "time", "curves"]
     assert {"digits-test_resnet-cosine-mixup"} == {r.name[:-3] for r in load_runs([tmp_path / "digits-test_resnet-cosine-mixup"])}
-    report.save(c, tmp_path / "r.html")
+    save(c, tmp_path / "r.html")

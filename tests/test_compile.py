@@ -9,13 +9,13 @@ from small import TINY, learner, recipe_of, same, trained, weights
 from test_cli import read
 
 from fastricks.callbacks import compile as module
-from fastricks.callbacks.amp import cpu_has_bf16
 from fastricks.callbacks.compile import Compile, untouched
-from fastricks.cli import run
-from fastricks.learner import fit
-from fastricks.model import build
-from fastricks.recipe import identity
-from fastricks.trick import registry
+from fastricks.cli.app import run
+from fastricks.model.network import build
+from fastricks.model.probe import cpu_has_bf16
+from fastricks.recipe.identity import identity
+from fastricks.recipe.registry import registry
+from fastricks.training.learner import fit
 
 ARGS = [w for k, v in TINY.items() for w in (f"--{k.replace('_', '-')}", str(v))]
 
@@ -183,7 +183,7 @@ def test_for_real(selection, tmp_path):
 def test_a_resumed_training_is_compiled_again(backend, tmp_path, monkeypatch):
     from test_resume import EACH, resumed, stopped
 
-    from fastricks.train import train
+    from fastricks.training.training import train
     folder = stopped(tmp_path / "a", monkeypatch, "mixup", compile=True)
     resumed(folder)
     whole = train(recipe_of("mixup", **EACH, compile=True, out=str(tmp_path / "b")), lambda _: None).folder
@@ -195,8 +195,8 @@ def test_a_signal_need_not_wait_for_the_compiler(monkeypatch, tmp_path):
     import os
     import signal
 
-    from fastricks import stop
-    from fastricks.train import train
+    from fastricks.core import stop
+    from fastricks.training.training import train
     reached = []
 
     def backend(gm, inputs):

@@ -12,8 +12,9 @@ from devtools import BROWSER, Page
 from PIL import Image
 from small import recipe_of
 
-from fastricks.cli import run
-from fastricks.train import silent, train
+from fastricks.cli.app import run
+from fastricks.core.words import silent
+from fastricks.training.training import train
 
 ROOT = Path(__file__).parents[1]
 gradio = pytest.mark.skipif(find_spec("gradio") is None, reason="gradio is not installed: pip install -e '.[demo]'")
@@ -28,7 +29,7 @@ def trained(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def photo(tmp_path_factory):
-    from fastricks.data.digits import digit_items
+    from fastricks.data.sources.digits import digit_items
     file = tmp_path_factory.mktemp("photos") / "a three.png"
     Image.fromarray(next(o.image for o in digit_items()[0] if o.label == "3")).resize((160, 160), Image.Resampling.BICUBIC).save(file)
     return file
@@ -46,7 +47,7 @@ def served(trained, tmp_path_factory):
     "(address, process) of a demo"
     temp, port = tmp_path_factory.mktemp("tmp"), free_port()
     env = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(temp)}
-    p = subprocess.Popen([sys.executable, "-m", "fastricks.cli", "demo", str(trained), "--port", str(port)], stdout=subprocess.PIPE,
+    p = subprocess.Popen([sys.executable, "-m", "fastricks", "demo", str(trained), "--port", str(port)], stdout=subprocess.PIPE,
                          stderr=subprocess.PIPE, text=True, env=env, preexec_fn=listen_to_ctrl_c, cwd=temp)
     line = p.stdout.readline()
     assert line == f"page      http://127.0.0.1:{port}  (Ctrl-C ends it)\n", (line, p.stderr.read())
@@ -108,11 +109,11 @@ def fails(capsys, *words):
 
 
 @pytest.fixture
-def as_if_gradio(monkeypatch): monkeypatch.setattr("fastricks.demo.find_spec", lambda name: object())
+def as_if_gradio(monkeypatch): monkeypatch.setattr("fastricks.use.demo.find_spec", lambda name: object())
 
 
 def test_without_gradio(monkeypatch, capsys):
-    monkeypatch.setattr("fastricks.demo.find_spec", lambda name: None)
+    monkeypatch.setattr("fastricks.use.demo.find_spec", lambda name: None)
     assert "`pip install gradio`" in fails(capsys, "demo", "runs/x")
 
 

@@ -10,15 +10,15 @@ from safetensors.torch import load_file, save_file
 from small import TINY, learner, same, trained, weights
 from test_cli import fails, read
 
-from fastricks.callbacks.amp import cpu_has_bf16
 from fastricks.callbacks.distill import Distill, distill_loss, kl_term
-from fastricks.cli import run
-from fastricks.errors import UserError
-from fastricks.learner import fit
-from fastricks.model import build
-from fastricks.plan import make_plan
-from fastricks.recipe import resolve
-from fastricks.teacher import load_teacher
+from fastricks.cli.app import run
+from fastricks.core.errors import UserError
+from fastricks.model.network import build
+from fastricks.model.probe import cpu_has_bf16
+from fastricks.model.teacher import load_teacher
+from fastricks.recipe.plan import make_plan
+from fastricks.recipe.recipe import resolve
+from fastricks.training.learner import fit
 
 ARGS = [w for k, v in TINY.items() for w in (f"--{k.replace('_', '-')}", str(v))]
 
@@ -145,8 +145,9 @@ def test_a_run_as_teacher_and_its_loss(tmp_path, capsys):
 def test_the_identity_has_the_teachers_content_not_its_place(tmp_path, teacher):
     from small import recipe_of
 
-    from fastricks.recipe import identity
-    from fastricks.train import open_data, settle_tricks
+    from fastricks.data.checked import open_data
+    from fastricks.recipe.identity import identity
+    from fastricks.training.settle import settle_tricks
 
     def ident(file):
         r = recipe_of(f"distill:teacher={file}")
@@ -182,7 +183,9 @@ def test_known_bad_company_is_said(capsys, tmp_path):
 
 
 def test_a_teacher_whose_network_a_trick_has_changed(resnet_d_run):
-    from fastricks.train import open_data, settle_tricks, silent
+    from fastricks.core.words import silent
+    from fastricks.data.checked import open_data
+    from fastricks.training.settle import settle_tricks
     run, data = resnet_d_run
     r = resolve(dict(data=str(data), arch="test_resnet", pretrained=False, size=32, valid=.2, threads=1, device="cpu"), [f"distill:teacher={run}"])
     source = open_data(r, say=silent)

@@ -15,14 +15,20 @@ from safetensors.torch import save_file
 from several import environ, losses, several
 from small import TINY, learner, recipe_of, weights
 
-from fastricks import ranks, resume, runs, stop
 from fastricks.callbacks.checkpoint import Checkpoint
-from fastricks.cli import run
-from fastricks.data.loader import make_dls
-from fastricks.errors import UserError
-from fastricks.evaluate import metrics, predict
-from fastricks.recipe import identity, resolve
-from fastricks.train import open_data, settle_machine, silent, train
+from fastricks.cli.app import run
+from fastricks.core import ranks, stop
+from fastricks.core.errors import UserError
+from fastricks.core.files import read_json
+from fastricks.core.words import silent
+from fastricks.data.checked import open_data
+from fastricks.data.loader.loaders import make_dls
+from fastricks.recipe.identity import identity
+from fastricks.recipe.recipe import resolve
+from fastricks.training import resume
+from fastricks.training.evaluate import metrics, predict
+from fastricks.training.settle import settle_machine
+from fastricks.training.training import train
 
 ROOT = Path(__file__).parents[1]
 PLAIN = dict(arch="test_convnext", size=32, resize=32, lr=1e-3, opt="adam")  # no BatchNorm
@@ -177,8 +183,8 @@ def test_a_teacher_is_trained_once_by_all_together(tmp_path):
     results = several(2, a_run, str(tmp_path), None, None, ["distill:teacher=test_resnet+mixup"], given)
     assert len({r[0] for r in results}) == 1
     for folder in tmp_path.iterdir():
-        assert runs.read_json(folder / "status.json")["status"] == "finished" and (folder / "targets.png").exists()
-        assert runs.read_json(folder / "recipe.json")["recipe"]["processes"] == 2
+        assert read_json(folder / "status.json")["status"] == "finished" and (folder / "targets.png").exists()
+        assert read_json(folder / "recipe.json")["recipe"]["processes"] == 2
     assert len([*tmp_path.iterdir()]) == 2
 
 
@@ -247,8 +253,8 @@ def whole(tmp_path_factory):
 def test_one_process_writes_one_run(whole):
     folder, final = whole
     assert [f.name for f in folder.parent.iterdir()] == [folder.name]
-    assert runs.read_json(folder / "metrics.json") == final and runs.read_json(folder / "status.json")["status"] == "finished"
-    assert runs.read_json(folder / "environment.json")["processes"] == runs.read_json(folder / "recipe.json")["recipe"]["processes"] == 2
+    assert read_json(folder / "metrics.json") == final and read_json(folder / "status.json")["status"] == "finished"
+    assert read_json(folder / "environment.json")["processes"] == read_json(folder / "recipe.json")["recipe"]["processes"] == 2
     log = (folder / "log.txt").read_text()
     assert log.count("batches of 24 images, shared out among 2 processes") == 1 and len(re.findall(r"^ +[1-4] ", log, re.M)) == 4
     assert len((folder / "predictions.csv").read_text().splitlines()) == final["n"] + 1
@@ -265,7 +271,7 @@ def test_final_numbers_are_those_of_one_process(whole):
 def test_a_signal_to_one_stops_all_and_any_number_goes_on(whole, tmp_path, then):
     assert several(2, a_run, str(tmp_path), (1, 2)) == [[143], [143]]
     folder, = tmp_path.iterdir()
-    assert runs.read_json(folder / "status.json")["status"] == "interrupted"
+    assert read_json(folder / "status.json")["status"] == "interrupted"
     more = several(then, a_run, str(tmp_path), None, str(folder)) if then > 1 else [a_run(str(tmp_path), None, str(folder))]
     assert {m[0] for m in more} == {str(folder)} and [f.name for f in tmp_path.iterdir()] == [folder.name]
     assert "resumed at epoch 2, batch 4" in (folder / "log.txt").read_text()
@@ -289,7 +295,7 @@ WORDS = [w for k, v in {**TINY, "epochs": 1}.items() if k != "device" for w in (
 
 def test_torchrun_trains_and_the_error_of_one_process_ends_all_with_one_message(tmp_path):
     script = tmp_path / "good_then_bad.py"
-    script.write_text("import os, runpy, sys\nfrom fastricks.cli import main\nwords = sys.argv[1:]\n"
+    script.write_text("import os, runpy, sys\nfrom fastricks.cli.app import main\nwords = sys.argv[1:]\n"
                       f"try: runpy.run_path({str(ROOT / 'train.py')!r}, run_name='__main__')\n"
                       "except SystemExit as e: assert not e.code\n"
                       "print('and again', file=sys.stderr, flush=True)\n"
@@ -329,7 +335,7 @@ def test_a_launcher_that_is_stopped_and_a_process_that_is_killed(tmp_path, how):
     assert p.returncode and len(lines) == 1, err
     if how == "SIGKILL one": assert "another process" in lines[0]
     else: assert f"torchrun --nproc-per-node 2 -m fastricks resume {folder}" in lines[0]
-    status = runs.read_json(folder / "status.json")
+    status = read_json(folder / "status.json")
     assert status["status"] == ("failed" if how == "SIGKILL one" else "interrupted")
     assert [*folder.glob("checkpoint-*.safetensors")]
 

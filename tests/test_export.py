@@ -11,9 +11,12 @@ from PIL import Image, ImageOps
 from test_cli import fails
 from test_load import rows_of
 
-from fastricks import export as ex
-from fastricks import formats, load
-from fastricks.cli import run
+from fastricks import load
+from fastricks.cli.app import run
+from fastricks.use import export as ex
+from fastricks.use.exporters import common as common_module
+from fastricks.use.exporters import kinds as formats
+from fastricks.use.exporters.to_timm import data_config
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +85,7 @@ def test_timms_own_preprocessing_has_the_runs_sizes(photo_run, resize):
     p = load(photo_run[0])
     for size in (32, 33, 30, 29):
         p.meta |= {"size": size, "resize": resize}
-        assert int(size / formats.data_config(p)["crop_pct"]) == resize
+        assert int(size / data_config(p)["crop_pct"]) == resize
 
 
 def test_timm(photo_run, exported):
@@ -148,7 +151,7 @@ def change(monkeypatch, kind):
             if str(a[0]).startswith("local-dir"): m.fc.bias.data[0] += .01
             return m
         return monkeypatch.setattr("timm.create_model", other)
-    real = formats.network
+    real = common_module.network
     def network(p):
         net = real(p)
         net.shift[0, 0] += .01

@@ -23,12 +23,13 @@ from small import TINY as RECIPE
 from small import learner, recipe_of, same, trained, weights
 from test_cli import ROOT, TINY, cli, read
 
-from fastricks import runs, tracking
-from fastricks.data.cache import recall, remember
-from fastricks.errors import UserError
-from fastricks.learner import fit
-from fastricks.memory import is_out_of_memory, smaller
-from fastricks.train import train
+from fastricks.core.cache import recall, remember
+from fastricks.core.errors import UserError
+from fastricks.core.files import append, write
+from fastricks.runfolder import tracking
+from fastricks.training.learner import fit
+from fastricks.training.memory import is_out_of_memory, smaller
+from fastricks.training.training import train
 
 KEY = "local-" + "5ec4e7" * 7
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
@@ -116,8 +117,8 @@ def test_the_hint_trains(): trained("accumulate:n=2", batch_size=8)
 
 SMALL_ROOM = """
 import os, resource, sys
-import fastricks.quiet, fastai.vision.all, fastricks.train, torch
-from fastricks.cli import run
+import fastricks, fastai.vision.all, fastricks.training.training, torch
+from fastricks.cli.app import run
 used = int(open("/proc/self/statm").read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
 resource.setrlimit(resource.RLIMIT_AS, (used + 600 * 2**20,) * 2)
 sys.exit(run(sys.argv[1:]))
@@ -210,11 +211,11 @@ def test_a_full_disk_is_one_sentence(disk, kb, file, wandb):
 
 def test_a_full_disk_leaves_the_last_good_file(disk):
     at = disk(64)
-    runs.write(at / "a.bin", b"good" * 1000)
-    with pytest.raises(UserError, match=r"a\.bin can't be written"): runs.write(at / "a.bin", bytes(10**5))
+    write(at / "a.bin", b"good" * 1000)
+    with pytest.raises(UserError, match=r"a\.bin can't be written"): write(at / "a.bin", bytes(10**5))
     assert (at / "a.bin").read_bytes() == b"good" * 1000 and [p.name for p in at.iterdir()] == ["a.bin"]
-    runs.append(at / "log.txt", "one\n")
-    with pytest.raises(UserError, match=r"log\.txt can't be written"): runs.append(at / "log.txt", "x" * 10**6)
+    append(at / "log.txt", "one\n")
+    with pytest.raises(UserError, match=r"log\.txt can't be written"): append(at / "log.txt", "x" * 10**6)
     assert (at / "log.txt").read_text() == "one\n"
 
 
@@ -226,14 +227,14 @@ def test_a_full_disk_in_a_checkpoint_and_on_from_there(disk, tmp_path):
     assert r.returncode == 2 and re.fullmatch(f"error: {run}/checkpoint-[01].safetensors {re.escape(FULL)}", r.stderr), r.stderr
     assert len([p for p in run.glob("checkpoint-*") if load_file(p)]) == 2 and not [p for p in run.iterdir() if p.name.endswith((".tmp", ".part"))]
     subprocess.run(["mount", "-o", "remount,size=60m", str(at)], check=True)
-    both(["-m", "fastricks.cli", "resume", run], ["train.py", *TINY, "--epochs", 3, "--out", tmp_path / "alone"])
+    both(["-m", "fastricks", "resume", run], ["train.py", *TINY, "--epochs", 3, "--out", tmp_path / "alone"])
     alone, = (tmp_path / "alone").iterdir()
     assert (run / "model.safetensors").read_bytes() == (alone / "model.safetensors").read_bytes()
 
 
 def test_a_limit_of_file_size(tmp_path):
     "Where nothing can be mounted: the system's own limit of a file's size"
-    r = script("import resource, signal, sys\nfrom fastricks.cli import run\nsignal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+    r = script("import resource, signal, sys\nfrom fastricks.cli.app import run\nsignal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
                "resource.setrlimit(resource.RLIMIT_FSIZE, (2**18,) * 2)\nsys.exit(run(sys.argv[1:]))", "train", *TINY, "--out", tmp_path)
     run, = tmp_path.iterdir()
     assert r.returncode == 2 and r.stderr == f"error: {run}/model.safetensors {FULL.replace('No space left on device', 'File too large')}"
@@ -252,7 +253,7 @@ def test_a_full_disk_under_the_pixel_cache(disk, tmp_path, monkeypatch, kb):
     "The training goes on without, and gives the same weights"
     from PIL import Image
 
-    from fastricks.data import store
+    from fastricks.data.pixels import store
     monkeypatch.setattr(store, "KEEP_FREE", 0)
     monkeypatch.setattr(store, "size_of", lambda side: 1)  # as if there were room
     for k in "ab":
@@ -279,9 +280,9 @@ def test_wandbs_full_disk_does_not_end_the_training(disk, tmp_path, monkeypatch,
 
 FAULT = """
 import os, signal, sys
-import fastricks.quiet
+import fastricks
 from fastricks.callbacks.history import History
-from fastricks.cli import run
+from fastricks.cli.app import run
 what, file, *words = sys.argv[1:]
 before = History.before_train
 def before_train(cb):
@@ -377,7 +378,7 @@ def test_two_prepares_of_the_same_archive(tmp_path):
     sys.path.insert(0, str(Path(__file__).parent / "data"))
     from data_trees import all_files, contents, food, tar
     archive = tar(tmp_path / "a.tgz", contents(food(tmp_path / "food", train=90, test=50)))
-    words = ["-m", "fastricks.cli", "prepare", archive]
+    words = ["-m", "fastricks", "prepare", archive]
     both([*words, tmp_path / "two"], [*words, tmp_path / "two"])
     both([*words, tmp_path / "one"])
     assert all_files(tmp_path / "one") == all_files(tmp_path / "two") and len(all_files(tmp_path / "one")) == 280

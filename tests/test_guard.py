@@ -9,12 +9,12 @@ from safetensors.torch import load_file, save_file
 from small import TINY, learner, same, trained, weights
 from test_cli import fails, read
 
-from fastricks.callbacks.amp import cpu_has_bf16
 from fastricks.callbacks.guard import Guard
-from fastricks.cli import run
-from fastricks.errors import UserError
-from fastricks.learner import fit
-from fastricks.train import train
+from fastricks.cli.app import run
+from fastricks.core.errors import UserError
+from fastricks.model.probe import cpu_has_bf16
+from fastricks.training.learner import fit
+from fastricks.training.training import train
 
 ARGS = [w for k, v in TINY.items() for w in (f"--{k.replace('_', '-')}", str(v))]
 bf16 = pytest.mark.skipif(not cpu_has_bf16(), reason="no bf16")
@@ -205,7 +205,7 @@ def test_an_ordinary_learner_and_optimizer():
     from fastai.learner import Learner
     from fastai.losses import CrossEntropyLossFlat
 
-    from fastricks.model import build
+    from fastricks.model.network import build
     dls = learner()[0].dls
     learn = Learner(dls, build("test_resnet", 10)[0], loss_func=CrossEntropyLossFlat(), cbs=[Guard(), Spoil("gradient", [(0, 1)])])
     with learn.no_bar(), learn.no_logging(): learn.fit(2)
@@ -258,7 +258,7 @@ def test_a_rate_far_too_high(tmp_path, capsys):
 def test_what_was_left_out_is_told_and_recorded(tmp_path, monkeypatch):
     from small import recipe_of
 
-    import fastricks.learner as L
+    import fastricks.training.learner as L
     old, said = L.make_learner, []
     monkeypatch.setattr(L, "make_learner", lambda dls, parts, recipe, cbs=(): old(dls, parts, recipe, [*cbs, Spoil("gradient", [(0, 1), (1, 0)])]))
     folder = train(recipe_of(out=str(tmp_path)), said.append).folder
@@ -266,13 +266,14 @@ def test_what_was_left_out_is_told_and_recorded(tmp_path, monkeypatch):
     assert m["skipped_steps"] == 2 and "rescaled_steps" not in m
     assert "1 step left out in this epoch, as loss or gradient was not finite; the last was step 2 (epoch 1, learning rate 0.001)" in log
     assert [line.split(",")[-1] for line in (folder / "history.csv").read_text().splitlines()] == ["skipped_steps", "1", "1"]
-    from fastricks.train import Result, last_screen
+    from fastricks.cli.screens import last_screen
+    from fastricks.training.training import Result
     assert any("left out  2 steps" in line for line in last_screen(recipe_of(), Result(folder, m)))
     json.dumps(m, allow_nan=False)
 
 
 def test_final_weights_that_are_not_finite_are_not_saved(tmp_path, monkeypatch, capsys):
-    import fastricks.learner as L
+    import fastricks.training.learner as L
     old = L.fit
 
     def spoil(learn, parts):
@@ -289,7 +290,7 @@ def test_a_resumed_training_has_left_out_the_same(tmp_path, monkeypatch, at):
     from small import recipe_of
     from test_resume import EACH, resumed, stopped
 
-    import fastricks.learner as L
+    import fastricks.training.learner as L
     old = L.make_learner
     spoil = Spoil("image", [(0, 1), (1, 0), (1, 1)])
     monkeypatch.setattr(L, "make_learner", lambda dls, parts, recipe, cbs=(): old(dls, parts, recipe, [*cbs, spoil]))

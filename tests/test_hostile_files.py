@@ -17,8 +17,9 @@ from safetensors.torch import save_file
 from test_cli import ROOT, TINY, fails
 
 import fastricks
-from fastricks.cli import run
-from fastricks.model import build, load, read_meta
+from fastricks.cli.app import run
+from fastricks.model.network import build, load
+from fastricks.model.weights import read_meta
 
 STATE = build("test_resnet", 10)[0].state_dict()
 

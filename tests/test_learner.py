@@ -11,9 +11,10 @@ from safetensors.torch import load_file, save_file
 from small import learner, recipe_of, trained, weights
 from torch import nn
 
-from fastricks.errors import UserError
-from fastricks.learner import fit
-from fastricks.model import build, check_arch, hub_file, read_meta
+from fastricks.core.errors import UserError
+from fastricks.model.network import build, check_arch, hub_file
+from fastricks.model.weights import read_meta
+from fastricks.training.learner import fit
 
 
 @pytest.fixture

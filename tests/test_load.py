@@ -18,9 +18,9 @@ from safetensors.torch import load_file, save_file
 from test_hostile_files import WRONG, changed
 
 from fastricks import load
-from fastricks.data.image import Unreadable
-from fastricks.errors import UserError
-from fastricks.weights import TWEAKS, read_meta
+from fastricks.core.errors import UserError
+from fastricks.data.pixels.image import Unreadable
+from fastricks.model.weights import TWEAKS, read_meta
 
 
 def wrong(f, *a, **kw):
@@ -76,7 +76,7 @@ def test_any_kind_of_image(photo_run, n):
     run, data = photo_run
     p, file = load(run), sorted((data / "test/grün").iterdir())[n]
     want = p.probs(file)
-    from fastricks.data.image import load_rgb
+    from fastricks.data.pixels.image import load_rgb
     rgb = np.array(load_rgb(file))
     with Image.open(file) as im: got = p.probs([str(file), file.read_bytes(), im, rgb, torch.from_numpy(rgb).permute(2, 0, 1)])
     assert got.shape == (5, 3) and torch.allclose(got.sum(1), torch.ones(5))

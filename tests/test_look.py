@@ -19,18 +19,25 @@ from small import recipe_of
 from test_cli import ROOT, fails
 from test_compare import Page
 
-from fastricks import load, look, look_page, page, page_pictures, runs
-from fastricks.cli import run
-from fastricks.compare import compare
-from fastricks.data.digits import digit_items
-from fastricks.data.others import name_map
-from fastricks.errors import UserError
-from fastricks.quality import measure
-from fastricks.recipe import resolve
-from fastricks.report import save
-from fastricks.results import read_images, read_run
-from fastricks.tensors import plain
-from fastricks.train import silent, train
+from fastricks import load
+from fastricks.cli.app import run
+from fastricks.core.errors import UserError
+from fastricks.core.files import rows_to_csv, write_json
+from fastricks.core.tensors import plain
+from fastricks.core.words import silent
+from fastricks.data.sources.digits import digit_items
+from fastricks.data.sources.others import name_map
+from fastricks.recipe.command import command
+from fastricks.recipe.recipe import resolve
+from fastricks.report.compare.comparison import compare
+from fastricks.report.compare.files import save
+from fastricks.report.pages import pictures as page_pictures
+from fastricks.report.pages import run as page
+from fastricks.report.pages.quality import measure
+from fastricks.report.runs import read_images, read_run
+from fastricks.training.training import train
+from fastricks.use import evaluate as look
+from fastricks.use import evaluation_page as look_page
 
 EVIL = '<img src=x onerror=alert(1)>', "a&b <script>", "ćevapi_with_a_very_long_name_that_goes_on_and_on_and_on"
 
@@ -190,7 +197,7 @@ def test_the_runs_own_data_lies_somewhere_else_now(photos, tmp_path, monkeypatch
 def test_data_that_has_changed_is_told(photos, tmp_path, capsys):
     shutil.copytree(photos, tmp_path / "run")
     meta = read(photos, "recipe.json")
-    runs.write_json(tmp_path / "run" / "recipe.json", {**meta, "data": {**meta["data"], "fingerprint": "0" * 12}})
+    write_json(tmp_path / "run" / "recipe.json", {**meta, "data": {**meta["data"], "fingerprint": "0" * 12}})
     got = evaluated(tmp_path / "run", name="evaluate-pets")
     assert not got["own_data"] and any("is not what it was trained on" in o for o in got["notes"])
 
@@ -228,7 +235,7 @@ def test_errors_are_sentences(digits, tmp_path, capsys):
     (tmp_path / "d.html").mkdir()
     begun = tmp_path / "begun"
     shutil.copytree(digits, begun)
-    runs.write_json(begun / "status.json", {"status": "unfinished"})
+    write_json(begun / "status.json", {"status": "unfinished"})
     for words, text in [((tmp_path,), "it has no recipe.json"), ((tmp_path / "no",), "there is no run"), ((begun,), "fastricks resume"),
                         ((digits, "--split", "tset"), "did you mean 'test'?"), ((digits, "--to", "x.pdf"), "--to x.pdf"),
                         ((digits, "--to", tmp_path / "d.html"), "is a folder: name a file in it"),
@@ -236,12 +243,12 @@ def test_errors_are_sentences(digits, tmp_path, capsys):
         assert text in fails(capsys, "evaluate", *words), words
     assert "is no run folder" in fails(capsys, "page", tmp_path / "no")
     (begun / "predictions.csv").unlink()
-    runs.write_json(begun / "status.json", {"status": "finished"})
+    write_json(begun / "status.json", {"status": "finished"})
     assert "has no page" in fails(capsys, "page", begun)
 
 
 def test_errors_and_help_need_no_torch(digits):
-    code = (f"import sys; from fastricks.cli import run; d = {str(digits)!r}\n"
+    code = (f"import sys; from fastricks.cli.app import run; d = {str(digits)!r}\n"
             "for w in (['--help'], [d, '--split', 'tset'], [d, '--data', 'nowhere'], [d, '--to', 'x.pdf']):\n"
             "    run(['evaluate', *w])\nassert not {'torch', 'fastai', 'timm'} & {*sys.modules}")
     r = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
@@ -301,9 +308,9 @@ def test_the_page_of_a_strangers_run(digits, tmp_path, capsys):
     p = whole(at / "index.html")
     assert "No history that can be read" in p.text and "What the network saw" in p.text and p.tags.count("svg") == 2
     rows = [{**r, "p": "nan"} for r in rows_of(at)]
-    (at / "predictions.csv").write_text(runs.rows_to_csv(rows))
+    (at / "predictions.csv").write_text(rows_to_csv(rows))
     assert "has no page: there are probabilities outside of 0 to 1" in fails(capsys, "page", at)
-    (at / "predictions.csv").write_text(runs.rows_to_csv([{**r, "p": "0.5", "label": "x"} for r in rows]))
+    (at / "predictions.csv").write_text(rows_to_csv([{**r, "p": "0.5", "label": "x"} for r in rows]))
     assert "the model has no class 'x'" in fails(capsys, "page", at)
 
 
@@ -331,8 +338,8 @@ def test_the_command_repeats_the_recipe(recipe, given, selection, monkeypatch):
     "As a person would paste it"
     want, got = resolve({"wd": .01, **given}, selection, recipe), []
     def caught(r, **kw): got.append(r); raise UserError("stop")
-    monkeypatch.setattr("fastricks.train.train", caught)
-    line = page.command(want)
+    monkeypatch.setattr("fastricks.training.training.train", caught)
+    line = command(want)
     assert line.startswith("python train.py ") and run(["train", *shlex.split(line)[2:]]) == 2
     for k in ("data", "wd", "lr", "tricks", "schedule", "flip", "pretrained", "keep", "patience", "classes", "epochs", "size", "resize"):
         assert getattr(got[0], k) == getattr(want, k), k

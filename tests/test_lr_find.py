@@ -8,12 +8,14 @@ import torch
 from safetensors.torch import load_file
 from small import TINY, learner, recipe_of, same, weights
 
-from fastricks import lr_find, stop
-from fastricks.cli import run
-from fastricks.data.cache import cache_dir
-from fastricks.errors import UserError
-from fastricks.lr_find import END, START, Found, known, settle_lr, suggest
-from fastricks.train import silent, train
+from fastricks.cli.app import run
+from fastricks.core import stop
+from fastricks.core.cache import cache_dir
+from fastricks.core.errors import UserError
+from fastricks.core.words import silent
+from fastricks.training import lr_find
+from fastricks.training.lr_find import END, START, Found, known, settle_lr, suggest
+from fastricks.training.training import train
 
 ARGS = [w for k, v in TINY.items() for w in (f"--{k.replace('_', '-')}", str(v))]
 
@@ -67,7 +69,8 @@ def random_states(): return random.getstate(), np.random.get_state()[1].tolist()
 
 
 def test_finding_leaves_random_state_files_and_folders_alone(tmp_path, monkeypatch):
-    from fastricks.train import open_data, settle_machine
+    from fastricks.data.checked import open_data
+    from fastricks.training.settle import settle_machine
     monkeypatch.chdir(tmp_path)
     recipe = settle_machine(recipe_of("mixup", lr="find", seed=3))
     before = random_states()
@@ -160,7 +163,7 @@ def test_a_curve_that_says_nothing_is_one_sentence(losses, says):
 
 
 def test_weights_that_are_no_use_are_one_sentence(monkeypatch, capsys, tmp_path):
-    import fastricks.learner
+    import fastricks.training.learner
     make = fastricks.learner.make_parts
     def broken(*a, **k):
         parts = make(*a, **k)
@@ -182,8 +185,8 @@ def test_a_cache_that_anybody_wrote(change):
 # -- grids, explain, pictures
 
 def test_rows_and_seeds_share_the_rate_of_the_first(found, tmp_path):
-    from fastricks.ablate import Grid
-    from fastricks.grid import make_rows
+    from fastricks.grid.ablate import Grid
+    from fastricks.grid.plan import make_rows
     said = []
     rows = make_rows("add", {**TINY, "lr": "find", "out": str(tmp_path)}, None, ["mixup", "cosine"])
     grid = Grid(rows, [0, 1], say=said.append)
@@ -195,7 +198,7 @@ def test_rows_and_seeds_share_the_rate_of_the_first(found, tmp_path):
 
 
 def test_a_plan_finds_nothing(tmp_path, monkeypatch):
-    from fastricks.ablate import ablate
+    from fastricks.grid.ablate import ablate
     monkeypatch.setattr(lr_find, "curve", lambda *a: pytest.fail("looked for"))
     said = []
     ablate("add", {**TINY, "lr": "find", "wd": .3, "out": str(tmp_path)}, None, ["mixup"], dry=True, say=said.append)
@@ -210,7 +213,7 @@ def test_a_sweep_is_refused(tmp_path, capsys):
 def test_advice_takes_the_number_that_was_found(monkeypatch):
     from types import SimpleNamespace
 
-    from fastricks import advise
+    from fastricks.grid import advise
     asked = []
     monkeypatch.setattr(advise, "on_validation", lambda *a: (SimpleNamespace(split="valid", n_images=1), {}))
     monkeypatch.setattr(advise, "resolve", lambda given, *a: asked.append(given["lr"]))

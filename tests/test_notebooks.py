@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fastricks.trick import registry
+from fastricks.recipe.registry import registry
 
 NBS = sorted((Path(__file__).parents[1] / "nbs").glob("*.ipynb"))
 

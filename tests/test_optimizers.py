@@ -4,7 +4,7 @@ import timm
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from fastricks import optimizers
+from fastricks.model import optimizers
 
 
 def trained(kind, layout, steps=3):

@@ -4,10 +4,10 @@ from itertools import combinations
 import pytest
 from small import learner, same, weights
 
-from fastricks.callbacks.amp import cpu_has_bf16
-from fastricks.errors import UserError
-from fastricks.learner import fit
-from fastricks.trick import registry
+from fastricks.core.errors import UserError
+from fastricks.model.probe import cpu_has_bf16
+from fastricks.recipe.registry import registry
+from fastricks.training.learner import fit
 
 GIVEN = dict(arch="resnet18", size=32, resize=32, epochs=2, wd=1e-2, batch_size=35, lr=1e-3)  # 70 images: two batches an epoch
 REFUSED = {("one_cycle", "warmup"): "a rise of its own",

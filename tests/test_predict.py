@@ -16,7 +16,7 @@ from test_cli import ROOT, fails
 from test_load import rows_of
 
 from fastricks import load
-from fastricks.cli import run
+from fastricks.cli.app import run
 
 
 @pytest.fixture
@@ -111,12 +111,12 @@ def test_odd_names(photo_run, predict, tmp_path):
 def test_usage_errors_are_instant(photo_run, capsys, words, says, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "good.jpg").write_bytes(b"x")
-    monkeypatch.setattr("fastricks.model.make", lambda *a: pytest.fail("the network is made before the arguments are checked"))
+    monkeypatch.setattr("fastricks.model.network.make", lambda *a: pytest.fail("the network is made before the arguments are checked"))
     assert says in fails(capsys, "predict", photo_run[0], *words)
 
 
 def test_user_errors_need_no_torch(photo_run, tmp_path):
-    code = ("import sys; from fastricks.cli import run\n"
+    code = ("import sys; from fastricks.cli.app import run\n"
             "for w in (['none', 'x.jpg'], [sys.argv[1], 'gone.jpg'], [sys.argv[1], 'x', '--to', 'xls']): assert run(['predict', *w]) == 2\n"
             "for w in (['none', '--to', 'onnx'], [sys.argv[1], '--to', 'tf'], [sys.argv[1], '--to', 'timm', '--out', sys.argv[2]]):\n"
             "    assert run(['export', *w]) == 2\n"
@@ -136,7 +136,7 @@ def test_where_the_file_cannot_be_written(photo_run, predict, tmp_path):
 def test_a_reader_that_goes_away(photo_run, tmp_path):
     "As `| head -1` does: no error, no traceback; the first row comes before stdin is at its end"
     folder, data = photo_run
-    p = subprocess.Popen([sys.executable, "-m", "fastricks.cli", "predict", folder, "-", "--to", "jsonl", "--bs", "1", "--threads", "1"], text=True,
+    p = subprocess.Popen([sys.executable, "-m", "fastricks", "predict", folder, "-", "--to", "jsonl", "--bs", "1", "--threads", "1"], text=True,
                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
     try:
         for _ in range(8): p.stdin.write(f"{data}/test/blue/00.jpg\n")

@@ -10,8 +10,8 @@ from types import SimpleNamespace as N
 from rich.console import Console
 from small import TINY
 
-from fastricks.cells import Cell
-from fastricks.progress import table
+from fastricks.grid.cells import Cell
+from fastricks.grid.progress import table
 
 
 def cell(row, seed, tmp_path, state="todo", top1=None, since=0.):
@@ -47,7 +47,7 @@ def test_in_a_terminal(tmp_path):
     "A real one: the lines of single trainings are not there, the table with all of them is"
     words = [w for k, v in {**TINY, "out": tmp_path}.items() for w in (f"--{k.replace('_', '-')}", str(v))]
     mine, theirs = pty.openpty()
-    p = subprocess.Popen([sys.executable, "-m", "fastricks.cli", "ablate", *words, "-t", "cosine", "--seeds", "2", "--jobs", "2"], stdout=theirs,
+    p = subprocess.Popen([sys.executable, "-m", "fastricks", "ablate", *words, "-t", "cosine", "--seeds", "2", "--jobs", "2"], stdout=theirs,
                          stderr=theirs, env={**os.environ, "TERM": "xterm", "COLUMNS": "100", "NO_COLOR": "1"})
     os.close(theirs)
     said = b""

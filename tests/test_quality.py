@@ -4,9 +4,9 @@ import math
 import numpy as np
 import pytest
 
-from fastricks import quality
-from fastricks.quality import confused, ece, measure, wilson, worst
-from fastricks.results import Images
+from fastricks.report.pages import quality
+from fastricks.report.pages.quality import confused, ece, measure, wilson, worst
+from fastricks.report.runs import Images
 
 Z = 1.959963984540054  # of a normal distribution, 97.5%
 

@@ -13,12 +13,14 @@ from pathlib import Path
 import pytest
 from small import TINY, recipe_of
 
-from fastricks import on_ray, runs
-from fastricks.ablate import selection_of
-from fastricks.cli import run
-from fastricks.errors import UserError
-from fastricks.grid import make_rows
-from fastricks.recipe import resolve
+from fastricks.cli.app import run
+from fastricks.core.errors import UserError
+from fastricks.core.files import read_json
+from fastricks.grid import ray as on_ray
+from fastricks.grid.plan import make_rows
+from fastricks.grid.scripts import selection_of
+from fastricks.recipe.recipe import resolve
+from fastricks.runfolder.folder import find_finished, find_runs
 
 ROOT = Path(__file__).parents[1]
 WORDS = [w for k, v in TINY.items() for w in (f"--{k.replace('_', '-')}", str(v))]
@@ -38,7 +40,7 @@ def test_a_node_that_does_not_see_the_folder_sends_the_run_back(tmp_path):
     assert not out.exists()
     for name in ("", "-2"):
         on_ray.unpack(out, got["name"], got["files"])
-        assert runs.find_finished(out, runs.read_json(out / f"{got['name']}{name}" / "recipe.json")["identity"])
+        assert find_finished(out, read_json(out / f"{got['name']}{name}" / "recipe.json")["identity"])
     assert on_ray.work(json.dumps(asdict(recipe_of(data=str(ROOT), pretrained=False))), "train", None, str(out))["reason"]
 
 
@@ -73,7 +75,7 @@ def start_grid(out, *words):
 def training(out):
     "(folder, pid) of a run that is in its second epoch or later"
     for f in Path(out).glob("*/history.csv"):
-        status = runs.read_json(f.parent / "status.json")
+        status = read_json(f.parent / "status.json")
         if status["status"] == "unfinished": return f.parent, status["pid"]
 
 
@@ -94,7 +96,7 @@ class TestRay:
         os.kill(pid, signal.SIGKILL)
         out, err = p.communicate(timeout=240)
         assert p.returncode == 0, err
-        found = [(f, status) for f, _, status in runs.find_runs(tmp_path)]
+        found = [(f, status) for f, _, status in find_runs(tmp_path)]
         assert len(found) == 4 and {s for _, s in found} == {"finished"}
         assert "resumed at epoch" in (folder / "log.txt").read_text() and len(re.findall(r"^\[\d/4\]", out, re.M)) == 4
 
@@ -104,5 +106,5 @@ class TestRay:
         p.send_signal(signal.SIGINT)
         _, err = p.communicate(timeout=120)
         assert p.returncode == 130 and "the same command goes on" in err
-        assert runs.read_json(folder / "status.json")["status"] == "interrupted" and [*folder.glob("checkpoint-*")]
+        assert read_json(folder / "status.json")["status"] == "interrupted" and [*folder.glob("checkpoint-*")]
         until(lambda: not Path(f"/proc/{pid}").exists(), 20)

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from fastricks.errors import UserError
-from fastricks.recipe import resolve
-from fastricks.recipes import RECIPES
-from fastricks.trick import registry
+from fastricks.core.errors import UserError
+from fastricks.recipe.named import RECIPES
+from fastricks.recipe.recipe import resolve
+from fastricks.recipe.registry import registry
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -3,9 +3,10 @@ from dataclasses import fields, replace
 
 import pytest
 
-from fastricks.errors import UserError
-from fastricks.recipe import Recipe, identity, numeric, read_recipe, resolve
-from fastricks.recipes import RECIPES
+from fastricks.core.errors import UserError
+from fastricks.recipe.identity import identity, numeric
+from fastricks.recipe.named import RECIPES
+from fastricks.recipe.recipe import Recipe, read_recipe, resolve
 
 
 def test_defaults_are_the_tutorials_baseline():

@@ -7,7 +7,7 @@ import torch
 from fastai.callback.core import Callback
 from small import learner, same, trained, weights
 
-from fastricks.rand import draw, draws, key_of, order, seeded
+from fastricks.core.rand import draw, draws, key_of, order, seeded
 
 ALL = "mixup+label_smoothing+warmup+cosine"
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from fake_runs import fake_run, population, right
 
-from fastricks.compare import compare, load_runs
-from fastricks.stats import HELPS, HURTS, OPEN, SAME
+from fastricks.report.compare.comparison import compare
+from fastricks.report.compare.stats import HELPS, HURTS, OPEN, SAME
+from fastricks.report.runs import load_runs
 
 ROOT = Path(__file__).parents[1]
 
@@ -177,7 +178,7 @@ def test_the_lines_are_ones_that_ablate_takes(tool, tmp_path, capsys):
     from photos import make_photos
     from safetensors.torch import save_file
 
-    from fastricks.cli import run
+    from fastricks.cli.app import run
     data, w = make_photos(tmp_path / "sky"), tmp_path / "w.safetensors"
     save_file(timm.create_model("resnet18", num_classes=3).state_dict(), w)
     for name in tool.EXPERIMENTS:

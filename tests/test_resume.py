@@ -15,12 +15,19 @@ from kills import compare, left
 from small import TINY, learner, recipe_of
 from test_cli import hear_ctrl_c
 
-from fastricks import checkpoint, resume, runs, stop
 from fastricks.callbacks.checkpoint import Checkpoint, gather, put_back
-from fastricks.cli import run
-from fastricks.errors import UserError
-from fastricks.recipe import parse_time, resolve
-from fastricks.train import prepare, settle_machine, silent, train
+from fastricks.cli.app import run
+from fastricks.core import stop
+from fastricks.core.errors import UserError
+from fastricks.core.files import write_json
+from fastricks.core.words import parse_time, silent
+from fastricks.recipe.recipe import resolve
+from fastricks.runfolder import checkpoint
+from fastricks.runfolder.folder import Run, find_finished
+from fastricks.training import resume
+from fastricks.training.prepare import prepare
+from fastricks.training.settle import settle_machine
+from fastricks.training.training import train
 
 ROOT = Path(__file__).parents[1]
 EACH = dict(checkpoint_every="0s", batch_size=24)
@@ -79,7 +86,7 @@ def read(folder, name): return json.loads((folder / name).read_text())
 
 def edit(folder, name, **changes):
     d = read(folder, name)
-    runs.write_json(folder / name, d | {k: {**d[k], **v} if isinstance(v, dict) else v for k, v in changes.items()})
+    write_json(folder / name, d | {k: {**d[k], **v} if isinstance(v, dict) else v for k, v in changes.items()})
 
 
 def resumed(folder): return train(resume.recipe_of(folder), silent, resume=folder)
@@ -216,7 +223,7 @@ def test_a_run_that_another_process_trains_is_left_alone(base, run_folder, capsy
 
 def test_the_signal_is_heard_in_the_final_evaluation(tmp_path, monkeypatch):
     "The training is not begun again: what is saved is its end"
-    from fastricks import evaluate
+    from fastricks.training import evaluate
     with monkeypatch.context() as m:
         m.setattr(evaluate, "metrics", lambda *a: os.kill(os.getpid(), signal.SIGTERM))
         with pytest.raises(stop.Stopped): train(recipe_of(keep="best", out=str(tmp_path), epochs=3), silent)
@@ -254,16 +261,16 @@ def test_an_offline_wandb_run_that_is_resumed_has_all_epochs(tmp_path, monkeypat
 def test_killed_before_it_was_a_run(tmp_path):
     "A folder whose recipe.json is not there yet, and that nobody holds, is taken over; anything else in the way is not"
     r = recipe_of(out=str(tmp_path))
-    begun = runs.Run.create(r, "digits", {})
-    assert not runs.find_finished(tmp_path, None)
+    begun = Run.create(r, "digits", {})
+    assert not find_finished(tmp_path, None)
     (begun.folder / "recipe.json").unlink()
     begun.release()
     (begun.folder / ".status.json.7.tmp").write_text("part")
-    again = runs.Run.create(r, "digits", {})
+    again = Run.create(r, "digits", {})
     assert again.folder == begun.folder and (again.folder / "environment.json").exists() and not list(again.folder.glob("*.tmp"))
     (tmp_path / f"{begun.name}-2").mkdir()
     (tmp_path / f"{begun.name}-2" / "notes.txt").write_text("mine")
-    third = runs.Run.create(r, "digits", {})
+    third = Run.create(r, "digits", {})
     assert third.name == f"{begun.name}-3"
     for o in (again, third): o.release()
 
@@ -324,7 +331,7 @@ def test_a_ctrl_c_that_is_switched_off_stays_off():
 @pytest.mark.parametrize("bs", [24, 23])
 def test_a_loader_begins_at_any_batch(pipeline, workers, bs):
     "Of 70 images; with 23 a batch the last one joins the batch before"
-    from fastricks.train import open_data
+    from fastricks.data.checked import open_data
     recipe = settle_machine(recipe_of(batch_size=bs, pipeline=pipeline, workers=workers))
     dl = prepare(recipe, open_data(recipe, say=silent))[1].train
     dl.epoch = 3

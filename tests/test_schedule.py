@@ -5,9 +5,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from fastricks.errors import UserError
-from fastricks.schedule import Schedule
-from fastricks.trick import build
+from fastricks.core.errors import UserError
+from fastricks.recipe.registry import build
+from fastricks.recipe.schedule import Schedule
 
 MAINS = {"step": {}, "cosine": {}, "cosine hold": {"hold": .2}, "step epochs": {"at": (2., 4.), "gamma": .5}}
 WARMUPS = {"none": None, "step": {}, "step start": {"start": 1e-4}, "epoch": {"by": "epoch", "epochs": 2.}, "keras": {"by": "keras"},

@@ -14,11 +14,14 @@ from fastai.callback.core import Callback
 from PIL import Image
 from small import TINY, learner, recipe_of, same, trained, weights
 
-from fastricks import plots, show
 from fastricks.callbacks.seen import Seen, implied_target
-from fastricks.cli import run
-from fastricks.errors import UserError
-from fastricks.plan import batches_an_epoch
+from fastricks.cli.app import run
+from fastricks.core.errors import UserError
+from fastricks.data.checked import open_data
+from fastricks.recipe.plan import batches_an_epoch
+from fastricks.report import plots
+from fastricks.report.batch import View, captions, pixels, series
+from fastricks.training import show
 
 ROOT = Path(__file__).parents[1]
 ARGS = [w for k, v in TINY.items() for w in (f"--{k.replace('_', '-')}", str(v))]
@@ -50,7 +53,7 @@ def test_the_drawn_rates_are_those_of_the_training(selection):
 
 @pytest.mark.parametrize("n", [1, 2, 15, 16, 17, 32, 33, 34, 70])
 def test_batches_are_counted_as_the_loader_makes_them(n):
-    from fastricks.data.loader import make_dls
+    from fastricks.data.loader.loaders import make_dls
     from fastricks.data.source import Item, Source
     items = tuple(Item(f"{s}/{i}", "ab"[i % 2], s, np.zeros((8, 8), np.uint8)) for s in ("train", "valid") for i in range(n))
     dls = make_dls(Source("s", items, ("a", "b")), recipe_of(batch_size=16), (.5,) * 3, (.5,) * 3)
@@ -84,7 +87,7 @@ def test_rates_of_very_different_sizes_are_all_visible():
 
 
 def test_shared_data_is_opened_once_and_missing_data_is_said(monkeypatch, tmp_path):
-    opened, said, real = [], [], show.open_data
+    opened, said, real = [], [], open_data
     monkeypatch.setattr(show, "open_data", lambda r, **kw: opened.append(r.data) or real(r, **kw))
     got = show.schedules_of({"a": recipe_of(), "b": recipe_of("cosine"), "c": recipe_of(per_class=12)}, say=said.append)
     assert opened == ["digits"] * 2 and not said and {s.per_epoch for s in got.values()} == {5, 7}
@@ -148,9 +151,9 @@ def test_flips_and_crops_are_in_the_picture():
     "The picture is the normalised batch turned back, not the file"
     r = recipe_of(flip=True, min_scale=.3)
     v = show.look(r)
-    px = show.pixels(v.batch.x, r)
+    px = pixels(v.batch.x, r)
     assert px.shape == (16, 16, 16, 3) and px.min() >= 0 and px.max() <= 1
-    clean = show.pixels(show.look(recipe_of(flip=False, min_scale=1.)).batch.x, r)
+    clean = pixels(show.look(recipe_of(flip=False, min_scale=1.)).batch.x, r)
     assert not np.allclose(px, clean)
     fig = show.show_batch(r, n=5)
     assert [np.asarray(ax.images[0].get_array()) for ax in fig.axes if ax.images][0] == pytest.approx(px[0])
@@ -160,8 +163,8 @@ def test_flips_and_crops_are_in_the_picture():
 def test_captions_are_labels_and_shares():
     v = show.look(recipe_of("mixup:alpha=1"))
     a, b, l = (o[3].item() for o in (v.batch.y, v.batch.y1, v.batch.lam))
-    assert show.captions(v.batch, v.source.classes)[3] == f"{l:.0%} {a}\n+ {1 - l:.0%} {b}"
-    assert show.captions(show.look(recipe_of()).batch, list("abcdefghij"))[0] in "abcdefghij"
+    assert captions(v.batch, v.source.classes)[3] == f"{l:.0%} {a}\n+ {1 - l:.0%} {b}"
+    assert captions(show.look(recipe_of()).batch, list("abcdefghij"))[0] in "abcdefghij"
 
 
 def test_looking_leaves_the_random_state_alone_and_trains_nothing():
@@ -194,7 +197,7 @@ def mixed(b, form=None):
 def test_targets_equal_the_formulas(mix, form):
     v = show.look(recipe_of("+".join(filter(None, (mix, form and f"label_smoothing:form={form}"))) or "none"))
     assert v.target == pytest.approx(mixed(v.batch, form), abs=1e-5)
-    assert list(show.series(v, 3)) == ["target"] and show.series(v, 3)["target"].shape == (3, 10)
+    assert list(series(v, 3)) == ["target"] and series(v, 3)["target"].shape == (3, 10)
 
 
 def test_a_loss_without_a_target_is_refused():
@@ -202,15 +205,15 @@ def test_a_loss_without_a_target_is_refused():
     assert implied_target(lambda z: F.cross_entropy(z, y), z) == pytest.approx(F.one_hot(y, 5), abs=1e-6)
     assert implied_target(lambda z: ((1 - z.softmax(1)[range(6), y]) ** 2 * F.cross_entropy(z, y, reduction="none")).mean(), z) is None
     v = show.look(recipe_of())
-    with pytest.raises(UserError, match="no cross-entropy"): show.series(show.View(v.recipe, v.source, v.batch, None), 3)
+    with pytest.raises(UserError, match="no cross-entropy"): series(View(v.recipe, v.source, v.batch, None), 3)
 
 
 @pytest.mark.parametrize("form, names", [("convex", ["labels\nweight 0.7", "teacher, T = 4\nweight 0.3"]),
                                          ("sum", ["labels", "teacher, T = 4"])])
 def test_a_teachers_softened_answers_to_the_same_images(teacher, form, names):
-    from fastricks.model import build
+    from fastricks.model.network import build
     v = show.look(recipe_of(f"distill:teacher={teacher},T=4,alpha=.3,form={form}+mixup:alpha=1"))
-    got = show.series(v, 5)
+    got = series(v, 5)
     net = build("test_resnet", 10, 0, teacher)[0].eval()
     assert list(got) == names and got[names[0]] == pytest.approx(mixed(v.batch)[:5], abs=1e-5)
     with torch.no_grad(): assert got[names[1]] == pytest.approx((net(v.batch.x[:5]) / 4).softmax(1), abs=1e-6)
@@ -221,7 +224,7 @@ def test_a_teacher_is_found_but_never_trained(tmp_path):
     with pytest.raises(UserError, match="test_resnet is not trained yet, and nothing is trained here"):
         show.show_targets(recipe_of("distill:teacher=test_resnet", **given))
     assert list(tmp_path.iterdir()) == []
-    from fastricks.train import train
+    from fastricks.training.training import train
     train(recipe_of("distill:teacher=test_resnet", **given), say=lambda _: None)
     assert is_png(show.show_targets(recipe_of("distill:teacher=test_resnet", **given), n=2)._repr_png_())
     show.show_batch(recipe_of("distill:teacher=resnet18", **given))  # needs no teacher
@@ -263,7 +266,7 @@ def test_a_notebook_shows_the_figures_by_themselves():
 
 def test_training_is_the_same_with_the_picture_and_without():
     drawn = []
-    def draw(seen): drawn.append(plots.png(plots.draw_batch(show.pixels(seen.batch.x, recipe_of()), ["a"] * 8, "t")))
+    def draw(seen): drawn.append(plots.png(plots.draw_batch(pixels(seen.batch.x, recipe_of()), ["a"] * 8, "t")))
     a, b = trained("mixup+cosine", cbs=[Seen(n=8, then=draw)]), trained("mixup+cosine")
     assert same(weights(a), weights(b)) and len(drawn) == 1 and len(a.seen.batch.x) == 8
     assert [r["train_loss"] for r in a.history.rows] == [r["train_loss"] for r in b.history.rows]
@@ -278,7 +281,7 @@ def train_in(folder, capsys):
 
 
 def test_a_run_has_its_pictures_and_sends_them(tmp_path, capsys, monkeypatch):
-    from fastricks import tracking
+    from fastricks.runfolder import tracking
     sent = []
     monkeypatch.setattr(tracking, "finish", lambda *a, **kw: sent.append(a))
     folder, _ = train_in(tmp_path, capsys)
@@ -354,7 +357,7 @@ def test_without_a_command_comes_the_help(words, capsys):
     (["show", "lr", "-t", "warmup+cosine"], {"torch", "fastai", "timm"}),
 ])
 def test_what_needs_no_torch_imports_none(words, heavy, tmp_path):
-    code = f"import sys; from fastricks.cli import run; run({words!r}); print('heavy', {heavy!r} & set(sys.modules))"
+    code = f"import sys; from fastricks.cli.app import run; run({words!r}); print('heavy', {heavy!r} & set(sys.modules))"
     r = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path,
                        env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert r.stdout.endswith("heavy set()\n"), (r.stdout, r.stderr)

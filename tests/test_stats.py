@@ -9,7 +9,7 @@ import pytest
 from fake_runs import population, right
 from scipy import stats as sp
 
-from fastricks import stats
+from fastricks.report.compare import stats
 
 NAN = float("nan")
 

@@ -21,10 +21,10 @@ from fastai.optimizer import SGD
 from PIL import Image
 from torch import nn
 
-from fastricks import tracking
 from fastricks.callbacks.history import History
 from fastricks.callbacks.wandb_log import WandbLog
-from fastricks.errors import UserError
+from fastricks.core.errors import UserError
+from fastricks.runfolder import tracking
 
 KEY = "local-" + "5ec4e7" * 7
 REPO = Path(__file__).parents[1]

@@ -10,9 +10,10 @@ from small import learner, recipe_of, same, trained, weights
 from torch import nn
 
 from fastricks.callbacks.mixup import BatchMixUp, partner_index
-from fastricks.cards import card, trick_list
-from fastricks.errors import UserError
-from fastricks.trick import HOOKS, Plan, build, registry, schedules, show
+from fastricks.core.errors import UserError
+from fastricks.recipe.registry import build, registry, schedules
+from fastricks.report.cards import card, trick_list
+from fastricks.trick.base import HOOKS, Plan, show
 
 NAMES = sorted(registry())
 
@@ -183,8 +184,9 @@ ARCHS = ["test_resnet", "resnet18", "inception_v3", "mobilenetv2_050", "mobilene
 def test_exactly_conv_and_linear_weights_decay(arch, opt):
     "By what the optimizer does: with zero gradients a step shrinks what decays and leaves the rest alone"
     if opt != "adamw" and arch not in ("test_resnet", "test_convnext"): pytest.skip("the groups do not depend on the optimizer")
-    from fastricks.learner import make_parts, make_plan
-    from fastricks.train import open_data
+    from fastricks.data.checked import open_data
+    from fastricks.recipe.plan import make_plan
+    from fastricks.training.learner import make_parts
     r = recipe_of("no_bias_decay", arch=arch, opt=opt, wd=.1, lr=.1)
     parts = make_parts(r, make_plan(r, open_data(r, check=False), 4))
     learn, _ = learner("no_bias_decay", opt=opt, wd=.1, lr=.1)
@@ -214,7 +216,7 @@ def test_the_optimizer_gets_the_schedules_rate_at_every_step_on_all_groups(selec
         order = 99
         def before_step(self): seen.append([h["lr"] for h in self.opt.hypers])
     learn, parts = learner(selection, "no_bias_decay", wd=.1, epochs=5, cbs=[Rates()])
-    from fastricks.learner import fit
+    from fastricks.training.learner import fit
     fit(learn, parts)
     assert len(parts.groups) == 2 and seen == [[lr, lr] for lr in parts.schedule.trace()]
 

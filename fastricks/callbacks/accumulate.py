@@ -2,12 +2,7 @@
 from fastai.callback.core import Callback, CancelBatchException
 from fastai.callback.fp16 import MixedPrecision
 
-
-def batch_sizes(learn):
-    "Images in each batch of the epoch (of all processes), from the loader; equal ones where it can't tell"
-    n, bs, total = len(learn.dl), getattr(learn.dl, "bs", None), getattr(learn.dl, "n", None)
-    if not bs or not total or learn.dl.drop_last: return [bs or 1] * n
-    return [bs] * (n - 1) + [total - bs * (n - 1)]
+from .sizes import batch_sizes
 
 
 class Accumulate(Callback):
@@ -24,7 +19,7 @@ class Accumulate(Callback):
         if self.learn.iter % self.n == 0: self.images = sum(batch_sizes(self.learn)[self.learn.iter:self.learn.iter + self.n])
 
     def after_loss(self):
-        from .data_parallel import own_images
+        from .sizes import own_images
         self.learn.loss_grad = self.learn.loss_grad * (own_images(self.learn) / self.images)
 
     def before_step(self):

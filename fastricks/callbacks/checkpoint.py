@@ -8,7 +8,7 @@ from fastai.callback.schedule import ParamScheduler
 from fastai.callback.tracker import TrackerCallback
 from fastai.learner import Recorder
 
-from .. import ranks, stop
+from ..core import ranks, stop
 
 MINUTES, SHARE = 5, .01     # when checkpoints are due beside epochs' ends, and the share of the time that writing them may take
 BYTES_A_SECOND = 150e6      # what writing is taken to cost before the first was written

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from fastai.callback.core import Callback
 from fastai.callback.fp16 import MixedPrecision
 
-from .. import stop
-from ..tensors import plain
+from ..core import stop
+from ..core.tensors import plain
 from .screen import tell
 
 BACKEND = "inductor"

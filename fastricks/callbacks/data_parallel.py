@@ -8,25 +8,13 @@ from fastai.metrics import accuracy
 from fastai.torch_core import find_bs
 from torch.nn.parallel import DistributedDataParallel
 
-from .. import ranks
-from ..rand import STEP, draw, seed_all
-from ..tensors import plain
-from .accumulate import batch_sizes
+from ..core import ranks
+from ..core.rand import STEP, draw, seed_all
+from ..core.tensors import plain
+from .sizes import batch_sizes
 
 # the name, for this version of torch, of the switch by which process 0 would give its buffers to all in each forward pass
 OWN_BUFFERS = next(k for k in ("forward_sync_buffers", "broadcast_buffers") if k in signature(DistributedDataParallel).parameters)
-
-
-def own_images(learn):
-    "Images of this process's batch that count: a stand-in does not"
-    cb = vars(learn).get("data_parallel")
-    return find_bs(learn.yb) if cb is None else cb.own
-
-
-def all_images(learn):
-    "Images of the batch of all processes, a number or a tensor of one"
-    cb = vars(learn).get("data_parallel")
-    return len(learn.y) if cb is None else cb.total
 
 
 class DataParallel(Callback):

@@ -5,11 +5,12 @@ import torch.nn.functional as F
 from fastai.callback.core import Callback
 from fastai.callback.mixup import MixHandler
 
-from ..answers import half
-from ..errors import UserError
-from ..tensors import plain
-from ..tricks.distill import MIXED
+from ..core.errors import UserError
+from ..core.tensors import plain
+from .answers import half
 from .screen import tell
+
+MIXED = "stored answers are a teacher's to the views of the images, and MixUp blends those into others: leave out one of the two"
 
 
 def kl_term(z, r, T):

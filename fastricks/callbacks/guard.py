@@ -5,9 +5,9 @@ import torch
 from fastai.callback.core import Callback, CancelStepException
 from fastai.callback.fp16 import MixedPrecision
 
-from .. import ranks
-from ..errors import UserError, plural
-from ..tensors import dense, plain
+from ..core import ranks
+from ..core.errors import UserError, plural
+from ..core.tensors import dense, plain
 from .screen import note, tell
 
 

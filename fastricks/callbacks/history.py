@@ -3,7 +3,7 @@ import time
 
 from fastai.callback.core import Callback
 
-from .data_parallel import all_images
+from .sizes import all_images
 
 
 class History(Callback):

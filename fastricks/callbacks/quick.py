@@ -3,7 +3,7 @@ import torch
 from fastai.callback.core import Callback
 from fastai.learner import AvgSmoothLoss
 
-from ..tensors import plain
+from ..core.tensors import plain
 
 
 class SmoothLoss(AvgSmoothLoss):

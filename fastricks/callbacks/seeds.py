@@ -1,7 +1,7 @@
 """What is random about a batch, dropout and mixup among it, as a function of (seed, epoch, step)."""
 from fastai.callback.core import Callback
 
-from ..rand import STEP, draw, seed_all
+from ..core.rand import STEP, draw, seed_all
 
 
 class Seeds(Callback):

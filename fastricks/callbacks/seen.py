@@ -6,7 +6,7 @@ from fastai.callback.core import Callback, CancelFitException
 from fastai.callback.mixup import MixHandler
 from torch import nn
 
-from ..tensors import plain
+from ..core.tensors import plain
 
 
 @dataclass(frozen=True)

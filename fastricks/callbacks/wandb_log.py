@@ -2,7 +2,7 @@
 import torch
 from fastai.callback.core import Callback
 
-from ..tracking import define_best, one_line, say, within
+from ..runfolder.tracking import define_best, one_line, say, within
 
 
 def detached(parts): return {k: torch.as_tensor(v).detach() for k, v in parts.items()}

@@ -1,1 +1,2 @@
 """Where images come from, how they are split, and how they become fastai DataLoaders."""
+

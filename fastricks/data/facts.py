@@ -5,10 +5,11 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
-from .cache import cache_dir, recall, remember
-from .image import FORMATS, Unreadable, decode, formats, orientation, quiet, reason
-from .scan import CHUNK, MANY, cores, state
-from .source import is_path
+from ..core.cache import cache_dir, recall, remember
+from ..core.machine import cores
+from .pixels.image import FORMATS, Unreadable, decode, formats, orientation, quiet, reason
+from .scan import CHUNK, state
+from .source import MANY, is_path
 
 SIDEWAYS = 5, 6, 7, 8  # EXIF's orientations that swap width and height
 

@@ -1,16 +1,15 @@
 """Every image file is decoded once before the first step, so that no broken one stops a run in its middle."""
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 
-from ..errors import UserError, plural
-from .cache import cache_dir, recall, remember
-from .source import is_path
+from ..core.cache import cache_dir, recall, remember
+from ..core.errors import UserError, plural
+from ..core.machine import cores
+from .source import MANY, is_path, size_and_time
 
 CHUNK = 64
-MANY = 5000  # images whose check takes so long that the user is told
 VERSION = 2  # of what is remembered
 
 
@@ -53,7 +52,6 @@ def find_bad(files, threads, folder, say=None):
 
 
 def is_names(x): return isinstance(x, list) and all(isinstance(o, str) for o in x)
-def cores(): return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def state(files):
@@ -64,14 +62,8 @@ def state(files):
     return h.hexdigest()
 
 
-def size_and_time(path):
-    try: o = os.stat(path)
-    except (OSError, ValueError): return "gone"
-    return f"{o.st_size}\t{o.st_mtime_ns}"
-
-
 def check(items, threads):
-    from .image import quiet
+    from .pixels.image import quiet
     chunks = [items[i:i+CHUNK] for i in range(0, len(items), CHUNK)]
     with quiet(), ThreadPoolExecutor(threads) as pool: return [o for bad in pool.map(bad_of, chunks) for o in bad]
 
@@ -83,7 +75,7 @@ def bad_of(items):
 
 def trouble(path):
     "Why a file cannot be read, or None"
-    from .image import Unreadable, decode
+    from .pixels.image import Unreadable, decode
     try: decode(path, small=True)
     except Unreadable as e: return str(e)
 

@@ -1,7 +1,10 @@
 """What every place that images come from is turned into: a `Source`, a list of labelled, split, named images."""
 import hashlib
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+from ..core.errors import plural
 
 SPLITS = "train", "valid", "test"
 SPLIT = {"train": "train", "training": "train", "valid": "valid", "val": "valid", "validation": "valid", "test": "test", "testing": "test"}
@@ -45,3 +48,17 @@ def fingerprint(source):
 
 
 def is_path(image): return isinstance(image, Path)
+MANY = 5000  # images whose check takes so long that the user is told
+
+
+def size_and_time(path):
+    try: o = os.stat(path)
+    except (OSError, ValueError): return "gone"
+    return f"{o.st_size}\t{o.st_mtime_ns}"
+
+
+def describe(source):
+    "`digits: 10 classes; 1,293 train, 144 validation and 360 test images`"
+    n = {s: len(source.of(s)) for s in ("train", "valid", "test")}
+    parts = [f"{n['train']:,} train"] + [f"{n[s]:,} {word}" for s, word in (("valid", "validation"), ("test", "test")) if n[s]]
+    return f"{source.name}: {plural(len(source.classes), 'class', 'classes')}; {' and '.join([', '.join(parts[:-1]), parts[-1]])} images"

@@ -3,11 +3,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import visible
+from ..core.errors import visible
 from .facts import copies, look
-from .folders import others_below
-from .open import open_source
 from .scan import settled
+from .sources.folders import others_below
+from .sources.open import open_source
 
 
 @dataclass

@@ -1,6 +1,6 @@
 from dataclasses import dataclass, replace
 
-from fastricks.trick import Trick, key
+from fastricks.trick.base import Trick, key
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 from dataclasses import dataclass, replace
 
-from fastricks import ranks
-from fastricks.trick import Trick, key
+from fastricks.core import ranks
+from fastricks.trick.base import Trick, key
 
 
 @dataclass(frozen=True)
@@ -14,10 +14,10 @@ class Amp(Trick):
     formula = "forward and backward in 16 bits, update of fp32 master weights"
     cost = "saves time where the device has 16-bit arithmetic; the final test is in fp32"
 
-    def settle(self, recipe, source, say, dry=False):
-        from fastricks.callbacks.amp import choose_dtype
+    def settle(self, recipe, source, room):
+        from fastricks.model.probe import choose_dtype
         dtype, why = ranks.by_first(lambda: choose_dtype(self.dtype, recipe, len(source.classes)))
-        say(f"amp: {dtype} ({why})" if dtype != "fp32" else f"amp: not applied ({why})")
+        room.say(f"amp: {dtype} ({why})" if dtype != "fp32" else f"amp: not applied ({why})")
         return replace(self, dtype=dtype), {"applied": dtype != "fp32", "why": why}
 
     def explain(self, plan): return {"fp32": "not applied: nothing is faster than fp32 here",

@@ -1,7 +1,7 @@
 from dataclasses import dataclass, replace
 from math import cos, pi
 
-from fastricks.trick import Trick, key
+from fastricks.trick.base import Trick, key
 
 
 @dataclass(frozen=True)

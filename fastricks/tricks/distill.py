@@ -1,8 +1,8 @@
 from dataclasses import dataclass, replace
 
-from fastricks import ranks
-from fastricks.errors import UserError
-from fastricks.trick import Trick, key
+from fastricks.core import ranks
+from fastricks.core.errors import UserError
+from fastricks.trick.base import Trick, Wanted, key
 
 MIXED = ("distill:store=true keeps the teacher's answers to the images' views, and mixup blends those into others: "
          "leave out store=true, or mixup")
@@ -38,9 +38,13 @@ class Distill(Trick):
         return out
 
     @property
-    def is_arch(self):
-        from fastricks.teacher import kind_of
-        return kind_of(self.teacher) == "arch"
+    def wanted(self):
+        return Wanted("distill:teacher", self.teacher, "teacher", "student", self.weights, self.seed, tricks="warmup+cosine+label_smoothing")
+
+    @property
+    def is_arch(self): return self.wanted.kind == "arch"
+
+    def needs(self): return [self.wanted]
 
     def check(self, recipe, tricks):
         if self.weights and not self.is_arch: raise UserError("distill:weights is where an architecture's training starts; "
@@ -50,18 +54,27 @@ class Distill(Trick):
             f"distill:teacher={self.teacher} would be trained before --lr find knows a rate: give --lr a number, or the run or file of a teacher")
         if self.store and any(t.name == "mixup" for t in tricks): raise UserError(MIXED)
 
-    def settle(self, recipe, source, say, dry=False):
-        from fastricks.data.source import fingerprint
-        from fastricks.teacher import find_teacher
-        where, facts = find_teacher(self, recipe, source, say, dry=dry)
-        if self.store: facts["data"] = fingerprint(source)
+    def settle(self, recipe, source, room):
+        where, facts = room.network(self.wanted, recipe, source)
+        if self.store: facts["data"] = room.fingerprint(source)
         return replace(self, teacher=where), facts
 
+    def targets(self, targets, images, plan):
+        import torch
+
+        from fastricks.model.teacher import load_teacher
+        teacher = load_teacher(plan.facts["distill"], plan.classes)
+        with torch.no_grad():
+            soft = (teacher(images.cpu()).float() / self.T).softmax(1)
+        words = [f"\nweight {o:.3g}" if self.form == "convex" else "" for o in (1 - self.alpha, self.alpha)]
+        return {f"labels{words[0]}": targets["target"], f"teacher, T = {self.T:g}{words[1]}": soft}
+
     def on_loss(self, cbs, plan):
+        from fastricks.callbacks.answers import stored_teacher
         from fastricks.callbacks.distill import Distill, StoredDistill
-        from fastricks.teacher import load_teacher, stored_teacher
+        from fastricks.model.teacher import load_teacher
         if "distill" not in plan.facts: return cbs  # --explain trains no teacher
         how = self.alpha, self.T, self.form
-        if not self.store: return [*cbs, Distill(load_teacher(plan), *how)]
+        if not self.store: return [*cbs, Distill(load_teacher(plan.facts["distill"], plan.classes), *how)]
         load, answers, lines = stored_teacher(plan)
         return [*cbs, StoredDistill(load, answers, *how, lines)]

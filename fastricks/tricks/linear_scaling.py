@@ -1,7 +1,7 @@
 from dataclasses import dataclass, replace
 
-from fastricks.errors import UserError
-from fastricks.trick import Trick, effective_batch, key
+from fastricks.core.errors import UserError
+from fastricks.trick.base import Trick, effective_batch, key
 
 
 @dataclass(frozen=True)

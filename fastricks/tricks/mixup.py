@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 
-from fastricks.errors import UserError
-from fastricks.trick import Trick, key
+from fastricks.core.errors import UserError
+from fastricks.trick.base import Trick, key
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 from dataclasses import dataclass
 
-from fastricks.errors import UserError
-from fastricks.trick import Group, Trick
+from fastricks.core.errors import UserError
+from fastricks.model.optimizers import Group
+from fastricks.trick.base import Trick
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,7 @@ class NoBiasDecay(Trick):
         if not recipe.wd: raise UserError("no_bias_decay needs --wd > 0: without weight decay it changes nothing")
 
     def groups(self, groups, model, plan):
-        from fastricks.groups import is_weight
+        from fastricks.model.optimizers import is_weight
         yes = is_weight(model)
         out = []
         for g in groups:

@@ -1,6 +1,6 @@
 from dataclasses import dataclass, replace
 
-from fastricks.trick import Trick, key
+from fastricks.trick.base import Trick, key
 
 MOMS = .95, .85, .95  # fit_one_cycle's own
 

@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 
-from fastricks.errors import UserError
-from fastricks.trick import Trick, key
+from fastricks.core.errors import UserError
+from fastricks.trick.base import Trick, key
 
 KWARGS = {"C": dict(stem_type="deep", stem_width=32), "D": dict(stem_type="deep", stem_width=32, avg_down=True)}
 
@@ -24,7 +24,7 @@ class ResnetD(Trick):
                                                 "use variant=C or D")
 
     def arch(self, kwargs, plan):
-        from fastricks.model import is_resnet, tweaks_of
+        from fastricks.model.network import is_resnet, tweaks_of
         arch = plan.recipe.arch
         if not is_resnet(arch): raise UserError(f"resnet_d is a change of ResNets, and {arch} is none")
         if KWARGS[self.variant].keys() <= tweaks_of(arch):

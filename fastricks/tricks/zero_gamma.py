@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 
-from fastricks.errors import UserError
-from fastricks.trick import Trick
+from fastricks.core.errors import UserError
+from fastricks.trick.base import Trick
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class ZeroGamma(Trick):
                                                     "add --no-pretrained, or leave it out")
 
     def model(self, model, plan):
-        from fastricks.zero_gamma import zero_last_gammas
+        from fastricks.model.network import zero_last_gammas
         if not zero_last_gammas(model):
             raise UserError(f"zero_gamma: {plan.recipe.arch} has no residual branch that ends in a BatchNorm")
         return model

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fastricks.errors import UserError
+from fastricks.core.errors import UserError
 
 
 def photo(path, seed=0, size=(16, 12)):

@@ -1,7 +1,7 @@
 import pytest
 from data_trees import class_tree, files, says, splits
 
-from fastricks.data.open import open_source
+from fastricks.data.sources.open import open_source
 
 
 @pytest.fixture

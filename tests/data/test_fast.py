@@ -6,12 +6,17 @@ from fastai.vision.core import PILImage
 from small import recipe_of
 from test_views import encoded, scene
 
-from fastricks.data import fast, photo, pixels, store
-from fastricks.data.loader import KeyedDL, make_dls
-from fastricks.data.open import open_source
-from fastricks.data.store import open_pixels
-from fastricks.learner import fit, learner_of
-from fastricks.train import open_data
+from fastricks.core.cache import cache_dir
+from fastricks.data.checked import open_data
+from fastricks.data.loader import fast
+from fastricks.data.loader.keyed import KeyedDL
+from fastricks.data.loader.loaders import make_dls
+from fastricks.data.pixels import canonical as pixels
+from fastricks.data.pixels import photo
+from fastricks.data.pixels.store import open_pixels
+from fastricks.data.sources.open import open_source
+from fastricks.training.learner import fit
+from fastricks.training.notebook import learner_of
 
 SIZES = (30, 40), (40, 30), (24, 24), (12, 60)
 
@@ -144,7 +149,7 @@ def test_views_of_test_photos_need_no_cache(tree):
 def test_arrays_are_kept_in_memory():
     source = open_source("digits")
     p, bad = open_pixels(source.items, 32, 1, print)
-    assert p.kept and not bad and p[source.items[3]].shape == (8, 8, 3) and not store.cache_dir().exists()
+    assert p.kept and not bad and p[source.items[3]].shape == (8, 8, 3) and not cache_dir().exists()
 
 
 def test_a_resident_loader_makes_nearly_the_same_batches(tree, monkeypatch):

@@ -3,8 +3,8 @@ import os
 import pytest
 from data_trees import all_files, class_tree, files, says, splits
 
-from fastricks.data.open import open_source
 from fastricks.data.source import fingerprint
+from fastricks.data.sources.open import open_source
 
 
 def test_class_folders(tmp_path):

@@ -16,9 +16,9 @@ from hostile import hostile_images
 from small import TINY, learner, recipe_of
 from test_repeat import Batches
 
-from fastricks.errors import UserError
-from fastricks.learner import fit
-from fastricks.train import train
+from fastricks.core.errors import UserError
+from fastricks.training.learner import fit
+from fastricks.training.training import train
 
 REPO = Path(__file__).parents[2]
 CLASSES = "cat", "dog", "emu"
@@ -58,7 +58,7 @@ def same(a, b): return a[1:] == b[1:] and len(a[0]) == len(b[0]) and all(
 
 SCRIPT = """
 import json, resource, sys
-from fastricks.cli import run
+from fastricks.cli.app import run
 code = run(sys.argv[1:])
 print(json.dumps([code, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024]))
 """

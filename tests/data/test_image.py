@@ -7,7 +7,7 @@ import pytest
 from data_trees import jpeg, photo
 from PIL import Image, PngImagePlugin
 
-from fastricks.data.image import Unreadable, decode, load_rgb
+from fastricks.data.pixels.image import Unreadable, decode, load_rgb
 
 RED, GREEN = (200, 30, 40), (10, 180, 20)
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from data_trees import class_tree, files, food, says, splits, tar
 
-from fastricks.data.food import FOOD_21
-from fastricks.data.open import open_source
+from fastricks.data.sources.food import FOOD_21
+from fastricks.data.sources.open import open_source
 
 
 def test_digits():
@@ -242,7 +242,7 @@ def test_a_download_is_checked_and_unpacked(empty, monkeypatch):
 def test_the_address_is_fastai_s():
     from fastai.data.external import URLs
 
-    from fastricks.data.food import URL
+    from fastricks.data.sources.download import URL
     assert URL == URLs.FOOD
 
 

@@ -9,8 +9,8 @@ from fastai.vision.core import PILImage, TensorImage
 from fastai.vision.data import ImageBlock
 from PIL import Image
 
-from fastricks.data.image import Unreadable
-from fastricks.data.photo import Photo
+from fastricks.data.pixels.image import Unreadable
+from fastricks.data.pixels.photo import Photo
 
 X = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
 
@@ -87,6 +87,6 @@ def test_predict(dls, tmp_path):
 
 
 def test_arrays_of_a_source(tmp_path):
-    from fastricks.data.open import open_source
+    from fastricks.data.sources.open import open_source
     assert Photo.create(open_source("digits").items[0].image).size == (8, 8)
     with pytest.raises(Unreadable): Photo.create(open_source(class_tree(tmp_path, a=2, b=2)).items[0].image)

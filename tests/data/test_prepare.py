@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from data_trees import all_files, class_tree, contents, files, food, jpeg, says, splits, tar, zipped
 
-from fastricks.data import prepare as module
-from fastricks.data.open import open_source
-from fastricks.data.prepare import prepare, unpack_food
+from fastricks.data.sources import prepare as module
+from fastricks.data.sources.open import open_source
+from fastricks.data.sources.prepare import prepare, unpack_food
 
 SHARED = Path(__file__).parents[2].parent/"shared"/"data"
 WANT = [f"{split}/{k}/{i}.jpg" for split, ids in (("test", (100, 101)), ("train", range(4))) for k in ("ramen", "steak")

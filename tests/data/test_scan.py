@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from data_trees import food, jpeg, says, splits
 
+from fastricks.core.cache import cache_dir, recall, remember
 from fastricks.data import scan
-from fastricks.data.cache import cache_dir, recall, remember
-from fastricks.data.open import open_source
 from fastricks.data.scan import drop_unreadable
+from fastricks.data.sources.open import open_source
 
 
 @pytest.fixture

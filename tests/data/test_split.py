@@ -1,8 +1,8 @@
 import pytest
 from data_trees import class_tree, splits
 
-from fastricks.data.open import open_source
 from fastricks.data.source import Item
+from fastricks.data.sources.open import open_source
 from fastricks.data.split import by_class, cap, hold_out, place, share
 
 

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from test_views import encoded, scene
 
-from fastricks.data import store
-from fastricks.data.open import open_source
-from fastricks.data.pixels import canonical
-from fastricks.data.store import open_pixels
+from fastricks.data.pixels import canonical as canonical_module
+from fastricks.data.pixels import store
+from fastricks.data.pixels.canonical import canonical
+from fastricks.data.pixels.store import open_pixels
+from fastricks.data.sources.open import open_source
 
 N = 24
 
@@ -33,7 +34,7 @@ def small(monkeypatch, tmp_path):
 
 @pytest.fixture
 def decoded(monkeypatch):
-    seen, old = [], store.canonical
+    seen, old = [], canonical_module.canonical
     monkeypatch.setattr(store, "canonical", lambda *a: seen.append(a[0]) or old(*a))
     return seen
 
@@ -132,8 +133,8 @@ def test_builders_at_once_end_right_and_decode_once(tree, tmp_path):
 
 
 def slow_build(tree):
-    old = store.canonical
-    store.canonical = lambda *a: time.sleep(.05) or old(*a)
+    old = canonical_module.canonical
+    canonical_module.canonical = lambda *a: time.sleep(.05) or old(*a)
     opened(tree)
 
 

@@ -9,13 +9,13 @@ from data_trees import class_tree, files, photo, says
 from PIL import Image
 from rich.cells import cell_len
 
-from fastricks.cli import run
+from fastricks.cli.app import run
 from fastricks.data.facts import Fact, copies, look
-from fastricks.data.image import HEIC
-from fastricks.data.open import open_source
+from fastricks.data.pixels.image import HEIC
+from fastricks.data.sources.open import open_source
 from fastricks.data.survey import survey
-from fastricks.recipe import resolve
-from fastricks.show_data import screen
+from fastricks.recipe.recipe import resolve
+from fastricks.report.survey import screen
 
 
 def tree(root, *classes, n=4, splits=("train", "valid", "test"), size=(40, 30), end="jpg"):

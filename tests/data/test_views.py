@@ -9,10 +9,10 @@ from fastai.vision.augment import RandomResizedCrop
 from PIL import Image
 from torchvision.transforms import functional as F
 
-from fastricks.data.image import Unreadable, load_rgb
-from fastricks.data.pixels import canonical, jpeg, shape_at
-from fastricks.data.views import FLIP, CenterView, TrainView, crop_boxes, empty, uniforms
-from fastricks.rand import key_of
+from fastricks.core.rand import key_of
+from fastricks.data.pixels.canonical import canonical, jpeg, shape_at
+from fastricks.data.pixels.image import Unreadable, load_rgb
+from fastricks.data.pixels.views import FLIP, CenterView, TrainView, crop_boxes, empty, uniforms
 
 SHAPES = (1, 1), (8, 8), (3, 1000), (1000, 3), (64, 48), (341, 256), (256, 700), (255, 255)
 
@@ -192,7 +192,7 @@ def distance(photo, seed):
 
 
 def test_torch_is_left_as_it_was():
-    from fastricks.data.ahead import ahead, pool
+    from fastricks.data.pixels.ahead import ahead, pool
     torch.set_num_threads(2)
     try:
         pool.cache_clear()
@@ -203,7 +203,7 @@ def test_torch_is_left_as_it_was():
 
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 def test_views_cut_in_a_devices_memory_are_the_hosts(device):
-    from fastricks.data.resident import Resident
+    from fastricks.data.pixels.resident import Resident
     xs = [scene(h, w, i) for i, (h, w) in enumerate([(70, 90), (64, 64), (200, 80), (40, 50), (1, 3)])]
     idxs = [3, 0, 4, 2, 1]
     h, w = (np.array([xs[i].shape[k] for i in idxs]) for k in (0, 1))

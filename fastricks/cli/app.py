@@ -1,0 +1,103 @@
+"""The Typer app: one function a verb. Light: what needs torch is imported when it is needed."""
+import os
+import re
+import sys
+from errno import ENOSPC
+
+import typer
+
+from ..core import ranks, stop
+from ..core.errors import UserError, nearest, visible
+from ..recipe.recipe import flag_of, options
+from .ablate import ablate_command
+from .compare import compare_command
+from .demo import demo_command
+from .evaluate import evaluate_command, page_command
+from .lists import prepare_command, recipes_command, tricks_command
+from .options import with_recipe
+from .show import show
+from .train import resume_command, train_command
+from .use import export_command, predict_command
+
+app = typer.Typer(name="fastricks", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+                  rich_markup_mode=None, help="Train image classifiers with the bag of tricks, and see which of them pay.")
+
+app.command("train")(with_recipe(train_command))
+app.command("resume")(resume_command)
+app.command("ablate")(with_recipe(ablate_command))
+app.command("compare")(compare_command)
+app.command("evaluate")(evaluate_command)
+app.command("page")(page_command)
+app.command("predict")(predict_command)
+app.command("export")(export_command)
+app.command("demo")(demo_command)
+app.command("tricks")(tricks_command)
+app.command("recipes")(recipes_command)
+app.command("prepare")(prepare_command)
+app.add_typer(show, name="show")
+
+
+def fail(text, code=2):
+    with stop.held():  # the launcher ends all processes as soon as one ended
+        if ranks.may_tell(text): print(f"error: {visible(text)}", file=sys.stderr)
+    return code
+
+
+def run(args):
+    "Run a command line and return its exit code: 0, 2 for what the user can mend (one sentence), 130 for Ctrl-C, 143 for SIGTERM"
+    with stop.listening():
+        code = run_app(args)
+        return stop.say() if stop.asked.signum else code
+
+
+def run_app(args):
+    debug = "--debug" in args
+    try: code = app(args, prog_name="fastricks", standalone_mode=False) or 0
+    except UserError as e:
+        if debug: raise
+        return fail(e)
+    except Exception as e:
+        if debug: raise
+        if type(e).__name__ == "NoArgsIsHelpError": return print(e.format_message(), file=sys.stderr) or 2
+        if hasattr(e, "format_message"): return fail(usage_text(e))
+        return fail(unexpected(e), 2 if disk_full(e) else 1)
+    except stop.Stopped: return stop.code()
+    return code
+
+
+def usage_text(e):
+    "A usage error as one sentence, with the nearest right option or command"
+    text = re.sub(r" \(Possible options?: .*\)", "", e.format_message()).rstrip(".")
+    text = text[0].lower() + text[1:] if text else text
+    word = getattr(e, "option_name", None)
+    if word and "did you mean" not in text.lower():
+        text += nearest(word, [flag_of(f.name) for f in options()] + ["--tricks", "--recipe", "--resume", "--explain", "--debug"])
+    return text.replace(" Did you mean ", "; did you mean ")
+
+
+def disk_full(e): return isinstance(e, OSError) and e.errno == ENOSPC
+
+
+def unexpected(e):
+    if disk_full(e): return f"the disk is full ({e.filename or 'no space left on device'}): make room, or choose another --out"
+    text = str(e).strip().split("\n")[0]
+    return f"{type(e).__name__}: {text} (this is not a user's error: --debug shows where)"
+
+
+def main(args=None):
+    args = sys.argv[1:] if args is None else args
+    if ranks.rank():
+        if not trains(args): return
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  the first process speaks for all
+    with stop.listening(exits=True):
+        code = run(args)
+        if stop.asked.signum or (code and ranks.world() > 1): stop.leave(code)
+    sys.exit(code)
+
+
+def trains(args):
+    "Is it a training, which several processes do together?"
+    return args[:1] in (["train"], ["resume"]) and not {"--explain", "--help"} & {*args}
+
+
+if __name__ == "__main__": main()

@@ -1,0 +1,18 @@
+"""The verb `demo`. Light."""
+from typing import Annotated
+
+import typer
+
+from .options import Debug
+
+
+def demo_command(run: Annotated[str, typer.Argument(metavar="RUN", help="a finished run's folder, or its model.safetensors")],
+                 port: Annotated[int, typer.Option(min=1, max=65535, help="where the page is served")] = 7860,
+                 host: Annotated[str, typer.Option(help="who may see it: 127.0.0.1 is this machine alone, 0.0.0.0 all that reach it")] = "127.0.0.1",
+                 debug: Debug = False):
+    """Serve a page to drop a photo on, which shows what the model says. Ctrl-C ends it.
+
+    Nothing leaves this machine, and no photo stays: needs gradio (`pip install gradio`).
+    """
+    from ..use.demo import serve
+    serve(run, port, host)

@@ -1,0 +1,40 @@
+"""`fastricks evaluate` and `fastricks page`: their arguments. Light, so that --help and every user's error are instant."""
+from typing import Annotated
+
+import typer
+
+from .options import Debug
+
+Split = Annotated[str | None, typer.Option(metavar="train|valid|test", show_default=False,
+                                           help="which images [default: those that the run's final numbers are of; of other data test, "
+                                           "else valid, else all]")]
+
+
+def evaluate_command(
+        run: Annotated[str, typer.Argument(metavar="RUN", help="a finished run's folder")],
+        data: Annotated[str | None, typer.Option(
+            help="other images: a folder, a CSV, …, as for train; classes go by name and need not all be there [default: the run's own]",
+            show_default=False)] = None,
+        split: Split = None,
+        tta: Annotated[bool, typer.Option("--tta", help="mean of the probabilities of each image and its mirror image")] = False,
+        to: Annotated[str | None, typer.Option(metavar="FILE.html", show_default=False, help="where the page goes, its numbers beside it as "
+                                               ".json [default: evaluate….html in the run's folder]")] = None,
+        debug: Debug = False):
+    """Look at a trained run: accuracy, calibration and each class with intervals; a page with its mistakes."""
+    from ..use.evaluate import check_to, evaluate
+    check_to(to, run)
+    e = evaluate(run, data, split, tta)
+    from ..use import evaluation_page as look_page
+    look_page.terminal(e)
+    for line in look_page.said(look_page.save(e, to)): print(line)
+
+
+def page_command(
+        runs: Annotated[list[str], typer.Argument(metavar="RUNS", help="finished runs: folders, globs, folders of runs")], debug: Debug = False):
+    """Make the index.html of runs again, as a training does at its end."""
+    from ..report.runs import find
+    from ..use.evaluate import finished
+    from ..use.saved import find_saved
+    found = [finished(find_saved(folder)) for text in runs for folder in find(text)]
+    from ..report.pages.run import make_again
+    for r in found: print(f"page      {make_again(r)}")

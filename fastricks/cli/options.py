@@ -1,0 +1,53 @@
+"""Options that several verbs have: the fields of Recipe, -t, --recipe. Light."""
+import inspect
+from typing import Annotated, get_type_hints
+
+import typer
+
+from ..core.errors import UserError, nearest
+from ..recipe.recipe import Recipe, flag_of, options
+
+Tricks = Annotated[list[str] | None, typer.Option(
+    "--tricks", "-t", metavar="TRICKS", help="tricks to add, as warmup+cosine+mixup:alpha=.4; -t=-NAME takes one away, -t none all",
+    show_default=False)]
+RecipeName = Annotated[str | None, typer.Option(
+    metavar="NAME", help="a named recipe (see `fastricks recipes`), or a run folder to repeat", show_default=False)]
+Debug = Annotated[bool, typer.Option("--debug", help="show the traceback of an error")]
+
+
+def default_text(f):
+    return str(f.default) if f.default is not None and f.default is not True else ("yes" if f.default is True else "")
+
+
+def recipe_param(f, kind):
+    "A field of the Recipe as an option: its name, type, default and help come from the field"
+    m = f.metadata
+    names = [m["flag"] or flag_of(f.name)]
+    choices = m["limits"].get("choices")
+    metavar = m["metavar"] or ("|".join(choices) if choices else None)
+    text = m["help"] + (f" [default: {default_text(f)}]" if default_text(f) and "default" not in m["help"] else "")
+    option = typer.Option(*names, help=text, metavar=metavar, show_default=False, parser=number_or(m["word"], names[0]) if m["word"] else None)
+    return inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option])
+
+
+def number_or(word, flag):
+    "What reads an option that is a number, or that word"
+    def parse(text):
+        try: return word if text == word else float(text)
+        except ValueError: raise UserError(f"{flag} {text} is neither a number nor {word!r}{nearest(text, [word])}") from None
+    return parse
+
+
+def with_recipe(fn):
+    "Give a command `(given, selection, recipe, …)` the options of all Recipe fields"
+    hints = get_type_hints(Recipe)
+    params = [recipe_param(f, hints[f.name] | None) for f in options()]
+    own = [p for n, p in inspect.signature(fn).parameters.items() if n != "given"]
+
+    def command(**kw):
+        given = {f.name: v for f in options() if (v := kw.pop(f.name)) is not None}
+        return fn(given, **kw)
+    command.__name__, command.__doc__ = fn.__name__, fn.__doc__
+    command.__signature__ = inspect.Signature([*params, *(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own)])
+    command.__annotations__ = {p.name: p.annotation for p in command.__signature__.parameters.values()}
+    return command

@@ -1,0 +1,82 @@
+"""The verb `show`."""
+import sys
+from shutil import get_terminal_size
+from typing import Annotated
+
+import typer
+
+from ..core.errors import UserError
+from ..recipe.recipe import resolve
+from .options import Debug, RecipeName, Tricks, with_recipe
+
+show = typer.Typer(no_args_is_help=True, rich_markup_mode=None,
+                   help="Look at data before a training; draw its learning rate, first batch or targets.")
+Rows = Annotated[list[str] | None, typer.Option("--tricks", "-t", metavar="TRICKS", show_default=False,
+                                               help="one line more, with these tricks")]
+To = Annotated[str, typer.Option(metavar="FILE.png", help="where the picture goes")]
+Images = Annotated[int, typer.Option(min=1, help="how many images")]
+Epoch = Annotated[int, typer.Option(min=1, help="of which epoch")]
+
+
+@show.command("data")
+@with_recipe
+def show_data(given,
+              path: Annotated[str | None, typer.Argument(metavar="PATH", help="what --data takes", show_default=False)] = None,
+              recipe: RecipeName = None, to: To = "show-data.png", debug: Debug = False):
+    """Say on one screen what images are there: classes, sizes, copies across splits, unreadable files; draw some.
+
+    Nothing is changed. Beside the picture goes a table with a row for each image: `fastricks show data PHOTOS --size 160`.
+    """
+    from ..report.plots import check_to
+    check_to(to)
+    if path is not None and "data" in given: raise UserError("PATH and --data: give one of them")
+    r = resolve({**given, "data": path} if path is not None else given, (), recipe)
+    from ..report.survey import tell
+    tell(r, to, *get_terminal_size())
+
+
+@show.command("lr")
+@with_recipe
+def show_lr(given,
+            recipes: Annotated[list[str] | None, typer.Argument(
+                metavar="RECIPE", help="named recipes or run folders, a line each", show_default=False)] = None,
+            recipe: RecipeName = None, tricks: Rows = None,
+            steps_per_epoch: Annotated[int | None, typer.Option(
+                min=1, help="optimizer steps an epoch [default: what the data makes]", show_default=False)] = None,
+            to: To = "show-lr.png", debug: Debug = False):
+    """Draw learning rates, a line for each RECIPE and -t.
+
+    A -t is a row on --recipe, or else on the first RECIPE: `fastricks show lr blog -t warmup:by=epoch,epochs=6 -t cosine`.
+    """
+    from ..report.plots import check_to
+    from ..training import show as s
+    check_to(to)
+    lines = s.lines_of(given, recipes or (), tricks or (), recipe)
+    s.tell_lr(s.schedules_of(lines, steps_per_epoch, print), to, sys.stdout.isatty())
+
+
+@show.command("batch")
+@with_recipe
+def show_batch(given, recipe: RecipeName = None, tricks: Tricks = None, images: Images = 8, epoch: Epoch = 1, to: To = "show-batch.png",
+               debug: Debug = False):
+    """Draw the first batch as the network sees it."""
+    from ..report.plots import check_to, save_to
+    from ..training import show as s
+    check_to(to)
+    r = resolve(given, tricks or (), recipe)
+    print(f"picture    {save_to(s.show_batch(r, images, epoch, print), to)}")
+
+
+@show.command("targets")
+@with_recipe
+def show_targets(given, recipe: RecipeName = None, tricks: Tricks = None, images: Images = 4, epoch: Epoch = 1, to: To = "show-targets.png",
+                 debug: Debug = False):
+    """Draw the targets: smoothed, mixed, a teacher's.
+
+    A teacher must be there already: nothing is trained here.
+    """
+    from ..report.plots import check_to, save_to
+    from ..training import show as s
+    check_to(to)
+    r = resolve(given, tricks or (), recipe)
+    print(f"picture    {save_to(s.show_targets(r, images, epoch, print), to)}")

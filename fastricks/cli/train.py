@@ -1,0 +1,50 @@
+"""The verbs `train` and `resume`. Light."""
+from typing import Annotated
+
+import typer
+
+from ..core import ranks
+from ..core.errors import UserError
+from ..grid.plan import parse_seeds
+from ..recipe.recipe import resolve
+from .options import Debug, RecipeName, Tricks
+
+
+def train_command(given,
+          recipe: RecipeName = None,
+          tricks: Tricks = None,
+          seeds: Annotated[str | None, typer.Option(
+              metavar="5|0,1,2|0-4", help="train with each of these seeds, and say how they spread")] = None,
+          resume: Annotated[bool, typer.Option("--resume", help="go on with the last unfinished run of this recipe, if there is one")] = False,
+          explain: Annotated[bool, typer.Option("--explain", help="say what would be done, draw the learning rate, don't train")] = False,
+          debug: Debug = False):
+    """Train a classifier; with no options, on the built-in digits."""
+    r = resolve(given, tricks or (), recipe)
+    if seeds and "seed" in given: raise UserError("--seed and --seeds: give one of them")
+    if seeds and ranks.world() > 1: raise UserError("--seeds trains one run after the other: give torchrun one --seed")
+    if seeds and "name" in given: raise UserError("--name is for one run: with --seeds choose the folder with --out")
+    seeds = parse_seeds(seeds) if seeds else None
+    if seeds and not explain: return train_all(r, seeds)
+    if explain:
+        from ..training.explain import explain as say_all
+        return say_all(r)
+    from ..training.training import train as run
+    from .screens import last_screen
+    result = run(r, resume=resume)
+    for line in last_screen(r, result): print(line)
+
+
+def resume_command(run: Annotated[str, typer.Argument(metavar="RUN", help="an unfinished run's folder")], debug: Debug = False):
+    """Go on with a training that was stopped or killed, from its last checkpoint; the result is as if it had not been."""
+    from ..training.resume import is_finished, recipe_of
+    r = recipe_of(run)
+    if is_finished(run): return print(f"{run} is finished: there is nothing to go on with")
+    from ..training.training import train
+    from .screens import last_screen
+    for line in last_screen(r, train(r, resume=run)): print(line)
+
+
+def train_all(recipe, seeds):
+    from ..grid.ablate import train_seeds
+    from .screens import seeds_screen
+    for line in seeds_screen(train_seeds(recipe, seeds).folders): print(line)

@@ -1,0 +1,45 @@
+"""The verbs `predict` and `export`: what a trained model is used by. Light."""
+from typing import Annotated
+
+import typer
+
+from ..recipe.recipe import check_field, options
+from .options import Debug
+
+Trained = Annotated[str, typer.Argument(metavar="RUN", help="a finished run's folder, or its model.safetensors")]
+
+
+def predict_command(
+        run: Trained,
+        paths: Annotated[list[str], typer.Argument(metavar="PATH", help="files, folders, globs, or - for a list on stdin, a path a line")],
+        top: Annotated[int, typer.Option("--top", "-k", min=1, help="how many classes of each image")] = 3,
+        to: Annotated[str, typer.Option(metavar="table|jsonl|csv|FILE", help="how to print them, or FILE.jsonl or FILE.csv to write")] = "table",
+        bs: Annotated[int, typer.Option(min=1, help="images that go through the network together")] = 64,
+        threads: Annotated[int | None, typer.Option(min=1, max=1024, help="torch's CPU threads, and as many that decode [default: the "
+                                                    "cores this process may use]", show_default=False)] = None,
+        device: Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps", help="what computes")] = "auto", debug: Debug = False):
+    """Say what is on photos: the most probable classes of each.
+
+    A file that can't be read is told on stderr and left out.
+    """
+    from ..use.predict import predict
+    check_device(device)
+    predict(run, paths, top, to, bs, threads, device)
+
+
+def export_command(
+        run: Trained,
+        to: Annotated[str, typer.Option(metavar="onnx|timm|torch-export", help="onnx: a file for onnxruntime and others; timm: a folder for "
+                                        "timm.create_model; torch-export: a .pt2 file for torch.export.load")],
+        out: Annotated[str | None, typer.Option(metavar="PATH", help="where it goes [default: RUN/model.onnx, RUN/timm, RUN/model.pt2]",
+                                                show_default=False)] = None,
+        debug: Debug = False):
+    """Write a trained model for use without fastricks, and check that it computes the same.
+
+    onnx and torch-export take 8-bit RGB pixels, the normalisation is inside; batches may have any size; names of classes go with the model.
+    """
+    from ..use.export import export
+    for line in export(run, to, out): print(line)
+
+
+def check_device(name): check_field(next(f for f in options() if f.name == "device"), name)

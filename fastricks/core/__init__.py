@@ -1,0 +1,1 @@
+"""Errors, words, files, caches, processes: what every room needs. Knows nothing of training."""

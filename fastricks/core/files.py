@@ -1,0 +1,87 @@
+"""Files of a run, which may be a stranger's."""
+import csv
+import errno
+import io
+import json
+import os
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import UserError
+
+MOST = 1 << 28  # bytes; predictions of a million images have less
+
+
+def read_text(path):
+    "The text of a plain file of sensible size; ValueError or OSError for anything else: a pipe would be waited for, a device never end"
+    path = Path(path)
+    size = path.stat().st_size
+    if not path.is_file(): raise ValueError(f"{path.name} is no file")
+    if size > MOST: raise ValueError(f"{path.name} is too large")
+    return path.read_text(encoding="utf-8")
+
+
+def read_json(path):
+    "What a JSON file says; ValueError or OSError where it says nothing"
+    try: return json.loads(read_text(path))
+    except RecursionError: raise ValueError(f"{Path(path).name} is too deep") from None
+
+FULL = errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG
+
+
+@contextmanager
+def writing(path):
+    "A file that can't be written is one sentence"
+    try: yield
+    except OSError as e:
+        remedy = "; make room there, or choose another place" if e.errno in FULL else ""
+        raise UserError(f"{path} can't be written ({e.strerror or e}){remedy}") from e
+
+
+def write(path, data):
+    "Write a file whole or not at all: a temporary file beside it, then a rename. `data`: text, bytes, or a list of parts"
+    path = Path(path)
+    tmp = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with writing(path):
+        try:
+            with open(tmp, "wb") as f:
+                for part in data if isinstance(data, list) else [data]: f.write(encoded(part) if isinstance(part, str) else part)
+                f.flush(); os.fsync(f.fileno())
+            os.replace(tmp, path)
+            sync_folder(path.parent)
+        finally: tmp.unlink(missing_ok=True)
+
+
+def append(path, text):
+    "Add text to a file, all of it or nothing"
+    data = encoded(text)
+    with writing(path):
+        f = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        try:
+            end = os.fstat(f).st_size
+            if os.write(f, data) == len(data): return
+            os.ftruncate(f, end)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        finally: os.close(f)
+
+
+def encoded(text): return text.encode(errors="backslashreplace")  # a path may hold bytes that are no text
+
+
+def sync_folder(folder):
+    "A rename outlives a power cut when the folder is on the disk too"
+    if os.name == "nt": return
+    fd = os.open(folder, os.O_RDONLY)
+    try: os.fsync(fd)
+    finally: os.close(fd)
+
+
+def write_json(path, obj): write(path, json.dumps(obj, indent=2, ensure_ascii=False) + "\n")
+
+
+def rows_to_csv(rows):
+    out = io.StringIO()
+    if rows:
+        w = csv.DictWriter(out, list(dict.fromkeys(k for r in rows for k in r)), lineterminator="\n")
+        w.writeheader(); w.writerows(rows)
+    return out.getvalue()

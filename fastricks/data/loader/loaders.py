@@ -1,0 +1,56 @@
+"""Source -> fastai DataBlock -> DataLoaders whose order and augmentation are functions of (seed, epoch, key)."""
+import torch
+from fastai.data.block import CategoryBlock, DataBlock, TransformBlock
+from fastai.vision.augment import FlipItem
+
+from ...core import ranks
+from ...core.machine import cores
+from ..pixels.photo import Photo
+from ..source import Item
+from .keyed import KeyedDL
+from .sturdy import Losses
+from .transforms import CenterCrop, Scale, TrainCrop
+
+
+def image_of(o): return o.image if isinstance(o, Item) else o
+def label_of(o): return o.label
+def by_split(items): return [[i for i, o in enumerate(items) if o.split == s] for s in ("train", "valid")]
+
+
+def data_block(recipe, classes, mean, std):
+    """The DataBlock of a recipe: the tutorial's transforms (TrainCrop, flip, normalise; resize and centre crop).
+
+    `--pipeline fast` differs in the loader alone, which makes whole batches of the same views from canonical pixels.
+    """
+    from .fast import FastDL
+    tfms = [TrainCrop(recipe.size, min_scale=recipe.min_scale), CenterCrop(recipe.size, recipe.resize)]
+    return DataBlock(blocks=(TransformBlock(type_tfms=Photo.create), CategoryBlock(vocab=list(classes))),
+                     get_x=image_of, get_y=label_of, splitter=by_split, dl_type=FastDL if recipe.pipeline == "fast" else KeyedDL,
+                     item_tfms=[*tfms, FlipItem(.5)] if recipe.flip else tfms,
+                     batch_tfms=[Scale.from_stats(mean, std)])
+
+
+def default_workers(recipe):
+    "Loader processes pay for large photos of the reference pipeline only; the fast one has threads"
+    return 0 if recipe.size < 128 or recipe.pipeline == "fast" else min(8, max(cores() // ranks.local_world(), 1))
+
+
+def make_dls(source, recipe, mean, std, device="cpu"):
+    """fastai DataLoaders of `source`: `dls.train`, `dls.valid` (empty for --valid 0) and `dls.test` (None if there is none).
+
+    Batches are (images [n, 3, size, size] float, labels [n]); evaluation takes twice the training batch. Among several processes
+    (`fastricks.ranks`) the training batches are shared out, and evaluation's taken in turns.
+    """
+    items = [o for o in source.items if o.split != "test"]
+    workers = default_workers(recipe) if recipe.workers is None else recipe.workers
+    with Photo.stand_in():
+        dls = data_block(recipe, source.classes, mean, std).dataloaders(
+            items, bs=recipe.whole_batch, val_bs=2 * recipe.batch_size, num_workers=workers, device=torch.device(device), drop_last=False)
+    dls.losses = Losses()
+    for dl in dls.loaders:
+        dl.seed, dl.losses = recipe.seed, dls.losses
+        dl.rank, dl.world = ranks.here.rank, ranks.here.world
+        dl.pixels = source.pixels
+    if recipe.pipeline == "fast" and dls.device.type == "cuda": dls.train.take_up()
+    dls.test = dls.test_dl(source.of("test"), with_labels=True) if source.has_test else None
+    return dls

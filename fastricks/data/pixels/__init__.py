@@ -1,0 +1,1 @@
+"""Pixels: decoding, their cache, and the crops cut from them."""

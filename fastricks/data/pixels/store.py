@@ -1,0 +1,227 @@
+"""Canonical pixels kept on disk: decoded once, checksummed, shared by all runs, bounded in size.
+
+    pixels/<side>-<decoder>/<place>/  lock, about.json, and packs of up to 1,024 images: TOKEN.bin their bytes, TOKEN.idx their rows
+
+A place is the folder that the photos have in common. An image's key is a hash of its path, size and time, so a changed file
+is another image. A pack counts once its index is there, which comes last; what a killed builder leaves is removed by the next.
+"""
+import json
+import os
+import secrets
+import shutil
+import time
+import zlib
+from contextlib import contextmanager, suppress
+from hashlib import blake2b
+
+import numpy as np
+
+from ...core.cache import cache_dir
+from ...core.errors import plural
+from ...core.machine import cores
+from ...core.rand import key_of
+from ..source import MANY, is_path, size_and_time
+from .ahead import ahead
+from .canonical import canonical, decoder
+from .image import Unreadable, quiet
+
+try:
+    import fcntl
+except ImportError: fcntl = None  # Windows
+
+PACK = 1024               # images
+ROW = np.dtype([("key", "<u8"), ("at", "<i8"), ("h", "<i4"), ("w", "<i4"), ("crc", "<u4")])
+GB = 1_000_000_000
+AGAIN = "photos are decoded again in every epoch"
+KEEP_FREE = 2 * GB        # of the disk
+
+
+def limit():
+    "Bytes that all kept pixels may take: $FASTRICKS_CACHE_GB (default 50); 0 keeps none"
+    try: return int(float(os.environ.get("FASTRICKS_CACHE_GB", 50)) * GB)
+    except ValueError: return 50 * GB
+
+
+class Pixels:
+    """The canonical pixels of Items by `pixels[item]`, uint8 [h, w, 3]: from memory, from the disk, or made from the file.
+
+    A row is checked against its checksum when it is first read; a wrong one is made again.
+    """
+    def __init__(self, side, memory=None, rows=None, files=()):
+        self.side, self.memory, self.rows, self.files, self.maps, self.good = side, memory or {}, rows or {}, list(files), {}, set()
+
+    @property
+    def kept(self): return bool(self.rows or self.memory)
+
+    def __getstate__(self): return {**vars(self), "maps": {}}  # a worker process maps the files itself
+
+    def __getitem__(self, o):
+        name = getattr(o, "name", None)
+        if name in self.memory: return self.memory[name]
+        x = self.read(*self.rows[name]) if name in self.rows else None
+        return canonical(getattr(o, "image", o), self.side) if x is None else x
+
+    def read(self, file, at, h, w, crc):
+        "A row's pixels, or None where they are not as they were written"
+        try: x = self.map(file)[at:at + h * w * 3]
+        except (OSError, ValueError): return None  # another run made room for its own
+        if (file, at) not in self.good:
+            if zlib.crc32(x) != crc: return None
+            self.good.add((file, at))
+        return x.reshape(h, w, 3)
+
+    def map(self, file):
+        if file not in self.maps: self.maps[file] = np.memmap(self.files[file], np.uint8, "c")  # "c": torch wants it writable
+        return self.maps[file]
+
+
+def open_pixels(items, side, threads=None, say=print):
+    "(Pixels of `items`, [(name, reason)] of those that cannot be read): what the cache lacks is decoded into it, None for no cache"
+    memory = {o.name: canonical(o.image, side) for o in items if not is_path(o.image)}
+    files = [o for o in items if is_path(o.image)]
+    if not files: return Pixels(side, memory), []
+    try: store, bad = fill(files, side, threads or min(8, cores()), say)
+    except OSError as e:
+        say(f"pixels: no cache ({e.strerror or e}: {e.filename or cache_dir()}), {AGAIN}")
+        return Pixels(side, memory), None
+    return (Pixels(side, memory), None) if store is None else (Pixels(side, memory, *store), bad)
+
+
+def fill(files, side, threads, say):
+    "((rows by name, pack files), unreadable) with every readable file decoded; (None, None) where there is no room"
+    if not limit(): say(f"pixels: no cache, as FASTRICKS_CACHE_GB is 0: {AGAIN}"); return None, None
+    keys = dict(zip((o.name for o in files), map(file_key, files), strict=True))
+    folder = place(files, side)
+    found, packs = look(folder, keys)
+    missing, bad = [o for o in files if o.name not in found], []
+    if missing:
+        with locked(folder, say):
+            found, packs = look(folder, keys)  # another builder may have made them
+            missing = [o for o in files if o.name not in found]
+            in_use = {packs[row[0]] for row in found.values()}
+            if not room(folder, len(missing) * size_of(side), in_use, say): return None, None
+            if len(missing) > MANY: say(f"decoding {len(missing):,} photos, once")
+            bad = build(folder, missing, keys, side, threads)
+        found, packs = look(folder, keys)
+    touch(found, packs)
+    size = sum(h * w * 3 for _, _, h, w, _ in found.values())
+    say(f"pixels: {plural(len(found), 'photo')} at {side} pixels in {folder.parent.parent} ({size / 1e6:,.0f} MB), "
+        f"{f'{len(missing) - len(bad):,} decoded now' if missing else 'decoded before'}")
+    return (found, packs), bad
+
+
+def size_of(side): return int(1.4 * 3 * side**2)  # bytes of a photo of common shape
+def file_key(o): return key_of(f"{os.path.abspath(o.image)}\t{size_and_time(o.image)}")
+
+
+def place(files, side):
+    "Where the pixels of these files belong"
+    common = os.path.commonpath([os.path.abspath(o.image.parent) for o in files])
+    folder = cache_dir()/"pixels"/f"{side}-{decoder()}"/blake2b(os.fsencode(common), digest_size=6).hexdigest()
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder/"about.json").exists(): (folder/"about.json").write_text(json.dumps({"photos of": common}))
+    return folder
+
+
+def look(folder, keys):
+    "({name: (pack, at, h, w, crc)} of the keys that are there, pack files)"
+    packs = [(o.with_suffix(".bin"), rows) for o in sorted(folder.glob("*.idx")) if (rows := read_index(o)) is not None]
+    where = {int(k): (n, i) for n, (_, rows) in enumerate(packs) for i, k in enumerate(rows["key"])}
+    found = {name: (n, *packs[n][1][i].tolist()[1:]) for name, k in keys.items() for n, i in [where.get(k, (None, None))] if n is not None}
+    return found, [file for file, _ in packs]
+
+
+def read_index(file):
+    "The rows of a pack, or None for one that is damaged or whose bytes are not all there"
+    try:
+        data = file.read_bytes()
+        size = file.with_suffix(".bin").stat().st_size
+    except OSError: return None
+    head, body = data[:4], data[4:]
+    if len(head) < 4 or zlib.crc32(body) != int.from_bytes(head, "little") or len(body) % ROW.itemsize: return None
+    rows = np.frombuffer(body, ROW)
+    return rows if not len(rows) or (rows["at"] + rows["h"].astype(np.int64) * rows["w"] * 3).max() <= size else None
+
+
+@contextmanager
+def locked(folder, say):
+    "One builder a place at a time; the system frees a killed one's lock. Where there are no locks two may do the same work"
+    if fcntl is None: yield; return
+    with open(folder/"lock", "w") as f:
+        try: fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("another run is decoding these photos: waiting for it")
+            fcntl.flock(f, fcntl.LOCK_EX)
+        except OSError: pass  # a disk without locks
+        for o in folder.glob("*.part"): o.unlink(missing_ok=True)
+        yield
+
+
+def build(folder, files, keys, side, threads):
+    "Decode `files` into packs; [(name, reason)] of those that cannot be"
+    bad = []
+    with quiet():
+        for i in range(0, len(files), PACK): bad += write_pack(folder, files[i:i + PACK], keys, side, threads)
+    return bad
+
+
+def write_pack(folder, files, keys, side, threads):
+    token, rows, bad, at = secrets.token_hex(8), [], [], 0
+    part, index = folder/f"{token}.bin.part", folder/f"{token}.idx.part"
+    try:
+        with open(part, "wb") as f:
+            for o, x in zip(files, ahead(lambda o: try_canonical(o, side), files, threads, 4 * threads), strict=True):
+                if isinstance(x, str): bad.append((o.name, x)); continue
+                rows.append((keys[o.name], at, *x.shape[:2], zlib.crc32(x)))
+                at += f.write(x.data)
+            sync(f)
+        if rows: write_index(index, np.array(rows, ROW)); os.replace(part, folder/f"{token}.bin"); os.replace(index, folder/f"{token}.idx")
+    finally:
+        for o in (part, index): o.unlink(missing_ok=True)
+    return bad
+
+
+def try_canonical(o, side):
+    try: return np.ascontiguousarray(canonical(o.image, side))
+    except Unreadable as e: return str(e)
+
+
+def write_index(file, rows):
+    with open(file, "wb") as f:
+        f.write(zlib.crc32(rows.tobytes()).to_bytes(4, "little") + rows.tobytes())
+        sync(f)
+
+
+def sync(f): f.flush(); os.fsync(f.fileno())
+
+
+def touch(found, packs):
+    "Mark the packs in use, for those unused longest go first"
+    for n in {row[0] for row in found.values()}:
+        with suppress(OSError): os.utime(packs[n].with_suffix(".idx"), (time.time(),) * 2)
+
+
+def room(folder, need, in_use, say):
+    "Whether `need` bytes more may be kept, after the packs unused longest have made way; says why not"
+    free = shutil.disk_usage(folder).free - KEEP_FREE
+    others = sorted((o for o in (cache_dir()/"pixels").glob("*/*/*.idx")), key=age)
+    used = sum(map(bytes_of, others))
+    for o in others:
+        if used + need <= limit() and need <= free: break
+        if o.with_suffix(".bin") in in_use or need > limit(): continue
+        n = bytes_of(o)
+        with suppress(OSError): o.unlink(); o.with_suffix(".bin").unlink(); used, free = used - n, free + n
+    if used + need <= limit() and need <= free: return True
+    why = f"the disk has {max(free + KEEP_FREE, 0) / GB:.1f} GB free" if need > free else f"FASTRICKS_CACHE_GB allows {limit() / GB:g} GB"
+    say(f"pixels: no cache, as it would take {need / GB:.2g} GB and {why}: {AGAIN}")
+    return False
+
+
+def age(o):
+    try: return o.stat().st_mtime
+    except OSError: return 0
+
+
+def bytes_of(o):
+    try: return o.with_suffix(".bin").stat().st_size
+    except OSError: return 0

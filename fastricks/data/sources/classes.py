@@ -1,0 +1,61 @@
+"""Class names: reading, checking and comparing them."""
+import unicodedata
+from pathlib import Path
+
+from ...core.errors import UserError, nearest, plural
+from .folders import subfolders
+from .food import FOOD_21, NAMES
+
+
+def parse_classes(classes):
+    "The class names in `classes` (names with commas, a file with a name a line, food-101-21, or a list); None is all"
+    if classes is None: return None
+    if classes == "food-101-21": return FOOD_21
+    words = class_words(classes) if isinstance(classes, str) else classes
+    names = tuple(dict.fromkeys(o.strip() for o in words if o.strip()))
+    if len(names) < 2: raise UserError(f"--classes {classes!r} names {plural(len(names), 'class', 'classes')}: give at "
+                                       f"least two, a,b, or a file with a name a line{nearest(classes, NAMES)}")
+    return names
+
+
+def class_words(classes):
+    if "," in classes or not Path(classes).is_file(): return classes.split(",")
+    try: return Path(classes).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as e: raise UserError(f"--classes {classes} is no readable text: {e}") from e
+
+
+def check_classes(items, known, wanted, data):
+    for o in wanted or ():
+        if o not in known: raise UserError(f"{data} has no class {o!r}{nearest(o, known)}")
+    if len(wanted or known) < 2: raise UserError(f"{data} has only one class, {known[0]!r}: give at least two{inside(data, known[0])}")
+    for o in items:
+        if o.label not in known: raise UserError(f"{o.split} class {o.label!r} of {data} is not among its training "
+                                                 f"classes{twin(o.label, known)}")
+    trained = {o.label for o in items if o.split == "train"}
+    for o in sorted(wanted or known):
+        if o not in trained: raise UserError(f"class {o!r} of {data} has no training images: add some, or name the "
+                                             "other classes with --classes")
+
+
+def inside(data, name):
+    "What unpacking often makes: a folder around the folder"
+    folder = Path(data).expanduser()/name
+    return f", or is --data {folder} meant?" if folder.is_dir() and len(subfolders(folder)) > 1 else ""
+
+
+def alike(name):
+    "What two names share that a person takes for one: case, spaces around, and how letters are encoded aside"
+    return unicodedata.normalize("NFC", name).casefold().strip()
+
+
+def twin(name, known):
+    "The class that is probably meant"
+    same = next((o for o in known if alike(o) == alike(name)), None)
+    return f": {same!r} is written otherwise (case, spaces or encoding), rename one of them" if same else nearest(name, known)
+
+
+def twins(known):
+    "A note for classes that a person takes for one"
+    first = {}
+    for o in known:
+        if (same := first.setdefault(alike(o), o)) != o: yield f"classes {same!r} and {o!r} are two: only their writing differs"

@@ -1,0 +1,83 @@
+"""Food-101 (Bossard, Guillaumin, Van Gool, ECCV 2014) as published: `images/<class>/<id>.jpg` and lists in `meta/`."""
+import os
+import re
+from pathlib import Path
+
+from ...core.errors import UserError, nearest
+from ..source import Item
+from .csv_file import require_some
+from .folders import entries, is_folder, size_of
+
+FOOD_21 = (
+    "apple_pie", "bread_pudding", "bruschetta", "caesar_salad", "croque_madame", "cup_cakes", "dumplings", "falafel",
+    "fried_calamari", "frozen_yogurt", "grilled_cheese_sandwich", "huevos_rancheros", "mussels", "onion_rings",
+    "oysters", "ramen", "risotto", "spaghetti_carbonara", "spring_rolls", "steak", "waffles")
+NAMES = "food-101-21", "food-101"
+LISTS = "train", "test"
+NAME = r"[^./\\:\x00-\x1f\x7f-\x9f][^/\\:\x00-\x1f\x7f-\x9f]*"   # of a class or an image: never a path, never hidden
+LINE = re.compile(f"{NAME}/{NAME}")
+
+
+def food_name(classes): return "food-101-21" if set(classes) == set(FOOD_21) else None
+
+
+def of_21(wanted):
+    "The classes wanted of Food-101-21"
+    for o in wanted or ():
+        if o not in FOOD_21: raise UserError(f"food-101-21 has no class {o!r}{nearest(o, FOOD_21)}")
+    return wanted or FOOD_21
+
+
+def is_food(root):
+    return (root/"images").is_dir() and all((root/"meta"/f"{o}.txt").is_file() for o in LISTS)
+
+
+def find_tree(root, depth=2):
+    "The official tree that `root` is, or that its only folder is or holds; else None"
+    if is_food(root): return root
+    inner = [o for o in entries(root) if is_folder(o)]
+    return find_tree(Path(inner[0].path), depth-1) if depth and len(inner) == 1 else None
+
+
+def read_list(text, where):
+    "The `class/id` lines of one list"
+    try: lines = text.decode().split("\n")
+    except UnicodeDecodeError as e: raise UserError(f"{where} is not a list in UTF-8: {e}") from e
+    for i, line in enumerate(lines, 1):
+        line = line.strip()
+        if line and not LINE.fullmatch(line): raise UserError(f"line {i} of {where} is {line[:80]!r}, not class/id")
+        if line: yield line
+
+
+def listed(texts, where):
+    "{class/id: split} of the two lists' bytes, `texts` = {split: bytes}"
+    found = {}
+    for split in LISTS:
+        for line in read_list(texts[split], f"{where}/{split}.txt"):
+            if found.setdefault(line, split) != split: raise UserError(f"{where} lists {line} in both train and test")
+    if "train" not in found.values(): raise UserError(f"{where}/train.txt lists no images")
+    return found
+
+
+def tree_list(root):
+    "{class/id: split} of an official tree"
+    return listed({o: (root/"meta"/f"{o}.txt").read_bytes() for o in LISTS}, root/"meta")
+
+
+def train_classes(rows): return sorted({k.partition("/")[0] for k, split in rows.items() if split == "train"})
+
+
+def sizes(folder):
+    "{file name: bytes} of a folder that may be missing"
+    return {o.name: size_of(o) for o in entries(folder)} if folder.is_dir() else {}
+
+
+def food_items(root, wanted=None):
+    "(items, classes, notes) of an official tree"
+    rows = tree_list(root)
+    chosen = [(*k.split("/"), split) for k, split in rows.items() if wanted is None or k.partition("/")[0] in wanted]
+    there = {label: sizes(root/"images"/label) for label in {o[0] for o in chosen}}
+    folders = {label: os.path.join(root, "images", label) for label in there}
+    items = [Item(f"images/{label}/{i}.jpg", label, split, Path(folders[label], f"{i}.jpg"), there[label][f"{i}.jpg"])
+             for label, i, split in chosen if f"{i}.jpg" in there[label]]
+    return items, train_classes(rows), require_some(items, len(chosen), root/"meta")

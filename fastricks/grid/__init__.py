@@ -1,0 +1,1 @@
+"""Rows x seeds of trainings: plan, processes, Ray, advice."""

@@ -1,0 +1,176 @@
+"""Trainings of a grid, each in a process of its own: found where they are finished, tried where they are not."""
+import multiprocessing as mp
+import os
+import signal
+import sys
+import threading
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ..core import stop
+from ..core.files import read_json
+from ..core.words import silent
+from ..data.source import fingerprint
+from ..model.weights import file_hash
+from ..recipe.identity import identity
+from ..runfolder.folder import find_finished
+from ..training.room import Room
+from ..training.settle import settle_machine, settle_tricks
+from ..training.teacher import network_recipe
+from ..training.training import train
+from .plan import Row
+
+HEAVY = ["fastricks.training.learner", "fastricks.data.loader.loaders", "fastricks.data.scan", "fastricks.training.evaluate",
+         "fastricks.report.batch", "wandb"]
+
+
+@dataclass
+class Cell:
+    "One training of a grid and what became of it"
+    row: object
+    seed: int
+    recipe: object
+    identity: str
+    state: str = "todo"       # todo, found, done, failed
+    folder: Path = None
+    reason: str = ""
+    facts: dict = field(default_factory=dict)
+    since: float = 0.         # time.monotonic() when it was begun
+    top1: float = None        # for a table of progress: read once
+
+    @property
+    def label(self): return f"{self.row.name} seed {self.seed}"
+
+    @property
+    def job_type(self): return "teacher" if self.row.name.startswith("teacher ") else "train"
+
+    @property
+    def ok(self): return self.state in ("found", "done")
+
+
+def plan(rows, seeds, source):
+    """(teachers, cells) of the grid in their order, with identities: those with a finished run under --out are `found`.
+
+    Each row is settled once, for all its seeds: what amp's probe decides is the same for all. Teachers that have to be
+    trained for the rows come apart, to be trained first.
+    """
+    settled = {row.name: settle_tricks(settle_machine(row.recipe), source, Room(silent, dry=True)) for row in rows}
+    teachers = [c for row in rows for c in needed_of(settled[row.name][0], source)]
+    todo = [make_cell(row, replace(settled[row.name][0], seed=seed), settled[row.name][1], source) for seed in seeds for row in rows]
+    return [look_up(c) for c in {c.identity: c for c in teachers}.values()], [look_up(c) for c in todo]
+
+
+def needed_of(recipe, source):
+    "Cells of the networks that must be trained before a row's recipe"
+    for wanted in [w for t in recipe.make_tricks() for w in t.needs() if w.kind == "arch"]:
+        r = network_recipe(wanted, recipe)
+        yield make_cell(Row(f"{wanted.role} {r.arch}", r), r, {}, source)
+
+
+def make_cell(row, recipe, facts, source):
+    h = recipe.weights and file_hash(recipe.weights)
+    return Cell(row, recipe.seed, recipe, identity(recipe, fingerprint(source), h, facts), facts=facts)
+
+
+def look_up(cell):
+    "Is there a finished run of this cell?"
+    cell.folder = find_finished(cell.recipe.out, cell.identity)
+    if cell.folder and cell.state != "done": cell.state = "found"
+    return cell
+
+
+def context():
+    "Processes that start with everything imported, where the system can fork"
+    if sys.platform in ("win32", "darwin"): return mp.get_context("spawn")
+    ctx = mp.get_context("forkserver")
+    ctx.set_forkserver_preload(HEAVY)
+    return ctx
+
+
+def room(jobs, threads):
+    "How many trainings of so many threads this machine's cores take at once: never sharing a core"
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min(jobs, cores // threads))
+
+
+def leave_with_parent():
+    "A training nobody waits for any more ends too, however its parent ended"
+    def watch():
+        mp.parent_process().join()
+        os.kill(os.getpid(), signal.SIGTERM)
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def work(recipe, job_type, group, bar):
+    "The body of a cell's process"
+    leave_with_parent()
+    try:
+        with stop.listening(): train(recipe, silent, job_type, group, bar, resume=True)
+    except KeyboardInterrupt: sys.exit(stop.code())
+    except Exception as e:
+        print(f"error: {type(e).__name__}: {str(e).splitlines()[0] if str(e) else ''}", file=sys.stderr)
+        sys.exit(1)
+
+
+def carry_out(cells, jobs=1, group=None, on_done=silent, go_on=lambda cell: True, bar=False):
+    """Train the cells that are not found yet, up to `jobs` at once; `on_done(cell)` after each.
+
+    A failed one is marked and the rest go on. `go_on(cell)` is asked before each start. Ctrl-C and SIGTERM end all of them, after
+    their checkpoints.
+    """
+    ctx, running = context(), []
+    todo = [c for c in cells if c.state == "todo"]
+    with stop.listening(), stop.held(), ended_with_us(running):
+        while todo or running:
+            stop.check()
+            while todo and len(running) < jobs:
+                if not go_on(todo[0]): todo = []; break
+                running.append(start(ctx, todo.pop(0), group, bar))
+            for p, cell in [r for r in running if not r[0].is_alive()]:
+                running.remove((p, cell))
+                on_done(finished(cell, p))
+            time.sleep(.05)
+    return cells
+
+
+@contextmanager
+def ended_with_us(running):
+    "Whatever ends this process ends the trainings: they are told, and waited for while they save"
+    try: yield
+    finally:
+        for p, _ in running: p.terminate()
+        for p, _ in running: p.join()
+
+
+def start(ctx, cell, group, bar):
+    cell.since = time.monotonic()
+    with no_service(): p = ctx.Process(target=work, args=(cell.recipe, cell.job_type, group, bar)); p.start()
+    return p, cell
+
+
+
+class no_service:
+    "W&B's children would share this process's service, and its folder: let each have its own"
+    def __enter__(self): self.old = os.environ.pop("WANDB_SERVICE", None)
+    def __exit__(self, *_):
+        if self.old: os.environ["WANDB_SERVICE"] = self.old
+
+
+def finished(cell, process):
+    process.join()
+    look_up(cell)
+    if cell.folder: cell.state = "done"
+    else:
+        cell.state, cell.reason = "failed", why(cell, process.exitcode)
+    return cell
+
+
+def why(cell, code):
+    "What the newest folder of this identity says, or how the process ended"
+    for file in sorted(Path(cell.recipe.out).glob("*/recipe.json"), key=lambda f: -f.stat().st_mtime):
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            if read_json(file)["identity"] == cell.identity: return read_json(file.parent / "status.json").get("reason", "killed")
+    return f"its process ended with {code}"
+

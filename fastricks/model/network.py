@@ -1,0 +1,191 @@
+"""timm models: made plainly, and started from weights that are never a pickle."""
+import urllib.request
+from pathlib import Path
+
+import timm
+import torch
+from timm.models import clean_state_dict, get_arch_pretrained_cfgs, is_model, split_model_name_tag
+from torch import nn
+
+from ..core.errors import UserError, nearest, plural
+from ..core.rand import INIT, draw, seeded
+from .weights import first_line, open_weights, read_meta
+
+NORMS = nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm
+
+
+def check_arch(arch):
+    "Raise UserError unless timm can make `arch` (`name` or `name.tag`)"
+    name, tag = split_model_name_tag(arch)
+    if not is_model(name): raise UserError(f"timm has no model {arch!r}{nearest(name, timm.list_models())}")
+    tags = list(get_arch_pretrained_cfgs(name)) if tag else []
+    if tag and f"{name}.{tag}" not in tags and tag not in tags:
+        raise UserError(f"timm's {name} has no weights tagged {tag!r}{nearest(tag, [t.split('.')[-1] for t in tags])}")
+
+
+def arch_cfg(arch): return timm.get_pretrained_cfg(arch)
+
+
+def stats(recipe):
+    "(mean, std) of the weights that training starts from, else of the architecture's own"
+    meta = read_meta(recipe.weights) if recipe.weights else {}
+    cfg = arch_cfg(recipe.arch)
+    return tuple(meta.get("mean") or cfg.mean), tuple(meta.get("std") or cfg.std)
+
+
+def build(arch, classes, seed=0, weights=None, kwargs=None):
+    """A timm model with a plain linear head and no hidden trick; `weights` a safetensors file or None.
+
+    New parameters (all of them, or just a new head) are drawn from `seed`. Returns (model, lines about the weights).
+    """
+    with seeded(draw(INIT, seed)):
+        if weights is None: return plain_init(make(arch, classes, kwargs)), []
+        return load(arch, classes, weights, kwargs)
+
+
+def make(arch, classes, kwargs=None, **more):
+    try: return timm.create_model(arch, num_classes=classes, **(kwargs or {}), **more)
+    except (RuntimeError, ValueError, TypeError) as e: raise UserError(f"timm can't make {arch}: {first_line(e)}") from None
+
+
+@torch.no_grad()
+def plain_init(model):
+    "Undo timm's zero γ (its ResNets have it unless told otherwise): a trick must be asked for"
+    for m in model.modules():
+        if isinstance(m, NORMS) and m.weight is not None and not m.weight.any(): nn.init.ones_(m.weight)
+    return model
+
+
+def load(arch, classes, file, kwargs=None):
+    "timm's own fitting of a file's tensors: a classifier of another size is made anew, all else must fit"
+    state, own = read_state(arch, classes, file, kwargs)
+    shapes = {k: tuple(v.shape) for k, v in state.items()}
+    head = as_tuple(arch_cfg(arch).classifier)
+    rows = next((shapes[f"{h}.weight"][0] for h in head if shapes.get(f"{h}.weight")), 0)
+    overlay = dict(state_dict=clean_state_dict(state), num_classes=rows or -1)  # another number: timm leaves the classifier out
+    try: model = make(arch, classes, kwargs, pretrained=True, pretrained_cfg_overlay=overlay)
+    except Exception: raise UserError(misfit(arch, file, shapes, own)) from None  # each architecture has its own way to choke
+    if missing(model, shapes, head): raise UserError(misfit(arch, file, shapes, own))
+    model.pretrained_cfg.pop("state_dict", None)
+    return model, load_lines(model, head, rows, classes, shapes, file)
+
+
+def read_state(arch, classes, file, kwargs):
+    "(tensors of a safetensors file, the architecture's own)"
+    with seeded(0): own = make(arch, classes, kwargs).state_dict()
+    return read_tensors(arch, own, file), own
+
+
+def read_tensors(arch, own, file):
+    "Tensors of a safetensors file for an architecture of tensors `own`: finite numbers, and not vastly more of them than are needed"
+    most = 4 * sum(v.nbytes for v in own.values()) + SPARE
+    with open_weights(file) as f:
+        if (size := Path(file).stat().st_size) > most: raise UserError(f"--weights {file} has {size:,} bytes, far more than {arch} needs")
+        state = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118
+    for k, v in state.items():
+        if k in own and own[k].is_floating_point() and v.dtype not in FLOATS:
+            raise UserError(f"--weights {file} has {k} as {str(v.dtype).removeprefix('torch.')}: give float32, float16 or bfloat16")
+        if v.dtype in FLOATS and not v.isfinite().all(): raise UserError(f"--weights {file}: {k} has numbers that are not finite")
+    return state
+
+
+def load_exactly(model, arch, file):
+    "Put a file's tensors into `model`: these and no others, each of its shape"
+    own = model.state_dict()
+    state = read_tensors(arch, own, file)
+    shapes = {k: tuple(v.shape) for k, v in state.items()}
+    if shapes != {k: tuple(v.shape) for k, v in own.items()}: raise UserError(misfit(arch, file, shapes, own))
+    model.load_state_dict(state)
+    return model
+
+
+SPARE = 1 << 28  # bytes of other tensors that a file may bring along
+FLOATS = torch.float32, torch.float16, torch.bfloat16, torch.float64
+
+
+def missing(model, shapes, head):
+    "Tensors of the body that the file lacks: timm lets them pass once the classifier differs"
+    return [k for k in model.state_dict() if k not in shapes and not k.endswith("num_batches_tracked")
+            and k.rpartition(".")[0] not in head]
+
+
+def as_tuple(x): return x if isinstance(x, tuple) else (x,) if x else ()
+
+
+def load_lines(model, head, rows, classes, shapes, file):
+    own = model.state_dict()
+    loaded = sum(k in shapes and tuple(own[k].shape) == shapes[k] for k in own)
+    lines = [f"loaded {plural(loaded, 'tensor')} of {len(own)} from {Path(file).name}"]
+    if rows != classes:
+        was = f"the file's is of {plural(rows, 'class', 'classes')}" if rows else "the file has none"
+        lines.append(f"not loaded: the head {', '.join(head)}, made new for {plural(classes, 'class', 'classes')} ({was})")
+    if extra := sorted(set(shapes) - set(own)): lines.append(f"not used from the file: {plural(len(extra), 'tensor')}, as {extra[0]}")
+    return lines
+
+
+def misfit(arch, file, shapes, own):
+    "Why a file does not fit: how many tensors, and the first"
+    missing = [k for k in own if k not in shapes]
+    wrong = [k for k in own if k in shapes and tuple(own[k].shape) != shapes[k]]
+    first = (f"{wrong[0]} is {shapes[wrong[0]]}, not {tuple(own[wrong[0]].shape)}" if wrong
+             else f"{missing[0]} is not in it" if missing else "unknown tensors")
+    return f"--weights {file} does not fit {arch}: {plural(len(missing), 'tensor')} missing, {len(wrong)} of another shape ({first})"
+
+
+def hub_file(arch):
+    """The safetensors file of timm's weights: from the hub's local cache, or downloaded.
+
+    Without network it says so within seconds, where the hub's own client would retry for most of a minute.
+    """
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+    from huggingface_hub.constants import ENDPOINT, HF_HUB_OFFLINE
+    cfg = arch_cfg(arch)
+    if not cfg.hf_hub_id: raise UserError(f"timm has no safetensors weights for {arch}: use --weights FILE.safetensors or --no-pretrained")
+    cached = try_to_load_from_cache(cfg.hf_hub_id, "model.safetensors")
+    if isinstance(cached, str): return cached
+    if HF_HUB_OFFLINE or not reachable(ENDPOINT): raise UserError(
+        f"the weights of {arch} are not on this machine and {ENDPOINT} can't be reached: "
+        "give --weights FILE.safetensors, or --no-pretrained to train from scratch")
+    try: return hf_hub_download(cfg.hf_hub_id, "model.safetensors")
+    except Exception as e: raise UserError(f"the weights of {arch} could not be downloaded ({type(e).__name__}: {first_line(e)}): "
+                                           "give --weights FILE.safetensors or --no-pretrained") from None
+
+
+def reachable(url, timeout=5):
+    try: urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=timeout).close()
+    except urllib.error.HTTPError: return True
+    except (OSError, ValueError): return False
+    return True
+
+
+def start_file(recipe):
+    "The file that training starts from: --weights, timm's own, or None from scratch"
+    if recipe.weights: return recipe.weights
+    return hub_file(recipe.arch) if recipe.pretrained else None
+
+
+def is_resnet(arch): return timm.models.model_entrypoint(split_model_name_tag(arch)[0]).__module__ == "timm.models.resnet"
+
+
+def tweaks_of(arch):
+    "The keyword arguments of timm's ResNet whose effect `arch` has already"
+    model = timm.create_model(arch)
+    pools = any(isinstance(m, nn.AvgPool2d) for n, m in model.named_modules() if "downsample" in n)
+    deep = {"stem_type", "stem_width"} if isinstance(model.conv1, nn.Sequential) else set()
+    return deep | ({"avg_down"} if pools else set())
+
+
+def last_norm(block):
+    "The BatchNorm that ends the residual branch of a timm block, or None"
+    if hasattr(block, "zero_init_last"):                       # ResNet, RegNet …: timm knows which
+        block.zero_init_last()
+        return next((m for m in block.modules() if isinstance(m, nn.BatchNorm2d) and not m.weight.any()), None)
+    if getattr(block, "has_skip", False):                      # MobileNet, EfficientNet: only where there is a shortcut
+        return next((m for n in ("bn3", "bn2") if isinstance(m := getattr(block, n, None), nn.BatchNorm2d)), None)
+
+
+def zero_last_gammas(model):
+    "Zero them and return the norms. The model is fresh: no other γ is zero. arXiv 1812.01187 §3.1"
+    norms = [n for m in model.modules() if (n := last_norm(m)) is not None]
+    for n in norms: nn.init.zeros_(n.weight)
+    return norms

@@ -1,0 +1,1 @@
+"""A training's settings as plain data. No torch."""

@@ -1,0 +1,49 @@
+"""What makes two runs the same, and what differs where they are not."""
+import json
+from dataclasses import fields
+from hashlib import sha256
+
+from ..core.rand import NUMERICS
+from .recipe import Recipe
+
+LATER = {"processes": 1, "sync_bn": False}  # fields that came later leave the identity of runs that do not need them as it was
+
+
+def numeric(recipe, weights_hash=None, facts=None):
+    "The fields that change the weights, as one dict; data enters by its fingerprint, weights and teachers by what they are"
+    by_fingerprint = {"data", "classes", "per_class", "valid"}
+    d = {f.name: getattr(recipe, f.name) for f in fields(Recipe) if f.metadata["numeric"] and f.name not in by_fingerprint}
+    tricks = {n: {**k, **({"teacher": facts[n]["identity"]} if "identity" in (facts or {}).get(n, {}) else {})}
+              for n, k in recipe.active.items()}
+    return {**d, "tricks": tricks, "weights": weights_hash, "processes": recipe.processes or 1}
+
+
+def identity(recipe, data_fingerprint, weights_hash=None, facts=None):
+    """What makes two runs the same: one hash (16 hex digits) over the numeric fields, the data and NUMERICS.
+
+    `weights_hash`: SHA-256 of the --weights file; `facts`: trick -> what it settled, where a teacher's identity is.
+    Resume, ablate, teachers and compare all ask this function.
+    """
+    what = {**numeric(recipe, weights_hash, facts), "data": data_fingerprint, "numerics": NUMERICS}
+    for k, v in LATER.items():
+        if what[k] == v: del what[k]
+    return sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def differences(then, now):
+    "What differs between two recipe.json in what makes the same training, by name"
+    a, b = flat(then), flat(now)
+    odd = [f"{k} was {text(a.get(k))} and is {text(b.get(k))}" for k in sorted(a.keys() | b.keys()) if a.get(k) != b.get(k)]
+    return odd or (["its identity was " + then["identity"]] if then["identity"] != now["identity"] else [])
+
+
+def text(v): return "not there" if v is None else v
+
+
+def flat(what):
+    "Everything that identity is made of as one dict, a key of a trick as `mixup:alpha`"
+    known = {f.name: f.default for f in fields(Recipe)}
+    recipe = Recipe(**{k: v for k, v in what["recipe"].items() if k in known})
+    d = numeric(recipe, what["weights_sha256"], what["facts"])
+    tricks = {f"{n}:{k}" if k else f"trick {n}": v for n, keys in d.pop("tricks").items() for k, v in [("", "on"), *keys.items()]}
+    return {**d, **tricks, "data (fingerprint)": what["data"]["fingerprint"], "numerics (of the code)": what["numerics"]}

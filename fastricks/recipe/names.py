@@ -1,0 +1,24 @@
+"""Names that follow from a recipe: of runs, of tricks, W&B's config."""
+from dataclasses import asdict
+
+from .registry import registry, schedules
+
+
+def trick_words(recipe):
+    "The tricks that are on, or `baseline`; the recipe's own schedule goes without saying"
+    return list(recipe.tricks) or ["baseline"]
+
+
+def base_name(recipe, source_name):
+    "Readable name of a recipe without its seed: data-arch-tricks, safe in a shell and in a path"
+    arch, tricks = recipe.arch.split(".")[0], "-".join(trick_words(recipe))
+    name = "-".join(filter(None, [source_name, arch, recipe.recipe if recipe.recipe != "" else "", tricks]))
+    return "".join(c if c.isalnum() or c in "-_." else "_" for c in name)[:100].lstrip(".-")
+
+
+def tricks_config(recipe):
+    "The recipe as W&B's config: nested, `tricks.NAME.on` for every trick, `tricks.NAME.key` for those in effect"
+    hidden = {"schedule", "tricks", "out", "name", "wandb", "checkpoint_every"}
+    main = next(n for n in recipe.active if n in schedules())
+    tricks = {n: {"on": n in recipe.active, **recipe.active.get(n, {})} for n in registry()}
+    return {**{k: v for k, v in asdict(recipe).items() if k not in hidden}, "schedule": main, "tricks": tricks}

@@ -1,0 +1,174 @@
+"""Recipe: everything that a training is made from, as plain data. The only configuration there is."""
+import json
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import get_type_hints
+
+from ..core import ranks
+from ..core.errors import UserError, nearest, one_of, shorten
+from ..core.files import read_json
+from ..core.words import parse_time
+from .named import DATA_DEFAULTS, RECIPES
+from .registry import check_all, make, schedules
+from .select import select
+
+FIND = "find"  # --lr before it is found; the recipe of a run has the number
+
+
+def option(default, help, numeric=True, flag=None, metavar=None, word=None, **limits):
+    "A field of the recipe and its option: default, help, whether it changes the weights, its name, its range, a word in place of a number"
+    return field(default=default, metadata=dict(help=help, numeric=numeric, flag=flag, metavar=metavar, word=word, limits=limits))
+
+
+def plain(default, numeric=True): return field(default_factory=lambda: default, metadata=dict(numeric=numeric, help=None))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    data: str = option("digits", "digits, food-101-21, food-101, a folder, or a CSV of path,label")
+    classes: str | None = option(None, "only these classes: names joined by commas, a file of names, or food-101-21")
+    per_class: int | None = option(None, "at most this many training images of each class", least=1)
+    valid: float = option(.1, "share of the training images kept for validation; 0 trains on all", least=0, below=1)
+    max_bad: float = option(.01, "share of unreadable images above which to give up", numeric=False, least=0, most=1)
+    arch: str = option("resnet18.tv_in1k", "any timm model")
+    pretrained: bool = option(True, "start from timm's weights (default for photos)", flag="--pretrained/--no-pretrained")
+    weights: str | None = option(None, "start from these weights: FILE.safetensors", metavar="FILE")
+    epochs: int = option(40, "times through the training images", least=1)
+    batch_size: int = option(32, "images a batch, of each process where torchrun starts several", least=2)
+    lr: float = option(1e-4, "learning rate; find: what fastai's lr_find suggests, before the training", word=FIND, metavar="RATE|find", above=0)
+    wd: float = option(0., "weight decay", least=0)
+    opt: str = option("adam", "adam or adamw (betas .9, .999), sgd (Nesterov, momentum .9)", choices=("adam", "adamw", "sgd"))
+    seed: int = option(0, "seed of order, augmentation, new weights and tricks", least=0)
+    size: int = option(224, "pixels of the square that the network sees", least=8)
+    resize: int | None = option(None, "evaluation: shorter side before the centre crop (default: 8/7 of --size)", least=8)
+    min_scale: float = option(.8, "training: smallest share of a photo's area that a random crop takes", above=0, most=1)
+    flip: bool = option(True, "training: mirror half of the images", flag="--flip/--no-flip")
+    keep: str = option("last", "which weights to keep: last, or best on the validation split", choices=("last", "best"))
+    patience: int | None = option(None, "stop after this many epochs without a better validation accuracy", least=1)
+    pipeline: str = option("fast", "how pixels are made: fast (decoded once, crops from those pixels) or reference (PIL, each crop from the file)",
+                           choices=("fast", "reference"))
+    device: str = option("auto", "cpu, cuda, mps, or auto", choices=("auto", "cpu", "cuda", "mps"))
+    compile: bool = option(False, "train the network compiled by torch, which takes a minute first; pays in long runs", flag="--compile/--no-compile")
+    sync_bn: bool = option(False, "several processes: BatchNorm over the images of all (CUDA)", flag="--sync-bn/--no-sync-bn")
+    threads: int | None = option(None, "torch's CPU threads (default: the cores this process may use)", least=1, most=1024)
+    workers: int | None = option(None, "processes that load images (default: by the size of images and machine)", numeric=False,
+                              least=0)
+    wandb: str | None = option(None, "W&B: online, offline or disabled (default: online when logged in, else offline)",
+                            numeric=False, choices=("online", "offline", "disabled"))
+    name: str | None = option(None, "name of the run's folder (default: made from the recipe)", numeric=False)
+    out: str = option("runs", "folder that run folders go to", numeric=False, metavar="DIR")
+    checkpoint_every: str | None = option(None, "save a checkpoint whenever this much time has passed, 0s after each step (default: at "
+                                          "an epoch's end and every 5 minutes, in at most 1% of the time)", numeric=False, metavar="30s|10m")
+    recipe: str = plain("", numeric=False)                                     # the named recipe that this one came from
+    schedule: dict = plain({"step": {}}, numeric=False)                        # the recipe's own main schedule
+    tricks: dict = plain({})                                                   # name -> keys, of what is switched on
+    processes: int | None = plain(None)                                        # among which batches are shared out; None: not settled yet
+
+    def __post_init__(self):
+        for f in fields(self): check_field(f, getattr(self, f.name))
+
+    @property
+    def from_scratch(self): return not self.pretrained and not self.weights
+
+    @property
+    def whole_batch(self):
+        "Images of a batch of all processes together"
+        return self.batch_size * (self.processes or ranks.world())
+
+    @property
+    def active(self):
+        "name -> all keys, of every trick in effect: those switched on, and the recipe's own main schedule if none of them is one"
+        on = self.tricks if any(n in schedules() for n in self.tricks) else {**self.schedule, **self.tricks}
+        return {t.name: t.keys() for t in make(on)}
+
+    def make_tricks(self): return make(self.active)
+
+    def to_json(self): return json.dumps(asdict(self), indent=2, ensure_ascii=False)
+
+
+def options(): return [f for f in fields(Recipe) if f.metadata["help"]]
+
+
+def flag_of(name): return "--" + name.replace("_", "-")
+
+
+def check_field(f, v):
+    m = f.metadata.get("limits") or {}
+    if v is None or not m or v == f.metadata["word"]: return
+    name = flag_of(f.name)
+    if "choices" in m:
+        if v not in m["choices"]: raise UserError(f"{name} {v} is not one of {one_of(m['choices'])}{nearest(v, m['choices'])}")
+    elif not (v == v and v >= m.get("least", v) and v > m.get("above", v - 1) and v <= m.get("most", v)
+              and v < m.get("below", v + 1)):
+        words = {"least": "at least", "above": "above", "most": "at most", "below": "below"}
+        raise UserError(f"{name} {v:g} is out of range: it must be {' and '.join(f'{words[k]} {x:g}' for k, x in m.items())}")
+
+
+def resolve(given, selection=(), recipe=None):
+    """The Recipe of a command line: defaults < the data source's own < a named recipe < options < -t.
+
+    `given`: field -> value of the options that were given; `selection`: the -t texts; `recipe`: a name, a run folder or
+    a recipe.json. Raises UserError for all that can be known to be wrong without data.
+    """
+    base = load_recipe(recipe) if recipe else {}
+    data = given.get("data") or base.get("data") or Recipe.data
+    merged = {**DATA_DEFAULTS.get(data, {}), **base, **given}
+    if "weights" in given and given["weights"] and "pretrained" not in given: merged["pretrained"] = False
+    if "pretrained" in given and "weights" not in given: merged["weights"] = None
+    if "size" in given and "resize" not in given: merged["resize"] = same_margin(given["size"], {**DATA_DEFAULTS.get(data, {}), **base})
+    merged["tricks"] = select(merged.get("tricks", {}), selection)
+    return settle(Recipe(**merged))
+
+
+def same_margin(size, old):
+    "The --resize that leaves the margin of the recipe's or the data's own sizes; None where they have none"
+    return round(size * old["resize"] / old["size"]) if old.get("size") and old.get("resize") else None
+
+
+def settle(recipe):
+    "Fill in what follows from other fields, write out every key of every trick, and check the whole"
+    r = replace(recipe, resize=recipe.resize or round(recipe.size * 8 / 7),
+                tricks={t.name: t.keys() for t in make(recipe.tricks)},
+                schedule={t.name: t.keys() for t in make(recipe.schedule)})
+    if r.resize < r.size: raise UserError(f"--resize {r.resize} is smaller than --size {r.size}: the centre crop would not fit")
+    if r.valid == 0 and r.keep == "best": raise UserError("--keep best chooses by the validation split: give --valid above 0")
+    if r.valid == 0 and r.patience: raise UserError("--patience watches the validation split: give --valid above 0")
+    parse_time(r.checkpoint_every)
+    if r.name and (Path(r.name).name != r.name or r.name in (".", "..")):
+        raise UserError(f"--name {r.name} must be a plain name: choose the place with --out")
+    check_all(r, r.make_tricks())
+    return r
+
+
+def load_recipe(name):
+    "Fields that a named recipe, a run folder or a recipe.json sets"
+    if name in RECIPES: return {"recipe": name, **RECIPES[name].fields}
+    path = Path(name)
+    file = path / "recipe.json" if path.is_dir() else path
+    if not file.is_file():
+        near = nearest(name, RECIPES) or f"; recipes: {one_of(RECIPES)}"
+        raise UserError(f"no recipe is called {name!r}, and no such run folder is there{near}")
+    return read_recipe(file)
+
+
+def read_recipe(file):
+    "Fields of a recipe.json, names and incidental choices of the old run left out"
+    try: got = read_json(file)["recipe"]
+    except (ValueError, KeyError, TypeError, OSError) as e:
+        raise UserError(f"{file} is not the recipe of a run ({type(e).__name__})") from None
+    known = {f.name for f in fields(Recipe)}
+    if not isinstance(got, dict) or (new := set(got) - known):
+        raise UserError(f"{file} has fields this version does not know: {one_of(sorted(new))}" if isinstance(got, dict)
+                        else f"{file} is not the recipe of a run")
+    require_types(got, file)
+    return {k: v for k, v in got.items() if k not in ("name", "out", "wandb", "workers", "checkpoint_every", "processes")}
+
+
+def require_types(got, file):
+    "What a stranger's recipe.json may have put in place of numbers and words"
+    hints = get_type_hints(Recipe)
+    for k, v in got.items():
+        ok = isinstance(v, hints[k]) or (isinstance(v, int) and hints[k] is float)
+        if isinstance(v, dict): ok = ok and all(isinstance(keys, dict) for keys in v.values())
+        if not ok or (isinstance(v, bool) and hints[k] is not bool): raise UserError(
+            f"{file} is not the recipe of a run: its {k} is {shorten(repr(v))}")

@@ -1,0 +1,40 @@
+"""The learning rate as a pure function of the optimizer step."""
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..core.errors import UserError
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """`schedule(s)` is the learning rate of step s = 0 … total−1, on every parameter group.
+
+    A main schedule sets `main`, warm-up sets `warm` and `warmup`; neither needs to know the other.
+    """
+    lr: float                                # l, the learning rate that warm-up ends at and the main schedule starts from
+    epochs: int
+    per_epoch: int                           # optimizer steps an epoch
+    main: Callable = lambda s, sched: sched.lr
+    warmup: Callable = None                  # (s, sched) -> lr, for the first `warm` steps
+    warm: int = 0                            # steps of warm-up
+    hold: int = 0                            # steps at l between warm-up and the main schedule
+    mom: Callable = None                     # (s, sched) -> momentum, where the schedule moves it too
+
+    @property
+    def total(self): return self.epochs * self.per_epoch
+
+    def steps(self, x):
+        "Steps in `x`: a fraction of the run if < 1, else epochs"
+        return round(x * (self.total if x < 1 else self.per_epoch))
+
+    def check(self):
+        if self.warm + self.hold >= self.total:
+            raise UserError(f"warm-up and hold take {self.warm + self.hold} of the run's {self.total} steps and leave "
+                            "nothing for the main schedule: give fewer epochs of them, or more --epochs")
+        return self
+
+    def __call__(self, s):
+        if s < self.warm: return self.warmup(s, self)
+        return self.main(s, self)
+
+    def trace(self): return [self(s) for s in range(self.total)]

@@ -1,0 +1,72 @@
+"""The selection language: `a+b:key=value,key=value`."""
+from dataclasses import fields
+
+from ..core.errors import UserError, nearest, one_of
+from ..trick.base import show
+from .registry import schedules, trick_class
+
+
+def parse_value(trick, f, text):
+    "Text of a key as the type of its field"
+    default = f.default
+    try:
+        if isinstance(default, tuple): return tuple(float(o) for o in text.split("/"))
+        if isinstance(default, bool): return {"true": True, "false": False}[text.lower()]
+        if isinstance(default, int): return int(text)
+        if isinstance(default, float): return finite(float(text))
+    except (ValueError, KeyError):
+        want = ("numbers joined by /" if isinstance(default, tuple) else "true or false" if isinstance(default, bool)
+                else "a whole number" if isinstance(default, int) else "a number")
+        raise UserError(f"{trick}:{f.name}={text} is not {want}") from None
+    return text
+
+
+def finite(x):
+    if x != x or x in (float("inf"), float("-inf")): raise ValueError
+    return x
+
+
+def parse_keys(cls, text):
+    "`eps=0.2,form=paper` -> {'eps': .2, 'form': 'paper'}"
+    known, got = {f.name: f for f in fields(cls)}, {}
+    for pair in filter(None, text.split(",")):
+        k, eq, v = pair.partition("=")
+        if k not in known:
+            raise UserError(f"{cls.name} has no key {k!r}{nearest(k, known) or '; its keys: ' + (one_of(known) or 'none')}")
+        if not eq or not v: raise UserError(f"{cls.name}:{k} needs a value, as in {cls.name}:{k}={show(known[k].default)}")
+        if k in got: raise UserError(f"{cls.name}:{k} is given twice")
+        got[k] = parse_value(cls.name, known[k], v)
+    return got
+
+
+def parse_selection(texts):
+    "The -t options -> [(op, name, keys)] with op one of '+', '-', 'none'"
+    ops = []
+    for part in (p.strip() for t in texts for p in t.removeprefix("=").split("+")):
+        if not part: raise UserError("an empty trick in -t: names are joined by single +, as in -t warmup+cosine")
+        if part == "none": ops.append(("none", "", {})); continue
+        if part.startswith("-"): ops.append(("-", trick_class(part[1:]).name, {})); continue
+        name, _, keys = part.partition(":")
+        cls = trick_class(name)
+        if any(op == "+" and n == name for op, n, _ in ops): raise UserError(f"the trick {name} is named twice")
+        ops.append(("+", name, parse_keys(cls, keys)))
+    named = [n for op, n, _ in ops if op == "+" and n in schedules()]
+    if len(named) > 1: raise UserError(f"{' and '.join(named)} are both main schedules: a run has just one")
+    return ops
+
+
+def select(tricks, texts):
+    """Apply -t options to a recipe's `tricks` (name -> keys) and return the new mapping.
+
+    A named trick joins, or changes the keys that it names; a named main schedule takes the place of another.
+    """
+    tricks = {n: dict(k) for n, k in tricks.items()}
+    for op, name, keys in parse_selection(texts):
+        if op == "none": tricks = {}
+        elif op == "-":
+            if name not in tricks: raise UserError(f"-{name}: this recipe has no {name} to take away")
+            del tricks[name]
+        else:
+            if name in schedules(): tricks = {n: k for n, k in tricks.items() if n == name or n not in schedules()}
+            tricks[name] = {**tricks.get(name, {}), **keys}
+    return tricks

@@ -1,0 +1,1 @@
+"""Read run folders; make tables, plots and pages of them."""

@@ -1,0 +1,57 @@
+"""Pictures of a batch as the network sees it, and of its targets."""
+from dataclasses import dataclass
+from textwrap import fill
+
+from ..core.errors import UserError, plural, shorten
+from ..recipe.names import trick_words
+from ..recipe.recipe import Recipe
+
+# -- the first batch
+
+@dataclass(frozen=True)
+class View:
+    "The first training batch of an epoch, and what is to be learned from it"
+    recipe: Recipe
+    source: object
+    batch: object     # a callbacks.seen.Batch
+    targets: dict     # title -> [n, K]: what the loss asks for; None where the loss has no target
+
+
+def draw_seen(batch, recipe, source, n=8):
+    from .plots import draw_batch
+    return draw_batch(pixels(batch.x[:n], recipe), captions(batch, source.classes)[:n],
+                      title("what the network sees", batch, recipe, source, n))
+
+
+def title(what, batch, recipe, source, n):
+    "What it is, of which images, with which tricks"
+    which = f"{min(n, len(batch.x))} of the {plural(batch.size, 'image')} of epoch {batch.epoch + 1}'s first training batch"
+    return f"{what}: {which}\n" + fill(f"{source.name}, {tricks_text(recipe)}", 90)
+
+
+def tricks_text(recipe):
+    "The tricks that are on, as they are selected"
+    return "+".join(str(t) for t in recipe.make_tricks() if t.name in recipe.tricks) or trick_words(recipe)[0]
+
+
+def pixels(x, recipe):
+    "Images [n, h, w, 3] from 0 to 1 of a normalised batch"
+    from ..model.network import stats
+    mean, std = (x.new_tensor(o)[:, None, None] for o in stats(recipe))
+    return (x * std + mean).clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy()
+
+
+def captions(batch, classes):
+    "`waffles`, or under mixup `83% waffles` above `+ 17% ramen`"
+    names = [shorten(classes[i]) for i in batch.y.tolist()]
+    if batch.lam is None: return names
+    partners = [shorten(classes[i]) for i in batch.y1.tolist()]
+    return [f"{l:.0%} {a}\n+ {1 - l:.0%} {b}" for a, b, l in zip(names, partners, batch.lam.tolist(), strict=True)]
+
+
+def draw_view_targets(v, n):
+    from .plots import draw_targets
+    if v.targets is None: raise UserError("the training loss is no cross-entropy with a target, so there is none to show")
+    targets = {title: rows[:n].numpy() for title, rows in v.targets.items()}
+    return draw_targets(pixels(v.batch.x[:n], v.recipe), captions(v.batch, v.source.classes)[:n], targets, v.source.classes,
+                        title("what the loss asks for", v.batch, v.recipe, v.source, n))

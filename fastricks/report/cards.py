@@ -1,0 +1,73 @@
+"""What the tricks are, in the terminal: the list, a card each, the recipes. All from the registry, so they cannot lie."""
+from dataclasses import fields
+from textwrap import fill
+
+from ..recipe.named import RECIPES
+from ..recipe.registry import registry, trick_class
+from ..trick.base import range_text, show
+
+
+def keys_text(cls): return ", ".join(f"{f.name}={show(f.default)}" for f in fields(cls)) or "–"
+
+
+def trick_rows(): return [(n, ", ".join(c.changes()), keys_text(c), doc(c)) for n, c in registry().items()]
+
+
+def doc(cls): return cls.__doc__.strip().split("\n")[0]
+
+
+def table(rows, head):
+    "Plain columns, the last one as long as it likes"
+    rows = [head, *rows]
+    widths = [max(len(r[i]) for r in rows) for i in range(len(head) - 1)]
+    return ["  ".join([*(c.ljust(w) for c, w in zip(r, widths, strict=False)), r[-1]]).rstrip() for r in rows]
+
+
+def trick_list(): return table(trick_rows(), ("trick", "changes", "keys and defaults", "what it does"))
+
+
+def card(name):
+    "The card of one trick"
+    cls = trick_class(name)
+    lines = [f"{name}: {doc(cls)}", "", *wrapped("changes", ", ".join(cls.changes())), *wrapped("formula", cls.formula),
+             *wrapped("source", cls.source), *wrapped("costs", cls.cost), *wrapped("instead of", instead_of(cls)),
+             *(o for n, why in cls.conflicts.items() for o in wrapped("not with", f"{n}: {why}"))]
+    keys = [x for f in fields(cls) for x in key_lines(f)]
+    return lines + (["", "keys", *keys] if keys else []) + ["", f"use       -t {name}" + example(cls)]
+
+
+def wrapped(head, text):
+    return fill(text, 110, initial_indent=head.ljust(11), subsequent_indent=" " * 11).split("\n") if text else []
+
+
+def instead_of(cls):
+    return ", ".join(n for n, c in registry().items() if c.slot == cls.slot and c is not cls) if cls.slot else ""
+
+
+def key_lines(f):
+    m = f.metadata
+    span = "" if m["choices"] else range_text(f)
+    text = f"{m['help']}{f' ({span})' if span else ''}"
+    return fill(text, 110, initial_indent=f"  {f.name}={show(f.default)} ".ljust(24), subsequent_indent=" " * 24).split("\n")
+
+
+def example(cls):
+    f = next(iter(fields(cls)), None)
+    return f", or with keys -t {cls.name}:{f.name}={show(f.default)}" if f else ""
+
+
+def recipe_list():
+    "Each named recipe: what it is, its source, the differences that remain, its settings"
+    out = []
+    for name, r in RECIPES.items():
+        settings = ", ".join(f"{k}={v}" for k, v in r.fields.items() if k not in ("schedule", "tricks"))
+        on = {**r.fields.get("schedule", {}), **r.fields.get("tricks", {})}
+        out += [f"{name}: {r.about}", *indent("source", r.source), *indent("settings", settings),
+                *indent("tricks", "+".join(n + keys(k) for n, k in on.items())), *indent("differs", r.differs), ""]
+    return [*out, "use: python train.py --recipe NAME; options override, as in --recipe blog --epochs 5"]
+
+
+def keys(k): return (":" + ",".join(f"{a}={show(b)}" for a, b in k.items())) if k else ""
+
+
+def indent(head, text): return ["  " + o for o in wrapped(head, text)]

@@ -1,0 +1,1 @@
+"""Paired comparisons of runs: statistics, rows, tables, files."""

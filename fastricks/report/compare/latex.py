@@ -1,0 +1,31 @@
+"""A comparison's table in LaTeX."""
+import re
+
+from .table import columns, explain, facts, fold, in_one, title
+
+TEX = {**{x: f"\\{x}" for x in "&%$#_{}"}, "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "±": "$\\pm$",
+       "Δ": "$\\Delta$", "×": "$\\times$", "–": "--", "→": "$\\to$", "…": "\\ldots{}", "<": "$<$", ">": "$>$"}
+
+
+def tex(text): return re.sub(r"(?<![\w.])-(?=\d)", "$-$", "".join(TEX.get(x, x) for x in text))
+
+
+def tex_cell(text):
+    "A cell of a line or of several"
+    lines = [tex(x) for x in text.split("\n")]
+    return lines[0] if len(lines) == 1 else r"\begin{tabular}[t]{@{}l@{}}" + r"\\".join(lines) + r"\end{tabular}"
+
+
+def latex(c):
+    "A table for booktabs and graphicx; a page's width holds fewer columns"
+    cols = [o for o in in_one(c, columns(c)) if o.name not in ("test", "p", "agree", "time")]
+    line = lambda cells: " & ".join(cells) + r" \\"
+    first, *rest = (line(tex_cell(fold(o, o.cell(row), 24)) for o in cols) for row in c.rows)
+    said, *notes = explain(c, agree=False)
+    notes += [*c.notes, *(f"{k}: {v}" for k, v in facts(c).items())]
+    return "\n".join([
+        r"% \usepackage{booktabs,graphicx}", r"\begin{table}", r"\centering", rf"\caption{{{tex(title(c))}. {tex(said)}}}",
+        r"\smallskip\resizebox{\linewidth}{!}{%", rf"\begin{{tabular}}{{{''.join('l' if o.left else 'r' for o in cols)}}}", r"\toprule",
+        line(tex(o.head) for o in cols), r"\midrule", first, *([r"\midrule"] if rest else []), *rest, r"\bottomrule", r"\end{tabular}}",
+        r"\par\medskip", r"\begin{minipage}{\linewidth}\footnotesize", *(tex(n) + r"\par" for n in notes), r"\end{minipage}",
+        r"\end{table}"]) + "\n"

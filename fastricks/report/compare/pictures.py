@@ -1,0 +1,147 @@
+"""Pictures of a Comparison: Δ with both intervals, accuracy against training time, learning curves."""
+from itertools import zip_longest
+
+import numpy as np
+
+from ...core.words import fold_text, interval, none, signed
+from ..plots import PLAIN, Picture
+from ..runs import WORD
+from .stats import HELPS, HURTS, OPEN, SAME
+
+COLORS = {HELPS: "#2e7d32", HURTS: "#c62828", SAME: "#1565c0", OPEN: "#757575"}
+BASE = "#222222"
+
+
+def pictures(c):
+    "name -> Figure of all that there is something to draw for: delta, time, curves"
+    made = {"delta": draw_delta(c) if len(c.rows) > 1 else None, "time": draw_time(c), "curves": draw_curves(c)}
+    return {k: v for k, v in made.items() if v}
+
+
+def looks(c):
+    "row label -> colour and line, the same in all pictures; the baseline is black"
+    styles = ["-", "--", ":", "-."]
+    return {r.label: dict(color=BASE if r.baseline else f"C{(i - 1) % 10}", ls=styles[(i - 1) // 10 % 4] if i else "-")
+            for i, r in enumerate(c.rows)}
+
+
+# -- Δ with its intervals
+
+def draw_delta(c):
+    "A row each: Δ to the baseline, its interval over seeds (thick), over seeds and images (thin); ±margin is shaded"
+    rows, m = c.rows[1:], c.metric
+    fig = Picture(9., 1.5 + .42 * len(rows))
+    ax = fig.subplots()
+    reach = limit([farthest(r) for r in rows], c.margin)
+    ax.axvspan(-c.margin, c.margin, color="#1565c0", alpha=.08, lw=0)
+    ax.axvline(0, color=BASE, lw=1)
+    for y, r in enumerate(rows): draw_row(ax, y, r, reach)
+    ax.set(ylim=(len(rows) - .4, -.6), xlim=(-reach, reach), xlabel=f"Δ {m.title} to {c.baseline.label}, {m.points}")
+    ax.set_yticks(range(len(rows)), [f"{fold_text(r.label, 32)}  (n={r.diff.n})" for r in rows], fontsize=8, **PLAIN)
+    right = ax.secondary_yaxis("right")
+    right.set_yticks(range(len(rows)), [beside(r, m.digits) for r in rows], fontsize=8, **PLAIN)
+    for o in (ax, right): o.tick_params(axis="y", length=0)
+    for o in (*ax.spines.values(), *right.spines.values()): o.set_visible(o is ax.spines["bottom"])
+    ax.set_title(f"95% intervals: thick over seeds, thin over seeds and {WORD[c.split]} images; shaded: ±{c.margin:g} {m.points}",
+                 fontsize=8, loc="left")
+    return fig
+
+
+def farthest(r): return max(abs(x) for x in (r.diff.delta, r.diff.low, r.diff.high, *r.images) if not none(x))
+
+
+def limit(reaches, margin):
+    "Half of the axis: all intervals, but one that is far wider than most is cut"
+    return 1.08 * max(2 * margin, min(max(reaches), 4 * float(np.median(reaches))))
+
+
+def draw_row(ax, y, r, reach):
+    d, color = r.diff, COLORS[r.verdict]
+    if none(d.low): return ax.plot(d.delta, y, "o", mfc="white", mec=color, ms=6)
+    for (low, high), width in ((r.images, 1.2), ((d.low, d.high), 3.6)):
+        if none(low): continue
+        ax.plot([max(low, -reach), min(high, reach)], [y, y], color=color, lw=width, solid_capstyle="butt")
+        for x, mark in ((low, "<"), (high, ">")):
+            if abs(x) > reach: ax.plot(np.sign(x) * reach * .985, y, mark, color=color, ms=6)
+    ax.plot(d.delta, y, "o", color=color, ms=6)
+
+
+def beside(r, k):
+    d = r.diff
+    return f"{signed(d.delta, k)} {interval(d.low, d.high, k) if not none(d.low) else ''}  {r.words.split(':')[0].split(',')[0]}"
+
+
+# -- accuracy against time
+
+def draw_time(c):
+    "A point a recipe: mean training time, mean of the metric ± sd; the Pareto front is marked"
+    m, look = c.metric, looks(c)
+    fig = Picture(9., 4.2)
+    ax = fig.subplots()
+    unit, name = (60, "minutes") if max(r.seconds for r in c.rows) > 180 else (1, "seconds")
+    x, y = np.array([r.seconds / unit for r in c.rows]), np.array([r.summary.mean for r in c.rows])
+    best = front(x, m.sign * y)
+    ax.plot(x[best], y[best], drawstyle="steps-post" if m.sign > 0 else "steps-pre", color="#e0a800", lw=1.2, zorder=1)
+    ax.plot(x[best], y[best], "o", ms=13, mfc="none", mec="#e0a800", mew=1.6, label="on the Pareto front")
+    for r, a, b in zip(c.rows, x, y, strict=True):
+        ax.errorbar(a, b, None if none(r.summary.sd) else r.summary.sd, fmt="s" if r.baseline else "o", color=look[r.label]["color"], ms=6,
+                    capsize=2, lw=1, label=f"{fold_text(r.label, 34)}  (n={r.summary.n})")
+    ax.set(xlabel=f"training time, {name} (mean)", ylabel=f"{m.title}, {m.unit} (mean ± sd)")
+    ax.margins(.08)
+    name_rows(fig, ax)
+    return fig
+
+
+def front(cost, gain):
+    "Indices, by cost, of the points that no other beats in one and equals in the other"
+    best, found = -np.inf, []
+    for i in sorted(range(len(cost)), key=lambda i: (cost[i], -gain[i])):
+        if gain[i] > best: best = gain[i]; found.append(i)
+    return found
+
+
+def name_rows(fig, ax):
+    ax.grid(alpha=.3)
+    for t in fig.legend(*ax.get_legend_handles_labels(), loc="outside right upper", fontsize=8, frameon=False).get_texts(): t.set(**PLAIN)
+
+
+# -- learning curves
+
+def draw_curves(c):
+    "A line a recipe: the mean over its seeds of each epoch, with a band from the lowest to the highest seed; None without a history"
+    column, title, scale = curve_of(c)
+    curves = {r.label: x for r in c.rows if (x := values_of(r, column)) is not None}
+    if not curves: return None
+    fig, look = Picture(9., 4.2), looks(c)
+    ax = fig.subplots()
+    for name, x in curves.items():
+        epoch, name_n = np.arange(1, x.shape[1] + 1), f"{fold_text(name, 34)}  (n={len(x)})"
+        ax.plot(epoch, scale * np.nanmean(x, 0), lw=1.5, label=name_n, marker="." if len(epoch) < 3 else "", **look[name])
+        ax.fill_between(epoch, scale * np.nanmin(x, 0), scale * np.nanmax(x, 0), alpha=.15, lw=0, color=look[name]["color"])
+    ax.set(xlabel="epoch", ylabel=title)
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    zoom(ax, [scale * x for x in curves.values()])
+    name_rows(fig, ax)
+    return fig
+
+
+def curve_of(c):
+    "(column of the history, its title, scale): of the validation split, or where there is none the loss that was minimised"
+    found = ("valid_loss", "validation cross-entropy, nats", 1) if c.metric.sign < 0 else ("accuracy", "validation accuracy, %", 100)
+    if all(values_of(r, found[0]) is not None for r in c.rows): return found
+    return "train_loss", "training loss, as each recipe minimises it", 1
+
+
+def values_of(row, column):
+    "[seeds, epochs] of a column; nan after a run's last epoch; None where a run has it not"
+    try: got = [[e[column] for e in r.history] for r in row.runs]
+    except (OSError, KeyError, ValueError): return None
+    if not all(got) or any(v is None for g in got for v in g): return None
+    return np.array(list(zip_longest(*got, fillvalue=np.nan)), float).T
+
+
+def zoom(ax, curves):
+    "Let the first tenth of the run not hide what comes after"
+    late = np.concatenate([x[:, x.shape[1] // 10:].ravel() for x in curves])
+    low, high = np.nanmin(late), np.nanmax(late)
+    if high > low: ax.set_ylim(low - .05 * (high - low), high + .05 * (high - low))

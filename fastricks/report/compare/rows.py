@@ -1,0 +1,201 @@
+"""Rows of a comparison: recipes with their seeds, what sets them apart, which is the baseline, what may not be compared."""
+import json
+import re
+from collections import Counter
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from ...core.errors import UserError, nearest, plural
+from ...recipe.identity import numeric
+from ...recipe.registry import make, schedules
+from ...recipe.select import select
+from ..runs import groups_of
+from . import stats
+
+NAN = float("nan")
+
+
+@dataclass(frozen=True)
+class Row:
+    "A recipe with its seeds, and what they say of it; values in the metric's units, differences in its points"
+    label: str                    # what sets it apart from the other rows
+    tricks: str                   # as -t has them, or `baseline`
+    varies: dict                  # field -> text, of the fields that differ between rows
+    runs: tuple                   # a Run a seed
+    summary: stats.Summary = None  # of the metric
+    seconds: float = NAN          # of training, mean
+    baseline: bool = False
+    diff: stats.Difference = None  # to the baseline
+    p_holm: float = NAN
+    images: tuple = (NAN, NAN)    # 95% interval of the difference that covers the test images too
+    agreement: float = NAN        # share of images predicted the same as by the baseline; the baseline: by another seed of it
+    gained: float = NAN           # images a run gets right that the baseline's misses, mean over pairs of seeds
+    lost: float = NAN
+    ratio: tuple = (NAN, NAN, NAN)  # of training times to the baseline's, and its 95% interval
+    verdict: str = ""             # helps, hurts, no difference, not resolved; baseline
+    words: str = ""               # the verdict, in full
+    needed: int | None = None     # seeds that would resolve it
+
+    @property
+    def seeds(self): return [r.seed for r in self.runs]
+    @property
+    def applied(self): return not any(f.get("applied") is False for r in self.runs for f in r.facts.values())
+
+    def values(self, metric, split): return {r.seed: r.value(metric, split) for r in self.runs}
+
+    def record(self):
+        "All of it as one flat dict of numbers and texts; None where there is nothing to say"
+        of = lambda name: getattr(self.diff, name, None)
+        r = {"label": self.label, "tricks": self.tricks, **self.varies, "seeds": " ".join(map(str, self.seeds)), **asdict(self.summary),
+             "test": of("test"), "n_compared": of("n"), "n_baseline": of("n_base"), "delta": of("delta"), "delta_low": of("low"),
+             "delta_high": of("high"), "p": of("p"), "p_holm": self.p_holm, "df": of("df"), "delta_sd": of("sd"),
+             "images_low": self.images[0], "images_high": self.images[1], "agreement": self.agreement, "gained": self.gained,
+             "lost": self.lost, "train_seconds": self.seconds, "time_ratio": self.ratio[0], "time_ratio_low": self.ratio[1],
+             "time_ratio_high": self.ratio[2], "verdict": self.verdict, "words": self.words, "seeds_needed": self.needed}
+        return {k: plain(v) for k, v in r.items()}
+
+
+def plain(v):
+    if isinstance(v, np.generic): v = v.item()
+    return None if isinstance(v, float) and v != v else v
+
+
+def recipe_key(run):
+    "What makes a recipe: its numeric fields but for the seed"
+    d = numeric(run.recipe, run.recipe.weights, run.facts)
+    return json.dumps({**d, "seed": None, "data": run.data["fingerprint"]}, sort_keys=True)
+
+
+def tricks_text(run):
+    "The selection of a run's tricks; those that were found to be of no use here are marked"
+    off = {n for n, f in run.facts.items() if f.get("applied") is False}
+    return "+".join(short_paths(str(t)) + (" (not applied)" if t.name in off else "") for t in make(run.recipe.tricks)) or "baseline"
+
+
+def short_paths(text): return re.sub(r"=[^,=]*[/\\]([^,/\\=]+)", r"=\1", text)
+
+
+def texts(run):
+    "field -> text of all that a row can differ in"
+    r = run.recipe
+    own = {} if any(n in schedules() for n in r.tricks) else r.schedule
+    same = {"seed", "tricks", "data"}
+    return {"tricks": tricks_text(run), "schedule": "+".join(str(t) for t in make(own)),
+            "data": f"{run.data['name']} ({run.data['train']:,} images)",
+            **{k: text(v) for k, v in numeric(r, r.weights).items() if k not in same},
+            "teacher": run.facts.get("distill", {}).get("identity", "")}
+
+
+def text(v):
+    if v is None: return "–"
+    if isinstance(v, bool): return "yes" if v else "no"
+    return f"{v:g}" if isinstance(v, float) else str(v)
+
+
+def make_rows(runs, say, anyway=False):
+    "Rows in the order of their first runs, those without tricks first; a Run a seed in the order of seeds"
+    found = {}
+    for r in runs: found.setdefault(recipe_key(r), []).append(r)
+    rows = [tuple(sorted(one_a_seed(rs, say, anyway), key=lambda r: r.seed)) for rs in found.values()]
+    rows.sort(key=lambda rs: bool(rs[0].recipe.tricks))
+    what = [texts(rs[0]) for rs in rows]
+    differ = [k for k in what[0] if len({w[k] for w in what if w[k]}) > 1]
+    labels = make_labels(what, differ)
+    return [Row(l, w["tricks"], {k: w[k] or "–" for k in differ}, rs) for l, w, rs in zip(labels, what, rows, strict=True)]
+
+
+def make_labels(what, differ):
+    "`mixup:alpha=0.4, lr 0.01`: the tricks, and of the other fields what is not as in most rows"
+    usual = {k: usual_value([w[k] for w in what]) for k in differ if "tricks" in differ and k != "tricks"}
+    short, full = ([label(w, [k for k in differ if k not in usual or w[k] != usual[k]]) for w in what] for usual in (usual, {}))
+    return short if len(set(short)) == len(short) else unique(full)
+
+
+def usual_value(values):
+    "What most of them are, or None"
+    value, n = Counter(values).most_common(1)[0]
+    return value if 2 * n > len(values) else None
+
+
+def label(what, differ): return ", ".join(what[k] if k == "tricks" else f"{k} {what[k] or '–'}" for k in differ) or what["tricks"]
+
+
+def unique(labels):
+    seen = Counter()
+    return [l if labels.count(l) == 1 else f"{l} #{(seen.update([l]), seen[l])[1]}" for l in labels]
+
+
+def one_a_seed(runs, say, anyway):
+    "Equal runs count once; unequal ones of a seed are made by different code or weights, and can't be told apart"
+    kept = {}
+    for r in runs:
+        old = kept.setdefault(r.seed, r)
+        if old is r: continue
+        if old.identity == r.identity: say(f"{r.name} is the same run as {old.name}: counted once")
+        elif not anyway: raise UserError(f"{old.name} and {r.name} have one recipe and one seed but are not the same run (other weights to "
+                                         "start from, or another version): leave one out, or take the first with --anyway")
+        else: say(f"warning: {r.name} has the recipe and the seed of {old.name} but is another run: left out")
+    return kept.values()
+
+
+# -- what may be compared
+
+def differences(a, b, split):
+    "What forbids to compare two runs, in words"
+    if split is None and (x := a.metrics["split"]) != (y := b.metrics["split"]): yield f"one is evaluated on {x}, the other on {y}"
+    if (x := size_text(a)) != (y := size_text(b)): yield f"they are evaluated at another size ({x} and {y})"
+    if a.data["fingerprint"] == b.data["fingerprint"]: return
+    x, y = (set(r.own_images.labels) if r.own_images else set() for r in (a, b))
+    yield (f"they have other classes ({len(x)} and {len(y)} of them)" if x != y else
+           f"they have other data or another split ({data_text(a)}, and {data_text(b)})")
+
+
+def size_text(r): return f"{r.recipe.resize}→{r.recipe.size}"
+
+
+def data_text(run):
+    d = run.data
+    return f"{d['name']} {d['fingerprint'][:6]}: {d['train']:,} train, {d['valid']:,} validation, {d['test']:,} test images"
+
+
+def check_comparable(rows, split, anyway):
+    "Lines of warning, or a UserError, for rows that are not comparable to the first"
+    first, lines = rows[0].runs[0], []
+    for row in rows[1:]:
+        for what in differences(first, row.runs[0], split):
+            line = f"{first.name} and {row.runs[0].name} are not comparable: {what}"
+            if not anyway: raise UserError(f"{line}; --anyway compares them nevertheless")
+            lines.append(f"warning: {line}")
+    return lines
+
+
+# -- the baseline
+
+def choose_baseline(rows, name=None):
+    "The row that is called so: by its label, tricks, named recipe, or a run of it; without a name the one without tricks"
+    if len(rows) == 1 and name is None: return rows[0]
+    found = [row for row in rows if name_fits(row, name)]
+    if len(found) == 1: return found[0]
+    what = f"--baseline {name} is {'none' if not found else plural(len(found), 'row')} of these" if name else (
+        "no row is without tricks" if not found else f"{len(found)} rows are without tricks")
+    near = nearest(name, [r.label for r in rows]) if name and not found else ""
+    raise UserError(f"{what}: choose with --baseline one of {'; '.join(repr(r.label) for r in found or rows)}{near}")
+
+
+def name_fits(row, name):
+    if name is None: return not row.runs[0].recipe.tricks
+    name = str(name)
+    if row.label == name: return True
+    folders = {x for r in row.runs for x in (r.name, str(r.folder), str(r.folder.resolve()))}
+    if name in folders or name.rstrip("/") in folders or name in groups_of(row.runs[0].folder): return True
+    return name in (row.tricks, row.runs[0].recipe.recipe) or selects(name, row.runs[0].recipe)
+
+
+def selects(name, recipe):
+    "Is this -t text all that the recipe has?"
+    try: return select({}, [name]).keys() == recipe.tricks.keys() and keys_of(select({}, [name])) == keys_of(recipe.tricks)
+    except UserError: return False
+
+
+def keys_of(tricks): return {t.name: t.keys() for t in make(tricks)}

@@ -1,0 +1,132 @@
+"""Pictures of a run as SVG: its epochs, how far its probabilities are to be trusted, what it takes for what."""
+import numpy as np
+from matplotlib.figure import Figure
+
+from ...core.errors import plural, shorten
+from ..html import text
+from ..plots import COLORS, GREY
+
+BLUE, RED = COLORS[0], "#c62828"
+MANY = 25      # classes whose cells have room for numbers
+MOST = 150     # classes that are drawn: of more those with the most mistakes
+LEVELS = 10    # of colour
+
+
+def sized(width, height, left, bottom, right=.15, top=.12):
+    "A figure with margins in inches: to measure them, as a Picture does, would take half of the time"
+    fig = Figure(figsize=(width, height))
+    fig.subplots_adjust(left / width, bottom / height, 1 - right / width, 1 - top / height, wspace=.25, hspace=.12)
+    return fig
+
+
+# -- epochs
+
+def draw_curves(history):
+    "Losses and, where there is a validation split, its accuracy; a line an epoch's numbers"
+    has = [k for k in ("train_loss", "valid_loss", "accuracy") if any(r.get(k) is not None for r in history)]
+    fig = sized(8.6 if "accuracy" in has else 4.8, 2.9, left=.75, bottom=.5)
+    axs = fig.subplots(1, 1 + ("accuracy" in has), squeeze=False)[0]
+    names = {"train_loss": ("training, as it was minimised", GREY), "valid_loss": ("validation, plain", BLUE)}
+    for k in has[:2]:
+        if k in names: draw_line(axs[0], history, k, 1, names[k][1], names[k][0])
+    axs[0].set(ylabel="cross-entropy, nats", ylim=(0, None))
+    axs[0].legend(frameon=False, fontsize=8)
+    if "accuracy" in has:
+        draw_line(axs[1], history, "accuracy", 100, BLUE)
+        axs[1].set(ylabel="validation accuracy, %")
+    for ax in axs:
+        ax.set_xlabel("epoch"); ax.grid(alpha=.3)
+        ax.xaxis.get_major_locator().set_params(integer=True)
+    return fig
+
+
+def draw_line(ax, history, column, scale, color, label=None):
+    y = [np.nan if r.get(column) is None else scale * r[column] for r in history]
+    ax.plot([r["epoch"] for r in history], y, color=color, lw=1.6, marker="." if len(y) < 30 else "", label=label)
+
+
+# -- calibration
+
+def draw_reliability(q):
+    "Above each bin's confidence its accuracy with Wilson's interval, below how many images the bins have"
+    bins = [b for b in q.bins if b.n]
+    x, y = np.array([b.confidence for b in bins]), np.array([b.accuracy for b in bins])
+    fig = sized(4.6, 4.6, left=.7, bottom=.5, top=.35)
+    ax, below = fig.subplots(2, sharex=True, height_ratios=[3.4, 1])
+    ax.plot([0, 1], [0, 1], color=GREY, lw=1, ls="--", label="as sure as right")
+    ax.errorbar(x, y[:, 0], [y[:, 0] - y[:, 1], y[:, 2] - y[:, 0]], fmt="o", ms=4.5, color=BLUE, ecolor=BLUE, elinewidth=1, capsize=2,
+                label="accuracy, 95% interval")
+    ax.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="share that is right")
+    ax.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)  # above: points may be anywhere
+    below.bar([(b.low + b.high) / 2 for b in q.bins], [b.n for b in q.bins], width=.9 / len(q.bins), color=GREY)
+    below.set(xlabel="probability of the predicted class", ylabel="images")
+    for o in (ax, below): o.grid(alpha=.3)
+    return fig
+
+
+# -- confusion
+
+def confusion_svg(q):
+    "A cell for each pair of a true class (row) and a predicted one (column): hits blue, mistakes red, by their share of the row's images"
+    rows, cols = shown_classes(q)
+    counts, names = q.confusion[np.ix_(rows, cols)], [shorten(c) for c in q.classes]
+    share, own = counts / q.confusion.sum(1)[rows, None], np.equal.outer(rows, cols)
+    size = min(34, max(9, 900 // len(cols)))
+    font = min(11, size - 1)
+    long = round(.62 * font * max(len(names[i]) for i in {*rows, *cols})) + 8
+    left, top = max(long, 24), (long if long > size else 18) + 18
+    inside = [*paths(share, own, size), *grid(share.shape, size), *left_labels([names[i] for i in rows], size, font),
+              *top_labels([names[i] for i in cols], size, font, upright=long <= size),
+              f'<g fill="#666" font-size="{max(font, 9)}"><text x="-6" y="-6" text-anchor="end">is</text><text y="{12 - top}">taken for</text></g>']
+    if len(cols) <= MANY: inside += numbers(counts, share, size, font, [names[i] for i in rows], [names[i] for i in cols])
+    w, h = left + len(cols) * size + 14, top + len(rows) * size + 6
+    return (f'<svg role="img" aria-label="confusion matrix" width="{w}" height="{h}" viewBox="{-left} {-top} {w} {h}" font-size="{font}">'
+            f"{''.join(inside)}</svg>")
+
+
+def shown_classes(q):
+    "(rows, columns): classes that have images, and those or what they were taken for; of very many those with the most mistakes"
+    n, predicted, hits = q.confusion.sum(1), q.confusion.sum(0), q.confusion.diagonal()
+    order = np.argsort(-(n + predicted - 2 * hits), kind="stable")
+    most = sorted(order[:MOST].tolist()) if len(order) > MOST else range(len(order))
+    return [i for i in most if n[i]] or [int(n.argmax())], [i for i in most if n[i] or predicted[i]]
+
+
+def left_out(q):
+    n = len(q.classes) - MOST
+    return f" {plural(n, 'class', 'classes')} with fewer mistakes left out." if n > 0 else ""
+
+
+def paths(share, own, size):
+    "All cells of a colour as one path; the root of the share, or mistakes could hardly be seen"
+    level = np.ceil(LEVELS * np.sqrt(share)).astype(int)
+    for color, mine in ((BLUE, own), (RED, ~own)):
+        for l in range(1, LEVELS + 1):
+            cells = "".join(f"M{j} {i}h1v1h-1z" for i, j in zip(*np.nonzero((level == l) & mine), strict=True))
+            if cells: yield f'<path transform="scale({size})" fill="{color}" fill-opacity="{l / LEVELS:g}" d="{cells}"/>'
+
+
+def grid(shape, size):
+    "Thin lines between the cells, or of many between every five"
+    h, w = (o * size for o in shape)
+    step = size if shape[1] <= MANY else 5 * size
+    lines = "".join([*(f"M0 {y}h{w}" for y in {*range(0, h, step), h}), *(f"M{x} 0v{h}" for x in {*range(0, w, step), w})])
+    yield f'<path d="{lines}" stroke="#ccc" stroke-width=".6" fill="none"/>'
+
+
+def left_labels(names, size, font):
+    for i, name in enumerate(names): yield f'<text x="-6" y="{(i + .5) * size + .35 * font:.1f}" text-anchor="end">{text(name)}</text>'
+
+
+def top_labels(names, size, font, upright):
+    for i, name in enumerate(names):
+        mid = (i + .5) * size
+        at = f'x="{mid:g}" y="-6" text-anchor="middle"' if upright else f'transform="translate({mid + .35 * font:.1f} -6) rotate(-90)"'
+        yield f"<text {at}>{text(name)}</text>"
+
+
+def numbers(counts, share, size, font, rows, cols):
+    for i, j in zip(*np.nonzero(counts), strict=True):
+        fill = "#fff" if share[i, j] > .3 else "#222"
+        yield (f'<text x="{(j + .5) * size:g}" y="{(i + .5) * size + .35 * font:.1f}" text-anchor="middle" fill="{fill}">'
+               f"<title>{text(rows[i])} taken for {text(cols[j])}</title>{counts[i, j]}</text>")

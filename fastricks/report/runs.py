@@ -1,0 +1,226 @@
+"""Finished runs, read from their folders. Needs no torch."""
+import csv
+import glob
+import io
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from ..core.errors import UserError, nearest, one_of, plural, visible
+from ..core.files import read_json, read_text
+from ..recipe.names import base_name
+from ..recipe.recipe import Recipe, read_recipe
+
+WORD = {"test": "test", "valid": "validation"}
+
+
+@dataclass(frozen=True)
+class Metric:
+    "A number of a run, in the units that reports have it in"
+    name: str          # its key in metrics.json
+    title: str
+    unit: str          # of a value
+    points: str        # of a difference
+    scale: float       # of metrics.json's number
+    sign: int          # +1: more is better
+    margin: float      # the difference that matters, unless --margin says another
+    digits: int
+
+
+METRICS = {m.name: m for m in (
+    Metric("top1", "top-1 accuracy", "%", "points", 100., 1, .5, 2), Metric("top5", "top-5 accuracy", "%", "points", 100., 1, .5, 2),
+    Metric("loss", "cross-entropy", "nats", "nats", 1., -1, .02, 4))}
+
+
+def metric_of(name):
+    if name not in METRICS: raise UserError(f"--metric {name} is not one of {one_of(METRICS)}{nearest(name, METRICS)}")
+    return METRICS[name]
+
+
+# -- a run
+
+@dataclass(frozen=True)
+class Images:
+    "What a run says of each image, sorted by name; arrays [I]"
+    names: np.ndarray
+    labels: np.ndarray
+    predicted: np.ndarray   # class names
+    p: np.ndarray           # probability of the predicted class
+    rank: np.ndarray        # of the true class; 0 is a hit
+    loss: np.ndarray        # cross-entropy in nats
+
+    def of(self, metric):
+        "Values [I] whose mean is the metric"
+        return metric.scale * {"top1": self.rank == 0, "top5": self.rank < 5, "loss": self.loss}[metric.name]
+
+
+@dataclass(frozen=True)
+class Run:
+    "A finished run as its folder has it"
+    folder: Path
+    recipe: Recipe = field(repr=False)
+    identity: str
+    data: dict = field(repr=False)   # fingerprint, name, and how many images train, valid and test have
+    facts: dict = field(repr=False)  # trick -> what it settled
+    metrics: dict = field(repr=False)
+    environment: dict = field(repr=False)
+    date: str = field(repr=False)
+
+    @property
+    def name(self): return visible(self.folder.name)
+    @property
+    def seed(self): return self.recipe.seed
+    @property
+    def seconds(self): return max(self.metrics["train_seconds"], .01)  # it is rounded to hundredths
+
+    def numbers(self, split):
+        "top1, top5, loss, n … on a split"
+        if split == self.metrics["split"]: return self.metrics
+        if split in self.metrics: return self.metrics[split]
+        raise UserError(f"{self.name} has no numbers of a {WORD[split]} split: it was trained " +
+                        ("with --valid 0" if split == "valid" else "on data without one"))
+
+    def value(self, metric, split): return metric.scale * self.numbers(split)[metric.name]
+
+    def images(self, split): return self.own_images if split == self.metrics["split"] else self.valid_images
+
+    @cached_property
+    def own_images(self): return read_images(self.folder / "predictions.csv", self.metrics)
+    @cached_property
+    def valid_images(self): return read_images(self.folder / "predictions-valid.csv", self.metrics["valid"])
+    @cached_property
+    def history(self):
+        "An epoch's row: column -> number, or None where there is none"
+        rows = csv.DictReader(io.StringIO(read_text(self.folder / "history.csv"), newline=""))
+        return [{k: float(v) if v else None for k, v in row.items()} for row in rows]
+
+
+def read_images(file, numbers):
+    "The Images of a predictions file; None where there is none that fits the run's numbers"
+    try: got = images_of(csv.DictReader(io.StringIO(read_text(file), newline="")))
+    except (OSError, ValueError, KeyError, TypeError, csv.Error): return None
+    return got if len(got.rank) == numbers["n"] and (got.rank == 0).sum() == numbers["correct"] else None
+
+
+def images_of(rows):
+    "The Images of a predictions file's rows"
+    rows = sorted(rows, key=lambda r: r["image"])
+    text = lambda k: np.array([r[k] for r in rows])
+    number = lambda k, kind: text(k).astype(kind)
+    return Images(text("image"), text("label"), text("predicted"), number("p", float), number("rank", int), number("loss", float))
+
+
+def read_run(folder):
+    "The Run of a folder; ValueError or UserError says why it is none that is finished"
+    status = part(Path(folder), "status.json")
+    if status.get("status") != "finished": raise ValueError(": ".join(filter(None, [status.get("status"), status.get("reason")])))
+    return run_of(folder, status.get("time", ""))
+
+
+def run_of(folder, date=""):
+    "The Run of a folder whose numbers are written, finished or about to be"
+    folder = Path(folder)
+    meta = part(folder, "recipe.json")
+    try:
+        run = Run(folder, Recipe(**shown(read_recipe(folder / "recipe.json"))), meta["identity"], meta["data"], meta.get("facts", {}),
+                  part(folder, "metrics.json"), part(folder, "environment.json"), date)
+        run.seconds, run.numbers(run.metrics["split"])["correct"], run.data["fingerprint"]
+    except (KeyError, TypeError): raise ValueError("its files are not those of this version") from None
+    return run
+
+
+def part(folder, name):
+    try: got = read_json(folder / name)
+    except (OSError, ValueError): got = None
+    if not isinstance(got, dict): raise ValueError(f"no {name} that can be read")
+    return shown(got)
+
+
+def shown(x):
+    "A stranger's words can be printed: nothing in them moves a terminal's cursor"
+    if isinstance(x, dict): return {visible(k): shown(v) for k, v in x.items()}
+    return [*map(shown, x)] if isinstance(x, list) else visible(x) if isinstance(x, str) else x
+
+
+def device(run):
+    e = run.environment
+    where = e.get("cpu", "cpu") if run.recipe.device == "cpu" else e.get("device", run.recipe.device)
+    return f"{where}, {plural(run.recipe.threads or 1, 'thread')}"
+
+
+# -- finding them
+
+def load_runs(texts, say=lambda line: None):
+    """The finished Runs of folders, globs, folders of runs, and group names (runs of a recipe, under `runs` or a folder before the /).
+
+    `say(line)` is told what is left out. Raises UserError where nothing is found, or nothing that is finished.
+    """
+    texts = [texts] if isinstance(texts, str | Path) else list(texts)
+    named = {f.resolve() for t in texts if is_run(f := Path(t))}
+    folders = list({f.resolve(): f for t in texts for f in find(str(t))}.values())
+    runs, left = [], []
+    for f in folders:
+        try: runs.append(read_run(f))
+        except (ValueError, UserError) as e: left.append(f"{f.name} ({e})")
+    if not runs: raise UserError(f"none of {plural(len(folders), 'run')} is finished: {shortened(left)}")
+    if left: say(f"left out: {shortened(left)}")
+    return without_teachers(runs, named, say)
+
+
+def shortened(words, n=6): return "; ".join(words[:n]) + (f"; and {len(words) - n} more" if len(words) > n else "")
+
+
+def is_run(path): return (path / "recipe.json").is_file()
+
+
+def find(text):
+    "Run folders that a text means"
+    path = Path(text)
+    if path.name == "recipe.json" and path.is_file(): return [path.parent]
+    if path.is_dir(): return in_folder(path)
+    hits = [f for p in sorted(glob.glob(text), key=in_numbers) if Path(p).is_dir() for f in in_folder(Path(p), needed=False)]
+    hits = hits or group(path)
+    if not hits: raise UserError(f"{text} is no run folder, no folder of runs and no group of runs{nearest(path.name, near(path))}")
+    return hits
+
+
+def in_folder(path, needed=True):
+    found = [path] if is_run(path) else sorted((f.parent for f in path.glob("*/recipe.json")), key=in_numbers)
+    if needed and not found: raise UserError(f"{path} is no run folder and has none in it")
+    return found
+
+
+def in_numbers(path):
+    "s2 comes before s10"
+    return [int(x) if x.isdigit() else x for x in re.split(r"(\d+)", str(path))]
+
+
+def place(path): return path.parent if str(path.parent) != "." else Path(Recipe.out)
+
+
+def group(path):
+    "The run folders whose recipe, without its seed, has this name"
+    return [f for f in in_folder(place(path), needed=False) if path.name in groups_of(f) | {f.name}]
+
+
+def groups_of(folder):
+    "A run folder's names without a seed: the recipe's, and its own"
+    try:
+        meta = part(folder, "recipe.json")
+        return {meta.get("group"), base_name(Recipe(**read_recipe(folder / "recipe.json")), meta["data"]["name"]),
+                re.sub(r"-s\d+(-\d+)?$", "", folder.name)}
+    except (ValueError, UserError, KeyError, TypeError): return set()
+
+
+def near(path): return sorted({n for f in in_folder(place(path), needed=False) for n in groups_of(f) | {f.name} if n})
+
+
+def without_teachers(runs, named, say):
+    "A teacher that was found beside its students is no row of theirs; one that was named is"
+    theirs = {i for r in runs if (i := r.facts.get("distill", {}).get("identity"))}
+    out = [r for r in runs if r.identity in theirs and r.folder.resolve() not in named and len(runs) > 1]
+    for r in out: say(f"left out: {r.name} (a teacher of others here; name its folder to compare it)")
+    return [r for r in runs if r not in out]

@@ -1,0 +1,25 @@
+"""What a number was measured with: versions, device, git state."""
+import os
+import platform
+import subprocess
+from pathlib import Path
+
+from ..core import ranks
+from ..core.machine import cpu_name, device_name
+
+
+def environment(device):
+    "Versions, device and git state: what a number was measured with"
+    from importlib.metadata import version
+    packages = ["torch", "torchvision", "fastai", "timm", "wandb", "numpy", "pillow", "safetensors"]
+    return {"fastricks": version("fastricks"), "processes": ranks.world(), "python": platform.python_version(), **{p: version(p) for p in packages},
+            "platform": platform.platform(), "cpu": cpu_name(), "cores": os.cpu_count(), "device": device_name(device), "git": git_state()}
+
+
+def git_state():
+    "Revision of the code, and whether it was changed; {} where there is no git"
+    def git(*a):
+        r = subprocess.run(["git", *a], cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10)
+        return r.stdout.strip() if r.returncode == 0 else None
+    try: return {"revision": rev, "changed": bool(git("status", "--porcelain"))} if (rev := git("rev-parse", "HEAD")) else {}
+    except (OSError, subprocess.SubprocessError): return {}

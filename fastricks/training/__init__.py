@@ -1,0 +1,1 @@
+"""One training: settle, prepare, fit, finish."""

@@ -1,0 +1,57 @@
+"""Plain numbers of a model on a set of images: correct/total and cross-entropy in fp32, whatever tricks trained it."""
+import torch
+import torch.nn.functional as F
+from fastai.callback.fp16 import MixedPrecision
+
+from ..callbacks.data_parallel import share_losses
+from ..core.ranks import add, alone, most
+from ..core.tensors import plain
+from ..data.loader.sturdy import name_of
+
+
+def predict(learn, dl):
+    "(logits [n, K] float32, labels [n]) on the CPU, in the order of `dl`, which must not shuffle"
+    with learn.removed_cbs(learn._grab_cbs(MixedPrecision)):
+        logits, labels = learn.get_preds(dl=dl, act=plain, reorder=False)  # it reorders by place, which a lost image shifts
+    if not alone(): return of_all(learn, dl, logits, labels)
+    return plain(logits).float(), plain(labels).long()
+
+
+def of_all(learn, dl, logits, labels):
+    "What each of several processes found on its own batches, together and in the order of `dl`"
+    share_losses(learn.dls)
+    lost = learn.dls.losses.found
+    own = [i for b in dl.own_places() for i in b if name_of(dl.items[i]) not in lost]
+    K, = most(logits.shape[1] if own else 0)
+    rows = torch.zeros(dl.n, K + 2)  # the label and whether there is a row at all, beside the logits
+    if own: rows[own] = torch.cat([plain(logits).float(), plain(labels).float()[:, None], torch.ones(len(own), 1)], 1)
+    rows = add(rows)
+    rows = rows[rows[:, -1] > 0]
+    return rows[:, :K].contiguous(), rows[:, K].long()
+
+
+def ranks(logits, labels):
+    "How many classes got a higher logit than the true one: 0 is a hit; ties go to the lower class number, as argmax has it"
+    true = logits.gather(1, labels[:, None])
+    before = torch.arange(logits.shape[1])[None] < labels[:, None]
+    return ((logits > true) | ((logits == true) & before)).sum(1)
+
+
+def metrics(logits, labels):
+    """{"top1", "top5": shares of n, "correct": count, "loss": mean plain cross-entropy in nats, "n"}
+
+    A hit is counted where the true class has the highest logit (is among the five highest).
+    """
+    r, n = ranks(logits, labels), len(labels)
+    correct = int((r == 0).sum())
+    return {"top1": correct / n, "top5": int((r < 5).sum()) / n, "correct": correct, "n": n,
+            "loss": float(F.cross_entropy(logits.double(), labels))}
+
+
+def prediction_rows(items, logits, labels, classes):
+    "A row an image: name, true and predicted class, its probability, the true class's rank (0 = hit) and loss"
+    p = logits.double().softmax(1)
+    top, loss, rank = p.max(1), F.cross_entropy(logits.double(), labels, reduction="none"), ranks(logits, labels)
+    return [{"image": o.name, "label": classes[y], "predicted": classes[k], "p": f"{q:.4f}", "rank": int(r), "loss": f"{c:.4f}"}
+            for o, y, k, q, r, c in zip(items, labels.tolist(), top.indices.tolist(), top.values.tolist(), rank.tolist(),
+                                        loss.tolist(), strict=True)]

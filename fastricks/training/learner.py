@@ -1,0 +1,100 @@
+"""Parts -> Learner -> fit: where the tricks meet fastai."""
+from dataclasses import dataclass
+from functools import partial
+
+import fastai.vision.learner  # noqa: F401  teaches fastai to show images: results, top losses
+import torch
+from fastai.callback.progress import ProgressCallback
+from fastai.callback.schedule import ParamScheduler
+from fastai.callback.tracker import EarlyStoppingCallback
+from fastai.learner import Learner
+from fastai.losses import CrossEntropyLossFlat
+from fastai.metrics import accuracy
+from fastai.optimizer import OptimWrapper
+from fastcore.basics import noop
+from timm.layers import convert_sync_batchnorm
+
+from ..callbacks.amp import leave_autocast
+from ..callbacks.compile import Compile, leave_compiled
+from ..callbacks.data_parallel import DataParallel, exact_accuracy, leave_engine
+from ..callbacks.guard import Guard
+from ..callbacks.keep_best import KeepBest
+from ..callbacks.quick import Quick
+from ..callbacks.seeds import Seeds
+from ..callbacks.train_loss import TrainLoss
+from ..core import ranks
+from ..model import optimizers
+from ..model.network import build, start_file
+from ..model.optimizers import all_params
+from ..recipe.plan import chain, make_schedule, settings
+from ..recipe.schedule import Schedule
+from ..trick.base import Opt
+
+# torch's own optimizers, with their own betas, eps and kind of decay, in one kernel for all weights
+OPTIMIZERS = {"adam": partial(optimizers.Adam, fused=True), "adamw": partial(optimizers.AdamW, fused=True),
+              "sgd": partial(torch.optim.SGD, momentum=.9, nesterov=True, fused=True)}
+
+
+@dataclass
+class Parts:
+    "All that a Learner is made from, every trick applied"
+    model: object
+    loss: object          # of training
+    opt: Opt
+    groups: list
+    schedule: Schedule
+    cbs: list
+    choosers: list        # callbacks that pick weights or stop by the validation split
+    lines: list           # what the loading of weights and teacher said
+
+
+def make_parts(recipe, plan, load=True):
+    "Model, loss, optimizer, groups, schedule and callbacks with the tricks applied; `load=False` leaves pre-trained weights out"
+    tricks = plan.tricks
+    opt = settings(recipe, plan)
+    schedule = make_schedule(recipe, plan, opt)
+    kwargs = chain(tricks, "arch", {}, plan)
+    model, lines = build(recipe.arch, plan.classes, recipe.seed, start_file(recipe) if load else None, kwargs)
+    model = chain(tricks, "model", model, plan)
+    groups = chain(tricks, "groups", all_params(model, opt.wd), model, plan)
+    cbs = [c for hook in ("on_batch", "on_loss", "on_step", "on_precision") for c in chain(tricks, hook, [], plan)]
+    return Parts(model, chain(tricks, "loss", CrossEntropyLossFlat(), plan), opt, groups, schedule, cbs, choosers(recipe),
+                 [*lines, *(line for c in cbs for line in vars(c).get("lines", ()))])
+
+
+def make_learner(dls, parts, recipe, cbs=()):
+    "An ordinary fastai Learner: loss_func and metrics are the plain ones of validation, nothing is frozen"
+    model = parts.model.to(memory_format=torch.channels_last)
+    if recipe.sync_bn and not ranks.alone(): model = convert_sync_batchnorm(model)
+    several = [] if ranks.alone() else [DataParallel()]
+    learn = Learner(dls, model, loss_func=CrossEntropyLossFlat(), metrics=exact_accuracy() if several else accuracy, lr=parts.opt.lr,
+                    wd=[g.wd for g in parts.groups], splitter=lambda m: [g.params for g in parts.groups],
+                    opt_func=partial(OptimWrapper, opt=OPTIMIZERS[recipe.opt]),
+                    cbs=[Quick(), Seeds(recipe.seed), TrainLoss(parts.loss), *parts.cbs, *several, *cbs, Guard(),
+                         *([Compile()] if recipe.compile else [])])
+    learn.logger = noop  # the rows are Screen's
+    return learn.remove_cbs(ProgressCallback)
+
+
+def choosers(recipe):
+    best = [KeepBest()] if recipe.keep == "best" else []
+    return best + ([EarlyStoppingCallback("accuracy", patience=recipe.patience)] if recipe.patience else [])
+
+
+def scheduler(schedule, batches, n=1):
+    "fastai's ParamScheduler moved by our schedule: batch i of an epoch belongs to its step i // n"
+    def step_at(pct):
+        epoch, i = divmod(round(pct * schedule.epochs * batches), batches)
+        return epoch * schedule.per_epoch + i // n
+
+    scheds = {"lr": lambda pct: schedule(step_at(pct))}
+    if schedule.mom: scheds["mom"] = lambda pct: schedule.mom(step_at(pct), schedule)
+    return ParamScheduler(scheds)
+
+
+def fit(learn, parts):
+    "Train for the schedule's epochs; the scheduler sets the learning rate of each step"
+    cbs = [scheduler(parts.schedule, len(learn.dls.train), parts.opt.batches), *parts.choosers]
+    try: learn.fit(parts.schedule.epochs, cbs=cbs)
+    except BaseException: leave_engine(learn); leave_autocast(learn.dls.device.type); leave_compiled(learn.model); raise
+    return learn

@@ -1,0 +1,95 @@
+"""`--lr find`: the learning rate that fastai's lr_find suggests, before a training and outside of it; remembered. Light."""
+from dataclasses import asdict, dataclass, replace
+
+from ..core.cache import cache_dir, recall, remember
+from ..core.errors import UserError, plural
+from ..recipe.recipe import FIND
+
+START, END, STEPS = 1e-7, 10., 100  # fastai's
+RULE, LEAST, FALL = "valley", 20, .02  # fastai's rule; it needs so many steps, and a loss that falls by this share
+TO_COME = f"is found before the training, in at most {STEPS} steps from {START:g} to {END:g} (fastai's {RULE}); 1 stands for it here"
+
+
+@dataclass(frozen=True)
+class Found:
+    "A learning rate, and the curve that it was taken from"
+    lr: float
+    rule: str
+    lrs: list      # of each step
+    losses: list   # smoothed, as fastai does
+
+    @property
+    def line(self):
+        return (f"lr find: {self.lr:g}, by fastai's {self.rule} on {len(self.lrs)} steps from {self.lrs[0]:.0e} to {self.lrs[-1]:.0e} "
+                f"(loss {self.losses[0]:.3g}, at best {min(self.losses):.3g})")
+
+
+def settle_lr(recipe, source, facts, say, dry=False):
+    """(recipe with a number where it says find, the Found or None).
+
+    It is found once for a recipe and its data, and kept in the user's cache; `dry` only looks there. `facts`: what the tricks settled.
+    The Learner and loaders are of its own, and random state is put back: the training is the one that `--lr NUMBER` makes, bit for bit.
+    """
+    if recipe.lr != FIND: return recipe, None
+    file = cache_dir()/"lr"/f"{key_of(recipe, source, facts)}.json"
+    found = known(recall(file))
+    if not found:
+        if dry: return recipe, None
+        say(f"lr find: up to {STEPS} steps, at learning rates from {START:g} to {END:g}")
+        found = suggest(*curve(recipe, source, facts))
+        remember(file, asdict(found))
+    say(found.line)
+    return replace(recipe, lr=found.lr), found
+
+
+def key_of(recipe, source, facts):
+    from ..data.source import fingerprint
+    from ..model.weights import file_hash
+    from ..recipe.identity import identity
+    return identity(recipe, fingerprint(source), recipe.weights and file_hash(recipe.weights), facts)
+
+
+def known(kept):
+    "The Found of a cache file, or None: anybody may have written it"
+    try:
+        f = Found(**kept)
+        ok = START <= f.lr <= END and f.rule == RULE and len(f.lrs) == len(f.losses) >= LEAST and all(
+            isinstance(x, float) and x == x for x in (*f.lrs, *f.losses))
+        return f if ok else None
+    except TypeError: return None
+
+
+def curve(recipe, source, facts):
+    "(learning rates, smoothed losses) of each optimizer step of a mock training"
+    from ..callbacks.amp import leave_autocast
+    from ..callbacks.finder import Finder
+    from ..core.rand import seeded
+    from .learner import make_learner
+    from .prepare import prepare
+    recipe = mock(recipe)
+    with seeded(0):
+        parts, dls = prepare(recipe, source, facts)
+        learn, n = make_learner(dls, parts, recipe), parts.opt.batches
+        try: learn.fit(STEPS * n // len(dls.train) + 1, cbs=Finder(START, END, STEPS * n))
+        finally: leave_autocast(dls.device.type)
+    return tuple([float(x) for x in xs[n - 1::n]] for xs in (learn.recorder.lrs, learn.recorder.losses))
+
+
+def mock(recipe):
+    "What is tried out: not compiled, which would take longer than it saves; no teacher's answers are kept of epochs that do not count"
+    tricks = {n: {**k, "store": False} if n == "distill" else k for n, k in recipe.tricks.items()}
+    return replace(recipe, compile=False, tricks=tricks)
+
+
+def suggest(lrs, losses):
+    "The Found of a curve: fastai's valley, in three digits so that it can be typed. UserError where the curve says nothing"
+    from fastai.callback.schedule import valley
+    last, n = lrs[-1] if lrs else START, len(lrs)
+    lrs, losses = lrs[STEPS // 10:-5], losses[STEPS // 10:-5]  # fastai's cuts
+    if len(lrs) < LEAST: raise UserError(f"--lr find: the loss went beyond all bounds after {plural(n, 'step')}, at a learning rate of {last:.0e}, "
+                                         "too early to tell a good one: give --lr a number")
+    if min(losses) > (1 - FALL) * losses[0]: raise UserError(
+        f"--lr find: no learning rate from {lrs[0]:.0e} to {lrs[-1]:.0e} made the loss fall (from {losses[0]:.4g} to {min(losses):.4g} "
+        "at best): give --lr a number")
+    lr, _ = valley(lrs, losses, len(lrs))
+    return Found(float(f"{lr:.3g}"), RULE, lrs, losses)

@@ -1,0 +1,134 @@
+"""Which run is gone on with, from where, and whether it is still the same."""
+import time
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from ..core import ranks
+from ..core.errors import UserError, one_of
+from ..core.files import read_json, rows_to_csv, write
+from ..recipe.identity import differences
+from ..recipe.recipe import Recipe, settle
+from ..runfolder import folder as runs
+from ..runfolder.environment import environment
+from ..runfolder.folder import Guest, Run, find_runs
+
+
+@dataclass
+class Start:
+    "Where a training begins: the run that it goes on with (None: a new one) and the state of its last checkpoint (None: the beginning)"
+    run: Run = None
+    state: dict = None
+
+    @property
+    def where(self): return place(self.state)
+
+
+def place(state):
+    "`epoch 3, batch 17`, as a person counts"
+    if state is None: return "the beginning"
+    epochs, n = state["what"]["recipe"]["epochs"], state["epoch"]
+    if n >= epochs: return "the final evaluation"
+    return f"epoch {n + 1}, batch {state['batch'] + 1}"
+
+
+def recipe_of(folder):
+    "The Recipe of an unfinished run, to be continued where it lies; UserError where there is nothing to continue"
+    folder = Path(folder)
+    if not (folder / "recipe.json").is_file(): raise UserError(f"{folder} is not the folder of a run: it has no recipe.json")
+    try: got = read_json(folder / "recipe.json")["recipe"]
+    except (ValueError, KeyError, TypeError): raise UserError(f"{folder / 'recipe.json'} can't be read: the run can't be continued") from None
+    known = {f.name for f in fields(Recipe)}
+    if new := set(got) - known: raise UserError(f"{folder} has fields that this version does not know: {one_of(sorted(new))}")
+    return settle(Recipe(**{"processes": 1, **got, "out": str(folder.parent), "name": None}))
+
+
+def is_finished(folder):
+    try: return read_json(Path(folder) / "status.json")["status"] == "finished"
+    except (OSError, ValueError, KeyError, TypeError): return False
+
+
+def start_of(recipe, what, resume, say):
+    """Start of a training: `what` its recipe.json would have; `resume` False (a new run), True (the last unfinished run of this
+    identity, else a new one), or a run's folder (that one, or a UserError that says what differs)."""
+    if resume is False: return Start()
+    if resume is not True: return begin(Run(resume), what, say, must=True) or Start()
+    if recipe.name: return named(recipe, what, say)
+    for folder in unfinished(recipe.out, what["identity"]):
+        if start := begin(Run(folder), what, say): return start
+    return Start()
+
+
+def along(start):
+    "The first process's Start in the others: the same run and checkpoint, which that one writes"
+    folder, has_state = ranks.first([start.run and str(start.run.folder), start.state is not None] if start else None)
+    if start or not folder: return start or Start()
+    from ..runfolder import checkpoint
+    state = checkpoint.newest(folder)[0] if has_state else None
+    if has_state and not state: raise UserError(f"process {ranks.rank()} does not see the checkpoint of {folder}: --out must be a folder of all")
+    return Start(Guest(folder), state)
+
+
+def named(recipe, what, say):
+    folder = Path(recipe.out) / recipe.name
+    if not (folder / "recipe.json").is_file() or is_finished(folder): return Start()
+    return begin(Run(folder), what, say, must=True)
+
+
+def unfinished(out, identity):
+    "Folders of unfinished runs with this identity, the last first"
+    found = [folder for folder, what, status in find_runs(out) if what["identity"] == identity and status != "finished"]
+    return sorted(found, key=lambda f: (f / "status.json").stat().st_mtime, reverse=True)
+
+
+def begin(run, what, say, must=False):
+    "Take hold of a run and read its last checkpoint; None, or with `must` a UserError, where it can't be gone on with"
+    if not run.hold():
+        if must: raise UserError(f"{run.folder} is being trained by another process now")
+        return None
+    try: return opened(run, what, say, must)
+    except BaseException: run.release(); raise
+
+
+def opened(run, what, say, must):
+    from ..runfolder import checkpoint
+    state, wrong = checkpoint.newest(run.folder)
+    if must and (odd := differences((state or {}).get("what") or read_json(run.path("recipe.json")), what)):
+        raise UserError(f"{run.folder} can't go on, as it would be another training: {'; '.join(odd)}")
+    for line in wrong: say(f"{line}: " + ("the checkpoint before it is used" if state else "it can't be used"))
+    if wrong and not state:
+        if must: raise UserError(f"{run.folder} has no checkpoint left that is whole: `fastricks train --recipe {run.folder}` trains it anew")
+        run.release()
+        return None
+    run.tidy()
+    return Start(run, state)
+
+
+def say_none(recipe, own, what, say):
+    "Why --resume begins anew, and how the last unfinished run differs"
+    others = [f for f, _, status in find_runs(recipe.out) if status != "finished" and f != own]
+    last = max(others, key=lambda f: (f / "status.json").stat().st_mtime, default=None)
+    odd = differences(read_json(last / "recipe.json"), what) if last else []
+    say(f"no unfinished run of this recipe is under {recipe.out}: starting anew" + (f" ({last} differs: {'; '.join(odd[:3])})" if odd else ""))
+
+
+def log_start(start, recipe, say):
+    "Bring the folder to where the state is, and say what has changed that bit-identity needs"
+    run, state = start.run, start.state
+    run.status("unfinished", pid=runs.os.getpid())
+    rows = state["cbs"]["history"]["rows"] if state else []
+    if rows: write(run.path("history.csv"), rows_to_csv(rows))
+    else: run.path("history.csv").unlink(missing_ok=True)
+    say(f"resumed at {start.where} ({time.strftime('%Y-%m-%d %H:%M:%S')})")
+    for line in changes(run, recipe): say(line)
+
+
+def changes(run, recipe):
+    "Versions and machine that are not those of the run's start: the rest is right, but not bit for bit what it would have been"
+    try: old = read_json(run.path("environment.json"))
+    except (OSError, ValueError): return []
+    new = environment(recipe.device)
+    odd = [f"{k} {old.get(k)} → {new[k]}" for k in ("torch", "torchvision", "fastai", "timm", "pillow", "cpu", "device") if old.get(k) != new[k]]
+    return [f"changed since the run began, so from here on rounding may differ: {', '.join(odd)}"] if odd else []
+
+
+def to_json(recipe, what): return {"recipe": asdict(recipe), **what}

@@ -1,0 +1,1 @@
+"""What a trick is. No torch."""

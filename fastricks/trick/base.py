@@ -1,0 +1,166 @@
+"""The one abstraction: a Trick, its hooks, the registry, the selection language."""
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+from ..core.errors import UserError, nearest, one_of
+
+HOOKS = {  # hook: what a trick that overrides it changes. Each takes one part of a Learner and returns it changed
+    "arch": "model",            # (kwargs of timm.create_model, plan) -> kwargs
+    "model": "model",           # (model, plan) -> model
+    "optimizer": "optimizer",   # (Opt, plan) -> Opt: learning rate, weight decay, batches a step
+    "groups": "optimizer",      # ([Group], model, plan) -> [Group]: which parameters decay
+    "schedule": "schedule",     # (Schedule, plan) -> Schedule
+    "loss": "loss",             # (training loss, plan) -> training loss
+    "on_loss": "loss",          # ([Callback], plan) -> [Callback], as do the next three
+    "on_batch": "batch",
+    "on_step": "optimizer",
+    "on_precision": "precision",
+}
+
+
+@dataclass(frozen=True)
+class Opt:
+    "Optimizer settings: `lr` and `wd` as torch's optimizers take them, `batches` a step"
+    name: str
+    lr: float
+    wd: float
+    batches: int = 1
+
+
+@dataclass(frozen=True)
+class Plan:
+    "What a hook may need to know: the recipe, its tricks, and what the data told"
+    recipe: object
+    tricks: tuple
+    classes: int = 0          # K
+    n_train: int = 0          # training images
+    batches: int = 0          # batches an epoch
+    device: str = "cpu"
+    facts: dict = field(default_factory=dict)  # trick -> what its `settle` found
+
+    def trick(self, name): return next((t for t in self.tricks if t.name == name), None)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    "A trained network that a trick needs: a run's folder, a file of weights, or an architecture, which is trained first"
+    key: str                # the key that names it, as `distill:teacher`
+    value: str              # of that key
+    role: str = "network"   # what messages call it
+    back: str = "this run"  # what messages call the run that needs it
+    weights: str = ""       # where an architecture's training starts
+    seed: int = 0           # of an architecture's training
+    tricks: str = "none"    # of an architecture's training
+
+    @property
+    def kind(self):
+        "`run`, `file` or `arch`; what looks like a path but is none is an error"
+        path = Path(self.value)
+        if path.is_dir(): return "run"
+        if path.suffix == ".safetensors": return "file"
+        if "/" in self.value or "\\" in self.value: raise UserError(
+            f"{self.key}={self.value} is not there: give a finished run's folder, a FILE.safetensors or an architecture")
+        return "arch"
+
+
+def key(default, help, above=None, least=None, below=None, most=None, choices=None):
+    "A hyperparameter of a trick: default, meaning, and the open (`above`, `below`) or closed (`least`, `most`) range"
+    return field(default=default, metadata=dict(
+        help=help, above=above, least=least, below=below, most=most, choices=choices))
+
+
+class Trick:
+    """Base of all tricks. A subclass is a frozen dataclass whose fields are its hyperparameters.
+
+    It overrides one or two of `HOOKS`. What `fastricks tricks` says it changes follows from which.
+    """
+    source = ""       # paper, section, equation
+    formula = ""      # as the paper writes it
+    cost = "nothing"  # time or memory
+    slot = ""         # tricks of one slot exclude each other; "schedule" is always filled
+    conflicts = {}    # name of another trick: why not together
+    after = ()        # tricks whose hooks come before this one's
+
+    @classmethod
+    def key_fields(cls): return fields(cls)
+
+    @classmethod
+    def hooks(cls): return [h for h in HOOKS if getattr(cls, h) is not getattr(Trick, h)]
+
+    @classmethod
+    def changes(cls): return list(dict.fromkeys(HOOKS[h] for h in cls.hooks()))
+
+    def keys(self): return asdict(self)
+
+    def __post_init__(self):
+        for f in fields(self): check_range(self.name, f, getattr(self, f.name))
+
+    def check(self, recipe, tricks): "Raise UserError where this recipe makes the trick impossible or the identity"
+    def needs(self):
+        "Networks that must be trained before this run: [Wanted]"
+        return []
+
+    def settle(self, recipe, source, room):
+        """Decide, before training, what machine and data decide: (trick, facts).
+
+        `room` is what training offers: `room.say(line)`, `room.dry` (nothing may be trained), `room.fingerprint(source)` and
+        `room.network(wanted, recipe, source)`, which gives (value, facts) of a network that is trained now if it is not there yet.
+        """
+        return self, {}
+
+    def advice(self, recipe, tricks): return []             # warnings: known bad company
+    def explain(self, plan): return self.summary            # what it changes in this run, a line
+
+    def targets(self, targets, images, plan):
+        "What the training asks the network for, title -> [n, K]: the labels' `target`, and what else this trick asks of `images` [n, 3, h, w]"
+        return targets
+
+    def arch(self, kwargs, plan): return kwargs
+    def model(self, model, plan): return model
+    def optimizer(self, opt, plan): return opt
+    def groups(self, groups, model, plan): return groups
+    def schedule(self, sched, plan): return sched
+    def loss(self, loss_func, plan): return loss_func
+    def on_loss(self, cbs, plan): return cbs
+    def on_batch(self, cbs, plan): return cbs
+    def on_step(self, cbs, plan): return cbs
+    def on_precision(self, cbs, plan): return cbs
+
+    @property
+    def summary(self): return (type(self).__doc__ or "").strip().split("\n")[0]
+
+    def __str__(self):
+        "The selection that makes this trick: only the keys that are not the defaults"
+        given = [f"{f.name}={show(getattr(self, f.name))}" for f in fields(self) if getattr(self, f.name) != f.default]
+        return self.name + (":" + ",".join(given) if given else "")
+
+
+def show(v):
+    "A key's value as the selection language writes it"
+    if isinstance(v, tuple): return "/".join(show(o) for o in v)
+    if isinstance(v, bool): return str(v).lower()
+    return f"{v:g}" if isinstance(v, float) else str(v)
+
+
+def range_text(f):
+    "`above 0 and below 1` from a key's range"
+    m = f.metadata
+    if m["choices"]: return one_of(m["choices"])
+    words = {"above": "above", "least": "at least", "below": "below", "most": "at most"}
+    return " and ".join(f"{words[w]} {m[w]:g}" for w in words if m[w] is not None)
+
+
+def check_range(trick, f, v):
+    m = f.metadata
+    if m["choices"] and v not in m["choices"]:
+        raise UserError(f"{trick}:{f.name}={show(v)} is not one of {one_of(m['choices'])}{nearest(v, m['choices'])}")
+    for x in v if isinstance(v, tuple) else (v,):
+        bad = (not isinstance(x, str) and x is not None and not (
+            (m["above"] is None or x > m["above"]) and (m["least"] is None or x >= m["least"])
+            and (m["below"] is None or x < m["below"]) and (m["most"] is None or x <= m["most"])))
+        if bad: raise UserError(f"{trick}:{f.name}={show(x)} is out of range: it must be {range_text(f)}")
+
+
+def effective_batch(recipe, tricks):
+    "Images a step: batch × processes × batches accumulated"
+    return recipe.whole_batch * next((t.n for t in tricks if t.name == "accumulate"), 1)

@@ -1,0 +1,104 @@
+"""`fastricks demo`: a page to drop a photo on. Gradio serves it; nothing leaves the machine, no photo stays."""
+import errno
+import os
+import socket
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from tempfile import TemporaryDirectory
+from threading import Event
+
+from ..core import stop
+from ..core.errors import UserError, plural, visible
+from .saved import find_saved
+
+TOP = 5
+SHOWN = ".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".avif"  # by every browser
+MISSING = "`fastricks demo` needs gradio, which is not installed: `pip install gradio`"
+
+
+def serve(run, port=7860, host="127.0.0.1", say=print, until=None):
+    """Serve the page of a finished run until Ctrl-C, or until `until()` returns.
+
+    Raises UserError where gradio, the run or the port is not to be had.
+    """
+    if find_spec("gradio") is None: raise UserError(MISSING)
+    find_saved(run)
+    require_port(host, port)
+    with private(), as_given():
+        from .. import load
+        app = page(load(run))
+        try:
+            app.launch(server_name=host, server_port=port, share=False, quiet=True, prevent_thread_lock=True, inbrowser=False, footer_links=[],
+                       ssr_mode=False, theme=theme())
+            say(f"page      http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}  (Ctrl-C ends it)")
+            with suppress(KeyboardInterrupt): (until or Event().wait)()
+        finally: app.close(verbose=False)
+    stop.asked.signum = None  # to be stopped is how it ends
+    say("stopped")
+
+
+def require_port(host, port):
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try: s.bind((host, port))
+        except OSError as e:
+            if e.errno == errno.EADDRINUSE: raise UserError(
+                f"port {port} of {host} is in use: choose another, as in --port {port % 65535 + 1}") from None
+            raise UserError(f"--host {host} --port {port}: can't be served there ({e.strerror or e})") from None
+
+
+@contextmanager
+def private():
+    "Gradio asks nobody for news, loads nothing from elsewhere, and keeps what it is given in a folder that goes with it"
+    own = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    old = {k: os.environ.get(k) for k in (*own, "GRADIO_TEMP_DIR")}
+    with TemporaryDirectory(prefix="fastricks-demo-") as folder:
+        os.environ.update(own, GRADIO_TEMP_DIR=folder)
+        try: yield
+        finally:
+            for k, v in old.items(): os.environ.pop(k) if v is None else os.environ.update({k: v})
+
+
+@contextmanager
+def as_given():
+    "Gradio opens a photo before its function does, and has no words for what it can't open: that is left to the predictor"
+    from gradio import Image
+    old = Image.preprocess
+    Image.preprocess = lambda self, given: given and given.path
+    try: yield
+    finally: Image.preprocess = old
+
+
+def theme():
+    "The system's own letters: Gradio's come from Google"
+    import gradio as gr
+    return gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
+
+
+def page(p):
+    "The gradio Blocks of a Predictor"
+    import gradio as gr
+
+    def answer(file):
+        "(photo, answer, what to say): a file that can't be read is taken away, one that no browser shows is shown as it was read"
+        if file is None: return gr.skip(), None, ""
+        lost = []
+        found = p.predict(file, k=TOP, bad=lambda _, why: lost.append(why))
+        if lost: return None, None, f"**This is no photo that can be read:** {words(lost[0])}."
+        from ..data.pixels.image import load_rgb
+        photo = gr.skip() if file.lower().endswith(SHOWN) else load_rgb(file)
+        return photo, dict(zip(map(visible, found[0].labels), found[0].probabilities, strict=True)), ""
+
+    with gr.Blocks(title=f"{visible(p.run.name)}: fastricks", analytics_enabled=False) as app:
+        gr.Markdown(f"## {words(p.run.name)}\n{words(p.meta['arch'])}, {plural(len(p.classes), 'class', 'classes')}. Drop a photo, or paste one.")
+        told = gr.Markdown()
+        with gr.Row():
+            photo = gr.Image(label="A photo", type="filepath", image_mode=None, sources=["upload", "clipboard"], height=420)
+            says = gr.Label(label="What it is", num_top_classes=TOP)
+        photo.input(answer, photo, [photo, says, told], show_progress="hidden", api_visibility="private")
+    return app
+
+
+def words(text):
+    "Text in Markdown, whatever is in it"
+    return "".join(f"\\{c}" if c in r"\`*_{}[]()#+-.!<>|~$&" else c for c in visible(text))

@@ -1,0 +1,181 @@
+"""A trained run looked at: its model's answers to images, its own data's or others, measured."""
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core.errors import UserError, plural, visible
+from ..data.sources.others import choose
+from ..model.weights import read_meta
+from ..report.pages import quality
+from ..report.runs import WORD, images_of, read_run
+from .saved import find_saved
+
+TTA = "mean of the probabilities of the centre crop and of its mirror image"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    "What a run's model makes of some images"
+    run: object              # results.Run
+    data: str                # name of the images' data
+    split: str               # theirs, or "" where there are none
+    own: bool                # is it the data that the run was trained on, unchanged?
+    tta: bool
+    numbers: dict            # as metrics.json has them: top1, top5, correct, n, loss
+    images: object           # results.Images
+    quality: quality.Quality
+    notes: tuple
+    items: tuple = ()        # data.source.Items of the images
+
+    @property
+    def where(self): return f"the {WORD.get(self.split, self.split)} images of {self.data}" if self.split else f"the images of {self.data}"
+
+    def record(self):
+        "All numbers as plain data; None where there is none"
+        q = self.quality
+        return {"run": self.run.name, "identity": self.run.identity, "data": self.data, "own_data": self.own, "split": self.split or None,
+                "tta": TTA if self.tta else None, **self.numbers,
+                "intervals": {k: [clean(v.low), clean(v.high)] for k, v in (("top1", q.top1), ("top5", q.top5), ("loss", q.loss))},
+                "macro_f1": plain(q.f1), "ece": {**plain(q.ece), "bins": quality.BINS}, "classes": [class_record(r) for r in q.rows],
+                "classes_without_images": q.absent, "taken_for_those": q.astray, "reliability": [bin_record(b) for b in q.bins],
+                "confused": [{"class": a, "predicted": b, "n": n} for a, b, n in quality.confused(q, 20)],
+                "highest_losses": [str(self.images.names[i]) for i in quality.worst(self.images)],
+                "confusion": q.confusion.tolist(), "intervals_are": q.how(), "notes": list(self.notes)}
+
+
+def clean(x): return x if math.isfinite(x) else None
+def plain(v): return {"value": clean(v.value), "low": clean(v.low), "high": clean(v.high)}
+
+
+def class_record(r):
+    return {"class": r.name, "n": r.n, "predicted": r.predicted, "correct": r.hits, "precision": plain(r.precision), "recall": plain(r.recall),
+            "f1": plain(r.f1)}
+
+
+def bin_record(b): return {"low": b.low, "high": b.high, "n": b.n, "confidence": clean(b.confidence), "accuracy": plain(b.accuracy)}
+
+
+def evaluate(run, data=None, split=None, tta=False, say=print):
+    """The Evaluation of a finished run's folder: on its own test images (validation where there are none), or on other `data`.
+
+    `data`: what --data takes; classes go by name and need not all be there. `split`: train, valid or test. `tta`: the mean of the
+    probabilities of each centre crop and its mirror image; nothing in it is random. `say` gets notes. Without it the numbers of the
+    run's own test images are those of its metrics.json. Raises UserError for what can't be opened.
+    """
+    saved = find_saved(run)
+    run = finished(saved)
+    chosen = choose(run, classes_of(saved), data, split)
+    from .predictor import open_predictor
+    return evaluated(run, chosen, open_predictor(saved, run.recipe.device if available(run.recipe.device) else "auto"), tta, say)
+
+
+def finished(saved):
+    "The results.Run of a Saved, or a UserError"
+    if not saved.recipe: raise UserError(f"{saved.file} lies there without its run: give the folder of a run")
+    try: return read_run(saved.run)
+    except ValueError as e: raise UserError(f"{saved.run} can't be read: {e}") from None
+
+
+def classes_of(saved):
+    names = read_meta(saved.file).get("classes")
+    if not names: raise UserError(f"{saved.file} does not say which classes it knows")
+    return names
+
+
+def available(device):
+    from ..core.machine import pick_device
+    try: return pick_device(device)
+    except UserError: return False
+
+
+def evaluated(run, chosen, p, tta, say):
+    import torch
+
+    from ..training.evaluate import metrics, prediction_rows
+    bad, notes = [], [*chosen.notes, *of_mirrors(run, tta)]
+    for line in notes: say(visible(line))
+    old = torch.get_num_threads()
+    try:
+        torch.set_num_threads(run.recipe.threads or old)  # others would round differently
+        items, logits = answers(p, chosen.source.items, 2 * run.recipe.batch_size, tta, lambda o, why: bad.append((o.name, why)))
+    finally: torch.set_num_threads(old)
+    if not items: raise UserError(f"no image of {chosen.source.name} can be read: {some(bad)}")
+    labels = torch.tensor([p.classes.index(o.label) for o in items])
+    images, numbers = images_of(prediction_rows(items, logits, labels, p.classes)), metrics(logits, labels)
+    later = [*of_bad(bad), *of_other_numbers(run, chosen, numbers, tta)]
+    for line in later: say(visible(line))
+    return Evaluation(run, chosen.source.name, chosen.split, chosen.own, tta, numbers, images,
+                      quality.measure(images, p.classes, numbers["loss"]), (*notes, *later), tuple(items))
+
+
+def answers(p, items, bs, tta=False, bad=print):
+    "(the Items that can be read, logits [n, K] float32); `bad(item, reason)` is told of the others"
+    import torch
+
+    from ..core.machine import cores
+    from ..data.pixels.ahead import ahead
+    from ..data.pixels.image import quiet
+    there, xs, found = [], [], []
+    ask = lambda x: both_ways(p, x) if tta else p.logits(x)
+    with quiet(), bar(len(items)) as step:
+        for o, x in ahead(p.attempt, items, min(8, cores()), 2 * bs):
+            step()
+            if isinstance(x, str): bad(o, x); continue
+            there.append(o); xs.append(x)
+            if len(xs) == bs: found.append(ask(torch.cat(xs))); xs = []
+    if xs: found.append(ask(torch.cat(xs)))
+    return there, torch.cat(found) if found else torch.zeros(0, len(p.classes))
+
+
+def both_ways(p, x):
+    "log of the mean of the probabilities of images and of their mirror images [n, K]"
+    import torch
+    return torch.stack([p.logits(o).double().log_softmax(1) for o in (x, x.flip(3))]).logsumexp(0).sub(math.log(2)).float()
+
+
+def bar(n):
+    "A bar on a terminal: a function that moves it on by an image"
+    from contextlib import contextmanager
+
+    from rich.progress import Progress
+
+    from ..callbacks.screen import plain_console
+
+    @contextmanager
+    def shown():
+        with Progress(console=console, transient=True, refresh_per_second=4) as progress:
+            task = progress.add_task("images", total=n)
+            yield lambda: progress.advance(task)
+
+    @contextmanager
+    def silent(): yield lambda: None
+    console = plain_console()
+    return shown() if console.is_terminal else silent()
+
+
+def check_to(to, run):
+    "Before any work: can the page be written, where nobody says otherwise into the run's folder?"
+    folder = Path(to).parent if to else Path(run)
+    if folder.is_dir() and not os.access(folder, os.W_OK): raise UserError(f"{folder} can't be written to: choose another place with --to FILE.html")
+    if to is None: return
+    if Path(to).suffix.lower() != ".html": raise UserError(f"--to {to}: the page is an .html file, the numbers lie beside it as .json")
+    if Path(to).is_dir(): raise UserError(f"--to {to} is a folder: name a file in it, as {Path(to) / 'evaluate.html'}")
+
+
+# -- notes
+
+def of_mirrors(run, tta):
+    return [] if not tta or run.recipe.flip else ["TTA: mirrored images are new to this model, as it was trained with --no-flip"]
+
+
+def of_bad(bad): return [f"{plural(len(bad), 'image')} can't be read and left out: {some(bad)}"] if bad else []
+def some(bad): return ", ".join(f"{n} ({why})" for n, why in bad[:3]) + (", …" if len(bad) > 3 else "")
+
+
+def of_other_numbers(run, chosen, numbers, tta):
+    "Own images must give the run's own numbers; another machine may round differently"
+    if tta or not chosen.own or chosen.split != run.metrics["split"]: return []
+    odd = [f"{k} {run.metrics[k]!r}, here {v!r}" for k, v in numbers.items() if run.metrics[k] != v]
+    if not odd: return []
+    return [f"not to the last digit what metrics.json has, as another device, number of threads or version rounds differently: {', '.join(odd)}"]

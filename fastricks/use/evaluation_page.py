@@ -1,0 +1,121 @@
+"""An Evaluation in the terminal, as a page, and as JSON."""
+import json
+from pathlib import Path
+
+from ..core.errors import UserError, shorten
+from ..core.files import write
+from ..core.words import NONE
+from ..report.html import document, facts, folded, heading, text, warnings
+from ..report.pages import parts
+from .evaluate import TTA, check_to
+
+CLASSES = 30  # rows that the terminal shows; of more classes those with the lowest F1
+PAIRS = 5
+
+
+def place(e):
+    "Where an Evaluation goes if nobody says: into the run's folder, one file for each kind"
+    other = e.split not in ("", e.run.metrics["split"])
+    words = ["evaluate", *([] if e.own else [e.data]), *([e.split] if other else []), *(["tta"] if e.tta else [])]
+    name = "-".join("".join(c if c.isalnum() or c in "-_." else "_" for c in w)[:80] for w in words)
+    return e.run.folder / f"{name}.html"
+
+
+def save(e, to=None):
+    "Write the page, and the numbers as JSON beside it, each whole or not at all: (page, numbers)"
+    check_to(to, e.run.folder)
+    file = Path(to) if to else place(e)
+    try: file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as err: raise UserError(f"--to {to}: can't be written ({err.strerror})") from None
+    write(file.with_suffix(".json"), json.dumps(e.record(), ensure_ascii=False) + "\n")
+    write(file, page(e))
+    return file, file.with_suffix(".json")
+
+
+# -- the page
+
+def page(e):
+    from ..data.source import Source
+    from ..report.pages.run import viewer
+    see = viewer(Source(e.data, e.items, e.quality.classes), e.run.recipe)
+    q = e.quality
+    return document(
+        title(e), heading(title(e), 1), tta_line(e), warnings([*e.notes, *parts.of_few_classes(q)]), parts.lead(q, e.where),
+        parts.number_table({shorten(e.where.removeprefix("the "), 60): q}), parts.mistakes(q, e.images, see),
+        parts.calibration(q), parts.classes(q), folded("The run", facts(run_facts(e.run))))
+
+
+def title(e): return f"{e.run.name} on {e.where}" + (" (TTA)" if e.tta else "")
+def tta_line(e): return f'<p class="tta"><b>Test-time augmentation</b>: {text(TTA)}. Not to be compared with plain numbers.</p>' if e.tta else ""
+
+
+def run_facts(run):
+    m = run.metrics
+    return {"folder": run.folder, "network": run.recipe.arch, "trained on": f"{run.data['name']}: {run.data['train']:,} images",
+            "its own numbers": f"{100 * m['top1']:.2f}% of {m['n']:,} {m['split']} images, cross-entropy {m['loss']:.4f}", "identity": run.identity}
+
+
+# -- the terminal
+
+def terminal(e):
+    for line in lines(e): print(line)
+
+
+def lines(e, width=None):
+    "What `terminal` prints; styled where that goes to a terminal"
+    from rich.console import Console
+    from rich.text import Text
+    con = Console(highlight=False)
+    con.width = max(width or (con.width if con.is_terminal else 120), 60)
+    q, tta = e.quality, [f"TTA: {TTA}; not to be compared with plain numbers"] if e.tta else []
+    with con.capture() as got:
+        con.print(Text(title(e), style="bold"))
+        for line in [*tta, *parts.of_few_classes(q)]: con.print(Text(line))
+        con.print(number_table(q)); con.print()
+        con.print(class_table(q)); con.print()
+        for line in pairs(q): con.print(Text(line))
+    return [x.rstrip() for x in got.get().rstrip().split("\n")]
+
+
+def new_table(*heads, left=(0,)):
+    from rich.table import Table
+    t = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for i, h in enumerate(heads): t.add_column(h, justify="left" if i in left else "right", no_wrap=i not in left, overflow="fold")
+    return t
+
+
+def number_table(q):
+    t = new_table("", "value", "95% interval", "")
+    for what, v, f in parts.numbers(q):
+        t.add_row(what, f(v.value), parts.between(v, f), f"{q.hits:,} of {q.n:,} right" if v is q.top1 else "")
+    return t
+
+
+def class_table(q):
+    "All classes that have images, or of many those with the lowest F1"
+    from rich.text import Text
+    rows = [r for r in parts.by_f1(q) if r.n]
+    kept = rows if len(rows) <= CLASSES else rows[:CLASSES // 2]
+    first = "class" if kept is rows else f"class, the {len(kept)} of {len(rows)} with the lowest F1"
+    t = new_table(first, "images", "recall", "95%", "precision", "95%", "F1", "95%")
+    for r in kept:
+        cells = [w for v in (r.recall, r.precision, r.f1) for w in in_points(v)]
+        t.add_row(Text(shorten(r.name, 40)), f"{r.n:,}", *cells)
+    return t
+
+
+def in_points(v):
+    f = lambda x: parts.share(x, 1)
+    return f(v.value), parts.between(v, f) if v.low == v.low else NONE
+
+
+def pairs(q):
+    from ..report.pages.quality import confused
+    found = confused(q, PAIRS)
+    words = [f"{shorten(a)} taken for {shorten(b)} ({n:,})" for a, b, n in found]
+    return ["most frequent mistakes: " + "; ".join(words)] if words else ["no mistakes"]
+
+
+def said(files): return [f"page      {files[0]}", f"numbers   {files[1]}"]
+
+

@@ -1,0 +1,52 @@
+"""What every exporter needs: the bare network, and the check of its outputs."""
+from copy import deepcopy
+
+import torch
+from torch import nn
+
+from ... import __version__
+from ...core.errors import UserError
+from ...core.files import write, writing
+
+TOLERANCE = 1e-4       # largest difference of logits, in parts of the largest logit (of 1 at least)
+
+
+def agree(p, x, sizes, f):
+    "The largest difference between the logits of `f(x)` and the model's, over batches of `sizes`; a UserError above TOLERANCE"
+    worst = 0.
+    for n in (b for b in sizes if b <= len(x)):
+        want, got = p.logits(x[:n]), torch.as_tensor(f(x[:n].contiguous()))
+        if want.shape != got.shape: raise UserError(f"the exported model answers {n} images with {list(got.shape)} numbers, not {list(want.shape)}")
+        worst = max(worst, (want - got).abs().max().item())
+        if not worst <= TOLERANCE * max(1, want.abs().max().item()):
+            raise UserError(f"the exported model's logits differ by {worst:.2g} from the model's own, on a batch of {n}: nothing is written")
+    return worst
+
+
+class Network(nn.Module):
+    "A Predictor's model with its normalisation: 8-bit RGB [n, 3, size, size] -> logits [n, K]"
+    def __init__(self, p):
+        super().__init__()
+        self.model = deepcopy(p.model).to(memory_format=torch.contiguous_format)
+        self.register_buffer("scale", 1 / (255 * p.std))
+        self.register_buffer("shift", p.mean / p.std)
+
+    def forward(self, images): return self.model(images.float() * self.scale - self.shift)
+
+
+def network(p): return Network(p).eval()
+
+
+def about(p):
+    "What a user of the file must know, as plain data"
+    m = p.meta
+    return {"arch": m["arch"], "classes": p.classes, "made_by": f"fastricks {__version__}", "run": p.run.resolve().name, "preprocessing": {
+        "before": ["turn as EXIF says", "RGB, 8 bits", f"shorter side to {m['resize']}, bilinear with antialiasing", f"centre crop of {m['size']}"],
+        "size": m["size"], "resize": m["resize"], "interpolation": "bilinear", "antialias": True, "crop": "center",
+        "input": f"uint8 RGB [batch, 3, {m['size']}, {m['size']}]", "inside": {"scale": 1 / 255, "mean": list(m["mean"]), "std": list(m["std"])},
+        "output": f"logits [batch, {len(p.classes)}]: softmax makes them probabilities"}}
+
+
+def deliver(out, data):
+    with writing(out): out.parent.mkdir(parents=True, exist_ok=True)
+    write(out, data)

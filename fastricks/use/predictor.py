@@ -1,0 +1,167 @@
+"""A trained model in use: pixels made as its run's own evaluation made them, answers with names."""
+import io
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+from torchvision.transforms import functional as F
+
+from ..core.errors import UserError, one_of, plural, visible
+from ..core.machine import cores
+from ..core.rand import seeded
+from ..data.pixels.ahead import ahead
+from ..data.pixels.canonical import as_torch, canonical, scaled
+from ..data.pixels.image import Unreadable, decode, quiet, reason, upright_rgb
+from ..data.pixels.views import CenterView, empty
+from ..data.source import Item
+from ..model.network import arch_cfg, check_arch, load_exactly, make
+from ..model.weights import read_meta
+from ..recipe.plan import arch_kwargs
+
+MOST = 10_000  # pixels of a photo's side that a stranger's file may ask for
+ONE = str, Path, bytes, Image.Image, Item
+
+
+class Prediction(NamedTuple):
+    "What a model says about an image: classes from the most probable on"
+    path: object            # as it was given; None for what is no file
+    labels: list            # k class names
+    probabilities: list     # k numbers
+
+    @property
+    def label(self): return self.labels[0]
+    @property
+    def p(self): return self.probabilities[0]
+
+
+class Predictor:
+    """A trained model with all that is needed to use it; `fastricks.load` makes it.
+
+    run: Path of the run's folder; recipe: its Recipe, None for a model file alone; classes: names in the order of the outputs; model: the
+    timm module, in eval mode, fp32, channels-last; meta: arch, classes, size, resize, mean, std, pipeline, kwargs; device: torch's.
+    """
+    def __init__(self, saved, model, meta, device):
+        self.saved, self.run, self.recipe, self.meta, self.classes = saved, saved.run, saved.recipe, meta, list(meta["classes"])
+        self.device = torch.device(device)
+        self.model = model.to(self.device, memory_format=torch.channels_last).eval()
+        self.mean, self.std = (torch.tensor(meta[k], device=self.device).view(1, 3, 1, 1) for k in ("mean", "std"))
+
+    def __repr__(self):
+        return f"Predictor({str(self.run)!r}: {self.meta['arch']}, {plural(len(self.classes), 'class', 'classes')}, {self.device})"
+
+    def predict(self, images, k=5, bs=64, threads=None, bad=None):
+        """A list of `Prediction`s, the `k` most probable classes of each image.
+
+        `images`: one or several of: the path of a file, an encoded file's bytes, a PIL image, a uint8 array [h, w, 3] or [h, w], a
+        tensor [3, h, w]. `bs`: how many go through the network together; `threads`: how many decode files ahead (default: as many
+        as there are cores, 8 at most). An image that can't be read is a UserError, or, with `bad`, is told to it as
+        `bad(image, reason)` and left out.
+        """
+        with quiet(): return [o for given, logits in self.stream(listed(images), bs, threads, bad) for o in self.named(given, logits, k)]
+
+    def probs(self, images, bs=64, threads=None, bad=None):
+        "Probabilities [n, K] float32 of images, which are what `predict` takes"
+        with quiet(): got = [logits.double().softmax(1).float() for _, logits in self.stream(listed(images), bs, threads, bad)]
+        return torch.cat(got) if got else torch.zeros(0, len(self.classes))
+
+    def stream(self, images, bs=64, threads=None, bad=None):
+        """Yields (images, logits [n, K] float32 on the CPU) of up to `bs` at a time, in the order of the iterable `images` and as soon
+        as they are known."""
+        some, xs = [], []
+        for image, x in ahead(self.attempt, images, min(8, cores()) if threads is None else threads, 2 * bs):
+            if isinstance(x, str): (bad or refuse)(image, x); continue
+            some.append(image); xs.append(x)
+            if len(xs) == bs: yield some, self.logits(torch.cat(xs)); some, xs = [], []
+        if xs: yield some, self.logits(torch.cat(xs))
+
+    def named(self, images, logits, k=5):
+        "Predictions of images by their logits"
+        p, at = logits.double().softmax(1).topk(min(k, len(self.classes)))
+        return [Prediction(path_of(o), [self.classes[i] for i in ks], ps) for o, ks, ps in zip(images, at.tolist(), p.tolist(), strict=True)]
+
+    @torch.inference_mode()
+    def logits(self, x):
+        "float32 [n, K] on the CPU of 8-bit pixels [n, 3, size, size]"
+        return self.model(scaled(x.to(self.device), self.mean, self.std)).float().cpu()
+
+    def pixels(self, image):
+        "uint8 [1, 3, size, size]: what evaluation sees of an image, whose kind is one that `predict` takes; raises Unreadable"
+        x, size, resize = raw(image), self.meta["size"], self.meta["resize"]
+        if self.meta["pipeline"] == "reference":
+            im = decode(io.BytesIO(x) if isinstance(x, bytes) else x)
+            return as_torch(np.array(F.center_crop(F.resize(im, resize), size)))
+        out = empty(1, size, size)
+        CenterView(size, resize).cut(canonical(x, resize), None, None, out)
+        return out
+
+    def attempt(self, image):
+        "(image, its pixels or the reason why there are none)"
+        try: return image, self.pixels(image)
+        except Unreadable as e: return image, str(e)
+
+    def learner(self, data=None, say=print):
+        """A fastai Learner of the model with its DataLoaders: `dls.train`, `dls.valid`, `dls.test`; for interpretation, `tta`, more training.
+
+        The data is opened where the run found it, and must be what it was trained on (UserError); `data` opens another place instead, which
+        may have fewer classes. The optimizer is the recipe's, the loss plain cross-entropy: a run's tricks belong to its training,
+        which `fastricks train --recipe RUN --weights RUN/model.safetensors` repeats from here. The Learner has its own copy of the
+        model. `say` gets notes about the data.
+        """
+        from .refit import learner_of
+        return learner_of(self, data, say)
+
+
+def open_predictor(saved, device="auto"):
+    "The Predictor of a Saved"
+    from ..core.machine import pick_device
+    device = pick_device(str(device or "auto"))
+    with plainly():
+        meta = facts(saved)
+        with seeded(0): model = make(meta["arch"], len(meta["classes"]), meta["kwargs"])
+        return Predictor(saved, load_exactly(model, meta["arch"], saved.file), meta, device)
+
+
+@contextmanager
+def plainly():
+    "Nobody gave --weights here"
+    try: yield
+    except UserError as e: raise UserError(str(e).removeprefix("--weights ")) from None
+
+
+def facts(saved):
+    "All that must be known to use the weights: what they say of themselves, else what the run's recipe says"
+    meta, r = read_meta(saved.file), saved.recipe
+    if r: meta = {"arch": r.arch, "size": r.size, "resize": r.resize, "pipeline": r.pipeline, **meta}
+    if lacks := [k for k in ("arch", "classes", "size") if not meta.get(k)]: raise UserError(
+        f"{saved.file} does not say its {one_of(lacks)}: give the model.safetensors of a run")
+    check_arch(meta["arch"])
+    cfg = arch_cfg(meta["arch"])
+    meta = {"resize": round(meta["size"] * 8 / 7), "mean": cfg.mean, "std": cfg.std, "pipeline": "fast", **meta}
+    if not meta["size"] <= meta["resize"] <= MOST:
+        raise UserError(f"{saved.file} asks for a centre crop of {meta['size']} from {meta['resize']} pixels, which can't be")
+    return {"kwargs": arch_kwargs(r, len(meta["classes"])) if r else {}, **meta}
+
+
+def listed(images):
+    if isinstance(images, ONE) or (isinstance(images, np.ndarray | torch.Tensor) and images.ndim < 4): return [images]
+    return list(images)
+
+
+def raw(o):
+    "What `canonical` takes: a path, bytes, or a uint8 array"
+    if isinstance(o, Item): o = o.image
+    if isinstance(o, torch.Tensor):
+        from ..data.pixels.photo import of_tensor
+        return of_tensor(o)
+    if not isinstance(o, Image.Image): return o
+    try: return np.array(upright_rgb(o))
+    except Exception as e: raise Unreadable(reason(e)) from e  # its file is read only now
+
+
+def path_of(o): return o if isinstance(o, str | Path) else o.name if isinstance(o, Item) else None
+
+
+def refuse(image, why): raise UserError(f"{visible(path_of(image) or 'the image')} can't be read ({why})")

@@ -1,0 +1,56 @@
+"""A trained model as a fastai Learner again."""
+from copy import deepcopy
+from dataclasses import replace
+
+from ..core.errors import UserError, one_of, plural
+from ..recipe.recipe import Recipe, settle
+
+
+def learner_of(p, data=None, say=print):
+    "The Learner of a Predictor: `Predictor.learner` says what of"
+    from fastai.callback.progress import ProgressCallback
+    from fastai.losses import CrossEntropyLossFlat
+    from fastcore.imports import IN_NOTEBOOK
+
+    from ..callbacks.history import History
+    from ..data.loader.loaders import make_dls
+    from ..model.optimizers import all_params
+    from ..training.learner import Parts, make_learner
+    from ..trick.base import Opt
+    recipe = recipe_of(p, data)
+    dls = make_dls(source_of(p, recipe, data, say), recipe, p.meta["mean"], p.meta["std"], p.device)
+    model = deepcopy(p.model)
+    parts = Parts(model, CrossEntropyLossFlat(), Opt(recipe.opt, recipe.lr, recipe.wd), all_params(model, recipe.wd), None, [], [], [])
+    learn = make_learner(dls, parts, recipe, [History()])
+    learn.logger = print
+    return learn.add_cb(ProgressCallback()) if IN_NOTEBOOK else learn
+
+
+def recipe_of(p, data):
+    "The run's recipe, or for a model file alone the least that makes its DataLoaders; pixels as the model's facts have them"
+    if not (p.recipe or data): raise UserError(f"{p.saved.file} lies there without its run's recipe.json: say with data= which images to open")
+    r = p.recipe or settle(Recipe(arch=p.meta["arch"], pretrained=False))
+    return replace(r, compile=False, data=str(data or r.data), **{k: p.meta[k] for k in ("size", "resize", "pipeline")})
+
+
+def source_of(p, recipe, data, say):
+    "The Source of the run's data, which must be as it was, or of other `data`"
+    from ..data.checked import open_data
+    from ..data.source import describe, fingerprint
+    try: source = open_data(recipe, say=say)
+    except UserError as e: raise UserError(f"{e}; where the data of {p.run} has moved, give data=" if not data else str(e)) from None
+    was = p.saved.data.get("fingerprint")
+    if not data and was and fingerprint(source) != was: raise UserError(
+        f"the data of {p.run} has changed since the training ({describe(source)}, not {numbers(p.saved.data)}): give data= to use it nevertheless")
+    return with_classes(source, p.classes)
+
+
+def numbers(data): return one_of(f"{data[s]:,} {s}" for s in ("train", "valid", "test") if data.get(s))
+
+
+def with_classes(source, classes):
+    "`source` with the model's classes, of which it may lack some"
+    if odd := [o for o in source.classes if o not in classes]:
+        raise UserError(f"{source.name} has {plural(len(odd), 'class', 'classes')} that the model does not know: {one_of(odd[:3])}"
+                        f"{', …' if len(odd) > 3 else ''}")
+    return replace(source, classes=tuple(classes))

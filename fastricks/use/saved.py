@@ -1,0 +1,83 @@
+"""A trained model as it lies on the disk: a finished run's folder, or its model.safetensors alone. Light."""
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from shlex import quote
+
+from ..core.errors import UserError, nearest, one_of
+from ..core.files import read_json
+from ..recipe.recipe import Recipe, read_recipe, settle
+from ..training.resume import is_finished
+
+MODEL = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class Saved:
+    "Where a trained model lies, and what its run's recipe.json says"
+    run: Path                                 # the run's folder; of a file alone the folder that it lies in
+    file: Path                                # its model.safetensors
+    recipe: Recipe = None                     # None for a file alone
+    data: dict = field(default_factory=dict)  # the data's fingerprint, name and numbers of images
+
+
+def load(run, device="auto"):
+    """The model of a finished run, ready to use: a `Predictor`.
+
+    `run`: the run's folder, or its model.safetensors wherever it lies; `device`: auto, cpu, cuda or mps. Nothing in these files is
+    executed. Raises UserError for what is no such thing.
+
+        from fastricks import load
+        load("runs/NAME").predict("photo.jpg")
+        learn = load("runs/NAME").learner()
+    """
+    saved = find_saved(run)
+    from .predictor import open_predictor
+    return open_predictor(saved, device)
+
+
+def find_saved(run):
+    "The Saved of a run's folder or a FILE.safetensors; UserError for anything else, and for a run that is not finished"
+    path = Path(run)
+    try:
+        if path.is_dir(): return of_folder(path)
+        if path.is_file() and path.suffix == ".safetensors":
+            whole = path.name == MODEL and (path.parent / "recipe.json").is_file()
+            return of_folder(path.parent) if whole else Saved(path.parent, path)
+        if path.is_file(): raise UserError(f"{run} is a file: give a run's folder, or its {MODEL}")
+        raise UserError(f"there is no run {run}{nearest(run, neighbours(path))}")
+    except OSError as e: raise UserError(f"{run} can't be read ({e.strerror or e})") from None
+
+
+def of_folder(folder):
+    file, recipe = folder / MODEL, folder / "recipe.json"
+    if not recipe.is_file():
+        if file.is_file(): return Saved(folder, file)
+        raise UserError(f"{folder} is not the folder of a run: it has no recipe.json{runs_in(folder)}")
+    if not file.is_file() or ((folder / "status.json").exists() and not is_finished(folder)):
+        raise UserError(f"{folder} is not finished: `fastricks resume {quote(str(folder))}` goes on with it")
+    return Saved(folder, file, *read(recipe))
+
+
+def read(file):
+    "(Recipe, facts about its data) of a recipe.json, which may be a stranger's"
+    given = read_recipe(file)
+    try: return settle(Recipe(**given)), facts_of(read_json(file).get("data"))
+    except (TypeError, ValueError, OverflowError, AttributeError, KeyError) as e:
+        raise UserError(f"{file} is not the recipe of a run ({type(e).__name__})") from None
+
+
+def facts_of(data):
+    kinds = {"fingerprint": str, "name": str, "train": int, "valid": int, "test": int}
+    return {k: data[k] for k, kind in kinds.items() if type(data.get(k)) is kind} if isinstance(data, dict) else {}
+
+
+def runs_in(folder):
+    "A folder of runs may have been meant for one of them"
+    names = [o.parent.name for o in islice(sorted(folder.glob("*/recipe.json")), 4)]
+    return f"; it has runs, name one of them: {one_of(names[:3])}{', …' if len(names) > 3 else ''}" if names else ""
+
+
+def neighbours(path):
+    try: return [str(o) for o in islice(path.parent.iterdir(), 1000) if not o.name.startswith(".")]
+    except (OSError, ValueError): return []
