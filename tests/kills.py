@@ -22,7 +22,7 @@ import fastricks.grid.advise
 import fastricks.report.compare.comparison
 import fastricks.report.pages.run
 import fastricks.training.evaluate
-import fastricks.training.show  # noqa: F401  all that a training imports, before the forks
+import fastricks.use.first_batch  # noqa: F401  all that a training imports, before the forks
 from fastricks.callbacks.checkpoint import Checkpoint
 from fastricks.core import stop
 from fastricks.core.files import read_json
@@ -30,7 +30,7 @@ from fastricks.core.words import silent
 from fastricks.grid import ablate, cells
 from fastricks.grid import cells as cells_module
 from fastricks.runfolder import checkpoint
-from fastricks.training.training import train
+from fastricks.use.train import train
 
 PHOTOS = "photos"  # becomes a folder of them
 FAST = dict(checkpoint_every="0s", epochs=3, batch_size=24)

@@ -17,8 +17,10 @@ from fastricks.core import ranks, stop
 from fastricks.core.words import silent
 from fastricks.data.checked import open_data
 from fastricks.recipe.recipe import resolve
+from fastricks.training.job import Job
 from fastricks.training.learner import fit, make_learner
 from fastricks.training.prepare import prepare
+from fastricks.training.room import Room
 from fastricks.training.settle import settle_machine, settle_tricks
 
 
@@ -96,8 +98,9 @@ def losses(selection, given, bad=None):
     recipe = settle_machine(resolve({**TINY, **given}, [selection] if selection else []))
     with ranks.joined(recipe.device):
         source = open_data(recipe, check=False, say=silent)
-        recipe, facts = settle_tricks(recipe, source, silent)
-        parts, dls = prepare(recipe, source, facts)
+        job = settle_tricks(Job(recipe, source), Room(silent))
+        parts, dls = prepare(job)
+        recipe = job.recipe
         learn = fit(make_learner(dls, parts, recipe, [History(), record := Record(), *([Poison(*bad)] if bad else [])]), parts)
         rows = [{k: v for k, v in r.items() if k not in ("seconds", "images_per_s")} for r in learn.history.rows]
         return {"losses": record.losses, "rows": rows, "weights": float(sum(p.detach().double().abs().sum() for p in learn.model.parameters()))}

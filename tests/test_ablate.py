@@ -129,7 +129,7 @@ def test_a_killed_training_is_shown_and_the_rest_go_on(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 def test_a_killed_ablation_leaves_no_training_behind(tmp_path):
-    code = ("from fastricks.ablate import ablate\nfrom fastricks.grid import parse_seeds\nimport sys\n"
+    code = ("from fastricks.grid.ablate import ablate\nfrom fastricks.grid.plan import parse_seeds\nimport sys\n"
             "if __name__ == '__main__': ablate('add', {**eval(sys.argv[1]), 'epochs': 100000}, None, ['mixup'], seeds=(0,))")
     script = tmp_path / "go.py"
     script.write_text(code)

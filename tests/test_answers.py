@@ -256,7 +256,7 @@ def test_a_resumed_student(teacher, tmp_path, monkeypatch):
     "Stopped in its second epoch: it reads the first one's answers; the epoch that was cut is stored by the next student"
     from test_resume import EACH, resumed, stopped
 
-    from fastricks.training.training import train
+    from fastricks.use.train import train
     spell = f"distill:teacher={teacher},store=true"
     folder = stopped(tmp_path / "a", monkeypatch, spell, epochs=3)
     assert [f.name[6:10] for f in files(tmp_path)] == ["0001"]

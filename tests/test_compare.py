@@ -505,7 +505,7 @@ def test_runs_is_the_default(runs, tmp_path, monkeypatch, capsys):
 
 
 def test_comparing_needs_no_torch_and_help_nothing(runs):
-    code = ("import sys; from fastricks.cli_compare import compare_command as c; heavy = {'scipy', 'pandas', 'matplotlib', 'statsmodels', 'numpy'};"
+    code = ("import sys; from fastricks.cli.compare import compare_command as c; heavy = {'scipy', 'pandas', 'matplotlib', 'statsmodels', 'numpy'};"
             "assert not heavy & set(sys.modules), heavy & set(sys.modules);"
             f"c([{str(runs)!r}], to=[{str(runs.parent / 'x.html')!r}]); assert 'torch' not in sys.modules and 'fastai' not in sys.modules")
     r = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
@@ -516,7 +516,7 @@ def test_comparing_needs_no_torch_and_help_nothing(runs):
 
 def test_real_run_folders(tmp_path):
     from fastricks.core.words import silent
-    from fastricks.training.training import train
+    from fastricks.use.train import train
     for tricks in ((), ("mixup:alpha=.4", "cosine")):
         for seed in (0, 1): train(recipe_of(*tricks, seed=seed, out=str(tmp_path)), silent)
     c = compare([tmp_path])

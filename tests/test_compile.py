@@ -183,7 +183,7 @@ def test_for_real(selection, tmp_path):
 def test_a_resumed_training_is_compiled_again(backend, tmp_path, monkeypatch):
     from test_resume import EACH, resumed, stopped
 
-    from fastricks.training.training import train
+    from fastricks.use.train import train
     folder = stopped(tmp_path / "a", monkeypatch, "mixup", compile=True)
     resumed(folder)
     whole = train(recipe_of("mixup", **EACH, compile=True, out=str(tmp_path / "b")), lambda _: None).folder
@@ -196,7 +196,7 @@ def test_a_signal_need_not_wait_for_the_compiler(monkeypatch, tmp_path):
     import signal
 
     from fastricks.core import stop
-    from fastricks.training.training import train
+    from fastricks.use.train import train
     reached = []
 
     def backend(gm, inputs):

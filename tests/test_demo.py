@@ -14,7 +14,7 @@ from small import recipe_of
 
 from fastricks.cli.app import run
 from fastricks.core.words import silent
-from fastricks.training.training import train
+from fastricks.use.train import train
 
 ROOT = Path(__file__).parents[1]
 gradio = pytest.mark.skipif(find_spec("gradio") is None, reason="gradio is not installed: pip install -e '.[demo]'")

@@ -16,7 +16,6 @@ from fastricks.core.errors import UserError
 from fastricks.model.network import build
 from fastricks.model.probe import cpu_has_bf16
 from fastricks.model.teacher import load_teacher
-from fastricks.recipe.plan import make_plan
 from fastricks.recipe.recipe import resolve
 from fastricks.training.learner import fit
 
@@ -146,13 +145,13 @@ def test_the_identity_has_the_teachers_content_not_its_place(tmp_path, teacher):
     from small import recipe_of
 
     from fastricks.data.checked import open_data
-    from fastricks.recipe.identity import identity
+    from fastricks.training.job import Job
+    from fastricks.training.room import Room
     from fastricks.training.settle import settle_tricks
 
     def ident(file):
         r = recipe_of(f"distill:teacher={file}")
-        r, facts = settle_tricks(r, open_data(r, check=False, say=lambda _: None), print)
-        return identity(r, "d", None, facts)
+        return settle_tricks(Job(r, open_data(r, check=False, say=lambda _: None)), Room(print)).identity
     copy, other = tmp_path / "copy.safetensors", tmp_path / "other.safetensors"
     shutil.copy(teacher, copy)
     save_file(weights(learner(seed=9)[0]), other)
@@ -185,10 +184,12 @@ def test_known_bad_company_is_said(capsys, tmp_path):
 def test_a_teacher_whose_network_a_trick_has_changed(resnet_d_run):
     from fastricks.core.words import silent
     from fastricks.data.checked import open_data
+    from fastricks.training.job import Job
+    from fastricks.training.room import Room
     from fastricks.training.settle import settle_tricks
     run, data = resnet_d_run
     r = resolve(dict(data=str(data), arch="test_resnet", pretrained=False, size=32, valid=.2, threads=1, device="cpu"), [f"distill:teacher={run}"])
     source = open_data(r, say=silent)
-    r, facts = settle_tricks(r, source, silent)
-    teacher = load_teacher(make_plan(r, source, 2, "cpu", facts))
+    job = settle_tricks(Job(r, source), Room(silent))
+    teacher = load_teacher(job.facts["distill"], len(source.classes))
     assert set(teacher.state_dict()) == set(load_file(run / "model.safetensors")) and len(teacher.conv1) > 1

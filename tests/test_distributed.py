@@ -28,7 +28,7 @@ from fastricks.recipe.recipe import resolve
 from fastricks.training import resume
 from fastricks.training.evaluate import metrics, predict
 from fastricks.training.settle import settle_machine
-from fastricks.training.training import train
+from fastricks.use.train import train
 
 ROOT = Path(__file__).parents[1]
 PLAIN = dict(arch="test_convnext", size=32, resize=32, lr=1e-3, opt="adam")  # no BatchNorm

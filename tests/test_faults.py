@@ -28,8 +28,9 @@ from fastricks.core.errors import UserError
 from fastricks.core.files import append, write
 from fastricks.runfolder import tracking
 from fastricks.training.learner import fit
-from fastricks.training.memory import is_out_of_memory, smaller
-from fastricks.training.training import train
+from fastricks.training.memory import is_out_of_memory
+from fastricks.tricks.accumulate import smaller
+from fastricks.use.train import train
 
 KEY = "local-" + "5ec4e7" * 7
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")

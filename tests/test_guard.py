@@ -14,7 +14,7 @@ from fastricks.cli.app import run
 from fastricks.core.errors import UserError
 from fastricks.model.probe import cpu_has_bf16
 from fastricks.training.learner import fit
-from fastricks.training.training import train
+from fastricks.use.train import train
 
 ARGS = [w for k, v in TINY.items() for w in (f"--{k.replace('_', '-')}", str(v))]
 bf16 = pytest.mark.skipif(not cpu_has_bf16(), reason="no bf16")

@@ -35,9 +35,9 @@ from fastricks.report.pages import pictures as page_pictures
 from fastricks.report.pages import run as page
 from fastricks.report.pages.quality import measure
 from fastricks.report.runs import read_images, read_run
-from fastricks.training.training import train
 from fastricks.use import evaluate as look
 from fastricks.use import evaluation_page as look_page
+from fastricks.use.train import train
 
 EVIL = '<img src=x onerror=alert(1)>', "a&b <script>", "ćevapi_with_a_very_long_name_that_goes_on_and_on_and_on"
 
@@ -338,7 +338,7 @@ def test_the_command_repeats_the_recipe(recipe, given, selection, monkeypatch):
     "As a person would paste it"
     want, got = resolve({"wd": .01, **given}, selection, recipe), []
     def caught(r, **kw): got.append(r); raise UserError("stop")
-    monkeypatch.setattr("fastricks.training.training.train", caught)
+    monkeypatch.setattr("fastricks.use.train.train", caught)
     line = command(want)
     assert line.startswith("python train.py ") and run(["train", *shlex.split(line)[2:]]) == 2
     for k in ("data", "wd", "lr", "tricks", "schedule", "flip", "pretrained", "keep", "patience", "classes", "epochs", "size", "resize"):

@@ -15,7 +15,7 @@ from fastricks.core.errors import UserError
 from fastricks.core.words import silent
 from fastricks.training import lr_find
 from fastricks.training.lr_find import END, START, Found, known, settle_lr, suggest
-from fastricks.training.training import train
+from fastricks.use.train import train
 
 ARGS = [w for k, v in TINY.items() for w in (f"--{k.replace('_', '-')}", str(v))]
 
@@ -70,12 +70,13 @@ def random_states(): return random.getstate(), np.random.get_state()[1].tolist()
 
 def test_finding_leaves_random_state_files_and_folders_alone(tmp_path, monkeypatch):
     from fastricks.data.checked import open_data
+    from fastricks.training.job import Job
     from fastricks.training.settle import settle_machine
     monkeypatch.chdir(tmp_path)
     recipe = settle_machine(recipe_of("mixup", lr="find", seed=3))
     before = random_states()
-    _, new = settle_lr(recipe, open_data(recipe, say=silent), {}, silent)
-    assert random_states() == before and new and not list(tmp_path.iterdir()) and not torch.is_autocast_enabled("cpu")
+    new = settle_lr(Job(recipe, open_data(recipe, say=silent)), silent)
+    assert random_states() == before and new.found and not list(tmp_path.iterdir()) and not torch.is_autocast_enabled("cpu")
 
 
 def test_it_is_found_once(found, tmp_path, monkeypatch):
@@ -163,13 +164,13 @@ def test_a_curve_that_says_nothing_is_one_sentence(losses, says):
 
 
 def test_weights_that_are_no_use_are_one_sentence(monkeypatch, capsys, tmp_path):
-    import fastricks.training.learner
-    make = fastricks.learner.make_parts
+    from fastricks.training import prepare
+    make = prepare.make_parts
     def broken(*a, **k):
         parts = make(*a, **k)
         with torch.no_grad(): next(parts.model.parameters()).fill_(float("nan"))
         return parts
-    monkeypatch.setattr(fastricks.learner, "make_parts", broken)
+    monkeypatch.setattr(prepare, "make_parts", broken)
     assert run(["train", *ARGS, "--lr", "find", "--seed", "9", "--out", str(tmp_path)]) == 2
     err = capsys.readouterr().err
     assert "the loss went beyond all bounds after 1 step" in err and err.count("\n") == 1 and not list(tmp_path.iterdir())

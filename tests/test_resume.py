@@ -25,9 +25,10 @@ from fastricks.recipe.recipe import resolve
 from fastricks.runfolder import checkpoint
 from fastricks.runfolder.folder import Run, find_finished
 from fastricks.training import resume
+from fastricks.training.job import Job
 from fastricks.training.prepare import prepare
 from fastricks.training.settle import settle_machine
-from fastricks.training.training import train
+from fastricks.use.train import train
 
 ROOT = Path(__file__).parents[1]
 EACH = dict(checkpoint_every="0s", batch_size=24)
@@ -150,8 +151,8 @@ def test_a_run_that_is_not_the_same_any_more_is_refused_by_name(run_folder, caps
         edit(run_folder, "recipe.json", recipe=change)
         assert says in fails(capsys, "resume", run_folder)
         (run_folder / "recipe.json").write_bytes(old)
-    monkeypatch.setattr("fastricks.train.NUMERICS", 99)
-    monkeypatch.setattr("fastricks.recipe.NUMERICS", 99)
+    monkeypatch.setattr("fastricks.training.job.NUMERICS", 99)
+    monkeypatch.setattr("fastricks.recipe.identity.NUMERICS", 99)
     assert "numerics (of the code) was" in fails(capsys, "resume", run_folder)
     assert checkpoint.newest(run_folder)[0]["epoch"] == 1 and not (run_folder / "metrics.json").exists()
 
@@ -208,7 +209,7 @@ def test_other_versions_are_said(run_folder, capsys):
     assert "rounding may differ: torch 1.0 →" in out and "cpu another →" in out
 
 
-HOLD = "import sys, time; from fastricks.runs import Run; r = Run(sys.argv[1]); print(r.hold(), flush=True); time.sleep(60)"
+HOLD = "import sys, time; from fastricks.runfolder.folder import Run; r = Run(sys.argv[1]); print(r.hold(), flush=True); time.sleep(60)"
 
 
 def test_a_run_that_another_process_trains_is_left_alone(base, run_folder, capsys):
@@ -261,16 +262,16 @@ def test_an_offline_wandb_run_that_is_resumed_has_all_epochs(tmp_path, monkeypat
 def test_killed_before_it_was_a_run(tmp_path):
     "A folder whose recipe.json is not there yet, and that nobody holds, is taken over; anything else in the way is not"
     r = recipe_of(out=str(tmp_path))
-    begun = Run.create(r, "digits", {})
+    begun = Run.create(r, "digits-s0", {})
     assert not find_finished(tmp_path, None)
     (begun.folder / "recipe.json").unlink()
     begun.release()
     (begun.folder / ".status.json.7.tmp").write_text("part")
-    again = Run.create(r, "digits", {})
+    again = Run.create(r, "digits-s0", {})
     assert again.folder == begun.folder and (again.folder / "environment.json").exists() and not list(again.folder.glob("*.tmp"))
     (tmp_path / f"{begun.name}-2").mkdir()
     (tmp_path / f"{begun.name}-2" / "notes.txt").write_text("mine")
-    third = Run.create(r, "digits", {})
+    third = Run.create(r, "digits-s0", {})
     assert third.name == f"{begun.name}-3"
     for o in (again, third): o.release()
 
@@ -279,7 +280,7 @@ def test_killed_before_it_was_a_run(tmp_path):
 
 def light(code, *numbers, pause=.3):
     "A process that runs `code`, prints `ready` and gets signals: (exit code, what it said, seconds from the first signal)"
-    with subprocess.Popen([sys.executable, "-c", "from fastricks import stop; import time\n" + code], stdout=subprocess.PIPE, text=True,
+    with subprocess.Popen([sys.executable, "-c", "from fastricks.core import stop; import time\n" + code], stdout=subprocess.PIPE, text=True,
                           stderr=subprocess.STDOUT, cwd=ROOT, preexec_fn=hear_ctrl_c) as p:
         assert p.stdout.readline() == "ready\n"
         for n in numbers:
@@ -333,7 +334,7 @@ def test_a_loader_begins_at_any_batch(pipeline, workers, bs):
     "Of 70 images; with 23 a batch the last one joins the batch before"
     from fastricks.data.checked import open_data
     recipe = settle_machine(recipe_of(batch_size=bs, pipeline=pipeline, workers=workers))
-    dl = prepare(recipe, open_data(recipe, say=silent))[1].train
+    dl = prepare(Job(recipe, open_data(recipe, say=silent)))[1].train
     dl.epoch = 3
     want = list(dl)
     assert len(want) == len(dl) == 3

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,13 @@ from small import TINY, learner, recipe_of, same, trained, weights
 from fastricks.callbacks.seen import Seen, implied_target
 from fastricks.cli.app import run
 from fastricks.core.errors import UserError
+from fastricks.core.words import silent
 from fastricks.data.checked import open_data
 from fastricks.recipe.plan import batches_an_epoch
 from fastricks.report import plots
-from fastricks.report.batch import View, captions, pixels, series
-from fastricks.training import show
+from fastricks.report.batch import View, captions, draw_view_targets, pixels
+from fastricks.training.targets import needed_facts, targets_of
+from fastricks.use import first_batch, schedules
 
 ROOT = Path(__file__).parents[1]
 ARGS = [w for k, v in TINY.items() for w in (f"--{k.replace('_', '-')}", str(v))]
@@ -44,9 +47,9 @@ SCHEDULES = ["none", "cosine", "warmup+step:at=.5", "warmup:by=epoch,epochs=2+co
 def test_the_drawn_rates_are_those_of_the_training(selection):
     given = dict(epochs=4, per_class=7)
     learn, parts = learner(selection, **given)
-    s = show.schedules_of({"it": recipe_of(selection, **given)})["it"]
+    s = schedules.schedules_of({"it": recipe_of(selection, **given)})["it"]
     assert s.trace() == parts.schedule.trace() and s.per_epoch == -(-len(learn.dls.train) // parts.opt.batches)
-    line = show.draw_schedules({"it": s}).axes[0].lines[0]
+    line = schedules.draw_schedules({"it": s}).axes[0].lines[0]
     assert line.get_ydata().tolist() == [*s.trace(), s(s.total - 1)] and line.get_drawstyle() == "steps-post"
     assert line.get_xdata() == pytest.approx(np.arange(s.total + 1) / s.per_epoch)
 
@@ -61,9 +64,9 @@ def test_batches_are_counted_as_the_loader_makes_them(n):
 
 
 def test_figure_3_of_the_tutorial():
-    lines = show.lines_of({}, ["blog"], ["warmup:by=epoch,epochs=6"])
+    lines = schedules.lines_of({}, ["blog"], ["warmup:by=epoch,epochs=6"])
     assert list(lines) == ["blog", "blog -t warmup:by=epoch,epochs=6"]
-    fig = show.show_lr(lines, steps=493)
+    fig = schedules.show_lr(lines, steps=493)
     plain, warm = (line.get_ydata()[:-1] for line in fig.axes[0].lines)
     rest = [1e-4] * 9 + [1e-5] * 15 + [1e-6] * 10
     assert plain == pytest.approx(np.repeat([1e-4] * 6 + rest, 493))
@@ -73,39 +76,39 @@ def test_figure_3_of_the_tutorial():
 
 def test_momentum_has_a_panel_where_it_moves():
     r = recipe_of("one_cycle")
-    s = show.schedules_of(r)["one_cycle"]
-    fig = show.show_lr({"one": r, "cosine": recipe_of("cosine")})
+    s = schedules.schedules_of(r)["one_cycle"]
+    fig = schedules.show_lr({"one": r, "cosine": recipe_of("cosine")})
     lr, mom = fig.axes
     assert len(lr.lines) == 2 and mom.lines[0].get_ydata()[:-1].tolist() == [s.mom(i, s) for i in range(s.total)]
     assert mom.lines[0].get_color() == lr.lines[0].get_color()
-    assert len(show.show_lr(recipe_of("cosine")).axes) == 1
+    assert len(schedules.show_lr(recipe_of("cosine")).axes) == 1
 
 
 def test_rates_of_very_different_sizes_are_all_visible():
-    assert show.show_lr({"a": recipe_of(lr=1e-4), "b": recipe_of(lr=.1)}, steps=5).axes[0].get_yscale() == "log"
-    assert show.show_lr({"a": recipe_of(lr=1e-4), "b": recipe_of(lr=1e-3)}, steps=5).axes[0].get_yscale() == "linear"
+    assert schedules.show_lr({"a": recipe_of(lr=1e-4), "b": recipe_of(lr=.1)}, steps=5).axes[0].get_yscale() == "log"
+    assert schedules.show_lr({"a": recipe_of(lr=1e-4), "b": recipe_of(lr=1e-3)}, steps=5).axes[0].get_yscale() == "linear"
 
 
 def test_shared_data_is_opened_once_and_missing_data_is_said(monkeypatch, tmp_path):
     opened, said, real = [], [], open_data
     monkeypatch.setattr(show, "open_data", lambda r, **kw: opened.append(r.data) or real(r, **kw))
-    got = show.schedules_of({"a": recipe_of(), "b": recipe_of("cosine"), "c": recipe_of(per_class=12)}, say=said.append)
+    got = schedules.schedules_of({"a": recipe_of(), "b": recipe_of("cosine"), "c": recipe_of(per_class=12)}, say=said.append)
     assert opened == ["digits"] * 2 and not said and {s.per_epoch for s in got.values()} == {5, 7}
     monkeypatch.chdir(tmp_path); monkeypatch.setenv("FASTAI_HOME", str(tmp_path))
     for data in ("food-101-21", "nowhere/photos"):
-        s = show.schedules_of({"a": recipe_of("accumulate:n=4", data=data, pretrained=False)}, say=said.append)["a"]
+        s = schedules.schedules_of({"a": recipe_of("accumulate:n=4", data=data, pretrained=False)}, say=said.append)["a"]
         assert s.per_epoch == 100 and "100 steps an epoch" in said.pop() and not said
     assert list(tmp_path.iterdir()) == []
 
 
 def test_rows_stand_on_recipe_or_the_first_name(tmp_path):
-    lines = show.lines_of({"lr": .5}, (), ["cosine", "warmup"], "blog")
+    lines = schedules.lines_of({"lr": .5}, (), ["cosine", "warmup"], "blog")
     assert list(lines) == ["blog -t cosine", "blog -t warmup"] and all(r.lr == .5 and r.epochs == 40 for r in lines.values())
-    assert list(show.lines_of({}, (), ["cosine"])) == ["cosine"] and list(show.lines_of({})) == ["baseline"]
-    assert list(show.lines_of({}, (), (), "paper")) == ["paper"]
+    assert list(schedules.lines_of({}, (), ["cosine"])) == ["cosine"] and list(schedules.lines_of({})) == ["baseline"]
+    assert list(schedules.lines_of({}, (), (), "paper")) == ["paper"]
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "recipe.json").write_text(json.dumps({"recipe": {"epochs": 3, "tricks": {"cosine": {}}}}))
-    lines = show.lines_of({}, [str(tmp_path / "mine"), "blog"], ["warmup"])
+    lines = schedules.lines_of({}, [str(tmp_path / "mine"), "blog"], ["warmup"])
     assert list(lines) == ["mine", "blog", "mine -t warmup"] and lines["mine -t warmup"].tricks.keys() == {"cosine", "warmup"}
 
 
@@ -132,7 +135,7 @@ def test_the_batch_is_bit_for_bit_what_training_sees(selection):
     spy = Spy()
     trained(selection, cbs=[spy])
     for epoch, row in enumerate(spy.rows):
-        b = show.look(recipe_of(selection), epoch + 1).batch
+        b = first_batch.look(recipe_of(selection), epoch + 1)[1].batch
         assert torch.equal(b.x, row["x"]) and torch.equal(b.y, row["y"].long()) and b.size == 16 and b.epoch == epoch
         assert (b.lam is None) == (row["lam"] is None) == ("mixup" not in selection)
         if b.lam is not None: assert torch.equal(b.lam, row["lam"].expand(16)) and torch.equal(b.y1, row["y1"].long())
@@ -142,7 +145,7 @@ def test_the_batch_is_bit_for_bit_what_training_sees(selection):
 def test_under_mixed_precision_too():
     spy, given = Spy(), dict(size=32, resize=32, per_class=4)
     trained("amp:dtype=bf16+mixup", cbs=[spy], **given)
-    v = show.look(recipe_of("amp:dtype=bf16+mixup", **given))
+    _, v = first_batch.look(recipe_of("amp:dtype=bf16+mixup", **given))
     assert torch.equal(v.batch.x, spy.rows[0]["x"]) and not torch.is_autocast_enabled("cpu")
     assert v.target == pytest.approx(mixed(v.batch), abs=1e-5)
 
@@ -150,33 +153,33 @@ def test_under_mixed_precision_too():
 def test_flips_and_crops_are_in_the_picture():
     "The picture is the normalised batch turned back, not the file"
     r = recipe_of(flip=True, min_scale=.3)
-    v = show.look(r)
+    _, v = first_batch.look(r)
     px = pixels(v.batch.x, r)
     assert px.shape == (16, 16, 16, 3) and px.min() >= 0 and px.max() <= 1
-    clean = pixels(show.look(recipe_of(flip=False, min_scale=1.)).batch.x, r)
+    clean = pixels(first_batch.look(recipe_of(flip=False, min_scale=1.))[1].batch.x, r)
     assert not np.allclose(px, clean)
-    fig = show.show_batch(r, n=5)
+    fig = first_batch.show_batch(r, n=5)
     assert [np.asarray(ax.images[0].get_array()) for ax in fig.axes if ax.images][0] == pytest.approx(px[0])
     assert sum(bool(ax.images) for ax in fig.axes) == 5
 
 
 def test_captions_are_labels_and_shares():
-    v = show.look(recipe_of("mixup:alpha=1"))
+    job, v = first_batch.look(recipe_of("mixup:alpha=1"))
     a, b, l = (o[3].item() for o in (v.batch.y, v.batch.y1, v.batch.lam))
-    assert captions(v.batch, v.source.classes)[3] == f"{l:.0%} {a}\n+ {1 - l:.0%} {b}"
-    assert captions(show.look(recipe_of()).batch, list("abcdefghij"))[0] in "abcdefghij"
+    assert captions(v.batch, job.source.classes)[3] == f"{l:.0%} {a}\n+ {1 - l:.0%} {b}"
+    assert captions(first_batch.look(recipe_of())[1].batch, list("abcdefghij"))[0] in "abcdefghij"
 
 
 def test_looking_leaves_the_random_state_alone_and_trains_nothing():
     torch.manual_seed(3); np.random.seed(3)
     want = torch.rand(1), np.random.rand()
     torch.manual_seed(3); np.random.seed(3)
-    show.look(recipe_of("mixup"))
+    first_batch.look(recipe_of("mixup"))
     assert (torch.rand(1), np.random.rand()) == want
 
 
 def test_an_epoch_that_there_is_not():
-    with pytest.raises(UserError, match="epoch 3 is none of this training's 2 epochs"): show.show_batch(recipe_of(), epoch=3)
+    with pytest.raises(UserError, match="epoch 3 is none of this training's 2 epochs"): first_batch.show_batch(recipe_of(), epoch=3)
 
 
 # -- targets
@@ -195,39 +198,40 @@ def mixed(b, form=None):
 @pytest.mark.parametrize("mix", ["", "mixup:alpha=1", "mixup:alpha=1,per=sample", "mixup:partner=previous,alpha=1"])
 @pytest.mark.parametrize("form", [None, "paper", "uniform"])
 def test_targets_equal_the_formulas(mix, form):
-    v = show.look(recipe_of("+".join(filter(None, (mix, form and f"label_smoothing:form={form}"))) or "none"))
-    assert v.target == pytest.approx(mixed(v.batch, form), abs=1e-5)
-    assert list(series(v, 3)) == ["target"] and series(v, 3)["target"].shape == (3, 10)
+    job, seen = first_batch.look(recipe_of("+".join(filter(None, (mix, form and f"label_smoothing:form={form}"))) or "none"))
+    assert seen.target == pytest.approx(mixed(seen.batch, form), abs=1e-5)
+    targets = targets_of(job, seen, 3)
+    assert list(targets) == ["target"] and targets["target"].shape == (3, 10)
 
 
 def test_a_loss_without_a_target_is_refused():
     z, y = torch.zeros(6, 5), torch.arange(6) % 5
     assert implied_target(lambda z: F.cross_entropy(z, y), z) == pytest.approx(F.one_hot(y, 5), abs=1e-6)
     assert implied_target(lambda z: ((1 - z.softmax(1)[range(6), y]) ** 2 * F.cross_entropy(z, y, reduction="none")).mean(), z) is None
-    v = show.look(recipe_of())
-    with pytest.raises(UserError, match="no cross-entropy"): series(View(v.recipe, v.source, v.batch, None), 3)
+    job, seen = first_batch.look(recipe_of())
+    with pytest.raises(UserError, match="no cross-entropy"): draw_view_targets(View(job.recipe, job.source, seen.batch, None), 3)
 
 
 @pytest.mark.parametrize("form, names", [("convex", ["labels\nweight 0.7", "teacher, T = 4\nweight 0.3"]),
                                          ("sum", ["labels", "teacher, T = 4"])])
 def test_a_teachers_softened_answers_to_the_same_images(teacher, form, names):
     from fastricks.model.network import build
-    v = show.look(recipe_of(f"distill:teacher={teacher},T=4,alpha=.3,form={form}+mixup:alpha=1"))
-    got = series(v, 5)
+    job, seen = first_batch.look(recipe_of(f"distill:teacher={teacher},T=4,alpha=.3,form={form}+mixup:alpha=1"))
+    got = targets_of(replace(job, facts=needed_facts(job, silent)), seen, 5)
     net = build("test_resnet", 10, 0, teacher)[0].eval()
-    assert list(got) == names and got[names[0]] == pytest.approx(mixed(v.batch)[:5], abs=1e-5)
-    with torch.no_grad(): assert got[names[1]] == pytest.approx((net(v.batch.x[:5]) / 4).softmax(1), abs=1e-6)
+    assert list(got) == names and got[names[0]] == pytest.approx(mixed(seen.batch)[:5], abs=1e-5)
+    with torch.no_grad(): assert got[names[1]] == pytest.approx((net(seen.batch.x[:5]) / 4).softmax(1), abs=1e-6)
 
 
 def test_a_teacher_is_found_but_never_trained(tmp_path):
     given = dict(out=str(tmp_path))
     with pytest.raises(UserError, match="test_resnet is not trained yet, and nothing is trained here"):
-        show.show_targets(recipe_of("distill:teacher=test_resnet", **given))
+        first_batch.show_targets(recipe_of("distill:teacher=test_resnet", **given))
     assert list(tmp_path.iterdir()) == []
-    from fastricks.training.training import train
+    from fastricks.use.train import train
     train(recipe_of("distill:teacher=test_resnet", **given), say=lambda _: None)
-    assert is_png(show.show_targets(recipe_of("distill:teacher=test_resnet", **given), n=2)._repr_png_())
-    show.show_batch(recipe_of("distill:teacher=resnet18", **given))  # needs no teacher
+    assert is_png(first_batch.show_targets(recipe_of("distill:teacher=test_resnet", **given), n=2)._repr_png_())
+    first_batch.show_batch(recipe_of("distill:teacher=resnet18", **given))  # needs no teacher
 
 
 @pytest.mark.parametrize("K", [2, 10, 15, 16, 21, 101])
@@ -256,12 +260,12 @@ def test_pictures_of_odd_names_and_numbers(K):
 # -- notebooks, the run's folder
 
 def test_a_notebook_shows_the_figures_by_themselves():
-    fig = show.show_lr(recipe_of())
+    fig = schedules.show_lr(recipe_of())
     assert is_png(fig._repr_png_()) and len(fig._repr_png_()) < 60_000
     formatter = pytest.importorskip("IPython.core.formatters").DisplayFormatter()
     data, _ = formatter.format(fig)
     assert is_png(data["image/png"]) and len([k for k in data if k.startswith("image")]) == 1
-    assert is_png(show.show_batch(recipe_of("mixup"))._repr_png_())
+    assert is_png(first_batch.show_batch(recipe_of("mixup"))._repr_png_())
 
 
 def test_training_is_the_same_with_the_picture_and_without():
@@ -270,7 +274,7 @@ def test_training_is_the_same_with_the_picture_and_without():
     a, b = trained("mixup+cosine", cbs=[Seen(n=8, then=draw)]), trained("mixup+cosine")
     assert same(weights(a), weights(b)) and len(drawn) == 1 and len(a.seen.batch.x) == 8
     assert [r["train_loss"] for r in a.history.rows] == [r["train_loss"] for r in b.history.rows]
-    assert torch.equal(a.seen.batch.x, show.look(recipe_of("mixup+cosine")).batch.x[:8])
+    assert torch.equal(a.seen.batch.x, first_batch.look(recipe_of("mixup+cosine"))[1].batch.x[:8])
     a.fit(1)
     assert len(drawn) == 1  # a user's further training does not draw over it
 
@@ -316,7 +320,7 @@ def test_show(words, says, file, tmp_path, monkeypatch, capsys):
 
 def test_a_terminal_gets_the_curve_too(tmp_path):
     said = []
-    show.tell_lr(show.schedules_of({"one": recipe_of("cosine")}, 5), tmp_path / "a.png", True, said.append)
+    schedules.tell_lr(schedules.schedules_of({"one": recipe_of("cosine")}, 5), tmp_path / "a.png", True, said.append)
     assert any("⠉" in o or "⣀" in o or "⡇" in o for o in said) and "one" in said[0] and said[-1] == f"picture    {tmp_path / 'a.png'}"
 
 

@@ -236,7 +236,7 @@ def test_sync_command(offline, tmp_path):
 
 SCRIPT = """
 import sys
-from fastricks import tracking
+from fastricks.runfolder import tracking
 run = tracking.start(sys.argv[1], sys.argv[2], "name", config={"lr": .1}, timeout=3)
 print("printed-5ec4e7", run is not None and run.settings.mode)
 print("printed-5ec4e7", file=sys.stderr)

@@ -26,9 +26,9 @@ def train_command(given,
     seeds = parse_seeds(seeds) if seeds else None
     if seeds and not explain: return train_all(r, seeds)
     if explain:
-        from ..training.explain import explain as say_all
+        from ..use.explain import explain as say_all
         return say_all(r)
-    from ..training.training import train as run
+    from ..use.train import train as run
     from .screens import last_screen
     result = run(r, resume=resume)
     for line in last_screen(r, result): print(line)
@@ -39,7 +39,7 @@ def resume_command(run: Annotated[str, typer.Argument(metavar="RUN", help="an un
     from ..training.resume import is_finished, recipe_of
     r = recipe_of(run)
     if is_finished(run): return print(f"{run} is finished: there is nothing to go on with")
-    from ..training.training import train
+    from ..use.train import train
     from .screens import last_screen
     for line in last_screen(r, train(r, resume=run)): print(line)
 

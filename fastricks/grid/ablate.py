@@ -12,6 +12,7 @@ from ..data.source import describe
 from ..recipe.names import base_name
 from ..recipe.recipe import FIND
 from ..report.plots import draw_found, save
+from ..training.job import Job
 from ..training.lr_find import TO_COME
 from ..training.room import Room
 from ..training.settle import find_lr, settle_machine, settle_tricks
@@ -40,12 +41,12 @@ class Grid:
         "The rows with the learning rate that `--lr find` finds for the first of them and the first seed: one for all, or they would differ in it"
         if self.recipe.lr != FIND: return rows
         first = replace(self.recipe, seed=self.seeds[0])
-        settled, facts = settle_tricks(first, self.source, Room(silent, dry=True))
-        done, found = find_lr(settled, self.source, facts, self.say, dry)
+        job = find_lr(settle_tricks(Job(first, self.source), Room(silent, dry=True)), self.say, dry)
+        found = job.found
         if found: self.say(f"lr find: {found.lr:g} for all rows and seeds, found with {rows[0].name!r} and seed {first.seed}: "
                            f"{save(draw_found(found), self.picture)}")
         else: self.say(f"learning rate {TO_COME}, with {rows[0].name!r} and seed {first.seed}, for all rows and seeds")
-        return [replace(row, recipe=replace(row.recipe, lr=done.lr)) for row in rows]
+        return [replace(row, recipe=replace(row.recipe, lr=job.recipe.lr)) for row in rows]
 
     @property
     def picture(self): return Path(self.recipe.out)/"explain"/f"{base_name(self.recipe, self.source.name)}-lr_find.png"

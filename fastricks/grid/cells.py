@@ -12,17 +12,15 @@ from pathlib import Path
 from ..core import stop
 from ..core.files import read_json
 from ..core.words import silent
-from ..data.source import fingerprint
-from ..model.weights import file_hash
-from ..recipe.identity import identity
 from ..runfolder.folder import find_finished
+from ..training.job import Job
 from ..training.room import Room
 from ..training.settle import settle_machine, settle_tricks
 from ..training.teacher import network_recipe
-from ..training.training import train
+from ..use.train import train
 from .plan import Row
 
-HEAVY = ["fastricks.training.learner", "fastricks.data.loader.loaders", "fastricks.data.scan", "fastricks.training.evaluate",
+HEAVY = ["fastricks.training.prepare", "fastricks.data.loader.loaders", "fastricks.data.scan", "fastricks.training.finish",
          "fastricks.report.batch", "wandb"]
 
 
@@ -39,12 +37,10 @@ class Cell:
     facts: dict = field(default_factory=dict)
     since: float = 0.         # time.monotonic() when it was begun
     top1: float = None        # for a table of progress: read once
+    job_type: str = "train"   # of its W&B run
 
     @property
     def label(self): return f"{self.row.name} seed {self.seed}"
-
-    @property
-    def job_type(self): return "teacher" if self.row.name.startswith("teacher ") else "train"
 
     @property
     def ok(self): return self.state in ("found", "done")
@@ -56,22 +52,25 @@ def plan(rows, seeds, source):
     Each row is settled once, for all its seeds: what amp's probe decides is the same for all. Teachers that have to be
     trained for the rows come apart, to be trained first.
     """
-    settled = {row.name: settle_tricks(settle_machine(row.recipe), source, Room(silent, dry=True)) for row in rows}
-    teachers = [c for row in rows for c in needed_of(settled[row.name][0], source)]
-    todo = [make_cell(row, replace(settled[row.name][0], seed=seed), settled[row.name][1], source) for seed in seeds for row in rows]
+    dry = Room(silent, dry=True)
+    jobs = {row.name: settle_tricks(Job(settle_machine(row.recipe), source), dry) for row in rows}
+    teachers = [c for row in rows for c in needed_of(jobs[row.name])]
+    todo = [make_cell(row, with_seed(jobs[row.name], seed)) for seed in seeds for row in rows]
     return [look_up(c) for c in {c.identity: c for c in teachers}.values()], [look_up(c) for c in todo]
 
 
-def needed_of(recipe, source):
-    "Cells of the networks that must be trained before a row's recipe"
-    for wanted in [w for t in recipe.make_tricks() for w in t.needs() if w.kind == "arch"]:
-        r = network_recipe(wanted, recipe)
-        yield make_cell(Row(f"{wanted.role} {r.arch}", r), r, {}, source)
+def with_seed(job, seed): return replace(job, recipe=replace(job.recipe, seed=seed))
 
 
-def make_cell(row, recipe, facts, source):
-    h = recipe.weights and file_hash(recipe.weights)
-    return Cell(row, recipe.seed, recipe, identity(recipe, fingerprint(source), h, facts), facts=facts)
+def needed_of(job):
+    "Cells of the networks that must be trained before a row's runs"
+    for wanted in [w for t in job.recipe.make_tricks() if (w := t.needs()) and w.kind == "arch"]:
+        r = network_recipe(wanted, job.recipe)
+        yield make_cell(Row(f"{wanted.role} {r.arch}", r), Job(r, job.source), wanted.role)
+
+
+def make_cell(row, job, job_type="train"):
+    return Cell(row, job.recipe.seed, job.recipe, job.identity, facts=job.facts, job_type=job_type)
 
 
 def look_up(cell):

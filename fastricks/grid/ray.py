@@ -98,7 +98,7 @@ def ended_with_us(ray, running):
 def work(text, job_type, group, mark):
     "The body of a task: {folder} of the run, or its {name, files} where this node does not see --out, or the {reason} why there is none"
     from ..core.words import silent
-    from ..training.training import train
+    from ..use.train import train
     recipe = settle(Recipe(**json.loads(text)))
     shared = Path(mark).exists()
     out = recipe.out if shared else tempfile.mkdtemp(prefix="fastricks-")

@@ -9,6 +9,11 @@ def trick_words(recipe):
     return list(recipe.tricks) or ["baseline"]
 
 
+def tricks_text(recipe):
+    "The tricks that are on, as they are selected"
+    return "+".join(str(t) for t in recipe.make_tricks() if t.name in recipe.tricks) or trick_words(recipe)[0]
+
+
 def base_name(recipe, source_name):
     "Readable name of a recipe without its seed: data-arch-tricks, safe in a shell and in a path"
     arch, tricks = recipe.arch.split(".")[0], "-".join(trick_words(recipe))

@@ -1,6 +1,7 @@
 """Which run is gone on with, from where, and whether it is still the same."""
+import os
 import time
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from ..core import ranks
@@ -8,7 +9,6 @@ from ..core.errors import UserError, one_of
 from ..core.files import read_json, rows_to_csv, write
 from ..recipe.identity import differences
 from ..recipe.recipe import Recipe, settle
-from ..runfolder import folder as runs
 from ..runfolder.environment import environment
 from ..runfolder.folder import Guest, Run, find_runs
 
@@ -47,13 +47,14 @@ def is_finished(folder):
     except (OSError, ValueError, KeyError, TypeError): return False
 
 
-def start_of(recipe, what, resume, say):
-    """Start of a training: `what` its recipe.json would have; `resume` False (a new run), True (the last unfinished run of this
-    identity, else a new one), or a run's folder (that one, or a UserError that says what differs)."""
+def start_of(job, resume, say):
+    """Start of a Job's training: `resume` False (a new run), True (the last unfinished run of this identity, else a new one), or a
+    run's folder (that one, or a UserError that says what differs)."""
+    recipe, what = job.recipe, job.recipe_json
     if resume is False: return Start()
     if resume is not True: return begin(Run(resume), what, say, must=True) or Start()
     if recipe.name: return named(recipe, what, say)
-    for folder in unfinished(recipe.out, what["identity"]):
+    for folder in unfinished(recipe.out, job.identity):
         if start := begin(Run(folder), what, say): return start
     return Start()
 
@@ -103,18 +104,19 @@ def opened(run, what, say, must):
     return Start(run, state)
 
 
-def say_none(recipe, own, what, say):
+def say_none(job, own, say):
     "Why --resume begins anew, and how the last unfinished run differs"
-    others = [f for f, _, status in find_runs(recipe.out) if status != "finished" and f != own]
+    out = job.recipe.out
+    others = [f for f, _, status in find_runs(out) if status != "finished" and f != own]
     last = max(others, key=lambda f: (f / "status.json").stat().st_mtime, default=None)
-    odd = differences(read_json(last / "recipe.json"), what) if last else []
-    say(f"no unfinished run of this recipe is under {recipe.out}: starting anew" + (f" ({last} differs: {'; '.join(odd[:3])})" if odd else ""))
+    odd = differences(read_json(last / "recipe.json"), job.recipe_json) if last else []
+    say(f"no unfinished run of this recipe is under {out}: starting anew" + (f" ({last} differs: {'; '.join(odd[:3])})" if odd else ""))
 
 
 def log_start(start, recipe, say):
     "Bring the folder to where the state is, and say what has changed that bit-identity needs"
     run, state = start.run, start.state
-    run.status("unfinished", pid=runs.os.getpid())
+    run.status("unfinished", pid=os.getpid())
     rows = state["cbs"]["history"]["rows"] if state else []
     if rows: write(run.path("history.csv"), rows_to_csv(rows))
     else: run.path("history.csv").unlink(missing_ok=True)
@@ -129,6 +131,3 @@ def changes(run, recipe):
     new = environment(recipe.device)
     odd = [f"{k} {old.get(k)} → {new[k]}" for k in ("torch", "torchvision", "fastai", "timm", "pillow", "cpu", "device") if old.get(k) != new[k]]
     return [f"changed since the run began, so from here on rounding may differ: {', '.join(odd)}"] if odd else []
-
-
-def to_json(recipe, what): return {"recipe": asdict(recipe), **what}

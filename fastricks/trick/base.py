@@ -1,5 +1,6 @@
 """The one abstraction: a Trick, its hooks, the registry, the selection language."""
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
+from math import prod
 from pathlib import Path
 
 from ..core.errors import UserError, nearest, one_of
@@ -44,13 +45,16 @@ class Plan:
 @dataclass(frozen=True)
 class Wanted:
     "A trained network that a trick needs: a run's folder, a file of weights, or an architecture, which is trained first"
-    key: str                # the key that names it, as `distill:teacher`
+    key: str                # the trick's key that names it, as `my_trick:network`
     value: str              # of that key
     role: str = "network"   # what messages call it
     back: str = "this run"  # what messages call the run that needs it
     weights: str = ""       # where an architecture's training starts
     seed: int = 0           # of an architecture's training
     tricks: str = "none"    # of an architecture's training
+
+    @property
+    def field(self): return self.key.partition(":")[2]
 
     @property
     def kind(self):
@@ -82,9 +86,6 @@ class Trick:
     after = ()        # tricks whose hooks come before this one's
 
     @classmethod
-    def key_fields(cls): return fields(cls)
-
-    @classmethod
     def hooks(cls): return [h for h in HOOKS if getattr(cls, h) is not getattr(Trick, h)]
 
     @classmethod
@@ -96,9 +97,20 @@ class Trick:
         for f in fields(self): check_range(self.name, f, getattr(self, f.name))
 
     def check(self, recipe, tricks): "Raise UserError where this recipe makes the trick impossible or the identity"
+    @classmethod
+    def less_memory(cls, recipe):
+        "How this trick helps a recipe that did not fit into memory, a clause; empty where it can't"
+        return ""
+
+    @property
+    def batches_a_step(self): return 1
+
+    def rehearsal(self):
+        "This trick for steps that do not count, as those that look for a learning rate"
+        return self
+
     def needs(self):
-        "Networks that must be trained before this run: [Wanted]"
-        return []
+        "The trained network that this run needs before it begins: a Wanted, or None"
 
     def settle(self, recipe, source, room):
         """Decide, before training, what machine and data decide: (trick, facts).
@@ -106,7 +118,10 @@ class Trick:
         `room` is what training offers: `room.say(line)`, `room.dry` (nothing may be trained), `room.fingerprint(source)` and
         `room.network(wanted, recipe, source)`, which gives (value, facts) of a network that is trained now if it is not there yet.
         """
-        return self, {}
+        wanted = self.needs()
+        if not wanted: return self, {}
+        value, facts = room.network(wanted, recipe, source)
+        return replace(self, **{wanted.field: value}), facts
 
     def advice(self, recipe, tricks): return []             # warnings: known bad company
     def explain(self, plan): return self.summary            # what it changes in this run, a line
@@ -163,4 +178,4 @@ def check_range(trick, f, v):
 
 def effective_batch(recipe, tricks):
     "Images a step: batch × processes × batches accumulated"
-    return recipe.whole_batch * next((t.n for t in tricks if t.name == "accumulate"), 1)
+    return recipe.whole_batch * prod(t.batches_a_step for t in tricks)

@@ -18,7 +18,7 @@ from test_repeat import Batches
 
 from fastricks.core.errors import UserError
 from fastricks.training.learner import fit
-from fastricks.training.training import train
+from fastricks.use.train import train
 
 REPO = Path(__file__).parents[2]
 CLASSES = "cat", "dog", "emu"

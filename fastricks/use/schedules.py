@@ -1,24 +1,19 @@
-"""What a training would do, as pictures: its learning rate, its first batch, its targets. Nothing is trained."""
+"""The learning rate of every step of a training, as a picture. Light."""
 from dataclasses import replace
 from pathlib import Path
 
 from ..core.errors import UserError, plural
 from ..core.words import silent
 from ..data.checked import open_data
-from ..recipe.plan import batches_an_epoch, chain, make_plan, make_schedule, settings
+from ..recipe.names import tricks_text
+from ..recipe.plan import batches_an_epoch, make_schedule, settings
 from ..recipe.recipe import FIND, Recipe, resolve
-from ..report.batch import View, draw_seen, draw_view_targets, tricks_text
 from ..report.plots import save_to
+from ..training.lr_find import TO_COME
 from ..trick.base import Plan
-from .lr_find import TO_COME
-from .prepare import prepare
-from .room import Room
-from .settle import settle_machine
 
 STEPS = 100  # an epoch's, where there is no data to count
 
-
-# -- learning rate
 
 def show_lr(recipes, steps=None, say=silent):
     """The learning rate of every step, name -> Recipe (or one Recipe), as a matplotlib Figure; and momentum where it moves.
@@ -95,58 +90,3 @@ def lines_of(given, names=(), rows=(), recipe=None):
 
 
 def label(name): return Path(name).parent.name if name.endswith("recipe.json") else Path(name).name
-
-
-def look(recipe, epoch=1, say=silent):
-    "(View of a recipe, the Look it was seen by): its own Learner is given a blank network, and stopped before that would learn anything"
-    from ..core.rand import seeded
-    from ..model.network import check_arch
-    recipe = settle_machine(replace(recipe, workers=0, compile=False))  # just one batch is loaded
-    check_arch(recipe.arch)
-    if not 1 <= epoch <= recipe.epochs: raise UserError(f"epoch {epoch} is none of this training's {plural(recipe.epochs, 'epoch')}")
-    source = open_data(recipe, say=say)
-    with seeded(0): seen = stopped(recipe, source, epoch - 1)
-    return View(recipe, source, seen.batch, None), seen
-
-
-def stopped(recipe, source, epoch):
-    "The Look of an epoch's first batch"
-    from ..callbacks.seen import Blank, Look
-    from .learner import make_learner
-    parts, dls = prepare(recipe, source, load=False)
-    learn = make_learner(dls, replace(parts, model=Blank(len(source.classes))), recipe, [seen := Look(epoch)])
-    learn.fit(recipe.epochs, start_epoch=epoch)
-    return seen
-
-
-def show_batch(recipe, n=8, epoch=1, say=silent):
-    "The first `n` images of an epoch's first training batch as the network sees them, as a matplotlib Figure"
-    v, _ = look(recipe, epoch, say)
-    return draw_seen(v.batch, v.recipe, v.source, n)
-
-
-# -- targets
-
-def show_targets(recipe, n=4, epoch=1, say=silent):
-    """The training targets of the first `n` images of an epoch's first batch, as a matplotlib Figure.
-
-    With distill also the teacher's softened answers to these very images; a teacher that is not there yet is a UserError.
-    """
-    v, seen = look(recipe, epoch, say)
-    targets = targets_of(v.recipe, v.source, seen, facts_of(v.recipe, v.source, say) if seen.target is not None else {}, n)
-    return draw_view_targets(replace(v, targets=targets), n)
-
-
-def targets_of(recipe, source, seen, facts, n):
-    """What the loss asks for of the first `n` images of a batch, title -> [n, K]; None where the loss has no target.
-
-    `facts`: trick -> what it settled.
-    """
-    if seen.target is None: return None
-    plan = make_plan(recipe, source, 0, facts=facts)
-    return chain(plan.tricks, "targets", {"target": seen.target[:n]}, seen.batch.x[:n], plan)
-
-
-def facts_of(recipe, source, say):
-    "Facts of the tricks that need another network; one that is not there yet is a UserError"
-    return {t.name: t.settle(recipe, source, Room(say))[1] for t in recipe.make_tricks() if t.needs()}

@@ -10,17 +10,17 @@ from ..recipe.plan import batches_an_epoch, make_plan
 from ..recipe.recipe import FIND, flag_of, options
 from ..recipe.registry import schedules
 from ..report.plots import curve, save
-from .learner import make_parts
-from .settle import absolute, settle_machine
-from .show import draw_schedules
+from ..training.learner import make_parts
+from ..training.lr_find import TO_COME
+from ..training.settle import absolute, settle, settle_machine
+from .schedules import draw_schedules
 
 
 def explain(recipe, say=print):
     "Print the resolved recipe, what each trick changes, the arithmetic and the LR curve; write the curve as a PNG"
-    from ..model.network import check_arch
-    recipe = settle_machine(recipe)
-    check_arch(recipe.arch)
-    source = open_data(recipe, check=False, say=say)
+    settled = settle_machine(recipe)
+    job = settle(settled, source=open_data(settled, check=False, say=say))
+    recipe, source = job.recipe, job.source
     plan = make_plan(recipe, source, batches_an_epoch(len(source.of("train")), recipe.whole_batch), recipe.device)
     parts = make_parts(recipe, plan, load=False)
     for section in (recipe_lines(recipe), data_lines(source), trick_lines(plan), advice_lines(recipe, plan), group_lines(parts),
@@ -61,20 +61,31 @@ def group_lines(parts):
 
 
 def rate_text(recipe, opt):
-    from .lr_find import TO_COME
     if recipe.lr == FIND: return TO_COME
     return f"{recipe.lr:g}" + (f" scaled to {opt.lr:g}" if opt.lr != recipe.lr else "")
 
 
 def arithmetic(recipe, plan, parts):
     "Images, batches, steps; the effective batch; where the learning rate comes from"
-    s, o = parts.schedule, parts.opt
+    return ["steps", images_line(recipe, plan), batch_line(recipe, parts), rate_line(recipe, parts)]
+
+
+def images_line(recipe, plan):
     last = plan.n_train - (plan.batches - 1) * recipe.whole_batch
     shared = f"(of {recipe.processes} processes, {recipe.batch_size} each) " if recipe.processes > 1 else ""
-    return ["steps", f"  {plural(plan.n_train, 'image')} / batch {recipe.whole_batch} {shared}= "
-            f"{plural(plan.batches, 'batch', 'batches')} an epoch (the last of {last})",
-            f"  {plural(o.batches, 'batch', 'batches')} a step: effective batch {recipe.whole_batch * o.batches}, "
-            f"{plural(s.per_epoch, 'step')} an epoch, {s.total:,} in {plural(s.epochs, 'epoch')}",
-            f"  learning rate {rate_text(recipe, o)}"
-            + (f"; warm-up {s.warm:,} steps" if s.warm else "") + (f"; hold {s.hold:,} steps" if s.hold else "")
-            + f"; first step {s(0):.3g}, last step {s(s.total - 1):.3g}"]
+    batches = plural(plan.batches, "batch", "batches")
+    return f"  {plural(plan.n_train, 'image')} / batch {recipe.whole_batch} {shared}= {batches} an epoch (the last of {last})"
+
+
+def batch_line(recipe, parts):
+    s, n = parts.schedule, parts.opt.batches
+    steps = f"{plural(s.per_epoch, 'step')} an epoch, {s.total:,} in {plural(s.epochs, 'epoch')}"
+    return f"  {plural(n, 'batch', 'batches')} a step: effective batch {recipe.whole_batch * n}, {steps}"
+
+
+def rate_line(recipe, parts):
+    s = parts.schedule
+    line = f"  learning rate {rate_text(recipe, parts.opt)}"
+    if s.warm: line += f"; warm-up {s.warm:,} steps"
+    if s.hold: line += f"; hold {s.hold:,} steps"
+    return f"{line}; first step {s(0):.3g}, last step {s(s.total - 1):.3g}"
