@@ -91,7 +91,7 @@ def test_rates_of_very_different_sizes_are_all_visible():
 
 def test_shared_data_is_opened_once_and_missing_data_is_said(monkeypatch, tmp_path):
     opened, said, real = [], [], open_data
-    monkeypatch.setattr(show, "open_data", lambda r, **kw: opened.append(r.data) or real(r, **kw))
+    monkeypatch.setattr(schedules, "open_data", lambda r, **kw: opened.append(r.data) or real(r, **kw))
     got = schedules.schedules_of({"a": recipe_of(), "b": recipe_of("cosine"), "c": recipe_of(per_class=12)}, say=said.append)
     assert opened == ["digits"] * 2 and not said and {s.per_epoch for s in got.values()} == {5, 7}
     monkeypatch.chdir(tmp_path); monkeypatch.setenv("FASTAI_HOME", str(tmp_path))

@@ -12,6 +12,8 @@ from pathlib import Path
 from ..core import stop
 from ..core.files import read_json
 from ..core.words import silent
+from ..recipe import own
+from ..recipe.registry import adopt
 from ..runfolder.folder import find_finished
 from ..training.job import Job
 from ..training.room import Room
@@ -105,6 +107,8 @@ def leave_with_parent():
 def work(recipe, job_type, group, bar):
     "The body of a cell's process"
     leave_with_parent()
+    own.trust = True  # whatever files the recipe names, this ablation's own process has run them
+    adopt(recipe.trick_files)
     try:
         with stop.listening(): train(recipe, silent, job_type, group, bar, resume=True)
     except KeyboardInterrupt: sys.exit(stop.code())

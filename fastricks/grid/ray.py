@@ -11,7 +11,9 @@ from pathlib import Path
 
 from ..core import stop
 from ..core.errors import UserError
+from ..recipe import own
 from ..recipe.recipe import Recipe, settle
+from ..recipe.registry import adopt
 
 TRIES = 3       # times that a cell whose worker or node was lost is begun again
 PATIENCE = 60   # seconds that trainings have to save when the grid is stopped
@@ -99,7 +101,10 @@ def work(text, job_type, group, mark):
     "The body of a task: {folder} of the run, or its {name, files} where this node does not see --out, or the {reason} why there is none"
     from ..core.words import silent
     from ..use.train import train
-    recipe = settle(Recipe(**json.loads(text)))
+    fields = json.loads(text)
+    own.trust = True  # whatever files the recipe names, the ablation's own process has run them
+    adopt(fields.get("trick_files", {}))
+    recipe = settle(Recipe(**fields))
     shared = Path(mark).exists()
     out = recipe.out if shared else tempfile.mkdtemp(prefix="fastricks-")
     try:

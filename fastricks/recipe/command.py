@@ -28,11 +28,17 @@ def command(recipe):
     except UserError: return None
     given = {f.name: v for f in numeric_options() if (v := getattr(recipe, f.name)) != getattr(base, f.name)}
     if given.get("weights"): given.pop("pretrained", None)  # goes without saying
-    own = [str(t) for t in recipe.make_tricks() if t.name in recipe.tricks]
+    own = [selection_of(t) for t in recipe.make_tricks() if t.name in recipe.tricks]
     rows = [*(["none"] if base.tricks else []), *(["+".join(own)] if own else [])]
     words = ["--data", recipe.data, *(["--recipe", name] if name else []), *(w for k, v in given.items() for w in flag(k, v)),
              *(w for r in rows for w in ("-t", r))]
     return "python train.py " + shlex.join(words) if makes(recipe, given, rows, name) else None
+
+
+def selection_of(trick):
+    "A trick as -t takes it: one of the user's own by its file"
+    file = (trick.origin or {}).get("file")
+    return file + str(trick).removeprefix(trick.name) if file else str(trick)
 
 
 def numeric_options(): return [f for f in options() if f.metadata["numeric"] and f.name != "data"]

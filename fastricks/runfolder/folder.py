@@ -4,7 +4,6 @@ import shutil
 import sys
 import time
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 
 from ..core.errors import UserError
@@ -54,7 +53,7 @@ class Run:
     def start(self, recipe, identity):
         self.status("unfinished", pid=os.getpid())
         write_json(self.folder / "environment.json", environment(recipe.device))
-        write_json(self.folder / "recipe.json", {"recipe": asdict(recipe), **identity})  # last: a folder that has it is a run
+        write_json(self.folder / "recipe.json", {"recipe": recipe.as_dict, **identity})  # last: a folder that has it is a run
 
     @property
     def name(self): return self.folder.name

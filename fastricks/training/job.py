@@ -1,5 +1,5 @@
 """A training that is settled: everything is decided, nothing is built yet."""
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from ..core.rand import NUMERICS
@@ -34,4 +34,4 @@ class Job:
         return out
 
     @property
-    def recipe_json(self): return {"recipe": asdict(self.recipe), **self.record}
+    def recipe_json(self): return {"recipe": self.recipe.as_dict, **self.record}

@@ -9,6 +9,7 @@ from ..core.errors import UserError, one_of
 from ..core.files import read_json, rows_to_csv, write
 from ..recipe.identity import differences
 from ..recipe.recipe import Recipe, settle
+from ..recipe.registry import adopt
 from ..runfolder.environment import environment
 from ..runfolder.folder import Guest, Run, find_runs
 
@@ -38,6 +39,7 @@ def recipe_of(folder):
     try: got = read_json(folder / "recipe.json")["recipe"]
     except (ValueError, KeyError, TypeError): raise UserError(f"{folder / 'recipe.json'} can't be read: the run can't be continued") from None
     known = {f.name for f in fields(Recipe)}
+    if isinstance(got.get("trick_files"), dict): adopt(got["trick_files"])
     if new := set(got) - known: raise UserError(f"{folder} has fields that this version does not know: {one_of(sorted(new))}")
     return settle(Recipe(**{"processes": 1, **got, "out": str(folder.parent), "name": None}))
 

@@ -3,7 +3,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from math import prod
 from pathlib import Path
 
-from ..core.errors import UserError, nearest, one_of
+from ..core.errors import UserError
+from .range import Range
 
 HOOKS = {  # hook: what a trick that overrides it changes. Each takes one part of a Learner and returns it changed
     "arch": "model",            # (kwargs of timm.create_model, plan) -> kwargs
@@ -69,8 +70,7 @@ class Wanted:
 
 def key(default, help, above=None, least=None, below=None, most=None, choices=None):
     "A hyperparameter of a trick: default, meaning, and the open (`above`, `below`) or closed (`least`, `most`) range"
-    return field(default=default, metadata=dict(
-        help=help, above=above, least=least, below=below, most=most, choices=choices))
+    return field(default=default, metadata=dict(help=help, range=Range(above, least, below, most, choices)))
 
 
 class Trick:
@@ -84,6 +84,7 @@ class Trick:
     slot = ""         # tricks of one slot exclude each other; "schedule" is always filled
     conflicts = {}    # name of another trick: why not together
     after = ()        # tricks whose hooks come before this one's
+    origin = None     # of a trick from outside: its file or entry point, and its hash
 
     @classmethod
     def hooks(cls): return [h for h in HOOKS if getattr(cls, h) is not getattr(Trick, h)]
@@ -94,9 +95,13 @@ class Trick:
     def keys(self): return asdict(self)
 
     def __post_init__(self):
-        for f in fields(self): check_range(self.name, f, getattr(self, f.name))
+        for f in fields(self):
+            limits = f.metadata.get("range", Range())  # a plain field of somebody's own trick has none
+            limits.require(f"{self.name}:{f.name}=", getattr(self, f.name), show)
 
-    def check(self, recipe, tricks): "Raise UserError where this recipe makes the trick impossible or the identity"
+    def check(self, recipe, tricks):
+        "Raise UserError where this recipe makes the trick impossible or the identity"
+
     @classmethod
     def less_memory(cls, recipe):
         "How this trick helps a recipe that did not fit into memory, a clause; empty where it can't"
@@ -155,25 +160,6 @@ def show(v):
     if isinstance(v, tuple): return "/".join(show(o) for o in v)
     if isinstance(v, bool): return str(v).lower()
     return f"{v:g}" if isinstance(v, float) else str(v)
-
-
-def range_text(f):
-    "`above 0 and below 1` from a key's range"
-    m = f.metadata
-    if m["choices"]: return one_of(m["choices"])
-    words = {"above": "above", "least": "at least", "below": "below", "most": "at most"}
-    return " and ".join(f"{words[w]} {m[w]:g}" for w in words if m[w] is not None)
-
-
-def check_range(trick, f, v):
-    m = f.metadata
-    if m["choices"] and v not in m["choices"]:
-        raise UserError(f"{trick}:{f.name}={show(v)} is not one of {one_of(m['choices'])}{nearest(v, m['choices'])}")
-    for x in v if isinstance(v, tuple) else (v,):
-        bad = (not isinstance(x, str) and x is not None and not (
-            (m["above"] is None or x > m["above"]) and (m["least"] is None or x >= m["least"])
-            and (m["below"] is None or x < m["below"]) and (m["most"] is None or x <= m["most"])))
-        if bad: raise UserError(f"{trick}:{f.name}={show(x)} is out of range: it must be {range_text(f)}")
 
 
 def effective_batch(recipe, tricks):
