@@ -4,8 +4,8 @@ from ..runfolder import tracking
 
 
 def start_wandb(recipe, source, run, job_type, group=None):
-    return tracking.start(tracking.resolve_mode(recipe.wandb), run.folder, run.name, None, group or base_name(recipe, source.name),
-                          trick_words(recipe), tricks_config(recipe), job_type, go_on=tracking.last_id(run.folder))
+    labels = tracking.WandbLabels(run.name, group or base_name(recipe, source.name), trick_words(recipe), tricks_config(recipe), job_type)
+    return tracking.start(tracking.resolve_mode(recipe.wandb), run.folder, labels, go_on=tracking.last_id(run.folder))
 
 
 def wandb_callbacks(wb):
