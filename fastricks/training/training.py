@@ -15,7 +15,7 @@ from ..data.checked import open_data
 from ..data.source import describe
 from ..recipe.names import base_name
 from ..runfolder import tracking
-from ..runfolder.folder import Guest, Run
+from ..runfolder.folder import Guest, RunFolder
 from .memory import readable
 from .prepare import ids, prepare
 from .room import Room
@@ -90,7 +90,7 @@ def begin(recipe, say, job_type, group, bar, resume):
 
 def create(recipe, source, what):
     "The new run's folder, made by the first process for all of them"
-    run = Run.create(recipe, f"{base_name(recipe, source.name)}-s{recipe.seed}", what) if ranks.is_first() else None
+    run = RunFolder.create(recipe, f"{base_name(recipe, source.name)}-s{recipe.seed}", what) if ranks.is_first() else None
     folder = ranks.first(run and str(run.folder))
     return run or Guest(folder)
 
