@@ -57,7 +57,7 @@ def test_two_generations_in_turns(tmp_path):
         assert newest(tmp_path)[0]["generation"] == n
         if n > 1: assert load(tmp_path / SLOTS[(n - 1) % 2])["generation"] == n - 1
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(SLOTS)
-    checkpoint.remove(tmp_path)
+    for slot in checkpoint.SLOTS: (tmp_path / slot).unlink(missing_ok=True)
     assert newest(tmp_path) == (None, [])
 
 

@@ -31,7 +31,7 @@ def trained(tmp_path_factory):
 def photo(tmp_path_factory):
     from fastricks.data.sources.digits import digit_items
     file = tmp_path_factory.mktemp("photos") / "a three.png"
-    Image.fromarray(next(o.image for o in digit_items()[0] if o.label == "3")).resize((160, 160), Image.Resampling.BICUBIC).save(file)
+    Image.fromarray(next(o.image for o in digit_items().items if o.label == "3")).resize((160, 160), Image.Resampling.BICUBIC).save(file)
     return file
 
 

@@ -137,7 +137,7 @@ def test_tta_is_the_mean_with_the_mirror_image(digits, capsys):
 
 def some_digits(at, classes, split="test"):
     "Folders of digits as PNG files, those of the run's own split"
-    for o in digit_items()[0]:
+    for o in digit_items().items:
         if o.split == split and o.label in classes:
             (at / classes[o.label]).mkdir(parents=True, exist_ok=True)
             Image.fromarray(o.image).save(at / classes[o.label] / f"{o.name.replace('/', '-')}.png")

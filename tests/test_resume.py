@@ -23,7 +23,7 @@ from fastricks.core.files import write_json
 from fastricks.core.words import parse_time, silent
 from fastricks.recipe.recipe import resolve
 from fastricks.runfolder import checkpoint
-from fastricks.runfolder.folder import Run, find_finished
+from fastricks.runfolder.folder import RunFolder, find_finished
 from fastricks.training import resume
 from fastricks.training.job import Job
 from fastricks.training.prepare import prepare
@@ -195,7 +195,7 @@ def test_no_whole_checkpoint_left(base, run_folder, capsys):
 
 
 def test_killed_before_the_first_checkpoint(base, run_folder, capsys):
-    checkpoint.remove(run_folder)
+    for slot in checkpoint.SLOTS: (run_folder / slot).unlink(missing_ok=True)
     (run_folder / ".model.safetensors.7.tmp").write_bytes(b"part")
     assert run(["resume", str(run_folder)]) == 0
     assert "resumed at the beginning" in capsys.readouterr().out
@@ -209,7 +209,7 @@ def test_other_versions_are_said(run_folder, capsys):
     assert "rounding may differ: torch 1.0 →" in out and "cpu another →" in out
 
 
-HOLD = "import sys, time; from fastricks.runfolder.folder import Run; r = Run(sys.argv[1]); print(r.hold(), flush=True); time.sleep(60)"
+HOLD = "import sys, time; from fastricks.runfolder.folder import RunFolder; r = RunFolder(sys.argv[1]); print(r.hold(), flush=True); time.sleep(60)"
 
 
 def test_a_run_that_another_process_trains_is_left_alone(base, run_folder, capsys):
@@ -262,16 +262,16 @@ def test_an_offline_wandb_run_that_is_resumed_has_all_epochs(tmp_path, monkeypat
 def test_killed_before_it_was_a_run(tmp_path):
     "A folder whose recipe.json is not there yet, and that nobody holds, is taken over; anything else in the way is not"
     r = recipe_of(out=str(tmp_path))
-    begun = Run.create(r, "digits-s0", {})
+    begun = RunFolder.create(r, "digits-s0", {})
     assert not find_finished(tmp_path, None)
     (begun.folder / "recipe.json").unlink()
     begun.release()
     (begun.folder / ".status.json.7.tmp").write_text("part")
-    again = Run.create(r, "digits-s0", {})
+    again = RunFolder.create(r, "digits-s0", {})
     assert again.folder == begun.folder and (again.folder / "environment.json").exists() and not list(again.folder.glob("*.tmp"))
     (tmp_path / f"{begun.name}-2").mkdir()
     (tmp_path / f"{begun.name}-2" / "notes.txt").write_text("mine")
-    third = Run.create(r, "digits-s0", {})
+    third = RunFolder.create(r, "digits-s0", {})
     assert third.name == f"{begun.name}-3"
     for o in (again, third): o.release()
 

@@ -25,6 +25,7 @@ from fastricks.callbacks.history import History
 from fastricks.callbacks.wandb_log import WandbLog
 from fastricks.core.errors import UserError
 from fastricks.runfolder import tracking
+from fastricks.runfolder.tracking import WandbLabels
 
 KEY = "local-" + "5ec4e7" * 7
 REPO = Path(__file__).parents[1]
@@ -160,7 +161,7 @@ def offline(tmp_path_factory):
     "A training of 2 epochs of 60 steps, tracked offline: (its folder, its learner, what W&B's reader finds)"
     folder = tmp_path_factory.mktemp("runs")/"one"
     config = {"lr": .1, "arch": "linear", "tricks": {"mixup": {"alpha": .2}, "cosine": {}}}
-    run = tracking.start("offline", folder, "name" * 50, "project", "group" * 50, ["tag" * 30, "a", "a", ""], config)
+    run = tracking.start("offline", folder, WandbLabels("name" * 50, "group" * 50, ["tag" * 30, "a", "a", ""], config, project="project"))
     learn = make_learner(History(), BatchLosses(), WandbLog(run), n=240)
     fit(learn, 2, .1)
     Image.new("RGB", (8, 8)).save(folder/"lr.png")
@@ -237,7 +238,7 @@ def test_sync_command(offline, tmp_path):
 SCRIPT = """
 import sys
 from fastricks.runfolder import tracking
-run = tracking.start(sys.argv[1], sys.argv[2], "name", config={"lr": .1}, timeout=3)
+run = tracking.start(sys.argv[1], sys.argv[2], tracking.WandbLabels("name", config={"lr": .1}), timeout=3)
 print("printed-5ec4e7", run is not None and run.settings.mode)
 print("printed-5ec4e7", file=sys.stderr)
 run.log({"step": 0, "train/loss": 1.})
@@ -295,7 +296,7 @@ def test_online_with_a_bad_key_is_offline(tmp_path):
 def test_online_without_a_key_does_not_ask(tmp_path, monkeypatch, capsys):
     modes = []
     monkeypatch.setattr(tracking, "init", lambda mode, **kwargs: modes.append(mode))
-    tracking.start("online", tmp_path, "name")
+    tracking.start("online", tmp_path, WandbLabels("name"))
     assert modes == ["offline"] and "not logged in" in capsys.readouterr().err
 
 
@@ -303,7 +304,7 @@ def test_when_nothing_works_there_is_no_run(tmp_path, monkeypatch, capsys):
     def init(mode, **kwargs): raise OSError(f"{mode} fails with {KEY}\nand more")
     monkeypatch.setattr(tracking, "init", init)
     monkeypatch.setenv("WANDB_API_KEY", KEY)
-    assert tracking.start("online", tmp_path, "name") is None
+    assert tracking.start("online", tmp_path, WandbLabels("name")) is None
     online, offline = capsys.readouterr().err.splitlines()
     assert online.startswith("W&B: online fails with ***; logging offline")
     assert offline == "W&B: offline fails with ***; going on without it"
@@ -314,9 +315,9 @@ def test_an_online_run_is_gone_on_with_and_an_offline_one_is_not(tmp_path, monke
     monkeypatch.setattr(tracking, "init", lambda mode, **kwargs: seen.append((mode, kwargs.get("id"), kwargs.get("resume"))) or True)
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     (tmp_path/"wandb"/"offline-run-20260102_000000-zzz").mkdir(parents=True)
-    tracking.start("online", tmp_path, "name", go_on=tracking.last_id(tmp_path))
+    tracking.start("online", tmp_path, WandbLabels("name"), go_on=tracking.last_id(tmp_path))
     for name in ("run-20260101_000000-abc", "run-20260101_100000-my-id"): (tmp_path/"wandb"/name).mkdir()
-    for mode in ("online", "offline"): tracking.start(mode, tmp_path, "name", go_on=tracking.last_id(tmp_path))
+    for mode in ("online", "offline"): tracking.start(mode, tmp_path, WandbLabels("name"), go_on=tracking.last_id(tmp_path))
     assert seen == [("online", None, None), ("online", "my-id", "allow"), ("offline", None, None)]
 
 
@@ -336,12 +337,12 @@ def test_epochs_before_a_resume(online, epochs):
 
 
 def test_a_bad_project_name_costs_a_line(tmp_path, capsys):
-    assert tracking.start("offline", tmp_path, "name", project="a/b") is None
+    assert tracking.start("offline", tmp_path, WandbLabels("name", project="a/b")) is None
     assert "Invalid project name" in capsys.readouterr().err
 
 
 def test_disabled(tmp_path):
-    assert tracking.start("disabled", tmp_path, "name") is None and not list(tmp_path.iterdir())
+    assert tracking.start("disabled", tmp_path, WandbLabels("name")) is None and not list(tmp_path.iterdir())
     tracking.finish(None, {"a": 1})
     fit(make_learner(WandbLog(None)), 1)
 

@@ -10,6 +10,7 @@ from fastai.callback.core import Callback
 from fastai.callback.fp16 import MixedPrecision
 
 from ..core import stop
+from ..core.errors import first_line
 from ..core.tensors import plain
 from .screen import tell
 
@@ -64,7 +65,7 @@ class Compile(Callback):
 
     def fall_back(self, e):
         leave_compiled(self.model)
-        self.on, self.why = False, first_line(e)
+        self.on, self.why = False, compiler_error(e)
         tell(self.learn, NOT_HERE.format(self.why))
 
     def after_fit(self): leave_compiled(self.model)
@@ -139,10 +140,10 @@ def why_not(device):
             from torch.utils._triton import has_triton
             if not has_triton(): return "there is no Triton"
     except ImportError: return ""  # another torch: trying will tell
-    except Exception as e: return first_line(e)
+    except Exception as e: return compiler_error(e)
     return ""
 
 
-def first_line(e):
+def compiler_error(e):
     e = getattr(e, "inner_exception", e)  # of the compiler's own wrapping
-    return f"{type(e).__name__}: {next(iter(str(e).strip().splitlines()), '')}"[:200]
+    return f"{type(e).__name__}: {first_line(e)}"[:200]

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..core import stop
-from ..core.files import read_json
+from ..core.errors import first_line
+from ..core.machine import cores
 from ..core.words import silent
 from ..recipe import own
 from ..recipe.registry import adopt
 from ..runfolder.folder import find_finished
+from ..runfolder.record import read_record
 from ..training.job import Job
 from ..training.room import Room
 from ..training.settle import settle_machine, settle_tricks
@@ -92,8 +94,7 @@ def context():
 
 def room(jobs, threads):
     "How many trainings of so many threads this machine's cores take at once: never sharing a core"
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(jobs, cores // threads))
+    return max(1, min(jobs, cores() // threads))
 
 
 def leave_with_parent():
@@ -113,7 +114,7 @@ def work(recipe, job_type, group, bar):
         with stop.listening(): train(recipe, silent, job_type, group, bar, resume=True)
     except KeyboardInterrupt: sys.exit(stop.code())
     except Exception as e:
-        print(f"error: {type(e).__name__}: {str(e).splitlines()[0] if str(e) else ''}", file=sys.stderr)
+        print(f"error: {type(e).__name__}: {first_line(e)}", file=sys.stderr)
         sys.exit(1)
 
 
@@ -174,6 +175,7 @@ def why(cell, code):
     "What the newest folder of this identity says, or how the process ended"
     for file in sorted(Path(cell.recipe.out).glob("*/recipe.json"), key=lambda f: -f.stat().st_mtime):
         with suppress(OSError, ValueError, KeyError, TypeError):
-            if read_json(file)["identity"] == cell.identity: return read_json(file.parent / "status.json").get("reason", "killed")
+            record = read_record(file.parent)
+            if record.identity == cell.identity: return record.state.get("reason", "killed")
     return f"its process ended with {code}"
 

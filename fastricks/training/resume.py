@@ -11,13 +11,14 @@ from ..recipe.identity import differences
 from ..recipe.recipe import Recipe, settle
 from ..recipe.registry import adopt
 from ..runfolder.environment import environment
-from ..runfolder.folder import Guest, Run, find_runs
+from ..runfolder.folder import Guest, RunFolder, find_runs
+from ..runfolder.record import is_finished
 
 
 @dataclass
 class Start:
     "Where a training begins: the run that it goes on with (None: a new one) and the state of its last checkpoint (None: the beginning)"
-    run: Run = None
+    run: RunFolder = None
     state: dict = None
 
     @property
@@ -44,20 +45,15 @@ def recipe_of(folder):
     return settle(Recipe(**{"processes": 1, **got, "out": str(folder.parent), "name": None}))
 
 
-def is_finished(folder):
-    try: return read_json(Path(folder) / "status.json")["status"] == "finished"
-    except (OSError, ValueError, KeyError, TypeError): return False
-
-
 def start_of(job, resume, say):
     """Start of a Job's training: `resume` False (a new run), True (the last unfinished run of this identity, else a new one), or a
     run's folder (that one, or a UserError that says what differs)."""
     recipe, what = job.recipe, job.recipe_json
     if resume is False: return Start()
-    if resume is not True: return begin(Run(resume), what, say, must=True) or Start()
+    if resume is not True: return begin(RunFolder(resume), what, say, must=True) or Start()
     if recipe.name: return named(recipe, what, say)
     for folder in unfinished(recipe.out, job.identity):
-        if start := begin(Run(folder), what, say): return start
+        if start := begin(RunFolder(folder), what, say): return start
     return Start()
 
 
@@ -74,7 +70,7 @@ def along(start):
 def named(recipe, what, say):
     folder = Path(recipe.out) / recipe.name
     if not (folder / "recipe.json").is_file() or is_finished(folder): return Start()
-    return begin(Run(folder), what, say, must=True)
+    return begin(RunFolder(folder), what, say, must=True)
 
 
 def unfinished(out, identity):

@@ -4,10 +4,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from ..core import ranks, stop
-from ..core.errors import UserError, visible
+from ..core.errors import UserError, first_line, visible
 from ..core.words import silent
 from ..recipe.names import base_name
-from ..runfolder.folder import Guest, Run
+from ..runfolder.folder import Guest, RunFolder
 from .job import Job
 from .memory import readable
 from .reporter import Reporter
@@ -55,7 +55,7 @@ class Session:
         with stop.held():
             if self.run: return
             name = f"{base_name(job.recipe, job.source.name)}-s{job.recipe.seed}"
-            run = Run.create(job.recipe, name, job.record) if ranks.is_first() else None
+            run = RunFolder.create(job.recipe, name, job.record) if ranks.is_first() else None
             folder = ranks.first(run and str(run.folder))
             self.run = run or Guest(folder)
 
@@ -78,7 +78,7 @@ class Session:
         stopped = isinstance(error, KeyboardInterrupt)
         stop.asked.how = f"`{resume_command(self.run.folder)}` goes on from here"
         with stop.held(), suppress(UserError):  # where the disk is full `unfinished` has to do
-            why = ranks.word(f"{type(error).__name__}: {error}".split("\n")[0])
+            why = ranks.word(first_line(f"{type(error).__name__}: {error}"))
             self.run.status("interrupted" if stopped else "failed", reason=visible(why))
 
 

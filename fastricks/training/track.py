@@ -7,8 +7,8 @@ def start_wandb(session):
     "The W&B run of a Session, or None where W&B is off"
     recipe, run, asked = session.job.recipe, session.run, session.asked
     group = asked.group or base_name(recipe, session.job.source.name)
-    return tracking.start(tracking.resolve_mode(recipe.wandb), run.folder, run.name, None, group, trick_words(recipe),
-                          tricks_config(recipe), asked.job_type, go_on=tracking.last_id(run.folder))
+    labels = tracking.WandbLabels(run.name, group, trick_words(recipe), tricks_config(recipe), asked.job_type)
+    return tracking.start(tracking.resolve_mode(recipe.wandb), run.folder, labels, go_on=tracking.last_id(run.folder))
 
 
 def wandb_callbacks(wb):

@@ -247,6 +247,6 @@ def test_the_address_is_fastai_s():
 
 
 def test_nothing_heavy_is_imported():
-    code = ("import sys, fastricks.data.open, fastricks.data.scan, fastricks.data.prepare; "
+    code = ("import sys, fastricks.data.sources.open, fastricks.data.scan, fastricks.data.sources.prepare; "
             "print([o for o in ('torch', 'fastai', 'sklearn', 'PIL', 'numpy') if o in sys.modules])")
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"

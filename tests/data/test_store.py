@@ -178,7 +178,7 @@ def test_without_room_photos_are_decoded_again(tree, tmp_path, monkeypatch, free
 def test_a_full_disk_or_a_closed_folder_is_done_without(tree, tmp_path, monkeypatch):
     def full(f): raise OSError(errno.ENOSPC, "No space left on device", "pack")
     said = []
-    monkeypatch.setattr(store, "sync", full)
+    monkeypatch.setattr(store, "sync_file", full)
     p, bad = opened(tree, say=said.append)
     assert bad is None and right(tree, p) and not kept(tmp_path, "part") and "no cache (No space left on device" in said[0]
     (tmp_path/"file").write_text("")
