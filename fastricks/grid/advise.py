@@ -2,7 +2,7 @@
 from dataclasses import dataclass
 
 from ..core.errors import UserError
-from ..recipe.command import one_line
+from ..recipe.command import line_of
 from ..recipe.recipe import FIND, resolve
 from ..report.compare.comparison import compare
 from ..report.compare.stats import HELPS, SAME
@@ -116,7 +116,7 @@ def advice_lines(a, given, base, c):
         out.append(f"{what:<10}{d.delta:+.2f} {m.points}{interval} on the {split[a.confirmed.split]}, {len(row.runs)} fresh seeds: {row.words}")
     out += [f"left out  {t}: {why}" for t, why in a.left.items()]
     out.append(f"chosen    on the {split[c.split]} ({c.n_images:,} images)")
-    return [*out, f"train it  {one_line(given, base, a.taken)}"]
+    return [*out, f"train it  {line_of(given, base, a.taken)}"]
 
 
 def headline(a):
