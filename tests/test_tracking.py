@@ -150,7 +150,7 @@ def test_unknown_modes(monkeypatch):
 
 
 def test_import_is_light():
-    code = "import sys, fastricks.tracking; print([m for m in ('torch', 'fastai', 'wandb') if m in sys.modules])"
+    code = "import sys, fastricks.runfolder.tracking; print([m for m in ('torch', 'fastai', 'wandb') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], cwd=REPO, capture_output=True, text=True).stdout.strip() == "[]"
 
 
