@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..core import stop
+from ..core.errors import first_line
 from ..core.files import read_json
 from ..core.words import silent
 from ..data.source import fingerprint
@@ -110,7 +111,7 @@ def work(recipe, job_type, group, bar):
         with stop.listening(): train(recipe, silent, job_type, group, bar, resume=True)
     except KeyboardInterrupt: sys.exit(stop.code())
     except Exception as e:
-        print(f"error: {type(e).__name__}: {str(e).splitlines()[0] if str(e) else ''}", file=sys.stderr)
+        print(f"error: {type(e).__name__}: {first_line(e)}", file=sys.stderr)
         sys.exit(1)
 
 

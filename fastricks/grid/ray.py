@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from ..core import stop
-from ..core.errors import UserError
+from ..core.errors import UserError, first_line
 from ..recipe.recipe import Recipe, settle
 
 TRIES = 3       # times that a cell whose worker or node was lost is begun again
@@ -34,7 +34,7 @@ def connect(address):
     try: ray.init(address, log_to_driver=False, logging_level="error", **({} if address else {"include_dashboard": False}))
     except Exception as e:
         where = f"ray:{address}" if address else "ray"
-        raise UserError(f"--on {where}: no Ray answers ({str(e).strip().splitlines()[0]})") from None
+        raise UserError(f"--on {where}: no Ray answers ({first_line(e)})") from None
     return ray
 
 
@@ -115,7 +115,7 @@ def work(text, job_type, group, mark):
 def finished(ray, task, cell):
     from .cells import look_up
     try: got = ray.get(task)
-    except Exception as e: got = {"reason": f"{type(e).__name__}: {next(iter(str(e).strip().splitlines()), '')}"}
+    except Exception as e: got = {"reason": f"{type(e).__name__}: {first_line(e)}"}
     if "files" in got: unpack(cell.recipe.out, got["name"], got["files"])
     look_up(cell)
     cell.state = "done" if cell.folder else "failed"

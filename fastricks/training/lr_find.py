@@ -61,7 +61,7 @@ def known(kept):
 
 def curve(recipe, source, facts):
     "(learning rates, smoothed losses) of each optimizer step of a mock training"
-    from ..callbacks.amp import leave_autocast
+    from ..callbacks.cleanup import leave_all
     from ..callbacks.finder import Finder
     from ..core.rand import seeded
     from .learner import make_learner
@@ -71,7 +71,7 @@ def curve(recipe, source, facts):
         parts, dls = prepare(recipe, source, facts)
         learn, n = make_learner(dls, parts, recipe), parts.opt.batches
         try: learn.fit(STEPS * n // len(dls.train) + 1, cbs=Finder(START, END, STEPS * n))
-        finally: leave_autocast(dls.device.type)
+        finally: leave_all(learn)
     return tuple([float(x) for x in xs[n - 1::n]] for xs in (learn.recorder.lrs, learn.recorder.losses))
 
 
