@@ -21,7 +21,7 @@ from ..training.room import Room
 from ..training.settle import settle_machine, settle_tricks
 from ..training.teacher import network_recipe
 from ..training.training import train
-from .plan import Row
+from .plan import GridRow
 
 HEAVY = ["fastricks.training.learner", "fastricks.data.loader.loaders", "fastricks.data.scan", "fastricks.training.evaluate",
          "fastricks.report.batch", "wandb"]
@@ -54,8 +54,9 @@ class Cell:
 def plan(rows, seeds, source):
     """(teachers, cells) of the grid in their order, with identities: those with a finished run under --out are `found`.
 
-    Each row is settled once, for all its seeds: what amp's probe decides is the same for all. Teachers that have to be
-    trained for the rows come apart, to be trained first.
+    Seed by seed, all rows of each: whatever is done at any moment is a fair comparison. Each row is settled once, for all its
+    seeds: what a trick measures on this machine is the same for all. Teachers that have to be trained for the rows come apart,
+    to be trained first.
     """
     settled = {row.name: settle_tricks(settle_machine(row.recipe), source, Room(silent, dry=True)) for row in rows}
     teachers = [c for row in rows for c in needed_of(settled[row.name][0], source)]
@@ -67,7 +68,7 @@ def needed_of(recipe, source):
     "Cells of the networks that must be trained before a row's recipe"
     for wanted in [w for t in recipe.make_tricks() for w in t.needs() if w.kind == "arch"]:
         r = network_recipe(wanted, recipe)
-        yield make_cell(Row(f"{wanted.role} {r.arch}", r), r, {}, source)
+        yield make_cell(GridRow(f"{wanted.role} {r.arch}", r), r, {}, source)
 
 
 def make_cell(row, recipe, facts, source):
@@ -90,7 +91,7 @@ def context():
     return ctx
 
 
-def room(jobs, threads):
+def jobs_that_fit(jobs, threads):
     "How many trainings of so many threads this machine's cores take at once: never sharing a core"
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return max(1, min(jobs, cores // threads))
@@ -127,7 +128,9 @@ def carry_out(cells, jobs=1, group=None, on_done=silent, go_on=lambda cell: True
         while todo or running:
             stop.check()
             while todo and len(running) < jobs:
-                if not go_on(todo[0]): todo = []; break
+                if not go_on(todo[0]):
+                    todo = []
+                    break
                 running.append(start(ctx, todo.pop(0), group, bar))
             for p, cell in [r for r in running if not r[0].is_alive()]:
                 running.remove((p, cell))
@@ -147,9 +150,10 @@ def ended_with_us(running):
 
 def start(ctx, cell, group, bar):
     cell.since = time.monotonic()
-    with no_service(): p = ctx.Process(target=work, args=(cell.recipe, cell.job_type, group, bar)); p.start()
+    with no_service():
+        p = ctx.Process(target=work, args=(cell.recipe, cell.job_type, group, bar))
+        p.start()
     return p, cell
-
 
 
 class no_service:
