@@ -21,6 +21,7 @@ from fastricks.recipe.plan import make_plan
 from fastricks.recipe.recipe import resolve
 from fastricks.recipe.registry import in_order, make
 from fastricks.training.learner import fit, make_parts
+from fastricks.training.room import Room
 from fastricks.training.settle import settle_machine, settle_tricks
 
 
@@ -177,7 +178,7 @@ def test_auto_is_decided_once_by_features_and_a_probe(monkeypatch, tmp_path, fea
     said = []
     for _ in range(2):
         r = settle_machine(recipe_of("amp", **ON32))
-        r, facts = settle_tricks(r, open_data(r, check=False), said.append)
+        r, facts = settle_tricks(r, open_data(r, check=False), Room(said.append))
         assert r.tricks["amp"]["dtype"] == want and facts["amp"]["applied"] == (want != "fp32")
     assert len(calls) == features and len(said) == 2 and ("not applied" in said[0]) == (want == "fp32")
 
