@@ -29,11 +29,6 @@ def plural(n, word, words=None):
     return f"{n:,} {word if n == 1 else words or word + 's'}"
 
 
-def first_line(e):
-    "The first line of what an exception says"
-    return next(iter(str(e).strip().splitlines()), "")
-
-
 def shorten(name, n=24):
     "A name in one line of at most `n` letters"
     name = " ".join(str(name).split())

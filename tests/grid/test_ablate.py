@@ -16,7 +16,7 @@ from fastricks.grid import cells as cells_room
 from fastricks.grid.ablate import ablate, train_seeds
 from fastricks.grid.cells import jobs_that_fit
 from fastricks.grid.plan import make_rows, parse_budget, parse_seeds
-from fastricks.grid.scripts import selection_of, sweep_file
+from fastricks.grid.scripts import sweep_file, whole_selection
 from fastricks.recipe.recipe import resolve
 
 SEEDS = {"5": [0, 1, 2, 3, 4], "0,2,7": [0, 2, 7], "3-5": [3, 4, 5], "1,4-6": [1, 4, 5, 6], "1": [0]}
@@ -179,5 +179,5 @@ def test_the_sweep_files_command_is_a_training(tmp_path, capsys):
         args = [f"--tricks={value}", "--seed=1"]
         words = [w for part in sweep["command"] for w in (args if part == "${args}" else [part]) if w != "${env}"]
         assert words[:2] == ["fastricks", "train"] and run([*words[1:], "--no-pretrained", "--explain"]) == 0
-        assert resolve(given, [selection_of(row.recipe)], "blog").active == row.recipe.active
+        assert resolve(given, [whole_selection(row.recipe)], "blog").active == row.recipe.active
     capsys.readouterr()
