@@ -5,8 +5,9 @@ import threading
 import numpy as np
 import pytest
 import torch
-from small import TINY, learner, recipe_of, same, trained, weights
-from test_cli import fails
+from support.commands import fails
+from support.small import TINY, learner, recipe_of, same, trained, weights
+from support.stopped import EACH, resumed, stopped
 
 from fastricks.callbacks.answers import Answers, half, lines_of
 from fastricks.callbacks.distill import Distill
@@ -254,7 +255,6 @@ def test_the_exported_learner_loads(teacher, tmp_path):
 
 def test_a_resumed_student(teacher, tmp_path, monkeypatch):
     "Stopped in its second epoch: it reads the first one's answers; the epoch that was cut is stored by the next student"
-    from test_resume import EACH, resumed, stopped
 
     from fastricks.use.train import train
     spell = f"distill:teacher={teacher},store=true"

@@ -5,8 +5,9 @@ import pytest
 import torch
 from fastai.callback.core import Callback
 from safetensors.torch import load_file
-from small import TINY, learner, recipe_of, same, trained, weights
-from test_cli import read
+from support.run_files import read
+from support.small import TINY, learner, recipe_of, same, trained, weights
+from support.stopped import EACH, resumed, stopped
 
 from fastricks.callbacks import compile as module
 from fastricks.callbacks.compile import Compile, untouched
@@ -181,7 +182,6 @@ def test_for_real(selection, tmp_path):
 
 
 def test_a_resumed_training_is_compiled_again(backend, tmp_path, monkeypatch):
-    from test_resume import EACH, resumed, stopped
 
     from fastricks.use.train import train
     folder = stopped(tmp_path / "a", monkeypatch, "mixup", compile=True)

@@ -6,8 +6,10 @@ import pytest
 import torch
 from fastai.callback.core import Callback
 from safetensors.torch import load_file, save_file
-from small import TINY, learner, same, trained, weights
-from test_cli import fails, read
+from support.commands import fails
+from support.run_files import read
+from support.small import TINY, learner, recipe_of, same, trained, weights
+from support.stopped import EACH, resumed, stopped
 
 from fastricks.callbacks.guard import Guard
 from fastricks.cli.app import run
@@ -256,7 +258,6 @@ def test_a_rate_far_too_high(tmp_path, capsys):
 
 
 def test_what_was_left_out_is_told_and_recorded(tmp_path, monkeypatch):
-    from small import recipe_of
 
     import fastricks.training.learner as L
     old, said = L.make_learner, []
@@ -287,8 +288,6 @@ def test_final_weights_that_are_not_finite_are_not_saved(tmp_path, monkeypatch, 
 @pytest.mark.parametrize("at", [(0, 1), (1, 0), (1, 2)])
 def test_a_resumed_training_has_left_out_the_same(tmp_path, monkeypatch, at):
     "Stopped at or after a step that is left out: weights, counts and history of the undisturbed training"
-    from small import recipe_of
-    from test_resume import EACH, resumed, stopped
 
     import fastricks.training.learner as L
     old = L.make_learner

@@ -1,51 +1,29 @@
 """The command line as a user types it: real processes, real files, real errors."""
 import csv
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 import torch
-from conftest import SHARED
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
+from support.commands import TINY_WORDS, cli, fails, hear_ctrl_c
+from support.paths import ROOT, SHARED
+from support.run_files import read
 
 from fastricks.cli.app import run
 from fastricks.recipe.recipe import options
-
-ROOT = Path(__file__).parents[1]
-TINY = [w for k, v in {"arch": "test_resnet", "size": 16, "resize": 16, "per-class": 8, "epochs": 2, "batch-size": 16, "threads": 1,
-                       "workers": 0, "wandb": "disabled"}.items() for w in (f"--{k}", str(v))]
-
-
-def cli(*args, cwd=ROOT, **env):
-    return subprocess.run([sys.executable, ROOT / "train.py", *map(str, args)], capture_output=True, text=True, cwd=cwd,
-                          env={**os.environ, **env}, timeout=300)
-
-
-def fails(capsys, *words):
-    "In this process: exit code 2 and one sentence on stderr"
-    code = run([str(w) for w in words])
-    out, err = capsys.readouterr()
-    assert code == 2, (out, err)
-    assert err.startswith("error: ") and err.count("\n") == 1 and "Traceback" not in err
-    return err
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     out = tmp_path_factory.mktemp("runs")
-    r = cli(*TINY, "-t", "mixup:alpha=.3+cosine", "--seed", 3, "--out", out)
+    r = cli(*TINY_WORDS, "-t", "mixup:alpha=.3+cosine", "--seed", 3, "--out", out)
     assert r.returncode == 0, r.stderr
     return r, next(p for p in out.iterdir() if p.is_dir())
-
-
-def read(folder, name): return json.loads((folder / name).read_text())
 
 
 def test_a_run_leaves_its_folder(trained):
@@ -100,7 +78,7 @@ def test_a_run_folder_repeats_bit_for_bit(trained, tmp_path):
 
 
 def test_names_are_unique_and_a_given_name_must_be_free(tmp_path, capsys):
-    args = ["train", *TINY, "--epochs", "1", "--out", str(tmp_path)]
+    args = ["train", *TINY_WORDS, "--epochs", "1", "--out", str(tmp_path)]
     for _ in range(2): assert run(args) == 0
     assert run([*args, "--name", "mine"]) == 0
     assert {p.name for p in tmp_path.iterdir()} == {"digits-test_resnet-baseline-s0", "digits-test_resnet-baseline-s0-2", "mine"}
@@ -108,14 +86,9 @@ def test_names_are_unique_and_a_given_name_must_be_free(tmp_path, capsys):
     assert "is there already" in fails(capsys, *args, "--name", "mine")
 
 
-def hear_ctrl_c():
-    "A process that was started in the background of a shell has Ctrl-C switched off, and its children inherit that"
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def started(out):
     "A long training that has just written its first epochs"
-    p = subprocess.Popen([sys.executable, ROOT / "train.py", *TINY, "--epochs", "1000", "--out", out], text=True,
+    p = subprocess.Popen([sys.executable, ROOT / "train.py", *TINY_WORDS, "--epochs", "1000", "--out", out], text=True,
                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=hear_ctrl_c)
     deadline = time.time() + 90
     while not list(out.glob("*/history.csv")) and time.time() < deadline: time.sleep(.1)
@@ -150,13 +123,13 @@ def test_ctrl_c_is_said_in_the_folder(tmp_path):
     (["-t", "mixup:alfa=1"], "did you mean 'alpha'"),
     (["--recipe", "blgo"], "did you mean 'blog'"),
     (["--wandb", "onlin"], "did you mean 'online'"),
-    (["--arch", "resnet8", *TINY[2:]], "did you mean 'resnet18'"),
-    (["--data", "digit", *TINY], "did you mean 'digits'"),
-    (["--device", "cuda", *TINY], "no such device"),
-    (["--weights", "nowhere.safetensors", *TINY], "there is no such file"),
-    (["--data", "digits", "--classes", "1,7,77", *TINY], "77"),
+    (["--arch", "resnet8", *TINY_WORDS[2:]], "did you mean 'resnet18'"),
+    (["--data", "digit", *TINY_WORDS], "did you mean 'digits'"),
+    (["--device", "cuda", *TINY_WORDS], "no such device"),
+    (["--weights", "nowhere.safetensors", *TINY_WORDS], "there is no such file"),
+    (["--data", "digits", "--classes", "1,7,77", *TINY_WORDS], "77"),
     (["--no-pretrained", "--data", "food-101-21"], "--data PATH/food-101 --classes food-101-21"),
-    (["-t", "warmup:by=epoch", *TINY], "changes nothing"),
+    (["-t", "warmup:by=epoch", *TINY_WORDS], "changes nothing"),
     (["extra"], "unexpected extra argument"),
 ])
 def test_user_errors_are_one_sentence_and_leave_nothing(words, says, capsys, tmp_path, monkeypatch):
@@ -169,7 +142,7 @@ def test_user_errors_are_one_sentence_and_leave_nothing(words, says, capsys, tmp
 
 def test_out_that_is_a_file_or_full(capsys, tmp_path):
     (tmp_path / "file").write_text("x")
-    assert "can't make a run folder" in fails(capsys, "train", *TINY, "--out", tmp_path / "file")
+    assert "can't make a run folder" in fails(capsys, "train", *TINY_WORDS, "--out", tmp_path / "file")
 
 
 def test_unknown_command(capsys): assert "did you mean 'train'" in fails(capsys, "trian").lower()
@@ -188,7 +161,7 @@ def test_a_folder_of_photos_from_the_command_line(tmp_path, capsys):
     "No test set: the validation split is what is reported, and the label says so; a broken photo is named and left out"
     data = photos(tmp_path / "data")
     (data / "a" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no photo")
-    args = ["train", "--data", str(data), "--no-pretrained", *TINY, "--valid", ".3", "--out", str(tmp_path / "runs")]
+    args = ["train", "--data", str(data), "--no-pretrained", *TINY_WORDS, "--valid", ".3", "--out", str(tmp_path / "runs")]
     assert "--max-bad" in fails(capsys, *args)
     assert run([*args, "--max-bad", ".2"]) == 0
     out = capsys.readouterr().out
@@ -198,7 +171,7 @@ def test_a_folder_of_photos_from_the_command_line(tmp_path, capsys):
 
 
 def test_valid_0_without_a_test_set_is_refused(tmp_path, capsys):
-    assert "--valid" in fails(capsys, "train", "--data", photos(tmp_path / "d"), "--no-pretrained", *TINY, "--valid", "0")
+    assert "--valid" in fails(capsys, "train", "--data", photos(tmp_path / "d"), "--no-pretrained", *TINY_WORDS, "--valid", "0")
 
 
 # -- instant
@@ -225,7 +198,7 @@ def test_every_option_is_in_the_help():
 
 def test_explain_says_all_and_trains_nothing(tmp_path, capsys):
     args = ["--epochs", "10", "-t", "warmup+cosine+no_bias_decay", "--wd", ".05", "--explain", "--out"]
-    assert run(["train", *TINY, *args, str(tmp_path)]) == 0
+    assert run(["train", *TINY_WORDS, *args, str(tmp_path)]) == 0
     out = capsys.readouterr().out
     for words in ("--batch-size   16", "conv and linear weights", "weight decay 0.05", "weight decay 0", "effective batch 16",
                   "5 steps an epoch, 50 in 10 epochs", "warm-up 8 steps", "learning rate", "70 train"): assert words in out

@@ -6,14 +6,13 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import filelock
 import pytest
+from support.paths import ROOT
 
 from fastricks.core.lock import ProcessLock
 
-ROOT = Path(__file__).parents[2]
 TAKE = """import sys, time
 from fastricks.core.lock import ProcessLock
 lock = ProcessLock(sys.argv[1])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from safetensors.torch import load_file
-from small import TINY, same, trained, weights
+from support.small import TINY, same, trained, weights
 
 from fastricks.cli.app import run
 from fastricks.core.errors import UserError

@@ -5,8 +5,8 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from small import TINY
-from test_cli import fails
+from support.commands import fails
+from support.small import TINY
 
 from fastricks.cli.app import run
 from fastricks.grid.advise import Advice, advice_lines, best_bet, choose

@@ -8,7 +8,7 @@ import time
 from types import SimpleNamespace as N
 
 from rich.console import Console
-from small import TINY
+from support.small import TINY
 
 from fastricks.grid.cells import Cell
 from fastricks.grid.progress import table

@@ -11,7 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from small import TINY, recipe_of
+from support.paths import ROOT
+from support.small import TINY, recipe_of
 
 from fastricks.cli.app import run
 from fastricks.core.errors import UserError
@@ -22,7 +23,6 @@ from fastricks.grid.scripts import whole_selection
 from fastricks.recipe.recipe import resolve
 from fastricks.runfolder.folder import find_finished, find_runs
 
-ROOT = Path(__file__).parents[1]
 WORDS = [w for k, v in TINY.items() for w in (f"--{k.replace('_', '-')}", str(v))]
 on_real_ray = [pytest.mark.slow, pytest.mark.skipif(not find_spec("ray"), reason="Ray is not installed")]
 

@@ -10,11 +10,13 @@ from importlib.util import find_spec
 
 import pytest
 import torch
-from fake_runs import fake_run
 from fastai.learner import Learner
-from hostile import hostile_archives, hostile_weights
 from safetensors.torch import save_file
-from test_cli import ROOT, TINY, fails
+from support.commands import TINY_WORDS, fails
+from support.fake_runs import fake_run
+from support.hostile import hostile_archives, hostile_weights
+from support.paths import ROOT
+from support.strangers import WRONG_FIELDS, recipe_with
 
 import fastricks
 from fastricks.cli.app import run
@@ -39,7 +41,7 @@ def test_hostile_weights_are_one_sentence(weights, how, tmp_path, capsys):
     for name, words in files:
         given = ["--weights", folder / name] if how == "--weights" else ["-t", f"distill:teacher={folder / name}", "--no-pretrained"]
         start = time.monotonic()
-        err = fails(capsys, "train", *TINY, *given, "--out", tmp_path)
+        err = fails(capsys, "train", *TINY_WORDS, *given, "--out", tmp_path)
         assert (name in err or "/dev/zero" in err) and len(err) < 700 and time.monotonic() - start < 60, err
         if how == "--weights": assert any(w in err for w in words.split("|")), err
     assert not (folder / "pwned").exists() and not list(tmp_path.iterdir())
@@ -66,7 +68,7 @@ def test_absurd_facts_in_weights_are_ignored(tmp_path, meta):
 def test_weights_cannot_make_timm_download(tmp_path, capsys, arch):
     save_file(STATE, tmp_path / "w.safetensors", {"fastricks": json.dumps({"arch": arch})})
     words = ["-t", f"distill:teacher={tmp_path}/w.safetensors", "--no-pretrained", "--out", tmp_path / "r"]
-    assert "timm has no model" in fails(capsys, "train", *TINY, *words)
+    assert "timm has no model" in fails(capsys, "train", *TINY_WORDS, *words)
 
 
 # -- archives
@@ -125,7 +127,7 @@ def test_no_pickle_is_loaded_and_nothing_foreign_is_run(tmp_path, audited, capsy
     "Training from weights with a teacher, evaluation, resume, the same recipe again, and compare"
     save_file(STATE, tmp_path / "w.safetensors")
     out = tmp_path / "runs"
-    words = ["train", *TINY, "--weights", tmp_path / "w.safetensors", "-t", f"distill:teacher={tmp_path}/w.safetensors", "--out", out]
+    words = ["train", *TINY_WORDS, "--weights", tmp_path / "w.safetensors", "-t", f"distill:teacher={tmp_path}/w.safetensors", "--out", out]
     assert run([str(w) for w in words]) == 0
     first, = out.iterdir()
     assert run([str(w) for w in ["train", "--recipe", first, "--out", out, "--wandb", "disabled"]]) == 0
@@ -157,24 +159,12 @@ def test_nor_where_a_model_is_used(tmp_path, photo_run, audited):
 
 # -- a stranger's run folder
 
-def changed(folder, **fields):
-    got = json.loads((folder / "recipe.json").read_text())
-    return json.dumps({**got, "recipe": {**got["recipe"], **fields}})
-
-
-WRONG = [dict(epochs="40"), dict(epochs=1e9), dict(epochs=None), dict(epochs=True), dict(seed=-1), dict(seed=[1]), dict(size={"a": 1}),
-         dict(tricks=[]), dict(tricks={"mixup": 3}), dict(tricks={"mixup": {"alpha": "x"}}), dict(tricks={"mixup": {"alpha": [1]}}),
-         dict(tricks={"__class__": {}}), dict(tricks={"mixup": {"__init__": 1}}), dict(schedule=3), dict(data=5), dict(data="\0"),
-         dict(arch=5), dict(arch="hf-hub:a/b"), dict(arch="local-dir:/tmp"), dict(lr=float("nan")), dict(lr="1"),
-         dict(weights="/etc/passwd"), dict(weights=3), dict(opt="__import__"), dict(wd=float("inf")), dict(keep=3), dict(flip="x"),
-         dict(classes=3), dict(device="cuda:9"), dict(threads=10**9), dict(size=10**9), dict(min_scale="a")]
-
 
 @pytest.mark.parametrize("text", ["[]", "{", "null", "3", "[" * 10**5, '{"a":' * 10**5, '{"recipe": []}', '{"recipe": {"__class__": 1}}',
-                                  "\xff", *WRONG], ids=lambda x: str(x)[:30])
+                                  "\xff", *WRONG_FIELDS], ids=lambda x: str(x)[:30])
 def test_a_strangers_recipe_is_one_sentence(tmp_path, capsys, text):
     folder = fake_run(tmp_path, "mixup")
-    (folder / "recipe.json").write_text(text if isinstance(text, str) else changed(folder, **text), encoding="latin-1")
+    (folder / "recipe.json").write_text(text if isinstance(text, str) else recipe_with(folder, **text), encoding="latin-1")
     fails(capsys, "train", "--recipe", folder, "--out", tmp_path / "runs", "--wandb", "disabled")
     assert not (tmp_path / "runs").exists()
 
@@ -222,7 +212,7 @@ def test_planted_secrets_are_nowhere(tmp_path):
         "HTTPS_PROXY": f"http://user:proxy-{s}@127.0.0.1:9", "HTTP_PROXY": f"http://user:proxy-{s}@127.0.0.1:9",
         "WANDB_BASE_URL": f"http://user:url-{s}@127.0.0.1:9"}
     for mode in ("offline", "online"):
-        words = [*TINY, "--wandb", mode, "--out", repo / "runs"]
+        words = [*TINY_WORDS, "--wandb", mode, "--out", repo / "runs"]
         r = subprocess.run([sys.executable, ROOT / "train.py", *words], cwd=repo, env=env, capture_output=True, text=True, timeout=300)
         assert r.returncode == 0 and s not in r.stdout + r.stderr, r.stderr
     files = [p for p in (repo / "runs").rglob("*") if p.is_file()]
@@ -233,5 +223,5 @@ def test_planted_secrets_are_nowhere(tmp_path):
 @pytest.mark.parametrize("words", [["--password", "x-5ec4e7"], ["--wandb-key", "5ec4e7"], ["--data", "https://user:5ec4e7@example.org/a.zip"],
                                    ["--weights", "https://user:5ec4e7@example.org/w"], ["-t", "distill:teacher=https://user:5ec4e7@example.org/w"]])
 def test_secrets_in_argv_are_refused_and_not_repeated(tmp_path, capsys, words):
-    err = fails(capsys, "train", *TINY, *words, "--out", tmp_path / "runs")
+    err = fails(capsys, "train", *TINY_WORDS, *words, "--out", tmp_path / "runs")
     assert "5ec4e7" not in err and not (tmp_path / "runs").exists()

@@ -2,13 +2,13 @@
 import copy
 import json
 import re
-from pathlib import Path
 
 import pytest
+from support.paths import ROOT
 
 from fastricks.recipe.registry import registry
 
-NBS = sorted((Path(__file__).parents[1] / "nbs").glob("*.ipynb"))
+NBS = sorted((ROOT / "nbs").glob("*.ipynb"))
 
 
 def cells(file): return json.loads(file.read_text())["cells"]

@@ -1,15 +1,14 @@
 """The README says what is true: its commands are CI's, its tricks the registry's, its selections parse."""
 import re
-from pathlib import Path
 
 import pytest
+from support.paths import ROOT
 
 from fastricks.core.errors import UserError
 from fastricks.recipe.named import RECIPES
 from fastricks.recipe.recipe import resolve
 from fastricks.recipe.registry import registry
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 LINES = [c for c in re.findall(r"`((?:python train\.py|fastricks) [^`]+)`", README) if "…" not in c]
 

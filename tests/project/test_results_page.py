@@ -1,16 +1,15 @@
 """benchmarks/results.py: from run folders to a small file, and from that file to the page."""
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_runs import fake_run, population, right
+from support.fake_runs import fake_run, population, right
+from support.paths import ROOT
+from support.photos import make_photos
 
 from fastricks.report.compare.comparison import compare
 from fastricks.report.compare.stats import HELPS, HURTS, OPEN, SAME
 from fastricks.report.runs import load_runs
-
-ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -175,7 +174,6 @@ def test_what_is_left_is_said_with_its_cost(tool, out):
 def test_the_lines_are_ones_that_ablate_takes(tool, tmp_path, capsys):
     "--explain of each, on a tree of a few pictures"
     import timm
-    from photos import make_photos
     from safetensors.torch import save_file
 
     from fastricks.cli.app import run

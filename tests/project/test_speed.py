@@ -3,12 +3,11 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 from statistics import median
 
 import pytest
+from support.paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 TRY = ["--data", "digits", "--size", "32", "--resize", "32", "--arch", "test_resnet", "--teacher", "test_resnet", "--batch", "16",
        "--batches", "4", "--rounds", "2", "--threads", "1", "--workers", "1"]
 ROWS = ["2", "3", "3b", "4", "5", "5b", "6", "7", "8", "9", "10", "11"]

@@ -5,15 +5,14 @@ import re
 import shutil
 import subprocess
 import sys
-from html.parser import HTMLParser
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from fake_runs import fake_run, population, right
-from small import recipe_of
-from test_stats import GOLDEN, quick_holm  # noqa: F401  (an autouse fixture)
+from support.fake_runs import fake_run, population, right
+from support.parsed_page import ParsedPage
+from support.small import recipe_of
+from support.table8 import WELCH_P, table8_rows
 
 from fastricks.cli.app import app as cli
 from fastricks.core.errors import UserError
@@ -111,13 +110,13 @@ def test_the_tutorials_table_from_run_folders(tmp_path):
     "Seeds that are not the baseline's: Welch's t, and TRICKS.md's p-values"
     names = {"Baseline": "none", "Warm-up": "warmup", "FP16": "amp", "Cosine Scheduler": "cosine", "Label Smoothing": "label_smoothing",
              "Knowledge Distillation": "zero_gamma", "Mix-Up": "mixup", "Warm-up+CS+LS+KD": "warmup+cosine+label_smoothing"}
-    for i, row in enumerate(csv.DictReader((Path(__file__).parent / "data/table8.csv").read_text().splitlines())):
+    for i, row in enumerate(table8_rows()):
         for k in range(3):
             top1 = round((float(row["mean"]) + (k - 1) * float(row["sd"])) / 100, 4)
             fake_run(tmp_path, names[row["experiment"]], 3 * i + k, top1=top1, seconds=60 * float(row["minutes"]), pretrained=False)
     c = compare([tmp_path])
     rows = {r.tricks: r for r in c.rows}
-    for name, p in GOLDEN.items():
+    for name, p in WELCH_P.items():
         row = rows["cosine+label_smoothing+warmup" if "+" in name else names[name]]
         assert row.diff.p == pytest.approx(p, abs=.005 if p > .1 else .0005) and row.diff.test == "Welch"
     assert [r.tricks for r in c.rows if r.verdict == "helps"] == ["cosine+label_smoothing+warmup"]
@@ -406,27 +405,9 @@ def test_the_axis_holds_every_interval_but_one_far_wider_than_most():
     assert farthest(row(.2, float("nan"), float("nan"))) == .2
 
 
-class Page(HTMLParser):
-    VOID = {"meta", "br", "wbr", "use", "path", "rect", "image", "img"}
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.links, self.tags, self.text = [], [], [], ""
-        self.feed(text); self.close()
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.links += [v for k, v in attrs if k in ("href", "src", "action", "data")]
-        if tag not in self.VOID: self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs): self.handle_starttag(tag, attrs); self.open = self.open[:-1] if tag not in self.VOID else self.open
-    def handle_endtag(self, tag): assert tag in self.VOID or self.open.pop() == tag, tag
-    def handle_data(self, data): self.text += data
-
-
 def test_the_page_needs_nothing_from_elsewhere(awkward):
     text = html(awkward)
-    page = Page(text)
+    page = ParsedPage(text)
     assert not page.open and all(x.startswith("#") for x in page.links) and not re.search(r"https?:|url\((?!#)|@import|<script|<link|<img", text)
     assert page.tags.count("svg") == 3 and "i" not in page.tags  # the data's name is text, not markup
     for words in ("a_b<i>&%$#|{c}", "Some CPU, 1 thread", "torch 2.15.0", "git 0123456789ab", "600 test images", "runs 2026-11-22", "helps",

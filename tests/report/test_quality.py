@@ -3,18 +3,12 @@ import math
 
 import numpy as np
 import pytest
+from support.fake_runs import fake_images
 
 from fastricks.report.pages import quality
 from fastricks.report.pages.quality import confused, ece, measure, wilson, worst
-from fastricks.report.runs import Images
 
 Z = 1.959963984540054  # of a normal distribution, 97.5%
-
-
-def images(labels, predicted, p=None, loss=None, rank=None):
-    n, same = len(labels), [a == b for a, b in zip(labels, predicted, strict=True)]
-    return Images(np.array([f"{i:04}" for i in range(n)]), np.array([*labels]), np.array([*predicted]), np.array(p or [.5] * n, float),
-                  np.array(rank if rank is not None else [0 if s else 1 for s in same]), np.array(loss if loss is not None else [1.] * n, float))
 
 
 def by_hand(k, n):
@@ -44,7 +38,7 @@ def test_the_calibration_error():
 
 
 def test_bins_say_what_is_in_them():
-    q = measure(images("aaaa", "abaa", p=[.9, .9, .5, .62]), "ab")
+    q = measure(fake_images("aaaa", "abaa", p=[.9, .9, .5, .62]), "ab")
     bins = {round(b.low, 4): b for b in q.bins if b.n}
     assert [b.n for b in bins.values()] == [1, 1, 2] and len(q.bins) == 15 and q.bins[0].low == 0 and q.bins[-1].high == 1
     last = bins[round(13 / 15, 4)]
@@ -56,7 +50,7 @@ LABELS, PREDICTED = "aaaaabbbcc", "aaabbbbaca"  # a: 5 images, 3 right, taken fo
 
 
 def test_classes():
-    q = measure(images(LABELS, PREDICTED), "abcd")
+    q = measure(fake_images(LABELS, PREDICTED), "abcd")
     a, b, c, d = q.rows
     assert [(r.n, r.predicted, r.hits) for r in q.rows] == [(5, 5, 3), (3, 4, 2), (2, 1, 1), (0, 0, 0)]
     assert np.allclose([a.precision.value, a.recall.value, a.f1.value], [3 / 5, 3 / 5, 3 / 5])
@@ -70,25 +64,25 @@ def test_classes():
 
 
 def test_a_class_without_images_that_was_predicted():
-    q = measure(images("aab", "acb"), "abc")
+    q = measure(fake_images("aab", "acb"), "abc")
     assert q.absent == ["c"] and q.astray == 1 and q.rows[2].predicted == 1 and math.isnan(q.rows[2].precision.value + q.rows[2].recall.value)
 
 
 def test_all_together():
-    q = measure(images(LABELS, PREDICTED, rank=[0, 0, 0, 1, 7, 0, 0, 2, 0, 5], loss=np.arange(10)), "abcd")
+    q = measure(fake_images(LABELS, PREDICTED, rank=[0, 0, 0, 1, 7, 0, 0, 2, 0, 5], loss=np.arange(10)), "abcd")
     assert (q.n, q.hits, q.top1.value, q.top5.value, q.loss.value) == (10, 6, .6, .8, 4.5) and np.allclose(q.top5[1:], by_hand(8, 10))
     assert q.loss.low < 4.5 < q.loss.high and q.f1.low < q.f1.value < q.f1.high and 0 <= q.ece.low <= q.ece.high <= 1
-    assert measure(images(LABELS, PREDICTED), "abcd", loss=.123456789).loss.value == .123456789
+    assert measure(fake_images(LABELS, PREDICTED), "abcd", loss=.123456789).loss.value == .123456789
 
 
 def test_equal_images_equal_intervals():
-    q, again = (measure(images(LABELS, PREDICTED, loss=np.arange(10)), "abcd") for _ in range(2))
+    q, again = (measure(fake_images(LABELS, PREDICTED, loss=np.arange(10)), "abcd") for _ in range(2))
     assert (q.loss, q.f1, q.ece) == (again.loss, again.f1, again.ece) and q.draws == 1000
 
 
 def test_the_bootstrap_of_a_mean_is_its_standard_error():
     x = np.random.default_rng(3).exponential(size=2000)
-    q = measure(images("ab" * 1000, "ab" * 1000, loss=x), "ab")
+    q = measure(fake_images("ab" * 1000, "ab" * 1000, loss=x), "ab")
     assert np.allclose([q.loss.value - q.loss.low, q.loss.high - q.loss.value], Z * x.std() / math.sqrt(2000), rtol=.1)
 
 
@@ -106,23 +100,23 @@ def test_the_interval_of_ece_covers_the_truth(gap):
     for _ in range(60):
         p = .3 + .6 * rng.random(300)
         hit = rng.random(300) < p - gap
-        q = measure(images("a" * 300, ["a" if h else "b" for h in hit], p=[*p]), "ab")
+        q = measure(fake_images("a" * 300, ["a" if h else "b" for h in hit], p=[*p]), "ab")
         found.append(q.ece.low <= gap <= q.ece.high)
     assert np.mean(found) > .8
 
 
 def test_mistakes_and_losses_in_order():
-    q = measure(images(LABELS, PREDICTED), "abcd")
+    q = measure(fake_images(LABELS, PREDICTED), "abcd")
     assert confused(q) == [("a", "b", 2), ("b", "a", 1), ("c", "a", 1)] and confused(q, 1) == [("a", "b", 2)]
-    assert worst(images("abc", "abc", loss=[1, 3, 3]), 2) == [1, 2] and worst(images("abc", "abc", loss=[1, 3, 3]), None) == [1, 2, 0]
-    assert confused(measure(images("ab", "ab"), "ab")) == []
+    assert worst(fake_images("abc", "abc", loss=[1, 3, 3]), 2) == [1, 2] and worst(fake_images("abc", "abc", loss=[1, 3, 3]), None) == [1, 2, 0]
+    assert confused(measure(fake_images("ab", "ab"), "ab")) == []
 
 
 def test_what_is_no_answer():
-    for args in ((images("ab", "ab", p=[.5, 1.5]), "ab"), (images("ab", "ab", p=[.5, math.nan]), "ab"), (images("ab", "ac"), "ab")):
+    for args in ((fake_images("ab", "ab", p=[.5, 1.5]), "ab"), (fake_images("ab", "ab", p=[.5, math.nan]), "ab"), (fake_images("ab", "ac"), "ab")):
         with pytest.raises(ValueError, match=r"outside of 0 to 1|no class 'c'"): measure(*args)
 
 
 def test_one_image():
-    q = measure(images("b", "b", p=[1.], loss=[0.]), "ab")
+    q = measure(fake_images("b", "b", p=[1.], loss=[0.]), "ab")
     assert q.top1.value == 1 and 0 < q.top1.low < q.top1.high == 1 and q.ece.value == 0 and q.rows[0].n == 0

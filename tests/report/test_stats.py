@@ -1,38 +1,25 @@
 """The statistics: the tutorial's table, what scipy says, and how often intervals and verdicts are right in simulated ablations."""
-import csv
-import gc
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_runs import population, right
 from scipy import stats as sp
+from support.fake_runs import population, right
+from support.table8 import WELCH_P, table8_rows
 
 from fastricks.report.compare import stats
 
 NAN = float("nan")
 
 
-@pytest.fixture(autouse=True)
-def quick_holm(monkeypatch):
-    "statsmodels collects garbage, all of the process's, at every adjustment: not thousands of times"
-    monkeypatch.setattr(gc, "collect", lambda *a: 0)
-
-
 def table8():
     "experiment -> three values with the published mean and sd"
-    rows = csv.DictReader((Path(__file__).parent / "data" / "table8.csv").read_text().splitlines())
-    return {r["experiment"]: np.array([float(r["mean"]) + d * float(r["sd"]) for d in (-1, 0, 1)]) for r in rows}
+    return {r["experiment"]: np.array([float(r["mean"]) + d * float(r["sd"]) for d in (-1, 0, 1)]) for r in table8_rows()}
 
 
-GOLDEN = {"Warm-up": .52, "FP16": .30, "Cosine Scheduler": .32, "Mix-Up": .077, "Knowledge Distillation": .024, "Label Smoothing": .015,
-          "Warm-up+CS+LS+KD": .003}  # TRICKS.md's last trap
-
-
-@pytest.mark.parametrize("name", GOLDEN)
+@pytest.mark.parametrize("name", WELCH_P)
 def test_the_tutorials_table_by_welch(name):
-    t, want = table8(), GOLDEN[name]
+    t, want = table8(), WELCH_P[name]
     d = stats.welch(t[name], t["Baseline"])
     assert d.p == pytest.approx(want, abs=.005 if want > .1 else .0005)
     r = sp.ttest_ind_from_stats(t[name].mean(), t[name].std(ddof=1), 3, t["Baseline"].mean(), t["Baseline"].std(ddof=1), 3, equal_var=False)
@@ -42,7 +29,7 @@ def test_the_tutorials_table_by_welch(name):
 
 def test_after_holm_only_all_together_is_left_of_the_tutorials_table():
     t = table8()
-    p = dict(zip(GOLDEN, stats.holm([stats.welch(t[k], t["Baseline"]).p for k in GOLDEN]), strict=True))
+    p = dict(zip(WELCH_P, stats.holm([stats.welch(t[k], t["Baseline"]).p for k in WELCH_P]), strict=True))
     assert [k for k in p if p[k] < .05] == ["Warm-up+CS+LS+KD"]
     assert p["Label Smoothing"] == pytest.approx(6 * stats.welch(t["Label Smoothing"], t["Baseline"]).p)
 

@@ -4,19 +4,17 @@ import os
 import random
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
 from safetensors import safe_open
-from small import learner
+from support.paths import ROOT
+from support.small import learner
 
 from fastricks.callbacks import checkpoint as room
 from fastricks.callbacks.checkpoint import Checkpoint
 from fastricks.runfolder import checkpoint
 from fastricks.runfolder.checkpoint import SLOTS, load, newest, save
-
-ROOT = Path(__file__).parents[1]
 
 
 def tree(seed=0, n=64):
@@ -81,7 +79,7 @@ def test_damage_at_a_thousand_places_is_noticed_and_the_generation_before_is_use
 
 def test_killed_while_it_writes(tmp_path):
     "SIGKILL to processes that do nothing but save: whatever was said to be saved is there, whole"
-    r = subprocess.run([sys.executable, ROOT / "tests/savers.py", tmp_path], capture_output=True, text=True, timeout=300,
+    r = subprocess.run([sys.executable, ROOT / "tests/support/savers.py", tmp_path], capture_output=True, text=True, timeout=300,
                        env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert r.returncode == 0, r.stderr
     assert r.stdout == "40 kills\n"

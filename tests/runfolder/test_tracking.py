@@ -19,6 +19,7 @@ from fastai.losses import CrossEntropyLossFlat
 from fastai.metrics import accuracy
 from fastai.optimizer import SGD
 from PIL import Image
+from support.paths import ROOT
 from torch import nn
 
 from fastricks.callbacks.history import History
@@ -28,7 +29,6 @@ from fastricks.runfolder import tracking
 from fastricks.runfolder.tracking import WandbLabels
 
 KEY = "local-" + "5ec4e7" * 7
-REPO = Path(__file__).parents[1]
 
 
 @pytest.fixture(autouse=True)
@@ -151,7 +151,7 @@ def test_unknown_modes(monkeypatch):
 
 def test_import_is_light():
     code = "import sys, fastricks.runfolder.tracking; print([m for m in ('torch', 'fastai', 'wandb') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], cwd=REPO, capture_output=True, text=True).stdout.strip() == "[]"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True).stdout.strip() == "[]"
 
 
 # --- an offline run, read back
@@ -254,7 +254,7 @@ def run_script(mode, folder, **env):
                  ["-c", "user.name=u", "-c", "user.email=m-5ec4e7@example.org", "commit", "--allow-empty", "-m", "m"]):
         subprocess.run(["git", *args], cwd=folder, capture_output=True, check=True)
     env = {k: v for k, v in os.environ.items() if k != "WANDB_SERVICE"} | {
-        "PYTHONPATH": str(REPO), "WANDB_API_KEY": KEY, "MY_PASSWORD": "env-5ec4e7"} | env
+        "PYTHONPATH": str(ROOT), "WANDB_API_KEY": KEY, "MY_PASSWORD": "env-5ec4e7"} | env
     start = time.perf_counter()
     done = subprocess.run([sys.executable, "script.py", mode, "out", "--password", "argv-5ec4e7"], cwd=folder, env=env,
                           capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60)

@@ -13,6 +13,8 @@ import zlib
 import numpy as np
 from PIL import Image
 
+from support.pictures import encoded
+
 FORMATS = "jpeg", "png", "gif", "bmp", "tiff", "webp", "ppm"
 
 
@@ -22,12 +24,6 @@ def picture(rng, w=24, h=18, mode="RGB"):
     n = len(Image.new(mode, (1, 1)).getbands())
     x = np.random.default_rng(rng.getrandbits(32)).integers(0, 256, (h, w, n) if n > 1 else (h, w), dtype=np.uint8)
     return Image.fromarray(x, mode) if mode in ("RGB", "L") else Image.fromarray(x[..., :3] if n > 2 else x[..., 0] if n == 2 else x).convert(mode)
-
-
-def encoded(im, kind, **kw):
-    f = io.BytesIO()
-    im.save(f, kind, **kw)
-    return f.getvalue()
 
 
 def chunk(name, data): return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))

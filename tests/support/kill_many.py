@@ -1,4 +1,4 @@
-"""Many real kills of real trainings, and SIGTERMs and Ctrl-Cs: `python tests/kill_many.py --kills 200 --signals 100`.
+"""Many real kills of real trainings, and SIGTERMs and Ctrl-Cs: `python tests/support/kill_many.py --kills 200 --signals 100`.
 
 Each run is killed one to three times at random instants and then gone on with until it ends; all that it leaves is compared with
 an undisturbed run's. Exit code 1 if anything differs.
@@ -11,10 +11,11 @@ from collections import Counter
 from itertools import cycle
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
-import conftest  # noqa: F401  one thread, no network
+sys.path[:0] = map(str, Path(__file__).parents[1:3])  # tests/, for support, and the repository
 import torch
-from kills import COMBOS, draws, pair, signal_trial, trial, undisturbed, undisturbed_grid
+
+import support.quiet  # noqa: F401
+from support.kills import COMBOS, draws, pair, signal_trial, trial, undisturbed, undisturbed_grid
 
 torch.set_num_threads(1)
 

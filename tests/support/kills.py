@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image
-from small import TINY, recipe_of
 
 import fastricks.grid.advise
 import fastricks.report.compare.comparison
@@ -31,6 +30,7 @@ from fastricks.grid import ablate, cells
 from fastricks.grid import cells as cells_module
 from fastricks.runfolder import checkpoint
 from fastricks.use.train import train
+from support.small import TINY, recipe_of
 
 PHOTOS = "photos"  # becomes a folder of them
 FAST = dict(checkpoint_every="0s", epochs=3, batch_size=24)

@@ -1,4 +1,4 @@
-"""Processes that do nothing but save, killed at random: `python tests/savers.py FOLDER`."""
+"""Processes that do nothing but save, killed at random: `python tests/support/savers.py FOLDER`."""
 import os
 import random
 import select

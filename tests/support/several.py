@@ -10,7 +10,6 @@ import traceback
 from pathlib import Path
 
 from fastai.callback.core import Callback
-from small import TINY
 
 from fastricks.callbacks.history import History
 from fastricks.core import ranks, stop
@@ -22,6 +21,7 @@ from fastricks.training.learner import fit, make_learner
 from fastricks.training.prepare import prepare
 from fastricks.training.room import Room
 from fastricks.training.settle import settle_machine, settle_tricks
+from support.small import TINY
 
 
 def free_port():

@@ -1,4 +1,4 @@
-"""A W&B server for the tests, as `python wandb_server.py HOW FILE`: prints its port.
+"""A W&B server for the tests, as `python tests/support/wandb_server.py HOW FILE`: prints its port.
 
 HOW it answers: `well` (until FILE exists, from then on never), `never`, `500` or `garbage`.
 """

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from safetensors.torch import save_file
-from several import environ, losses, several
-from small import TINY, learner, recipe_of, weights
+from support.paths import ROOT
+from support.several import environ, losses, several
+from support.small import TINY, learner, recipe_of, weights
 
 from fastricks.callbacks.checkpoint import Checkpoint
 from fastricks.cli.app import run
@@ -30,7 +31,6 @@ from fastricks.training.evaluate import metrics, predict
 from fastricks.training.settle import settle_machine
 from fastricks.use.train import train
 
-ROOT = Path(__file__).parents[1]
 PLAIN = dict(arch="test_convnext", size=32, resize=32, lr=1e-3, opt="adam")  # no BatchNorm
 STATS = (.5,) * 3, (.5,) * 3
 

@@ -19,9 +19,11 @@ from fastai.callback.core import Callback
 from fastai.learner import Learner
 from fasttransform import Transform
 from safetensors.torch import load_file
-from small import TINY as RECIPE
-from small import learner, recipe_of, same, trained, weights
-from test_cli import ROOT, TINY, cli, read
+from support.commands import TINY_WORDS, cli
+from support.data_trees import all_files, contents, food, photo, tar
+from support.paths import ROOT
+from support.run_files import read
+from support.small import TINY, learner, recipe_of, same, trained, weights
 
 from fastricks.core.cache import recall, remember
 from fastricks.core.errors import UserError
@@ -197,7 +199,7 @@ FULL = "can't be written (No space left on device); make room there, or choose a
 @pytest.mark.parametrize("wandb", ["disabled", pytest.param("offline", marks=pytest.mark.slow)])
 def test_a_full_disk_is_one_sentence(disk, kb, file, wandb):
     at = disk(kb)
-    r = cli(*TINY, "--wandb", wandb, "--out", at / "runs")
+    r = cli(*TINY_WORDS, "--wandb", wandb, "--out", at / "runs")
     said = [line for line in r.stderr.splitlines(True) if not line.startswith("W&B: ")]
     assert r.returncode == 2 and "Traceback" not in r.stderr and len(said) == 1, r.stderr
     assert said[0].startswith("error: ") and said[0].endswith(FULL) and (wandb == "offline" or file in said[0]), said
@@ -223,12 +225,12 @@ def test_a_full_disk_leaves_the_last_good_file(disk):
 def test_a_full_disk_in_a_checkpoint_and_on_from_there(disk, tmp_path):
     "Two checkpoints fit, a third being written does not: with more room the run goes on from the last, to the same bits"
     at = disk(11 * 1024)
-    r = cli(*TINY, "--epochs", 3, "--checkpoint-every", "0s", "--out", at / "runs")
+    r = cli(*TINY_WORDS, "--epochs", 3, "--checkpoint-every", "0s", "--out", at / "runs")
     run, = (at / "runs").iterdir()
     assert r.returncode == 2 and re.fullmatch(f"error: {run}/checkpoint-[01].safetensors {re.escape(FULL)}", r.stderr), r.stderr
     assert len([p for p in run.glob("checkpoint-*") if load_file(p)]) == 2 and not [p for p in run.iterdir() if p.name.endswith((".tmp", ".part"))]
     subprocess.run(["mount", "-o", "remount,size=60m", str(at)], check=True)
-    both(["-m", "fastricks", "resume", run], ["train.py", *TINY, "--epochs", 3, "--out", tmp_path / "alone"])
+    both(["-m", "fastricks", "resume", run], ["train.py", *TINY_WORDS, "--epochs", 3, "--out", tmp_path / "alone"])
     alone, = (tmp_path / "alone").iterdir()
     assert (run / "model.safetensors").read_bytes() == (alone / "model.safetensors").read_bytes()
 
@@ -236,7 +238,7 @@ def test_a_full_disk_in_a_checkpoint_and_on_from_there(disk, tmp_path):
 def test_a_limit_of_file_size(tmp_path):
     "Where nothing can be mounted: the system's own limit of a file's size"
     r = script("import resource, signal, sys\nfrom fastricks.cli.app import run\nsignal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-               "resource.setrlimit(resource.RLIMIT_FSIZE, (2**18,) * 2)\nsys.exit(run(sys.argv[1:]))", "train", *TINY, "--out", tmp_path)
+               "resource.setrlimit(resource.RLIMIT_FSIZE, (2**18,) * 2)\nsys.exit(run(sys.argv[1:]))", "train", *TINY_WORDS, "--out", tmp_path)
     run, = tmp_path.iterdir()
     assert r.returncode == 2 and r.stderr == f"error: {run}/model.safetensors {FULL.replace('No space left on device', 'File too large')}"
     assert read(run, "status.json")["status"] == "failed" and not [p for p in run.iterdir() if p.name.endswith((".tmp", ".part"))]
@@ -304,7 +306,7 @@ def wandb_server(tmp_path):
     started = []
 
     def start(how):
-        p = subprocess.Popen([sys.executable, Path(__file__).with_name("wandb_server.py"), how, tmp_path / "bad"], stdout=subprocess.PIPE, text=True)
+        p = subprocess.Popen([sys.executable, ROOT / "tests/support/wandb_server.py", how, tmp_path / "bad"], stdout=subprocess.PIPE, text=True)
         started.append(p)
         return f"http://127.0.0.1:{p.stdout.readline().strip()}"
     yield start
@@ -313,7 +315,7 @@ def wandb_server(tmp_path):
 
 def run_with_wandb(tmp_path, what, mode, url, epochs=3):
     start = time.monotonic()
-    words = ["train", *TINY, "--wandb", mode, "--epochs", epochs, "--out", tmp_path / "runs"]
+    words = ["train", *TINY_WORDS, "--wandb", mode, "--epochs", epochs, "--out", tmp_path / "runs"]
     r = script(FAULT, what, tmp_path / "bad", *words, WANDB_API_KEY=KEY, WANDB_BASE_URL=url)
     run, = (tmp_path / "runs").iterdir()
     assert r.returncode == 0 and "Traceback" not in r.stderr and KEY not in r.stderr, r.stderr
@@ -352,8 +354,6 @@ def both(*commands, **env):
 
 @pytest.fixture
 def photos(tmp_path):
-    sys.path.insert(0, str(Path(__file__).parent / "data"))
-    from data_trees import photo
     for k, label in enumerate("abc"):
         for i in range(12): photo(tmp_path / "pets" / label / f"{i}.jpg", seed=100 * k + i, size=(40, 30))
     (tmp_path / "pets/a/bad.jpg").write_bytes(b"x")
@@ -363,7 +363,7 @@ def photos(tmp_path):
 @pytest.mark.parametrize("pipeline", [pytest.param("reference", marks=pytest.mark.slow), "fast"])
 def test_two_trainings_on_the_same_folders(tmp_path, photos, pipeline):
     "The same run twice at the same time, photos, cache and --out shared: two folders, both whole and equal to a third run alone"
-    words = ["train.py", *TINY, "--data", photos, "--max-bad", .1, "--no-pretrained", "--pipeline", pipeline, "--out", tmp_path / "runs"]
+    words = ["train.py", *TINY_WORDS, "--data", photos, "--max-bad", .1, "--no-pretrained", "--pipeline", pipeline, "--out", tmp_path / "runs"]
     env = {"FASTRICKS_CACHE": str(tmp_path / "cache")}
     both(words, words, **env)
     both(words, **{"FASTRICKS_CACHE": str(tmp_path / "cache2")})
@@ -376,8 +376,6 @@ def test_two_trainings_on_the_same_folders(tmp_path, photos, pipeline):
 
 
 def test_two_prepares_of_the_same_archive(tmp_path):
-    sys.path.insert(0, str(Path(__file__).parent / "data"))
-    from data_trees import all_files, contents, food, tar
     archive = tar(tmp_path / "a.tgz", contents(food(tmp_path / "food", train=90, test=50)))
     words = ["-m", "fastricks", "prepare", archive]
     both([*words, tmp_path / "two"], [*words, tmp_path / "two"])
@@ -386,4 +384,4 @@ def test_two_prepares_of_the_same_archive(tmp_path):
     assert all((tmp_path / "one" / o).read_bytes() == (tmp_path / "two" / o).read_bytes() for o in all_files(tmp_path / "one"))
 
 
-def test_limits_are_those_of_small(): assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 2**18 and RECIPE["batch_size"] == 16
+def test_limits_are_those_of_small(): assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 2**18 and TINY["batch_size"] == 16

@@ -8,7 +8,8 @@ import torch
 from fastai.interpret import ClassificationInterpretation
 from fastai.optimizer import OptimWrapper
 from safetensors.torch import load_file, save_file
-from small import learner, recipe_of, trained, weights
+from support.batches import Batches
+from support.small import learner, recipe_of, trained, weights
 from torch import nn
 
 from fastricks.core.errors import UserError
@@ -74,7 +75,6 @@ def test_nothing_is_frozen_and_the_optimizer_is_torchs():
                                        ("sgd", lambda p: torch.optim.SGD(p, 1e-3, .9, weight_decay=.1, nesterov=True))])
 def test_training_equals_a_hand_written_loop(opt, make):
     "The same batches through a plain PyTorch loop give the same weights: no hidden trick, no hidden state"
-    from test_repeat import Batches
     cb = Batches()
     learn, parts = learner(opt=opt, lr=1e-3, wd=.1, cbs=[cb])
     model = build("test_resnet", 10, 0)[0]

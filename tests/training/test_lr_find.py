@@ -1,12 +1,12 @@
 """`--lr find`: a number before the run, found outside of it, the same for all that ask."""
-import json
 import random
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from small import TINY, learner, recipe_of, same, weights
+from support.run_files import read
+from support.small import TINY, learner, recipe_of, same, weights
 
 from fastricks.cli.app import run
 from fastricks.core import stop
@@ -20,7 +20,6 @@ from fastricks.use.train import train
 ARGS = [w for k, v in TINY.items() for w in (f"--{k.replace('_', '-')}", str(v))]
 
 
-def read(folder, name): return json.loads((folder / name).read_text())
 def weights_of(folder): return load_file(folder / "model.safetensors")
 
 

@@ -5,20 +5,12 @@ import numpy as np
 import pytest
 import torch
 from fastai.callback.core import Callback
-from small import learner, same, trained, weights
+from support.batches import Batches
+from support.small import learner, same, trained, weights
 
 from fastricks.core.rand import draw, draws, key_of, order, seeded
 
 ALL = "mixup+label_smoothing+warmup+cosine"
-
-
-class Batches(Callback):
-    "Copies of the training batches as they come from the loader, before any trick"
-    order = -50
-
-    def __init__(self): self.seen = []
-    def before_batch(self):
-        if self.training: self.seen.append((self.x.clone(), self.y.clone()))
 
 
 def batches_of(*selection, **given):

@@ -1,5 +1,4 @@
 """Going on with a training: kills and signals of real processes, what is refused, what is said."""
-import json
 import os
 import re
 import shutil
@@ -7,13 +6,15 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 import torch
-from kills import compare, left
-from small import TINY, learner, recipe_of
-from test_cli import hear_ctrl_c
+from support.commands import hear_ctrl_c
+from support.kills import compare, left
+from support.paths import ROOT
+from support.run_files import read, wandb_records
+from support.small import TINY, learner, recipe_of
+from support.stopped import EACH, resumed, stopped
 
 from fastricks.callbacks.checkpoint import Checkpoint, gather, put_back
 from fastricks.cli.app import run
@@ -24,24 +25,20 @@ from fastricks.core.words import parse_time, silent
 from fastricks.recipe.recipe import resolve
 from fastricks.runfolder import checkpoint
 from fastricks.runfolder.folder import RunFolder, find_finished
-from fastricks.training import resume
 from fastricks.training.job import Job
 from fastricks.training.prepare import prepare
 from fastricks.training.settle import settle_machine
 from fastricks.use.train import train
 
-ROOT = Path(__file__).parents[1]
-EACH = dict(checkpoint_every="0s", batch_size=24)
-
 
 def many(*args):
-    r = subprocess.run([sys.executable, ROOT / "tests/kill_many.py", *map(str, args)], capture_output=True, text=True, timeout=3000)
+    r = subprocess.run([sys.executable, ROOT / "tests/support/kill_many.py", *map(str, args)], capture_output=True, text=True, timeout=3000)
     assert r.returncode == 0, r.stdout + r.stderr
     return r.stdout
 
 
 def test_killed_and_stopped_trainings_end_like_undisturbed_ones():
-    "A few here; `python tests/kill_many.py` has as many as you like"
+    "A few here; `python tests/support/kill_many.py` has as many as you like"
     out = many("--kills", 4, "--signals", 4, "--pairs", 1, "--only", "amp, mixup, accumulate", "--only", "patience", "--only", "teacher")
     assert all(f"{n}, 0 differences" in out for n in ("4 kills", "4 signals", "1 pairs"))
 
@@ -53,18 +50,6 @@ def test_twenty_kills_and_twenty_signals():
 
 
 # -- in this process: stopped at a chosen step, by a real signal
-
-def stopped(out, monkeypatch, *selection, at=(1, 1), number=signal.SIGTERM, **given):
-    "The folder of a training that got a signal in a step: (epoch, batch)"
-    step = Checkpoint.after_step
-
-    def after_step(self):
-        step(self)
-        if (self.learn.epoch, self.learn.iter) == at: os.kill(os.getpid(), number)
-    with monkeypatch.context() as m:
-        m.setattr(Checkpoint, "after_step", after_step)
-        with pytest.raises(stop.Stopped): train(recipe_of(*selection, **{**EACH, "out": str(out), **given}), silent)
-    return max(out.glob("*/recipe.json"), key=lambda f: f.stat().st_mtime).parent
 
 
 @pytest.fixture(scope="module")
@@ -82,15 +67,9 @@ def run_folder(base, tmp_path):
     return tmp_path / "runs" / base[0].name
 
 
-def read(folder, name): return json.loads((folder / name).read_text())
-
-
 def edit(folder, name, **changes):
     d = read(folder, name)
     write_json(folder / name, d | {k: {**d[k], **v} if isinstance(v, dict) else v for k, v in changes.items()})
-
-
-def resumed(folder): return train(resume.recipe_of(folder), silent, resume=folder)
 
 
 def fails(capsys, *words):
@@ -248,13 +227,12 @@ def test_the_teacher_is_gone_on_with(tmp_path, monkeypatch, capsys):
 
 
 def test_an_offline_wandb_run_that_is_resumed_has_all_epochs(tmp_path, monkeypatch):
-    from test_wandb_run import inspect
     monkeypatch.setenv("WANDB_CONFIG_DIR", str(tmp_path / "config"))
     folder = stopped(tmp_path / "runs", monkeypatch, wandb="offline")
     first, = (folder / "wandb").glob("offline-run-*")
-    shutil.move(first, tmp_path)  # `inspect` reads the only one
+    shutil.move(first, tmp_path)  # `wandb_records` reads the only one
     result = train(recipe_of(**EACH, out=str(tmp_path / "runs"), wandb="offline"), silent, resume=True)
-    rows = [r["history"]["item"] for r in inspect(result.folder) if r.get("type") == "history"]
+    rows = [r["history"]["item"] for r in wandb_records(result.folder) if r.get("type") == "history"]
     assert result.folder == folder and [r["epoch"] for r in rows if "epoch" in r] == [1, 2]
     assert [r["step"] for r in rows if "train/loss" in r] == [5]
 

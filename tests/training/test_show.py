@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from fastai.callback.core import Callback
 from PIL import Image
-from small import TINY, learner, recipe_of, same, trained, weights
+from support.paths import ROOT
+from support.small import TINY, learner, recipe_of, same, trained, weights
 
 from fastricks.callbacks.seen import Seen, implied_target
 from fastricks.cli.app import run
@@ -26,7 +26,6 @@ from fastricks.report.batch import View, captions, draw_view_targets, pixels
 from fastricks.training.targets import needed_facts, targets_of
 from fastricks.use import first_batch, schedules
 
-ROOT = Path(__file__).parents[1]
 ARGS = [w for k, v in TINY.items() for w in (f"--{k.replace('_', '-')}", str(v))]
 
 

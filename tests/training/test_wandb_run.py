@@ -1,27 +1,18 @@
 """A training's offline W&B run, read back with wandb's own reader."""
 import csv
-import json
-import subprocess
-import sys
 
 import pytest
-from test_cli import TINY, cli, read
-
-
-def inspect(folder):
-    run = next((folder / "wandb").glob("offline-run-*"))
-    out = subprocess.run([sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(run)], capture_output=True, text=True, timeout=120)
-    assert out.returncode == 0, out.stderr
-    return [json.loads(line) for line in out.stdout.splitlines()]
+from support.commands import TINY_WORDS, cli
+from support.run_files import read, wandb_records
 
 
 @pytest.fixture(scope="module")
 def offline(tmp_path_factory):
     out = tmp_path_factory.mktemp("runs")
-    r = cli(*TINY[:-2], "--wandb", "offline", "-t", "mixup:alpha=.3+cosine", "--out", out)
+    r = cli(*TINY_WORDS[:-2], "--wandb", "offline", "-t", "mixup:alpha=.3+cosine", "--out", out)
     assert r.returncode == 0, r.stderr
     folder = next(p for p in out.iterdir() if p.is_dir())
-    return r, folder, inspect(folder)
+    return r, folder, wandb_records(folder)
 
 
 def test_history_has_every_step_and_epoch(offline):

@@ -7,7 +7,7 @@ import torch
 from fastai.callback.core import Callback
 from fastai.callback.fp16 import MixedPrecision
 from fastai.callback.schedule import combined_cos
-from small import learner, recipe_of, same, trained, weights
+from support.small import learner, recipe_of, same, trained, weights
 from torch import nn
 
 from fastricks.callbacks.accumulate import Accumulate

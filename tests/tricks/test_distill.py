@@ -7,8 +7,9 @@ import torch
 import torch.nn.functional as F
 from fastai.callback.core import Callback
 from safetensors.torch import load_file, save_file
-from small import TINY, learner, same, trained, weights
-from test_cli import fails, read
+from support.commands import fails
+from support.run_files import read
+from support.small import TINY, learner, recipe_of, same, trained, weights
 
 from fastricks.callbacks.distill import Distill, distill_loss, kl_term
 from fastricks.cli.app import run
@@ -142,7 +143,6 @@ def test_a_run_as_teacher_and_its_loss(tmp_path, capsys):
 
 
 def test_the_identity_has_the_teachers_content_not_its_place(tmp_path, teacher):
-    from small import recipe_of
 
     from fastricks.data.checked import open_data
     from fastricks.training.job import Job

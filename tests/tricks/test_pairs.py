@@ -2,7 +2,7 @@
 from itertools import combinations
 
 import pytest
-from small import learner, same, weights
+from support.small import learner, same, trained, weights
 
 from fastricks.core.errors import UserError
 from fastricks.model.probe import cpu_has_bf16
@@ -20,7 +20,6 @@ def trained_weights(teacher):
     "Weights after two epochs with some tricks, each set trained once"
     spell = {"distill": "distill:teacher={}", "amp": "amp:dtype={}".format("bf16" if cpu_has_bf16() else "fp32"),
              "warmup": "warmup:by=keras,epochs=.5", "step": "step:at=.5,gamma=.5"}
-    from small import trained
     big = None
 
     def of(*names):

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from fastai.callback.core import Callback
 from fastai.losses import CrossEntropyLossFlat
-from small import learner, recipe_of, same, trained, weights
+from support.small import learner, recipe_of, same, trained, weights
 from torch import nn
 
 from fastricks.callbacks.mixup import BatchMixUp, partner_index

@@ -5,18 +5,17 @@ import socket
 import subprocess
 import sys
 from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
-from devtools import BROWSER, Page
 from PIL import Image
-from small import recipe_of
+from support.devtools import BROWSER, Page
+from support.paths import ROOT
+from support.small import recipe_of
 
 from fastricks.cli.app import run
 from fastricks.core.words import silent
 from fastricks.use.train import train
 
-ROOT = Path(__file__).parents[1]
 gradio = pytest.mark.skipif(find_spec("gradio") is None, reason="gradio is not installed: pip install -e '.[demo]'")
 browser = pytest.mark.skipif(BROWSER is None, reason="there is no chromium on this machine")
 

@@ -8,8 +8,8 @@ import pytest
 import timm
 import torch
 from PIL import Image, ImageOps
-from test_cli import fails
-from test_load import rows_of
+from support.commands import fails
+from support.run_files import rows_of
 
 from fastricks import load
 from fastricks.cli.app import run

@@ -1,5 +1,4 @@
 """`fastricks.load`: the run's own predictions again, from any kind of image, and a real Learner."""
-import csv
 import json
 import shutil
 import subprocess
@@ -9,13 +8,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
-from fake_runs import fake_run
 from fastai.interpret import ClassificationInterpretation
 from fastai.learner import Learner
-from photos import CLASSES, make_photos, train_on_photos
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from test_hostile_files import WRONG, changed
+from support.fake_runs import fake_run
+from support.photos import CLASSES, make_photos, train_on_photos
+from support.run_files import rows_of
+from support.strangers import WRONG_FIELDS, recipe_with
 
 from fastricks import load
 from fastricks.core.errors import UserError
@@ -28,9 +28,6 @@ def wrong(f, *a, **kw):
     text = str(e.value)
     assert "\n" not in text and len(text) < 700 and "--weights" not in text, text
     return text
-
-
-def rows_of(run): return list(csv.DictReader((run / "predictions.csv").read_text().splitlines()))
 
 
 def agree(p, data, rows):
@@ -275,12 +272,12 @@ def test_runs_that_cannot_be_used(tmp_path, photo_run):
 TEXTS = "[]", "{", "null", "[" * 10**5, '{"recipe": []}', "\xff", '{"recipe": {}, "data": 3}'
 
 
-@pytest.mark.parametrize("text", [*TEXTS, *WRONG], ids=lambda x: str(x)[:30])
+@pytest.mark.parametrize("text", [*TEXTS, *WRONG_FIELDS], ids=lambda x: str(x)[:30])
 def test_a_strangers_recipe_is_one_sentence_or_harmless(tmp_path, photo_run, text):
     run, data = photo_run
     mine = tmp_path / "run"
     shutil.copytree(run, mine)
-    (mine / "recipe.json").write_text(text if isinstance(text, str) else changed(mine, **text), encoding="latin-1")
+    (mine / "recipe.json").write_text(text if isinstance(text, str) else recipe_with(mine, **text), encoding="latin-1")
     try: agree(load(mine), data, rows_of(run))
     except UserError as e: assert "\n" not in str(e) and len(str(e)) < 700
 

@@ -1,7 +1,6 @@
 """`fastricks evaluate`, the page that each run has, `fastricks page`: trained for real, on digits and on a stranger's photos."""
 import csv
 import io
-import json
 import math
 import os
 import random
@@ -15,9 +14,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from small import recipe_of
-from test_cli import ROOT, fails
-from test_compare import Page
+from support.commands import fails
+from support.fake_runs import fake_images
+from support.parsed_page import ParsedPage
+from support.paths import ROOT
+from support.run_files import read
+from support.small import recipe_of
 
 from fastricks import load
 from fastricks.cli.app import run
@@ -40,9 +42,6 @@ from fastricks.use import evaluation_page as look_page
 from fastricks.use.train import train
 
 EVIL = '<img src=x onerror=alert(1)>', "a&b <script>", "ćevapi_with_a_very_long_name_that_goes_on_and_on_and_on"
-
-
-def read(folder, name): return json.loads((folder / name).read_text())
 
 
 def rows_of(folder): return [*csv.DictReader(io.StringIO((folder / "predictions.csv").read_text()))]
@@ -156,7 +155,7 @@ def test_fewer_classes(digits, tmp_path, capsys):
     assert empty["n"] == 0 and empty["recall"]["value"] is None is empty["f1"]["value"]
     assert math.isclose(got["macro_f1"]["value"], np.mean([c["f1"]["value"] for c in got["classes"] if c["class"] in "378"]))
     words = "images of 3 of the model's 10 classes only"
-    assert words in " ".join(capsys.readouterr().out.split()) and words in Page((digits / "evaluate-three.html").read_text()).text
+    assert words in " ".join(capsys.readouterr().out.split()) and words in ParsedPage((digits / "evaluate-three.html").read_text()).text
 
 
 def test_one_class_and_one_image(digits, tmp_path):
@@ -260,7 +259,7 @@ def test_errors_and_help_need_no_torch(digits):
 def whole(file):
     "The text of a page that needs nothing from elsewhere"
     html = file.read_text()
-    p = Page(html)
+    p = ParsedPage(html)
     assert not p.open and all(x.startswith(("#", "data:image/webp;base64,")) for x in p.links), [x[:50] for x in p.links]
     assert not re.search(r"url\((?!#)|@import|<script|<link|<iframe|<img src=x", html)
     assert len(html) < 300_000 and not list(file.parent.glob(".*.tmp"))
@@ -326,9 +325,9 @@ def test_a_page_that_fails_loses_nothing(tmp_path, monkeypatch):
 def test_compare_links_to_the_pages(digits):
     c = compare([digits])
     file = save(c, digits.parent / "deep" / "c.html")
-    link, = [x for x in Page(file.read_text()).links if not x.startswith("#")]
+    link, = [x for x in ParsedPage(file.read_text()).links if not x.startswith("#")]
     assert link == f"../{digits.name}/index.html" and (file.parent / link).resolve() == (digits / "index.html").resolve()
-    assert not [x for x in Page(c._repr_html_()).links if not x.startswith("#")]
+    assert not [x for x in ParsedPage(c._repr_html_()).links if not x.startswith("#")]
 
 
 @pytest.mark.parametrize("recipe, given, selection", [
@@ -349,11 +348,10 @@ def test_the_command_repeats_the_recipe(recipe, given, selection, monkeypatch):
 
 def many(K, n=4, seed=1):
     "Images of K classes with long names, half of them right"
-    from test_quality import images
     rng = np.random.default_rng(seed)
     names = [f"a_class_whose_name_is_long_{i}" for i in range(K)]
     y = [names[i % K] for i in range(n * K)]
-    return images(y, [a if rng.random() < .5 else names[rng.integers(K)] for a in y], p=[*rng.random(n * K)]), names
+    return fake_images(y, [a if rng.random() < .5 else names[rng.integers(K)] for a in y], p=[*rng.random(n * K)]), names
 
 
 @pytest.mark.parametrize("K", [2, 21, 101, 300])
@@ -367,8 +365,7 @@ def test_the_confusion_matrix_of_many_classes(K):
 
 
 def test_cells_are_where_they_belong():
-    from test_quality import images
-    q = measure(images("aab", "abb"), "ab")
+    q = measure(fake_images("aab", "abb"), "ab")
     svg = page_pictures.confusion_svg(q)
     cells = re.findall(r'fill="(#\w+)" fill-opacity="([\d.]+)" d="([^"]+)"', svg)
     blue, red = page_pictures.BLUE, page_pictures.RED

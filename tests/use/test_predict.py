@@ -12,8 +12,9 @@ from types import SimpleNamespace
 
 import pytest
 from PIL import Image
-from test_cli import ROOT, fails
-from test_load import rows_of
+from support.commands import fails
+from support.paths import ROOT
+from support.run_files import rows_of
 
 from fastricks import load
 from fastricks.cli.app import run

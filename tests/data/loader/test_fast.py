@@ -3,8 +3,8 @@ import pytest
 import torch
 from fastai.vision.augment import Resize
 from fastai.vision.core import PILImage
-from small import recipe_of
-from test_views import encoded, scene
+from support.pictures import encoded, scene
+from support.small import recipe_of
 
 from fastricks.core.cache import cache_dir
 from fastricks.data.checked import open_data

@@ -4,8 +4,8 @@ import zlib
 
 import numpy as np
 import pytest
-from data_trees import jpeg, photo
 from PIL import Image, PngImagePlugin
+from support.data_trees import jpeg, photo
 
 from fastricks.data.pixels.image import Unreadable, decode, load_rgb
 

@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 import torch
-from data_trees import class_tree, jpeg, photo
 from fastai.data.block import CategoryBlock, DataBlock
 from fastai.data.transforms import FuncSplitter, parent_label
 from fastai.vision.augment import Resize
 from fastai.vision.core import PILImage, TensorImage
 from fastai.vision.data import ImageBlock
 from PIL import Image
+from support.data_trees import class_tree, jpeg, photo
 
 from fastricks.data.pixels.image import Unreadable
 from fastricks.data.pixels.photo import Photo

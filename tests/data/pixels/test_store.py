@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from test_views import encoded, scene
+from support.pictures import encoded, scene
 
 from fastricks.data.pixels import canonical as canonical_module
 from fastricks.data.pixels import store

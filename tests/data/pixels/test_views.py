@@ -4,9 +4,10 @@ import random
 import numpy as np
 import pytest
 import torch
-from conftest import SHARED
 from fastai.vision.augment import RandomResizedCrop
 from PIL import Image
+from support.paths import SHARED
+from support.pictures import encoded, scene
 from torchvision.transforms import functional as F
 
 from fastricks.core.rand import key_of
@@ -15,20 +16,6 @@ from fastricks.data.pixels.image import Unreadable, load_rgb
 from fastricks.data.pixels.views import FLIP, CenterView, TrainView, crop_boxes, empty, uniforms
 
 SHAPES = (1, 1), (8, 8), (3, 1000), (1000, 3), (64, 48), (341, 256), (256, 700), (255, 255)
-
-
-def scene(h, w, seed=0):
-    "A smooth picture with edges, as photos are: uint8 [h, w, 3]"
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[:h, :w] / max(h, w)
-    waves = [np.sin(rng.uniform(3, 20) * x + rng.uniform(3, 20) * y + rng.uniform(0, 6)) for _ in range(3)]
-    return ((np.stack(waves, -1) + (x > y)[..., None]) * 60 + 110).clip(0, 255).astype(np.uint8)
-
-
-def encoded(x, kind="jpeg", **more):
-    f = io.BytesIO()
-    (x if isinstance(x, Image.Image) else Image.fromarray(x)).save(f, kind, **more)
-    return f.getvalue()
 
 
 def cut(view, x, box=(0, 0, 0, 0), mirrored=False):

@@ -1,5 +1,5 @@
 import pytest
-from data_trees import class_tree, files, says, splits
+from support.data_trees import class_tree, files, says, splits
 
 from fastricks.data.sources.open import open_source
 

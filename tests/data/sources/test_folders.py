@@ -1,7 +1,7 @@
 import os
 
 import pytest
-from data_trees import all_files, class_tree, files, says, splits
+from support.data_trees import all_files, class_tree, files, says, splits
 
 from fastricks.data.source import fingerprint
 from fastricks.data.sources.open import open_source

@@ -3,7 +3,7 @@ import sys
 
 import numpy as np
 import pytest
-from data_trees import class_tree, files, food, says, splits, tar
+from support.data_trees import class_tree, files, food, says, splits, tar
 
 from fastricks.data.sources.food import FOOD_21
 from fastricks.data.sources.open import open_source

@@ -8,13 +8,13 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from data_trees import all_files, class_tree, contents, files, food, jpeg, says, splits, tar, zipped
+from support.data_trees import all_files, class_tree, contents, files, food, jpeg, says, splits, tar, zipped
+from support.paths import SHARED
 
 from fastricks.data.sources import prepare as module
 from fastricks.data.sources.open import open_source
 from fastricks.data.sources.prepare import prepare, unpack_food
 
-SHARED = Path(__file__).parents[2].parent/"shared"/"data"
 WANT = [f"{split}/{k}/{i}.jpg" for split, ids in (("test", (100, 101)), ("train", range(4))) for k in ("ramen", "steak")
         for i in ids]
 
@@ -365,9 +365,9 @@ def test_readable_by_others(tree, target, said, tmp_path):
     assert (target/"train/ramen/0.jpg").stat().st_mode & 0o777 == 0o666 & ~mask
 
 
-@pytest.mark.skipif(not (SHARED/"food-101-21-64px.tgz").is_file(), reason="needs the shared archive of 64-pixel photos")
+@pytest.mark.skipif(not (SHARED/"data/food-101-21-64px.tgz").is_file(), reason="needs the shared archive of 64-pixel photos")
 def test_the_real_archive(target, said):
-    assert prepare(SHARED/"food-101-21-64px.tgz", target, "ramen,steak", say=said.append) == (1499, 500)
+    assert prepare(SHARED/"data/food-101-21-64px.tgz", target, "ramen,steak", say=said.append) == (1499, 500)
     source = open_source(target)
     assert [len(source.of(o)) for o in ("train", "valid", "test")] == [1349, 150, 500]
     from fastricks.data.scan import drop_unreadable

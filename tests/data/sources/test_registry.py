@@ -2,8 +2,8 @@
 import sys
 
 import pytest
-from data_trees import class_tree, says, splits
-from small import recipe_of
+from support.data_trees import class_tree, says, splits
+from support.small import recipe_of
 
 from fastricks.core.words import silent
 from fastricks.data.source import fingerprint
