@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from support.places import ROOT
+from support.paths import ROOT
 
 PACKAGE = ROOT / "fastricks"
 PICTURE = re.findall(r"^ {4,}(\d+)  ((?:\w+/ *)+)", (ROOT / "CONTRIBUTING.md").read_text(), re.M)

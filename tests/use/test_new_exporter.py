@@ -3,7 +3,7 @@ import subprocess
 import sys
 
 import pytest
-from test_cli import fails
+from support.commands import fails
 
 from fastricks import load
 from fastricks.cli.app import run
