@@ -1,4 +1,5 @@
 """What a training says at its end."""
+import shlex
 from pathlib import Path
 
 from ..core.errors import plural
@@ -84,7 +85,8 @@ def skipped_steps(m):
 
 def next_commands(recipe, folder):
     "Three commands to go on with, each with a remark"
-    again = f"python train.py --recipe {folder}"
+    trust = " --trust" if recipe.trick_files else ""  # the user's own files
+    again = f"python train.py --recipe {shlex.quote(str(folder))}{trust}"
     if recipe.tricks: other = f"{again} -t none  # the same without tricks"
     else: other = f"{again} -t warmup+cosine+label_smoothing  # the same with tricks"
     sync = tracking.sync_command(folder)
