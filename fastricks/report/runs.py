@@ -220,7 +220,7 @@ def near(path): return sorted({n for f in in_folder(place(path), needed=False) f
 
 def without_teachers(runs, named, say):
     "A teacher that was found beside its students is no row of theirs; one that was named is"
-    theirs = {i for r in runs if (i := r.facts.get("distill", {}).get("identity"))}
+    theirs = {facts["identity"] for r in runs for facts in r.facts.values() if "identity" in facts}
     out = [r for r in runs if r.identity in theirs and r.folder.resolve() not in named and len(runs) > 1]
     for r in out: say(f"left out: {r.name} (a teacher of others here; name its folder to compare it)")
     return [r for r in runs if r not in out]

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ...core.errors import UserError, nearest, one_of, plural
+from ...recipe.registry import make
 from ..runs import WORD, Metric, Run, device, load_runs, metric_of
 from . import stats
 from .rows import NAN, check_comparable, choose_baseline, make_rows
@@ -163,5 +164,4 @@ def beware(rows, metric, split):
     if len(where) > 1: yield f"not all trained on the same ({'; '.join(where)}): times are not comparable"
     if split == "valid" and any(r.recipe.keep == "best" or r.recipe.patience for r in runs):
         yield "weights or epochs were chosen on the validation split: its numbers flatter"
-    if any("distill" in r.recipe.tricks for r in runs):
-        yield "one teacher serves all seeds of a distilled row: no interval covers the choice of the teacher, and no time its training"
+    yield from dict.fromkeys(line for r in runs for t in make(r.recipe.tricks) for line in t.caution())

@@ -84,7 +84,7 @@ def texts(run):
     return {"tricks": tricks_text(run), "schedule": "+".join(str(t) for t in make(own)),
             "data": f"{run.data['name']} ({run.data['train']:,} images)",
             **{k: text(v) for k, v in numeric(r, r.weights).items() if k not in same},
-            "teacher": run.facts.get("distill", {}).get("identity", "")}
+            "teacher": " ".join(facts["identity"] for facts in run.facts.values() if "identity" in facts)}
 
 
 def text(v):
