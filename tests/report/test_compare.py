@@ -14,7 +14,7 @@ from support.parsed_page import ParsedPage
 from support.small import recipe_of
 from support.table8 import WELCH_P, table8_rows
 
-from fastricks.cli.app import app as cli
+from fastricks.cli import app as cli
 from fastricks.core.errors import UserError
 from fastricks.report.compare import terminal as terminal_module
 from fastricks.report.compare.comparison import compare
