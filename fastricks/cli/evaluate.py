@@ -21,12 +21,12 @@ def evaluate_command(
                                                ".json [default: evaluate….html in the run's folder]")] = None,
         debug: Debug = False):
     """Look at a trained run: accuracy, calibration and each class with intervals; a page with its mistakes."""
-    from ..use.evaluate import check_to, evaluate
-    check_to(to, run)
+    from ..use.evaluate import check_page, evaluate
+    check_page(to, run)
     e = evaluate(run, data, split, tta)
-    from ..use import evaluation_page as look_page
-    look_page.terminal(e)
-    for line in look_page.said(look_page.save(e, to)): print(line)
+    from ..use.evaluation_page import print_evaluation, said, write_evaluation
+    print_evaluation(e)
+    for line in said(write_evaluation(e, to)): print(line)
 
 
 def page_command(
