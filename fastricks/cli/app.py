@@ -12,12 +12,17 @@ from ..recipe.recipe import flag_of, options
 from .ablate import ablate_command
 from .compare import compare_command
 from .demo import demo_command
-from .evaluate import evaluate_command, page_command
-from .lists import prepare_command, recipes_command, tricks_command
+from .evaluate import evaluate_command
+from .export import export_command
 from .options import with_recipe
+from .page import page_command
+from .predict import predict_command
+from .prepare import prepare_command
+from .recipes import recipes_command
+from .resume import resume_command
 from .show import show
-from .train import resume_command, train_command
-from .use import export_command, predict_command
+from .train import train_command
+from .tricks import tricks_command
 
 app = typer.Typer(name="fastricks", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
                   rich_markup_mode=None, help="Train image classifiers with the bag of tricks, and see which of them pay.")

@@ -1,4 +1,4 @@
-"""Options that several verbs have: the fields of Recipe, -t, --recipe. Light."""
+"""Arguments that several verbs have: the fields of Recipe, -t, --recipe, a trained run. Light."""
 import inspect
 from functools import wraps
 from typing import Annotated, get_type_hints
@@ -14,6 +14,7 @@ Tricks = Annotated[list[str] | None, typer.Option(
     show_default=False)]
 RecipeName = Annotated[str | None, typer.Option(
     metavar="NAME", help="a named recipe (see `fastricks recipes`), or a run folder to repeat", show_default=False)]
+Trained = Annotated[str, typer.Argument(metavar="RUN", help="a finished run's folder, or its model.safetensors")]
 Debug = Annotated[bool, typer.Option("--debug", help="show the traceback of an error")]
 
 

@@ -1,14 +1,10 @@
-"""The verbs `predict` and `export`: what a trained model is used by. Light."""
-from pathlib import Path
+"""The verb `predict`. Light."""
 from typing import Annotated
 
 import typer
 
 from ..recipe.recipe import check_field, options
-from ..use.exporters.kinds import exporters
-from .options import Debug
-
-Trained = Annotated[str, typer.Argument(metavar="RUN", help="a finished run's folder, or its model.safetensors")]
+from .options import Debug, Trained
 
 
 def predict_command(
@@ -27,24 +23,6 @@ def predict_command(
     from ..use.predict import predict
     check_device(device)
     predict(run, paths, top, to, bs, threads, device)
-
-
-FORMATS = exporters()
-RUN = Path("RUN"), Path("RUN/model.safetensors")
-Format = Annotated[str, typer.Option(
-    metavar="|".join(FORMATS), help="; ".join(f"{name}: {o.meaning}" for name, o in FORMATS.items()))]
-Out = Annotated[str | None, typer.Option(
-    metavar="PATH", show_default=False,
-    help=f"where it goes [default: {', '.join(str(o.default_path(*RUN)) for o in FORMATS.values())}]")]
-
-
-def export_command(run: Trained, to: Format, out: Out = None, debug: Debug = False):
-    """Write a trained model for use without fastricks, and check that it computes the same.
-
-    onnx and torch-export take 8-bit RGB pixels, the normalisation is inside; batches may have any size; names of classes go with the model.
-    """
-    from ..use.export import export
-    for line in export(run, to, out): print(line)
 
 
 def check_device(name): check_field(next(f for f in options() if f.name == "device"), name)
