@@ -41,8 +41,8 @@ def ablate_command(
     if not margin > 0: raise UserError(f"--margin {margin:g} is out of range: it must be above 0")
     which = parse_seeds(seeds)
     if to:
-        from ..report.compare.files import check_to
-        check_to(to)
+        from ..report.compare.files import check_report_files
+        check_report_files(to)
     if sweep and rows[0].recipe.lr == FIND: raise UserError("--sweep with --lr find: each of W&B's agents would find another; give --lr a number")
     if slurm and rows[0].recipe.lr == FIND: raise UserError("--slurm with --lr find: each of its tasks would find another; give --lr a number")
     if sweep: return write_sweep(rows, which, given, sweep)
@@ -64,7 +64,7 @@ def print_slurm(rows, seeds, given):
 
 def report(grid, margin, to):
     from ..report.compare.comparison import compare
-    from ..report.compare.files import save
+    from ..report.compare.files import save_comparison
     from ..report.compare.terminal import terminal
     from ..report.runs import load_runs
     base = grid.folders_of(grid.rows[0])
@@ -72,7 +72,7 @@ def report(grid, margin, to):
     c = compare(load_runs(grid.folders), baseline=str(base[0]), margin=margin)
     terminal(c)
     for file in to:
-        save(c, file)
+        save_comparison(c, file)
         print(f"written   {file}")
 
 

@@ -53,8 +53,8 @@ def picture(run, tell, name, draw):
 def page(run, source, tell):
     "The run's index.html; whatever goes wrong with it, the run goes on"
     try:
-        from ..report.pages.run import save
-        with ranks.apart(): save(run.folder, source)
+        from ..report.pages.run import save_run_page
+        with ranks.apart(): save_run_page(run.folder, source)
     except Exception as e: tell(f"no index.html ({type(e).__name__}: {e})")
 
 

@@ -109,6 +109,7 @@ class Trick:
         return self, {}
 
     def advice(self, recipe, tricks): return []             # warnings: known bad company
+    def caution(self): return []                            # lines for every comparison with a run that has this trick
     def explain(self, plan): return self.summary            # what it changes in this run, a line
 
     def targets(self, targets, images, plan):
