@@ -14,7 +14,7 @@ from PIL import ImageFile
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from fastricks.core.words import silent
-from fastricks.training.training import train
+from fastricks.use.train import train
 
 DECODERS = ("simplejpeg", "decode_jpeg"), ("torchvision.io", "decode_jpeg"), ("torchvision.io", "decode_image"), ("cv2", "imdecode"), \
     ("torchcodec.decoders", "decode_jpeg")

@@ -23,7 +23,7 @@ from fastricks.core.tensors import plain
 from fastricks.core.words import silent
 from fastricks.model.network import build, stats
 from fastricks.training.learner import fit
-from fastricks.training.training import train
+from fastricks.use.train import train
 
 FIRST, LAST = -10**6, 10**6  # orders of callbacks
 

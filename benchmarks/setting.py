@@ -12,14 +12,13 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from fastricks.core.words import silent
-from fastricks.data.checked import open_data
 from fastricks.data.source import is_path
 from fastricks.model.network import build
 from fastricks.recipe.recipe import resolve
 from fastricks.training.learner import make_learner
 from fastricks.training.prepare import prepare
-from fastricks.training.settle import settle_machine, settle_tricks
+from fastricks.training.room import Room
+from fastricks.training.settle import settle, settle_machine
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 WARM = 3  # batches at the start of a slice that are not timed
@@ -76,12 +75,10 @@ class Memory:
 
 def make_memory_learner(setting, batches, *tricks, cbs=(), **more):
     "(Learner, Parts) as `train` makes them, on batches that are ready (None: those of the folder); nothing is evaluated"
-    recipe = setting.recipe(*tricks, **more)
-    source = open_data(recipe, say=silent)
-    recipe, facts = settle_tricks(recipe, source, silent)
-    parts, dls = prepare(recipe, source, facts)
+    job = settle(setting.recipe(*tricks, **more), Room())
+    parts, dls = prepare(job)
     if batches is not None: dls.loaders = [Memory(batches, setting.batches, dls.train), Memory([], 0, dls.valid)]
-    return make_learner(dls, parts, recipe, cbs), parts
+    return make_learner(dls, parts, job.recipe, cbs), parts
 
 
 def first_batches(setting, n=8):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import fastricks  # noqa: F401  before the heavy imports
 from fastricks.core.errors import UserError
+from fastricks.core.machine import cores
 
 ROWS = ["1", "2", "3", "3b", "4", "4b", "5", "5b", "6", "7", "8", "9", "10", "11"]
 END_TO_END = {"1", "2", "3b", "4", "4b", "5", "5b"}
@@ -180,7 +181,7 @@ def main(args=None):
     import torch
 
     from fastricks.runfolder.environment import environment
-    a.threads = a.threads or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
+    a.threads = a.threads or cores()
     torch.set_num_threads(a.threads)
     with tempfile.TemporaryDirectory() as work:
         os.environ["FASTRICKS_CACHE"] = f"{work}/cache"  # as on a machine that has never seen the images

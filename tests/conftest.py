@@ -1,15 +1,8 @@
 """One thread a process, no network, caches in a temporary folder."""
-import os
-import warnings
-from pathlib import Path
-
-os.environ.update(OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1", MPLBACKEND="Agg", WANDB_SILENT="true")
-for secret in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_PROJECT"): os.environ.pop(secret, None)
-warnings.filterwarnings("ignore", message=".*torch.jit.script. is deprecated.*", category=FutureWarning)
-
 import pytest
 
-SHARED = Path(__file__).parents[2] / "shared"
+pytest.register_assert_rewrite("support")
+import support.quiet  # noqa: F401  before torch is imported
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +18,7 @@ def one_thread():
 @pytest.fixture(scope="session")
 def teacher(tmp_path_factory):
     import torch
-    from small import teacher_file
+    from support.small import teacher_file
     torch.set_num_threads(1)
     return teacher_file(tmp_path_factory.mktemp("teacher"))
 
@@ -33,12 +26,12 @@ def teacher(tmp_path_factory):
 @pytest.fixture(scope="session")
 def photo_run(tmp_path_factory):
     "(run folder, its data) of a short training on image files of all kinds"
-    from photos import train_on_photos
+    from support.photos import train_on_photos
     return train_on_photos(tmp_path_factory, "fast")
 
 
 @pytest.fixture(scope="session")
 def resnet_d_run(tmp_path_factory):
     "The same of a training whose trick changes the network"
-    from photos import train_on_photos
+    from support.photos import train_on_photos
     return train_on_photos(tmp_path_factory, "fast", "resnet_d", arch="resnet18", epochs=1)

@@ -8,6 +8,7 @@ from fastai.callback.fp16 import MixedPrecision
 from ..core import ranks
 from ..core.errors import UserError, plural
 from ..core.tensors import dense, plain
+from .only_training import is_training
 from .screen import note, tell
 
 
@@ -45,7 +46,7 @@ class Guard(Callback):
         self.last_bad = state["last_bad"] and Step(**state["last_bad"])
 
     def before_fit(self):
-        self.run = not hasattr(self.learn, "lr_finder") and not hasattr(self.learn, "gather_preds")
+        self.run = is_training(self.learn)
         if not self.run: return
         self.torch_opt, device = getattr(self.opt, "opt", None), next(self.learn.model.parameters()).device
         fused = getattr(self.torch_opt, "_step_supports_amp_scaling", False)

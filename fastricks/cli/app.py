@@ -7,7 +7,7 @@ from errno import ENOSPC
 import typer
 
 from ..core import ranks, stop
-from ..core.errors import UserError, nearest, visible
+from ..core.errors import UserError, first_line, nearest, visible
 from ..recipe.recipe import flag_of, options
 from .ablate import ablate_command
 from .compare import compare_command
@@ -80,8 +80,7 @@ def disk_full(e): return isinstance(e, OSError) and e.errno == ENOSPC
 
 def unexpected(e):
     if disk_full(e): return f"the disk is full ({e.filename or 'no space left on device'}): make room, or choose another --out"
-    text = str(e).strip().split("\n")[0]
-    return f"{type(e).__name__}: {text} (this is not a user's error: --debug shows where)"
+    return f"{type(e).__name__}: {first_line(e)} (this is not a user's error: --debug shows where)"
 
 
 def main(args=None):

@@ -1,10 +1,12 @@
 """Options that several verbs have: the fields of Recipe, -t, --recipe. Light."""
 import inspect
+from functools import wraps
 from typing import Annotated, get_type_hints
 
 import typer
 
 from ..core.errors import UserError, nearest
+from ..recipe import own
 from ..recipe.recipe import Recipe, flag_of, options
 
 Tricks = Annotated[list[str] | None, typer.Option(
@@ -23,7 +25,7 @@ def recipe_param(f, kind):
     "A field of the Recipe as an option: its name, type, default and help come from the field"
     m = f.metadata
     names = [m["flag"] or flag_of(f.name)]
-    choices = m["limits"].get("choices")
+    choices = m["range"].choices
     metavar = m["metavar"] or ("|".join(choices) if choices else None)
     text = m["help"] + (f" [default: {default_text(f)}]" if default_text(f) and "default" not in m["help"] else "")
     option = typer.Option(*names, help=text, metavar=metavar, show_default=False, parser=number_or(m["word"], names[0]) if m["word"] else None)
@@ -38,6 +40,29 @@ def number_or(word, flag):
     return parse
 
 
+Trust = Annotated[bool, typer.Option("--trust", help="run the trick's own file that a recipe from elsewhere names")]
+TRUST = inspect.Parameter("trust", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Trust)
+
+
+def trust_files(yes):
+    "Before a recipe is read: may the files of tricks be run that it names?"
+    if yes: own.trust = True
+
+
+def with_options(fn):
+    """Give a command the fields of its last argument's class, a dataclass, as options; the command gets them as one object.
+
+    A field is annotated as typer wants it; where it has no default, the option is required.
+    """
+    *others, last = inspect.signature(fn).parameters.values()
+    kind = last.annotation
+
+    @wraps(fn)
+    def command(*args, **kw): return fn(*args, kind(**kw))
+    command.__signature__ = inspect.Signature([*others, *inspect.signature(kind).parameters.values()])
+    return command
+
+
 def with_recipe(fn):
     "Give a command `(given, selection, recipe, …)` the options of all Recipe fields"
     hints = get_type_hints(Recipe)
@@ -46,8 +71,9 @@ def with_recipe(fn):
 
     def command(**kw):
         given = {f.name: v for f in options() if (v := kw.pop(f.name)) is not None}
+        trust_files(kw.pop("trust"))
         return fn(given, **kw)
     command.__name__, command.__doc__ = fn.__name__, fn.__doc__
-    command.__signature__ = inspect.Signature([*params, *(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own)])
+    command.__signature__ = inspect.Signature([*params, TRUST, *(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own)])
     command.__annotations__ = {p.name: p.annotation for p in command.__signature__.parameters.values()}
     return command

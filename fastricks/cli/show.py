@@ -1,5 +1,6 @@
 """The verb `show`."""
 import sys
+from pathlib import Path
 from shutil import get_terminal_size
 from typing import Annotated
 
@@ -18,6 +19,13 @@ Images = Annotated[int, typer.Option(min=1, help="how many images")]
 Epoch = Annotated[int, typer.Option(min=1, help="of which epoch")]
 
 
+def check_to(to):
+    "Before any work: --to can be written"
+    path = Path(to)
+    if path.suffix.lower() != ".png": raise UserError(f"--to {to}: pictures are PNG files, so give a name that ends in .png")
+    if path.is_dir(): raise UserError(f"--to {to} is a folder: name a file in it, as {path / path.name}")
+
+
 @show.command("data")
 @with_recipe
 def show_data(given,
@@ -27,7 +35,6 @@ def show_data(given,
 
     Nothing is changed. Beside the picture goes a table with a row for each image: `fastricks show data PHOTOS --size 160`.
     """
-    from ..report.plots import check_to
     check_to(to)
     if path is not None and "data" in given: raise UserError("PATH and --data: give one of them")
     r = resolve({**given, "data": path} if path is not None else given, (), recipe)
@@ -48,11 +55,10 @@ def show_lr(given,
 
     A -t is a row on --recipe, or else on the first RECIPE: `fastricks show lr blog -t warmup:by=epoch,epochs=6 -t cosine`.
     """
-    from ..report.plots import check_to
-    from ..training import show as s
     check_to(to)
-    lines = s.lines_of(given, recipes or (), tricks or (), recipe)
-    s.tell_lr(s.schedules_of(lines, steps_per_epoch, print), to, sys.stdout.isatty())
+    from ..use import schedules
+    lines = schedules.lines_of(given, recipes or (), tricks or (), recipe)
+    schedules.tell_lr(schedules.schedules_of(lines, steps_per_epoch, print), to, sys.stdout.isatty())
 
 
 @show.command("batch")
@@ -60,11 +66,11 @@ def show_lr(given,
 def show_batch(given, recipe: RecipeName = None, tricks: Tricks = None, images: Images = 8, epoch: Epoch = 1, to: To = "show-batch.png",
                debug: Debug = False):
     """Draw the first batch as the network sees it."""
-    from ..report.plots import check_to, save_to
-    from ..training import show as s
     check_to(to)
+    from ..report.plots import save_to
+    from ..use import first_batch
     r = resolve(given, tricks or (), recipe)
-    print(f"picture    {save_to(s.show_batch(r, images, epoch, print), to)}")
+    print(f"picture    {save_to(first_batch.show_batch(r, images, epoch, print), to)}")
 
 
 @show.command("targets")
@@ -75,8 +81,8 @@ def show_targets(given, recipe: RecipeName = None, tricks: Tricks = None, images
 
     A teacher must be there already: nothing is trained here.
     """
-    from ..report.plots import check_to, save_to
-    from ..training import show as s
     check_to(to)
+    from ..report.plots import save_to
+    from ..use import first_batch
     r = resolve(given, tricks or (), recipe)
-    print(f"picture    {save_to(s.show_targets(r, images, epoch, print), to)}")
+    print(f"picture    {save_to(first_batch.show_targets(r, images, epoch, print), to)}")

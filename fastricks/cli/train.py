@@ -7,7 +7,7 @@ from ..core import ranks
 from ..core.errors import UserError
 from ..grid.plan import parse_seeds
 from ..recipe.recipe import resolve
-from .options import Debug, RecipeName, Tricks
+from .options import Debug, RecipeName, Tricks, Trust, trust_files
 
 
 def train_command(given,
@@ -26,20 +26,22 @@ def train_command(given,
     seeds = parse_seeds(seeds) if seeds else None
     if seeds and not explain: return train_all(r, seeds)
     if explain:
-        from ..training.explain import explain as say_all
+        from ..use.explain import explain as say_all
         return say_all(r)
-    from ..training.training import train as run
+    from ..use.train import train as run
     from .screens import last_screen
     result = run(r, resume=resume)
     for line in last_screen(r, result): print(line)
 
 
-def resume_command(run: Annotated[str, typer.Argument(metavar="RUN", help="an unfinished run's folder")], debug: Debug = False):
+def resume_command(run: Annotated[str, typer.Argument(metavar="RUN", help="an unfinished run's folder")], trust: Trust = False,
+                   debug: Debug = False):
     """Go on with a training that was stopped or killed, from its last checkpoint; the result is as if it had not been."""
     from ..training.resume import is_finished, recipe_of
+    trust_files(trust)
     r = recipe_of(run)
     if is_finished(run): return print(f"{run} is finished: there is nothing to go on with")
-    from ..training.training import train
+    from ..use.train import train
     from .screens import last_screen
     for line in last_screen(r, train(r, resume=run)): print(line)
 

@@ -1,9 +1,11 @@
 """The verbs `predict` and `export`: what a trained model is used by. Light."""
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ..recipe.recipe import check_field, options
+from ..use.exporters.kinds import exporters
 from .options import Debug
 
 Trained = Annotated[str, typer.Argument(metavar="RUN", help="a finished run's folder, or its model.safetensors")]
@@ -27,13 +29,16 @@ def predict_command(
     predict(run, paths, top, to, bs, threads, device)
 
 
-def export_command(
-        run: Trained,
-        to: Annotated[str, typer.Option(metavar="onnx|timm|torch-export", help="onnx: a file for onnxruntime and others; timm: a folder for "
-                                        "timm.create_model; torch-export: a .pt2 file for torch.export.load")],
-        out: Annotated[str | None, typer.Option(metavar="PATH", help="where it goes [default: RUN/model.onnx, RUN/timm, RUN/model.pt2]",
-                                                show_default=False)] = None,
-        debug: Debug = False):
+FORMATS = exporters()
+RUN = Path("RUN"), Path("RUN/model.safetensors")
+Format = Annotated[str, typer.Option(
+    metavar="|".join(FORMATS), help="; ".join(f"{name}: {o.meaning}" for name, o in FORMATS.items()))]
+Out = Annotated[str | None, typer.Option(
+    metavar="PATH", show_default=False,
+    help=f"where it goes [default: {', '.join(str(o.default_path(*RUN)) for o in FORMATS.values())}]")]
+
+
+def export_command(run: Trained, to: Format, out: Out = None, debug: Debug = False):
     """Write a trained model for use without fastricks, and check that it computes the same.
 
     onnx and torch-export take 8-bit RGB pixels, the normalisation is inside; batches may have any size; names of classes go with the model.

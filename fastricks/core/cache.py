@@ -1,7 +1,10 @@
 """The user's cache folder, and small facts remembered in it."""
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
+
+from .files import whole_file
 
 
 def cache_dir():
@@ -18,14 +21,7 @@ def recall(path):
 
 def remember(path, value):
     "Writes `value` as JSON, whole or not at all; a cache that cannot be written is no error"
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
+    with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(value))
-        os.replace(part, path)
-    except OSError: discard(part)
-
-
-def discard(path):
-    try: path.unlink()
-    except OSError: pass
+        with whole_file(path, path.with_name(f"{path.name}.{os.getpid()}.part")) as part:
+            part.write_text(json.dumps(value))

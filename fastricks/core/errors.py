@@ -16,6 +16,11 @@ def nearest(word, words):
     return f"; did you mean {lower[hit[0]]!r}?" if hit else ""
 
 
+def first_line(said):
+    "The first line of what an exception says, or of a text; empty where it says nothing"
+    return next(iter(str(said).strip().splitlines()), "")
+
+
 def one_of(words): return ", ".join(str(w) for w in words)
 
 

@@ -38,18 +38,29 @@ def writing(path):
         raise UserError(f"{path} can't be written ({e.strerror or e}){remedy}") from e
 
 
-def write(path, data):
-    "Write a file whole or not at all: a temporary file beside it, then a rename. `data`: text, bytes, or a list of parts"
+@contextmanager
+def whole_file(path, temporary=None):
+    """A temporary path to write to, which takes the place of `path` at the end: a file is there whole or not at all.
+
+    It lies beside `path`, or is `temporary`, on the same file system. After an error it is removed, and `path` is as it was.
+    """
     path = Path(path)
-    tmp = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary or path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally: temporary.unlink(missing_ok=True)
+
+
+def write(path, data):
+    "Write a file whole or not at all, and to the disk. `data`: text, bytes, or a list of parts"
+    path = Path(path)
+    parts = data if isinstance(data, list) else [data]
     with writing(path):
-        try:
-            with open(tmp, "wb") as f:
-                for part in data if isinstance(data, list) else [data]: f.write(encoded(part) if isinstance(part, str) else part)
-                f.flush(); os.fsync(f.fileno())
-            os.replace(tmp, path)
-            sync_folder(path.parent)
-        finally: tmp.unlink(missing_ok=True)
+        with whole_file(path) as temporary, open(temporary, "wb") as f:
+            for part in parts: f.write(encoded(part) if isinstance(part, str) else part)
+            sync_file(f)
+        sync_folder(path.parent)
 
 
 def append(path, text):
@@ -68,6 +79,12 @@ def append(path, text):
 def encoded(text): return text.encode(errors="backslashreplace")  # a path may hold bytes that are no text
 
 
+def sync_file(f):
+    "What was written to an open file is on the disk"
+    f.flush()
+    os.fsync(f.fileno())
+
+
 def sync_folder(folder):
     "A rename outlives a power cut when the folder is on the disk too"
     if os.name == "nt": return
@@ -83,5 +100,6 @@ def rows_to_csv(rows):
     out = io.StringIO()
     if rows:
         w = csv.DictWriter(out, list(dict.fromkeys(k for r in rows for k in r)), lineterminator="\n")
-        w.writeheader(); w.writerows(rows)
+        w.writeheader()
+        w.writerows(rows)
     return out.getvalue()

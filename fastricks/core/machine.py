@@ -7,7 +7,10 @@ from . import ranks
 from .errors import UserError
 
 
-def cores(): return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def cores():
+    "How many cores this process may use"
+    if hasattr(os, "sched_getaffinity"): return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def cpu_name():
@@ -31,5 +34,4 @@ def pick_device(name):
 
 def threads_each():
     "The cores that this process may use, shared with the others of its training on this machine"
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(cores // ranks.local_world(), 1)
+    return max(cores() // ranks.local_world(), 1)

@@ -20,6 +20,15 @@ class Item:
 
 
 @dataclass(frozen=True)
+class Found:
+    "What lies at a place that images come from, before classes are checked and images held out for validation"
+    name: str              # short, as Source.name
+    items: list            # Items of the classes asked for, in any order
+    classes: list          # names of all classes that have training images, asked for or not
+    notes: tuple = ()      # lines for the user
+
+
+@dataclass(frozen=True)
 class Source:
     name: str              # short, for the names of runs: digits, food-101-21, a folder's name
     items: tuple           # Items, sorted by name

@@ -10,19 +10,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..core import stop
-from ..core.files import read_json
+from ..core.errors import first_line
+from ..core.machine import cores
 from ..core.words import silent
-from ..data.source import fingerprint
-from ..model.weights import file_hash
-from ..recipe.identity import identity
+from ..recipe import own
+from ..recipe.registry import adopt
 from ..runfolder.folder import find_finished
+from ..runfolder.record import read_record
+from ..training.job import Job
 from ..training.room import Room
 from ..training.settle import settle_machine, settle_tricks
 from ..training.teacher import network_recipe
-from ..training.training import train
-from .plan import Row
+from ..use.train import train
+from .plan import GridRow
 
-HEAVY = ["fastricks.training.learner", "fastricks.data.loader.loaders", "fastricks.data.scan", "fastricks.training.evaluate",
+HEAVY = ["fastricks.training.prepare", "fastricks.data.loader.loaders", "fastricks.data.scan", "fastricks.training.finish",
          "fastricks.report.batch", "wandb"]
 
 
@@ -39,12 +41,10 @@ class Cell:
     facts: dict = field(default_factory=dict)
     since: float = 0.         # time.monotonic() when it was begun
     top1: float = None        # for a table of progress: read once
+    job_type: str = "train"   # of its W&B run
 
     @property
     def label(self): return f"{self.row.name} seed {self.seed}"
-
-    @property
-    def job_type(self): return "teacher" if self.row.name.startswith("teacher ") else "train"
 
     @property
     def ok(self): return self.state in ("found", "done")
@@ -53,25 +53,29 @@ class Cell:
 def plan(rows, seeds, source):
     """(teachers, cells) of the grid in their order, with identities: those with a finished run under --out are `found`.
 
-    Each row is settled once, for all its seeds: what amp's probe decides is the same for all. Teachers that have to be
-    trained for the rows come apart, to be trained first.
+    Seed by seed, all rows of each: whatever is done at any moment is a fair comparison. Each row is settled once, for all its
+    seeds: what a trick measures on this machine is the same for all. Teachers that have to be trained for the rows come apart,
+    to be trained first.
     """
-    settled = {row.name: settle_tricks(settle_machine(row.recipe), source, Room(silent, dry=True)) for row in rows}
-    teachers = [c for row in rows for c in needed_of(settled[row.name][0], source)]
-    todo = [make_cell(row, replace(settled[row.name][0], seed=seed), settled[row.name][1], source) for seed in seeds for row in rows]
+    dry = Room(silent, dry=True)
+    jobs = {row.name: settle_tricks(Job(settle_machine(row.recipe), source), dry) for row in rows}
+    teachers = [c for row in rows for c in needed_of(jobs[row.name])]
+    todo = [make_cell(row, with_seed(jobs[row.name], seed)) for seed in seeds for row in rows]
     return [look_up(c) for c in {c.identity: c for c in teachers}.values()], [look_up(c) for c in todo]
 
 
-def needed_of(recipe, source):
-    "Cells of the networks that must be trained before a row's recipe"
-    for wanted in [w for t in recipe.make_tricks() for w in t.needs() if w.kind == "arch"]:
-        r = network_recipe(wanted, recipe)
-        yield make_cell(Row(f"{wanted.role} {r.arch}", r), r, {}, source)
+def with_seed(job, seed): return replace(job, recipe=replace(job.recipe, seed=seed))
 
 
-def make_cell(row, recipe, facts, source):
-    h = recipe.weights and file_hash(recipe.weights)
-    return Cell(row, recipe.seed, recipe, identity(recipe, fingerprint(source), h, facts), facts=facts)
+def needed_of(job):
+    "Cells of the networks that must be trained before a row's runs"
+    for wanted in [w for t in job.recipe.make_tricks() if (w := t.needs()) and w.kind == "arch"]:
+        r = network_recipe(wanted, job.recipe)
+        yield make_cell(GridRow(f"{wanted.role} {r.arch}", r), Job(r, job.source), wanted.role)
+
+
+def make_cell(row, job, job_type="train"):
+    return Cell(row, job.recipe.seed, job.recipe, job.identity, facts=job.facts, job_type=job_type)
 
 
 def look_up(cell):
@@ -89,10 +93,9 @@ def context():
     return ctx
 
 
-def room(jobs, threads):
+def jobs_that_fit(jobs, threads):
     "How many trainings of so many threads this machine's cores take at once: never sharing a core"
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(jobs, cores // threads))
+    return max(1, min(jobs, cores() // threads))
 
 
 def leave_with_parent():
@@ -106,11 +109,13 @@ def leave_with_parent():
 def work(recipe, job_type, group, bar):
     "The body of a cell's process"
     leave_with_parent()
+    own.trust = True  # whatever files the recipe names, this ablation's own process has run them
+    adopt(recipe.trick_files)
     try:
         with stop.listening(): train(recipe, silent, job_type, group, bar, resume=True)
     except KeyboardInterrupt: sys.exit(stop.code())
     except Exception as e:
-        print(f"error: {type(e).__name__}: {str(e).splitlines()[0] if str(e) else ''}", file=sys.stderr)
+        print(f"error: {type(e).__name__}: {first_line(e)}", file=sys.stderr)
         sys.exit(1)
 
 
@@ -126,7 +131,9 @@ def carry_out(cells, jobs=1, group=None, on_done=silent, go_on=lambda cell: True
         while todo or running:
             stop.check()
             while todo and len(running) < jobs:
-                if not go_on(todo[0]): todo = []; break
+                if not go_on(todo[0]):
+                    todo = []
+                    break
                 running.append(start(ctx, todo.pop(0), group, bar))
             for p, cell in [r for r in running if not r[0].is_alive()]:
                 running.remove((p, cell))
@@ -146,9 +153,10 @@ def ended_with_us(running):
 
 def start(ctx, cell, group, bar):
     cell.since = time.monotonic()
-    with no_service(): p = ctx.Process(target=work, args=(cell.recipe, cell.job_type, group, bar)); p.start()
+    with no_service():
+        p = ctx.Process(target=work, args=(cell.recipe, cell.job_type, group, bar))
+        p.start()
     return p, cell
-
 
 
 class no_service:
@@ -171,6 +179,7 @@ def why(cell, code):
     "What the newest folder of this identity says, or how the process ended"
     for file in sorted(Path(cell.recipe.out).glob("*/recipe.json"), key=lambda f: -f.stat().st_mtime):
         with suppress(OSError, ValueError, KeyError, TypeError):
-            if read_json(file)["identity"] == cell.identity: return read_json(file.parent / "status.json").get("reason", "killed")
+            record = read_record(file.parent)
+            if record.identity == cell.identity: return record.state.get("reason", "killed")
     return f"its process ended with {code}"
 

@@ -10,8 +10,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from ..core import stop
-from ..core.errors import UserError
+from ..core.errors import UserError, first_line
+from ..recipe import own
 from ..recipe.recipe import Recipe, settle
+from ..recipe.registry import adopt
 
 TRIES = 3       # times that a cell whose worker or node was lost is begun again
 PATIENCE = 60   # seconds that trainings have to save when the grid is stopped
@@ -34,14 +36,14 @@ def connect(address):
     try: ray.init(address, log_to_driver=False, logging_level="error", **({} if address else {"include_dashboard": False}))
     except Exception as e:
         where = f"ray:{address}" if address else "ray"
-        raise UserError(f"--on {where}: no Ray answers ({str(e).strip().splitlines()[0]})") from None
+        raise UserError(f"--on {where}: no Ray answers ({first_line(e)})") from None
     return ray
 
 
 def needs(recipe): return {"num_cpus": recipe.threads, "num_gpus": int(recipe.device == "cuda")}
 
 
-def room(ray, recipe):
+def tasks_that_fit(ray, recipe):
     "How many trainings the cluster takes at once"
     there, one = ray.cluster_resources(), needs(recipe)
     n = [int(there.get(k, 0) // v) for k, v in (("CPU", one["num_cpus"]), ("GPU", one["num_gpus"])) if v]
@@ -55,12 +57,14 @@ def carry_out(cells, address, group=None, on_done=lambda cell: None, go_on=lambd
     todo, running = [c for c in cells if c.state == "todo"], {}
     if not todo: return cells
     ray = connect(address)
-    most = room(ray, todo[0].recipe)
+    most = tasks_that_fit(ray, todo[0].recipe)
     with marked(todo[0].recipe.out) as mark, stop.listening(), stop.held(), ended_with_us(ray, running):
         while todo or running:
             stop.check()
             while todo and len(running) < most:
-                if not go_on(todo[0]): todo = []; break
+                if not go_on(todo[0]):
+                    todo = []
+                    break
                 cell = todo.pop(0)
                 running[submit(ray, cell, group, mark)] = cell
             done, _ = ray.wait([*running], timeout=.2) if running else ([], [])
@@ -98,8 +102,11 @@ def ended_with_us(ray, running):
 def work(text, job_type, group, mark):
     "The body of a task: {folder} of the run, or its {name, files} where this node does not see --out, or the {reason} why there is none"
     from ..core.words import silent
-    from ..training.training import train
-    recipe = settle(Recipe(**json.loads(text)))
+    from ..use.train import train
+    fields = json.loads(text)
+    own.trust = True  # whatever files the recipe names, the ablation's own process has run them
+    adopt(fields.get("trick_files", {}))
+    recipe = settle(Recipe(**fields))
     shared = Path(mark).exists()
     out = recipe.out if shared else tempfile.mkdtemp(prefix="fastricks-")
     try:
@@ -115,7 +122,7 @@ def work(text, job_type, group, mark):
 def finished(ray, task, cell):
     from .cells import look_up
     try: got = ray.get(task)
-    except Exception as e: got = {"reason": f"{type(e).__name__}: {next(iter(str(e).strip().splitlines()), '')}"}
+    except Exception as e: got = {"reason": f"{type(e).__name__}: {first_line(e)}"}
     if "files" in got: unpack(cell.recipe.out, got["name"], got["files"])
     look_up(cell)
     cell.state = "done" if cell.folder else "failed"

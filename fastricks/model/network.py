@@ -7,9 +7,9 @@ import torch
 from timm.models import clean_state_dict, get_arch_pretrained_cfgs, is_model, split_model_name_tag
 from torch import nn
 
-from ..core.errors import UserError, nearest, plural
+from ..core.errors import UserError, first_line, nearest, plural
 from ..core.rand import INIT, draw, seeded
-from .weights import first_line, open_weights, read_meta
+from .weights import open_weights, read_meta
 
 NORMS = nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from ..core.errors import UserError
+from ..core.errors import UserError, first_line
 
 
 def open_weights(file, kind="pt"):
@@ -23,9 +23,6 @@ def open_weights(file, kind="pt"):
 def file_hash(file):
     "SHA-256 of a file, by which weights enter a run's identity"
     with open(file, "rb") as f: return file_digest(f, "sha256").hexdigest()
-
-
-def first_line(e): return str(e).strip().split("\n")[0]
 
 
 def read_meta(file):

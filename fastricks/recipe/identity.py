@@ -13,9 +13,18 @@ def numeric(recipe, weights_hash=None, facts=None):
     "The fields that change the weights, as one dict; data enters by its fingerprint, weights and teachers by what they are"
     by_fingerprint = {"data", "classes", "per_class", "valid"}
     d = {f.name: getattr(recipe, f.name) for f in fields(Recipe) if f.metadata["numeric"] and f.name not in by_fingerprint}
-    tricks = {n: {**k, **({"teacher": facts[n]["identity"]} if "identity" in (facts or {}).get(n, {}) else {})}
-              for n, k in recipe.active.items()}
+    tricks = {t.name: {**t.keys(), **needed(t, (facts or {}).get(t.name, {})), **of_file(recipe, t.name)} for t in recipe.make_tricks()}
     return {**d, "tricks": tricks, "weights": weights_hash, "processes": recipe.processes or 1}
+
+
+def needed(trick, facts):
+    "The key of a trick that names another network, as what that network is: it may lie anywhere"
+    return {trick.needs().field: facts["identity"]} if "identity" in facts else {}
+
+
+def of_file(recipe, name):
+    "The hash of the file that a trick from outside is"
+    return {"sha256": recipe.trick_files[name]["sha256"]} if name in recipe.trick_files else {}
 
 
 def identity(recipe, data_fingerprint, weights_hash=None, facts=None):

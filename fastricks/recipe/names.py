@@ -9,6 +9,11 @@ def trick_words(recipe):
     return list(recipe.tricks) or ["baseline"]
 
 
+def tricks_text(recipe):
+    "The tricks that are on, as they are selected"
+    return "+".join(str(t) for t in recipe.make_tricks() if t.name in recipe.tricks) or trick_words(recipe)[0]
+
+
 def base_name(recipe, source_name):
     "Readable name of a recipe without its seed: data-arch-tricks, safe in a shell and in a path"
     arch, tricks = recipe.arch.split(".")[0], "-".join(trick_words(recipe))
@@ -18,7 +23,7 @@ def base_name(recipe, source_name):
 
 def tricks_config(recipe):
     "The recipe as W&B's config: nested, `tricks.NAME.on` for every trick, `tricks.NAME.key` for those in effect"
-    hidden = {"schedule", "tricks", "out", "name", "wandb", "checkpoint_every"}
+    hidden = {"schedule", "tricks", "out", "name", "wandb", "checkpoint_every", "trick_files"}
     main = next(n for n in recipe.active if n in schedules())
-    tricks = {n: {"on": n in recipe.active, **recipe.active.get(n, {})} for n in registry()}
+    tricks = {n: {"on": n in recipe.active, **recipe.active.get(n, {})} for n in [*registry(), *recipe.trick_files]}
     return {**{k: v for k, v in asdict(recipe).items() if k not in hidden}, "schedule": main, "tricks": tricks}

@@ -8,8 +8,9 @@ from ..core import ranks
 from ..core.errors import UserError, nearest, one_of, shorten
 from ..core.files import read_json
 from ..core.words import parse_time
+from ..trick.range import Range
 from .named import DATA_DEFAULTS, RECIPES
-from .registry import check_all, make, schedules
+from .registry import adopt, check_all, make, origins, schedules
 from .select import select
 
 FIND = "find"  # --lr before it is found; the recipe of a run has the number
@@ -17,7 +18,8 @@ FIND = "find"  # --lr before it is found; the recipe of a run has the number
 
 def option(default, help, numeric=True, flag=None, metavar=None, word=None, **limits):
     "A field of the recipe and its option: default, help, whether it changes the weights, its name, its range, a word in place of a number"
-    return field(default=default, metadata=dict(help=help, numeric=numeric, flag=flag, metavar=metavar, word=word, limits=limits))
+    return field(default=default, metadata=dict(help=help, numeric=numeric, flag=flag, metavar=metavar, word=word,
+                                                 range=Range(**limits)))
 
 
 def plain(default, numeric=True): return field(default_factory=lambda: default, metadata=dict(numeric=numeric, help=None))
@@ -63,6 +65,7 @@ class Recipe:
     schedule: dict = plain({"step": {}}, numeric=False)                        # the recipe's own main schedule
     tricks: dict = plain({})                                                   # name -> keys, of what is switched on
     processes: int | None = plain(None)                                        # among which batches are shared out; None: not settled yet
+    trick_files: dict = plain({}, numeric=False)                               # tricks from outside: name -> file or entry point, and hash
 
     def __post_init__(self):
         for f in fields(self): check_field(f, getattr(self, f.name))
@@ -83,7 +86,14 @@ class Recipe:
 
     def make_tricks(self): return make(self.active)
 
-    def to_json(self): return json.dumps(asdict(self), indent=2, ensure_ascii=False)
+    @property
+    def as_dict(self):
+        "What recipe.json has of it"
+        out = asdict(self)
+        if not self.trick_files: del out["trick_files"]  # older versions do not know it
+        return out
+
+    def to_json(self): return json.dumps(self.as_dict, indent=2, ensure_ascii=False)
 
 
 def options(): return [f for f in fields(Recipe) if f.metadata["help"]]
@@ -93,15 +103,9 @@ def flag_of(name): return "--" + name.replace("_", "-")
 
 
 def check_field(f, v):
-    m = f.metadata.get("limits") or {}
-    if v is None or not m or v == f.metadata["word"]: return
-    name = flag_of(f.name)
-    if "choices" in m:
-        if v not in m["choices"]: raise UserError(f"{name} {v} is not one of {one_of(m['choices'])}{nearest(v, m['choices'])}")
-    elif not (v == v and v >= m.get("least", v) and v > m.get("above", v - 1) and v <= m.get("most", v)
-              and v < m.get("below", v + 1)):
-        words = {"least": "at least", "above": "above", "most": "at most", "below": "below"}
-        raise UserError(f"{name} {v:g} is out of range: it must be {' and '.join(f'{words[k]} {x:g}' for k, x in m.items())}")
+    limits, word = f.metadata.get("range"), f.metadata.get("word")
+    if v is None or limits is None or v == word: return
+    limits.require(f"{flag_of(f.name)} ", v, lambda x: x if isinstance(x, str) else f"{x:g}")
 
 
 def resolve(given, selection=(), recipe=None):
@@ -117,7 +121,14 @@ def resolve(given, selection=(), recipe=None):
     if "pretrained" in given and "weights" not in given: merged["weights"] = None
     if "size" in given and "resize" not in given: merged["resize"] = same_margin(given["size"], {**DATA_DEFAULTS.get(data, {}), **base})
     merged["tricks"] = select(merged.get("tricks", {}), selection)
+    outside = origins([*merged["tricks"], *merged.get("schedule", {})])
+    merged["trick_files"] = {**named_only(merged), **outside}
     return settle(Recipe(**merged))
+
+
+def named_only(merged):
+    "A recipe's trick files without those of tricks that are off"
+    return {name: origin for name, origin in merged.get("trick_files", {}).items() if name in merged["tricks"]}
 
 
 def same_margin(size, old):
@@ -161,6 +172,7 @@ def read_recipe(file):
         raise UserError(f"{file} has fields this version does not know: {one_of(sorted(new))}" if isinstance(got, dict)
                         else f"{file} is not the recipe of a run")
     require_types(got, file)
+    adopt(got.get("trick_files", {}))
     return {k: v for k, v in got.items() if k not in ("name", "out", "wandb", "workers", "checkpoint_every", "processes")}
 
 

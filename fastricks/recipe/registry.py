@@ -1,45 +1,64 @@
-"""All tricks: a file in `tricks/` is a trick."""
+"""All tricks: a file in `tricks/` is a trick, an entry point of another package is one, and so is a file of the user's own."""
 from dataclasses import fields
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 
+from .. import tricks
 from ..core.errors import UserError, nearest, one_of
-from ..trick.base import Trick, show
+from ..trick.base import show
+from . import own
 
 
 @cache
 def registry():
-    "name -> Trick class; importing them all costs no torch"
-    from .. import tricks
-    found = {}
-    for m in iter_modules(tricks.__path__):
-        mod = import_module(f"{tricks.__name__}.{m.name}")
-        cls = next(o for o in vars(mod).values()
-                   if isinstance(o, type) and issubclass(o, Trick) and o.__module__ == mod.__name__)
-        cls.name = m.name
-        found[m.name] = cls
-    return found
+    "name -> Trick class, of this package and of others that are installed; importing our own costs no torch"
+    found = {m.name: class_of(m.name) for m in iter_modules(tricks.__path__)}
+    return {**own.installed(), **found}
+
+
+def class_of(module):
+    "The Trick that a module of `tricks/` is"
+    mod = import_module(f"{tricks.__name__}.{module}")
+    cls = own.class_in(mod, f"tricks/{module}.py")
+    cls.name = module
+    return cls
 
 
 def trick_class(name):
+    "The Trick of a name, or of a file of the user's own"
+    if name.endswith(".py"): return own.load_file(name, registry())
     if name in registry(): return registry()[name]
-    near = nearest(name.replace("-", "_"), registry()) or f"; there are {one_of(registry())}"
+    if name in own.loaded: return own.loaded[name]
+    if broken := own.why_missing(name): raise UserError(broken)
+    known = [*registry(), *own.loaded]
+    near = nearest(name.replace("-", "_"), known) or f"; there are {one_of(known)}"
     raise UserError(f"no trick is called {name!r}{near}")
 
 
-def schedules(): return [n for n, c in registry().items() if c.slot == "schedule"]
+def adopt(files):
+    "Make the tricks known that a recipe from a file brings: see `own`"
+    own.adopt(files, registry())
 
 
-def make(tricks):
+def schedules(): return [n for n, c in {**registry(), **own.loaded}.items() if c.slot == "schedule"]
+
+
+def origins(names):
+    "name -> where it is from, of the tricks from outside among `names`"
+    return {n: trick_class(n).origin for n in names if n not in own.strangers and trick_class(n).origin}
+
+
+def make(chosen):
     "name -> keys  =>  Tricks in the order of their hooks (`after`, then by name)"
-    return in_order([build(n, k) for n, k in tricks.items()])
+    return in_order([build(n, k) for n, k in chosen.items()])
 
 
 def build(name, keys):
+    if not isinstance(keys, dict): raise UserError(f"the keys of {name} are {keys!r}, not names with values")
+    if name in own.strangers and name not in own.loaded: return own.Stranger(name, keys)
     cls = trick_class(name)
     known = {f.name: f for f in fields(cls)}
-    if not isinstance(keys, dict): raise UserError(f"the keys of {name} are {keys!r}, not names with values")
     for k, v in keys.items():
         if k not in known: raise UserError(f"{name} has no key {k!r}{nearest(k, known)}")
         if not is_like(v, known[k].default): raise UserError(f"{name}:{k} is {v!r}: give something like {show(known[k].default)}")
@@ -53,19 +72,20 @@ def is_like(v, default):
     return type(v) is type(default)
 
 
-def in_order(tricks):
-    left, done = sorted(tricks, key=lambda t: t.name), []
+def in_order(chosen):
+    left, done = sorted(chosen, key=lambda t: t.name), []
     names = {t.name for t in left}
     while left:
         t = next(t for t in left if not (set(t.after) & names - {d.name for d in done}))
-        left.remove(t); done.append(t)
+        left.remove(t)
+        done.append(t)
     return tuple(done)
 
 
-def check_all(recipe, tricks):
+def check_all(recipe, chosen):
     "Every conflict among the tricks and with the recipe, at once and without data"
-    for t in tricks:
-        for other in tricks:
+    for t in chosen:
+        for other in chosen:
             if other.name in t.conflicts:
                 raise UserError(f"{t.name} and {other.name} do not go together: {t.conflicts[other.name]}")
-        t.check(recipe, tricks)
+        t.check(recipe, chosen)

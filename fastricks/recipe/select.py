@@ -1,4 +1,5 @@
 """The selection language: `a+b:key=value,key=value`."""
+import re
 from dataclasses import fields
 
 from ..core.errors import UserError, nearest, one_of
@@ -39,6 +40,12 @@ def parse_keys(cls, text):
     return got
 
 
+def split_file(part):
+    "`./my_trick.py:key=1` in three, as str.partition has it; None for what is no Python file"
+    match = re.fullmatch(r"(.+\.py)(:?)(.*)", part, re.DOTALL)
+    return match and match.groups()
+
+
 def parse_selection(texts):
     "The -t options -> [(op, name, keys)] with op one of '+', '-', 'none'"
     ops = []
@@ -46,8 +53,9 @@ def parse_selection(texts):
         if not part: raise UserError("an empty trick in -t: names are joined by single +, as in -t warmup+cosine")
         if part == "none": ops.append(("none", "", {})); continue
         if part.startswith("-"): ops.append(("-", trick_class(part[1:]).name, {})); continue
-        name, _, keys = part.partition(":")
-        cls = trick_class(name)
+        named, _, keys = split_file(part) or part.partition(":")
+        cls = trick_class(named)
+        name = cls.name
         if any(op == "+" and n == name for op, n, _ in ops): raise UserError(f"the trick {name} is named twice")
         ops.append(("+", name, parse_keys(cls, keys)))
     named = [n for op, n, _ in ops if op == "+" and n in schedules()]

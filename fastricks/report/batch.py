@@ -3,7 +3,7 @@ from dataclasses import dataclass
 from textwrap import fill
 
 from ..core.errors import UserError, plural, shorten
-from ..recipe.names import trick_words
+from ..recipe.names import tricks_text
 from ..recipe.recipe import Recipe
 
 # -- the first batch
@@ -27,11 +27,6 @@ def title(what, batch, recipe, source, n):
     "What it is, of which images, with which tricks"
     which = f"{min(n, len(batch.x))} of the {plural(batch.size, 'image')} of epoch {batch.epoch + 1}'s first training batch"
     return f"{what}: {which}\n" + fill(f"{source.name}, {tricks_text(recipe)}", 90)
-
-
-def tricks_text(recipe):
-    "The tricks that are on, as they are selected"
-    return "+".join(str(t) for t in recipe.make_tricks() if t.name in recipe.tricks) or trick_words(recipe)[0]
 
 
 def pixels(x, recipe):

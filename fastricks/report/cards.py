@@ -4,7 +4,8 @@ from textwrap import fill
 
 from ..recipe.named import RECIPES
 from ..recipe.registry import registry, trick_class
-from ..trick.base import range_text, show
+from ..trick.base import show
+from ..trick.range import Range
 
 
 def keys_text(cls): return ", ".join(f"{f.name}={show(f.default)}" for f in fields(cls)) or "–"
@@ -29,11 +30,12 @@ def trick_list(): return table(trick_rows(), ("trick", "changes", "keys and defa
 def card(name):
     "The card of one trick"
     cls = trick_class(name)
+    used, name = name, cls.name
     lines = [f"{name}: {doc(cls)}", "", *wrapped("changes", ", ".join(cls.changes())), *wrapped("formula", cls.formula),
              *wrapped("source", cls.source), *wrapped("costs", cls.cost), *wrapped("instead of", instead_of(cls)),
              *(o for n, why in cls.conflicts.items() for o in wrapped("not with", f"{n}: {why}"))]
     keys = [x for f in fields(cls) for x in key_lines(f)]
-    return lines + (["", "keys", *keys] if keys else []) + ["", f"use       -t {name}" + example(cls)]
+    return lines + (["", "keys", *keys] if keys else []) + ["", f"use       -t {used}" + example(cls, used)]
 
 
 def wrapped(head, text):
@@ -45,15 +47,14 @@ def instead_of(cls):
 
 
 def key_lines(f):
-    m = f.metadata
-    span = "" if m["choices"] else range_text(f)
-    text = f"{m['help']}{f' ({span})' if span else ''}"
+    limits, text = f.metadata.get("range", Range()), f.metadata.get("help", "")
+    if limits.text and not limits.choices: text += f" ({limits.text})"
     return fill(text, 110, initial_indent=f"  {f.name}={show(f.default)} ".ljust(24), subsequent_indent=" " * 24).split("\n")
 
 
-def example(cls):
+def example(cls, used):
     f = next(iter(fields(cls)), None)
-    return f", or with keys -t {cls.name}:{f.name}={show(f.default)}" if f else ""
+    return f", or with keys -t {used}:{f.name}={show(f.default)}" if f else ""
 
 
 def recipe_list():

@@ -211,13 +211,6 @@ def bare(text):
 
 # -- files
 
-def check_to(to):
-    "Before any work: --to can be written"
-    path = Path(to)
-    if path.suffix.lower() != ".png": raise UserError(f"--to {to}: pictures are PNG files, so give a name that ends in .png")
-    if path.is_dir(): raise UserError(f"--to {to} is a folder: name a file in it, as {path / path.name}")
-
-
 def save_to(fig, to):
     try: return save(fig, to)
     except OSError as e: raise UserError(f"--to {to}: can't be written ({e.strerror})") from None

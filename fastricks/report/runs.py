@@ -58,7 +58,7 @@ class Images:
 
 
 @dataclass(frozen=True)
-class RunRecord:
+class FinishedRun:
     "A finished run as its folder has it"
     folder: Path
     recipe: Recipe = field(repr=False)
@@ -120,19 +120,19 @@ def images_of(rows):
 
 
 def read_run(folder):
-    "The RunRecord of a folder; ValueError or UserError says why it is none that is finished"
+    "The FinishedRun of a folder; ValueError or UserError says why it is none that is finished"
     status = part(Path(folder), "status.json")
     if status.get("status") != "finished": raise ValueError(": ".join(filter(None, [status.get("status"), status.get("reason")])))
     return run_of(folder, status.get("time", ""))
 
 
 def run_of(folder, date=""):
-    "The RunRecord of a folder whose numbers are written, finished or about to be"
+    "The FinishedRun of a folder whose numbers are written, finished or about to be"
     folder = Path(folder)
     meta = part(folder, "recipe.json")
     try:
         recipe = Recipe(**made_visible(read_recipe(folder / "recipe.json")))
-        run = RunRecord(folder, recipe, meta["identity"], meta["data"], meta.get("facts", {}), part(folder, "metrics.json"),
+        run = FinishedRun(folder, recipe, meta["identity"], meta["data"], meta.get("facts", {}), part(folder, "metrics.json"),
                         part(folder, "environment.json"), date)
         run.seconds, run.numbers(run.metrics["split"])["correct"], run.data["fingerprint"]
     except (KeyError, TypeError): raise ValueError("its files are not those of this version") from None
@@ -162,7 +162,7 @@ def device(run):
 # -- finding them
 
 def load_runs(texts, say=lambda line: None):
-    """The finished RunRecords of folders, globs, folders of runs, and group names (runs of a recipe, under `runs` or a folder before the /).
+    """The finished FinishedRuns of folders, globs, folders of runs, and group names (runs of a recipe, under `runs` or a folder before the /).
 
     `say(line)` is told what is left out. Raises UserError where nothing is found, or nothing that is finished.
     """

@@ -52,15 +52,19 @@ def to_bytes(tree):
     "The parts of a file: header, its hash, the rest"
     tensors = {}
     text = json.dumps(pack(tree, tensors))
-    data = st.save(apart(tensors), {"fastricks": text, "sha256": BLANK.decode()})
+    data = st.save(with_own_memory(tensors), {"fastricks": text, "sha256": BLANK.decode()})
     i = data.index(FIELD + BLANK) + len(FIELD)
     return [data[:i], sha256(data).hexdigest().encode(), memoryview(data)[i + 64:]]
 
 
-def apart(tensors):
-    "Tensors that share memory (tied weights), each with its own"
-    seen = set()
-    return {k: t.clone() if (p := t.untyped_storage().data_ptr()) in seen or seen.add(p) else t for k, t in tensors.items()}
+def with_own_memory(tensors):
+    "The tensors, each with memory of its own: safetensors does not write those that share it (tied weights)"
+    out, seen = {}, set()
+    for name, t in tensors.items():
+        address = t.untyped_storage().data_ptr()
+        out[name] = t.clone() if address in seen else t
+        seen.add(address)
+    return out
 
 
 def from_bytes(data):
@@ -68,7 +72,9 @@ def from_bytes(data):
     end = 8 + struct.unpack("<Q", data[:8])[0] if len(data) > 8 else 0
     i = data.find(FIELD, 0, min(end, len(data))) + len(FIELD)
     if i < len(FIELD) or i + 64 > len(data): raise Damaged("it has no hash")
-    h = sha256(data[:i]); h.update(BLANK); h.update(memoryview(data)[i + 64:])
+    h = sha256(data[:i])
+    h.update(BLANK)
+    h.update(memoryview(data)[i + 64:])
     if h.hexdigest().encode() != data[i:i + 64]: raise Damaged("its hash is another")
     try: return unpack(json.loads(json.loads(data[8:end])["__metadata__"]["fastricks"]), st.load(data))
     except (SafetensorError, ValueError, KeyError) as e: raise Damaged(f"{type(e).__name__}: {e}") from None
@@ -92,7 +98,3 @@ def newest(folder):
         try: found.append(load(file))
         except Damaged as e: wrong.append(f"{file} is damaged ({e})")
     return max(found, key=lambda t: t["generation"], default=None), wrong
-
-
-def remove(folder):
-    for s in SLOTS: (Path(folder) / s).unlink(missing_ok=True)

@@ -1,60 +1,53 @@
 """The run folder: what was trained, how, and what came out. Reports need nothing else."""
 import os
 import shutil
-import sys
 import time
-from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 
 from ..core.errors import UserError
-from ..core.files import append, read_json, write, write_json
+from ..core.files import append, write, write_json
+from ..core.lock import ProcessLock
 from .environment import environment
-
-try:
-    import fcntl
-except ImportError: fcntl = None  # Windows: two processes on one run are not told apart
+from .record import read_record
 
 
-class Run:
+class RunFolder:
     "A run folder that is being written. `status.json` says `unfinished` until the last file is there"
-    def __init__(self, folder): self.folder, self.finished, self.lock = Path(folder), False, None
+    def __init__(self, folder):
+        self.folder, self.finished = Path(folder), False
+        self.lock = ProcessLock(self.folder / ".lock")
 
     @classmethod
     def create(cls, recipe, name, identity):
-        "Make a new folder under --out, called `name`, with a number where that is taken; the recipe's own --name must be free"
+        "A new folder under --out, called `name`, with a number where that is taken; the recipe's own --name must be free"
         out = Path(recipe.out)
         base = recipe.name or name
         try:
             out.mkdir(parents=True, exist_ok=True)
-            run = claim(out, base, fixed=bool(recipe.name))
+            run = claim_folder(out, base, fixed=bool(recipe.name))
         except OSError as e: raise UserError(f"--out {out}: can't make a run folder there ({e.strerror})") from None
         try: run.start(recipe, identity)
-        except BaseException: run.release(); shutil.rmtree(run.folder, ignore_errors=True); raise
+        except BaseException:
+            run.release()
+            shutil.rmtree(run.folder, ignore_errors=True)
+            raise
         return run
 
     def hold(self):
         "Is the run ours from now on? Not while another process trains it. The lock ends with the process, however it ends"
-        if fcntl is None: return True
-        try: self.lock = open(self.folder / ".lock", "w")  # noqa: SIM115  held open
+        try: return self.lock.take()
         except OSError as e: raise UserError(f"{self.folder} can't be written to ({e.strerror})") from None
-        try: fcntl.lockf(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError): self.release(); return False
-        except OSError: pass  # a file system without locks
-        return True
 
     def tidy(self):
         "Remove what a process that was killed while it wrote left behind"
         for file in self.folder.glob(".*.tmp"): file.unlink(missing_ok=True)
 
-    def release(self):
-        if self.lock: self.lock.close()
-        self.lock = None
+    def release(self): self.lock.release()
 
     def start(self, recipe, identity):
         self.status("unfinished", pid=os.getpid())
         write_json(self.folder / "environment.json", environment(recipe.device))
-        write_json(self.folder / "recipe.json", {"recipe": asdict(recipe), **identity})  # last: a folder that has it is a run
+        write_json(self.folder / "recipe.json", {"recipe": recipe.as_dict, **identity})  # last: a folder that has it is a run
 
     @property
     def name(self): return self.folder.name
@@ -68,13 +61,15 @@ class Run:
         "All is written: checkpoints are not needed any more"
         self.status("finished")
         self.finished = True
-        for file in [*self.folder.glob("checkpoint-*.safetensors"), self.folder / ".lock"]: file.unlink(missing_ok=True)
+        for file in self.folder.glob("checkpoint-*.safetensors"): file.unlink(missing_ok=True)
+        self.release()  # Windows removes no open file
+        self.lock.path.unlink(missing_ok=True)
 
     def log(self, line): append(self.folder / "log.txt", line.rstrip() + "\n")
     def write(self, name, data): write(self.path(name), data)
 
 
-class Guest(Run):
+class Guest(RunFolder):
     "The folder of a run that another process of the same training writes"
     def status(self, word, **more): pass
     def log(self, line): pass
@@ -85,23 +80,28 @@ class Guest(Run):
 def find_runs(out):
     "(folder, what its recipe.json says, its status) of the runs under `out`, by name"
     for file in sorted(Path(out).glob("*/recipe.json")):
-        with suppress(OSError, ValueError, KeyError, TypeError):  # somebody else's folder, or one that is being written
-            yield file.parent, {"identity": None, **read_json(file)}, read_json(file.parent / "status.json")["status"]
+        try: record = read_record(file.parent)
+        except (OSError, ValueError): continue  # somebody else's folder, or one that is being written
+        yield record.folder, record.what, record.status
 
 
 def find_finished(out, identity):
     "The folder under `out` of a finished run with this identity, or None"
-    return next((folder for folder, what, status in find_runs(out) if what["identity"] == identity and status == "finished"
-                 and (folder / "model.safetensors").is_file()), None)
+    for folder, what, status in find_runs(out):
+        if what["identity"] != identity or status != "finished": continue
+        if (folder / "model.safetensors").is_file(): return folder
+    return None
 
 
-def claim(out, base, fixed):
-    "A Run that nobody else has, with its folder: new, or one whose owner was killed before it became a run"
+def claim_folder(out, base, fixed):
+    "A RunFolder that nobody else has, with its folder: new, or one whose owner was killed before it became a run"
     for n in range(1, 10_000):
-        run = Run(out / (base if n == 1 else f"{base}-{n}"))
+        run = RunFolder(out / (base if n == 1 else f"{base}-{n}"))
         if not run.folder.exists() or is_begun(run.folder):
             run.folder.mkdir(exist_ok=True)
-            if run.hold() and is_begun(run.folder): run.tidy(); return run
+            if run.hold() and is_begun(run.folder):
+                run.tidy()
+                return run
             run.release()
         if fixed: raise UserError(f"--name {base}: {run.folder} is there already; choose another name")
     raise UserError(f"{out} has 10,000 runs called {base}: choose another --out")
@@ -109,7 +109,5 @@ def claim(out, base, fixed):
 
 def is_begun(folder):
     "Nothing but what comes before recipe.json is in it"
-    return folder.is_dir() and all(p.name in (".lock", "status.json", "environment.json") or p.suffix == ".tmp" for p in folder.iterdir())
-
-
-def argv(): return [Path(sys.argv[0]).name, *sys.argv[1:]]
+    known = ".lock", "status.json", "environment.json"
+    return folder.is_dir() and all(p.name in known or p.suffix == ".tmp" for p in folder.iterdir())

@@ -9,11 +9,12 @@ import shlex
 import signal
 import sys
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 from urllib.parse import urlsplit
 
-from ..core.errors import UserError, nearest, one_of, visible
+from ..core.errors import UserError, first_line, nearest, one_of, visible
 
 MODES = "online", "offline", "disabled"
 OLD_MODES = {"run": "online", "dryrun": "offline"}
@@ -31,7 +32,7 @@ def say(text): print(text, file=sys.stderr, flush=True)
 
 def one_line(error, n=200):
     "The first line of what an exception says, without the API key"
-    text = visible(next(iter(str(error).splitlines()), "").strip())
+    text = visible(first_line(error))
     if text in ("", "<no message>"): text = type(error).__name__
     if key := os.environ.get("WANDB_API_KEY"): text = text.replace(key, "***")
     return text if len(text) <= n else text[:n - 1] + "…"
@@ -113,17 +114,33 @@ def last_id(folder):
     return last and last.name.split("-", 2)[2]
 
 
-def start(mode, folder, name, project=None, group=None, tags=(), config=None, job_type="train", timeout=20, go_on=None):
+@dataclass(frozen=True)
+class WandbLabels:
+    "By what a W&B run is found among others; names and tags that are too long for W&B are cut"
+    name: str
+    group: str = None
+    tags: tuple = ()
+    config: dict = None
+    job_type: str = "train"
+    project: str = None      # None: $WANDB_PROJECT, else fastricks
+
+    def arguments(self):
+        "What wandb.init calls them"
+        project = self.project or os.environ.get("WANDB_PROJECT") or "fastricks"
+        return {"name": cut(self.name, 128), "group": cut(self.group, 128), "tags": self.tags, "project": project,
+                "config": self.config, "job_type": self.job_type}
+
+
+def start(mode, folder, labels, timeout=20, go_on=None):
     """A W&B run whose files lie in `folder`/wandb, or None. Without a connection it is an offline run.
 
-    `go_on`: the id of an online run to go on with, where this one is online too.
+    `labels`: its WandbLabels; `timeout`: seconds to wait for W&B; `go_on`: the id of an online run to resume, where this one is online too.
     """
     if mode == "disabled": return None
     if mode == "online" and not logged_in():
-        say("W&B: not logged in (`wandb login`); logging offline"); mode = "offline"
-    facts = {"dir": os.path.abspath(folder), "name": cut(name, 128), "group": cut(group, 128), "tags": tags,
-             "project": project or os.environ.get("WANDB_PROJECT") or "fastricks", "config": config,
-             "job_type": job_type, "timeout": timeout}
+        say("W&B: not logged in (`wandb login`); logging offline")
+        mode = "offline"
+    facts = {"dir": os.path.abspath(folder), **labels.arguments(), "timeout": timeout}
     more = {"id": go_on, "resume": "allow"} if go_on else {}
     run = attempt(OFFLINE, init, "online", **facts, **more) if mode == "online" else None
     return run or attempt("going on without it", init, "offline", **facts)

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, replace
 from ..core.cache import cache_dir, recall, remember
 from ..core.errors import UserError, plural
 from ..recipe.recipe import FIND
+from ..recipe.registry import make
 
 START, END, STEPS = 1e-7, 10., 100  # fastai's
 RULE, LEAST, FALL = "valley", 20, .02  # fastai's rule; it needs so many steps, and a loss that falls by this share
@@ -24,29 +25,22 @@ class Found:
                 f"(loss {self.losses[0]:.3g}, at best {min(self.losses):.3g})")
 
 
-def settle_lr(recipe, source, facts, say, dry=False):
-    """(recipe with a number where it says find, the Found or None).
+def settle_lr(job, say, dry=False):
+    """The Job with a number where its recipe says find, and the Found that it is from.
 
-    It is found once for a recipe and its data, and kept in the user's cache; `dry` only looks there. `facts`: what the tricks settled.
+    It is found once for a recipe and its data, and kept in the user's cache; `dry` only looks there.
     The Learner and loaders are of its own, and random state is put back: the training is the one that `--lr NUMBER` makes, bit for bit.
     """
-    if recipe.lr != FIND: return recipe, None
-    file = cache_dir()/"lr"/f"{key_of(recipe, source, facts)}.json"
+    if job.recipe.lr != FIND: return job
+    file = cache_dir()/"lr"/f"{job.identity}.json"
     found = known(recall(file))
     if not found:
-        if dry: return recipe, None
+        if dry: return job
         say(f"lr find: up to {STEPS} steps, at learning rates from {START:g} to {END:g}")
-        found = suggest(*curve(recipe, source, facts))
+        found = suggest(*curve(job))
         remember(file, asdict(found))
     say(found.line)
-    return replace(recipe, lr=found.lr), found
-
-
-def key_of(recipe, source, facts):
-    from ..data.source import fingerprint
-    from ..model.weights import file_hash
-    from ..recipe.identity import identity
-    return identity(recipe, fingerprint(source), recipe.weights and file_hash(recipe.weights), facts)
+    return replace(job, recipe=replace(job.recipe, lr=found.lr), found=found)
 
 
 def known(kept):
@@ -59,25 +53,25 @@ def known(kept):
     except TypeError: return None
 
 
-def curve(recipe, source, facts):
+def curve(job):
     "(learning rates, smoothed losses) of each optimizer step of a mock training"
-    from ..callbacks.amp import leave_autocast
+    from ..callbacks.cleanup import leave_all
     from ..callbacks.finder import Finder
     from ..core.rand import seeded
     from .learner import make_learner
     from .prepare import prepare
-    recipe = mock(recipe)
+    job = replace(job, recipe=mock(job.recipe))
     with seeded(0):
-        parts, dls = prepare(recipe, source, facts)
-        learn, n = make_learner(dls, parts, recipe), parts.opt.batches
+        parts, dls = prepare(job)
+        learn, n = make_learner(dls, parts, job.recipe), parts.opt.batches
         try: learn.fit(STEPS * n // len(dls.train) + 1, cbs=Finder(START, END, STEPS * n))
-        finally: leave_autocast(dls.device.type)
+        finally: leave_all(learn)
     return tuple([float(x) for x in xs[n - 1::n]] for xs in (learn.recorder.lrs, learn.recorder.losses))
 
 
 def mock(recipe):
-    "What is tried out: not compiled, which would take longer than it saves; no teacher's answers are kept of epochs that do not count"
-    tricks = {n: {**k, "store": False} if n == "distill" else k for n, k in recipe.tricks.items()}
+    "What is tried out: not compiled, which would take longer than it saves, and the tricks as they are for steps that do not count"
+    tricks = {t.name: t.rehearsal().keys() for t in make(recipe.tricks)}
     return replace(recipe, compile=False, tricks=tricks)
 
 

@@ -1,7 +1,12 @@
 """The Learner of a recipe, without a run folder."""
 from dataclasses import replace
 
+from ..callbacks.history import History
 from .learner import make_learner
+from .prepare import prepare
+from .room import Room
+from .settle import settle
+from .training import train
 
 
 def learner_of(recipe, cbs=(), say=print):
@@ -9,17 +14,6 @@ def learner_of(recipe, cbs=(), say=print):
 
     `fit(learn, parts)` trains it. `say` gets the notes of data and tricks.
     """
-    from ..callbacks.history import History
-    from ..data.checked import open_data
-    from ..model.network import check_arch
-    from .prepare import prepare
-    from .room import Room
-    from .settle import find_lr, settle_machine, settle_tricks
-    from .training import train
-    recipe = settle_machine(replace(recipe, processes=1))
-    check_arch(recipe.arch)
-    source = open_data(recipe, say=say)
-    recipe, facts = settle_tricks(recipe, source, Room(say, train=train))
-    recipe, _ = find_lr(recipe, source, facts, say)
-    parts, dls = prepare(recipe, source, facts)
-    return make_learner(dls, parts, recipe, [History(), *cbs]), parts
+    job = settle(replace(recipe, processes=1), Room(say, train=train))
+    parts, dls = prepare(job)
+    return make_learner(dls, parts, job.recipe, [History(), *cbs]), parts

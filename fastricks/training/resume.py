@@ -1,6 +1,7 @@
 """Which run is gone on with, from where, and whether it is still the same."""
+import os
 import time
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from ..core import ranks
@@ -8,15 +9,16 @@ from ..core.errors import UserError, one_of
 from ..core.files import read_json, rows_to_csv, write
 from ..recipe.identity import differences
 from ..recipe.recipe import Recipe, settle
-from ..runfolder import folder as runs
+from ..recipe.registry import adopt
 from ..runfolder.environment import environment
-from ..runfolder.folder import Guest, Run, find_runs
+from ..runfolder.folder import Guest, RunFolder, find_runs
+from ..runfolder.record import is_finished
 
 
 @dataclass
 class Start:
     "Where a training begins: the run that it goes on with (None: a new one) and the state of its last checkpoint (None: the beginning)"
-    run: Run = None
+    run: RunFolder = None
     state: dict = None
 
     @property
@@ -38,23 +40,20 @@ def recipe_of(folder):
     try: got = read_json(folder / "recipe.json")["recipe"]
     except (ValueError, KeyError, TypeError): raise UserError(f"{folder / 'recipe.json'} can't be read: the run can't be continued") from None
     known = {f.name for f in fields(Recipe)}
+    if isinstance(got.get("trick_files"), dict): adopt(got["trick_files"])
     if new := set(got) - known: raise UserError(f"{folder} has fields that this version does not know: {one_of(sorted(new))}")
     return settle(Recipe(**{"processes": 1, **got, "out": str(folder.parent), "name": None}))
 
 
-def is_finished(folder):
-    try: return read_json(Path(folder) / "status.json")["status"] == "finished"
-    except (OSError, ValueError, KeyError, TypeError): return False
-
-
-def start_of(recipe, what, resume, say):
-    """Start of a training: `what` its recipe.json would have; `resume` False (a new run), True (the last unfinished run of this
-    identity, else a new one), or a run's folder (that one, or a UserError that says what differs)."""
+def start_of(job, resume, say):
+    """Start of a Job's training: `resume` False (a new run), True (the last unfinished run of this identity, else a new one), or a
+    run's folder (that one, or a UserError that says what differs)."""
+    recipe, what = job.recipe, job.recipe_json
     if resume is False: return Start()
-    if resume is not True: return begin(Run(resume), what, say, must=True) or Start()
+    if resume is not True: return begin(RunFolder(resume), what, say, must=True) or Start()
     if recipe.name: return named(recipe, what, say)
-    for folder in unfinished(recipe.out, what["identity"]):
-        if start := begin(Run(folder), what, say): return start
+    for folder in unfinished(recipe.out, job.identity):
+        if start := begin(RunFolder(folder), what, say): return start
     return Start()
 
 
@@ -71,7 +70,7 @@ def along(start):
 def named(recipe, what, say):
     folder = Path(recipe.out) / recipe.name
     if not (folder / "recipe.json").is_file() or is_finished(folder): return Start()
-    return begin(Run(folder), what, say, must=True)
+    return begin(RunFolder(folder), what, say, must=True)
 
 
 def unfinished(out, identity):
@@ -103,18 +102,19 @@ def opened(run, what, say, must):
     return Start(run, state)
 
 
-def say_none(recipe, own, what, say):
+def say_none(job, own, say):
     "Why --resume begins anew, and how the last unfinished run differs"
-    others = [f for f, _, status in find_runs(recipe.out) if status != "finished" and f != own]
+    out = job.recipe.out
+    others = [f for f, _, status in find_runs(out) if status != "finished" and f != own]
     last = max(others, key=lambda f: (f / "status.json").stat().st_mtime, default=None)
-    odd = differences(read_json(last / "recipe.json"), what) if last else []
-    say(f"no unfinished run of this recipe is under {recipe.out}: starting anew" + (f" ({last} differs: {'; '.join(odd[:3])})" if odd else ""))
+    odd = differences(read_json(last / "recipe.json"), job.recipe_json) if last else []
+    say(f"no unfinished run of this recipe is under {out}: starting anew" + (f" ({last} differs: {'; '.join(odd[:3])})" if odd else ""))
 
 
 def log_start(start, recipe, say):
     "Bring the folder to where the state is, and say what has changed that bit-identity needs"
     run, state = start.run, start.state
-    run.status("unfinished", pid=runs.os.getpid())
+    run.status("unfinished", pid=os.getpid())
     rows = state["cbs"]["history"]["rows"] if state else []
     if rows: write(run.path("history.csv"), rows_to_csv(rows))
     else: run.path("history.csv").unlink(missing_ok=True)
@@ -129,6 +129,3 @@ def changes(run, recipe):
     new = environment(recipe.device)
     odd = [f"{k} {old.get(k)} → {new[k]}" for k in ("torch", "torchvision", "fastai", "timm", "pillow", "cpu", "device") if old.get(k) != new[k]]
     return [f"changed since the run began, so from here on rounding may differ: {', '.join(odd)}"] if odd else []
-
-
-def to_json(recipe, what): return {"recipe": asdict(recipe), **what}

@@ -5,7 +5,9 @@ from pathlib import Path
 from ..core import ranks
 from ..core.errors import UserError, plural
 from ..core.machine import pick_device, threads_each
+from ..core.words import silent
 from ..recipe.recipe import FIND
+from .job import Job
 from .memory import readable
 
 
@@ -40,22 +42,40 @@ def cannot_compile(device):
 def absolute(text): return str(Path(text).resolve()) if Path(text).exists() else text
 
 
-def settle_tricks(recipe, source, room):
-    "Let each trick decide what the machine and the data decide: (recipe with the decided keys, trick -> facts)"
-    tricks, facts = dict(recipe.tricks), {}
-    for t in recipe.make_tricks():
-        done, found = t.settle(recipe, source, room)
+def settle(recipe, room=None, source=None, check=True):
+    """The Job of a recipe: machine, data, tricks and learning rate are decided here, in this order, and nowhere else.
+
+    `room`: what the tricks may use (see `Trick.settle`); None leaves tricks and rate as they were given. `source`: the data, where it is
+    open already; `check=False` opens it without decoding its images. Raises UserError for what can be known to be wrong by now.
+    """
+    from ..data.checked import open_data
+    from ..model.network import check_arch
+    from ..model.weights import open_weights
+    recipe = settle_machine(recipe)
+    check_arch(recipe.arch)
+    if recipe.weights: open_weights(recipe.weights)
+    say = room.say if room else silent
+    source = source or ranks.first_then_all(lambda: open_data(recipe, check, say))
+    job = Job(recipe, source)
+    return find_lr(settle_tricks(job, room), room.say, room.dry) if room else job
+
+
+def settle_tricks(job, room):
+    "Let each trick decide what the machine and the data decide"
+    tricks, facts = dict(job.recipe.tricks), {}
+    for t in job.recipe.make_tricks():
+        done, found = t.settle(job.recipe, job.source, room)
         if t.name in tricks: tricks[t.name] = done.keys()
         if found: facts[t.name] = found
-    return replace(recipe, tricks=tricks), facts
+    return replace(job, recipe=replace(job.recipe, tricks=tricks), facts=facts)
 
 
-def find_lr(recipe, source, facts, say, dry=False):
+def find_lr(job, say, dry=False):
     "`settle_lr`, whose errors a user can read"
     from .lr_find import settle_lr
-    if recipe.lr == FIND and not ranks.alone(): raise UserError(
+    if job.recipe.lr == FIND and not ranks.alone(): raise UserError(
         "--lr find tries rates out in one process: find it without torchrun, then give --lr that number")
-    try: return settle_lr(recipe, source, facts, say, dry)
+    try: return settle_lr(job, say, dry)
     except Exception as e:
-        told = readable(e, recipe)
+        told = readable(e, job.recipe)
         raise told from (None if told is e else e)

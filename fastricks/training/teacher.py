@@ -5,9 +5,9 @@ from pathlib import Path
 
 from ..core import ranks
 from ..core.errors import UserError, plural
-from ..recipe.identity import identity
 from ..recipe.recipe import settle
 from ..recipe.select import select
+from .job import Job
 
 
 def find_network(wanted, recipe, source, room):
@@ -55,10 +55,7 @@ def network_recipe(wanted, recipe):
                           tricks=select({}, [wanted.tricks]), **start))
 
 
-def network_identity(recipe, source):
-    from ..data.source import fingerprint
-    from ..model.weights import file_hash
-    return identity(recipe, fingerprint(source), recipe.weights and file_hash(recipe.weights))
+def network_identity(recipe, source): return Job(recipe, source).identity
 
 
 def trained(wanted, recipe, source, room):

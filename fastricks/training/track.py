@@ -3,9 +3,12 @@ from ..recipe.names import base_name, trick_words, tricks_config
 from ..runfolder import tracking
 
 
-def start_wandb(recipe, source, run, job_type, group=None):
-    return tracking.start(tracking.resolve_mode(recipe.wandb), run.folder, run.name, None, group or base_name(recipe, source.name),
-                          trick_words(recipe), tricks_config(recipe), job_type, go_on=tracking.last_id(run.folder))
+def start_wandb(session):
+    "The W&B run of a Session, or None where W&B is off"
+    recipe, run, asked = session.job.recipe, session.run, session.asked
+    group = asked.group or base_name(recipe, session.job.source.name)
+    labels = tracking.WandbLabels(run.name, group, trick_words(recipe), tricks_config(recipe), asked.job_type)
+    return tracking.start(tracking.resolve_mode(recipe.wandb), run.folder, labels, go_on=tracking.last_id(run.folder))
 
 
 def wandb_callbacks(wb):

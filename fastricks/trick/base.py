@@ -1,8 +1,10 @@
 """The one abstraction: a Trick, its hooks, the registry, the selection language."""
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
+from math import prod
 from pathlib import Path
 
-from ..core.errors import UserError, nearest, one_of
+from ..core.errors import UserError
+from .range import Range
 
 HOOKS = {  # hook: what a trick that overrides it changes. Each takes one part of a Learner and returns it changed
     "arch": "model",            # (kwargs of timm.create_model, plan) -> kwargs
@@ -44,13 +46,16 @@ class Plan:
 @dataclass(frozen=True)
 class Wanted:
     "A trained network that a trick needs: a run's folder, a file of weights, or an architecture, which is trained first"
-    key: str                # the key that names it, as `distill:teacher`
+    key: str                # the trick's key that names it, as `my_trick:network`
     value: str              # of that key
     role: str = "network"   # what messages call it
     back: str = "this run"  # what messages call the run that needs it
     weights: str = ""       # where an architecture's training starts
     seed: int = 0           # of an architecture's training
     tricks: str = "none"    # of an architecture's training
+
+    @property
+    def field(self): return self.key.partition(":")[2]
 
     @property
     def kind(self):
@@ -65,8 +70,7 @@ class Wanted:
 
 def key(default, help, above=None, least=None, below=None, most=None, choices=None):
     "A hyperparameter of a trick: default, meaning, and the open (`above`, `below`) or closed (`least`, `most`) range"
-    return field(default=default, metadata=dict(
-        help=help, above=above, least=least, below=below, most=most, choices=choices))
+    return field(default=default, metadata=dict(help=help, range=Range(above, least, below, most, choices)))
 
 
 class Trick:
@@ -80,9 +84,7 @@ class Trick:
     slot = ""         # tricks of one slot exclude each other; "schedule" is always filled
     conflicts = {}    # name of another trick: why not together
     after = ()        # tricks whose hooks come before this one's
-
-    @classmethod
-    def key_fields(cls): return fields(cls)
+    origin = None     # of a trick from outside: its file or entry point, and its hash
 
     @classmethod
     def hooks(cls): return [h for h in HOOKS if getattr(cls, h) is not getattr(Trick, h)]
@@ -93,12 +95,27 @@ class Trick:
     def keys(self): return asdict(self)
 
     def __post_init__(self):
-        for f in fields(self): check_range(self.name, f, getattr(self, f.name))
+        for f in fields(self):
+            limits = f.metadata.get("range", Range())  # a plain field of somebody's own trick has none
+            limits.require(f"{self.name}:{f.name}=", getattr(self, f.name), show)
 
-    def check(self, recipe, tricks): "Raise UserError where this recipe makes the trick impossible or the identity"
+    def check(self, recipe, tricks):
+        "Raise UserError where this recipe makes the trick impossible or the identity"
+
+    @classmethod
+    def less_memory(cls, recipe):
+        "How this trick helps a recipe that did not fit into memory, a clause; empty where it can't"
+        return ""
+
+    @property
+    def batches_a_step(self): return 1
+
+    def rehearsal(self):
+        "This trick for steps that do not count, as those that look for a learning rate"
+        return self
+
     def needs(self):
-        "Networks that must be trained before this run: [Wanted]"
-        return []
+        "The trained network that this run needs before it begins: a Wanted, or None"
 
     def settle(self, recipe, source, room):
         """Decide, before training, what machine and data decide: (trick, facts).
@@ -106,10 +123,13 @@ class Trick:
         `room` is what training offers: `room.say(line)`, `room.dry` (nothing may be trained), `room.fingerprint(source)` and
         `room.network(wanted, recipe, source)`, which gives (value, facts) of a network that is trained now if it is not there yet.
         """
-        return self, {}
+        wanted = self.needs()
+        if not wanted: return self, {}
+        value, facts = room.network(wanted, recipe, source)
+        return replace(self, **{wanted.field: value}), facts
 
     def advice(self, recipe, tricks): return []             # warnings: known bad company
-    def caution(self): return []                            # lines for every comparison with a run that has this trick
+    def caution(self): return []                            # what every comparison with it must say, lines
     def explain(self, plan): return self.summary            # what it changes in this run, a line
 
     def targets(self, targets, images, plan):
@@ -143,25 +163,6 @@ def show(v):
     return f"{v:g}" if isinstance(v, float) else str(v)
 
 
-def range_text(f):
-    "`above 0 and below 1` from a key's range"
-    m = f.metadata
-    if m["choices"]: return one_of(m["choices"])
-    words = {"above": "above", "least": "at least", "below": "below", "most": "at most"}
-    return " and ".join(f"{words[w]} {m[w]:g}" for w in words if m[w] is not None)
-
-
-def check_range(trick, f, v):
-    m = f.metadata
-    if m["choices"] and v not in m["choices"]:
-        raise UserError(f"{trick}:{f.name}={show(v)} is not one of {one_of(m['choices'])}{nearest(v, m['choices'])}")
-    for x in v if isinstance(v, tuple) else (v,):
-        bad = (not isinstance(x, str) and x is not None and not (
-            (m["above"] is None or x > m["above"]) and (m["least"] is None or x >= m["least"])
-            and (m["below"] is None or x < m["below"]) and (m["most"] is None or x <= m["most"])))
-        if bad: raise UserError(f"{trick}:{f.name}={show(x)} is out of range: it must be {range_text(f)}")
-
-
 def effective_batch(recipe, tricks):
     "Images a step: batch × processes × batches accumulated"
-    return recipe.whole_batch * next((t.n for t in tricks if t.name == "accumulate"), 1)
+    return recipe.whole_batch * prod(t.batches_a_step for t in tricks)

@@ -47,7 +47,8 @@ class Distill(Trick):
     @property
     def is_arch(self): return self.wanted.kind == "arch"
 
-    def needs(self): return [self.wanted]
+    def needs(self): return self.wanted
+    def rehearsal(self): return replace(self, store=False)  # no answers are kept of epochs that do not count
 
     def check(self, recipe, tricks):
         if self.weights and not self.is_arch: raise UserError("distill:weights is where an architecture's training starts; "
@@ -58,9 +59,9 @@ class Distill(Trick):
         if self.store and any(t.name == "mixup" for t in tricks): raise UserError(MIXED)
 
     def settle(self, recipe, source, room):
-        where, facts = room.network(self.wanted, recipe, source)
+        settled, facts = super().settle(recipe, source, room)
         if self.store: facts["data"] = room.fingerprint(source)
-        return replace(self, teacher=where), facts
+        return settled, facts
 
     def targets(self, targets, images, plan):
         import torch

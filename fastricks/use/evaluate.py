@@ -17,7 +17,7 @@ TTA = "mean of the probabilities of the centre crop and of its mirror image"
 @dataclass(frozen=True)
 class Evaluation:
     "What a run's model makes of some images"
-    run: object              # RunRecord
+    run: object              # FinishedRun
     data: str                # name of the images' data
     split: str               # theirs, or "" where there are none
     own: bool                # is it the data that the run was trained on, unchanged?
@@ -71,7 +71,7 @@ def evaluate(run, data=None, split=None, tta=False, say=print):
 
 
 def finished(saved):
-    "The RunRecord of a Saved, or a UserError"
+    "The FinishedRun of a Saved, or a UserError"
     if not saved.recipe: raise UserError(f"{saved.file} lies there without its run: give the folder of a run")
     try: return read_run(saved.run)
     except ValueError as e: raise UserError(f"{saved.run} can't be read: {e}") from None

@@ -7,20 +7,19 @@ import resource
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
-from data_trees import photo
-from hostile import hostile_images
-from small import TINY, learner, recipe_of
-from test_repeat import Batches
+from support.batches import Batches
+from support.data_trees import photo
+from support.hostile import hostile_images
+from support.paths import ROOT
+from support.small import TINY, learner, recipe_of
 
 from fastricks.core.errors import UserError
 from fastricks.training.learner import fit
-from fastricks.training.training import train
+from fastricks.use.train import train
 
-REPO = Path(__file__).parents[2]
 CLASSES = "cat", "dog", "emu"
 PIPELINES = pytest.mark.parametrize("pipeline", ["reference", "fast"])
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
@@ -68,7 +67,7 @@ def command(tree, **given):
     "Train from the command line: the run's folder, peak MB of the process and of its children"
     words = [w for k, v in {**TINY, **given}.items() for w in (f"--{k.replace('_', '-')}", str(v)) if k != "per_class"]
     own = ["--data", str(tree), "--max-bad", "1", "--no-pretrained", "--out", str(tree.parent / "runs")]
-    done = subprocess.run([sys.executable, "-c", SCRIPT, "train", *own, *words], cwd=tree.parent, env={**os.environ, "PYTHONPATH": str(REPO)},
+    done = subprocess.run([sys.executable, "-c", SCRIPT, "train", *own, *words], cwd=tree.parent, env={**os.environ, "PYTHONPATH": str(ROOT)},
                           capture_output=True, text=True, timeout=1500)
     code, *mb = json.loads(done.stdout.splitlines()[-1])
     assert code == 0, done.stderr

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 import pytest
-from data_trees import food, jpeg, says, splits
+from support.data_trees import food, jpeg, says, splits
 
 from fastricks.core.cache import cache_dir, recall, remember
 from fastricks.data import scan

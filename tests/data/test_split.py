@@ -1,5 +1,5 @@
 import pytest
-from data_trees import class_tree, splits
+from support.data_trees import class_tree, splits
 
 from fastricks.data.source import Item
 from fastricks.data.sources.open import open_source

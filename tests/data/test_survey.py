@@ -5,9 +5,9 @@ import shutil
 
 import numpy as np
 import pytest
-from data_trees import class_tree, files, photo, says
 from PIL import Image
 from rich.cells import cell_len
+from support.data_trees import class_tree, files, photo, says
 
 from fastricks.cli.app import run
 from fastricks.data.facts import Fact, copies, look
@@ -295,5 +295,5 @@ def test_errors_are_one_sentence(tmp_path, capsys, monkeypatch, words, text):
 def test_it_imports_no_torch():
     import subprocess
     import sys
-    code = "import sys, fastricks.show_data; print([o for o in ('torch', 'fastai', 'matplotlib', 'pandas') if o in sys.modules])"
+    code = "import sys, fastricks.report.survey; print([o for o in ('torch', 'fastai', 'matplotlib', 'pandas') if o in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"

@@ -7,6 +7,7 @@ from fastai.torch_core import to_device
 from torch.utils.data._utils.signal_handling import _remove_worker_pids
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter, _SingleProcessDataLoaderIter
 
+from ...core.errors import first_line
 from ..pixels.image import Unreadable
 from ..source import Item
 
@@ -68,7 +69,7 @@ class SturdyDL(TfmdDL):
         except (RuntimeError, OSError, EOFError) as e:
             if it is not None and not is_broken(e): raise  # without an iterator there was no room for processes
             if it is not None: end(it)
-            self.losses.say(f"loader processes stopped ({first_line(e)}): what is left of this pass is loaded without them")
+            self.losses.say(f"loader processes stopped ({first_line(e)[:100]}): what is left of this pass is loaded without them")
         else: return
         finally:
             if it is not None: it._shutdown_workers()
@@ -129,6 +130,3 @@ def is_broken(e):
     text = str(e)
     if not isinstance(e, RuntimeError): return not text.startswith("Caught")  # a connection to a process that was just dying
     return text.startswith(BROKEN) or ("DataLoader worker" in text and any(o in text for o in NO_ROOM))
-
-
-def first_line(e): return str(e).strip().split("\n")[0][:100]

@@ -3,6 +3,7 @@
 What the fast pipeline cuts every view from, the same whether it comes from the cache or is made again.
 """
 import io
+import struct
 import threading
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +18,8 @@ from .image import ORIENTATION, TURNS, Unreadable, alone, decode, orientation, r
 NEAR = 1.25  # less than so much above `side` a photo stays as it is: two resizes by little each would only blur it
 EXIF = b"Exif\0\0"
 HEAD = 1 << 16  # bytes of a file among which its EXIF block begins
+BYTE_ORDERS = {b"II": "<", b"MM": ">"}  # of TIFF, as Intel and Motorola had them
+SHORT, UPRIGHT = 3, 1  # TIFF's type of 16 bits; the value of Orientation that asks for no turning
 SCAN = b"\xff\xda"
 LENT = 12 << 20  # bytes of the largest image that is decoded into its thread's own memory: new memory costs an eighth of the decoding
 own = threading.local()
@@ -101,11 +104,18 @@ def turned(data):
 
 
 def says_upright(exif):
-    "Wherever the tag of orientation might stand, one number follows, and it is 1: true of most photos, and quicker known than read"
-    order = {b"II": "little", b"MM": "big"}.get(exif[:2])
-    if not order: return False
-    tag, is_one = (b"".join(n.to_bytes(size, order) for n, size in fields) for fields in ([(ORIENTATION, 2)], [(3, 2), (1, 4), (1, 2)]))
-    return exif.count(tag) == exif.count(tag + is_one)
+    """Is it plain, without parsing an EXIF block, that its photo needs no turning?
+
+    EXIF is a TIFF header, which begins with the byte order, and directories of entries: tag (2 bytes), type (2), count
+    (4), value. Wherever the bytes of the tag Orientation occur in the block, they must begin the entry Orientation = 1,
+    which is upright. That is so in most photos; in all others, those too that have these bytes by chance, PIL has to
+    parse the block.
+    """
+    order = BYTE_ORDERS.get(exif[:2])
+    if order is None: return False
+    tag = struct.pack(f"{order}H", ORIENTATION)
+    entry = struct.pack(f"{order}HHIH", ORIENTATION, SHORT, 1, UPRIGHT)
+    return exif.count(tag) == exif.count(entry)
 
 
 def as_torch(x):

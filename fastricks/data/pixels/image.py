@@ -10,6 +10,8 @@ from threading import RLock
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from ...core.errors import first_line
+
 Turn = Image.Transpose
 TURNS = {2: Turn.FLIP_LEFT_RIGHT, 3: Turn.ROTATE_180, 4: Turn.FLIP_TOP_BOTTOM, 5: Turn.TRANSPOSE, 6: Turn.ROTATE_270,
          7: Turn.TRANSVERSE, 8: Turn.ROTATE_90}
@@ -124,7 +126,7 @@ def whole(f):
 
 def reason(e):
     "What went wrong, in a few words"
-    text = (getattr(e, "strerror", None) or str(e)).partition("\n")[0][:80]
+    text = first_line(getattr(e, "strerror", None) or e)[:80]
     if "truncated" in text.lower(): return "truncated"
     return next((word for kind, word in REASONS.items() if isinstance(e, kind)), text or type(e).__name__)
 

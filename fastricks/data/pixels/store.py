@@ -18,16 +18,14 @@ import numpy as np
 
 from ...core.cache import cache_dir
 from ...core.errors import plural
+from ...core.files import sync_file, whole_file
+from ...core.lock import ProcessLock
 from ...core.machine import cores
 from ...core.rand import key_of
 from ..source import MANY, is_path, size_and_time
 from .ahead import ahead
 from .canonical import canonical, decoder
 from .image import Unreadable, quiet
-
-try:
-    import fcntl
-except ImportError: fcntl = None  # Windows
 
 PACK = 1024               # images
 ROW = np.dtype([("key", "<u8"), ("at", "<i8"), ("h", "<i4"), ("w", "<i4"), ("crc", "<u4")])
@@ -89,24 +87,27 @@ def open_pixels(items, side, threads=None, say=print):
 
 def fill(files, side, threads, say):
     "((rows by name, pack files), unreadable) with every readable file decoded; (None, None) where there is no room"
-    if not limit(): say(f"pixels: no cache, as FASTRICKS_CACHE_GB is 0: {AGAIN}"); return None, None
+    if not limit():
+        say(f"pixels: no cache, as FASTRICKS_CACHE_GB is 0: {AGAIN}")
+        return None, None
     keys = dict(zip((o.name for o in files), map(file_key, files), strict=True))
-    folder = place(files, side)
-    found, packs = look(folder, keys)
+    folder = pixel_folder(files, side)
+    found, packs = find_pixels(folder, keys)
     missing, bad = [o for o in files if o.name not in found], []
     if missing:
         with locked(folder, say):
-            found, packs = look(folder, keys)  # another builder may have made them
+            found, packs = find_pixels(folder, keys)  # another builder may have made them
             missing = [o for o in files if o.name not in found]
             in_use = {packs[row[0]] for row in found.values()}
             if not room(folder, len(missing) * size_of(side), in_use, say): return None, None
             if len(missing) > MANY: say(f"decoding {len(missing):,} photos, once")
             bad = build(folder, missing, keys, side, threads)
-        found, packs = look(folder, keys)
+        found, packs = find_pixels(folder, keys)
     touch(found, packs)
     size = sum(h * w * 3 for _, _, h, w, _ in found.values())
-    say(f"pixels: {plural(len(found), 'photo')} at {side} pixels in {folder.parent.parent} ({size / 1e6:,.0f} MB), "
-        f"{f'{len(missing) - len(bad):,} decoded now' if missing else 'decoded before'}")
+    when = f"{len(missing) - len(bad):,} decoded now" if missing else "decoded before"
+    photos, where = plural(len(found), "photo"), folder.parent.parent
+    say(f"pixels: {photos} at {side} pixels in {where} ({size / 1e6:,.0f} MB), {when}")
     return (found, packs), bad
 
 
@@ -114,7 +115,7 @@ def size_of(side): return int(1.4 * 3 * side**2)  # bytes of a photo of common s
 def file_key(o): return key_of(f"{os.path.abspath(o.image)}\t{size_and_time(o.image)}")
 
 
-def place(files, side):
+def pixel_folder(files, side):
     "Where the pixels of these files belong"
     common = os.path.commonpath([os.path.abspath(o.image.parent) for o in files])
     folder = cache_dir()/"pixels"/f"{side}-{decoder()}"/blake2b(os.fsencode(common), digest_size=6).hexdigest()
@@ -123,12 +124,15 @@ def place(files, side):
     return folder
 
 
-def look(folder, keys):
-    "({name: (pack, at, h, w, crc)} of the keys that are there, pack files)"
-    packs = [(o.with_suffix(".bin"), rows) for o in sorted(folder.glob("*.idx")) if (rows := read_index(o)) is not None]
-    where = {int(k): (n, i) for n, (_, rows) in enumerate(packs) for i, k in enumerate(rows["key"])}
-    found = {name: (n, *packs[n][1][i].tolist()[1:]) for name, k in keys.items() for n, i in [where.get(k, (None, None))] if n is not None}
-    return found, [file for file, _ in packs]
+def find_pixels(folder, keys):
+    "({name: (pack, at, h, w, crc)} of the images whose key is in a pack, the packs' files); a later pack overrides"
+    rows_by_key, packs = {}, []
+    for index in sorted(folder.glob("*.idx")):
+        rows = read_index(index)
+        if rows is None: continue
+        for key, *row in rows.tolist(): rows_by_key[key] = (len(packs), *row)
+        packs.append(index.with_suffix(".bin"))
+    return {name: rows_by_key[key] for name, key in keys.items() if key in rows_by_key}, packs
 
 
 def read_index(file):
@@ -145,16 +149,15 @@ def read_index(file):
 
 @contextmanager
 def locked(folder, say):
-    "One builder a place at a time; the system frees a killed one's lock. Where there are no locks two may do the same work"
-    if fcntl is None: yield; return
-    with open(folder/"lock", "w") as f:
-        try: fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("another run is decoding these photos: waiting for it")
-            fcntl.flock(f, fcntl.LOCK_EX)
-        except OSError: pass  # a disk without locks
+    "One builder a folder at a time. Where the file system has no locks two may do the same work"
+    lock = ProcessLock(folder/"lock")
+    if not lock.take():
+        say("another run is decoding these photos: waiting for it")
+        lock.take(wait=True)
+    try:
         for o in folder.glob("*.part"): o.unlink(missing_ok=True)
         yield
+    finally: lock.release()
 
 
 def build(folder, files, keys, side, threads):
@@ -166,19 +169,31 @@ def build(folder, files, keys, side, threads):
 
 
 def write_pack(folder, files, keys, side, threads):
-    token, rows, bad, at = secrets.token_hex(8), [], [], 0
-    part, index = folder/f"{token}.bin.part", folder/f"{token}.idx.part"
+    "Decode `files` into a pack, whose index comes last; [(name, reason)] of those that cannot be"
+    token = secrets.token_hex(8)
+    pixels, index = folder/f"{token}.bin", folder/f"{token}.idx"
+    part = folder/f"{token}.bin.part"
     try:
-        with open(part, "wb") as f:
-            for o, x in zip(files, ahead(lambda o: try_canonical(o, side), files, threads, 4 * threads), strict=True):
-                if isinstance(x, str): bad.append((o.name, x)); continue
-                rows.append((keys[o.name], at, *x.shape[:2], zlib.crc32(x)))
-                at += f.write(x.data)
-            sync(f)
-        if rows: write_index(index, np.array(rows, ROW)); os.replace(part, folder/f"{token}.bin"); os.replace(index, folder/f"{token}.idx")
-    finally:
-        for o in (part, index): o.unlink(missing_ok=True)
+        with open(part, "wb") as f: rows, bad = write_pixels(f, files, keys, side, threads)
+        if rows:
+            with whole_file(index, folder/f"{token}.idx.part") as unfinished:
+                write_index(unfinished, np.array(rows, ROW))
+                os.replace(part, pixels)
+    finally: part.unlink(missing_ok=True)
     return bad
+
+
+def write_pixels(f, files, keys, side, threads):
+    "(rows of the images, as they lie in the file, [(name, reason)] of those that cannot be decoded)"
+    rows, bad, at = [], [], 0
+    for o, x in zip(files, ahead(lambda o: try_canonical(o, side), files, threads, 4 * threads), strict=True):
+        if isinstance(x, str):
+            bad.append((o.name, x))
+            continue
+        rows.append((keys[o.name], at, *x.shape[:2], zlib.crc32(x)))
+        at += f.write(x.data)
+    sync_file(f)
+    return rows, bad
 
 
 def try_canonical(o, side):
@@ -189,10 +204,7 @@ def try_canonical(o, side):
 def write_index(file, rows):
     with open(file, "wb") as f:
         f.write(zlib.crc32(rows.tobytes()).to_bytes(4, "little") + rows.tobytes())
-        sync(f)
-
-
-def sync(f): f.flush(); os.fsync(f.fileno())
+        sync_file(f)
 
 
 def touch(found, packs):
@@ -210,7 +222,10 @@ def room(folder, need, in_use, say):
         if used + need <= limit() and need <= free: break
         if o.with_suffix(".bin") in in_use or need > limit(): continue
         n = bytes_of(o)
-        with suppress(OSError): o.unlink(); o.with_suffix(".bin").unlink(); used, free = used - n, free + n
+        with suppress(OSError):
+            o.unlink()
+            o.with_suffix(".bin").unlink()
+            used, free = used - n, free + n
     if used + need <= limit() and need <= free: return True
     why = f"the disk has {max(free + KEEP_FREE, 0) / GB:.1f} GB free" if need > free else f"FASTRICKS_CACHE_GB allows {limit() / GB:g} GB"
     say(f"pixels: no cache, as it would take {need / GB:.2g} GB and {why}: {AGAIN}")

@@ -4,11 +4,21 @@ import io
 from pathlib import Path
 
 from ...core.errors import UserError, nearest, plural
-from ..source import SPLIT, Item
+from ..source import SPLIT, Found, Item
+from .registry import DataSource
 
 COLUMNS = "path", "label", "split"
 ALIASES = {"path": ("path", "file", "filename", "file_name", "filepath", "image", "image_path", "img", "name", "fname"),
            "label": ("label", "labels", "class", "category", "target"), "split": ("split", "subset", "set", "fold")}
+
+
+class CsvFile(DataSource):
+    priority = 50
+    def fits(self, text): return is_csv(Path(text).expanduser())
+    def open(self, text, wanted=None): return csv_items(Path(text).expanduser(), wanted)
+
+
+def is_csv(path): return path.is_file() and path.suffix.lower() == ".csv"
 
 
 def column(word): return next((k for k, names in ALIASES.items() if word.strip().lower() in names), None)
@@ -78,12 +88,14 @@ def require_some(items, n, where):
 
 
 def csv_items(file, wanted=None, known=("train",)):
-    "(items, classes, notes) of the CSV file `file`; the classes are those of the splits `known`"
+    "`Found` of the CSV file `file`; the classes are those of the splits `known`"
     at, rows = columns(read_rows(file))
     found = {}
     for i, cells in rows: add(found, row_item(file.parent, cells, at, f"line {i} of {file}"), f"line {i} of {file}")
     labels = sorted({o.label for o in found.values() if o.split in known})
-    if not labels: raise UserError(f"{file} lists no {'training ' if len(known) == 1 else ''}images: want lines of path,label or path,label,split")
+    if not labels:
+        kind = "training images" if len(known) == 1 else "images"
+        raise UserError(f"{file} lists no {kind}: want lines of path,label or path,label,split")
     chosen = [o for o in found.values() if wanted is None or o.label in wanted]
     items = list(with_sizes(chosen))
-    return items, labels, require_some(items, len(chosen), file)
+    return Found(file.stem, items, labels, require_some(items, len(chosen), file))

@@ -1,12 +1,28 @@
 """Find Food-101 on this machine, or download it."""
 import os
+from dataclasses import replace
 from pathlib import Path
 
-from ...core.errors import UserError
-from .folders import has_splits
-from .food import find_tree
+from ...core.errors import UserError, first_line
+from ...core.files import whole_file
+from .folders import ImageFolder, has_splits
+from .food import NAMES, FoodTree, find_tree, of_21
+from .registry import DataSource
 
 URL = "https://s3.amazonaws.com/fast-ai-imageclas/food-101.tgz"  # fastai's URLs.FOOD, without importing fastai for it
+
+
+class FoodByName(DataSource):
+    "Food-101 by its name, wherever it lies on this machine; else downloaded"
+    priority = 20
+    names = NAMES
+
+    def choose_classes(self, text, wanted): return of_21(wanted) if text == "food-101-21" else wanted
+
+    def open(self, text, wanted=None):
+        folder = str(get_food(text))
+        layout = FoodTree() if FoodTree().fits(folder) else ImageFolder()
+        return replace(layout.open(folder, wanted), name="food-101")
 
 
 def fastai_folder(key):
@@ -49,14 +65,13 @@ def download(name, archive):
     "Food-101 by fastai's downloader, under a name of our own until it is whole"
     part = archive.with_name(f"food-101-{os.getpid()}.tgz")
     try:
-        fetch(part)
-        os.replace(part, archive)
+        with whole_file(archive, part): fetch(part)
     except Exception as e:
-        why = str(getattr(e, "reason", None) or e).partition("\n")[0]
+        why = first_line(getattr(e, "reason", None) or e)
+        classes = " --classes food-101-21" if name == "food-101-21" else ""
         raise UserError(f"cannot download {URL} ({why}): give a folder that has it instead, "
-                        f"--data PATH/food-101{' --classes food-101-21' if name == 'food-101-21' else ''}") from e
-    finally:
-        for o in (part, part.with_name(part.name + ".part")): o.unlink(missing_ok=True)
+                        f"--data PATH/food-101{classes}") from e
+    finally: part.with_name(part.name + ".part").unlink(missing_ok=True)  # the downloader's own
 
 
 def fetch(to, timeout=10):

@@ -3,11 +3,28 @@ import os
 from pathlib import Path
 
 from ...core.errors import UserError, plural
-from ..source import SPLIT, SPLITS, Item
+from ..source import SPLIT, SPLITS, Found, Item
+from .registry import DataSource
 
 EXTENSIONS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".avif", ".jp2", ".heic",
               ".heif")
 JUNK = "__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found"  # what archives and disks leave, in lower case
+
+
+class ImageFolder(DataSource):
+    "A folder of class folders, or of train/, valid/ and test/ with class folders in them"
+    priority = 40
+    def fits(self, text): return folder_of(text) is not None
+
+    def open(self, text, wanted=None):
+        root = folder_of(text)
+        return split_folders(root, wanted) if has_splits(root) else class_folders(root, wanted)
+
+
+def folder_of(text):
+    "The folder that a --data means, or None"
+    path = Path(text).expanduser()
+    return path if text.strip() and path.is_dir() else None
 
 
 def is_image(name): return name.lower().endswith(EXTENSIONS)
@@ -91,17 +108,18 @@ def loose_note(root):
 
 
 def class_folders(root, wanted=None):
-    "(items, classes, notes) of a folder of class folders"
+    "`Found` of a folder of class folders"
     items, labels = class_items(root, "train", wanted)
     require_classes(root, labels)
-    return items, labels, loose_note(root)
+    return Found(root.resolve().name, items, labels, loose_note(root))
 
 
 def split_folders(root, wanted=None):
-    "(items, classes, notes) of a folder with `train/` and perhaps `valid/` or `val/`, and `test/`, in any case"
+    "`Found` of a folder with `train/` and perhaps `valid/` or `val/`, and `test/`, in any case"
     used = split_names(root)
     found = {split: class_items(root/o, split, wanted, f"{o}/") for split, o in used.items()}
     other = [o for o in subfolders(root) if o not in used.values()]
     notes = [f"only {', '.join(used.values())} of {root} used, not {', '.join(other)}"] if other else []
     notes += [line for o in used.values() for line in loose_note(root/o)]
-    return [o for items, _ in found.values() for o in items], found["train"][1], notes
+    items = [o for items, _ in found.values() for o in items]
+    return Found(root.resolve().name, items, found["train"][1], notes)

@@ -4,9 +4,10 @@ import re
 from pathlib import Path
 
 from ...core.errors import UserError, nearest
-from ..source import Item
+from ..source import Found, Item
 from .csv_file import require_some
-from .folders import entries, is_folder, size_of
+from .folders import entries, folder_of, has_splits, is_folder, size_of
+from .registry import DataSource
 
 FOOD_21 = (
     "apple_pie", "bread_pudding", "bruschetta", "caesar_salad", "croque_madame", "cup_cakes", "dumplings", "falafel",
@@ -16,6 +17,21 @@ NAMES = "food-101-21", "food-101"
 LISTS = "train", "test"
 NAME = r"[^./\\:\x00-\x1f\x7f-\x9f][^/\\:\x00-\x1f\x7f-\x9f]*"   # of a class or an image: never a path, never hidden
 LINE = re.compile(f"{NAME}/{NAME}")
+
+
+class FoodTree(DataSource):
+    "A folder that is the official tree, or has nothing but it"
+    priority = 30
+
+    def fits(self, text):
+        root = folder_of(text)
+        return root is not None and (find_tree(root) is not None or is_half_tree(root))
+
+    def open(self, text, wanted=None):
+        root = folder_of(text)
+        tree = find_tree(root)
+        if tree is None: raise UserError(without_lists(root))
+        return food_items(tree, wanted)
 
 
 def food_name(classes): return "food-101-21" if set(classes) == set(FOOD_21) else None
@@ -37,6 +53,17 @@ def find_tree(root, depth=2):
     if is_food(root): return root
     inner = [o for o in entries(root) if is_folder(o)]
     return find_tree(Path(inner[0].path), depth-1) if depth and len(inner) == 1 else None
+
+
+def is_half_tree(root):
+    "Food-101 without its lists is not to be taken for two classes called images and meta"
+    return (root/"images").is_dir() and (root/"meta").is_dir() and not has_splits(root)
+
+
+def without_lists(root):
+    files = [f"meta/{o}.txt" for o in LISTS]
+    missing = [o for o in files if not (root/o).is_file()]
+    return f"{root} looks like Food-101 but has no {' and no '.join(missing)}"
 
 
 def read_list(text, where):
@@ -73,11 +100,11 @@ def sizes(folder):
 
 
 def food_items(root, wanted=None):
-    "(items, classes, notes) of an official tree"
+    "`Found` of an official tree"
     rows = tree_list(root)
     chosen = [(*k.split("/"), split) for k, split in rows.items() if wanted is None or k.partition("/")[0] in wanted]
     there = {label: sizes(root/"images"/label) for label in {o[0] for o in chosen}}
     folders = {label: os.path.join(root, "images", label) for label in there}
     items = [Item(f"images/{label}/{i}.jpg", label, split, Path(folders[label], f"{i}.jpg"), there[label][f"{i}.jpg"])
              for label, i, split in chosen if f"{i}.jpg" in there[label]]
-    return items, train_classes(rows), require_some(items, len(chosen), root/"meta")
+    return Found(root.resolve().name, items, train_classes(rows), require_some(items, len(chosen), root/"meta"))

@@ -1,4 +1,5 @@
 """`--data`: from what the user gives to a `Source`."""
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -7,25 +8,32 @@ from ..scan import leave_out
 from ..source import Source
 from ..split import cap, hold_out
 from .classes import check_classes, parse_classes, twins
-from .csv_file import csv_items
-from .digits import digit_items
-from .download import get_food
-from .folders import class_folders, has_splits, split_folders
-from .food import NAMES, find_tree, food_items, food_name, of_21
+from .food import food_name
+from .registry import builtin_names, data_sources
 
-BUILTIN = "digits", *NAMES
 ARCHIVES = ".tgz", ".tar.gz", ".zip", ".tar"
 
 
 def open_source(data, classes=None, per_class=None, valid=.1, bad=None):
-    "The images of `data`: a built-in name, a folder, an official Food-101 tree or a CSV file; `bad`: name -> reason of those to leave out"
+    """The Source of `data`: a built-in name, a folder, an official Food-101 tree, a CSV file, or what another DataSource knows.
+
+    `classes`: those to take; `per_class`: at most so many training images of each; `valid`: the fraction of the training
+    images that is held out where `data` has no validation images; `bad`: {name: reason} of images to leave out. Raises
+    UserError.
+    """
     data = str(data)
     check_numbers(per_class, valid)
-    wanted = parse_classes(classes)
-    if data == "food-101-21": wanted = of_21(wanted)
-    try: name, found = load(data, wanted)
-    except OSError as e: raise UserError(f"cannot read {e.filename or data}: {e.strerror or e}") from e
-    return to_source(name, data, *found, wanted, per_class, valid, bad)
+    asked = parse_classes(classes)
+    with readable(data):
+        origin = find_origin(data)
+        wanted = origin.choose_classes(data, asked)
+        found = origin.open(data, wanted)
+    check_classes(found.items, found.classes, wanted, data)
+    chosen = tuple(sorted(wanted or found.classes))
+    items = with_splits(without(found, chosen, bad), per_class, valid)
+    if all(o.split == "train" for o in items): raise UserError(nothing_to_test(data, valid))
+    source = Source(food_name(chosen) or found.name, items, chosen, tuple(found.notes))
+    return source.note(*lacking(source), *twins(chosen))
 
 
 def check_numbers(per_class, valid):
@@ -33,60 +41,48 @@ def check_numbers(per_class, valid):
     if not 0 <= valid < 1: raise UserError(f"--valid {valid}: give a fraction from 0 up to, but less than, 1")
 
 
-def load(data, wanted):
-    "(name, (items, classes, notes)) of what `data` is"
+@contextmanager
+def readable(data):
+    "A folder or file that cannot be read is one sentence"
+    try: yield
+    except OSError as e: raise UserError(f"cannot read {e.filename or data}: {e.strerror or e}") from e
+
+
+def find_origin(data):
+    "The DataSource to which `data` belongs"
+    origin = next((o for o in data_sources() if o.fits(data)), None)
+    if origin is None: raise UserError(nothing_fits(data))
+    return origin
+
+
+def nothing_fits(data):
     path = Path(data).expanduser()
-    if data == "digits": return data, digit_items(wanted)
-    if data in NAMES: return data, load_folder(get_food(data), wanted)[1]
-    if data.strip() and path.is_dir(): return load_folder(path, wanted)
-    if path.is_file(): return load_file(data, path, wanted)
-    raise UserError(f"--data {data!r} is no folder or file, and none of {one_of(BUILTIN)}{nearest(data, near(path))}")
-
-
-def near(path):
-    "What the user may have meant: a built-in name or a neighbour of `path`"
-    try: return [*BUILTIN, *(str(o) for o in islice(path.parent.iterdir(), 1000) if not o.name.startswith("."))]
-    except (OSError, ValueError): return BUILTIN
-
-
-def load_file(data, path, wanted):
-    if path.suffix.lower() == ".csv": return path.stem, csv_items(path, wanted)
+    if not path.is_file():
+        names = builtin_names()
+        meant = nearest(data, [*names, *neighbours(path)])
+        return f"--data {data!r} is no folder or file, and none of {one_of(names)}{meant}"
     if path.name.lower().endswith(ARCHIVES):
-        raise UserError(f"{data} is an archive: run `fastricks prepare {data} FOLDER` first, then give --data FOLDER")
-    raise UserError(f"{data} is a file: give a folder of images or a .csv file")
+        return f"{data} is an archive: run `fastricks prepare {data} FOLDER` first, then give --data FOLDER"
+    return f"{data} is a file: give a folder of images or a .csv file"
 
 
-def load_folder(path, wanted):
-    tree = find_tree(path)
-    if tree: return tree.resolve().name, food_items(tree, wanted)
-    if has_splits(path): return path.resolve().name, split_folders(path, wanted)
-    half_food(path)
-    return path.resolve().name, class_folders(path, wanted)
+def neighbours(path):
+    "What lies beside `path`, which the user may have meant"
+    try: return [str(o) for o in islice(path.parent.iterdir(), 1000) if not o.name.startswith(".")]
+    except (OSError, ValueError): return []
 
 
-def half_food(path):
-    "Food-101 without its lists is not to be taken for two classes called images and meta"
-    missing = [o for o in ("meta/train.txt", "meta/test.txt") if not (path/o).is_file()]
-    if (path/"images").is_dir() and (path/"meta").is_dir():
-        raise UserError(f"{path} looks like Food-101 but has no {' and no '.join(missing)}")
+def without(found, classes, bad):
+    "The items found, those in `bad` left out"
+    if not bad: return found.items
+    return leave_out(Source(found.name, tuple(found.items), classes), bad).items
 
 
-def to_source(name, data, items, known, notes, wanted, per_class, valid, bad=None):
-    "Checks the classes, takes the training images asked for and holds some out for validation"
-    check_classes(items, known, wanted, data)
-    chosen = sorted(wanted or known)
-    if bad: items = leave_out(Source(name, tuple(items), tuple(chosen)), bad).items
+def with_splits(items, per_class, valid):
+    "The items by name, at most `per_class` training images of each class, some held out if there are none for validation"
     if per_class: items = cap(items, per_class)
     if not any(o.split == "valid" for o in items): items = hold_out(items, valid, "valid")
-    items = tuple(sorted(items, key=lambda o: o.name))
-    source = Source(food_label(name, data, chosen), items, tuple(chosen), tuple(notes))
-    if not any(o.split != "train" for o in items): raise UserError(nothing_to_test(data, valid))
-    return source.note(*lacking(source), *twins(chosen))
-
-
-def food_label(name, data, classes):
-    "food-101-21 for exactly its classes, wherever they lie; else the folder's name"
-    return food_name(classes) or ("food-101" if data in NAMES else name)
+    return tuple(sorted(items, key=lambda o: o.name))
 
 
 def nothing_to_test(data, valid):
@@ -97,7 +93,8 @@ def nothing_to_test(data, valid):
 def lacking(source):
     "A note for each split that has images, but not of every class"
     for split in ("valid", "test"):
-        missing = sorted({*source.classes} - {o.label for o in source.of(split)})
-        if missing and source.of(split):
-            yield (f"{split} has no images of {plural(len(missing), 'class', 'classes')}: {', '.join(missing[:3])}"
-                   f"{', …' if len(missing) > 3 else ''}")
+        there = source.of(split)
+        missing = sorted({*source.classes} - {o.label for o in there})
+        if not missing or not there: continue
+        more = ", …" if len(missing) > 3 else ""
+        yield f"{split} has no images of {plural(len(missing), 'class', 'classes')}: {', '.join(missing[:3])}{more}"

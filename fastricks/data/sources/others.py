@@ -8,10 +8,10 @@ from pathlib import Path
 
 from ...core.errors import UserError, nearest, one_of, plural, shorten
 from ...core.files import read_text
-from ..source import SPLIT, SPLITS, Source, fingerprint
-from .csv_file import csv_items
+from ..source import SPLIT, SPLITS, Found, Source, fingerprint
+from .csv_file import csv_items, is_csv
 from .folders import class_items, split_names, subfolders
-from .open import load, open_source
+from .open import find_origin, open_source, readable
 
 
 @dataclass(frozen=True)
@@ -63,22 +63,23 @@ def lost(folder):
 # -- others
 
 def of_others(data, classes, split):
-    try: name, (items, _, notes) = tests(Path(data).expanduser()) or load(str(data), None)
-    except OSError as e: raise UserError(f"cannot read {e.filename or data}: {e.strerror or e}") from e
-    items, split = split_of(data, items, split)
+    with readable(data): there = tests(Path(data).expanduser()) or find_origin(str(data)).open(str(data))
+    items, split = split_of(data, there.items, split)
     found = name_map({o.label for o in items}, classes)
     require_known(data, found, classes)
     items = tuple(sorted((replace(o, label=found[o.label]) for o in items if found[o.label]), key=lambda o: o.name))
-    return Chosen(Source(name, items, tuple(classes)), split, False, (*notes, *mapped(found), *unknown(found, classes)))
+    notes = *there.notes, *mapped(found), *unknown(found, classes)
+    return Chosen(Source(there.name, items, tuple(classes)), split, False, notes)
 
 
 def tests(path):
-    "(name, (items, classes, notes)) of what is no data to train on: a CSV file or a folder that may have test or validation images alone"
-    if path.is_file() and path.suffix.lower() == ".csv": return path.stem, csv_items(path, known=SPLITS)
+    "`Found` of data for evaluation only: a CSV file or a folder that may have test or validation images alone"
+    if is_csv(path): return csv_items(path, known=SPLITS)
     names = split_names(path) if path.is_dir() else {}
     if not names or "train" in names or any(o.lower() not in SPLIT for o in subfolders(path)): return None
-    found = [class_items(path/o, split, None, f"{o}/") for split, o in names.items()]
-    return path.resolve().name, ([o for items, _ in found for o in items], [], [])
+    items = []
+    for split, folder in names.items(): items += class_items(path/folder, split, None, f"{folder}/")[0]
+    return Found(path.resolve().name, items, [])
 
 
 def split_of(data, items, split):

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ...core.errors import UserError, nearest, plural
+from ...core.files import whole_file
 from .classes import parse_classes
 from .folders import subfolders
 from .food import LISTS, find_tree, listed, train_classes
@@ -121,11 +122,7 @@ class Room:
             if not has_size(to, size): self.replace(to, save)
 
     def replace(self, to, save):
-        part = self.root/f"{PART}{secrets.token_hex(8)}"
-        try:
-            save(part)
-            os.replace(part, to)
-        finally: part.unlink(missing_ok=True)
+        with whole_file(to, self.root/f"{PART}{secrets.token_hex(8)}") as part: save(part)
 
 
 def not_link(path):

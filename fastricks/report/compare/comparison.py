@@ -6,7 +6,7 @@ import numpy as np
 
 from ...core.errors import UserError, nearest, one_of, plural
 from ...recipe.registry import make
-from ..runs import SPLIT_WORD, Metric, RunRecord, device, load_runs, metric_of
+from ..runs import SPLIT_WORD, Metric, FinishedRun, device, load_runs, metric_of
 from . import stats
 from .rows import NAN, ComparisonRow, check_comparable, choose_baseline, comparison_rows
 
@@ -23,7 +23,7 @@ class Comparison:
     @property
     def baseline(self) -> ComparisonRow: return self.rows[0]
     @property
-    def runs(self) -> list[RunRecord]: return [r for row in self.rows for r in row.runs]
+    def runs(self) -> list[FinishedRun]: return [r for row in self.rows for r in row.runs]
     @property
     def n_images(self) -> int: return self.baseline.runs[0].numbers(self.split)["n"]
     @property
@@ -65,7 +65,7 @@ def without(d, keys): return {k: v for k, v in d.items() if k not in keys}
 
 def compare(runs, baseline: str | None = None, margin: float | None = None, metric: str = "top1", by: str | None = None,
             anyway: bool = False, notes=()) -> Comparison:
-    """The Comparison of runs: RunRecords of `load_runs`, or what it takes.
+    """The Comparison of runs: FinishedRuns of `load_runs`, or what it takes.
 
     `baseline`: a row's label, tricks, recipe or run (default: the row without tricks); `margin`: the difference that matters, in points
     (loss: nats); `by`: test or valid (default: the split that the runs' own numbers are of); `notes`: lines to carry along.
@@ -75,7 +75,7 @@ def compare(runs, baseline: str | None = None, margin: float | None = None, metr
     margin = metric.margin if margin is None else margin
     if not margin > 0: raise UserError(f"--margin {margin:g} is out of range: it must be above 0")
     if by not in (None, *SPLIT_WORD): raise UserError(f"--by {by} is not one of {one_of(SPLIT_WORD)}{nearest(by, SPLIT_WORD)}")
-    if isinstance(runs, str | Path) or not all(isinstance(r, RunRecord) for r in runs): runs = load_runs(runs, notes.append)
+    if isinstance(runs, str | Path) or not all(isinstance(r, FinishedRun) for r in runs): runs = load_runs(runs, notes.append)
     if not runs: raise UserError("there are no runs to compare")
     rows = comparison_rows(runs, notes.append, anyway)
     notes += check_comparable(rows, by, anyway)

@@ -23,7 +23,7 @@ class ComparisonRow:
     label: str                    # what sets it apart from the other rows
     tricks: str                   # as -t has them, or `baseline`
     varies: dict                  # field -> text, of the fields that differ between rows
-    runs: tuple                   # a RunRecord a seed
+    runs: tuple                   # a FinishedRun a seed
     summary: stats.Summary = None  # of the metric
     seconds: float = NAN          # of training, mean
     baseline: bool = False
@@ -98,7 +98,7 @@ def field_text(v):
 
 
 def comparison_rows(runs, say, anyway=False):
-    "Rows in the order of their first runs, those without tricks first; a RunRecord a seed in the order of seeds"
+    "Rows in the order of their first runs, those without tricks first; a FinishedRun a seed in the order of seeds"
     found = {}
     for r in runs: found.setdefault(recipe_key(r), []).append(r)
     rows = [tuple(sorted(one_a_seed(rs, say, anyway), key=lambda r: r.seed)) for rs in found.values()]

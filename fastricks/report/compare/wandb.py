@@ -16,8 +16,8 @@ def log_report(c, folder, mode=None, name=None, group=None):
     folder.mkdir(parents=True, exist_ok=True)
     config = {"metric": c.metric.name, "split": c.split, "margin": c.margin, "baseline": c.baseline.label,
               "runs": [r.name for r in c.runs]}
-    run = tracking.start(tracking.resolve_mode(mode), folder, name or f"compare {c.data_name}", group=group, tags=["report"],
-                         config=config, job_type="report")
+    labels = tracking.WandbLabels(name or f"compare {c.data_name}", group, ["report"], config, job_type="report")
+    run = tracking.start(tracking.resolve_mode(mode), folder, labels)
     if run is None: return None
     tracking.attempt("no table in W&B", run.log, {"comparison": wandb_table(c)})
     tracking.finish(run, verdict_summary(c), written_pictures(c, folder))

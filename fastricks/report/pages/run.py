@@ -46,7 +46,7 @@ def save_run_page(folder, source=None, date=None):
 
 
 def make_again(run, say=print):
-    "Write the index.html of a finished RunRecord; where its data is gone there are no images of mistakes, and it says so"
+    "Write the index.html of a finished FinishedRun; where its data is gone there are no images of mistakes, and it says so"
     source = own_source(run, run.recipe.data)
     if not source: say(f"{run.name}: no images of mistakes, as its data is not at {visible(run.recipe.data)} any more, or has changed")
     try: return save_run_page(run.folder, source, run.date)
@@ -54,7 +54,7 @@ def make_again(run, say=print):
 
 
 def run_page(run, source=None):
-    "The whole page of a RunRecord; without `source` there are no images of mistakes"
+    "The whole page of a FinishedRun; without `source` there are no images of mistakes"
     found = qualities(run, source.classes if source else classes_of_model(run.folder))
     split = run.metrics["split"]
     if split not in found: raise ValueError("its predictions can't be read, or are not those of its metrics")

@@ -1,0 +1,49 @@
+"""What a run folder says of its run: recipe.json and status.json, as one object."""
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core.files import read_json
+
+RECIPE, STATUS = "recipe.json", "status.json"
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    "The two files by which a run folder is one. Other files of it are only there when it is finished"
+    folder: Path
+    what: dict     # recipe.json: the recipe, its identity (None in old folders), the data's facts, what the tricks settled
+    state: dict    # status.json: its status and time; the reason of one that failed
+
+    @property
+    def identity(self): return self.what["identity"]
+
+    @property
+    def status(self): return self.state["status"]
+
+    @property
+    def finished(self): return self.status == "finished"
+
+
+def read_record(folder):
+    "The RunRecord of a folder. Raises OSError where a file cannot be read, ValueError where it says no such thing"
+    folder = Path(folder)
+    return RunRecord(folder, {"identity": None, **read_object(folder / RECIPE)}, read_status(folder))
+
+
+def read_status(folder):
+    "What status.json says, which has the key `status`; errors as `read_record`"
+    state = read_object(Path(folder) / STATUS)
+    if "status" not in state: raise ValueError(f"{STATUS} has no status")
+    return state
+
+
+def read_object(file):
+    found = read_json(file)
+    if not isinstance(found, dict): raise ValueError(f"{file.name} is not a JSON object")
+    return found
+
+
+def is_finished(folder):
+    "Does its status.json say that all was written?"
+    try: return read_status(folder)["status"] == "finished"
+    except (OSError, ValueError): return False

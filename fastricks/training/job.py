@@ -1,0 +1,37 @@
+"""A training that is settled: everything is decided, nothing is built yet."""
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from ..core.rand import NUMERICS
+from ..data.source import Source, fingerprint
+from ..model.weights import file_hash
+from ..recipe.identity import identity
+from ..recipe.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Job:
+    "What `settle` makes of a recipe, and all that `prepare` needs"
+    recipe: Recipe                             # with what machine, tricks and the search for a rate decided
+    source: Source                             # its data, open
+    facts: dict = field(default_factory=dict)  # trick -> what it found out while it settled
+    found: object = None                       # lr_find.Found, where the recipe asked to find the learning rate
+
+    @cached_property
+    def weights_hash(self): return self.recipe.weights and file_hash(self.recipe.weights)
+
+    @cached_property
+    def identity(self): return identity(self.recipe, fingerprint(self.source), self.weights_hash, self.facts)
+
+    @cached_property
+    def record(self):
+        "What recipe.json says beside the recipe: identities of run, data and weights, and what the tricks found out"
+        counts = {split: len(self.source.of(split)) for split in ("train", "valid", "test")}
+        out = {"identity": self.identity, "numerics": NUMERICS, "weights_sha256": self.weights_hash, "facts": self.facts,
+               "data": {"fingerprint": fingerprint(self.source), "name": self.source.name, **counts}}
+        if self.found:
+            out["lr_find"] = {"lr": self.found.lr, "rule": self.found.rule}
+        return out
+
+    @property
+    def recipe_json(self): return {"recipe": self.recipe.as_dict, **self.record}

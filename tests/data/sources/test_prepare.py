@@ -1,0 +1,374 @@
+import errno
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+from support.data_trees import all_files, class_tree, contents, files, food, jpeg, says, splits, tar, zipped
+from support.paths import SHARED
+
+from fastricks.data.sources import prepare as module
+from fastricks.data.sources.open import open_source
+from fastricks.data.sources.prepare import prepare, unpack_food
+
+WANT = [f"{split}/{k}/{i}.jpg" for split, ids in (("test", (100, 101)), ("train", range(4))) for k in ("ramen", "steak")
+        for i in ids]
+
+
+@pytest.fixture
+def tree(tmp_path): return food(tmp_path/"src/food-101")
+
+
+@pytest.fixture
+def target(tmp_path): return tmp_path/"target"
+
+
+@pytest.fixture
+def said(): return []
+
+
+def archives(folder, members):
+    "The same members in every kind of archive"
+    return [tar(folder/"a.tgz", members), tar(folder/"a.tar", members, mode="w"),
+            tar(folder/"a.tar.xz", members, mode="w:xz"), zipped(folder/"a.zip", members)]
+
+
+def test_a_tree_is_linked(tree, target, said):
+    assert prepare(tree, target, say=said.append) == (8, 4)
+    assert all_files(target) == WANT and said == [f"{target}: 8 training and 4 test images of 2 classes"]
+    assert all((target/o).stat().st_nlink == 2 for o in WANT)
+    assert (target/"test/ramen/100.jpg").samefile(tree/"images/ramen/100.jpg")
+
+
+def test_a_tree_is_copied_on_demand(tree, target, said):
+    prepare(tree, target, copy=True, say=said.append)
+    assert all_files(target) == WANT and all((target/o).stat().st_nlink == 1 for o in WANT)
+
+
+def test_a_disk_without_links(tree, target, said, monkeypatch):
+    def cannot(*a): raise OSError(errno.EXDEV, "Invalid cross-device link")
+    monkeypatch.setattr(os, "link", cannot)
+    assert prepare(tree, target, say=said.append) == (8, 4) and all_files(target) == WANT
+
+
+def test_linked_images_of_a_tree_are_taken_themselves(tree, target, said):
+    shutil.move(tree/"images/ramen/0.jpg", tree.parent/"real.jpg")
+    (tree/"images/ramen/0.jpg").symlink_to(tree.parent/"real.jpg")
+    prepare(tree, target, say=said.append)
+    assert not (target/"train/ramen/0.jpg").is_symlink() and all_files(target) == WANT
+
+
+@pytest.mark.parametrize("prefix", ["food-101/", "", "./food-101/", "food-101/food-101/"])
+def test_archives(tree, target, said, tmp_path, prefix):
+    for i, src in enumerate(archives(tmp_path, contents(tree, prefix))):
+        assert prepare(src, target/str(i), say=said.append) == (8, 4)
+        assert all_files(target/str(i)) == WANT
+        assert (target/str(i)/"train/ramen/0.jpg").read_bytes() == (tree/"images/ramen/0.jpg").read_bytes()
+
+
+def test_the_lists_may_come_last(tree, target, said, tmp_path):
+    members = contents(tree)
+    src = tar(tmp_path/"a.tgz", {k: members[k] for k in sorted(members, key=lambda o: "meta" in o)})
+    assert prepare(src, target, say=said.append) == (8, 4)
+
+
+def test_the_folder_above_a_tree(tree, target, said): assert prepare(tree.parent, target, say=said.append) == (8, 4)
+
+
+@pytest.mark.parametrize("kind", ["tree", "archive"])
+def test_classes(tmp_path, target, said, kind):
+    src = food(tmp_path/"src", ("ramen", "steak", "waffles"))
+    if kind == "archive": src = tar(tmp_path/"a.tgz", contents(src))
+    assert prepare(src, target, "ramen,steak", say=said.append) == (8, 4) and all_files(target) == WANT
+    with says("has no class 'stake'; did you mean 'steak'?"): prepare(src, target, "ramen,stake")
+    with says("names 1 class"): prepare(src, target, "ramen")
+    prepare(src, target, say=said.append)
+    prepare(src, target, "ramen,steak", say=said.append)
+    assert said[-2] == f"{target} has 1 other class from before"
+
+
+def test_what_is_prepared_opens(tree, target, said):
+    prepare(tree, target, say=said.append)
+    source = open_source(target)
+    assert source.has_test and source.classes == ("ramen", "steak") and len(source.items) == 12 and not source.notes
+
+
+def test_missing_images_are_counted(tree, target, said, tmp_path):
+    (tree/"images/ramen/0.jpg").unlink()
+    for i, src in enumerate([tree, *archives(tmp_path, contents(tree))]):
+        assert prepare(src, target/str(i), say=said.append) == (7, 4)
+        assert said[-1].endswith("of 2 classes; 1 of 12 listed images are not there")
+    shutil.rmtree(tree/"images/ramen")
+    shutil.rmtree(tree/"images/steak")
+    with says("none of the 12 listed images is there"): prepare(tree, target/"none")
+
+
+def test_unlisted_images_are_left(tree, target, said):
+    files(tree, "images/ramen/77.jpg", "images/emu/0.jpg", "images/ramen/0.png")
+    prepare(tree, target, say=said.append)
+    assert all_files(target) == WANT
+
+
+class Stop(BaseException):
+    "As a key press or a kill in the middle of the work"
+
+
+def stop_after(monkeypatch, n, error=Stop):
+    "The `n`-th file is written but not put in its place"
+    left, old = [n], os.replace
+    def replace(*a):
+        left[0] -= 1
+        if left[0] < 1: raise error
+        return old(*a)
+    monkeypatch.setattr(os, "replace", replace)
+
+
+@pytest.mark.parametrize("kind", ["tree", "a.tgz", "a.zip"])
+def test_it_goes_on_where_it_stopped(tree, target, said, tmp_path, monkeypatch, kind):
+    src = tree if kind == "tree" else next(o for o in archives(tmp_path, contents(tree)) if o.name == kind)
+    with monkeypatch.context() as m:
+        stop_after(m, 6)
+        with pytest.raises(Stop): prepare(src, target, copy=True)
+    there = {o: (target/o).stat().st_ino for o in all_files(target)}
+    assert len(there) == 5 and {*there} < {*WANT}
+    assert prepare(src, target, copy=True, say=said.append) == (8, 4) and all_files(target) == WANT
+    assert there == {o: (target/o).stat().st_ino for o in there}
+
+
+def test_a_killed_run_leaves_no_half_image(tmp_path, target, said):
+    members = {**contents(food(tmp_path/"src"))}
+    src = tar(tmp_path/"a.tgz", members)
+    code = ("import os, signal, fastricks.data.prepare as m\n"
+            "def die(to, data):\n"
+            "    with open(to, 'xb') as f: f.write(data[:5])\n"
+            "    if len(os.listdir(m_target)) > 1: os.kill(os.getpid(), signal.SIGKILL)\n"
+            f"m_target = {str(target)!r}; m.write = die; m.prepare({str(src)!r}, m_target)")
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == -9
+    assert any(o.startswith(module.PART) for o in os.listdir(target))
+    prepare(src, target, say=said.append)
+    assert all_files(target) == WANT
+    check_whole(target, members)
+
+
+def test_an_image_of_another_size_is_written_again(tree, target, said):
+    prepare(tree, target, copy=True, say=said.append)
+    (target/"train/ramen/0.jpg").write_bytes(b"half")
+    prepare(tree, target, copy=True, say=said.append)
+    assert (target/"train/ramen/0.jpg").read_bytes() == (tree/"images/ramen/0.jpg").read_bytes()
+
+
+def hostile(tmp_path, tree):
+    "An archive with what none should have, beside what all have"
+    members = contents(tree)
+    evil = {f"food-101/../../{i}/images/ramen/0.jpg": b"climbs" for i in range(2)}
+    evil |= {"/abs/images/ramen/0.jpg": b"absolute", "../evil.jpg": b"up", "food-101/images/../../x.jpg": b"up",
+             "C:\\food\\images\\ramen\\0.jpg": b"windows", "..\\..\\images\\ramen\\0.jpg": b"windows",
+             "food-101/images/../ramen.jpg": b"class", "food-101/images/ramen/../0.jpg": b"id",
+             "food-101/images/emu/0.jpg": b"unlisted", "food-101/images/ramen/0.jpg/x": b"below",
+             "food-101/images//0.jpg": b"no class", "food-101/images/ramen/.jpg": b"no id", "x/meta/extra.txt": b"list"}
+    links = [("images/ramen/1.jpg", tarfile.SYMTYPE, "/etc/passwd"), ("images/steak", tarfile.SYMTYPE, "/tmp"),
+             ("images/ramen/2.jpg", tarfile.LNKTYPE, "../../../etc/passwd"), ("train", tarfile.SYMTYPE, ".."),
+             ("images/ramen/3.jpg", tarfile.CHRTYPE, ""), ("images/steak/0.jpg", tarfile.FIFOTYPE, ""),
+             ("images/steak/1.jpg", tarfile.DIRTYPE, ""), ("meta/train.txt", tarfile.SYMTYPE, "/etc/passwd")]
+    return {**evil, **members}, [(f"food-101/{name}", kind, to) for name, kind, to in links]
+
+
+@pytest.mark.parametrize("todo", ["prepare", "unpack"])
+@pytest.mark.parametrize("kind", ["tgz", "zip"])
+def test_hostile_archives_write_nothing_else(tree, tmp_path, kind, todo):
+    members, links = hostile(tmp_path, tree)
+    (tmp_path/"box").mkdir()
+    src = tar(tmp_path/"x.tgz", members, *links) if kind == "tgz" else zipped(tmp_path/"x.zip", members)
+    before, target = all_files(tmp_path), tmp_path/"box/deep/target"
+    if todo == "prepare":
+        assert prepare(src, target, say=str) == (8, 4) and all_files(target) == WANT
+    else:
+        unpack_food(src, target)
+        assert all_files(target) == all_files(tree)
+    assert sorted(o for o in all_files(tmp_path) if not o.startswith("box/deep/target/")) == before
+    images = list(target.rglob("*.jpg"))
+    assert len(images) == 12 and not any(o.is_symlink() for o in target.rglob("*"))
+    assert all(o.read_bytes() == (tree/f"images/{o.parent.name}/{o.name}").read_bytes() for o in images)
+
+
+def test_links_in_a_zip_are_no_files(tree, target, said, tmp_path):
+    members = contents(tree)
+    with zipfile.ZipFile(tmp_path/"a.zip", "w") as f:
+        for k, v in members.items():
+            o = zipfile.ZipInfo(k)
+            o.external_attr = (0o120777 if k.endswith("ramen/0.jpg") else 0o100644) << 16
+            f.writestr(o, v)
+    assert prepare(tmp_path/"a.zip", target, say=said.append) == (7, 4)
+
+
+@pytest.mark.parametrize("line", ["../x", "../../etc/x", "..", "a\\..\\b/c", "ramen/..", "/abs/1", "ramen/a/b",
+                                  "ra\x07men/1", "/1", "ramen/"])
+def test_classes_and_ids_with_other_names(tree, target, tmp_path, line):
+    members = contents(tree)
+    members["food-101/meta/train.txt"] += line.encode() + b"\n"
+    for i, src in enumerate(archives(tmp_path, members)):
+        with says("line 9 of", "meta/train.txt is", "not class/id"): prepare(src, target/str(i))
+    assert not target.exists()
+
+
+def test_a_link_in_the_target_is_not_written_through(tree, target, tmp_path):
+    for o in ("train", "train/ramen", "train/ramen/0.jpg"):
+        shutil.rmtree(target, ignore_errors=True)
+        (target/o).parent.mkdir(parents=True)
+        outside = tmp_path/"outside"
+        outside.mkdir(exist_ok=True)
+        (target/o).symlink_to(outside)
+        for src in (tree, tar(tmp_path/"a.tgz", contents(tree))):
+            with says(target/o, "is a link: nothing is written through it"): prepare(src, target)
+        assert not list(outside.iterdir())
+
+
+def test_the_target_itself_may_be_a_link(tree, target, tmp_path, said):
+    (tmp_path/"disk").mkdir()
+    target.symlink_to(tmp_path/"disk")
+    prepare(tree, target, say=said.append)
+    assert all_files(tmp_path/"disk") == WANT
+
+
+def test_images_and_lists_that_are_too_large(tree, target, said, tmp_path, monkeypatch):
+    members = contents(tree)
+    members["food-101/images/ramen/0.jpg"] = b"x"*1000
+    monkeypatch.setattr(module, "MAX_IMAGE", 999)
+    for i, src in enumerate(archives(tmp_path, members)): assert prepare(src, target/str(i), say=said.append) == (7, 4)
+    monkeypatch.setattr(module, "MAX_META", 20)
+    for src in archives(tmp_path, members):
+        with says("meta/t", "bytes: no list of Food-101 is that large"): prepare(src, target/"x")
+    assert not (target/"x").exists()
+
+
+def test_no_archive(target, tmp_path, said):
+    class_tree(tmp_path/"pets", cat=2, dog=2)
+    (tmp_path/"text.tgz").write_text("no archive"*100)
+    (tmp_path/"empty.tgz").touch()
+    for name in ("text.tgz", "empty.tgz"):
+        with says(f"{name} is not a tar or zip archive"): prepare(tmp_path/name, target)
+    with says("nothing.tgz is not there"): prepare(tmp_path/"nothing.tgz", target)
+    for src in archives(tmp_path, contents(tmp_path/"pets")):
+        with says(src, "has no meta/train.txt and meta/test.txt: give Food-101's archive"): prepare(src, target)
+    with says("pets has no images/ with meta/train.txt and meta/test.txt"): prepare(tmp_path/"pets", target)
+    assert not target.exists()
+
+
+def noisy(tree):
+    for o in tree.rglob("*.jpg"): o.write_bytes(os.urandom(3000))
+    return contents(tree)
+
+
+def check_whole(target, members):
+    for o in all_files(target): assert (target/o).read_bytes() == members[f"food-101/images/{o.split('/', 1)[1]}"]
+
+
+@pytest.mark.parametrize("part", [.3, .6, .85])
+def test_an_archive_cut_short(tree, target, tmp_path, part):
+    whole = noisy(tree)
+    for i, src in enumerate(archives(tmp_path, whole)):
+        data = src.read_bytes()
+        src.write_bytes(data[:int(len(data)*part)])
+        with says(src): prepare(src, target/str(i))
+        check_whole(target/str(i), whole)
+
+
+def test_a_broken_archive(tree, target, tmp_path):
+    whole = noisy(tree)
+    whole = {k: whole[k] for k in sorted(whole, key=lambda o: "images" in o)}
+    for i, src in enumerate(archives(tmp_path, whole)):
+        data = bytearray(src.read_bytes())
+        # in the plain tar a header, in the others compressed data
+        at = data.index(b"food-101/images/steak/1.jpg") if src.name == "a.tar" else len(data)//2
+        data[at:at+200] = bytes(o ^ 255 for o in data[at:at+200])
+        src.write_bytes(data)
+        with says(src.name, "is corrupt or cut short (", "remove it and get it again"): prepare(src, target/str(i))
+
+
+def test_a_locked_zip(tree, target, tmp_path):
+    src = zipped(tmp_path/"a.zip", contents(tree))
+    data = bytearray(src.read_bytes())
+    for mark, at in ((b"PK\1\2", 8), (b"PK\3\4", 6)):
+        i = data.find(mark)
+        while i >= 0: data[i+at], i = data[i+at] | 1, data.find(mark, i+1)
+    src.write_bytes(data)
+    with says("is corrupt or cut short", "encrypted"): prepare(src, target)
+
+
+def test_wrong_targets(tree, tmp_path):
+    (tmp_path/"file").touch()
+    with says("file is a file: give a folder to write to"): prepare(tree, tmp_path/"file")
+    with says("lies in", "itself: give a folder outside of it"): prepare(tree, tree/"images/x")
+    with says("itself"): prepare(tree, tree)
+    with says("cannot write"): prepare(tree, tmp_path/"file/x")
+    files(tmp_path, "t/train/ramen/0.jpg/x")
+    with says("cannot write"): prepare(tree, tmp_path/"t")
+
+
+@pytest.mark.parametrize("where", ["replace", "write"])
+def test_a_full_disk(tree, target, said, tmp_path, monkeypatch, where):
+    src = tar(tmp_path/"a.tgz", contents(tree))
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with monkeypatch.context() as m:
+        if where == "replace": stop_after(m, 4, full)
+        else:
+            def write(to, data):
+                to.write_bytes(data[:3])
+                raise full
+            m.setattr(module, "write", write)
+        with says(f"no space left on the disk of {target}", "it goes on where it stopped"): prepare(src, target)
+    assert len(all_files(target)) == (3 if where == "replace" else 0)
+    assert prepare(src, target, say=said.append) == (8, 4) and all_files(target) == WANT
+
+
+def test_what_may_not_be_read(tree, target, tmp_path, monkeypatch):
+    def denied(path): raise PermissionError(13, "Permission denied", str(path))
+    monkeypatch.setattr(Path, "read_bytes", denied)
+    with says("cannot read", "meta/train.txt: Permission denied"): prepare(tree, target)
+    monkeypatch.setattr(module, "is_zip", denied)
+    for todo in (prepare, unpack_food):
+        with says("cannot read", "a.tgz: Permission denied"): todo(files(tmp_path, "a.tgz")/"a.tgz", target)
+    assert not target.exists()
+
+
+def test_progress_is_said(tmp_path, target, said):
+    src = food(tmp_path/"src", [f"c{i}" for i in range(101)], train=99, test=1)
+    prepare(src, target, say=said.append)
+    assert said == ["10,000 of 10,100 images", f"{target}: 9,999 training and 101 test images of 101 classes"]
+
+
+def test_unpack_recreates_the_tree(tree, target, tmp_path):
+    for i, src in enumerate(archives(tmp_path, contents(tree, "food-101/food-101/"))):
+        unpack_food(src, target/str(i))
+        assert contents(target/str(i)) == contents(tree)
+        assert splits(open_source(target/str(i))) == splits(open_source(tree))
+
+
+def test_a_tree_with_lists_is_whole(tree, target, tmp_path, monkeypatch):
+    src = tar(tmp_path/"a.tgz", contents(tree))
+    with monkeypatch.context() as m:
+        stop_after(m, 10)
+        with pytest.raises(Stop): unpack_food(src, target)
+    assert len(all_files(target)) == 9 and not (target/"meta").exists()
+    unpack_food(src, target)
+    assert contents(target) == contents(tree)
+
+
+def test_readable_by_others(tree, target, said, tmp_path):
+    prepare(tar(tmp_path/"a.tgz", {**contents(tree), "food-101/images/ramen/0.jpg": jpeg()}), target, say=said.append)
+    mask = os.umask(0)
+    os.umask(mask)
+    assert (target/"train/ramen/0.jpg").stat().st_mode & 0o777 == 0o666 & ~mask
+
+
+@pytest.mark.skipif(not (SHARED/"data/food-101-21-64px.tgz").is_file(), reason="needs the shared archive of 64-pixel photos")
+def test_the_real_archive(target, said):
+    assert prepare(SHARED/"data/food-101-21-64px.tgz", target, "ramen,steak", say=said.append) == (1499, 500)
+    source = open_source(target)
+    assert [len(source.of(o)) for o in ("train", "valid", "test")] == [1349, 150, 500]
+    from fastricks.data.scan import drop_unreadable
+    assert drop_unreadable(source, cache=target/"cache") is source

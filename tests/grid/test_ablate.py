@@ -1,0 +1,183 @@
+"""Grids of trainings: rows, seeds, processes, what is found, what fails."""
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from safetensors.torch import load_file
+from support.small import TINY, same, trained, weights
+
+from fastricks.cli.app import run
+from fastricks.core.errors import UserError
+from fastricks.core.files import read_json
+from fastricks.grid import cells as cells_room
+from fastricks.grid.ablate import ablate, train_seeds
+from fastricks.grid.cells import jobs_that_fit
+from fastricks.grid.plan import make_rows, parse_budget, parse_seeds
+from fastricks.grid.scripts import sweep_file, whole_selection
+from fastricks.recipe.recipe import resolve
+
+SEEDS = {"5": [0, 1, 2, 3, 4], "0,2,7": [0, 2, 7], "3-5": [3, 4, 5], "1,4-6": [1, 4, 5, 6], "1": [0]}
+
+
+@pytest.mark.parametrize("text, want", SEEDS.items())
+def test_seeds(text, want): assert parse_seeds(text) == want
+
+
+@pytest.mark.parametrize("text", ["0", "x", "", "2,2", "5-3", "1-2-3", "1.5"])
+def test_seeds_that_are_none(text):
+    with pytest.raises(UserError, match="--seeds"): parse_seeds(text)
+
+
+def test_budget():
+    assert [parse_budget(t) for t in ("2h", "90m", "1h30m", "45s", ".5h".replace(".5", "0.5"))] == [7200, 5400, 5400, 45, 1800]
+    for t in ("", "2", "h", "2d"):
+        with pytest.raises(UserError, match="--budget"): parse_budget(t)
+
+
+def active(row): return set(row.recipe.active) - {"step"}
+
+
+def test_modes():
+    A, B, C = "warmup", "mixup", "cosine+label_smoothing"
+    add, drop, stack = (make_rows(m, {}, None, [A, B, C]) for m in ("add", "drop", "stack"))
+    c = {"cosine", "label_smoothing"}
+    assert [active(r) for r in add] == [set(), {A}, {B}, c]
+    assert [active(r) for r in drop] == [{A, B} | c, {B} | c, {A} | c, {A, B}]
+    assert [active(r) for r in stack] == [set(), {A}, {A, B}, {A, B} | c]
+    assert [r.name for r in drop][:2] == ["all", "all but warmup"] and stack[-1].name == f"+ {C}"
+
+
+@pytest.mark.parametrize("mode, texts, words", [
+    ("ad", ["mixup"], "--mode"), ("add", [], "at least one -t"), ("add", ["mixup", "mixup"], "the same"),
+    ("add", ["mixup", "warmup+one_cycle"], "row 'warmup\\+one_cycle': one_cycle and warmup"), ("add", ["mixpu"], "did you mean 'mixup'"),
+    ("stack", ["cosine", "one_cycle"], "both main schedules"), ("add", ["no_bias_decay"], "needs --wd")])
+def test_rows_that_cannot_be_are_named_at_once(mode, texts, words):
+    with pytest.raises(UserError, match=words): make_rows(mode, {}, None, texts)
+
+
+def test_one_row_twice_under_two_names_is_refused(tmp_path):
+    with pytest.raises(UserError, match="are the same recipe"):
+        ablate("add", {**TINY, "out": str(tmp_path)}, None, ["step"], dry=True, say=lambda _: None)
+
+
+def test_room_never_shares_a_core(monkeypatch):
+    monkeypatch.setattr(cells_room.os, "sched_getaffinity", lambda _: range(8), raising=False)
+    assert [jobs_that_fit(j, t) for j, t in ((4, 1), (4, 2), (4, 4), (2, 8), (9, 3), (1, 99))] == [4, 4, 2, 1, 2, 1]
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory):
+    out, said = tmp_path_factory.mktemp("grid"), []
+    rows = ["mixup", "cosine", "distill:teacher=test_resnet"]
+    g = ablate("add", {**TINY, "out": str(out)}, None, rows, seeds=(0, 1), jobs=2, say=said.append)
+    return g, said, out
+
+
+def test_the_plan_is_printed_first(grid):
+    _, said, _ = grid
+    text = "\n".join(said)
+    assert "4 rows × 2 seeds = 8 runs" in text and "first a teacher test_resnet, once" in text and "GB of disk" in text
+    assert text.index("8 runs") < text.index("[1/9] teacher") < text.index("[2/9]")
+
+
+def test_every_cell_is_a_run_of_its_recipe(grid):
+    g, _, out = grid
+    assert all(c.state == "done" for c in g.cells) and len(list(out.iterdir())) == 9
+    assert [(c.row.name, c.seed) for c in g.cells] == [(row.name, seed) for seed in (0, 1) for row in g.rows], "seed by seed"
+    for c in g.cells:
+        r = read_json(c.folder / "recipe.json")
+        assert r["identity"] == c.identity and r["recipe"]["seed"] == c.seed and r["recipe"]["threads"] == 1
+
+
+def test_a_cell_equals_the_same_run_alone_bit_for_bit(grid):
+    g, _, _ = grid
+    for c in g.cells:
+        if c.row.name in ("baseline", "mixup", "cosine"):
+            alone = trained(*([] if c.row.name == "baseline" else [c.row.name]), seed=c.seed)
+            assert same(load_file(c.folder / "model.safetensors"), weights(alone))
+
+
+def test_finished_runs_are_found_by_recipe_not_by_name(grid):
+    "Again with one row and one seed more: what is there is not trained twice, in whatever folder it lies"
+    g, _, out = grid
+    g.cells[0].folder.rename(out / "renamed")
+    said = []
+    rows = ["cosine", "mixup", "warmup:epochs=.5"]
+    again = ablate("add", {**TINY, "out": str(out)}, None, rows, seeds=(0, 1), dry=True, say=said.append)
+    assert sum(c.state == "found" for c in again.cells) == 6 and sum(c.state == "todo" for c in again.cells) == 2
+    assert any("6 of them found finished" in s for s in said)
+
+
+def test_a_killed_training_is_shown_and_the_rest_go_on(tmp_path, monkeypatch):
+    real = cells_room.start
+
+    def start(ctx, cell, *args):
+        p, cell = real(ctx, cell, *args)
+        if cell.row.name == "mixup": p.kill()
+        return p, cell
+    monkeypatch.setattr(cells_room, "start", start)
+    said = []
+    g = ablate("add", {**TINY, "out": str(tmp_path)}, None, ["mixup", "cosine"], seeds=(0,), say=said.append)
+    assert [c.state for c in g.cells] == ["done", "failed", "done"] and any(s.startswith("failed: mixup seed 0") for s in said)
+    monkeypatch.setattr(cells_room, "start", real)
+    again = ablate("add", {**TINY, "out": str(tmp_path)}, None, ["mixup", "cosine"], seeds=(0,), say=said.append)
+    assert [c.state for c in again.cells] == ["found", "done", "found"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+def test_a_killed_ablation_leaves_no_training_behind(tmp_path):
+    code = ("from fastricks.grid.ablate import ablate\nfrom fastricks.grid.plan import parse_seeds\nimport sys\n"
+            "if __name__ == '__main__': ablate('add', {**eval(sys.argv[1]), 'epochs': 100000}, None, ['mixup'], seeds=(0,))")
+    script = tmp_path / "go.py"
+    script.write_text(code)
+    p = subprocess.Popen([sys.executable, script, repr({**TINY, "out": str(tmp_path / "runs")})], stdout=subprocess.DEVNULL)
+    deadline = time.time() + 120
+    while not list(tmp_path.glob("runs/*/history.csv")) and time.time() < deadline: time.sleep(.1)
+    child = read_json(next(tmp_path.glob("runs/*/status.json")))["pid"]
+    p.kill(); p.wait()
+    while alive(child) and time.time() < deadline: time.sleep(.1)
+    assert not alive(child)
+
+
+def alive(pid):
+    "Does it run? One that has ended and that nobody has asked after (a zombie) does not"
+    try: return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError: return False
+
+
+def test_a_budget_begins_no_seed_that_would_not_end(tmp_path, monkeypatch):
+    "Each seed is whole or not begun; the same command goes on"
+    from fastricks.grid import ablate as room_of
+    monkeypatch.setattr(room_of, "estimate", lambda *a: 1e6)
+    said = []
+    g = ablate("add", {**TINY, "out": str(tmp_path)}, None, ["mixup"], seeds=(0, 1), budget="1m", say=said.append)
+    assert [c.state for c in g.cells] == ["todo"] * 4 and any("4 runs left" in s for s in said)
+    monkeypatch.setattr(room_of, "estimate", lambda *a: 1.)
+    said.clear()
+    monkeypatch.setattr(room_of.time, "monotonic", lambda: 1e6 if any("seed 0:" in s for s in said) else 0.)
+    g = ablate("add", {**TINY, "out": str(tmp_path)}, None, ["mixup"], seeds=(0, 1), budget="1m", say=said.append)
+    assert [c.state for c in g.cells] == ["done", "done", "todo", "todo"]
+
+
+def test_train_seeds(tmp_path):
+    said = []
+    g = train_seeds(resolve({**TINY, "out": str(tmp_path)}, ["mixup"]), (1, 3), said.append)
+    assert [c.seed for c in g.cells] == [1, 3] and all(c.ok for c in g.cells)
+    assert same(load_file(g.cells[1].folder / "model.safetensors"), weights(trained("mixup", seed=3)))
+
+
+def test_the_sweep_files_command_is_a_training(tmp_path, capsys):
+    "Each run's command, its values put in as W&B's agent does, is a command line that stands"
+    given = {**TINY, "out": str(tmp_path), "flip": False}
+    rows = make_rows("add", given, "blog", ["mixup:alpha=.4", "warmup+cosine"])
+    sweep = yaml.safe_load(sweep_file(rows, [0, 1], given, tmp_path / "sweep.yaml").read_text())
+    assert sweep["method"] == "grid" and sweep["parameters"]["seed"]["values"] == [0, 1]
+    for row, value in zip(rows, sweep["parameters"]["tricks"]["values"], strict=True):
+        args = [f"--tricks={value}", "--seed=1"]
+        words = [w for part in sweep["command"] for w in (args if part == "${args}" else [part]) if w != "${env}"]
+        assert words[:2] == ["fastricks", "train"] and run([*words[1:], "--no-pretrained", "--explain"]) == 0
+        assert resolve(given, [whole_selection(row.recipe)], "blog").active == row.recipe.active
+    capsys.readouterr()

@@ -1,0 +1,131 @@
+"""`ablate` from the command line to its verdicts, its advice and its W&B report."""
+import json
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+from support.commands import fails
+from support.small import TINY
+
+from fastricks.cli.app import run
+from fastricks.grid.advise import Advice, advice_lines, best_bet, choose
+from fastricks.recipe.command import line_of
+from fastricks.report.compare.stats import HELPS, HURTS, OPEN, SAME
+
+ARGS = [w for k, v in {**TINY, "per_class": 60, "valid": .3, "lr": 1e-5, "epochs": 4}.items() for w in (f"--{k.replace('_', '-')}", str(v))]
+GREAT = "linear_scaling:base=1"  # 16 times a rate that is far too small: this must help
+
+
+def row(verdict, delta=0.): return SimpleNamespace(verdict=verdict, words=f"words of {verdict}", diff=SimpleNamespace(delta=delta))
+
+
+def test_add_takes_what_helps_and_says_why_the_rest_is_left():
+    rows = {"a": row(HELPS, 1.), "b": row(HELPS, 2.), "c": row(OPEN), "d": row(HURTS), "e": row(SAME)}
+    kept, left = choose("add", ["a", "b", "c", "d", "e", "f"], rows)
+    assert kept == ["b", "a"] and left == {"c": "words of not resolved", "d": "words of hurts", "e": "words of no difference",
+                                           "f": "its runs failed"}
+
+
+def test_drop_leaves_out_what_the_stack_is_better_or_no_worse_without():
+    kept, left = choose("drop", list("abcd"), {"all but a": row(HELPS), "all but b": row(SAME), "all but c": row(HURTS), "all but d": row(OPEN)})
+    assert kept == ["c", "d"] and set(left) == {"a", "b"}
+
+
+def test_stack_takes_the_best_prefix_that_helps():
+    rows = {"+ a": row(HELPS, 1.), "+ b": row(HELPS, 2.), "+ c": row(OPEN, 3.)}
+    assert choose("stack", list("abc"), rows)[0] == ["a", "b"] and choose("stack", ["c"], rows)[0] == []
+
+
+@pytest.mark.parametrize("mode, rows, want", [
+    ("add", {"a": row(OPEN, .5), "b": row(OPEN, 1.), "c": row(HURTS, -2.)}, ["b"]), ("add", {"a": row(OPEN, -.1), "b": row(SAME, 0.)}, []),
+    ("stack", {"+ a": row(OPEN, .1), "+ b": row(OPEN, 1.), "+ c": row(OPEN, .5)}, ["a", "b"]), ("drop", {"all but a": row(OPEN, 1.)}, []),
+    ("add", {}, []), ("add", {"a": row(OPEN, float("nan"))}, [])])
+def test_where_nothing_is_resolved_the_best_mean_is_tried(mode, rows, want):
+    assert best_bet(mode, list("abc"), rows) == want
+
+
+def fresh(delta, verdict):
+    said = SimpleNamespace(diff=SimpleNamespace(delta=delta, low=delta - 1, high=delta + 1), words=f"words of {verdict}", runs=[1, 2])
+    return SimpleNamespace(rows=[None, said], metric=SimpleNamespace(points="points"), split="test")
+
+
+@pytest.mark.parametrize("delta, bet, says, train", [
+    (1., True, "advice    cosine (no row was resolved to help", "-t cosine"), (1., False, "advice    cosine", "-t cosine"),
+    (-.2, True, "advice    the baseline: cosine was the best", "python train.py --data x"),
+    (0., False, "advice    the baseline: cosine was the best", "python train.py --data x")])
+def test_fresh_seeds_decide(delta, bet, says, train):
+    a = Advice(("cosine",), {"mixup": "it hurts"}, None, fresh(delta, OPEN), bet)
+    lines = advice_lines(a, {"data": "x"}, None, SimpleNamespace(split="valid", n_images=210))
+    assert lines[1].startswith(says) and lines[-1].endswith(train) and f"{delta:+.2f} points [95%" in lines[2]
+    assert lines[2].startswith("gain" if delta > 0 else "tried") and "left out  mixup: it hurts" in lines
+
+
+def test_the_line_to_train_it():
+    line = line_of({"data": "x", "flip": False, "lr": .1}, "blog", ("mixup",))
+    assert line == "python train.py --recipe blog --data x --no-flip --lr 0.1 -t mixup"
+
+
+@pytest.fixture(scope="module")
+def ablated(tmp_path_factory):
+    out = tmp_path_factory.mktemp("ablation")
+    words = [sys.executable, "-m", "fastricks", "ablate", *ARGS, "--out", out / "runs", "-t", GREAT, "-t", "warmup:epochs=.5",
+             "--seeds", "3", "--advise", "--confirm", "2", "--to", out / "a.html", "--to", out / "a.md"]
+    r = subprocess.run(list(map(str, words)), capture_output=True, text=True, timeout=300)
+    assert r.returncode == 0, r.stdout + r.stderr
+    return r.stdout, out
+
+
+def test_from_plan_to_verdict_to_advice(ablated):
+    out, folder = ablated
+    assert "3 rows × 3 seeds = 9 runs" in out and "helps" in out and "[9/9]" in out
+    assert f"advice    {GREAT}" in out and "left out  warmup:epochs=.5" in out and "2 fresh seeds" in out
+    assert "confirming with seeds 3 to 4" in out and "chosen    on the validation split" in out and "on the test set" in out
+    assert "<svg" in (folder / "a.html").read_text() and "| " in (folder / "a.md").read_text()
+
+
+def test_its_last_line_trains_the_advice(ablated, capsys):
+    out, _ = ablated
+    line = next(x for x in out.splitlines() if x.startswith("train it")).split("python train.py ")[1]
+    assert run(["train", *line.split(), "--explain"]) == 0 and "linear_scaling" in capsys.readouterr().out
+
+
+def test_again_trains_nothing(ablated, capsys):
+    _, folder = ablated
+    n = len(list((folder / "runs").iterdir()))
+    assert run(["ablate", *ARGS, "--out", str(folder / "runs"), "-t", GREAT, "-t", "warmup:epochs=.5", "--seeds", "3"]) == 0
+    assert "9 of them found finished" in capsys.readouterr().out and len(list((folder / "runs").iterdir())) == n
+
+
+def test_a_report_in_wandb(ablated, capsys):
+    "The table and the pictures, read back with wandb's own reader"
+    _, folder = ablated
+    assert run(["compare", str(folder / "runs"), "--baseline", "baseline", "--wandb", "offline", "--wandb-dir", str(folder / "report")]) == 0
+    capsys.readouterr()
+    offline = next((folder / "report" / "wandb").glob("offline-run-*"))
+    read = subprocess.run([sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(offline)], capture_output=True, text=True, timeout=120)
+    records = [json.loads(line) for line in read.stdout.splitlines()]
+    start = next(r["run"] for r in records if r.get("type") == "run")
+    items = {k: v for r in records if r.get("type") == "history" for k, v in r["history"]["item"].items()}
+    assert start["job_type"] == "report" and items["comparison._type"] == "table-file" and items["comparison.nrows"] == 3
+    assert {"delta._type", "time._type"} <= items.keys() and list(offline.glob("files/media/table/*.json"))
+
+
+def test_ablate_errors(capsys, tmp_path):
+    for words, says in ((["-t", "mixup", "--seeds", "x"], "--seeds x"), (["-t", "mixup", "--mode", "ad"], "--mode ad"), ([], "at least one -t"),
+                        (["-t", "mixup", "--budget", "soon"], "--budget soon"), (["-t", "mixup", "--name", "n"], "--name is for one run"),
+                        (["-t", "mixup", "--seed", "1"], "leave --seed out"), (["-t", "mixup", "--to", "x.doc"], "x.doc"),
+                        (["-t", "mixup", "--valid", "0", "--advise", *ARGS[:4]], "give --valid above 0")):
+        assert says in fails(capsys, "ablate", *words, "--out", tmp_path), words
+    assert not list(tmp_path.iterdir())
+
+
+def test_seeds_from_the_command_line(tmp_path, capsys):
+    assert run(["train", *ARGS, "--out", str(tmp_path), "--seeds", "0-1", "--epochs", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "95% interval" in out and "2 seeds of n = 359 images" in out and "images/s" in out
+
+
+def test_a_sweep_file(tmp_path, capsys):
+    assert run(["ablate", *ARGS, "-t", "mixup", "--sweep", str(tmp_path / "s.yaml"), "--out", str(tmp_path / "runs")]) == 0
+    assert "wandb sweep" in capsys.readouterr().out and "method: grid" in (tmp_path / "s.yaml").read_text() and not (tmp_path / "runs").exists()

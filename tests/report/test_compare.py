@@ -1,0 +1,508 @@
+"""From run folders to verdicts and reports: synthetic folders with known effects, real small trainings, every error, every format."""
+import csv
+import json
+import re
+import shutil
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from support.fake_runs import fake_run, population, right
+from support.parsed_page import ParsedPage
+from support.small import recipe_of
+from support.table8 import WELCH_P, table8_rows
+
+from fastricks.cli import app as cli
+from fastricks.core.errors import UserError
+from fastricks.report.compare import terminal as terminal_module
+from fastricks.report.compare.comparison import compare
+from fastricks.report.compare.files import csv_text, html, markdown, save_comparison
+from fastricks.report.compare.latex import latex
+from fastricks.report.compare.pictures import farthest, front, limit, pictures
+from fastricks.report.compare.table import comparison_title, explanation
+from fastricks.report.compare.terminal import terminal
+from fastricks.report.runs import load_runs
+
+
+def grid(out, effects, seeds=5, images=600, valid=300, **given):
+    "Runs of rows, -t text -> gain, on one population of images"
+    rng = np.random.default_rng(0)
+    test, held = population(images, rng), population(valid, rng)
+    for k, (tricks, gain) in enumerate(effects.items()):
+        a, b = right(test, seeds, rng, gain, luck=.02), right(held, seeds, rng, gain, luck=.02)
+        for s in range(seeds): fake_run(out, tricks, s, a[s], b[s], seconds=10. + k + .1 * s, **given)
+    return out
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    return grid(tmp_path_factory.mktemp("runs"), {"none": 0, "mixup:alpha=0.4": 2.5, "cosine+label_smoothing": .1, "warmup": -3.})
+
+
+@pytest.fixture(scope="module")
+def compared(runs): return compare([runs])
+
+
+def by_label(c): return {r.label: r for r in c.rows}
+
+
+# -- what comes out
+
+def test_rows_are_recipes_with_their_seeds(compared):
+    assert [r.label for r in compared.rows] == ["baseline", "cosine+label_smoothing", "mixup:alpha=0.4", "warmup"]
+    assert all(r.seeds == [0, 1, 2, 3, 4] and r.varies == {"tricks": r.tricks} for r in compared.rows)
+    assert (compared.metric.name, compared.split, compared.n_images, compared.margin, compared.family) == ("top1", "test", 600, .5, 3)
+    assert compared.notes == ()
+
+
+def test_verdicts_follow_the_effects(compared):
+    rows = by_label(compared)
+    assert rows["baseline"].verdict == "baseline" and rows["baseline"].diff is None
+    assert rows["mixup:alpha=0.4"].words == "helps" and rows["warmup"].words == "hurts"
+    assert re.fullmatch(r"not resolved: about [\d,]+ seeds would", rows["cosine+label_smoothing"].words)
+
+
+def test_the_numbers_are_those_of_the_folders(runs, compared):
+    for row in compared.rows:
+        folders = [runs / f"digits-{row.tricks.replace('baseline', 'none').replace(':', '_')}-s{s}" for s in range(5)]
+        top1 = [100 * json.loads((f / "metrics.json").read_text())["top1"] for f in folders]
+        assert row.summary.mean == pytest.approx(np.mean(top1)) and row.summary.sd == pytest.approx(np.std(top1, ddof=1))
+        if row.baseline: base, base_row = top1, row; continue
+        d = np.subtract(top1, base)
+        assert row.diff.delta == pytest.approx(d.mean()) and row.diff.sd == pytest.approx(d.std(ddof=1)) and row.diff.test == "paired t"
+        assert row.gained - row.lost == pytest.approx(6 * d.mean())  # points of 600 images
+        assert row.images[0] <= row.diff.low < row.diff.high <= row.images[1] and .5 < row.agreement < 1
+        assert row.ratio[0] == pytest.approx(row.seconds / base_row.seconds, rel=.01) and row.ratio[1] < row.ratio[0] < row.ratio[2]
+
+
+def test_plain_data(compared):
+    records = compared.records()
+    json.dumps(records)
+    assert records[0]["delta"] is None and records[2]["seeds"] == "0 1 2 3 4" and records[2]["data"] == "digits"
+    frame = compared.frame()
+    assert list(frame["label"]) == [r.label for r in compared.rows] and frame["n"].tolist() == [5] * 4
+    assert compared.row("warmup").tricks == "warmup" and "<table" in compared._repr_html_()
+
+
+def test_by_valid_looks_at_the_validation_split(runs, compared):
+    c = compare([runs], by="valid")
+    m = json.loads((runs / "digits-none-s0/metrics.json").read_text())
+    assert c.n_images == 300 and c.baseline.runs[0].value(c.metric, "valid") == 100 * m["valid"]["top1"]
+    assert c.baseline.summary.mean != compared.baseline.summary.mean and not np.isnan(c.rows[1].images[0])
+
+
+def test_loss_is_better_when_it_is_less(runs):
+    rows = by_label(compare([runs], metric="loss"))
+    assert rows["mixup:alpha=0.4"].diff.delta < 0 and rows["mixup:alpha=0.4"].words == "helps" and rows["warmup"].words == "hurts"
+    assert compare([runs], metric="top5").baseline.summary.mean > compare([runs]).baseline.summary.mean
+
+
+def test_a_wide_margin_makes_no_difference_of_much(runs):
+    rows = by_label(compare([runs], margin=20))
+    assert rows["cosine+label_smoothing"].words == "no difference larger than 20 points"
+    assert rows["mixup:alpha=0.4"].words == "helps, by less than 20 points"
+    assert by_label(compare([runs], margin=1))["mixup:alpha=0.4"].words == "helps"
+
+
+def test_the_tutorials_table_from_run_folders(tmp_path):
+    "Seeds that are not the baseline's: Welch's t, and TRICKS.md's p-values"
+    names = {"Baseline": "none", "Warm-up": "warmup", "FP16": "amp", "Cosine Scheduler": "cosine", "Label Smoothing": "label_smoothing",
+             "Knowledge Distillation": "zero_gamma", "Mix-Up": "mixup", "Warm-up+CS+LS+KD": "warmup+cosine+label_smoothing"}
+    for i, row in enumerate(table8_rows()):
+        for k in range(3):
+            top1 = round((float(row["mean"]) + (k - 1) * float(row["sd"])) / 100, 4)
+            fake_run(tmp_path, names[row["experiment"]], 3 * i + k, top1=top1, seconds=60 * float(row["minutes"]), pretrained=False)
+    c = compare([tmp_path])
+    rows = {r.tricks: r for r in c.rows}
+    for name, p in WELCH_P.items():
+        row = rows["cosine+label_smoothing+warmup" if "+" in name else names[name]]
+        assert row.diff.p == pytest.approx(p, abs=.005 if p > .1 else .0005) and row.diff.test == "Welch"
+    assert [r.tricks for r in c.rows if r.verdict == "helps"] == ["cosine+label_smoothing+warmup"]
+    assert rows["amp"].ratio[0] == pytest.approx(35 / 43)
+    assert any("no predictions" in n for n in c.notes) and sum("Welch" in n for n in c.notes) == 7
+    again = compare([tmp_path], baseline="label_smoothing")
+    assert {r.tricks: r for r in again.rows}["cosine+label_smoothing+warmup"].diff.p == pytest.approx(.66, abs=.005)
+
+
+# -- seeds
+
+def pair_of(out, base, row, **given):
+    "Runs of a baseline and of mixup: seed -> how many of 60 images are right"
+    for tricks, seeds in (("none", base), ("mixup", row)):
+        for s, k in seeds.items(): fake_run(out, tricks, s, np.arange(60) < k, **given)
+    return compare([out]).rows[1]
+
+
+def test_one_seed_resolves_nothing(tmp_path):
+    row = pair_of(tmp_path, {0: 50}, {0: 58})
+    assert row.verdict == "not resolved" and row.words == "not resolved: one seed says nothing of the spread" and row.needed is None
+    assert row.diff.delta == pytest.approx(800 / 60) and row.agreement == pytest.approx(52 / 60) and (row.gained, row.lost) == (8, 0)
+
+
+def test_equal_differences_resolve_nothing(tmp_path):
+    assert pair_of(tmp_path, {0: 50, 1: 51}, {0: 52, 1: 53}).words == "not resolved: the 2 differences are equal"
+
+
+def test_what_is_the_same_in_every_pair(tmp_path):
+    assert pair_of(tmp_path, {0: 50, 1: 51}, {0: 50, 1: 51}).words == "not resolved: no difference in any pair"
+
+
+def test_common_seeds_pair_and_it_is_said(tmp_path):
+    row = pair_of(tmp_path, {0: 50, 1: 52, 2: 51}, {1: 53, 2: 55, 3: 20})
+    assert row.diff.n == 2 and row.diff.delta == pytest.approx(100 * 2.5 / 60) and row.summary.n == 3
+    assert "mixup: Δ is over the 2 seeds in common (it has 3, the baseline 3)" in compare([tmp_path]).notes
+
+
+def test_other_seeds_are_compared_by_welch(tmp_path):
+    row = pair_of(tmp_path, {0: 50, 1: 52, 2: 51}, {5: 53, 6: 55, 2: 20})
+    assert (row.diff.test, row.diff.n, row.diff.n_base) == ("Welch", 3, 3) and not np.isnan(row.images[0]) and not np.isnan(row.agreement)
+    assert "by Welch's t over unpaired seeds" in " ".join(explanation(compare([tmp_path])))
+
+
+def test_equal_runs_count_once(tmp_path):
+    pair_of(tmp_path, {0: 50, 1: 52}, {0: 53, 1: 50})
+    fake_run(tmp_path, "mixup", 1, np.arange(60) < 50, name="again")
+    c = compare([tmp_path])
+    assert c.rows[1].seeds == [0, 1] and "digits-mixup-s1 is the same run as again: counted once" in c.notes
+
+
+def test_unequal_runs_of_a_recipe_and_seed_cant_be_told_apart(tmp_path):
+    pair_of(tmp_path, {0: 50, 1: 52}, {0: 53, 1: 50})
+    fake_run(tmp_path, "mixup", 1, ident="another", name="z")
+    with pytest.raises(UserError, match="digits-mixup-s1 and z have one recipe and one seed but are not the same run"): compare([tmp_path])
+    c = compare([tmp_path], anyway=True)
+    assert c.rows[1].seeds == [0, 1] and any(n.startswith("warning: z has the recipe and the seed") for n in c.notes)
+
+
+# -- what differs
+
+def test_columns_say_what_differs(tmp_path):
+    for t, kw in (("none", {}), ("mixup", {}), ("none", {"lr": .01}), ("mixup", {"lr": .01, "patience": None, "arch": "resnet18"})):
+        fake_run(tmp_path, t, name=f"{t}{kw}", **{"lr": .001, **kw})
+    with pytest.raises(UserError, match=r"2 rows are without tricks: choose with --baseline one of 'baseline, lr 0\.\d+'; 'baseline"):
+        compare([tmp_path])
+    c = compare([tmp_path], baseline="baseline, lr 0.001")
+    assert list(c.baseline.varies) == ["tricks", "arch", "lr"]
+    assert {r.label for r in c.rows} == {"baseline, lr 0.001", "baseline, lr 0.01", "mixup, lr 0.001", "mixup, arch resnet18, lr 0.01"}
+
+
+def test_fields_that_are_as_in_most_rows_are_not_in_the_name(tmp_path):
+    for t, batch in (("none", 32), ("mixup", 32), ("cosine", 32), ("warmup", 64)): fake_run(tmp_path, t, batch_size=batch)
+    assert [r.label for r in compare([tmp_path]).rows] == ["baseline", "cosine", "mixup", "warmup, batch_size 64"]
+
+
+def test_incidental_fields_make_no_row(tmp_path):
+    fake_run(tmp_path, "none", 0, workers=0); fake_run(tmp_path, "none", 1, workers=3, max_bad=.5)
+    c = compare([tmp_path])
+    assert len(c.rows) == 1 and c.rows[0].seeds == [0, 1] and c.rows[0].label == "baseline" and c.rows[0].varies == {}
+
+
+def test_the_recipes_own_schedule_is_told_where_it_differs(tmp_path):
+    fake_run(tmp_path, "none", name="a"); fake_run(tmp_path, "cosine", name="b")
+    fake_run(tmp_path, "mixup", name="c", schedule={"step": {"at": (.5,), "gamma": .1}})
+    rows = {r.tricks: r.varies["schedule"] for r in compare([tmp_path]).rows}
+    assert rows == {"baseline": "step", "cosine": "–", "mixup": "step:at=0.5"}
+
+
+def test_a_trick_that_was_not_applied_is_marked(tmp_path):
+    for s in (0, 1):
+        fake_run(tmp_path, "none", s, np.arange(60) < 50 + s)
+        fake_run(tmp_path, "amp:dtype=fp32", s, np.arange(60) < 50 + s, facts={"amp": {"applied": False, "why": "…"}})
+    row = compare([tmp_path]).rows[1]
+    assert row.tricks == "amp:dtype=fp32 (not applied)" and row.words == "not resolved: it was not applied" and row.agreement == 1
+
+
+def test_teachers_are_no_rows_unless_named(tmp_path):
+    teacher = fake_run(tmp_path, "warmup+cosine+label_smoothing", 0, name="the-teacher", ident="teacher-id")
+    for s in (0, 1):
+        fake_run(tmp_path, "none", s, np.arange(60) < 50 + s)
+        fake_run(tmp_path, f"distill:teacher={teacher}", s, np.arange(60) < 54 - s, name=f"student{s}",
+                 facts={"distill": {"identity": "teacher-id", "file": "x"}})
+    c = compare([tmp_path])
+    assert [r.label for r in c.rows] == ["baseline", "distill:teacher=the-teacher"]
+    assert any("left out: the-teacher (a teacher of others here" in n for n in c.notes)
+    assert any("no interval covers the choice of the teacher" in n for n in c.notes)
+    assert len(compare([tmp_path, teacher]).rows) == 3
+
+
+# -- finding runs
+
+def test_folders_globs_and_groups(runs, tmp_path, monkeypatch):
+    names = lambda texts: {r.name for r in load_runs(texts)}
+    assert len(names([runs])) == 20 and names([runs / "digits-warmup-s1"]) == {"digits-warmup-s1"} == names([runs / "digits-warmup-s1/recipe.json"])
+    assert names([f"{runs}/*warmup*", str(runs / "digits-warmup-s0")]) == {f"digits-warmup-s{s}" for s in range(5)}
+    assert names([runs / "digits-test_resnet-mixup"]) == {f"digits-mixup_alpha=0.4-s{s}" for s in range(5)}  # W&B's group
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").symlink_to(runs)
+    assert names(["digits-warmup"]) == {f"digits-warmup-s{s}" for s in range(5)} and names("digits-warmup-s3") == {"digits-warmup-s3"}
+    with pytest.raises(UserError, match="digits-warmpu is no run folder, no folder of runs and no group of runs; did you mean 'digits-warmup'"):
+        load_runs(["digits-warmpu"])
+
+
+def test_seeds_come_in_the_order_of_numbers(tmp_path):
+    for s in (10, 9, 2): fake_run(tmp_path, "none", s)
+    assert [r.seed for r in load_runs([tmp_path])] == [2, 9, 10]
+
+
+def test_what_is_not_finished_is_left_out_with_a_line(tmp_path):
+    fake_run(tmp_path, "none")
+    fake_run(tmp_path, "mixup", status="unfinished", name="a")
+    fake_run(tmp_path, "mixup", 1, status={"status": "failed", "reason": "OSError: disk"}, name="b")
+    (fake_run(tmp_path, "mixup", 2, name="c") / "metrics.json").write_text("{")
+    (fake_run(tmp_path, "mixup", 3, name="d") / "status.json").unlink()
+    f = fake_run(tmp_path, "mixup", 4, name="e") / "recipe.json"
+    f.write_text(f.read_text().replace('"flip"', '"flap"'))
+    (fake_run(tmp_path, "mixup", 5, name="f") / "metrics.json").write_text("{}")
+    lines = []
+    assert [r.name for r in load_runs([tmp_path], lines.append)] == ["digits-none-s0"]
+    assert len(lines) == 1 and "a (unfinished); b (failed: OSError: disk); c (no metrics.json that can be read); d (no status.json" in lines[0]
+    assert "fields this version does not know: flap" in lines[0] and "f (its files are not those of this version)" in lines[0]
+    with pytest.raises(UserError, match="none of 1 run is finished: b "): load_runs([tmp_path / "b"])
+
+
+@pytest.mark.parametrize("file", ["predictions.csv", None])
+def test_without_predictions_there_is_the_first_interval_only(tmp_path, file):
+    pair_of(tmp_path, {0: 50, 1: 52, 2: 50}, {0: 53, 1: 50, 2: 55})
+    f = tmp_path / "digits-mixup-s1" / "predictions.csv"
+    if file: f.unlink()
+    else: f.write_text("\n".join(f.read_text().splitlines()[:-1]))
+    c = compare([tmp_path])
+    assert not np.isnan(c.rows[1].diff.low) and np.isnan(c.rows[1].images[0]) and np.isnan(c.rows[1].agreement)
+    assert any("no interval over images" in n and "digits-mixup-s1" in n for n in c.notes)
+    assert "also covers" not in " ".join(explanation(c))
+
+
+# -- the baseline
+
+@pytest.mark.parametrize("name", ["mixup:alpha=0.4", "mixup:alpha=.4", "digits-mixup_alpha=0.4-s3", "digits-test_resnet-mixup"])
+def test_the_baseline_by_its_tricks_a_run_or_a_group(runs, name): assert compare([runs], name).baseline.label == "mixup:alpha=0.4"
+
+
+def test_the_baseline_by_folder_order_of_tricks_and_named_recipe(runs, tmp_path):
+    assert compare([runs], runs / "digits-warmup-s0").baseline.label == "warmup"
+    assert compare([runs], "label_smoothing+cosine").baseline.label == "cosine+label_smoothing"
+    for t in ("none", "mixup"): fake_run(tmp_path, t, recipe="keras" if t == "mixup" else None, name=t, data="digits", size=16, resize=16)
+    assert "mixup" in compare([tmp_path], "keras").baseline.label
+
+
+@pytest.mark.parametrize("name", ["mixpu:alpha=0.4", "cosine", "no such"])
+def test_no_such_baseline(runs, name):
+    with pytest.raises(UserError, match=f"--baseline {name} is none of these: choose with --baseline one of 'baseline'; '"): compare([runs], name)
+
+
+def test_without_a_row_without_tricks_it_must_be_chosen(tmp_path):
+    fake_run(tmp_path, "mixup"); fake_run(tmp_path, "cosine")
+    with pytest.raises(UserError, match="no row is without tricks: choose with --baseline one of 'cosine'; 'mixup'"): compare([tmp_path])
+    assert compare([tmp_path], "cosine").rows[1].label == "mixup"
+
+
+# -- what is not comparable
+
+@pytest.mark.parametrize("given, words", [
+    (dict(fingerprint="ffffffffffff"), "they have other data or another split (digits 012345: 400 train, 0 validation, 60 test images, "),
+    (dict(classes=("a", "b"), fingerprint="ffffffffffff"), "they have other classes (6 and 2 of them)"),
+    (dict(size=24, resize=24), "they are evaluated at another size (16→16 and 24→24)"),
+    (dict(resize=20), "they are evaluated at another size (16→16 and 20→16)"),
+    (dict(split="valid", fingerprint="ffffffffffff"), "one is evaluated on test, the other on valid")])
+def test_other_things_are_not_compared_unless_told_to(tmp_path, given, words):
+    fake_run(tmp_path, "none"); fake_run(tmp_path, "mixup", **given)
+    with pytest.raises(UserError) as e: compare([tmp_path])
+    assert words in str(e.value) and "--anyway" in str(e.value)
+    if "split" in given: return
+    c = compare([tmp_path], anyway=True)
+    assert any(n.startswith("warning: ") and words in n for n in c.notes)
+    assert words in " ".join(x.strip() for x in terminal_module.lines(c, 200)) and "warning: " in markdown(c) and "warning: " in html(c)
+    assert "warning: " in latex(c) and words.split(" (")[0] in csv_text(c)
+
+
+def test_another_device_is_only_a_note(tmp_path):
+    fake_run(tmp_path, "none"); fake_run(tmp_path, "mixup", device="cuda", environment={"device": "Some GPU"})
+    c = compare([tmp_path])
+    assert list(c.baseline.varies) == ["tricks", "device"] and any("times are not comparable" in n and "Some GPU" in n for n in c.notes)
+
+
+def test_validation_numbers_that_were_chosen_on_are_said_to_flatter(tmp_path):
+    for t in ("none", "mixup"): fake_run(tmp_path, t, valid=np.ones(20, bool), keep="best")
+    assert any("its numbers flatter" in n for n in compare([tmp_path], by="valid").notes)
+    assert not any("its numbers flatter" in n for n in compare([tmp_path]).notes)
+
+
+@pytest.mark.parametrize("given, words", [
+    (dict(metric="top2"), "--metric top2 is not one of top1, top5, loss; did you mean 'top5'?"), (dict(margin=0), "--margin 0 is out of range"),
+    (dict(margin=-1.), "--margin -1 is out of range: it must be above 0"), (dict(margin=float("nan")), "--margin nan is out of range"),
+    (dict(by="train"), "--by train is not one of test, valid"), (dict(by="tset"), "did you mean 'test'?")])
+def test_options_that_make_no_sense(runs, given, words):
+    with pytest.raises(UserError) as e: compare([runs], **given)
+    assert words in str(e.value)
+
+
+def test_no_validation_split(tmp_path):
+    fake_run(tmp_path, "none"); fake_run(tmp_path, "mixup")
+    with pytest.raises(UserError, match="has no numbers of a validation split: it was trained with --valid 0"): compare([tmp_path], by="valid")
+    with pytest.raises(UserError, match="there are no runs to compare"): compare([])
+
+
+# -- reports
+
+@pytest.fixture(scope="module")
+def awkward(tmp_path_factory):
+    "Names that a format could stumble over, and a row of each kind"
+    out = grid(tmp_path_factory.mktemp("a"), {"none": 0, "mixup:alpha=0.4": 2.5, "label_smoothing+warmup:by=epoch,epochs=2+cosine:hold=0.1": .1},
+               seeds=3, data="a_b<i>&%$#|{c}", epochs=5, wd=1e-4, batch_size=16)
+    fake_run(out, "linear_scaling:base=8", 0, np.ones(600, bool), np.ones(300, bool), data="a_b<i>&%$#|{c}", epochs=5, wd=1e-4, batch_size=16)
+    return compare([out])
+
+
+@pytest.mark.parametrize("width", [40, 80, 120, 200])
+def test_the_terminal_table_fits(awkward, width):
+    lines = terminal_module.lines(awkward, width)
+    assert max(map(len, lines)) <= max(width, 60)
+    text = "\n".join(lines)
+    assert "baseline" in text and "helps" in text and "n seeds; top-1 accuracy on 600 test images" in text and "\x1b" not in text
+    assert ("Too narrow for: test" in text) == (width < 200) and "Measured on Some CPU, 1 thread" in text
+
+
+def test_piped_it_is_plain_and_whole(awkward, capsys):
+    terminal(awkward)
+    out = capsys.readouterr().out
+    assert "Too narrow" not in out and all(x == x.rstrip() for x in out.split("\n"))
+    assert "mixup:alpha=0.4" in out and "seeds & images" in out and "not resolved: one seed says nothing of the spread" in out
+
+
+def test_markdown(awkward):
+    lines = markdown(awkward).splitlines()
+    table = [x for x in lines if x.startswith("|")]
+    assert len(table) == 2 + len(awkward.rows) and len({len(re.findall(r"(?<!\\)\|", x)) for x in table}) == 1
+    assert any("a_b&lt;i>" in x for x in lines) and any(x.startswith("- versions: fastricks 0.1.0") for x in lines)
+
+
+def test_csv_is_whole(awkward):
+    rows = list(csv.DictReader(csv_text(awkward).splitlines()))
+    assert [float(r["mean"]) for r in rows] == [r.summary.mean for r in awkward.rows] and rows[0]["delta"] == "" and rows[0]["n"] == "3"
+    assert float(rows[1]["images_low"]) == awkward.rows[1].images[0] and rows[1]["data"] == "a_b<i>&%$#|{c}"
+
+
+def test_latex(awkward, tmp_path):
+    text = latex(awkward)
+    body = [x for x in text.splitlines() if x.endswith(r"\\")]
+    assert len(body) == 1 + len(awkward.rows) and len({len(re.findall(r"(?<!\\)&", x)) for x in body}) == 1
+    assert not re.search(r"(?<!\\)[%_#]", text.split("\n", 1)[1].replace("{%\n", "{\n")) and text.count("{") - text.count(r"\{") == (
+        text.count("}") - text.count(r"\}"))
+    assert r"label\_smoothing" in text and r"\toprule" in text and "±" not in text and "Δ" not in text
+    if not (tool := shutil.which("pdflatex")): return
+    (tmp_path / "t.tex").write_text(rf"\documentclass{{article}}\usepackage{{booktabs,graphicx}}\begin{{document}}{text}\end{{document}}")
+    r = subprocess.run([tool, "-interaction=nonstopmode", "-halt-on-error", "t.tex"], cwd=tmp_path, capture_output=True, text=True)
+    assert r.returncode == 0, r.stdout[-2000:]
+
+
+def test_the_axis_holds_every_interval_but_one_far_wider_than_most():
+    row = lambda d, low, high: SimpleNamespace(diff=SimpleNamespace(delta=d, low=low, high=high), images=(low, high))
+    usual = [row(-.04, -.27, .19), row(1.11, .28, 1.94), row(.9, .13, 1.67), row(.5, .04, .95), row(.09, -.03, .21), row(-.8, -1.38, -.21)]
+    reach = lambda rows: limit([farthest(r) for r in rows], .5)
+    assert reach(usual) > 1.94 and reach([*usual, row(1., -50., 52.)]) < 52 and reach(usual[:1]) > 1.
+    assert farthest(row(.2, float("nan"), float("nan"))) == .2
+
+
+def test_the_page_needs_nothing_from_elsewhere(awkward):
+    text = html(awkward)
+    page = ParsedPage(text)
+    assert not page.open and all(x.startswith("#") for x in page.links) and not re.search(r"https?:|url\((?!#)|@import|<script|<link|<img", text)
+    assert page.tags.count("svg") == 3 and "i" not in page.tags  # the data's name is text, not markup
+    for words in ("a_b<i>&%$#|{c}", "Some CPU, 1 thread", "torch 2.15.0", "git 0123456789ab", "600 test images", "runs 2026-11-22", "helps",
+                  "covers the choice of seeds only", "300 validation"): assert words in page.text, words
+    assert len(re.findall('<tr class="', text)) == 4
+
+
+def test_pictures_say_n_and_have_a_row_each(awkward):
+    pics = pictures(awkward)
+    assert list(pics) == ["delta", "time", "curves"]
+    ticks = [t.get_text() for t in pics["delta"].axes[0].get_yticklabels()]
+    assert len(ticks) == 3 and all("(n=3)" in t for t in ticks[:1]) and any("(n=1)" in t for t in ticks)
+    assert pics["curves"].axes[0].get_ylabel() == "validation accuracy, %" and len(pics["curves"].axes[0].lines) == 4
+    assert all("(n=" in t.get_text() for t in pics["curves"].legends[0].get_texts())
+
+
+def test_learning_curves_without_validation_are_the_training_loss(tmp_path):
+    fake_run(tmp_path, "none", epochs=3); fake_run(tmp_path, "none", 1, epochs=3); fake_run(tmp_path, "mixup", epochs=3)
+    c = compare([tmp_path])
+    assert pictures(c)["curves"].axes[0].get_ylabel().startswith("training loss") and "levels do not compare" in html(c)
+    for f in tmp_path.glob("*/history.csv"): f.unlink()
+    assert list(pictures(compare([tmp_path]))) == ["delta", "time"] and "<svg" in html(c)
+
+
+def test_runs_that_stopped_early_have_shorter_curves(tmp_path):
+    for s, epochs in ((0, 3), (1, 6)):
+        for t in ("none", "mixup"):
+            f = fake_run(tmp_path, t, s, valid=np.ones(20, bool), epochs=6) / "history.csv"
+            f.write_text("\n".join(f.read_text().splitlines()[:epochs + 1]))
+    line = pictures(compare([tmp_path]))["curves"].axes[0].lines[0]
+    assert len(line.get_xdata()) == 6 and not np.isnan(line.get_ydata()).any()
+
+
+def test_the_pareto_front():
+    assert front([3, 1, 2, 2, 4], [9, 5, 7, 8, 8]) == [1, 3, 0] and front([1, 1], [5, 5]) == [0]
+
+
+def test_seeds_of_one_recipe(tmp_path):
+    for s in range(3): fake_run(tmp_path, "mixup", s, np.arange(60) < 50 + s)
+    c = compare([tmp_path])
+    text = "\n".join(terminal_module.lines(c, 100))
+    assert "95% interval of the mean over 3 seeds: 80.86 to 89.14 %; lowest 83.33, highest 86.67" in text and "Δ" not in text
+    assert "<svg" in html(c) and "mixup" in latex(c) and comparison_title(c) == "mixup on digits" and "delta" not in pictures(c)
+
+
+# -- the command
+
+def run(*args): return cli.run(["compare", *map(str, args)])
+
+
+def test_the_command_writes_every_format(runs, tmp_path, capsys):
+    files = [tmp_path / "deep" / f"r{s}" for s in (".md", ".csv", ".tex", ".html")]
+    assert run(runs, *(x for f in files for x in ("--to", f))) == 0
+    out = capsys.readouterr().out
+    assert all(f"report    {f}" in out and f.stat().st_size > 500 for f in files) and "hurts" in out
+    assert not [p for p in (tmp_path / "deep").iterdir() if p.name.startswith(".")]
+
+
+@pytest.mark.parametrize("args, words", [
+    (["--to", "x.pdf"], "--to x.pdf: a report is one of NAME.md, NAME.csv, NAME.tex, NAME.html"), (["--to", "{tmp}"], "a report is one of"),
+    (["--to", "{tmp}/d.html"], "is a folder: name a file in it"), (["--margin", "0"], "--margin 0 is out of range"),
+    (["--to", "{tmp}/f/x.html"], "can't be written"), (["nowhere"], "nowhere is no run folder"), (["{tmp}"], "is no run folder and has none in it")])
+def test_errors_of_the_command(runs, tmp_path, capsys, args, words):
+    (tmp_path / "d.html").mkdir(); (tmp_path / "f").write_text("")
+    where = [] if args[0] in ("nowhere", "{tmp}") else [runs]
+    assert run(*where, *(a.format(tmp=tmp_path) for a in args)) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("error: ") and words in err and err.count("\n") == 1
+
+
+def test_runs_is_the_default(runs, tmp_path, monkeypatch, capsys):
+    (tmp_path / "runs").symlink_to(runs)
+    monkeypatch.chdir(tmp_path)
+    assert run("--metric", "loss", "--by", "valid", "--baseline", "warmup") == 0
+    assert "cross-entropy on 300 validation images" in capsys.readouterr().out
+
+
+def test_comparing_needs_no_torch_and_help_nothing(runs):
+    code = ("import sys; from fastricks.cli.compare import compare_command as c; heavy = {'scipy', 'pandas', 'matplotlib', 'statsmodels', 'numpy'};"
+            "assert not heavy & set(sys.modules), heavy & set(sys.modules);"
+            f"c([{str(runs)!r}], to=[{str(runs.parent / 'x.html')!r}]); assert 'torch' not in sys.modules and 'fastai' not in sys.modules")
+    r = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert r.returncode == 0 and r.stderr == "", r.stderr
+
+
+# -- real trainings
+
+def test_real_run_folders(tmp_path):
+    from fastricks.core.words import silent
+    from fastricks.use.train import train
+    for tricks in ((), ("mixup:alpha=.4", "cosine")):
+        for seed in (0, 1): train(recipe_of(*tricks, seed=seed, out=str(tmp_path)), silent)
+    c = compare([tmp_path])
+    assert [r.label for r in c.rows] == ["baseline", "cosine+mixup:alpha=0.4"] and c.rows[1].diff.test == "paired t" and c.n_images == 359
+    assert not np.isnan(c.rows[1].images[0]) and c.rows[1].gained - c.rows[1].lost == pytest.approx(3.59 * c.rows[1].diff.delta)
+    assert compare([tmp_path], by="valid").n_images == 10 and list(pictures(c)) == ["delta", "time", "curves"]
+    assert {"digits-test_resnet-cosine-mixup"} == {r.name[:-3] for r in load_runs([tmp_path / "digits-test_resnet-cosine-mixup"])}
+    save_comparison(c, tmp_path / "r.html")
