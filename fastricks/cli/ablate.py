@@ -82,8 +82,8 @@ def check_values(asked):
     if not asked.margin > 0: raise UserError(f"--margin {asked.margin:g} is out of range: it must be above 0")
     seeds = parse_seeds(asked.seeds)
     if asked.to:
-        from ..report.compare.files import check_to
-        check_to(asked.to)
+        from ..report.compare.files import check_report_files
+        check_report_files(asked.to)
     return seeds
 
 
@@ -111,7 +111,7 @@ def train_rows(given, asked, seeds):
 
 def print_comparison(grid, margin, files):
     from ..report.compare.comparison import compare
-    from ..report.compare.files import save
+    from ..report.compare.files import save_comparison
     from ..report.compare.terminal import terminal
     from ..report.runs import load_runs
     base = grid.folders_of(grid.rows[0])
@@ -119,7 +119,7 @@ def print_comparison(grid, margin, files):
     c = compare(load_runs(grid.folders), baseline=str(base[0]), margin=margin)
     terminal(c)
     for file in files:
-        save(c, file)
+        save_comparison(c, file)
         print(f"written   {file}")
 
 

@@ -8,7 +8,7 @@ from ..core.errors import UserError, plural, visible
 from ..data.sources.others import choose
 from ..model.weights import read_meta
 from ..report.pages import quality
-from ..report.runs import WORD, images_of, read_run
+from ..report.runs import SPLIT_WORD, images_of, read_run
 from .saved import find_saved
 
 TTA = "mean of the probabilities of the centre crop and of its mirror image"
@@ -17,7 +17,7 @@ TTA = "mean of the probabilities of the centre crop and of its mirror image"
 @dataclass(frozen=True)
 class Evaluation:
     "What a run's model makes of some images"
-    run: object              # results.Run
+    run: object              # FinishedRun
     data: str                # name of the images' data
     split: str               # theirs, or "" where there are none
     own: bool                # is it the data that the run was trained on, unchanged?
@@ -29,7 +29,7 @@ class Evaluation:
     items: tuple = ()        # data.source.Items of the images
 
     @property
-    def where(self): return f"the {WORD.get(self.split, self.split)} images of {self.data}" if self.split else f"the images of {self.data}"
+    def where(self): return f"the {SPLIT_WORD.get(self.split, self.split)} images of {self.data}" if self.split else f"the images of {self.data}"
 
     def record(self):
         "All numbers as plain data; None where there is none"
@@ -86,7 +86,7 @@ def evaluate(run, data=None, split=None, tta=False, say=print):
 
 
 def finished(saved):
-    "The results.Run of a Saved, or a UserError"
+    "The FinishedRun of a Saved, or a UserError"
     if not saved.recipe: raise UserError(f"{saved.file} lies there without its run: give the folder of a run")
     try: return read_run(saved.run)
     except ValueError as e: raise UserError(f"{saved.run} can't be read: {e}") from None

@@ -5,7 +5,7 @@ from pathlib import Path
 from ..core.errors import UserError, shorten
 from ..core.files import write
 from ..core.words import NONE
-from ..report.html import document, facts, folded, heading, text, warnings
+from ..report.html import EMPTY, Html, definitions, document, folded, heading, warnings
 from ..report.pages import parts
 from .evaluate import TTA, check_page
 
@@ -42,11 +42,13 @@ def evaluation_document(e):
     return document(
         title(e), heading(title(e), 1), tta_line(e), warnings([*e.notes, *parts.of_few_classes(q)]), parts.lead(q, e.where),
         parts.number_table({shorten(e.where.removeprefix("the "), 60): q}), parts.mistakes(q, e.images, see),
-        parts.calibration(q), parts.classes(q), folded("The run", facts(run_facts(e.run))))
+        parts.calibration(q), parts.classes(q), folded("The run", definitions(run_facts(e.run))))
 
 
 def title(e): return f"{e.run.name} on {e.where}" + (" (TTA)" if e.tta else "")
-def tta_line(e): return f'<p class="tta"><b>Test-time augmentation</b>: {text(TTA)}. Not to be compared with plain numbers.</p>' if e.tta else ""
+def tta_line(e):
+    if not e.tta: return EMPTY
+    return Html('<p class="tta"><b>Test-time augmentation</b>: {}. Not to be compared with plain numbers.</p>').format(TTA)
 
 
 def run_facts(run):
@@ -107,7 +109,7 @@ def class_table(q):
 
 
 def in_points(v):
-    f = lambda x: parts.share(x, 1)
+    f = lambda x: parts.percent(x, 1)
     return f(v.value), parts.between(v, f) if v.low == v.low else NONE
 
 
