@@ -12,7 +12,7 @@ from safetensors.torch import save
 from ..core.cache import cache_dir
 from ..core.files import write
 from ..core.machine import cpu_name, device_name
-from ..core.rand import NUMERICS
+from ..core.numerics import NUMERICS
 from ..model.teacher import load_teacher
 
 # numeric fields of a recipe that neither the views nor the teacher's forward pass depend on; data enters by its fingerprint

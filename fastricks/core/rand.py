@@ -58,5 +58,3 @@ def seeded(seed):
     old = random.getstate(), np.random.get_state(), torch.default_generator.get_state()
     try: seed_host(seed); yield
     finally: random.setstate(old[0]); np.random.set_state(old[1]); torch.default_generator.set_state(old[2])
-
-NUMERICS = 3  # raised when a change of code changes results

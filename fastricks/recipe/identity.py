@@ -3,7 +3,7 @@ import json
 from dataclasses import fields
 from hashlib import sha256
 
-from ..core.rand import NUMERICS
+from ..core.numerics import NUMERICS
 from .recipe import Recipe
 
 LATER = {"processes": 1, "sync_bn": False}  # fields that came later leave the identity of runs that do not need them as it was

@@ -2,7 +2,7 @@
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from ..core.rand import NUMERICS
+from ..core.numerics import NUMERICS
 from ..data.source import Source, fingerprint
 from ..model.weights import file_hash
 from ..recipe.identity import identity

@@ -7,7 +7,7 @@ from shlex import quote
 from ..core.errors import UserError, nearest, one_of
 from ..core.files import read_json
 from ..recipe.recipe import Recipe, read_recipe, settle
-from ..training.resume import is_finished
+from ..runfolder.record import is_finished
 
 MODEL = "model.safetensors"
 

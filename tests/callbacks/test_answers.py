@@ -18,7 +18,6 @@ from fastricks.core.tensors import plain
 from fastricks.model.network import build
 from fastricks.model.probe import cpu_has_bf16
 from fastricks.recipe.registry import make
-from fastricks.training import teacher as teachers
 from fastricks.training.learner import fit
 
 ARGS = [w for k, v in TINY.items() for w in (f"--{k.replace('_', '-')}", str(v))]
@@ -35,7 +34,10 @@ def files(tmp_path): return sorted((tmp_path / "cache" / "answers").glob("*/*"))
 @pytest.fixture
 def no_teacher(monkeypatch):
     "From the call on, whoever loads a teacher fails"
-    def gone(): monkeypatch.setattr(teachers, "load_teacher", lambda plan: pytest.fail("a teacher was loaded"))
+    def fail(*a): pytest.fail("a teacher was loaded")
+
+    def gone():
+        for place in ("fastricks.callbacks.answers", "fastricks.model.teacher"): monkeypatch.setattr(f"{place}.load_teacher", fail)
     return gone
 
 
