@@ -142,10 +142,10 @@ class Book:
 @contextmanager
 def watched(*cbs):
     "While it lasts every Learner of `train` has these callbacks too"
-    make = fastricks.learner.make_learner
-    fastricks.learner.make_learner = lambda dls, parts, recipe, own=(): make(dls, parts, recipe, [*own, *cbs])
+    make = fastricks.training.learner.make_learner
+    fastricks.training.learner.make_learner = lambda dls, parts, recipe, own=(): make(dls, parts, recipe, [*own, *cbs])
     try: yield
-    finally: fastricks.learner.make_learner = make
+    finally: fastricks.training.learner.make_learner = make
 
 
 class Trainer:

@@ -205,7 +205,7 @@ def test_refused_with_mixup(teacher, capsys, tmp_path):
     assert not (tmp_path / "runs").exists()
     from fastai.callback.mixup import MixUp
     learn, parts = learner(f"distill:teacher={teacher},store=true", cbs=[MixUp(.2)])  # a user's own
-    with pytest.raises(UserError, match="mixup"): fit(learn, parts)
+    with pytest.raises(UserError, match="MixUp"): fit(learn, parts)
 
 
 def test_other_loaders_are_refused(teacher):
