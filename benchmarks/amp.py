@@ -12,10 +12,11 @@ from statistics import median
 
 import torch
 
+from fastricks.callbacks.dtype import choose_dtype
 from fastricks.data.checked import open_data
 from fastricks.data.loader.loaders import make_dls
 from fastricks.model.network import build, start_file, stats
-from fastricks.model.probe import DTYPES, choose_dtype
+from fastricks.model.probe import DTYPES
 from fastricks.recipe.recipe import resolve
 from fastricks.runfolder.environment import environment
 from fastricks.training.learner import OPTIMIZERS

@@ -13,7 +13,7 @@ from fastricks.recipe.recipe import Recipe
 from fastricks.report.compare.comparison import compare
 from fastricks.report.compare.pictures import draw_delta, draw_time
 from fastricks.report.compare.stats import SAME
-from fastricks.report.compare.table import columns, explain, facts, verdicts
+from fastricks.report.compare.table import explanation, measured_facts, table_columns, verdicts
 from fastricks.report.plots import save as save_picture
 
 ROOT = Path(__file__).parents[1]
@@ -69,9 +69,9 @@ def section(name, c, about):
     pictures = {k: save_picture(fig, KEPT / f"{name}-{k}.png") for k, fig in (("delta", draw_delta(c)), ("time", draw_time(c)))}
     recipes = {row.label: f"results/recipes/{keep_recipe(name, i, row)}" for i, row in enumerate(c.rows)}
     return "\n".join([f"## {e.title}", "", e.about, "", *table(c, recipes), "", *in_words(c), "",
-                      *beside_the_tutorial(c, e), *explain(c, agree=False), "", *(f"- {n}" for n in (*c.notes, about.get("remark")) if n), "",
+                      *beside_the_tutorial(c, e), *explanation(c, agree=False), "", *(f"- {n}" for n in (*c.notes, about.get("remark")) if n), "",
                       *(f"![{e.title}: {k}](results/{p.name})\n" for k, p in pictures.items()),
-                      *(f"- {k}: {v}" for k, v in facts(c).items() if k != "date"), f"- run with `{'`, `'.join(about['commands'])}`", ""])
+                      *(f"- {k}: {v}" for k, v in measured_facts(c).items() if k != "date"), f"- run with `{'`, `'.join(about['commands'])}`", ""])
 
 
 def in_words(c): return [f"- **{verdict}**: {bare(rows)}" for verdict, rows in verdicts(c).items()]
@@ -87,7 +87,7 @@ def keep_recipe(name, i, row):
 
 
 def table(c, recipes):
-    own = [o for o in columns(c) if o.name in ("n", "value", "delta", "images", "holm", "ratio", "verdict")]
+    own = [o for o in table_columns(c) if o.name in ("n", "value", "delta", "images", "holm", "ratio", "verdict")]
     return as_table(["recipe", *(o.head for o in own)], [[link(r, recipes), *(cell(o.cell(r)) for o in own)] for r in c.rows])
 
 
@@ -144,16 +144,16 @@ def side(low, high): return 1 if low > 0 else -1 if high < 0 else 0
 
 def short(c):
     "The table's short form, as lines"
-    own = [o for o in columns(c) if o.name in ("n", "value", "delta", "ratio", "verdict")]
+    own = [o for o in table_columns(c) if o.name in ("n", "value", "delta", "ratio", "verdict")]
     recipes = {row.label: f"docs/results/recipes/table8-{i}.json" for i, row in enumerate(c.rows)}
     name = lambda r: f"[`{bare(r.label)}`]({recipes[r.label]})"
     rows = [[name(r), *(cell(o.cell(r)) for o in own), tutorial(r)] for r in c.rows]
-    f = facts(c)
+    f = measured_facts(c)
     strict = f"That p is adjusted for all {c.family} rows: an interval without zero in it need not be a verdict."
     measured = "; ".join(f"{k}: {f[k]}" for k in ("data", "network", "seeds", "hardware", "versions"))
     return [*as_table(["`-t`", *(o.head for o in own), "the tutorial's Δ"], rows), "",
             "![the same as a picture: Δ with 95% intervals over seeds, and over seeds and test images](docs/results/table8-delta.png)", "",
-            f"Measured on {measured}. {explain(c)[2]} {strict}", ""]
+            f"Measured on {measured}. {explanation(c)[2]} {strict}", ""]
 
 
 def followed(c):

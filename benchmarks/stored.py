@@ -9,14 +9,14 @@ import numpy as np
 
 from fastricks.core.files import write
 from fastricks.recipe.recipe import Recipe
-from fastricks.report.runs import Images, Run
+from fastricks.report.runs import FinishedRun, Images
 
 PATHS = "data", "weights", "out"
 
 
 @dataclass(frozen=True)
-class Stored(Run):
-    "A Run that is read from no folder"
+class Stored(FinishedRun):
+    "A FinishedRun that is read from no folder"
     own_images: Images = None
     history: tuple = ()
 

@@ -9,7 +9,8 @@ from fastricks.report.cards import card
 
 ROOT = Path(__file__).parents[1]
 PAGES = {"index.md": "README.md", "contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md", "benchmarks.md": "benchmarks/README.md"}
-GROUPS = {"": "Modules", "tricks": "Tricks", "callbacks": "Callbacks", "data": "Data"}
+ROOMS = ("tricks", "callbacks", "trick", "recipe", "data", "model", "training", "runfolder", "report", "use", "grid", "cli", "core")
+GROUPS = {room: room.capitalize() for room in ROOMS}
 
 
 def on_files(files, config):
@@ -18,7 +19,7 @@ def on_files(files, config):
         files.append(File.generated(config, page, content=text.replace("](docs/", "](")))
     for group, found in modules().items():
         for name, _ in found: files.append(File.generated(config, page_of(name), content=f"# {name}\n\n{card_of(name)}::: {name}\n"))
-        files.append(File.generated(config, f"api/{group or 'index'}.md", content=overview(group, found)))
+        files.append(File.generated(config, f"api/{group}.md", content=overview(group, found)))
     return files
 
 
@@ -27,8 +28,8 @@ def modules():
     found = {g: [] for g in GROUPS}
     for file in sorted((ROOT / "fastricks").rglob("*.py")):
         path = file.relative_to(ROOT).with_suffix("")
-        if file.name == "__init__.py" or "." in str(path): continue
-        found["" if len(path.parts) == 2 else path.parts[1]].append((".".join(path.parts), sentence(file)))
+        if file.name.startswith("__") or "." in str(path): continue
+        found[path.parts[1]].append((".".join(path.parts), sentence(file)))
     return found
 
 
@@ -56,6 +57,6 @@ def overview(group, found):
 def on_config(config):
     config.nav = [{"fastricks": "index.md"}, {"Contributing": "contributing.md"}, {"Changelog": "changelog.md"}, {"Benchmarks": "benchmarks.md"},
                   *({title: f"{p.stem}.md"} for p in sorted((ROOT / "docs").glob("*.md")) for title in [p.stem.capitalize()]),
-                  *({title: [{"all": f"api/{g or 'index'}.md"}, *({n.removeprefix("fastricks."): page_of(n)} for n, _ in found)]}
+                  *({title: [{"all": f"api/{g}.md"}, *({n.removeprefix("fastricks."): page_of(n)} for n, _ in found)]}
                     for (g, title), found in zip(GROUPS.items(), modules().values(), strict=True))]
     return config

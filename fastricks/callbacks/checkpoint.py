@@ -9,6 +9,7 @@ from fastai.callback.tracker import TrackerCallback
 from fastai.learner import Recorder
 
 from ..core import ranks, stop
+from .only_training import is_training
 
 MINUTES, SHARE = 5, .01     # when checkpoints are due beside epochs' ends, and the share of the time that writing them may take
 BYTES_A_SECOND = 150e6      # what writing is taken to cost before the first was written
@@ -27,7 +28,7 @@ class Checkpoint(Callback):
         self.save, self.every, self.state, self.cost, self.final, self.heard = save, every, state, None, None, None
 
     def before_fit(self):
-        self.run = not hasattr(self.learn, "lr_finder") and not hasattr(self.learn, "gather_preds")
+        self.run = is_training(self.learn)
         if not self.run: return
         self.last, self.trained = time.monotonic(), False
         if self.state: put_back(self.learn, self.state)

@@ -12,6 +12,7 @@ from fastai.callback.fp16 import MixedPrecision
 from ..core import stop
 from ..core.errors import first_line
 from ..core.tensors import plain
+from .only_training import is_training
 from .screen import tell
 
 BACKEND = "inductor"
@@ -33,7 +34,7 @@ class Compile(Callback):
     def __init__(self, backend=None): self.backend, self.on, self.why, self.seconds = backend, False, "", 0.
 
     def before_fit(self):
-        self.run = not hasattr(self.learn, "lr_finder") and not hasattr(self.learn, "gather_preds")
+        self.run = is_training(self.learn)
         if not self.run: return
         start = time.perf_counter()
         try: self.compile()
@@ -64,19 +65,18 @@ class Compile(Callback):
             if train: F.cross_entropy(plain(z).float(), torch.zeros(len(x), dtype=torch.long, device=x.device)).backward()
 
     def fall_back(self, e):
-        leave_compiled(self.model)
+        self.leave()
         self.on, self.why = False, compiler_error(e)
         tell(self.learn, NOT_HERE.format(self.why))
 
-    def after_fit(self): leave_compiled(self.model)
-    def after_cancel_fit(self): leave_compiled(self.model)
+    def after_fit(self): self.leave()
+    def after_cancel_fit(self): self.leave()
 
-
-def leave_compiled(model):
-    "Undo `model.compile()`, and what was asked of the compiler for the time of a fit"
-    if model._compiled_call_impl is None: return
-    model._compiled_call_impl = None
-    torch.compiler.set_stance("default")
+    def leave(self):
+        "Undo `model.compile()`, and what was asked of the compiler for the time of a fit"
+        if self.model._compiled_call_impl is None: return
+        self.model._compiled_call_impl = None
+        torch.compiler.set_stance("default")
 
 
 def first_size(dl):
@@ -145,5 +145,6 @@ def why_not(device):
 
 
 def compiler_error(e):
+    "An exception of the compiler's in one line"
     e = getattr(e, "inner_exception", e)  # of the compiler's own wrapping
     return f"{type(e).__name__}: {first_line(e)}"[:200]

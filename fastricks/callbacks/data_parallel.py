@@ -11,6 +11,7 @@ from torch.nn.parallel import DistributedDataParallel
 from ..core import ranks
 from ..core.rand import STEP, draw, seed_all
 from ..core.tensors import plain
+from .only_training import is_training
 from .sizes import batch_sizes
 
 # the name, for this version of torch, of the switch by which process 0 would give its buffers to all in each forward pass
@@ -33,7 +34,7 @@ class DataParallel(Callback):
     def after_create(self): self.learn.recorder.loss = Exact("loss", lambda learn: learn.loss.mean())
 
     def before_fit(self):
-        self.run = not hasattr(self.learn, "lr_finder") and not hasattr(self.learn, "gather_preds")
+        self.run = is_training(self.learn)
         if not self.run: return
         device = next(self.learn.model.parameters()).device
         self.plain = self.learn.model
@@ -75,10 +76,9 @@ class DataParallel(Callback):
 
     def after_fit(self): self.engine = None
 
-
-def leave_engine(learn):
-    "Undo what an exception in the forward pass leaves behind"
-    if cb := vars(learn).get("data_parallel"): learn.model = getattr(cb, "plain", learn.model)
+    def leave(self):
+        "An exception in the forward pass leaves the engine in the model's place"
+        if "plain" in vars(self): self.learn.model = self.plain
 
 
 def share_losses(dls):

@@ -8,6 +8,7 @@ from fastai.callback.fp16 import MixedPrecision
 from ..core import ranks
 from ..core.errors import UserError, plural
 from ..core.tensors import dense, plain
+from .only_training import is_training
 from .screen import note, tell
 
 
@@ -45,7 +46,7 @@ class Guard(Callback):
         self.last_bad = state["last_bad"] and Step(**state["last_bad"])
 
     def before_fit(self):
-        self.run = not hasattr(self.learn, "lr_finder") and not hasattr(self.learn, "gather_preds")
+        self.run = is_training(self.learn)
         if not self.run: return
         self.torch_opt, device = getattr(self.opt, "opt", None), next(self.learn.model.parameters()).device
         fused = getattr(self.torch_opt, "_step_supports_amp_scaling", False)
@@ -75,7 +76,9 @@ class Guard(Callback):
         if not self.late or not self.torch_opt.state: self.ask()  # a first step makes the optimizer's state: not from this gradient
 
     def ask(self):
-        if self.found.item(): self.own = True; raise CancelStepException
+        if not self.found.item(): return
+        self.own = True
+        raise CancelStepException
 
     def judge(self, bad):
         "Note a step, on the device, and put back what its forward pass left in the averages if it was a bad one"
@@ -99,7 +102,9 @@ class Guard(Callback):
 
     def after_cancel_step(self):
         "Loss scaling left the step out: an error only where the loss itself is not finite, or the scale is spent"
-        if self.own or self.first is None: self.own = False; return
+        if self.own or self.first is None:
+            self.own = False
+            return
         scaler = vars(self.learn).get("scaler")
         bad = ~self.taint.isfinite() | (scaler is not None and scaler.get_scale() < 1)
         self.rescaled += not bad.item()
@@ -112,8 +117,10 @@ class Guard(Callback):
             self.streak = self.streak + 1 if bad else 0
             if not bad: continue
             self.skipped, self.last_bad = self.skipped + 1, where
-            note(self.learn, f"{place(where)} left out, as loss or gradient was not finite: {', '.join(self.members(where))}")
-            if self.streak == self.most: self.let_go(); raise UserError(self.message(where))
+            note(self.learn, f"{words_of(where)} left out, as loss or gradient was not finite: {', '.join(self.members(where))}")
+            if self.streak == self.most:
+                self.let_go()
+                raise UserError(self.message(where))
 
     def members(self, where):
         "Names of the images of a step's batches, where the loader can tell"
@@ -124,20 +131,21 @@ class Guard(Callback):
     def message(self, where):
         names = self.members(where)
         some = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-        return (f"{self.most} steps in a row had a loss or gradient that is not finite, the last one {place(where)}"
+        return (f"{self.most} steps in a row had a loss or gradient that is not finite, the last one {words_of(where)}"
                 f"{f', with the images {some}' if names else ''}; none of them changed the weights: try a lower --lr, or look at those images")
 
     def after_train(self):
         if not self.run: return
         self.look()
         if n := self.skipped - self.before:
-            tell(self.learn, f"{plural(n, 'step')} left out in this epoch, as loss or gradient was not finite; the last was {place(self.last_bad)}")
+            last = words_of(self.last_bad)
+            tell(self.learn, f"{plural(n, 'step')} left out in this epoch, as loss or gradient was not finite; the last was {last}")
 
     def after_fit(self):
         if not self.run: return
         self.let_go()
         if self.n_steps and self.skipped == self.n_steps: raise UserError(f"every step had a loss or gradient that is not finite, the last one "
-                                                                      f"{place(self.last_bad)}: nothing was trained; try a lower --lr")
+                                                                      f"{words_of(self.last_bad)}: nothing was trained; try a lower --lr")
 
     def let_go(self):
         "The optimizer steps as before again"
@@ -152,4 +160,4 @@ def squares(grads):
     return torch.stack([torch.dot(f, f) for f in flat]).sum()
 
 
-def place(s): return f"step {s.step:,} (epoch {s.epoch}, learning rate {s.lr:.3g})"
+def words_of(s): return f"step {s.step:,} (epoch {s.epoch}, learning rate {s.lr:.3g})"

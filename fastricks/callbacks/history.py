@@ -3,6 +3,7 @@ import time
 
 from fastai.callback.core import Callback
 
+from .only_training import is_training
 from .sizes import all_images
 
 
@@ -17,7 +18,7 @@ class History(Callback):
 
     def __init__(self, write=None): self.rows, self.write = [], write
 
-    def before_fit(self): self.run = not hasattr(self.learn, "lr_finder") and not hasattr(self.learn, "gather_preds")
+    def before_fit(self): self.run = is_training(self.learn)
 
     def kept(self):
         return {**{k: vars(self)[k] for k in ("rows", "total", "parts", "n", "fine", "left")}, "spent": time.perf_counter() - self.start}

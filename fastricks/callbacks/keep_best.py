@@ -5,14 +5,13 @@ from fastai.callback.tracker import TrackerCallback
 
 class KeepBest(TrackerCallback):
     "Remember the weights of the best validation accuracy (the first of equals), and put them back when training ends"
-    order, keeps = 58, ("best", "epoch_kept", "state")
+    order, keeps = 58, ("best", "state")
 
     def __init__(self, monitor="accuracy"): super().__init__(monitor=monitor)
 
     def after_epoch(self):
         super().after_epoch()
         if self.new_best:
-            self.epoch_kept = self.learn.epoch
             self.state = {k: v.detach().to("cpu", copy=True) for k, v in self.learn.model.state_dict().items()}
 
     @torch.no_grad()

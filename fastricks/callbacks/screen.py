@@ -3,6 +3,8 @@ from fastai.callback.core import Callback
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from .only_training import is_training
+
 COLUMNS = ("epoch", 7, ""), ("lr", 9, ".2e"), ("train_loss", 11, ".4f"), ("valid_loss", 11, ".4f"), ("accuracy", 9, ".2%"), \
     ("seconds", 8, ".1f"), ("images_per_s", 9, ",.0f")
 TITLES = {"train_loss": "train loss", "valid_loss": "valid loss", "images_per_s": "images/s"}
@@ -46,7 +48,7 @@ class Screen(Callback):
     def shows_bar(self): return self.console.is_terminal and self.bar_too
 
     def before_fit(self):
-        self.run = not hasattr(self.learn, "lr_finder") and not hasattr(self.learn, "gather_preds")
+        self.run = is_training(self.learn)
         self.rows, self.titled = 0, False
 
     def before_train(self):

@@ -3,6 +3,7 @@ import torch
 from fastai.callback.core import Callback
 
 from ..runfolder.tracking import define_best, one_line, say, within
+from .only_training import is_training
 
 
 def detached(parts): return {k: torch.as_tensor(v).detach() for k, v in parts.items()}
@@ -25,7 +26,7 @@ class WandbLog(Callback):
         # not `self.run`: that is fastai's switch of a callback
         self.tracker, self.pending, self.now, self.n_steps, self.sent = run, {}, None, 0, []
 
-    def before_fit(self): self.run = self.tracker is not None and not hasattr(self.learn, "lr_finder")
+    def before_fit(self): self.run = self.tracker is not None and is_training(self.learn)
 
     def kept(self):
         self.flush()

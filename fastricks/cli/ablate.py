@@ -1,4 +1,5 @@
 """The verb `ablate`."""
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -8,72 +9,123 @@ from ..core.errors import UserError
 from ..grid.plan import MODES, make_rows, parse_budget, parse_seeds
 from ..grid.ray import address_of
 from ..recipe.recipe import FIND
-from .options import Debug, RecipeName
+from .options import Debug, RecipeName, with_options
 
 Rows = Annotated[list[str] | None, typer.Option(
     "--tricks", "-t", metavar="TRICKS", help="a row: a trick, or several as A+B; give one -t a row", show_default=False)]
+Mode = Annotated[str, typer.Option(
+    metavar="|".join(MODES), help="; ".join(f"{name}: {meaning}" for name, meaning in MODES.items()))]
+Seeds = Annotated[str, typer.Option(metavar="5|0,1,2|0-4", help="seeds of every row")]
+Jobs = Annotated[int, typer.Option(min=1, help="trainings at once, where cores / --threads leave room")]
+Budget = Annotated[str | None, typer.Option(metavar="2h|90m", help="begin no seed that would not end in this time")]
+Margin = Annotated[float, typer.Option(min=0., help="points of accuracy below which a difference does not matter")]
+Advise = Annotated[bool, typer.Option(
+    "--advise", help="end with one recipe to take, chosen on the validation split and confirmed on the test set with fresh seeds")]
+Confirm = Annotated[int | None, typer.Option(min=2, help="fresh seeds for --advise (default: as many as --seeds)")]
+Files = Annotated[list[str] | None, typer.Option(metavar="FILE", help="write the comparison: .html, .md, .csv or .tex")]
+Sweep = Annotated[str | None, typer.Option(metavar="FILE.yaml", help="write the grid as a W&B sweep instead of training")]
+Slurm = Annotated[bool, typer.Option("--slurm", help="print the grid as a SLURM array script instead of training")]
+On = Annotated[str | None, typer.Option(metavar="ray[:ADDRESS]", help="train as Ray tasks: on this machine, or on a cluster")]
+Explain = Annotated[bool, typer.Option("--explain", help="print the plan, don't train")]
 
 
-def ablate_command(
-        given, recipe: RecipeName = None, tricks: Rows = None,
-        mode: Annotated[str, typer.Option(metavar="|".join(MODES), help="; ".join(f"{k}: {v}" for k, v in MODES.items()))] = "add",
-        seeds: Annotated[str, typer.Option(metavar="5|0,1,2|0-4", help="seeds of every row")] = "3",
-        jobs: Annotated[int, typer.Option(min=1, help="trainings at once, where cores / --threads leave room")] = 1,
-        budget: Annotated[str | None, typer.Option(metavar="2h|90m", help="begin no seed that would not end in this time")] = None,
-        margin: Annotated[float, typer.Option(min=0., help="points of accuracy below which a difference does not matter")] = .5,
-        advise: Annotated[bool, typer.Option("--advise", help="end with one recipe to take, chosen on the validation split and "
-                                             "confirmed on the test set with fresh seeds")] = False,
-        confirm: Annotated[int | None, typer.Option(min=2, help="fresh seeds for --advise (default: as many as --seeds)")] = None,
-        to: Annotated[list[str] | None, typer.Option(metavar="FILE", help="write the comparison: .html, .md, .csv or .tex")] = None,
-        sweep: Annotated[str | None, typer.Option(metavar="FILE.yaml", help="write the grid as a W&B sweep instead of training")] = None,
-        slurm: Annotated[bool, typer.Option("--slurm", help="print the grid as a SLURM array script instead of training")] = False,
-        on: Annotated[str | None, typer.Option(metavar="ray[:ADDRESS]", help="train as Ray tasks: on this machine, or on a cluster")] = None,
-        explain: Annotated[bool, typer.Option("--explain", help="print the plan, don't train")] = False, debug: Debug = False):
+@dataclass(frozen=True)
+class AblateOptions:
+    "The options of `ablate` beside the fields of its recipe"
+    recipe: RecipeName = None
+    tricks: Rows = None
+    mode: Mode = "add"
+    seeds: Seeds = "3"
+    jobs: Jobs = 1
+    budget: Budget = None
+    margin: Margin = .5
+    advise: Advise = False
+    confirm: Confirm = None
+    to: Files = None
+    sweep: Sweep = None
+    slurm: Slurm = False
+    on: On = None
+    explain: Explain = False
+    debug: Debug = False
+
+
+@with_options
+def ablate_command(given, asked: AblateOptions):
     """Train a baseline and tricks with several seeds, and say which pay.
 
     Finished runs are found by their recipe and never trained twice: the same command goes on where it was stopped.
     """
+    check_given(given)
+    rows = make_rows(asked.mode, given, asked.recipe, list(asked.tricks or ()))
+    seeds = check_values(asked)
+    check_scripts(asked, rows[0].recipe)
+    if asked.sweep: return write_sweep(rows, seeds, given, asked.sweep)
+    if asked.slurm: return print_slurm(rows, seeds, given)
+    if asked.on: address_of(asked.on)
+    if asked.advise and rows[0].recipe.valid == 0:
+        raise UserError("--advise chooses by a validation split: give --valid above 0")
+    train_rows(given, asked, seeds)
+
+
+# -- checks
+
+def check_given(given):
+    "What the recipe's options can't be here"
     if ranks.world() > 1: raise UserError("ablate starts its trainings by itself: leave out torchrun")
     if "name" in given: raise UserError("--name is for one run, and ablate makes many: choose their folder with --out")
     if "seed" in given: raise UserError("ablate trains every row with the same --seeds: leave --seed out")
-    rows = make_rows(mode, given, recipe, list(tricks or ()))
-    if budget: parse_budget(budget)
-    if not margin > 0: raise UserError(f"--margin {margin:g} is out of range: it must be above 0")
-    which = parse_seeds(seeds)
-    if to:
-        from ..report.compare.files import check_to
-        check_to(to)
-    if sweep and rows[0].recipe.lr == FIND: raise UserError("--sweep with --lr find: each of W&B's agents would find another; give --lr a number")
-    if slurm and rows[0].recipe.lr == FIND: raise UserError("--slurm with --lr find: each of its tasks would find another; give --lr a number")
-    if sweep: return write_sweep(rows, which, given, sweep)
-    if slurm: return print_slurm(rows, which, given)
-    if on: address_of(on)
+
+
+def check_values(asked):
+    "The seeds, once all options that have a language of their own can be read"
+    if asked.budget: parse_budget(asked.budget)
+    if not asked.margin > 0: raise UserError(f"--margin {asked.margin:g} is out of range: it must be above 0")
+    seeds = parse_seeds(asked.seeds)
+    if asked.to:
+        from ..report.compare.files import check_report_files
+        check_report_files(asked.to)
+    return seeds
+
+
+def check_scripts(asked, recipe):
+    "A sweep's and an array's trainings know nothing of each other"
+    if recipe.lr != FIND: return
+    if asked.sweep:
+        raise UserError("--sweep with --lr find: each of W&B's agents would find another; give --lr a number")
+    if asked.slurm:
+        raise UserError("--slurm with --lr find: each of its tasks would find another; give --lr a number")
+
+
+# -- what is done
+
+def train_rows(given, asked, seeds):
     from ..grid.ablate import ablate
-    if advise and rows[0].recipe.valid == 0: raise UserError("--advise chooses by a validation split: give --valid above 0")
-    grid = ablate(mode, given, recipe, list(tricks), which, jobs, budget, explain, on=on)
-    if explain: return
-    from ..grid.advise import advise as give_advice
-    report(grid, margin, to or ())
-    if advise: give_advice(grid, mode, given, recipe, list(tricks), confirm, margin)
+    rows = asked.mode, given, asked.recipe, list(asked.tricks)
+    grid = ablate(*rows, seeds, asked.budget, asked.explain, jobs=asked.jobs, on=asked.on)
+    if asked.explain: return
+    print_comparison(grid, asked.margin, asked.to or ())
+    if asked.advise:
+        from ..grid.advise import advise
+        advise(grid, *rows, asked.confirm, asked.margin)
 
 
-def print_slurm(rows, seeds, given):
-    from ..grid.scripts import slurm_script
-    for line in slurm_script(rows, seeds, given): print(line)
-
-
-def report(grid, margin, to):
+def print_comparison(grid, margin, files):
     from ..report.compare.comparison import compare
-    from ..report.compare.files import save
+    from ..report.compare.files import save_comparison
     from ..report.compare.terminal import terminal
     from ..report.runs import load_runs
     base = grid.folders_of(grid.rows[0])
     if not base: return print("no run of the first row is finished: nothing to compare with")
     c = compare(load_runs(grid.folders), baseline=str(base[0]), margin=margin)
     terminal(c)
-    for file in to:
-        save(c, file)
+    for file in files:
+        save_comparison(c, file)
         print(f"written   {file}")
+
+
+def print_slurm(rows, seeds, given):
+    from ..grid.scripts import slurm_script
+    for line in slurm_script(rows, seeds, given): print(line)
 
 
 def write_sweep(rows, seeds, given, file):

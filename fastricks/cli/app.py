@@ -7,17 +7,22 @@ from errno import ENOSPC
 import typer
 
 from ..core import ranks, stop
-from ..core.errors import UserError, nearest, visible
+from ..core.errors import UserError, first_line, nearest, visible
 from ..recipe.recipe import flag_of, options
 from .ablate import ablate_command
 from .compare import compare_command
 from .demo import demo_command
-from .evaluate import evaluate_command, page_command
-from .lists import prepare_command, recipes_command, tricks_command
+from .evaluate import evaluate_command
+from .export import export_command
 from .options import with_recipe
+from .page import page_command
+from .predict import predict_command
+from .prepare import prepare_command
+from .recipes import recipes_command
+from .resume import resume_command
 from .show import show
-from .train import resume_command, train_command
-from .use import export_command, predict_command
+from .train import train_command
+from .tricks import tricks_command
 
 app = typer.Typer(name="fastricks", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
                   rich_markup_mode=None, help="Train image classifiers with the bag of tricks, and see which of them pay.")
@@ -80,8 +85,7 @@ def disk_full(e): return isinstance(e, OSError) and e.errno == ENOSPC
 
 def unexpected(e):
     if disk_full(e): return f"the disk is full ({e.filename or 'no space left on device'}): make room, or choose another --out"
-    text = str(e).strip().split("\n")[0]
-    return f"{type(e).__name__}: {text} (this is not a user's error: --debug shows where)"
+    return f"{type(e).__name__}: {first_line(e)} (this is not a user's error: --debug shows where)"
 
 
 def main(args=None):

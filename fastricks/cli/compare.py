@@ -28,14 +28,14 @@ def compare_command(
     `fastricks compare runs --to report.html`; rows are recipes, seeds are paired where they are the same.
     """
     from ..report.compare.comparison import compare
-    from ..report.compare.files import check_to, save
+    from ..report.compare.files import check_report_files, save_comparison
     from ..report.compare.terminal import terminal
     from ..runfolder.tracking import resolve_mode
-    check_to(to or ())
+    check_report_files(to or ())
     if wandb: resolve_mode(wandb)
     c = compare(runs or ["runs"], baseline, margin, metric, by, anyway)
     terminal(c)
-    for path in to or (): print(f"report    {save(c, path)}")
+    for path in to or (): print(f"report    {save_comparison(c, path)}")
     if wandb: log(c, wandb_dir, wandb)
 
 

@@ -3,10 +3,10 @@ from typing import Annotated
 
 import typer
 
-from .options import Debug
+from .options import Debug, Trained
 
 
-def demo_command(run: Annotated[str, typer.Argument(metavar="RUN", help="a finished run's folder, or its model.safetensors")],
+def demo_command(run: Trained,
                  port: Annotated[int, typer.Option(min=1, max=65535, help="where the page is served")] = 7860,
                  host: Annotated[str, typer.Option(help="who may see it: 127.0.0.1 is this machine alone, 0.0.0.0 all that reach it")] = "127.0.0.1",
                  debug: Debug = False):

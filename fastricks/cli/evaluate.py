@@ -1,4 +1,4 @@
-"""`fastricks evaluate` and `fastricks page`: their arguments. Light, so that --help and every user's error are instant."""
+"""The verb `evaluate`. Light, so that --help and every user's error are instant."""
 from typing import Annotated
 
 import typer
@@ -21,20 +21,9 @@ def evaluate_command(
                                                ".json [default: evaluate….html in the run's folder]")] = None,
         debug: Debug = False):
     """Look at a trained run: accuracy, calibration and each class with intervals; a page with its mistakes."""
-    from ..use.evaluate import check_to, evaluate
-    check_to(to, run)
+    from ..use.evaluate import check_page, evaluate
+    check_page(to, run)
     e = evaluate(run, data, split, tta)
-    from ..use import evaluation_page as look_page
-    look_page.terminal(e)
-    for line in look_page.said(look_page.save(e, to)): print(line)
-
-
-def page_command(
-        runs: Annotated[list[str], typer.Argument(metavar="RUNS", help="finished runs: folders, globs, folders of runs")], debug: Debug = False):
-    """Make the index.html of runs again, as a training does at its end."""
-    from ..report.runs import find
-    from ..use.evaluate import finished
-    from ..use.saved import find_saved
-    found = [finished(find_saved(folder)) for text in runs for folder in find(text)]
-    from ..report.pages.run import make_again
-    for r in found: print(f"page      {make_again(r)}")
+    from ..use.evaluation_page import print_evaluation, said, write_evaluation
+    print_evaluation(e)
+    for line in said(write_evaluation(e, to)): print(line)

@@ -1,5 +1,6 @@
-"""Options that several verbs have: the fields of Recipe, -t, --recipe. Light."""
+"""Arguments that several verbs have: the fields of Recipe, -t, --recipe, a trained run. Light."""
 import inspect
+from functools import wraps
 from typing import Annotated, get_type_hints
 
 import typer
@@ -13,6 +14,7 @@ Tricks = Annotated[list[str] | None, typer.Option(
     show_default=False)]
 RecipeName = Annotated[str | None, typer.Option(
     metavar="NAME", help="a named recipe (see `fastricks recipes`), or a run folder to repeat", show_default=False)]
+Trained = Annotated[str, typer.Argument(metavar="RUN", help="a finished run's folder, or its model.safetensors")]
 Debug = Annotated[bool, typer.Option("--debug", help="show the traceback of an error")]
 
 
@@ -46,6 +48,20 @@ TRUST = inspect.Parameter("trust", inspect.Parameter.KEYWORD_ONLY, default=False
 def trust_files(yes):
     "Before a recipe is read: may the files of tricks be run that it names?"
     if yes: own.trust = True
+
+
+def with_options(fn):
+    """Give a command the fields of its last argument's class, a dataclass, as options; the command gets them as one object.
+
+    A field is annotated as typer wants it; where it has no default, the option is required.
+    """
+    *others, last = inspect.signature(fn).parameters.values()
+    kind = last.annotation
+
+    @wraps(fn)
+    def command(*args, **kw): return fn(*args, kind(**kw))
+    command.__signature__ = inspect.Signature([*others, *inspect.signature(kind).parameters.values()])
+    return command
 
 
 def with_recipe(fn):

@@ -1,4 +1,5 @@
 """What a training says at its end."""
+import shlex
 from pathlib import Path
 
 from ..core.errors import plural
@@ -6,43 +7,88 @@ from ..core.files import read_json
 from ..core.words import duration
 from ..runfolder import tracking
 
+MEASURED_ON = {"test": "test", "valid": "validation (there is no test set)"}
+
+
+def labelled(label, text): return f"{label:<10}{text}"
+
+
+# -- of several seeds
 
 def seeds_screen(folders):
     "How a recipe's seeds spread: mean ± sd, 95% interval, extremes, time"
-    from ..report.compare.stats import summary
     if not folders: return ["no run finished"]
-    ms = [read_json(f / "metrics.json") for f in folders]
-    s = summary([100 * m["top1"] for m in ms])
-    where = {"test": "test", "valid": "validation (there is no test set)"}[ms[0]["split"]]
-    spread = f" ± {s.sd:.2f} (sd), 95% interval {s.low:.2f} to {s.high:.2f}" if len(ms) > 1 else ""
-    each = sum(m["train_seconds"] for m in ms) / len(ms)
-    return ["", f"accuracy  {s.mean:.2f}%{spread}, {min(100 * m['top1'] for m in ms):.2f} to {max(100 * m['top1'] for m in ms):.2f}, "
-            f"{where}, {plural(len(ms), 'seed')} of n = {ms[0]['n']:,} images",
-            f"time      {duration(each)} of training each, {sum(m['images_per_s'] for m in ms) / len(ms):,.0f} images/s",
-            f"runs      {Path(folders[0]).parent}: {', '.join(Path(f).name for f in folders)}",
-            f"next      fastricks compare {' '.join(str(f) for f in folders[:2])} …  # with runs of another recipe"]
+    metrics = [read_json(folder / "metrics.json") for folder in folders]
+    return [
+        "",
+        labelled("accuracy", spread_of_accuracy(metrics)),
+        labelled("time", mean_time(metrics)),
+        labelled("runs", f"{Path(folders[0]).parent}: {', '.join(Path(f).name for f in folders)}"),
+        labelled("next", compare_hint(folders)),
+    ]
 
+
+def spread_of_accuracy(metrics):
+    from ..report.compare.stats import summary
+    percent = [100 * m["top1"] for m in metrics]
+    s = summary(percent)
+    mean = f"{s.mean:.2f}%"
+    if len(percent) > 1: mean += f" ± {s.sd:.2f} (sd), 95% interval {s.low:.2f} to {s.high:.2f}"
+    extremes = f"{min(percent):.2f} to {max(percent):.2f}"
+    seeds = f"{plural(len(percent), 'seed')} of n = {metrics[0]['n']:,} images"
+    return f"{mean}, {extremes}, {MEASURED_ON[metrics[0]['split']]}, {seeds}"
+
+
+def mean_time(metrics):
+    seconds = sum(m["train_seconds"] for m in metrics) / len(metrics)
+    speed = sum(m["images_per_s"] for m in metrics) / len(metrics)
+    return f"{duration(seconds)} of training each, {speed:,.0f} images/s"
+
+
+def compare_hint(folders):
+    two = " ".join(str(folder) for folder in folders[:2])
+    return f"fastricks compare {two} …  # with runs of another recipe"
+
+
+# -- of one training
 
 def last_screen(recipe, result):
     "What was trained, how well, where it lies, and what to do next"
-    m = result.metrics
-    word = {"test": "test", "valid": "validation (there is no test set)"}[m["split"]]
+    lines = ["", labelled("trained", what_was_trained(recipe, result.metrics))]
+    lines.append(labelled("accuracy", final_numbers(recipe, result.metrics)))
+    lines += skipped_steps(result.metrics)
+    lines.append(labelled("run", result.folder))
+    page = Path(result.folder) / "index.html"
+    if page.is_file(): lines.append(labelled("page", page))
+    first, *others = next_commands(recipe, result.folder)
+    return [*lines, labelled("next", first), *(labelled("", command) for command in others)]
+
+
+def what_was_trained(recipe, m):
+    start = "from scratch" if recipe.from_scratch else "from pre-trained weights"
+    tricks = [str(t) for t in recipe.make_tricks() if t.name in recipe.tricks]
+    time = f"{plural(m['epochs'], 'epoch')} in {m['train_seconds']:,.0f} s ({m['images_per_s']:,.0f} images/s)"
+    return f"{recipe.arch} {start} with {'+'.join(tricks) or 'no trick'}, {time}"
+
+
+def final_numbers(recipe, m):
     chosen = ", on which the weights were chosen" if m["split"] == "valid" and recipe.keep == "best" else ""
-    tricks = "+".join(str(t) for t in recipe.make_tricks() if t.name in recipe.tricks) or "no trick"
-    again = f"python train.py --recipe {result.folder}"
-    third = tracking.sync_command(result.folder)
-    return [
-        "",
-        f"trained   {recipe.arch} {'from scratch' if recipe.from_scratch else 'from pre-trained weights'} with {tricks}, "
-        f"{plural(m['epochs'], 'epoch')} in {m['train_seconds']:,.0f} s ({m['images_per_s']:,.0f} images/s)",
-        f"accuracy  {m['top1']:.2%} {word}{chosen}: {m['correct']:,} of {m['n']:,} right, top-5 {m['top5']:.2%}, "
-        f"cross-entropy {m['loss']:.4f}",
-        *([f"left out  {plural(m['skipped_steps'], 'step')} whose loss or gradient was not finite (log.txt has the images)"]
-          if m["skipped_steps"] else []),
-        f"run       {result.folder}",
-        *([f"page      {page}"] if (page := Path(result.folder) / "index.html").is_file() else []),
-        "next      " + (f"{again} -t none  # the same without tricks" if recipe.tricks
-                        else f"{again} -t warmup+cosine+label_smoothing  # the same with tricks"),
-        f"          {again} --seed {recipe.seed + 1}  # the same with another seed",
-        f"          {third}  # send it to W&B" if third else "          fastricks tricks  # what else there is",
-    ]
+    right = f"{m['correct']:,} of {m['n']:,} right"
+    return f"{m['top1']:.2%} {MEASURED_ON[m['split']]}{chosen}: {right}, top-5 {m['top5']:.2%}, cross-entropy {m['loss']:.4f}"
+
+
+def skipped_steps(m):
+    if not m["skipped_steps"]: return []
+    steps = plural(m["skipped_steps"], "step")
+    return [labelled("left out", f"{steps} whose loss or gradient was not finite (log.txt has the images)")]
+
+
+def next_commands(recipe, folder):
+    "Three commands to go on with, each with a remark"
+    trust = " --trust" if recipe.trick_files else ""  # the user's own files
+    again = f"python train.py --recipe {shlex.quote(str(folder))}{trust}"
+    if recipe.tricks: other = f"{again} -t none  # the same without tricks"
+    else: other = f"{again} -t warmup+cosine+label_smoothing  # the same with tricks"
+    sync = tracking.sync_command(folder)
+    last = f"{sync}  # send it to W&B" if sync else "fastricks tricks  # what else there is"
+    return [other, f"{again} --seed {recipe.seed + 1}  # the same with another seed", last]

@@ -1,4 +1,4 @@
-"""The verbs `train` and `resume`. Light."""
+"""The verb `train`. Light."""
 from typing import Annotated
 
 import typer
@@ -7,7 +7,7 @@ from ..core import ranks
 from ..core.errors import UserError
 from ..grid.plan import parse_seeds
 from ..recipe.recipe import resolve
-from .options import Debug, RecipeName, Tricks, Trust, trust_files
+from .options import Debug, RecipeName, Tricks
 
 
 def train_command(given,
@@ -32,18 +32,6 @@ def train_command(given,
     from .screens import last_screen
     result = run(r, resume=resume)
     for line in last_screen(r, result): print(line)
-
-
-def resume_command(run: Annotated[str, typer.Argument(metavar="RUN", help="an unfinished run's folder")], trust: Trust = False,
-                   debug: Debug = False):
-    """Go on with a training that was stopped or killed, from its last checkpoint; the result is as if it had not been."""
-    from ..training.resume import is_finished, recipe_of
-    trust_files(trust)
-    r = recipe_of(run)
-    if is_finished(run): return print(f"{run} is finished: there is nothing to go on with")
-    from ..use.train import train
-    from .screens import last_screen
-    for line in last_screen(r, train(r, resume=run)): print(line)
 
 
 def train_all(recipe, seeds):

@@ -23,4 +23,5 @@ def remember(path, value):
     "Writes `value` as JSON, whole or not at all; a cache that cannot be written is no error"
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path, path.with_name(f"{path.name}.{os.getpid()}.part")) as part: part.write_text(json.dumps(value))
+        with whole_file(path, path.with_name(f"{path.name}.{os.getpid()}.part")) as part:
+            part.write_text(json.dumps(value))

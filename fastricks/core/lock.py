@@ -8,8 +8,8 @@ HELD = weakref.WeakSet()  # the ProcessLocks that this process has
 class ProcessLock:
     """A file that one process at a time has. Not reentrant: in one process, too, only one ProcessLock of a file has it.
 
-    The file stays: who removes it while others wait lets two in. Where the file system has no locks everybody gets it: a training
-    goes on there, and two on one folder are not told apart.
+    Its release leaves the file: removing it while another process waits would let two in. Where the file system has no
+    locks everybody gets it: a training goes on there, and two on one folder are not told apart.
     """
     def __init__(self, path): self.path, self.file = path, None
 

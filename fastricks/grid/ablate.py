@@ -16,8 +16,8 @@ from ..training.job import Job
 from ..training.lr_find import TO_COME
 from ..training.room import Room
 from ..training.settle import find_lr, settle_machine, settle_tricks
-from .cells import carry_out, plan, room
-from .plan import MODES, Row, make_rows, parse_budget
+from .cells import carry_out, jobs_that_fit, plan
+from .plan import MODES, GridRow, make_rows, parse_budget
 from .progress import shown
 
 
@@ -31,21 +31,23 @@ class Grid:
         set_num_threads(self.recipe.threads)
         self.source = open_data(self.recipe, say=say)
         self.rows = rows = self.with_lr(rows, dry)
-        self.jobs = room(jobs, self.recipe.threads)
-        if self.jobs < jobs: say(f"--jobs {jobs}: {plural(self.recipe.threads, 'thread')} each leave room for {self.jobs} at once "
-                                 "(--threads 1 makes room for more)")
+        self.jobs = jobs_that_fit(jobs, self.recipe.threads)
+        if self.jobs < jobs:
+            threads = plural(self.recipe.threads, "thread")
+            say(f"--jobs {jobs}: {threads} each leave room for {self.jobs} at once (--threads 1 makes room for more)")
         self.teachers, self.cells = plan(rows, seeds, self.source)
         self.start, self.spent = time.monotonic(), []
 
     def with_lr(self, rows, dry):
-        "The rows with the learning rate that `--lr find` finds for the first of them and the first seed: one for all, or they would differ in it"
+        "The rows with the learning rate that `--lr find` finds for the first row and seed: one for all, or they would differ in it"
         if self.recipe.lr != FIND: return rows
         first = replace(self.recipe, seed=self.seeds[0])
         job = find_lr(settle_tricks(Job(first, self.source), Room(silent, dry=True)), self.say, dry)
-        found = job.found
-        if found: self.say(f"lr find: {found.lr:g} for all rows and seeds, found with {rows[0].name!r} and seed {first.seed}: "
-                           f"{save(draw_found(found), self.picture)}")
-        else: self.say(f"learning rate {TO_COME}, with {rows[0].name!r} and seed {first.seed}, for all rows and seeds")
+        with_what = f"with {rows[0].name!r} and seed {first.seed}"
+        if job.found:
+            picture = save(draw_found(job.found), self.picture)
+            self.say(f"lr find: {job.found.lr:g} for all rows and seeds, found {with_what}: {picture}")
+        else: self.say(f"learning rate {TO_COME}, {with_what}, for all rows and seeds")
         return [replace(row, recipe=replace(row.recipe, lr=job.recipe.lr)) for row in rows]
 
     @property
@@ -86,7 +88,8 @@ class Grid:
 
     def train(self):
         self.carry_out_all(self.teachers, 1, bar=True)
-        if failed := [c for c in self.teachers if not c.ok]: raise UserError(f"{failed[0].row.name} failed: {failed[0].reason}")
+        failed = [c for c in self.teachers if not c.ok]
+        if failed: raise UserError(f"{failed[0].row.name} failed: {failed[0].reason}")
         if self.jobs == 1 and self.on is None: return self.carry_out_all(self.cells, 1, self.go_on, bar=True)
         with shown(self) as self.in_table: self.carry_out_all(self.cells, self.jobs, self.go_on)
 
@@ -115,7 +118,7 @@ class Grid:
 
 
 def set_num_threads(n):
-    "The plan's own measurements (amp's probe, the time of a step) are taken with a training's threads"
+    "The plan's own measurements (a trick's probe, the time of a step) are taken with a training's threads"
     import torch
     torch.set_num_threads(n)
 
@@ -133,8 +136,9 @@ def outcome(cell):
     "`mixup seed 1: 97.21% test in 45 s`"
     if not cell.ok: return f"{cell.label}: failed ({cell.reason})"
     m = read_json(cell.folder / "metrics.json")
-    not_on = " (amp not applied)" if not cell.facts.get("amp", {"applied": True})["applied"] else ""
-    return f"{cell.label}{not_on}: {m['top1']:.2%} {m['split']} in {m['train_seconds']:,.0f} s"
+    idle = [name for name, facts in cell.facts.items() if facts.get("applied") is False]
+    note = f" ({' and '.join(idle)} not applied)" if idle else ""
+    return f"{cell.label}{note}: {m['top1']:.2%} {m['split']} in {m['train_seconds']:,.0f} s"
 
 
 def estimate(cells, recipe, source):
@@ -151,20 +155,21 @@ def weights_bytes(recipe, source):
     return sum(p.numel() * p.element_size() for p in build(recipe.arch, len(source.classes))[0].state_dict().values())
 
 
-def ablate(mode, given, base, texts, seeds=(0, 1, 2), jobs=1, budget=None, dry=False, say=print, on=None):
+def ablate(mode, given, base, texts, seeds=(0, 1, 2), budget=None, dry=False, **how):
     """Plan an ablation, print the plan and (unless `dry`) carry it out: a Grid with its cells.
 
-    `seeds`: which; `budget` as text (2h, 90m); `on`: `ray` or `ray:ADDRESS`. Finished runs are found by recipe and never trained twice.
+    `mode`, `given`, `base`, `texts`: its rows, as `make_rows` takes them; `seeds`: which; `budget` as text (2h, 90m). `how` goes to the
+    Grid: `jobs` at once, `say`, `on` (`ray` or `ray:ADDRESS`). Finished runs are found by recipe and never trained twice.
     """
     seconds = parse_budget(budget) if budget else None
-    grid = Grid(make_rows(mode, given, base, texts), list(seeds), jobs, say=say, dry=dry, on=on)
-    for line in grid.describe(mode): say(line)
+    grid = Grid(make_rows(mode, given, base, texts), list(seeds), dry=dry, **how)
+    for line in grid.describe(mode): grid.say(line)
     return grid if dry else grid.carry_out(seconds)
 
 
 def train_seeds(recipe, seeds, say=print):
     "Train a recipe with each seed; run k is the run of that seed alone, bit for bit"
-    row = Row(" + ".join(recipe.tricks) or "baseline", recipe)
+    row = GridRow(" + ".join(recipe.tricks) or "baseline", recipe)
     grid = Grid([row], list(seeds), say=say)
     for line in grid.describe(): say(line)
     return grid.carry_out()

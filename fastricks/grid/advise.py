@@ -2,13 +2,13 @@
 from dataclasses import dataclass
 
 from ..core.errors import UserError
-from ..recipe.command import one_line
+from ..recipe.command import line_of
 from ..recipe.recipe import FIND, resolve
 from ..report.compare.comparison import compare
 from ..report.compare.stats import HELPS, SAME
 from ..report.runs import load_runs
 from .ablate import Grid
-from .plan import Row
+from .plan import GridRow
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,9 @@ def joined(kept, left, given, base):
     "The recipe of all kept texts; one that can't go with those that gain more is left out"
     ok = []
     for t in kept:
-        try: resolve(given, [*ok, t], base); ok.append(t)
+        try: resolve(given, [*ok, t], base)
         except UserError as e: left[t] = str(e)
+        else: ok.append(t)
     return ok, resolve(given, ok, base)
 
 
@@ -98,7 +99,7 @@ def advise(grid, mode, given, base, texts, confirm=None, margin=None, say=print)
 def confirm_on_test(plain, recipe, grid, n, margin, say):
     "Fresh seeds, for a winner's own number flatters it"
     seeds = range(max(grid.seeds) + 1, max(grid.seeds) + 1 + n)
-    fresh = Grid([Row("baseline", plain), Row("advice", recipe)], list(seeds), grid.jobs, grid.group, say)
+    fresh = Grid([GridRow("baseline", plain), GridRow("advice", recipe)], list(seeds), grid.jobs, grid.group, say)
     say(f"confirming with seeds {seeds[0]} to {seeds[-1]}")
     for line in fresh.describe(): say(line)
     fresh.carry_out()
@@ -116,7 +117,7 @@ def advice_lines(a, given, base, c):
         out.append(f"{what:<10}{d.delta:+.2f} {m.points}{interval} on the {split[a.confirmed.split]}, {len(row.runs)} fresh seeds: {row.words}")
     out += [f"left out  {t}: {why}" for t, why in a.left.items()]
     out.append(f"chosen    on the {split[c.split]} ({c.n_images:,} images)")
-    return [*out, f"train it  {one_line(given, base, a.taken)}"]
+    return [*out, f"train it  {line_of(given, base, a.taken)}"]
 
 
 def headline(a):

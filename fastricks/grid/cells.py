@@ -22,7 +22,7 @@ from ..training.room import Room
 from ..training.settle import settle_machine, settle_tricks
 from ..training.teacher import network_recipe
 from ..use.train import train
-from .plan import Row
+from .plan import GridRow
 
 HEAVY = ["fastricks.training.prepare", "fastricks.data.loader.loaders", "fastricks.data.scan", "fastricks.training.finish",
          "fastricks.report.batch", "wandb"]
@@ -53,8 +53,9 @@ class Cell:
 def plan(rows, seeds, source):
     """(teachers, cells) of the grid in their order, with identities: those with a finished run under --out are `found`.
 
-    Each row is settled once, for all its seeds: what amp's probe decides is the same for all. Teachers that have to be
-    trained for the rows come apart, to be trained first.
+    Seed by seed, all rows of each: whatever is done at any moment is a fair comparison. Each row is settled once, for all its
+    seeds: what a trick measures on this machine is the same for all. Teachers that have to be trained for the rows come apart,
+    to be trained first.
     """
     dry = Room(silent, dry=True)
     jobs = {row.name: settle_tricks(Job(settle_machine(row.recipe), source), dry) for row in rows}
@@ -70,7 +71,7 @@ def needed_of(job):
     "Cells of the networks that must be trained before a row's runs"
     for wanted in [w for t in job.recipe.make_tricks() if (w := t.needs()) and w.kind == "arch"]:
         r = network_recipe(wanted, job.recipe)
-        yield make_cell(Row(f"{wanted.role} {r.arch}", r), Job(r, job.source), wanted.role)
+        yield make_cell(GridRow(f"{wanted.role} {r.arch}", r), Job(r, job.source), wanted.role)
 
 
 def make_cell(row, job, job_type="train"):
@@ -92,7 +93,7 @@ def context():
     return ctx
 
 
-def room(jobs, threads):
+def jobs_that_fit(jobs, threads):
     "How many trainings of so many threads this machine's cores take at once: never sharing a core"
     return max(1, min(jobs, cores() // threads))
 
@@ -130,7 +131,9 @@ def carry_out(cells, jobs=1, group=None, on_done=silent, go_on=lambda cell: True
         while todo or running:
             stop.check()
             while todo and len(running) < jobs:
-                if not go_on(todo[0]): todo = []; break
+                if not go_on(todo[0]):
+                    todo = []
+                    break
                 running.append(start(ctx, todo.pop(0), group, bar))
             for p, cell in [r for r in running if not r[0].is_alive()]:
                 running.remove((p, cell))
@@ -150,9 +153,10 @@ def ended_with_us(running):
 
 def start(ctx, cell, group, bar):
     cell.since = time.monotonic()
-    with no_service(): p = ctx.Process(target=work, args=(cell.recipe, cell.job_type, group, bar)); p.start()
+    with no_service():
+        p = ctx.Process(target=work, args=(cell.recipe, cell.job_type, group, bar))
+        p.start()
     return p, cell
-
 
 
 class no_service:

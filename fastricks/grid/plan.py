@@ -1,6 +1,6 @@
 """Which trainings an ablation is made of: rows of recipes times seeds. Plain data, instant."""
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ..core.errors import UserError
 from ..core.words import parse_time
@@ -11,11 +11,9 @@ MODES = {"add": "the baseline, and each row alone on it (the tutorial's table)",
 
 
 @dataclass(frozen=True)
-class Row:
+class GridRow:
     name: str        # as the -t text has it; `baseline`, `all`, `all but …`, `+ …`
     recipe: Recipe   # with the first seed
-
-    def cell(self, seed): return replace(self.recipe, seed=seed)
 
 
 def parse_seeds(text):
@@ -49,17 +47,12 @@ def make_rows(mode, given, base, texts):
     pick = {"add": [("baseline", []), *((t, [t]) for t in texts)],
             "drop": [("all", texts), *((f"all but {t}", [o for o in texts if o != t]) for t in texts)],
             "stack": [("baseline", []), *((f"+ {t}", texts[:i + 1]) for i, t in enumerate(texts))]}[mode]
-    return [Row(name, of_row(name, given, part, base)) for name, part in pick]
+    return [GridRow(name, of_row(name, given, part, base)) for name, part in pick]
 
 
 def of_row(name, given, texts, base):
     try: return resolve(given, texts, base)
     except UserError as e: raise UserError(f"row {name!r}: {e}") from None
-
-
-def cells(rows, seeds):
-    "Seed by seed, all rows of each: whatever is done at any moment is a fair comparison"
-    return [(row, seed) for seed in seeds for row in rows]
 
 
 def parse_budget(text): return parse_time(text, "--budget")

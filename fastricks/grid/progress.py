@@ -15,7 +15,9 @@ def shown(grid):
     "A table on a terminal while the grid's cells are trained, and at the end; True where there is one"
     from rich.console import Console
     console = Console()
-    if not console.is_terminal: yield False; return
+    if not console.is_terminal:
+        yield False
+        return
     from rich.live import Live
     with Live(get_renderable=lambda: table(grid.rows, grid.seeds, grid.cells), console=console, refresh_per_second=2): yield True
 

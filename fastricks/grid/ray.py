@@ -43,7 +43,7 @@ def connect(address):
 def needs(recipe): return {"num_cpus": recipe.threads, "num_gpus": int(recipe.device == "cuda")}
 
 
-def room(ray, recipe):
+def tasks_that_fit(ray, recipe):
     "How many trainings the cluster takes at once"
     there, one = ray.cluster_resources(), needs(recipe)
     n = [int(there.get(k, 0) // v) for k, v in (("CPU", one["num_cpus"]), ("GPU", one["num_gpus"])) if v]
@@ -57,12 +57,14 @@ def carry_out(cells, address, group=None, on_done=lambda cell: None, go_on=lambd
     todo, running = [c for c in cells if c.state == "todo"], {}
     if not todo: return cells
     ray = connect(address)
-    most = room(ray, todo[0].recipe)
+    most = tasks_that_fit(ray, todo[0].recipe)
     with marked(todo[0].recipe.out) as mark, stop.listening(), stop.held(), ended_with_us(ray, running):
         while todo or running:
             stop.check()
             while todo and len(running) < most:
-                if not go_on(todo[0]): todo = []; break
+                if not go_on(todo[0]):
+                    todo = []
+                    break
                 cell = todo.pop(0)
                 running[submit(ray, cell, group, mark)] = cell
             done, _ = ray.wait([*running], timeout=.2) if running else ([], [])

@@ -6,19 +6,27 @@ from ..core.errors import UserError
 from .recipe import Recipe, flag_of, options, resolve
 
 
-def train_words(rows, given):
+def option_words(given):
+    "Fields of a recipe as words of a command line; a field without a value says nothing"
+    words = []
+    for name, value in given.items():
+        if value is None: continue
+        if isinstance(value, bool): words.append(flag_of(name) if value else "--no-" + flag_of(name)[2:])
+        else: words += [flag_of(name), str(value)]
+    return words
+
+
+def line_of(given, recipe=None, selection=()):
+    "`python train.py …`, to be pasted into a shell"
+    words = ["python", "train.py", *(["--recipe", recipe] if recipe else []), *option_words(given)]
+    for text in selection: words += ["-t", text]
+    return shlex.join(words)
+
+
+def grid_words(rows, given):
     "The command of a grid's every run, but for its tricks and seed"
-    from .recipe import flag_of
-    fixed = [x for k, v in given.items() if not isinstance(v, bool) for x in (flag_of(k), str(v))]
-    fixed += [flag_of(k) if v else "--no-" + k.replace("_", "-") for k, v in given.items() if isinstance(v, bool)]
-    return ["fastricks", "train", *(x for r in [rows[0].recipe.recipe] if r for x in ("--recipe", r)), *fixed]
-
-
-def one_line(given, base, texts):
-    "The command line of a recipe"
-    words = ["python train.py"] + ([f"--recipe {base}"] if base else [])
-    words += [("" if v else "no-").join(["--", flag_of(k)[2:]]) if isinstance(v, bool) else f"{flag_of(k)} {v}" for k, v in given.items()]
-    return " ".join([*words, *(f"-t {t}" for t in texts)])
+    named = rows[0].recipe.recipe
+    return ["fastricks", "train", *(["--recipe", named] if named else []), *option_words(given)]
 
 
 def command(recipe):
@@ -28,14 +36,19 @@ def command(recipe):
     except UserError: return None
     given = {f.name: v for f in numeric_options() if (v := getattr(recipe, f.name)) != getattr(base, f.name)}
     if given.get("weights"): given.pop("pretrained", None)  # goes without saying
-    own = [selection_of(t) for t in recipe.make_tricks() if t.name in recipe.tricks]
-    rows = [*(["none"] if base.tricks else []), *(["+".join(own)] if own else [])]
-    words = ["--data", recipe.data, *(["--recipe", name] if name else []), *(w for k, v in given.items() for w in flag(k, v)),
-             *(w for r in rows for w in ("-t", r))]
-    return "python train.py " + shlex.join(words) if makes(recipe, given, rows, name) else None
+    selection = selection_of(recipe, base)
+    if not makes(recipe, given, selection, name): return None
+    return "python train.py " + shlex.join(["--data", recipe.data, *(["--recipe", name] if name else []), *option_words(given),
+                                            *(word for text in selection for word in ("-t", text))])
 
 
-def selection_of(trick):
+def selection_of(recipe, base):
+    "The -t texts that turn the tricks of `base` into the recipe's"
+    own = [spelled(t) for t in recipe.make_tricks() if t.name in recipe.tricks]
+    return [*(["none"] if base.tricks else []), *(["+".join(own)] if own else [])]
+
+
+def spelled(trick):
     "A trick as -t takes it: one of the user's own by its file"
     file = (trick.origin or {}).get("file")
     return file + str(trick).removeprefix(trick.name) if file else str(trick)
@@ -44,22 +57,17 @@ def selection_of(trick):
 def numeric_options(): return [f for f in options() if f.metadata["numeric"] and f.name != "data"]
 
 
-def makes(recipe, given, rows, name):
+def makes(recipe, given, selection, name):
     "Do these options give this recipe?"
-    try: r = resolve({"data": recipe.data, **given}, rows, name)
+    try: r = resolve({"data": recipe.data, **given}, selection, name)
     except UserError: return False
     same = lambda k: json.dumps(getattr(r, k)) == json.dumps(getattr(recipe, k))  # a recipe.json has lists for tuples
     return all(map(same, ("tricks", "schedule", *(f.name for f in numeric_options()))))
 
 
-def flag(name, value):
-    if value is None: return []
-    return [f"--{'' if value else 'no-'}{name.replace('_', '-')}"] if isinstance(value, bool) else [flag_of(name), str(value)]
-
-
-def data_words(recipe):
-    "The options that say which data it is"
+def data_options(recipe):
+    "The options that say which data it is, as text"
     own = resolve({"data": recipe.data})
     given = {k: getattr(recipe, k) for k in ("classes", "per_class", "valid", "size") if getattr(recipe, k) != getattr(own, k)}
     if recipe.data != Recipe.data: given = {"data": recipe.data, **given}
-    return " ".join(f"{flag_of(k)} {shlex.quote(str(v))}" for k, v in given.items())
+    return shlex.join(option_words(given))

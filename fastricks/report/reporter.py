@@ -24,5 +24,5 @@ class RunReporter:
         save(draw_lr(hps["lr"], {name: len(learn.dls.train)}, hps.get("mom")), file)
 
     def page(self, file, source):
-        from .pages.run import save
-        save(file.parent, source)
+        from .pages.run import save_run_page
+        save_run_page(file.parent, source)

@@ -14,7 +14,7 @@ from ..core.files import read_json, read_text
 from ..recipe.names import base_name
 from ..recipe.recipe import Recipe, read_recipe
 
-WORD = {"test": "test", "valid": "validation"}
+SPLIT_WORD = {"test": "test", "valid": "validation"}
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Images:
 
 
 @dataclass(frozen=True)
-class Run:
+class FinishedRun:
     "A finished run as its folder has it"
     folder: Path
     recipe: Recipe = field(repr=False)
@@ -76,12 +76,18 @@ class Run:
     @property
     def seconds(self): return max(self.metrics["train_seconds"], .01)  # it is rounded to hundredths
 
+    @property
+    def needed(self):
+        "Identities of the other networks that this run needed, as a student its teacher"
+        found = [f.get("identity") for f in self.facts.values() if isinstance(f, dict)]
+        return [identity for identity in found if identity and isinstance(identity, str)]
+
     def numbers(self, split):
         "top1, top5, loss, n … on a split"
         if split == self.metrics["split"]: return self.metrics
         if split in self.metrics: return self.metrics[split]
-        raise UserError(f"{self.name} has no numbers of a {WORD[split]} split: it was trained " +
-                        ("with --valid 0" if split == "valid" else "on data without one"))
+        why = "with --valid 0" if split == "valid" else "on data without one"
+        raise UserError(f"{self.name} has no numbers of a {SPLIT_WORD[split]} split: it was trained {why}")
 
     def value(self, metric, split): return metric.scale * self.numbers(split)[metric.name]
 
@@ -114,19 +120,20 @@ def images_of(rows):
 
 
 def read_run(folder):
-    "The Run of a folder; ValueError or UserError says why it is none that is finished"
+    "The FinishedRun of a folder; ValueError or UserError says why it is none that is finished"
     status = part(Path(folder), "status.json")
     if status.get("status") != "finished": raise ValueError(": ".join(filter(None, [status.get("status"), status.get("reason")])))
     return run_of(folder, status.get("time", ""))
 
 
 def run_of(folder, date=""):
-    "The Run of a folder whose numbers are written, finished or about to be"
+    "The FinishedRun of a folder whose numbers are written, finished or about to be"
     folder = Path(folder)
     meta = part(folder, "recipe.json")
     try:
-        run = Run(folder, Recipe(**shown(read_recipe(folder / "recipe.json"))), meta["identity"], meta["data"], meta.get("facts", {}),
-                  part(folder, "metrics.json"), part(folder, "environment.json"), date)
+        recipe = Recipe(**made_visible(read_recipe(folder / "recipe.json")))
+        run = FinishedRun(folder, recipe, meta["identity"], meta["data"], meta.get("facts", {}), part(folder, "metrics.json"),
+                        part(folder, "environment.json"), date)
         run.seconds, run.numbers(run.metrics["split"])["correct"], run.data["fingerprint"]
     except (KeyError, TypeError): raise ValueError("its files are not those of this version") from None
     return run
@@ -136,13 +143,14 @@ def part(folder, name):
     try: got = read_json(folder / name)
     except (OSError, ValueError): got = None
     if not isinstance(got, dict): raise ValueError(f"no {name} that can be read")
-    return shown(got)
+    return made_visible(got)
 
 
-def shown(x):
+def made_visible(x):
     "A stranger's words can be printed: nothing in them moves a terminal's cursor"
-    if isinstance(x, dict): return {visible(k): shown(v) for k, v in x.items()}
-    return [*map(shown, x)] if isinstance(x, list) else visible(x) if isinstance(x, str) else x
+    if isinstance(x, dict): return {visible(k): made_visible(v) for k, v in x.items()}
+    if isinstance(x, list): return [*map(made_visible, x)]
+    return visible(x) if isinstance(x, str) else x
 
 
 def device(run):
@@ -154,7 +162,7 @@ def device(run):
 # -- finding them
 
 def load_runs(texts, say=lambda line: None):
-    """The finished Runs of folders, globs, folders of runs, and group names (runs of a recipe, under `runs` or a folder before the /).
+    """The finished FinishedRuns of folders, globs, folders of runs, and group names (runs of a recipe, under `runs` or a folder before the /).
 
     `say(line)` is told what is left out. Raises UserError where nothing is found, or nothing that is finished.
     """
@@ -181,9 +189,9 @@ def find(text):
     path = Path(text)
     if path.name == "recipe.json" and path.is_file(): return [path.parent]
     if path.is_dir(): return in_folder(path)
-    hits = [f for p in sorted(glob.glob(text), key=in_numbers) if Path(p).is_dir() for f in in_folder(Path(p), needed=False)]
-    hits = hits or group(path)
-    if not hits: raise UserError(f"{text} is no run folder, no folder of runs and no group of runs{nearest(path.name, near(path))}")
+    matches = [Path(p) for p in sorted(glob.glob(text), key=in_numbers) if Path(p).is_dir()]
+    hits = [f for p in matches for f in in_folder(p, needed=False)] or group(path)
+    if not hits: raise UserError(f"{text} is no run folder, no folder of runs and no group of runs{nearest(path.name, names_beside(path))}")
     return hits
 
 
@@ -198,29 +206,35 @@ def in_numbers(path):
     return [int(x) if x.isdigit() else x for x in re.split(r"(\d+)", str(path))]
 
 
-def place(path): return path.parent if str(path.parent) != "." else Path(Recipe.out)
+def group_place(path):
+    "The folder in which a group's runs lie: the part before the /, or the usual one"
+    return path.parent if str(path.parent) != "." else Path(Recipe.out)
 
 
 def group(path):
     "The run folders whose recipe, without its seed, has this name"
-    return [f for f in in_folder(place(path), needed=False) if path.name in groups_of(f) | {f.name}]
+    return [f for f in in_folder(group_place(path), needed=False) if path.name in groups_of(f) | {f.name}]
 
 
 def groups_of(folder):
     "A run folder's names without a seed: the recipe's, and its own"
     try:
         meta = part(folder, "recipe.json")
-        return {meta.get("group"), base_name(Recipe(**read_recipe(folder / "recipe.json")), meta["data"]["name"]),
-                re.sub(r"-s\d+(-\d+)?$", "", folder.name)}
+        recipe = Recipe(**read_recipe(folder / "recipe.json"))
+        return {meta.get("group"), base_name(recipe, meta["data"]["name"]), re.sub(r"-s\d+(-\d+)?$", "", folder.name)}
     except (ValueError, UserError, KeyError, TypeError): return set()
 
 
-def near(path): return sorted({n for f in in_folder(place(path), needed=False) for n in groups_of(f) | {f.name} if n})
+def names_beside(path):
+    "Names of runs and groups in the folder where a group was looked for"
+    folders = in_folder(group_place(path), needed=False)
+    return sorted({name for f in folders for name in groups_of(f) | {f.name} if name})
 
 
 def without_teachers(runs, named, say):
     "A teacher that was found beside its students is no row of theirs; one that was named is"
-    theirs = {i for r in runs if (i := r.facts.get("distill", {}).get("identity"))}
-    out = [r for r in runs if r.identity in theirs and r.folder.resolve() not in named and len(runs) > 1]
-    for r in out: say(f"left out: {r.name} (a teacher of others here; name its folder to compare it)")
-    return [r for r in runs if r not in out]
+    if len(runs) == 1: return runs
+    theirs = {identity for r in runs for identity in r.needed}
+    teachers = [r for r in runs if r.identity in theirs and r.folder.resolve() not in named]
+    for r in teachers: say(f"left out: {r.name} (a teacher of others here; name its folder to compare it)")
+    return [r for r in runs if r not in teachers]

@@ -10,7 +10,7 @@ from ..core.files import rows_to_csv, write
 from ..data.source import SPLITS, describe
 from ..data.split import by_class, first
 from ..data.survey import counts, overlaps, rows, survey
-from ..recipe.command import data_words
+from ..recipe.command import data_options
 
 FEW = 5       # classes up to which each has its row on the screen; of more the two largest and smallest
 CELL = 150    # pixels of a sample
@@ -150,7 +150,7 @@ def mind(s):
 
 def next_step(s):
     "The training of this very data"
-    line = f"python train.py {data_words(s.recipe)}".strip()
+    line = f"python train.py {data_options(s.recipe)}".strip()
     if not s.refused: return line
     return f"mend or remove what is unreadable, or allow it: {line} --max-bad {min(1, 1.01 * len(s.bad) / (len(s.bad) + len(s.items))):.2g}"
 

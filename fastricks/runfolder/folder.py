@@ -19,7 +19,7 @@ class RunFolder:
 
     @classmethod
     def create(cls, recipe, name, identity):
-        "Make a new folder under --out, called `name`, with a number where that is taken; the recipe's own --name must be free"
+        "A new folder under --out, called `name`, with a number where that is taken; the recipe's own --name must be free"
         out = Path(recipe.out)
         base = recipe.name or name
         try:
@@ -88,7 +88,8 @@ def find_runs(out):
 def find_finished(out, identity):
     "The folder under `out` of a finished run with this identity, or None"
     for folder, what, status in find_runs(out):
-        if what["identity"] == identity and status == "finished" and (folder / "model.safetensors").is_file(): return folder
+        if what["identity"] != identity or status != "finished": continue
+        if (folder / "model.safetensors").is_file(): return folder
     return None
 
 

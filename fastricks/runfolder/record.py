@@ -11,7 +11,7 @@ RECIPE, STATUS = "recipe.json", "status.json"
 class RunRecord:
     "The two files by which a run folder is one. Other files of it are only there when it is finished"
     folder: Path
-    what: dict     # recipe.json: the recipe, its identity (None in folders of old), the data's facts and what the tricks settled
+    what: dict     # recipe.json: the recipe, its identity (None in old folders), the data's facts, what the tricks settled
     state: dict    # status.json: its status and time; the reason of one that failed
 
     @property

@@ -132,9 +132,9 @@ class WandbLabels:
 
 
 def start(mode, folder, labels, timeout=20, go_on=None):
-    """A W&B run with its WandbLabels whose files lie in `folder`/wandb, or None. Without a connection it is an offline run.
+    """A W&B run whose files lie in `folder`/wandb, or None. Without a connection it is an offline run.
 
-    `timeout`: seconds to wait for W&B; `go_on`: the id of an online run to resume, where this one is online too.
+    `labels`: its WandbLabels; `timeout`: seconds to wait for W&B; `go_on`: the id of an online run to resume, where this one is online too.
     """
     if mode == "disabled": return None
     if mode == "online" and not logged_in():

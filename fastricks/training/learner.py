@@ -14,9 +14,9 @@ from fastai.optimizer import OptimWrapper
 from fastcore.basics import noop
 from timm.layers import convert_sync_batchnorm
 
-from ..callbacks.amp import leave_autocast
-from ..callbacks.compile import Compile, leave_compiled
-from ..callbacks.data_parallel import DataParallel, exact_accuracy, leave_engine
+from ..callbacks.cleanup import leave_all
+from ..callbacks.compile import Compile
+from ..callbacks.data_parallel import DataParallel, exact_accuracy
 from ..callbacks.guard import Guard
 from ..callbacks.keep_best import KeepBest
 from ..callbacks.quick import Quick
@@ -96,5 +96,7 @@ def fit(learn, parts):
     "Train for the schedule's epochs; the scheduler sets the learning rate of each step"
     cbs = [scheduler(parts.schedule, len(learn.dls.train), parts.opt.batches), *parts.choosers]
     try: learn.fit(parts.schedule.epochs, cbs=cbs)
-    except BaseException: leave_engine(learn); leave_autocast(learn.dls.device.type); leave_compiled(learn.model); raise
+    except BaseException:
+        leave_all(learn)
+        raise
     return learn

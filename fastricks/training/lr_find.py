@@ -55,7 +55,7 @@ def known(kept):
 
 def curve(job):
     "(learning rates, smoothed losses) of each optimizer step of a mock training"
-    from ..callbacks.amp import leave_autocast
+    from ..callbacks.cleanup import leave_all
     from ..callbacks.finder import Finder
     from ..core.rand import seeded
     from .learner import make_learner
@@ -65,7 +65,7 @@ def curve(job):
         parts, dls = prepare(job)
         learn, n = make_learner(dls, parts, job.recipe), parts.opt.batches
         try: learn.fit(STEPS * n // len(dls.train) + 1, cbs=Finder(START, END, STEPS * n))
-        finally: leave_autocast(dls.device.type)
+        finally: leave_all(learn)
     return tuple([float(x) for x in xs[n - 1::n]] for xs in (learn.recorder.lrs, learn.recorder.losses))
 
 

@@ -129,6 +129,7 @@ class Trick:
         return replace(self, **{wanted.field: value}), facts
 
     def advice(self, recipe, tricks): return []             # warnings: known bad company
+    def caution(self): return []                            # what every comparison with it must say, lines
     def explain(self, plan): return self.summary            # what it changes in this run, a line
 
     def targets(self, targets, images, plan):

@@ -15,7 +15,7 @@ class Amp(Trick):
     cost = "saves time where the device has 16-bit arithmetic; the final test is in fp32"
 
     def settle(self, recipe, source, room):
-        from fastricks.model.probe import choose_dtype
+        from fastricks.callbacks.dtype import choose_dtype
         dtype, why = ranks.by_first(lambda: choose_dtype(self.dtype, recipe, len(source.classes)))
         room.say(f"amp: {dtype} ({why})" if dtype != "fp32" else f"amp: not applied ({why})")
         return replace(self, dtype=dtype), {"applied": dtype != "fp32", "why": why}

@@ -37,6 +37,9 @@ class Distill(Trick):
                 out.append("the teacher starts from scratch: give distill:weights=FILE.safetensors to change that")
         return out
 
+    def caution(self):
+        return ["one teacher serves all seeds of a distilled row: no interval covers the choice of the teacher, and no time its training"]
+
     @property
     def wanted(self):
         return Wanted("distill:teacher", self.teacher, "teacher", "student", self.weights, self.seed, tricks="warmup+cosine+label_smoothing")

@@ -1,7 +1,6 @@
 from dataclasses import dataclass
 
 from fastricks.core.errors import UserError
-from fastricks.model.optimizers import Group
 from fastricks.trick.base import Trick
 
 
@@ -15,7 +14,7 @@ class NoBiasDecay(Trick):
         if not recipe.wd: raise UserError("no_bias_decay needs --wd > 0: without weight decay it changes nothing")
 
     def groups(self, groups, model, plan):
-        from fastricks.model.optimizers import is_weight
+        from fastricks.model.optimizers import Group, is_weight
         yes = is_weight(model)
         out = []
         for g in groups:

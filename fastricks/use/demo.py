@@ -26,7 +26,7 @@ def serve(run, port=7860, host="127.0.0.1", say=print, until=None):
     require_port(host, port)
     with private(), as_given():
         from .. import load
-        app = page(load(run))
+        app = demo_app(load(run))
         try:
             app.launch(server_name=host, server_port=port, share=False, quiet=True, prevent_thread_lock=True, inbrowser=False, footer_links=[],
                        ssr_mode=False, theme=theme())
@@ -75,7 +75,7 @@ def theme():
     return gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
 
 
-def page(p):
+def demo_app(p):
     "The gradio Blocks of a Predictor"
     import gradio as gr
 

@@ -8,7 +8,7 @@ from ..core.errors import UserError, plural, visible
 from ..data.sources.others import choose
 from ..model.weights import read_meta
 from ..report.pages import quality
-from ..report.runs import WORD, images_of, read_run
+from ..report.runs import SPLIT_WORD, images_of, read_run
 from .saved import find_saved
 
 TTA = "mean of the probabilities of the centre crop and of its mirror image"
@@ -17,7 +17,7 @@ TTA = "mean of the probabilities of the centre crop and of its mirror image"
 @dataclass(frozen=True)
 class Evaluation:
     "What a run's model makes of some images"
-    run: object              # results.Run
+    run: object              # FinishedRun
     data: str                # name of the images' data
     split: str               # theirs, or "" where there are none
     own: bool                # is it the data that the run was trained on, unchanged?
@@ -29,31 +29,46 @@ class Evaluation:
     items: tuple = ()        # data.source.Items of the images
 
     @property
-    def where(self): return f"the {WORD.get(self.split, self.split)} images of {self.data}" if self.split else f"the images of {self.data}"
+    def where(self): return f"the {SPLIT_WORD.get(self.split, self.split)} images of {self.data}" if self.split else f"the images of {self.data}"
 
     def record(self):
         "All numbers as plain data; None where there is none"
-        q = self.quality
-        return {"run": self.run.name, "identity": self.run.identity, "data": self.data, "own_data": self.own, "split": self.split or None,
-                "tta": TTA if self.tta else None, **self.numbers,
-                "intervals": {k: [clean(v.low), clean(v.high)] for k, v in (("top1", q.top1), ("top5", q.top5), ("loss", q.loss))},
-                "macro_f1": plain(q.f1), "ece": {**plain(q.ece), "bins": quality.BINS}, "classes": [class_record(r) for r in q.rows],
-                "classes_without_images": q.absent, "taken_for_those": q.astray, "reliability": [bin_record(b) for b in q.bins],
-                "confused": [{"class": a, "predicted": b, "n": n} for a, b, n in quality.confused(q, 20)],
+        return {**self.what(), **self.numbers, **quality_record(self.quality), **self.mistakes(), **self.remarks()}
+
+    def what(self):
+        "Of which model and images the numbers are"
+        return {"run": self.run.name, "identity": self.run.identity, "data": self.data, "own_data": self.own,
+                "split": self.split or None, "tta": TTA if self.tta else None}
+
+    def mistakes(self):
+        pairs = quality.confused(self.quality, 20)
+        return {"confused": [{"class": a, "predicted": b, "n": n} for a, b, n in pairs],
                 "highest_losses": [str(self.images.names[i]) for i in quality.worst(self.images)],
-                "confusion": q.confusion.tolist(), "intervals_are": q.how(), "notes": list(self.notes)}
+                "confusion": self.quality.confusion.tolist()}
+
+    def remarks(self): return {"intervals_are": self.quality.how(), "notes": list(self.notes)}
+
+
+def quality_record(q):
+    return {"intervals": {"top1": ends(q.top1), "top5": ends(q.top5), "loss": ends(q.loss)},
+            "macro_f1": plain(q.f1), "ece": {**plain(q.ece), "bins": quality.BINS},
+            "classes": [class_record(r) for r in q.rows],
+            "classes_without_images": q.absent, "taken_for_those": q.astray,
+            "reliability": [bin_record(b) for b in q.bins]}
 
 
 def clean(x): return x if math.isfinite(x) else None
+def ends(v): return [clean(v.low), clean(v.high)]
 def plain(v): return {"value": clean(v.value), "low": clean(v.low), "high": clean(v.high)}
 
 
 def class_record(r):
-    return {"class": r.name, "n": r.n, "predicted": r.predicted, "correct": r.hits, "precision": plain(r.precision), "recall": plain(r.recall),
-            "f1": plain(r.f1)}
+    return {"class": r.name, "n": r.n, "predicted": r.predicted, "correct": r.hits,
+            "precision": plain(r.precision), "recall": plain(r.recall), "f1": plain(r.f1)}
 
 
-def bin_record(b): return {"low": b.low, "high": b.high, "n": b.n, "confidence": clean(b.confidence), "accuracy": plain(b.accuracy)}
+def bin_record(b):
+    return {"low": b.low, "high": b.high, "n": b.n, "confidence": clean(b.confidence), "accuracy": plain(b.accuracy)}
 
 
 def evaluate(run, data=None, split=None, tta=False, say=print):
@@ -71,7 +86,7 @@ def evaluate(run, data=None, split=None, tta=False, say=print):
 
 
 def finished(saved):
-    "The results.Run of a Saved, or a UserError"
+    "The FinishedRun of a Saved, or a UserError"
     if not saved.recipe: raise UserError(f"{saved.file} lies there without its run: give the folder of a run")
     try: return read_run(saved.run)
     except ValueError as e: raise UserError(f"{saved.run} can't be read: {e}") from None
@@ -98,7 +113,8 @@ def evaluated(run, chosen, p, tta, say):
     old = torch.get_num_threads()
     try:
         torch.set_num_threads(run.recipe.threads or old)  # others would round differently
-        items, logits = answers(p, chosen.source.items, 2 * run.recipe.batch_size, tta, lambda o, why: bad.append((o.name, why)))
+        items, logits = logits_of(p, chosen.source.items, 2 * run.recipe.batch_size, tta,
+                                  lambda item, why: bad.append((item.name, why)))
     finally: torch.set_num_threads(old)
     if not items: raise UserError(f"no image of {chosen.source.name} can be read: {some(bad)}")
     labels = torch.tensor([p.classes.index(o.label) for o in items])
@@ -109,7 +125,7 @@ def evaluated(run, chosen, p, tta, say):
                       quality.measure(images, p.classes, numbers["loss"]), (*notes, *later), tuple(items))
 
 
-def answers(p, items, bs, tta=False, bad=print):
+def logits_of(p, items, bs, tta=False, bad=print):
     "(the Items that can be read, logits [n, K] float32); `bad(item, reason)` is told of the others"
     import torch
 
@@ -118,12 +134,17 @@ def answers(p, items, bs, tta=False, bad=print):
     from ..data.pixels.image import quiet
     there, xs, found = [], [], []
     ask = lambda x: both_ways(p, x) if tta else p.logits(x)
-    with quiet(), bar(len(items)) as step:
+    with quiet(), image_bar(len(items)) as step:
         for o, x in ahead(p.attempt, items, min(8, cores()), 2 * bs):
             step()
-            if isinstance(x, str): bad(o, x); continue
-            there.append(o); xs.append(x)
-            if len(xs) == bs: found.append(ask(torch.cat(xs))); xs = []
+            if isinstance(x, str):
+                bad(o, x)
+                continue
+            there.append(o)
+            xs.append(x)
+            if len(xs) == bs:
+                found.append(ask(torch.cat(xs)))
+                xs = []
     if xs: found.append(ask(torch.cat(xs)))
     return there, torch.cat(found) if found else torch.zeros(0, len(p.classes))
 
@@ -134,7 +155,7 @@ def both_ways(p, x):
     return torch.stack([p.logits(o).double().log_softmax(1) for o in (x, x.flip(3))]).logsumexp(0).sub(math.log(2)).float()
 
 
-def bar(n):
+def image_bar(n):
     "A bar on a terminal: a function that moves it on by an image"
     from contextlib import contextmanager
 
@@ -154,12 +175,14 @@ def bar(n):
     return shown() if console.is_terminal else silent()
 
 
-def check_to(to, run):
+def check_page(to, run):
     "Before any work: can the page be written, where nobody says otherwise into the run's folder?"
     folder = Path(to).parent if to else Path(run)
-    if folder.is_dir() and not os.access(folder, os.W_OK): raise UserError(f"{folder} can't be written to: choose another place with --to FILE.html")
+    if folder.is_dir() and not os.access(folder, os.W_OK):
+        raise UserError(f"{folder} can't be written to: choose another place with --to FILE.html")
     if to is None: return
-    if Path(to).suffix.lower() != ".html": raise UserError(f"--to {to}: the page is an .html file, the numbers lie beside it as .json")
+    if Path(to).suffix.lower() != ".html":
+        raise UserError(f"--to {to}: the page is an .html file, the numbers lie beside it as .json")
     if Path(to).is_dir(): raise UserError(f"--to {to} is a folder: name a file in it, as {Path(to) / 'evaluate.html'}")
 
 

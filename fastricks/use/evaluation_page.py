@@ -5,15 +5,15 @@ from pathlib import Path
 from ..core.errors import UserError, shorten
 from ..core.files import write
 from ..core.words import NONE
-from ..report.html import document, facts, folded, heading, text, warnings
+from ..report.html import EMPTY, Html, definitions, document, folded, heading, warnings
 from ..report.pages import parts
-from .evaluate import TTA, check_to
+from .evaluate import TTA, check_page
 
 CLASSES = 30  # rows that the terminal shows; of more classes those with the lowest F1
 PAIRS = 5
 
 
-def place(e):
+def default_page(e):
     "Where an Evaluation goes if nobody says: into the run's folder, one file for each kind"
     other = e.split not in ("", e.run.metrics["split"])
     words = ["evaluate", *([] if e.own else [e.data]), *([e.split] if other else []), *(["tta"] if e.tta else [])]
@@ -21,20 +21,20 @@ def place(e):
     return e.run.folder / f"{name}.html"
 
 
-def save(e, to=None):
+def write_evaluation(e, to=None):
     "Write the page, and the numbers as JSON beside it, each whole or not at all: (page, numbers)"
-    check_to(to, e.run.folder)
-    file = Path(to) if to else place(e)
+    check_page(to, e.run.folder)
+    file = Path(to) if to else default_page(e)
     try: file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as err: raise UserError(f"--to {to}: can't be written ({err.strerror})") from None
     write(file.with_suffix(".json"), json.dumps(e.record(), ensure_ascii=False) + "\n")
-    write(file, page(e))
+    write(file, evaluation_document(e))
     return file, file.with_suffix(".json")
 
 
 # -- the page
 
-def page(e):
+def evaluation_document(e):
     from ..data.source import Source
     from ..report.pages.run import viewer
     see = viewer(Source(e.data, e.items, e.quality.classes), e.run.recipe)
@@ -42,11 +42,13 @@ def page(e):
     return document(
         title(e), heading(title(e), 1), tta_line(e), warnings([*e.notes, *parts.of_few_classes(q)]), parts.lead(q, e.where),
         parts.number_table({shorten(e.where.removeprefix("the "), 60): q}), parts.mistakes(q, e.images, see),
-        parts.calibration(q), parts.classes(q), folded("The run", facts(run_facts(e.run))))
+        parts.calibration(q), parts.classes(q), folded("The run", definitions(run_facts(e.run))))
 
 
 def title(e): return f"{e.run.name} on {e.where}" + (" (TTA)" if e.tta else "")
-def tta_line(e): return f'<p class="tta"><b>Test-time augmentation</b>: {text(TTA)}. Not to be compared with plain numbers.</p>' if e.tta else ""
+def tta_line(e):
+    if not e.tta: return EMPTY
+    return Html('<p class="tta"><b>Test-time augmentation</b>: {}. Not to be compared with plain numbers.</p>').format(TTA)
 
 
 def run_facts(run):
@@ -57,12 +59,12 @@ def run_facts(run):
 
 # -- the terminal
 
-def terminal(e):
+def print_evaluation(e):
     for line in lines(e): print(line)
 
 
 def lines(e, width=None):
-    "What `terminal` prints; styled where that goes to a terminal"
+    "What `print_evaluation` prints; styled where that goes to a terminal"
     from rich.console import Console
     from rich.text import Text
     con = Console(highlight=False)
@@ -71,8 +73,10 @@ def lines(e, width=None):
     with con.capture() as got:
         con.print(Text(title(e), style="bold"))
         for line in [*tta, *parts.of_few_classes(q)]: con.print(Text(line))
-        con.print(number_table(q)); con.print()
-        con.print(class_table(q)); con.print()
+        con.print(number_table(q))
+        con.print()
+        con.print(class_table(q))
+        con.print()
         for line in pairs(q): con.print(Text(line))
     return [x.rstrip() for x in got.get().rstrip().split("\n")]
 
@@ -105,7 +109,7 @@ def class_table(q):
 
 
 def in_points(v):
-    f = lambda x: parts.share(x, 1)
+    f = lambda x: parts.percent(x, 1)
     return f(v.value), parts.between(v, f) if v.low == v.low else NONE
 
 

@@ -4,46 +4,63 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ..core.errors import UserError, nearest, one_of, plural
-from .saved import MODEL, find_saved
+from .exporters.kinds import exporters
+from .saved import find_saved
 
-KINDS = {"onnx": ".onnx", "timm": "", "torch-export": ".pt2"}
-NEEDS = {"onnx": ("onnx", "onnxscript", "onnxruntime")}
 BATCHES = 1, 2, 5, 16  # sizes that are checked
 
 
 def export(run, to, out=None):
-    """Write a run's model as `to` (onnx, timm, torch-export) to `out` and return lines about it.
+    """Write a run's model in the format `to` (onnx, timm, torch-export) to `out` and return lines about it.
 
     What is written has been read back and has given the model's own logits on images of the run's data where they are
     there, for several sizes of batch; otherwise a UserError, and nothing is left.
     """
-    if to not in KINDS: raise UserError(f"--to {to} is not one of {one_of(KINDS)}{nearest(to, KINDS)}")
-    if lacks := [o for o in NEEDS.get(to, ()) if not find_spec(o)]:
-        raise UserError(f"--to {to} needs {one_of(lacks)}: pip install {' '.join(lacks)}")
+    exporter = find_exporter(to)
     saved = find_saved(run)
-    out = place(saved, to, out)
-    from .exporters.kinds import WRITE
+    out = Path(out) if out else exporter.default_path(saved.run, saved.file)
+    check_path(exporter, out)
     from .predictor import open_predictor
     p = open_predictor(saved, "cpu")
     x, of = samples(p)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's and onnxscript's, about themselves
-        worst = WRITE[to](p, x, out, BATCHES)
-    size = sum(f.stat().st_size for f in ([out] if out.is_file() else out.iterdir()))
-    return [f"written   {out} ({size / 1e6:,.1f} MB): {p.meta['arch']} for {plural(len(p.classes), 'class', 'classes')}", *HOW[to](p, out),
-            f"checked   {of} in batches of {one_of(b for b in BATCHES if b <= len(x))}: its logits differ by {worst:.1e} at most"]
+        worst = exporter.write(p, x, out, BATCHES)
+    what = f"{p.meta['arch']} for {plural(len(p.classes), 'class', 'classes')}"
+    sizes = one_of(b for b in BATCHES if b <= len(x))
+    return [f"written   {out} ({bytes_of(out) / 1e6:,.1f} MB): {what}",
+            *exporter.how(p, out),
+            f"checked   {of} in batches of {sizes}: its logits differ by {worst:.1e} at most"]
 
 
-def place(saved, to, out):
-    "Where it goes: nothing but an earlier export is there"
-    path = Path(out) if out else saved.file.with_suffix(KINDS[to]) if KINDS[to] else saved.run / to
-    if KINDS[to]:
-        if path.suffix != KINDS[to]: raise UserError(f"--out {path}: give it a name that ends in {KINDS[to]}")
-        if path.is_dir(): raise UserError(f"--out {path} is a folder: name a file in it")
-    elif path.exists() and not path.is_dir(): raise UserError(f"--out {path} is a file: timm's format is a folder")
-    elif path.is_dir() and (odd := [o.name for o in path.iterdir() if o.name not in ("config.json", MODEL)]):
-        raise UserError(f"--out {path} has other files in it, as {sorted(odd)[0]}: name a new folder")
-    return path
+def find_exporter(to):
+    "The Exporter of a format's name, with all that it needs installed"
+    known = exporters()
+    if to not in known: raise UserError(f"--to {to} is not one of {one_of(known)}{nearest(to, known)}")
+    missing = [module for module in known[to].needs if not find_spec(module)]
+    if missing: raise UserError(f"--to {to} needs {one_of(missing)}: pip install {' '.join(missing)}")
+    return known[to]
+
+
+def check_path(exporter, path):
+    "Nothing but an earlier export may be where it goes"
+    if exporter.suffix: check_file(exporter, path)
+    else: check_folder(exporter, path)
+
+
+def check_file(exporter, path):
+    if path.suffix != exporter.suffix: raise UserError(f"--out {path}: give it a name that ends in {exporter.suffix}")
+    if path.is_dir(): raise UserError(f"--out {path} is a folder: name a file in it")
+
+
+def check_folder(exporter, path):
+    if not path.exists(): return
+    if not path.is_dir(): raise UserError(f"--out {path} is a file: {exporter.name}'s format is a folder")
+    others = sorted(o.name for o in path.iterdir() if o.name not in exporter.files)
+    if others: raise UserError(f"--out {path} has other files in it, as {others[0]}: name a new folder")
+
+
+def bytes_of(path): return sum(f.stat().st_size for f in ([path] if path.is_file() else path.iterdir()))
 
 
 def samples(p, n=max(BATCHES)):
@@ -68,16 +85,3 @@ def own_items(p, n):
     except UserError: return []
     items = source.of(source.eval_split)
     return items[::max(1, len(items) // n)][:n]
-
-
-def how_file(p, out):
-    m = p.meta
-    return [f"takes     uint8 RGB images [batch, 3, {m['size']}, {m['size']}], shorter side at {m['resize']} pixels (bilinear) and centre-cropped; "
-            "the normalisation is inside", f"gives     logits [batch, {len(p.classes)}]; names of classes and preprocessing are in its "
-            + ("metadata" if out.suffix == ".onnx" else "extra file fastricks.json")]
-
-
-def how_timm(p, out): return [f"use it    timm.create_model({f'local-dir:{out}'!r}, pretrained=True); config.json has classes and preprocessing"]
-
-
-HOW = {"onnx": how_file, "timm": how_timm, "torch-export": how_file}

@@ -165,7 +165,9 @@ def tail(path): return path if len(path) <= WIDE else "…" + path[1 - WIDE:]
 @contextmanager
 def output(file):
     "What takes text, and says whether more is wanted: stdout, until nobody reads it any more, or a file that is whole or not there"
-    if not file: yield put; return
+    if not file:
+        yield put
+        return
     from ..core.files import write
     try: file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as e: raise UserError(f"--to {file}: can't be written ({e.strerror})") from None

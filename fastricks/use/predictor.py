@@ -72,9 +72,14 @@ class Predictor:
         as they are known."""
         some, xs = [], []
         for image, x in ahead(self.attempt, images, min(8, cores()) if threads is None else threads, 2 * bs):
-            if isinstance(x, str): (bad or refuse)(image, x); continue
-            some.append(image); xs.append(x)
-            if len(xs) == bs: yield some, self.logits(torch.cat(xs)); some, xs = [], []
+            if isinstance(x, str):
+                (bad or refuse)(image, x)
+                continue
+            some.append(image)
+            xs.append(x)
+            if len(xs) == bs:
+                yield some, self.logits(torch.cat(xs))
+                some, xs = [], []
         if xs: yield some, self.logits(torch.cat(xs))
 
     def named(self, images, logits, k=5):

@@ -14,9 +14,9 @@ from fastricks.core.errors import UserError
 from fastricks.core.files import read_json
 from fastricks.grid import cells as cells_room
 from fastricks.grid.ablate import ablate, train_seeds
-from fastricks.grid.cells import room
-from fastricks.grid.plan import cells, make_rows, parse_budget, parse_seeds
-from fastricks.grid.scripts import selection_of, sweep_file
+from fastricks.grid.cells import jobs_that_fit
+from fastricks.grid.plan import make_rows, parse_budget, parse_seeds
+from fastricks.grid.scripts import sweep_file, whole_selection
 from fastricks.recipe.recipe import resolve
 
 SEEDS = {"5": [0, 1, 2, 3, 4], "0,2,7": [0, 2, 7], "3-5": [3, 4, 5], "1,4-6": [1, 4, 5, 6], "1": [0]}
@@ -48,7 +48,6 @@ def test_modes():
     assert [active(r) for r in drop] == [{A, B} | c, {B} | c, {A} | c, {A, B}]
     assert [active(r) for r in stack] == [set(), {A}, {A, B}, {A, B} | c]
     assert [r.name for r in drop][:2] == ["all", "all but warmup"] and stack[-1].name == f"+ {C}"
-    assert [(r.name, s) for r, s in cells(add[:2], [0, 1])] == [("baseline", 0), (A, 0), ("baseline", 1), (A, 1)]
 
 
 @pytest.mark.parametrize("mode, texts, words", [
@@ -66,7 +65,7 @@ def test_one_row_twice_under_two_names_is_refused(tmp_path):
 
 def test_room_never_shares_a_core(monkeypatch):
     monkeypatch.setattr(cells_room.os, "sched_getaffinity", lambda _: range(8), raising=False)
-    assert [room(j, t) for j, t in ((4, 1), (4, 2), (4, 4), (2, 8), (9, 3), (1, 99))] == [4, 4, 2, 1, 2, 1]
+    assert [jobs_that_fit(j, t) for j, t in ((4, 1), (4, 2), (4, 4), (2, 8), (9, 3), (1, 99))] == [4, 4, 2, 1, 2, 1]
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +86,7 @@ def test_the_plan_is_printed_first(grid):
 def test_every_cell_is_a_run_of_its_recipe(grid):
     g, _, out = grid
     assert all(c.state == "done" for c in g.cells) and len(list(out.iterdir())) == 9
+    assert [(c.row.name, c.seed) for c in g.cells] == [(row.name, seed) for seed in (0, 1) for row in g.rows], "seed by seed"
     for c in g.cells:
         r = read_json(c.folder / "recipe.json")
         assert r["identity"] == c.identity and r["recipe"]["seed"] == c.seed and r["recipe"]["threads"] == 1
@@ -179,5 +179,5 @@ def test_the_sweep_files_command_is_a_training(tmp_path, capsys):
         args = [f"--tricks={value}", "--seed=1"]
         words = [w for part in sweep["command"] for w in (args if part == "${args}" else [part]) if w != "${env}"]
         assert words[:2] == ["fastricks", "train"] and run([*words[1:], "--no-pretrained", "--explain"]) == 0
-        assert resolve(given, [selection_of(row.recipe)], "blog").active == row.recipe.active
+        assert resolve(given, [whole_selection(row.recipe)], "blog").active == row.recipe.active
     capsys.readouterr()

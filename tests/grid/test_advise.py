@@ -10,7 +10,7 @@ from support.small import TINY
 
 from fastricks.cli.app import run
 from fastricks.grid.advise import Advice, advice_lines, best_bet, choose
-from fastricks.recipe.command import one_line
+from fastricks.recipe.command import line_of
 from fastricks.report.compare.stats import HELPS, HURTS, OPEN, SAME
 
 ARGS = [w for k, v in {**TINY, "per_class": 60, "valid": .3, "lr": 1e-5, "epochs": 4}.items() for w in (f"--{k.replace('_', '-')}", str(v))]
@@ -62,7 +62,7 @@ def test_fresh_seeds_decide(delta, bet, says, train):
 
 
 def test_the_line_to_train_it():
-    line = one_line({"data": "x", "flip": False, "lr": .1}, "blog", ("mixup",))
+    line = line_of({"data": "x", "flip": False, "lr": .1}, "blog", ("mixup",))
     assert line == "python train.py --recipe blog --data x --no-flip --lr 0.1 -t mixup"
 
 

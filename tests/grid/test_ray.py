@@ -19,7 +19,7 @@ from fastricks.core.errors import UserError
 from fastricks.core.files import read_json
 from fastricks.grid import ray as on_ray
 from fastricks.grid.plan import make_rows
-from fastricks.grid.scripts import selection_of
+from fastricks.grid.scripts import whole_selection
 from fastricks.recipe.recipe import resolve
 from fastricks.runfolder.folder import find_finished, find_runs
 
@@ -61,7 +61,7 @@ def test_the_slurm_script_trains_every_cell(tmp_path, capsys):
         at = {w: words[j + 1] for j, w in enumerate(words[:-1])}
         seen.append((at["--tricks"], int(at["--seed"])))
         assert run([*words[1:-1], "--explain", "--out", str(tmp_path)]) == 0
-    assert seen == [(selection_of(r.recipe), s) for s in (0, 1) for r in rows]
+    assert seen == [(whole_selection(r.recipe), s) for s in (0, 1) for r in rows]
     assert [resolve(given, [t]).active for t, _ in seen[:3]] == [r.recipe.active for r in rows]
 
 

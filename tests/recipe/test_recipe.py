@@ -101,7 +101,7 @@ def test_identity_changes_with_every_numeric_field_and_with_no_other():
     for k, v in OTHER.items(): assert identity(replace(r, **{k: v}), "data") != a, k
     for k, v in SAME.items(): assert identity(replace(r, **{k: v}), "data") == a, k
     assert identity(r, "other data") != a and identity(r, "data", "weights") != a
-    one_value = "pipeline", "schedule"  # schedule enters as the active trick
+    one_value = "pipeline", "schedule", "trick_files"  # schedule enters as the active trick, a trick's file by its hash
     assert {*OTHER, *SAME, *BY_FINGERPRINT, *one_value} == {f.name for f in fields(Recipe)}
 
 

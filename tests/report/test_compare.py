@@ -14,14 +14,14 @@ from support.parsed_page import ParsedPage
 from support.small import recipe_of
 from support.table8 import WELCH_P, table8_rows
 
-from fastricks.cli.app import app as cli
+from fastricks.cli import app as cli
 from fastricks.core.errors import UserError
 from fastricks.report.compare import terminal as terminal_module
 from fastricks.report.compare.comparison import compare
-from fastricks.report.compare.files import csv_text, html, markdown, save
+from fastricks.report.compare.files import csv_text, html, markdown, save_comparison
 from fastricks.report.compare.latex import latex
 from fastricks.report.compare.pictures import farthest, front, limit, pictures
-from fastricks.report.compare.table import explain, title
+from fastricks.report.compare.table import comparison_title, explanation
 from fastricks.report.compare.terminal import terminal
 from fastricks.report.runs import load_runs
 
@@ -158,7 +158,7 @@ def test_common_seeds_pair_and_it_is_said(tmp_path):
 def test_other_seeds_are_compared_by_welch(tmp_path):
     row = pair_of(tmp_path, {0: 50, 1: 52, 2: 51}, {5: 53, 6: 55, 2: 20})
     assert (row.diff.test, row.diff.n, row.diff.n_base) == ("Welch", 3, 3) and not np.isnan(row.images[0]) and not np.isnan(row.agreement)
-    assert "by Welch's t over unpaired seeds" in " ".join(explain(compare([tmp_path])))
+    assert "by Welch's t over unpaired seeds" in " ".join(explanation(compare([tmp_path])))
 
 
 def test_equal_runs_count_once(tmp_path):
@@ -271,7 +271,7 @@ def test_without_predictions_there_is_the_first_interval_only(tmp_path, file):
     c = compare([tmp_path])
     assert not np.isnan(c.rows[1].diff.low) and np.isnan(c.rows[1].images[0]) and np.isnan(c.rows[1].agreement)
     assert any("no interval over images" in n and "digits-mixup-s1" in n for n in c.notes)
-    assert "also covers" not in " ".join(explain(c))
+    assert "also covers" not in " ".join(explanation(c))
 
 
 # -- the baseline
@@ -456,7 +456,7 @@ def test_seeds_of_one_recipe(tmp_path):
     c = compare([tmp_path])
     text = "\n".join(terminal_module.lines(c, 100))
     assert "95% interval of the mean over 3 seeds: 80.86 to 89.14 %; lowest 83.33, highest 86.67" in text and "Δ" not in text
-    assert "<svg" in html(c) and "mixup" in latex(c) and title(c) == "mixup on digits" and "delta" not in pictures(c)
+    assert "<svg" in html(c) and "mixup" in latex(c) and comparison_title(c) == "mixup on digits" and "delta" not in pictures(c)
 
 
 # -- the command
@@ -511,4 +511,4 @@ def test_real_run_folders(tmp_path):
     assert not np.isnan(c.rows[1].images[0]) and c.rows[1].gained - c.rows[1].lost == pytest.approx(3.59 * c.rows[1].diff.delta)
     assert compare([tmp_path], by="valid").n_images == 10 and list(pictures(c)) == ["delta", "time", "curves"]
     assert {"digits-test_resnet-cosine-mixup"} == {r.name[:-3] for r in load_runs([tmp_path / "digits-test_resnet-cosine-mixup"])}
-    save(c, tmp_path / "r.html")
+    save_comparison(c, tmp_path / "r.html")

@@ -10,10 +10,10 @@ from fastai.callback.schedule import combined_cos
 from support.small import learner, recipe_of, same, trained, weights
 from torch import nn
 
-from fastricks.callbacks import amp
 from fastricks.callbacks.accumulate import Accumulate
 from fastricks.core.errors import UserError
 from fastricks.data.checked import open_data
+from fastricks.model import probe as amp
 from fastricks.model.network import build, zero_last_gammas
 from fastricks.model.probe import cpu_has_bf16, probe
 from fastricks.recipe.named import RECIPES

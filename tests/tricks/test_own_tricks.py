@@ -196,7 +196,8 @@ def test_the_command_of_a_run_names_the_file(folder):
 
 @pytest.mark.parametrize("name, code, says", [
     ("mixup", WITH_A_CALLBACK, "there is a trick called mixup already"), ("my-trick", WITH_A_CALLBACK, "is no name"),
-    ("none_in_it", "x = 1", "has 0 classes that extend Trick"), ("broken", "x = (", "SyntaxError"), ("raises", "1 / 0", "ZeroDivisionError: division by zero"),
+    ("none_in_it", "x = 1", "has 0 classes that extend Trick"), ("broken", "x = (", "SyntaxError"),
+    ("raises", "1 / 0", "ZeroDivisionError: division by zero"),
     ("plain", "from fastricks.trick.base import Trick\nclass Plain(Trick): 'x'\n", "must be a dataclass"),
     ("louder", WITH_A_CALLBACK, None)])
 def test_what_is_no_trick_is_one_sentence(tmp_path, name, code, says):

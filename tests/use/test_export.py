@@ -15,7 +15,6 @@ from fastricks import load
 from fastricks.cli.app import run
 from fastricks.use import export as ex
 from fastricks.use.exporters import common as common_module
-from fastricks.use.exporters import kinds as formats
 from fastricks.use.exporters.to_timm import data_config
 
 
@@ -156,7 +155,7 @@ def change(monkeypatch, kind):
         net = real(p)
         net.shift[0, 0] += .01
         return net
-    monkeypatch.setattr(formats, "network", network)
+    monkeypatch.setattr(common_module, "network", network)
 
 
 @pytest.mark.parametrize("words, says", [

@@ -32,7 +32,7 @@ from fastricks.data.sources.others import name_map
 from fastricks.recipe.command import command
 from fastricks.recipe.recipe import resolve
 from fastricks.report.compare.comparison import compare
-from fastricks.report.compare.files import save
+from fastricks.report.compare.files import save_comparison
 from fastricks.report.pages import pictures as page_pictures
 from fastricks.report.pages import run as page
 from fastricks.report.pages.quality import measure
@@ -315,7 +315,7 @@ def test_the_page_of_a_strangers_run(digits, tmp_path, capsys):
 
 def test_a_page_that_fails_loses_nothing(tmp_path, monkeypatch):
     def broken(*a): raise RuntimeError("no ink")
-    monkeypatch.setattr(page, "page", broken)
+    monkeypatch.setattr(page, "run_page", broken)
     said = []
     folder = train(recipe_of(epochs=1, out=str(tmp_path)), said.append).folder
     assert read(folder, "status.json")["status"] == "finished" and not (folder / "index.html").exists()
@@ -324,7 +324,7 @@ def test_a_page_that_fails_loses_nothing(tmp_path, monkeypatch):
 
 def test_compare_links_to_the_pages(digits):
     c = compare([digits])
-    file = save(c, digits.parent / "deep" / "c.html")
+    file = save_comparison(c, digits.parent / "deep" / "c.html")
     link, = [x for x in ParsedPage(file.read_text()).links if not x.startswith("#")]
     assert link == f"../{digits.name}/index.html" and (file.parent / link).resolve() == (digits / "index.html").resolve()
     assert not [x for x in ParsedPage(c._repr_html_()).links if not x.startswith("#")]

@@ -106,9 +106,10 @@ def turned(data):
 def says_upright(exif):
     """Is it plain, without parsing an EXIF block, that its photo needs no turning?
 
-    EXIF is a TIFF header, which begins with the byte order, and directories of entries: tag (2 bytes), type (2), count (4), value.
-    Wherever the bytes of the tag Orientation occur in the block, they must begin the entry Orientation = 1, which is upright. That is
-    so in most photos; in all others, those too that have these bytes by chance, PIL has to parse the block.
+    EXIF is a TIFF header, which begins with the byte order, and directories of entries: tag (2 bytes), type (2), count
+    (4), value. Wherever the bytes of the tag Orientation occur in the block, they must begin the entry Orientation = 1,
+    which is upright. That is so in most photos; in all others, those too that have these bytes by chance, PIL has to
+    parse the block.
     """
     order = BYTE_ORDERS.get(exif[:2])
     if order is None: return False

@@ -106,7 +106,8 @@ def fill(files, side, threads, say):
     touch(found, packs)
     size = sum(h * w * 3 for _, _, h, w, _ in found.values())
     when = f"{len(missing) - len(bad):,} decoded now" if missing else "decoded before"
-    say(f"pixels: {plural(len(found), 'photo')} at {side} pixels in {folder.parent.parent} ({size / 1e6:,.0f} MB), {when}")
+    photos, where = plural(len(found), "photo"), folder.parent.parent
+    say(f"pixels: {photos} at {side} pixels in {where} ({size / 1e6:,.0f} MB), {when}")
     return (found, packs), bad
 
 
@@ -124,7 +125,7 @@ def pixel_folder(files, side):
 
 
 def find_pixels(folder, keys):
-    "({name: (pack, at, h, w, crc)} of the images whose key is in a pack, the packs' files); of equal keys the last pack's counts"
+    "({name: (pack, at, h, w, crc)} of the images whose key is in a pack, the packs' files); a later pack overrides"
     rows_by_key, packs = {}, []
     for index in sorted(folder.glob("*.idx")):
         rows = read_index(index)
@@ -148,7 +149,7 @@ def read_index(file):
 
 @contextmanager
 def locked(folder, say):
-    "One builder a folder at a time; the system frees a killed one's lock. Where there are no locks two may do the same work"
+    "One builder a folder at a time. Where the file system has no locks two may do the same work"
     lock = ProcessLock(folder/"lock")
     if not lock.take():
         say("another run is decoding these photos: waiting for it")

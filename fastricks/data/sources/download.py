@@ -69,7 +69,8 @@ def download(name, archive):
     except Exception as e:
         why = first_line(getattr(e, "reason", None) or e)
         classes = " --classes food-101-21" if name == "food-101-21" else ""
-        raise UserError(f"cannot download {URL} ({why}): give a folder that has it instead, --data PATH/food-101{classes}") from e
+        raise UserError(f"cannot download {URL} ({why}): give a folder that has it instead, "
+                        f"--data PATH/food-101{classes}") from e
     finally: part.with_name(part.name + ".part").unlink(missing_ok=True)  # the downloader's own
 
 

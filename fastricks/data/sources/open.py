@@ -15,10 +15,11 @@ ARCHIVES = ".tgz", ".tar.gz", ".zip", ".tar"
 
 
 def open_source(data, classes=None, per_class=None, valid=.1, bad=None):
-    """The Source of `data`: a built-in name, a folder, an official Food-101 tree or a CSV file, or what another DataSource knows.
+    """The Source of `data`: a built-in name, a folder, an official Food-101 tree, a CSV file, or what another DataSource knows.
 
-    `classes`: those to take; `per_class`: at most so many training images of each; `valid`: the fraction of the training images
-    that is held out where `data` has no validation images; `bad`: {name: reason} of images to leave out. Raises UserError.
+    `classes`: those to take; `per_class`: at most so many training images of each; `valid`: the fraction of the training
+    images that is held out where `data` has no validation images; `bad`: {name: reason} of images to leave out. Raises
+    UserError.
     """
     data = str(data)
     check_numbers(per_class, valid)
@@ -58,7 +59,8 @@ def nothing_fits(data):
     path = Path(data).expanduser()
     if not path.is_file():
         names = builtin_names()
-        return f"--data {data!r} is no folder or file, and none of {one_of(names)}{nearest(data, [*names, *neighbours(path)])}"
+        meant = nearest(data, [*names, *neighbours(path)])
+        return f"--data {data!r} is no folder or file, and none of {one_of(names)}{meant}"
     if path.name.lower().endswith(ARCHIVES):
         return f"{data} is an archive: run `fastricks prepare {data} FOLDER` first, then give --data FOLDER"
     return f"{data} is a file: give a folder of images or a .csv file"
@@ -77,7 +79,7 @@ def without(found, classes, bad):
 
 
 def with_splits(items, per_class, valid):
-    "The items by name, the training images reduced to `per_class` of each class, some held out where there are none for validation"
+    "The items by name, at most `per_class` training images of each class, some held out if there are none for validation"
     if per_class: items = cap(items, per_class)
     if not any(o.split == "valid" for o in items): items = hold_out(items, valid, "valid")
     return tuple(sorted(items, key=lambda o: o.name))

@@ -73,7 +73,7 @@ def of_others(data, classes, split):
 
 
 def tests(path):
-    "`Found` of data for evaluation only, which need not have training images: a CSV file, or a folder of test or validation images"
+    "`Found` of data for evaluation only: a CSV file or a folder that may have test or validation images alone"
     if is_csv(path): return csv_items(path, known=SPLITS)
     names = split_names(path) if path.is_dir() else {}
     if not names or "train" in names or any(o.lower() not in SPLIT for o in subfolders(path)): return None

@@ -5,10 +5,10 @@ from importlib import import_module
 
 
 class DataSource:
-    """A kind of place that images come from. A file of `data/sources/` that defines a subclass adds one; nothing else is edited.
+    """A kind of place that images come from. A file of `data/sources/` that defines a subclass adds one.
 
-    `text` is what the user gave as --data. The sources are asked in the order of `priority`, the lowest first, and the first that
-    fits opens it: names before folders, the special layout of a folder before the general one.
+    `text` is what the user gave as --data. The sources are asked in the order of `priority`, the lowest first, and the
+    first that fits opens it: names before folders, the special layout of a folder before the general one.
     """
     priority = 50
     names = ()  # texts that this source knows by heart: listed, and suggested for a misspelt one
@@ -40,7 +40,8 @@ def source_modules():
 
 def defines(module, kind):
     "Is it a source of this module's own, neither imported nor the class above?"
-    return inspect.isclass(kind) and issubclass(kind, DataSource) and kind is not DataSource and kind.__module__ == module.__name__
+    if not inspect.isclass(kind) or kind is DataSource: return False
+    return issubclass(kind, DataSource) and kind.__module__ == module.__name__
 
 
 def builtin_names():

@@ -5,17 +5,36 @@ import numpy as np
 
 from ...core.words import fold_text, interval, none, signed
 from ..plots import PLAIN, Picture
-from ..runs import WORD
+from ..runs import SPLIT_WORD
 from .stats import HELPS, HURTS, OPEN, SAME
 
-COLORS = {HELPS: "#2e7d32", HURTS: "#c62828", SAME: "#1565c0", OPEN: "#757575"}
+VERDICT_COLORS = {HELPS: "#2e7d32", HURTS: "#c62828", SAME: "#1565c0", OPEN: "#757575"}
 BASE = "#222222"
+COMPARISON_PICTURES = {}  # name -> (how it is drawn, what its caption says): all that reports, files and W&B show
+
+
+def comparison_picture(caption):
+    """Add a function `draw_NAME` to the pictures of every comparison: it draws a Comparison as a Figure, or as None where it cannot.
+
+    `caption`: a text, in which {base}, {n}, {split}, {data} and {metric} stand for what was compared; or a function of the Comparison.
+    """
+    def added(draw):
+        COMPARISON_PICTURES[draw.__name__.removeprefix("draw_")] = draw, caption
+        return draw
+    return added
 
 
 def pictures(c):
-    "name -> Figure of all that there is something to draw for: delta, time, curves"
-    made = {"delta": draw_delta(c) if len(c.rows) > 1 else None, "time": draw_time(c), "curves": draw_curves(c)}
-    return {k: v for k, v in made.items() if v}
+    "name -> Figure of each comparison_picture that there is something to draw for: delta, time, curves"
+    made = {name: draw(c) for name, (draw, _) in COMPARISON_PICTURES.items()}
+    return {name: fig for name, fig in made.items() if fig}
+
+
+def picture_caption(name, c):
+    caption = COMPARISON_PICTURES[name][1]
+    if callable(caption): return caption(c)
+    return caption.format(base=c.baseline.label, n=f"{c.n_images:,}", split=SPLIT_WORD[c.split], data=c.data_name,
+                          metric=c.metric.title.capitalize())
 
 
 def looks(c):
@@ -27,8 +46,11 @@ def looks(c):
 
 # -- Δ with its intervals
 
+@comparison_picture("What each recipe gains or loses against {base}, on {n} {split} images of {data}; n: the seeds that the "
+                    "difference rests on.")
 def draw_delta(c):
     "A row each: Δ to the baseline, its interval over seeds (thick), over seeds and images (thin); ±margin is shaded"
+    if len(c.rows) == 1: return None
     rows, m = c.rows[1:], c.metric
     fig = Picture(9., 1.5 + .42 * len(rows))
     ax = fig.subplots()
@@ -42,7 +64,7 @@ def draw_delta(c):
     right.set_yticks(range(len(rows)), [beside(r, m.digits) for r in rows], fontsize=8, **PLAIN)
     for o in (ax, right): o.tick_params(axis="y", length=0)
     for o in (*ax.spines.values(), *right.spines.values()): o.set_visible(o is ax.spines["bottom"])
-    ax.set_title(f"95% intervals: thick over seeds, thin over seeds and {WORD[c.split]} images; shaded: ±{c.margin:g} {m.points}",
+    ax.set_title(f"95% intervals: thick over seeds, thin over seeds and {SPLIT_WORD[c.split]} images; shaded: ±{c.margin:g} {m.points}",
                  fontsize=8, loc="left")
     return fig
 
@@ -56,7 +78,7 @@ def limit(reaches, margin):
 
 
 def draw_row(ax, y, r, reach):
-    d, color = r.diff, COLORS[r.verdict]
+    d, color = r.diff, VERDICT_COLORS[r.verdict]
     if none(d.low): return ax.plot(d.delta, y, "o", mfc="white", mec=color, ms=6)
     for (low, high), width in ((r.images, 1.2), ((d.low, d.high), 3.6)):
         if none(low): continue
@@ -73,6 +95,8 @@ def beside(r, k):
 
 # -- accuracy against time
 
+@comparison_picture("{metric} against training time, n seeds each. Marked is the Pareto front: no other recipe is both better and "
+                    "faster.")
 def draw_time(c):
     "A point a recipe: mean training time, mean of the metric ± sd; the Pareto front is marked"
     m, look = c.metric, looks(c)
@@ -96,7 +120,9 @@ def front(cost, gain):
     "Indices, by cost, of the points that no other beats in one and equals in the other"
     best, found = -np.inf, []
     for i in sorted(range(len(cost)), key=lambda i: (cost[i], -gain[i])):
-        if gain[i] > best: best = gain[i]; found.append(i)
+        if not gain[i] > best: continue
+        best = gain[i]
+        found.append(i)
     return found
 
 
@@ -107,6 +133,14 @@ def name_rows(fig, ax):
 
 # -- learning curves
 
+def curves_caption(c):
+    said = "Learning curves: mean over n seeds, band from the lowest to the highest seed."
+    if curve_of(c)[0] != "train_loss": return said
+    return (f"{said} There is no validation split, so it is the training loss: what each recipe minimises, whose levels do not compare "
+            "where tricks change the loss.")
+
+
+@comparison_picture(curves_caption)
 def draw_curves(c):
     "A line a recipe: the mean over its seeds of each epoch, with a band from the lowest to the highest seed; None without a history"
     column, title, scale = curve_of(c)

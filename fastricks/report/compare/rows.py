@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from ...core.errors import UserError, nearest, plural
+from ...core.words import NONE
 from ...recipe.identity import numeric
 from ...recipe.registry import make, schedules
 from ...recipe.select import select
@@ -17,12 +18,12 @@ NAN = float("nan")
 
 
 @dataclass(frozen=True)
-class Row:
+class ComparisonRow:
     "A recipe with its seeds, and what they say of it; values in the metric's units, differences in its points"
     label: str                    # what sets it apart from the other rows
     tricks: str                   # as -t has them, or `baseline`
     varies: dict                  # field -> text, of the fields that differ between rows
-    runs: tuple                   # a Run a seed
+    runs: tuple                   # a FinishedRun a seed
     summary: stats.Summary = None  # of the metric
     seconds: float = NAN          # of training, mean
     baseline: bool = False
@@ -43,20 +44,23 @@ class Row:
     def applied(self): return not any(f.get("applied") is False for r in self.runs for f in r.facts.values())
 
     def values(self, metric, split): return {r.seed: r.value(metric, split) for r in self.runs}
+    def times(self): return {r.seed: r.seconds for r in self.runs}
 
     def record(self):
         "All of it as one flat dict of numbers and texts; None where there is nothing to say"
         of = lambda name: getattr(self.diff, name, None)
-        r = {"label": self.label, "tricks": self.tricks, **self.varies, "seeds": " ".join(map(str, self.seeds)), **asdict(self.summary),
-             "test": of("test"), "n_compared": of("n"), "n_baseline": of("n_base"), "delta": of("delta"), "delta_low": of("low"),
-             "delta_high": of("high"), "p": of("p"), "p_holm": self.p_holm, "df": of("df"), "delta_sd": of("sd"),
-             "images_low": self.images[0], "images_high": self.images[1], "agreement": self.agreement, "gained": self.gained,
-             "lost": self.lost, "train_seconds": self.seconds, "time_ratio": self.ratio[0], "time_ratio_low": self.ratio[1],
-             "time_ratio_high": self.ratio[2], "verdict": self.verdict, "words": self.words, "seeds_needed": self.needed}
-        return {k: plain(v) for k, v in r.items()}
+        found = {
+            "label": self.label, "tricks": self.tricks, **self.varies, "seeds": " ".join(map(str, self.seeds)), **asdict(self.summary),
+            "test": of("test"), "n_compared": of("n"), "n_baseline": of("n_base"), "delta": of("delta"), "delta_low": of("low"),
+            "delta_high": of("high"), "p": of("p"), "p_holm": self.p_holm, "df": of("df"), "delta_sd": of("sd"),
+            "images_low": self.images[0], "images_high": self.images[1], "agreement": self.agreement, "gained": self.gained,
+            "lost": self.lost, "train_seconds": self.seconds, "time_ratio": self.ratio[0], "time_ratio_low": self.ratio[1],
+            "time_ratio_high": self.ratio[2], "verdict": self.verdict, "words": self.words, "seeds_needed": self.needed}
+        return {k: number_or_none(v) for k, v in found.items()}
 
 
-def plain(v):
+def number_or_none(v):
+    "A value as JSON has it: no numpy, None for nan"
     if isinstance(v, np.generic): v = v.item()
     return None if isinstance(v, float) and v != v else v
 
@@ -67,49 +71,52 @@ def recipe_key(run):
     return json.dumps({**d, "seed": None, "data": run.data["fingerprint"]}, sort_keys=True)
 
 
-def tricks_text(run):
+def tricks_of_run(run):
     "The selection of a run's tricks; those that were found to be of no use here are marked"
     off = {n for n, f in run.facts.items() if f.get("applied") is False}
-    return "+".join(short_paths(str(t)) + (" (not applied)" if t.name in off else "") for t in make(run.recipe.tricks)) or "baseline"
+    texts = [short_paths(str(t)) + (" (not applied)" if t.name in off else "") for t in make(run.recipe.tricks)]
+    return "+".join(texts) or "baseline"
 
 
 def short_paths(text): return re.sub(r"=[^,=]*[/\\]([^,/\\=]+)", r"=\1", text)
 
 
-def texts(run):
+def field_texts(run):
     "field -> text of all that a row can differ in"
     r = run.recipe
     own = {} if any(n in schedules() for n in r.tricks) else r.schedule
-    same = {"seed", "tricks", "data"}
-    return {"tricks": tricks_text(run), "schedule": "+".join(str(t) for t in make(own)),
-            "data": f"{run.data['name']} ({run.data['train']:,} images)",
-            **{k: text(v) for k, v in numeric(r, r.weights).items() if k not in same},
-            "teacher": run.facts.get("distill", {}).get("identity", "")}
+    said_apart = {"seed", "tricks", "data"}
+    settings = {k: field_text(v) for k, v in numeric(r, r.weights).items() if k not in said_apart}
+    return {"tricks": tricks_of_run(run), "schedule": "+".join(str(t) for t in make(own)),
+            "data": f"{run.data['name']} ({run.data['train']:,} images)", **settings, "teacher": " / ".join(run.needed)}
 
 
-def text(v):
-    if v is None: return "–"
+def field_text(v):
+    if v is None: return NONE
     if isinstance(v, bool): return "yes" if v else "no"
     return f"{v:g}" if isinstance(v, float) else str(v)
 
 
-def make_rows(runs, say, anyway=False):
-    "Rows in the order of their first runs, those without tricks first; a Run a seed in the order of seeds"
+def comparison_rows(runs, say, anyway=False):
+    "Rows in the order of their first runs, those without tricks first; a FinishedRun a seed in the order of seeds"
     found = {}
     for r in runs: found.setdefault(recipe_key(r), []).append(r)
     rows = [tuple(sorted(one_a_seed(rs, say, anyway), key=lambda r: r.seed)) for rs in found.values()]
     rows.sort(key=lambda rs: bool(rs[0].recipe.tricks))
-    what = [texts(rs[0]) for rs in rows]
-    differ = [k for k in what[0] if len({w[k] for w in what if w[k]}) > 1]
-    labels = make_labels(what, differ)
-    return [Row(l, w["tricks"], {k: w[k] or "–" for k in differ}, rs) for l, w, rs in zip(labels, what, rows, strict=True)]
+    texts = [field_texts(rs[0]) for rs in rows]
+    differ = [k for k in texts[0] if len({t[k] for t in texts if t[k]}) > 1]
+    labels = row_labels(texts, differ)
+    varies = [{k: t[k] or NONE for k in differ} for t in texts]
+    return [ComparisonRow(label, t["tricks"], v, rs) for label, t, v, rs in zip(labels, texts, varies, rows, strict=True)]
 
 
-def make_labels(what, differ):
+def row_labels(texts, differ):
     "`mixup:alpha=0.4, lr 0.01`: the tricks, and of the other fields what is not as in most rows"
-    usual = {k: usual_value([w[k] for w in what]) for k in differ if "tricks" in differ and k != "tricks"}
-    short, full = ([label(w, [k for k in differ if k not in usual or w[k] != usual[k]]) for w in what] for usual in (usual, {}))
-    return short if len(set(short)) == len(short) else unique(full)
+    others = [k for k in differ if "tricks" in differ and k != "tricks"]
+    usual = {k: usual_value([t[k] for t in texts]) for k in others}
+    short = [row_label(t, [k for k in differ if k not in usual or t[k] != usual[k]]) for t in texts]
+    if len(set(short)) == len(short): return short
+    return numbered([row_label(t, differ) for t in texts])
 
 
 def usual_value(values):
@@ -118,12 +125,18 @@ def usual_value(values):
     return value if 2 * n > len(values) else None
 
 
-def label(what, differ): return ", ".join(what[k] if k == "tricks" else f"{k} {what[k] or '–'}" for k in differ) or what["tricks"]
+def row_label(texts, differ):
+    words = [texts[k] if k == "tricks" else f"{k} {texts[k] or NONE}" for k in differ]
+    return ", ".join(words) or texts["tricks"]
 
 
-def unique(labels):
-    seen = Counter()
-    return [l if labels.count(l) == 1 else f"{l} #{(seen.update([l]), seen[l])[1]}" for l in labels]
+def numbered(labels):
+    "Labels that stand more than once get a number each: `a #1`, `a #2`"
+    times, seen, out = Counter(labels), Counter(), []
+    for label in labels:
+        seen[label] += 1
+        out.append(label if times[label] == 1 else f"{label} #{seen[label]}")
+    return out
 
 
 def one_a_seed(runs, say, anyway):
@@ -133,22 +146,28 @@ def one_a_seed(runs, say, anyway):
         old = kept.setdefault(r.seed, r)
         if old is r: continue
         if old.identity == r.identity: say(f"{r.name} is the same run as {old.name}: counted once")
-        elif not anyway: raise UserError(f"{old.name} and {r.name} have one recipe and one seed but are not the same run (other weights to "
-                                         "start from, or another version): leave one out, or take the first with --anyway")
-        else: say(f"warning: {r.name} has the recipe and the seed of {old.name} but is another run: left out")
+        elif anyway: say(f"warning: {r.name} has the recipe and the seed of {old.name} but is another run: left out")
+        else:
+            raise UserError(f"{old.name} and {r.name} have one recipe and one seed but are not the same run (other weights to start "
+                            "from, or another version): leave one out, or take the first with --anyway")
     return kept.values()
 
 
 # -- what may be compared
 
-def differences(a, b, split):
+def obstacles(a, b, split):
     "What forbids to compare two runs, in words"
-    if split is None and (x := a.metrics["split"]) != (y := b.metrics["split"]): yield f"one is evaluated on {x}, the other on {y}"
-    if (x := size_text(a)) != (y := size_text(b)): yield f"they are evaluated at another size ({x} and {y})"
+    x, y = a.metrics["split"], b.metrics["split"]
+    if split is None and x != y: yield f"one is evaluated on {x}, the other on {y}"
+    x, y = size_text(a), size_text(b)
+    if x != y: yield f"they are evaluated at another size ({x} and {y})"
     if a.data["fingerprint"] == b.data["fingerprint"]: return
-    x, y = (set(r.own_images.labels) if r.own_images else set() for r in (a, b))
-    yield (f"they have other classes ({len(x)} and {len(y)} of them)" if x != y else
-           f"they have other data or another split ({data_text(a)}, and {data_text(b)})")
+    x, y = true_classes(a), true_classes(b)
+    if x != y: yield f"they have other classes ({len(x)} and {len(y)} of them)"
+    else: yield f"they have other data or another split ({data_text(a)}, and {data_text(b)})"
+
+
+def true_classes(run): return set(run.own_images.labels) if run.own_images else set()
 
 
 def size_text(r): return f"{r.recipe.resize}→{r.recipe.size}"
@@ -163,7 +182,7 @@ def check_comparable(rows, split, anyway):
     "Lines of warning, or a UserError, for rows that are not comparable to the first"
     first, lines = rows[0].runs[0], []
     for row in rows[1:]:
-        for what in differences(first, row.runs[0], split):
+        for what in obstacles(first, row.runs[0], split):
             line = f"{first.name} and {row.runs[0].name} are not comparable: {what}"
             if not anyway: raise UserError(f"{line}; --anyway compares them nevertheless")
             lines.append(f"warning: {line}")
@@ -177,10 +196,14 @@ def choose_baseline(rows, name=None):
     if len(rows) == 1 and name is None: return rows[0]
     found = [row for row in rows if name_fits(row, name)]
     if len(found) == 1: return found[0]
-    what = f"--baseline {name} is {'none' if not found else plural(len(found), 'row')} of these" if name else (
-        "no row is without tricks" if not found else f"{len(found)} rows are without tricks")
+    labels = "; ".join(repr(r.label) for r in found or rows)
     near = nearest(name, [r.label for r in rows]) if name and not found else ""
-    raise UserError(f"{what}: choose with --baseline one of {'; '.join(repr(r.label) for r in found or rows)}{near}")
+    raise UserError(f"{why_no_baseline(name, len(found))}: choose with --baseline one of {labels}{near}")
+
+
+def why_no_baseline(name, n):
+    if name: return f"--baseline {name} is {plural(n, 'row') if n else 'none'} of these"
+    return f"{n} rows are without tricks" if n else "no row is without tricks"
 
 
 def name_fits(row, name):
@@ -194,7 +217,9 @@ def name_fits(row, name):
 
 def selects(name, recipe):
     "Is this -t text all that the recipe has?"
-    try: return select({}, [name]).keys() == recipe.tricks.keys() and keys_of(select({}, [name])) == keys_of(recipe.tricks)
+    try:
+        tricks = select({}, [name])
+        return tricks.keys() == recipe.tricks.keys() and keys_of(tricks) == keys_of(recipe.tricks)
     except UserError: return False
 
 

@@ -1,10 +1,12 @@
 """A comparison as the cells of a table, and the facts below it."""
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
 from ...core.errors import plural
 from ...core.words import NONE, duration, each, fold_text, interval, none, number, p_text, share, signed, span, with_interval
-from ..runs import WORD, device
+from ..runs import SPLIT_WORD, device
+from .rows import ComparisonRow
 from .stats import HELPS, HURTS, OPEN, PAIRED, SAME, WELCH
 
 VERSIONS = "fastricks", "python", "torch", "torchvision", "fastai", "timm", "numpy"
@@ -16,7 +18,7 @@ VERSIONS = "fastricks", "python", "torch", "torchvision", "fastai", "timm", "num
 class Column:
     name: str            # what a narrow terminal drops it by
     head: str
-    cell: object         # Row -> text
+    cell: Callable[[ComparisonRow], str]
     left: bool = False   # words, not numbers
 
 
@@ -25,21 +27,40 @@ ONE = "one"
 DROPPED = "test", "p", "agree", ONE, "images", "ratio", "time", "holm"
 
 
-def columns(c):
+def table_columns(c):
     "The Columns of a Comparison's table"
-    m, k = c.metric, c.metric.digits
-    d = lambda f: lambda row: f(row.diff) if row.diff else NONE
-    varies = [Column(x, x, lambda row, x=x: row.varies[x], True) for x in c.baseline.varies] or [recipe_column()]
-    first = [*varies, Column("n", "n", lambda row: str(row.summary.n)),
-             Column("value", f"{m.title.removesuffix(' accuracy')} {m.unit} ± sd", lambda row: mean_sd(row.summary, k))]
     time = Column("time", "time", lambda row: duration(row.seconds))
-    if len(c.rows) == 1: return [*first, time]
-    return [*first, Column("delta", f"Δ {m.points} [95%]", d(lambda x: with_interval(x.delta, x.low, x.high, k))),
-            Column("test", "test", d(lambda x: x.test), True), Column("p", "p", d(lambda x: p_text(x.p))),
+    if len(c.rows) == 1: return [*recipe_columns(c), value_column(c), time]
+    ratio = Column("ratio", "× time", lambda row: number(row.ratio[0], 2))
+    verdict = Column("verdict", "verdict", lambda row: row.words, True)
+    return [*recipe_columns(c), value_column(c), *difference_columns(c), time, ratio, verdict]
+
+
+def recipe_columns(c):
+    "What sets the rows apart, and how many seeds they have"
+    differ = [Column(name, name, lambda row, name=name: row.varies[name], True) for name in c.baseline.varies]
+    return [*(differ or [recipe_column()]), Column("n", "n", lambda row: str(row.summary.n))]
+
+
+def value_column(c):
+    head = f"{c.metric.title.removesuffix(' accuracy')} {c.metric.unit} ± sd"
+    return Column("value", head, lambda row: mean_sd(row.summary, c.metric.digits))
+
+
+def difference_columns(c):
+    "The difference to the baseline, and how sure it is"
+    digits = c.metric.digits
+    return [Column("delta", f"Δ {c.metric.points} [95%]", of_difference(lambda d: with_interval(d.delta, d.low, d.high, digits))),
+            Column("test", "test", of_difference(lambda d: d.test), True),
+            Column("p", "p", of_difference(lambda d: p_text(d.p))),
             Column("holm", "Holm p", lambda row: p_text(row.p_holm)),
-            Column("images", "seeds & images", lambda row: interval(*row.images, k)),
-            Column("agree", "agree", lambda row: share(row.agreement)), time,
-            Column("ratio", "× time", lambda row: number(row.ratio[0], 2)), Column("verdict", "verdict", lambda row: row.words, True)]
+            Column("images", "seeds & images", lambda row: interval(*row.images, digits)),
+            Column("agree", "agree", lambda row: share(row.agreement))]
+
+
+def of_difference(text):
+    "A cell's text out of a row's Difference; the baseline has none"
+    return lambda row: text(row.diff) if row.diff else NONE
 
 
 def recipe_column(): return Column("tricks", "recipe", lambda row: row.label, True)
@@ -50,21 +71,25 @@ def mean_sd(s, k): return number(s.mean, k) + ("" if none(s.sd) else f" ± {s.sd
 
 # -- its words
 
-def explain(c, agree=True):
+def explanation(c, agree=True):
     "What the columns are (with or without `agree`) and what the intervals cover: sentences"
-    m, x = c.metric, f"{c.margin:g} {c.metric.points}"
-    images = plural(c.n_images, WORD[c.split] + " image")
-    out = f"n seeds; {m.title} on {images} of {c.data_name}, mean ± sd over the seeds; time of training, mean over the seeds"
-    if len(c.rows) == 1: return [out + ".", *mean_interval(c)]
-    return [out + " (× time: geometric mean of the ratios to the baseline's).", how(c, agree),
-            f"Verdicts: helps or hurts where Holm p < 0.05; no difference where the 95% interval lies within ±{x}; else about how many "
-            f"seeds would settle it (80% power at {x}).", coverage(c)]
+    images = plural(c.n_images, SPLIT_WORD[c.split] + " image")
+    first = (f"n seeds; {c.metric.title} on {images} of {c.data_name}, mean ± sd over the seeds; time of training, mean over the "
+             "seeds")
+    if len(c.rows) == 1: return [first + ".", *mean_interval(c)]
+    margin = f"{c.margin:g} {c.metric.points}"
+    verdict = (f"Verdicts: helps or hurts where Holm p < 0.05; no difference where the 95% interval lies within ±{margin}; else about "
+               f"how many seeds would settle it (80% power at {margin}).")
+    ratio = " (× time: geometric mean of the ratios to the baseline's)."
+    return [first + ratio, delta_explanation(c, agree), verdict, coverage(c)]
 
 
-def how(c, agree):
+def delta_explanation(c, agree):
     "`Δ: to baseline, with its 95% interval by a paired t over the seeds; …`"
-    tests = " or ".join({PAIRED: "a paired t over the seeds", WELCH: "Welch's t over unpaired seeds"}[t] for t in c.tests)
-    parts = [f"Δ: to {c.baseline.label}, " + (f"with its 95% interval by {tests}" if tests else "with no test: too few seeds")]
+    words = {PAIRED: "a paired t over the seeds", WELCH: "Welch's t over unpaired seeds"}
+    tests = " or ".join(words[t] for t in c.tests)
+    how = f"with its 95% interval by {tests}" if tests else "with no test: too few seeds"
+    parts = [f"Δ: to {c.baseline.label}, {how}"]
     if c.family: parts.append(f"Holm p: adjusted for {plural(c.family, 'comparison')}")
     if agree and any(not none(r.agreement) for r in c.rows[1:]):
         parts.append("agree: share of images predicted as by the baseline (baseline: as by its other seeds)")
@@ -72,64 +97,90 @@ def how(c, agree):
 
 
 def mean_interval(c):
-    s, k, u = c.baseline.summary, c.metric.digits, c.metric.unit
+    s, k, unit = c.baseline.summary, c.metric.digits, c.metric.unit
     if none(s.low): return []
-    return [f"95% interval of the mean over {plural(s.n, 'seed')}: {s.low:.{k}f} to {s.high:.{k}f} {u}; lowest {s.min:.{k}f}, highest "
-            f"{s.max:.{k}f}. It covers the choice of seeds, not of data or test images."]
+    return [f"95% interval of the mean over {plural(s.n, 'seed')}: {s.low:.{k}f} to {s.high:.{k}f} {unit}; lowest {s.min:.{k}f}, "
+            f"highest {s.max:.{k}f}. It covers the choice of seeds, not of data or test images."]
 
 
 def coverage(c):
     "What the intervals cover, and what they do not"
     both = any(not none(r.images[0]) for r in c.rows)
-    return ("The first interval covers the choice of seeds only (order, augmentation, new weights), on this very "
-            f"{WORD[c.split]} set" + ("; “seeds & images” also covers the choice of its images" if both else "") +
-            ". None covers other data, another split of it, other settings or other pre-trained weights.")
+    images = "; “seeds & images” also covers the choice of its images" if both else ""
+    return (f"The first interval covers the choice of seeds only (order, augmentation, new weights), on this very {SPLIT_WORD[c.split]} "
+            f"set{images}. None covers other data, another split of it, other settings or other pre-trained weights.")
 
 
 def verdicts(c):
     "verdict -> `a (+1.20), b (+0.80)`"
-    text = lambda r: f"{r.label} ({signed(r.diff.delta, c.metric.digits)})"
-    groups = {w: [text(r) for r in c.rows if r.verdict == w] for w in (HELPS, HURTS, SAME, OPEN)}
-    return {w: ", ".join(rows) for w, rows in groups.items() if rows}
+    groups = {word: [row for row in c.rows if row.verdict == word] for word in (HELPS, HURTS, SAME, OPEN)}
+    return {word: ", ".join(gain_text(c, row) for row in rows) for word, rows in groups.items() if rows}
 
 
-def facts(c):
+def gain_text(c, row): return f"{row.label} ({signed(row.diff.delta, c.metric.digits)})"
+
+
+def measured_facts(c):
     "What the numbers were measured on and with: heading -> text"
-    runs, e = c.runs, [r.environment for r in c.runs]
-    split = {k: each(f"{r.data[k]:,}" for r in runs) for k in ("train", "valid", "test")}
-    return {"data": f"{each(r.data['name'] for r in runs)} ({each(r.data['fingerprint'] for r in runs)}): {split['train']} training, "
-                    f"{split['valid']} validation, {split['test']} test images",
-            "network": f"{each(r.recipe.arch for r in runs)}, {each(plural(r.recipe.epochs, 'epoch') for r in runs)}, "
-                       f"{each(r.recipe.size for r in runs)} pixels",
-            "seeds": "; ".join(f"{row.label}: {' '.join(map(str, row.seeds))}" for row in c.rows) if len(
-                {tuple(row.seeds) for row in c.rows}) > 1 else f"{' '.join(map(str, c.baseline.seeds))}, the same for all rows",
+    runs = c.runs
+    environments = [r.environment for r in runs]
+    return {"data": data_fact(runs), "network": network_fact(runs), "seeds": seeds_fact(c),
             "hardware": each(device(r) for r in runs),
-            "versions": ", ".join(f"{k} {each(x.get(k, '?') for x in e)}" for k in VERSIONS),
-            "code": each(revision(x.get("git") or {}) for x in e),
+            "versions": ", ".join(version_fact(name, environments) for name in VERSIONS),
+            "code": each(revision(e.get("git") or {}) for e in environments),
             "date": f"runs {span(r.date[:10] for r in runs)}; report {date.today()}"}
 
 
-def revision(git): return f"git {git['revision'][:12]}{' with changes' if git.get('changed') else ''}" if git.get("revision") else "no git"
+def data_fact(runs):
+    name, fingerprint = each(r.data["name"] for r in runs), each(r.data["fingerprint"] for r in runs)
+    train, valid, test = (each(f"{r.data[split]:,}" for r in runs) for split in ("train", "valid", "test"))
+    return f"{name} ({fingerprint}): {train} training, {valid} validation, {test} test images"
 
 
-def title(c):
+def network_fact(runs):
+    arch, epochs = each(r.recipe.arch for r in runs), each(plural(r.recipe.epochs, "epoch") for r in runs)
+    return f"{arch}, {epochs}, {each(r.recipe.size for r in runs)} pixels"
+
+
+def seeds_fact(c):
+    seeds = {row.label: " ".join(map(str, row.seeds)) for row in c.rows}
+    if len({*seeds.values()}) == 1: return f"{seeds[c.baseline.label]}, the same for all rows"
+    return "; ".join(f"{label}: {own}" for label, own in seeds.items())
+
+
+def version_fact(name, environments): return f"{name} {each(e.get(name, '?') for e in environments)}"
+
+
+def revision(git):
+    if not git.get("revision"): return "no git"
+    return f"git {git['revision'][:12]}" + (" with changes" if git.get("changed") else "")
+
+
+def comparison_title(c):
     if len(c.rows) == 1: return f"{c.baseline.label} on {c.data_name}"
     return f"{plural(len(c.rows) - 1, 'recipe')} against {c.baseline.label} on {c.data_name}"
 
 
-def fit(c, cols, width):
+def fit_columns(c, cols, width):
     "(columns, letters for a column of words) that `width` holds"
     for dropped in [None, *DROPPED]:
         cols = in_one(c, cols) if dropped == ONE else [o for o in cols if o.name != dropped]
-        for words in (999, 40, 28, 20):
-            if sum(2 + width_of(c, o, words) for o in cols) - 2 <= width: return cols, words
+        for letters in (999, 40, 28, 20):
+            if table_width(c, cols, letters) <= width: return cols, letters
     return cols, 16
 
 
-def in_one(c, cols): return [recipe_column(), *(o for o in cols if o.name not in c.baseline.varies and o.name != "tricks")]
+def table_width(c, cols, letters): return sum(2 + column_width(c, o, letters) for o in cols) - 2
 
 
-def width_of(c, col, words): return max(len(line) for row in c.rows for line in [col.head, *fold(col, col.cell(row), words).split("\n")])
+def column_width(c, col, letters):
+    texts = [col.head, *(fold(col, col.cell(row), letters) for row in c.rows)]
+    return max(len(line) for text in texts for line in text.split("\n"))
 
 
-def fold(col, text, n): return fold_text(text, n) if col.left else text
+def in_one(c, cols):
+    "The columns with all that differs in a single one"
+    return [recipe_column(), *(o for o in cols if o.name not in c.baseline.varies and o.name != "tricks")]
+
+
+def fold(col, text, letters): return fold_text(text, letters) if col.left else text

@@ -1,6 +1,7 @@
 """A comparison as a W&B run of job type `report`: the table, and the pictures."""
 from pathlib import Path
 
+from ...core.files import write
 from ...runfolder import tracking
 from ..plots import png
 
@@ -13,28 +14,27 @@ def log_report(c, folder, mode=None, name=None, group=None):
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    config = {"metric": c.metric.name, "split": c.split, "margin": c.margin, "baseline": c.baseline.label, "runs": [r.name for r in c.runs]}
-    name = name or f"compare {c.baseline.runs[0].data['name']}"
-    labels = tracking.WandbLabels(name, group, ["report"], config, job_type="report")
+    config = {"metric": c.metric.name, "split": c.split, "margin": c.margin, "baseline": c.baseline.label,
+              "runs": [r.name for r in c.runs]}
+    labels = tracking.WandbLabels(name or f"compare {c.data_name}", group, ["report"], config, job_type="report")
     run = tracking.start(tracking.resolve_mode(mode), folder, labels)
     if run is None: return None
-    tracking.attempt("no table in W&B", run.log, {"comparison": table(c)})
-    tracking.finish(run, verdicts(c), written_pictures(c, folder))
+    tracking.attempt("no table in W&B", run.log, {"comparison": wandb_table(c)})
+    tracking.finish(run, verdict_summary(c), written_pictures(c, folder))
     return tracking.sync_command(folder)
 
 
-def table(c):
+def wandb_table(c):
     import wandb
     records = c.records()
     keys = list(records[0])
     return wandb.Table(columns=keys, data=[[r[k] for k in keys] for r in records], allow_mixed_types=True)
 
 
-def verdicts(c): return {f"verdict/{row.label}": row.words for row in c.rows[1:]}
+def verdict_summary(c): return {f"verdict/{row.label}": row.words for row in c.rows[1:]}
 
 
 def written_pictures(c, folder):
-    from ...core.files import write
     from .pictures import pictures
     files = {}
     for name, fig in pictures(c).items():

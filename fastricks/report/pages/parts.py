@@ -1,110 +1,126 @@
 """What a Quality looks like: the sections that a run's page and an evaluation's have in common."""
 from ...core.errors import plural, shorten
-from ...core.words import NONE, none
-from ..html import facts, figure, folded, heading, paragraph, photo, photos, table, text, wide
-from ..plots import svg
+from ...core.words import NONE, none, number
+from ..html import EMPTY, Html, definitions, drawing, figure, folded, heading, html_table, paragraph, photo, photos, wide
 from .pictures import confusion_svg, draw_reliability, left_out
 from .quality import BINS, confused, worst
 
 PAIRS, EACH = 6, 4  # confused pairs with images, images of each
 CELLS = "Rows: true classes, columns: what they were taken for. Blue: right, red: wrong, darker for a larger share of its row."
-LOSSES = ("The images whose true class got the lowest probability, as the network saw them: mistakes of the model, hard photos, or wrong "
-          "labels. Below each its class, what it was taken for and how surely, and its file.")
+LOSSES = ("The images whose true class got the lowest probability, as the network saw them: mistakes of the model, hard photos, or "
+          "wrong labels. Below each its class, what it was taken for and how surely, and its file.")
 
 
-def share(v, digits=2): return NONE if none(v) else f"{100 * v:.{digits}f}%"
-def number(v, digits=4): return NONE if none(v) else f"{v:.{digits}f}"
+# -- numbers as text
+
+def percent(v, digits=2): return NONE if none(v) else f"{100 * v:.{digits}f}%"
+def short_percent(v): return percent(v, 1)
+def nats(v): return number(v, 4)
 def between(v, as_text): return NONE if none(v.low) else f"{as_text(v.low).rstrip('%')} – {as_text(v.high)}"
-def one(v, as_text): return f"{as_text(v.value)} [{between(v, as_text)}]" if not none(v.low) else as_text(v.value)
+def one(v, as_text): return as_text(v.value) if none(v.low) else f"{as_text(v.value)} [{between(v, as_text)}]"
 
 
 def numbers(q):
     "(what, Value, how to write it) of a Quality's own numbers; top-5 only where it can be wrong"
-    five = [("top-5 accuracy", q.top5, share)] if len(q.classes) > 5 else []
-    return [("top-1 accuracy", q.top1, share), *five, ("cross-entropy, nats", q.loss, number), ("macro F1", q.f1, share),
-            (f"calibration error, ECE ({BINS} bins)", q.ece, share)]
+    five = [("top-5 accuracy", q.top5, percent)] if len(q.classes) > 5 else []
+    return [("top-1 accuracy", q.top1, percent), *five, ("cross-entropy, nats", q.loss, nats), ("macro F1", q.f1, percent),
+            (f"calibration error, ECE ({BINS} bins)", q.ece, percent)]
 
 
 def number_table(found):
     "`found`: heading -> Quality, a column each"
-    rows = [[row[0][0], *(one(v, f) for _, v, f in row)] for row in zip(*map(numbers, found.values()), strict=True)]
-    return table(["", *found], [*rows, ["right, of all images", *(f"{q.hits:,} of {q.n:,}" for q in found.values())]])
+    rows = []
+    for same in zip(*map(numbers, found.values()), strict=True):
+        rows.append([same[0][0], *(one(v, as_text) for _, v, as_text in same)])
+    right = [f"{q.hits:,} of {q.n:,}" for q in found.values()]
+    return html_table(["", *found], [*rows, ["right, of all images", *right]])
 
 
 def lead(q, where):
     "The one number that a reader takes along"
-    return (f'<p class="big">{text(share(q.top1.value))}</p><p class="of">of {text(where)} are right: {q.hits:,} of {q.n:,}, '
-            f"95% interval {text(between(q.top1, share))}</p>")
+    interval = between(q.top1, percent)
+    said = f"of {where} are right: {q.hits:,} of {q.n:,}, 95% interval {interval}"
+    return paragraph(percent(q.top1.value), "big") + paragraph(said, "of")
 
 
 def of_few_classes(q):
     "What fewer classes mean for the numbers"
     if not q.absent: return []
     here = len(q.classes) - len(q.absent)
-    return [f"There are images of {here:,} of the model's {plural(len(q.classes), 'class', 'classes')} only; it chose among all. "
+    all_classes = plural(len(q.classes), "class", "classes")
+    return [f"There are images of {here:,} of the model's {all_classes} only; it chose among all. "
             f"{plural(q.astray, 'image')} taken for a class that is not here. Macro F1 is the mean over the {here:,}; no images of: "
             + listed(q.absent)]
 
 
-def listed(names, most=8): return ", ".join(map(shorten, names[:most])) + (f" and {len(names) - most:,} more" if len(names) > most else "")
+def listed(names, most=8):
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(map(shorten, names[:most])) + more
 
 
 # -- mistakes
 
 def mistakes(q, images, see):
     "Confusion matrix, the most frequent mistakes and the images with the highest loss; `see(name)`: an image's data URI or None"
-    return "".join([heading("What it takes for what"), wide(confusion_svg(q)), paragraph(CELLS + left_out(q)), pairs(q, images, see),
-                    heading("The highest losses"), paragraph(LOSSES), photos(shown(images, i, see) for i in worst(images))])
+    highest = photos(captioned(images, i, see) for i in worst(images))
+    return EMPTY.join([heading("What it takes for what"), wide(confusion_svg(q)), paragraph(CELLS + left_out(q)),
+                       confused_pairs(q, images, see), heading("The highest losses"), paragraph(LOSSES), highest])
 
 
-def pairs(q, images, see):
+def confused_pairs(q, images, see):
     found = confused(q)
     if not found: return paragraph("No mistakes.")
     of = {r.name: r.n for r in q.rows}
-    rows = [[a, b, f"{n:,}", share(n / of[a], 1)] for a, b, n in found]
-    return (heading("Most frequent mistakes") + table(["is", "taken for", "images", "of its images"], rows, left=(0, 1))
-            + f'<div class="two">{"".join(pair(a, b, images, see) for a, b, _ in found[:PAIRS])}</div>')
+    rows = [[a, b, f"{n:,}", percent(n / of[a], 1)] for a, b, n in found]
+    table = html_table(["is", "taken for", "images", "of its images"], rows, left=(0, 1))
+    shown = EMPTY.join(pair(a, b, images, see) for a, b, _ in found[:PAIRS])
+    return heading("Most frequent mistakes") + table + Html('<div class="two">{}</div>').format(shown)
 
 
 def pair(a, b, images, see):
     "The images of a confused pair with the highest losses"
     mine = [i for i in worst(images, None) if images.labels[i] == a and images.predicted[i] == b][:EACH]
-    return f"<div>{heading(f'{shorten(a, 40)} taken for {shorten(b, 40)}', 3)}{photos(shown(images, i, see) for i in mine)}</div>"
+    title = heading(f"{shorten(a, 40)} taken for {shorten(b, 40)}", 3)
+    return Html("<div>{}{}</div>").format(title, photos(captioned(images, i, see) for i in mine))
 
 
-def shown(images, i, see):
+def captioned(images, i, see):
     "An image, its class, what it was taken for, how sure, and its file's name"
-    name, hit = str(images.names[i]), images.rank[i] == 0
-    was = '<span class="right">right</span>' if hit else f'<span class="was">{text(shorten(images.predicted[i], 40))}</span>'
-    words = [f"<b>{text(shorten(images.labels[i], 40))}</b>", was, f"{images.p[i]:.0%} sure", f"loss {images.loss[i]:.2f}",
-             text(shorten(name.rpartition("/")[2], 30))]
-    return photo(see(name), name, words)
+    name = str(images.names[i])
+    label = Html("<b>{}</b>").format(shorten(images.labels[i], 40))
+    if images.rank[i] == 0: was = Html('<span class="right">right</span>')
+    else: was = Html('<span class="was">{}</span>').format(shorten(images.predicted[i], 40))
+    file = shorten(name.rpartition("/")[2], 30)
+    return photo(see(name), name, [label, was, f"{images.p[i]:.0%} sure", f"loss {images.loss[i]:.2f}", file])
 
 
 # -- calibration and classes
 
 def calibration(q):
-    said = (f"On average the probability of the predicted class is {number(100 * q.ece.value, 1)} points away from how often it is right (ECE, "
-            f"{BINS} bins of equal width, 95% interval {between(q.ece, share)}).")
-    return heading("Is it as sure as it is right?") + figure(svg(draw_reliability(q)), said + " Points below the line: surer than right.")
+    gap = number(100 * q.ece.value, 1)
+    said = (f"On average the probability of the predicted class is {gap} points away from how often it is right (ECE, {BINS} bins of "
+            f"equal width, 95% interval {between(q.ece, percent)}). Points below the line: surer than right.")
+    return heading("Is it as sure as it is right?") + figure(drawing(draw_reliability(q)), said)
 
 
 def classes(q):
     "A row a class, the lowest F1 first; those without images last"
-    f = lambda v: one(v, lambda x: share(x, 1))
-    return (heading("Class by class") + table(
-        ["class", "images", "predicted", "right", "recall [95%]", "precision [95%]", "F1 [95%]"],
-        [[shorten(r.name, 60), f"{r.n:,}", f"{r.predicted:,}", f"{r.hits:,}", f(r.recall), f(r.precision), f(r.f1)] for r in by_f1(q)],
-        kinds=["some" if r.n else "none" for r in by_f1(q)]) + how(q))
+    head = ["class", "images", "predicted", "right", "recall [95%]", "precision [95%]", "F1 [95%]"]
+    rows = by_f1(q)
+    table = html_table(head, [class_cells(r) for r in rows], kinds=["some" if r.n else "none" for r in rows])
+    return heading("Class by class") + table + folded("How the intervals are made", paragraph(q.how()))
 
 
-def how(q): return folded("How the intervals are made", paragraph(q.how()))
+def class_cells(r):
+    values = [one(v, short_percent) for v in (r.recall, r.precision, r.f1)]
+    return [shorten(r.name, 60), f"{r.n:,}", f"{r.predicted:,}", f"{r.hits:,}", *values]
 
 
 def by_f1(q): return sorted(q.rows, key=lambda r: (not r.n, 2 if none(r.f1.value) else r.f1.value, r.name))
 
 
-def environment(e):
+def environment_facts(e):
     git = e.get("git") or {}
-    code = {"git": f"{git.get('revision', '')}{', changed' if git.get('changed') else ''}"} if git else {}
-    return folded("Environment", facts({**e, **code}))
+    changed = ", changed" if git.get("changed") else ""
+    code = {"git": f"{git.get('revision', '')}{changed}"} if git else {}
+    return folded("Environment", definitions({**e, **code}))

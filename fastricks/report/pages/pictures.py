@@ -3,7 +3,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ...core.errors import plural, shorten
-from ..html import text
+from ..html import EMPTY, Html
 from ..plots import COLORS, GREY
 
 BLUE, RED = COLORS[0], "#c62828"
@@ -35,7 +35,8 @@ def draw_curves(history):
         draw_line(axs[1], history, "accuracy", 100, BLUE)
         axs[1].set(ylabel="validation accuracy, %")
     for ax in axs:
-        ax.set_xlabel("epoch"); ax.grid(alpha=.3)
+        ax.set_xlabel("epoch")
+        ax.grid(alpha=.3)
         ax.xaxis.get_major_locator().set_params(integer=True)
     return fig
 
@@ -70,18 +71,18 @@ def confusion_svg(q):
     "A cell for each pair of a true class (row) and a predicted one (column): hits blue, mistakes red, by their share of the row's images"
     rows, cols = shown_classes(q)
     counts, names = q.confusion[np.ix_(rows, cols)], [shorten(c) for c in q.classes]
+    row_names, col_names = [names[i] for i in rows], [names[i] for i in cols]
     share, own = counts / q.confusion.sum(1)[rows, None], np.equal.outer(rows, cols)
     size = min(34, max(9, 900 // len(cols)))
     font = min(11, size - 1)
-    long = round(.62 * font * max(len(names[i]) for i in {*rows, *cols})) + 8
+    long = round(.62 * font * max(map(len, row_names + col_names))) + 8
     left, top = max(long, 24), (long if long > size else 18) + 18
-    inside = [*paths(share, own, size), *grid(share.shape, size), *left_labels([names[i] for i in rows], size, font),
-              *top_labels([names[i] for i in cols], size, font, upright=long <= size),
-              f'<g fill="#666" font-size="{max(font, 9)}"><text x="-6" y="-6" text-anchor="end">is</text><text y="{12 - top}">taken for</text></g>']
-    if len(cols) <= MANY: inside += numbers(counts, share, size, font, [names[i] for i in rows], [names[i] for i in cols])
+    inside = [*colored_cells(share, own, size), grid_lines(share.shape, size), *left_labels(row_names, size, font),
+              *top_labels(col_names, size, font, upright=long <= size), axis_names(font, top)]
+    if len(cols) <= MANY: inside += cell_counts(counts, share, size, font, row_names, col_names)
     w, h = left + len(cols) * size + 14, top + len(rows) * size + 6
-    return (f'<svg role="img" aria-label="confusion matrix" width="{w}" height="{h}" viewBox="{-left} {-top} {w} {h}" font-size="{font}">'
-            f"{''.join(inside)}</svg>")
+    return Html('<svg role="img" aria-label="confusion matrix" width="{w}" height="{h}" viewBox="{x} {y} {w} {h}" font-size="{font}">'
+                "{inside}</svg>").format(w=w, h=h, x=-left, y=-top, font=font, inside=EMPTY.join(inside))
 
 
 def shown_classes(q):
@@ -97,36 +98,45 @@ def left_out(q):
     return f" {plural(n, 'class', 'classes')} with fewer mistakes left out." if n > 0 else ""
 
 
-def paths(share, own, size):
+def colored_cells(share, own, size):
     "All cells of a colour as one path; the root of the share, or mistakes could hardly be seen"
     level = np.ceil(LEVELS * np.sqrt(share)).astype(int)
     for color, mine in ((BLUE, own), (RED, ~own)):
-        for l in range(1, LEVELS + 1):
-            cells = "".join(f"M{j} {i}h1v1h-1z" for i, j in zip(*np.nonzero((level == l) & mine), strict=True))
-            if cells: yield f'<path transform="scale({size})" fill="{color}" fill-opacity="{l / LEVELS:g}" d="{cells}"/>'
+        for k in range(1, LEVELS + 1):
+            cells = "".join(f"M{j} {i}h1v1h-1z" for i, j in zip(*np.nonzero((level == k) & mine), strict=True))
+            if not cells: continue
+            yield Html('<path transform="scale({})" fill="{}" fill-opacity="{:g}" d="{}"/>').format(size, color, k / LEVELS, cells)
 
 
-def grid(shape, size):
+def grid_lines(shape, size):
     "Thin lines between the cells, or of many between every five"
     h, w = (o * size for o in shape)
     step = size if shape[1] <= MANY else 5 * size
-    lines = "".join([*(f"M0 {y}h{w}" for y in {*range(0, h, step), h}), *(f"M{x} 0v{h}" for x in {*range(0, w, step), w})])
-    yield f'<path d="{lines}" stroke="#ccc" stroke-width=".6" fill="none"/>'
+    across = [f"M0 {y}h{w}" for y in {*range(0, h, step), h}]
+    down = [f"M{x} 0v{h}" for x in {*range(0, w, step), w}]
+    return Html('<path d="{}" stroke="#ccc" stroke-width=".6" fill="none"/>').format("".join(across + down))
+
+
+def axis_names(font, top):
+    return Html('<g fill="#666" font-size="{}"><text x="-6" y="-6" text-anchor="end">is</text><text y="{}">taken for</text></g>').format(
+        max(font, 9), 12 - top)
 
 
 def left_labels(names, size, font):
-    for i, name in enumerate(names): yield f'<text x="-6" y="{(i + .5) * size + .35 * font:.1f}" text-anchor="end">{text(name)}</text>'
+    template = Html('<text x="-6" y="{:.1f}" text-anchor="end">{}</text>')
+    for i, name in enumerate(names): yield template.format((i + .5) * size + .35 * font, name)
 
 
 def top_labels(names, size, font, upright):
+    flat = Html('<text x="{:g}" y="-6" text-anchor="middle">{}</text>')
+    turned = Html('<text transform="translate({:.1f} -6) rotate(-90)">{}</text>')
     for i, name in enumerate(names):
-        mid = (i + .5) * size
-        at = f'x="{mid:g}" y="-6" text-anchor="middle"' if upright else f'transform="translate({mid + .35 * font:.1f} -6) rotate(-90)"'
-        yield f"<text {at}>{text(name)}</text>"
+        middle = (i + .5) * size
+        yield flat.format(middle, name) if upright else turned.format(middle + .35 * font, name)
 
 
-def numbers(counts, share, size, font, rows, cols):
+def cell_counts(counts, share, size, font, rows, cols):
+    template = Html('<text x="{:g}" y="{:.1f}" text-anchor="middle" fill="{}"><title>{} taken for {}</title>{}</text>')
     for i, j in zip(*np.nonzero(counts), strict=True):
         fill = "#fff" if share[i, j] > .3 else "#222"
-        yield (f'<text x="{(j + .5) * size:g}" y="{(i + .5) * size + .35 * font:.1f}" text-anchor="middle" fill="{fill}">'
-               f"<title>{text(rows[i])} taken for {text(cols[j])}</title>{counts[i, j]}</text>")
+        yield template.format((j + .5) * size, (i + .5) * size + .35 * font, fill, rows[i], cols[j], counts[i, j])

@@ -16,10 +16,12 @@ def agree(p, x, sizes, f):
     worst = 0.
     for n in (b for b in sizes if b <= len(x)):
         want, got = p.logits(x[:n]), torch.as_tensor(f(x[:n].contiguous()))
-        if want.shape != got.shape: raise UserError(f"the exported model answers {n} images with {list(got.shape)} numbers, not {list(want.shape)}")
+        if want.shape != got.shape:
+            raise UserError(f"the exported model answers {n} images with {list(got.shape)} numbers, not {list(want.shape)}")
         worst = max(worst, (want - got).abs().max().item())
         if not worst <= TOLERANCE * max(1, want.abs().max().item()):
-            raise UserError(f"the exported model's logits differ by {worst:.2g} from the model's own, on a batch of {n}: nothing is written")
+            raise UserError(f"the exported model's logits differ by {worst:.2g} from the model's own, on a batch of {n}: "
+                            "nothing is written")
     return worst
 
 
@@ -40,11 +42,24 @@ def network(p): return Network(p).eval()
 def about(p):
     "What a user of the file must know, as plain data"
     m = p.meta
-    return {"arch": m["arch"], "classes": p.classes, "made_by": f"fastricks {__version__}", "run": p.run.resolve().name, "preprocessing": {
-        "before": ["turn as EXIF says", "RGB, 8 bits", f"shorter side to {m['resize']}, bilinear with antialiasing", f"centre crop of {m['size']}"],
+    resized = f"shorter side to {m['resize']}, bilinear with antialiasing"
+    preprocessing = {
+        "before": ["turn as EXIF says", "RGB, 8 bits", resized, f"centre crop of {m['size']}"],
         "size": m["size"], "resize": m["resize"], "interpolation": "bilinear", "antialias": True, "crop": "center",
-        "input": f"uint8 RGB [batch, 3, {m['size']}, {m['size']}]", "inside": {"scale": 1 / 255, "mean": list(m["mean"]), "std": list(m["std"])},
-        "output": f"logits [batch, {len(p.classes)}]: softmax makes them probabilities"}}
+        "input": f"uint8 RGB [batch, 3, {m['size']}, {m['size']}]",
+        "inside": {"scale": 1 / 255, "mean": list(m["mean"]), "std": list(m["std"])},
+        "output": f"logits [batch, {len(p.classes)}]: softmax makes them probabilities"}
+    return {"arch": m["arch"], "classes": p.classes, "made_by": f"fastricks {__version__}", "run": p.run.resolve().name,
+            "preprocessing": preprocessing}
+
+
+def pixels_in_logits_out(p, place):
+    "What a file that has the normalisation inside takes and gives; `place`: where it has the rest"
+    size, resize = p.meta["size"], p.meta["resize"]
+    images = f"uint8 RGB images [batch, 3, {size}, {size}]"
+    before = f"shorter side at {resize} pixels (bilinear) and centre-cropped"
+    return [f"takes     {images}, {before}; the normalisation is inside",
+            f"gives     logits [batch, {len(p.classes)}]; names of classes and preprocessing are in its {place}"]
 
 
 def deliver(out, data):

@@ -2,34 +2,64 @@
 import json
 import logging
 
-import torch
-from torch.export import Dim
-
 from ...core.errors import UserError
-from .common import about, agree, deliver, network
+from .kinds import Exporter
 
 LIMIT = 2_000_000_000  # bytes of weights in one ONNX file: what protobuf can hold
 
 
-# -- each kind
+class ToOnnx(Exporter):
+    name = "onnx"
+    meaning = "a file for onnxruntime and others"
+    suffix = ".onnx"
+    needs = "onnx", "onnxscript", "onnxruntime"
 
-def write_onnx(p, x, out, sizes):
+    def write(self, p, x, out, sizes):
+        from .common import about, agree, deliver, network
+        net = network(p)
+        check_size(p, net)
+        data = serialized(net, x, about(p))
+        worst = agree(p, x, sizes, runner(data))
+        deliver(out, data)
+        return worst
+
+    def how(self, p, out):
+        from .common import pixels_in_logits_out
+        return pixels_in_logits_out(p, "metadata")
+
+
+def check_size(p, net):
+    size = sum(v.nbytes for v in net.state_dict().values())
+    if size <= LIMIT: return
+    arch = p.meta["arch"]
+    raise UserError(f"{arch} has {size / 1e9:.1f} GB of weights, and one ONNX file holds 2 GB: use --to torch-export")
+
+
+def serialized(net, x, facts):
+    "The bytes of a checked ONNX model, with facts as its metadata"
     import onnx
-    import onnxruntime as ort
-    net = network(p)
-    if (size := sum(v.nbytes for v in net.state_dict().values())) > LIMIT:
-        raise UserError(f"{p.meta['arch']} has {size / 1e9:.1f} GB of weights, and one ONNX file holds 2 GB: use --to torch-export")
-    program = quietly(lambda: torch.onnx.export(net, (x[:2],), dynamo=True, dynamic_shapes=({0: Dim.DYNAMIC},), verbose=False,
-                                                input_names=["images"], output_names=["logits"]))
-    proto, facts = program.model_proto, about(p)
+    proto = quietly(lambda: to_proto(net, x))
     name_batch(proto.graph)
-    for k, v in facts.items(): proto.metadata_props.add(key=k, value=v if isinstance(v, str) else json.dumps(v, ensure_ascii=False))
+    for k, v in facts.items():
+        text = v if isinstance(v, str) else json.dumps(v, ensure_ascii=False)
+        proto.metadata_props.add(key=k, value=text)
     onnx.checker.check_model(proto)
-    data = proto.SerializeToString()
+    return proto.SerializeToString()
+
+
+def to_proto(net, x):
+    import torch
+    from torch.export import Dim
+    program = torch.onnx.export(net, (x[:2],), dynamo=True, dynamic_shapes=({0: Dim.DYNAMIC},), verbose=False,
+                                input_names=["images"], output_names=["logits"])
+    return program.model_proto
+
+
+def runner(data):
+    "pixels -> logits, by onnxruntime"
+    import onnxruntime as ort
     session = ort.InferenceSession(data, providers=["CPUExecutionProvider"])
-    worst = agree(p, x, sizes, lambda x: session.run(["logits"], {"images": x.numpy()})[0])
-    deliver(out, data)
-    return worst
+    return lambda x: session.run(["logits"], {"images": x.numpy()})[0]
 
 
 def name_batch(graph):

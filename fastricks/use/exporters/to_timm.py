@@ -4,35 +4,57 @@ import os
 import shutil
 from copy import deepcopy
 
-import timm
-import torch
-from timm.models import save_for_hf
-
 from ...core.errors import UserError
-from ...data.pixels.canonical import scaled
-from .common import agree
+from .kinds import Exporter
+
+OF_OTHER_WEIGHTS = "tag", "origin_url", "paper_ids", "notes", "description"
 
 
-def write_timm(p, x, out, sizes):
-    "config.json and model.safetensors as timm itself writes them, in a folder beside, which then takes the name"
-    tmp, old = (out.with_name(f".{out.name}.{os.getpid()}.{o}") for o in ("tmp", "old"))
-    try:
-        save_for_hf(described(p), tmp, {"label_names": p.classes}, safe_serialization=True, data_config=data_config(p))
-        shutil.copymode(tmp / "config.json", tmp / "model.safetensors")  # it would be its writer's alone
-        model = timm.create_model(f"local-dir:{tmp}", pretrained=True).eval()
-        with torch.inference_mode(): worst = agree(p, x, sizes, lambda x: model(scaled(x, p.mean, p.std)))
-        if out.exists(): os.replace(out, old)
-        os.replace(tmp, out)
-        shutil.rmtree(old, ignore_errors=True)
-    except OSError as e: raise UserError(f"{out} can't be written ({e.strerror or e})") from None
-    finally: shutil.rmtree(tmp, ignore_errors=True)
-    return worst
+class ToTimm(Exporter):
+    name = "timm"
+    meaning = "a folder for timm.create_model"
+    files = "config.json", "model.safetensors"
+
+    def write(self, p, x, out, sizes):
+        "As timm itself writes them, in a folder beside, which then takes the name"
+        tmp, old = (out.with_name(f".{out.name}.{os.getpid()}.{o}") for o in ("tmp", "old"))
+        try:
+            save_folder(p, tmp)
+            worst = difference(p, x, sizes, tmp)
+            if out.exists(): os.replace(out, old)
+            os.replace(tmp, out)
+            shutil.rmtree(old, ignore_errors=True)
+        except OSError as e: raise UserError(f"{out} can't be written ({e.strerror or e})") from None
+        finally: shutil.rmtree(tmp, ignore_errors=True)
+        return worst
+
+    def how(self, p, out):
+        call = f"timm.create_model({f'local-dir:{out}'!r}, pretrained=True)"
+        return [f"use it    {call}; config.json has classes and preprocessing"]
+
+
+def save_folder(p, folder):
+    from timm.models import save_for_hf
+    save_for_hf(described(p), folder, {"label_names": p.classes}, safe_serialization=True, data_config=data_config(p))
+    shutil.copymode(folder / "config.json", folder / "model.safetensors")  # it would be its writer's alone
+
+
+def difference(p, x, sizes, folder):
+    "What timm itself makes of the folder, against the model"
+    import timm
+    import torch
+
+    from ...data.pixels.canonical import scaled
+    from .common import agree
+    model = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
+    with torch.inference_mode(): return agree(p, x, sizes, lambda x: model(scaled(x, p.mean, p.std)))
 
 
 def described(p):
     "The model without what its configuration says of other weights than these"
+    import torch
     model = deepcopy(p.model).to(memory_format=torch.contiguous_format)  # the only layout that safetensors writes
-    model.pretrained_cfg = {k: v for k, v in model.pretrained_cfg.items() if k not in ("tag", "origin_url", "paper_ids", "notes", "description")}
+    model.pretrained_cfg = {k: v for k, v in model.pretrained_cfg.items() if k not in OF_OTHER_WEIGHTS}
     return model
 
 

@@ -1,12 +1,10 @@
-"""The verbs `predict` and `export`: what a trained model is used by. Light."""
+"""The verb `predict`. Light."""
 from typing import Annotated
 
 import typer
 
 from ..recipe.recipe import check_field, options
-from .options import Debug
-
-Trained = Annotated[str, typer.Argument(metavar="RUN", help="a finished run's folder, or its model.safetensors")]
+from .options import Debug, Trained
 
 
 def predict_command(
@@ -25,21 +23,6 @@ def predict_command(
     from ..use.predict import predict
     check_device(device)
     predict(run, paths, top, to, bs, threads, device)
-
-
-def export_command(
-        run: Trained,
-        to: Annotated[str, typer.Option(metavar="onnx|timm|torch-export", help="onnx: a file for onnxruntime and others; timm: a folder for "
-                                        "timm.create_model; torch-export: a .pt2 file for torch.export.load")],
-        out: Annotated[str | None, typer.Option(metavar="PATH", help="where it goes [default: RUN/model.onnx, RUN/timm, RUN/model.pt2]",
-                                                show_default=False)] = None,
-        debug: Debug = False):
-    """Write a trained model for use without fastricks, and check that it computes the same.
-
-    onnx and torch-export take 8-bit RGB pixels, the normalisation is inside; batches may have any size; names of classes go with the model.
-    """
-    from ..use.export import export
-    for line in export(run, to, out): print(line)
 
 
 def check_device(name): check_field(next(f for f in options() if f.name == "device"), name)

@@ -1,21 +1,9 @@
-"""The verbs `tricks`, `recipes` and `prepare`. Light."""
+"""The verb `prepare`. Light."""
 from typing import Annotated
 
 import typer
 
 from .options import Debug
-
-
-def tricks_command(name: Annotated[str | None, typer.Argument(help="a trick's name, for its card")] = None, debug: Debug = False):
-    """List the tricks, a row each, or show the card of one."""
-    from ..report.cards import card, trick_list
-    for line in card(name) if name else trick_list(): print(line)
-
-
-def recipes_command(debug: Debug = False):
-    """List the named recipes with their sources and settings."""
-    from ..report.cards import recipe_list
-    for line in recipe_list(): print(line)
 
 
 def prepare_command(source: Annotated[str, typer.Argument(help="Food-101's archive (tgz, or Kaggle's zip), or the unpacked folder")],

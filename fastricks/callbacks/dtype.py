@@ -1,0 +1,42 @@
+"""Which precision mixed precision takes on this device: a table of rules, then a timed probe of the network."""
+import torch
+
+from ..core.errors import UserError
+from ..model import probe
+
+CACHE = "amp"  # the folder of the user's cache that has the probe's answers
+CPU_SIZE = 32  # below it a stride-2 convolution sees 1×1 inputs, whose weight gradient oneDNN gets wrong (NaN) in bf16
+GAIN = 1.1     # a probe must find this much: less may be noise, and fp32 is the safe one
+
+
+def not_on_cuda(recipe): return recipe.device != "cuda"
+def cuda_without_bf16(recipe): return recipe.device == "cuda" and not torch.cuda.is_bf16_supported()
+def on_mps(recipe): return recipe.device == "mps"
+def small_on_cpu(recipe): return recipe.device == "cpu" and recipe.size < CPU_SIZE
+def cpu_without_bf16(recipe): return recipe.device == "cpu" and not probe.cpu_has_bf16()
+
+
+IMPOSSIBLE = (  # (the dtype that is asked for, where it can't be had, the error)
+    ("fp16", not_on_cuda, "amp:dtype=fp16 needs a CUDA device, and this run is on {device}: use bf16"),
+    ("bf16", cuda_without_bf16, "amp:dtype=bf16: this GPU has no bf16; use fp16"),
+    ("bf16", on_mps, "amp does not support --device mps: leave it out"),
+    ("bf16", small_on_cpu, f"amp on a CPU needs --size {CPU_SIZE} or more: bf16 gradients of 1×1 maps are not reliable"),
+)
+NOT_APPLIED = (  # (where `auto` takes fp32 without a probe, why)
+    (small_on_cpu, f"bf16 on a CPU needs --size {CPU_SIZE} or more"),
+    (on_mps, "amp does not support mps"),
+    (cpu_without_bf16, "this CPU has no bf16 arithmetic"),
+)
+
+
+def choose_dtype(asked, recipe, classes):
+    "(dtype, why): what was asked for, or a UserError where it can't be had; for `auto` what the rules and a probe say"
+    for dtype, applies, error in IMPOSSIBLE:
+        if asked == dtype and applies(recipe): raise UserError(error.format(device=recipe.device))
+    if asked != "auto": return asked, "as asked"
+    for applies, why in NOT_APPLIED:
+        if applies(recipe): return "fp32", why
+    dtype = "fp16" if cuda_without_bf16(recipe) else "bf16"
+    gain = probe.remembered_gain(CACHE, recipe, classes, dtype)
+    chosen = dtype if gain >= GAIN else "fp32"
+    return chosen, f"a step in {dtype} is {gain:.2f} times as fast as in fp32"
