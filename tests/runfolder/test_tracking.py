@@ -236,7 +236,8 @@ def test_sync_command(offline, tmp_path):
 # --- privacy and failures of W&B itself
 
 SCRIPT = """
-import sys
+import platform, socket, sys
+socket.gethostname = platform.node = lambda: "host-5ec4e7"
 from fastricks.runfolder import tracking
 run = tracking.start(sys.argv[1], sys.argv[2], tracking.WandbLabels("name", config={"lr": .1}), timeout=3)
 print("printed-5ec4e7", run is not None and run.settings.mode)
@@ -263,13 +264,11 @@ def run_script(mode, folder, **env):
 
 
 def assert_nothing_leaked(folder):
-    import socket
     files = [p for p in folder.rglob("*") if p.is_file()]
     assert any(p.suffix == ".wandb" for p in files)
     for p in files:
         data = p.read_bytes()
         for secret in ("5ec4e7", "script.py", sys.executable): assert secret.encode() not in data, (p, secret)
-        if len(socket.gethostname()) > 4: assert socket.gethostname().encode() not in data, p
 
 
 def test_no_secret_is_written(tmp_path):

@@ -3,10 +3,11 @@
 import matplotlib.pyplot as plt
 import pytest
 import torch
+from fastai.callback.core import Callback
 from fastai.interpret import ClassificationInterpretation
 from fastai.optimizer import OptimWrapper
 from support.batches import Batches
-from support.small import learner, recipe_of, trained, weights
+from support.small import learner, recipe_of, same, trained, weights
 from torch import nn
 
 from fastricks.model.network import build
@@ -97,18 +98,40 @@ def test_without_validation_images_training_goes_on():
     assert learn.history.rows[-1]["valid_loss"] is None and learn.history.rows[-1]["train_loss"] > 0
 
 
-def test_keep_best_keeps_the_first_best_epoch_of_the_validation_split():
-    learn = trained(keep="best", epochs=6, lr=3e-3, valid=.3, per_class=20)
-    best = max(learn.history.rows, key=lambda r: r["accuracy"])
-    assert learn.validate()[1] == pytest.approx(best["accuracy"], abs=1e-6)
-    short = trained(epochs=6, lr=3e-3, valid=.3, per_class=20)
-    if best["epoch"] != 6: assert not all(torch.equal(a, b) for a, b in zip(weights(learn).values(), weights(short).values(), strict=True))
+class AsGoodAsTheSecond(Callback):
+    "From the third epoch on the second's weights, but for a head that is twice as large every time: other weights, the same accuracy"
+    def after_epoch(self):
+        if self.epoch == 1: self.second = weights(self.learn)
+
+    def after_train(self):
+        if self.epoch < 2: return
+        scale = 2.**(self.epoch - 1)
+        self.learn.model.load_state_dict({k: v * scale if k.startswith("fc.") else v for k, v in self.second.items()})
 
 
-def test_patience_stops_early(capsys):
-    learn = trained(patience=1, epochs=30, lr=1e-6, valid=.3)
-    rows = learn.history.rows
-    assert len(rows) < 30 and rows[-1]["accuracy"] <= max(r["accuracy"] for r in rows[:-1])
+@pytest.fixture
+def best_is_the_second(capsys):
+    "Train so that the second epoch is better than the first, and as good as all that follow: (Learner, accuracies, the second's weights)"
+    def train(**given):
+        cb = AsGoodAsTheSecond()
+        learn = trained(lr=3e-3, valid=.3, per_class=20, cbs=[cb], **given)
+        accuracies = [r["accuracy"] for r in learn.history.rows]
+        assert accuracies[0] < accuracies[1] and set(accuracies[1:]) == {accuracies[1]}
+        return learn, accuracies, cb.second
+    return train
+
+
+def test_keep_best_keeps_the_first_best_epoch_of_the_validation_split(best_is_the_second):
+    learn, accuracies, second = best_is_the_second(keep="best", epochs=4)
+    assert len(accuracies) == 4 and same(weights(learn), second)
+    learn, _, second = best_is_the_second(epochs=4)
+    assert not same(weights(learn), second)
+
+
+@pytest.mark.parametrize("patience", [1, 3])
+def test_patience_is_the_number_of_epochs_that_are_no_better(best_is_the_second, patience):
+    _, accuracies, _ = best_is_the_second(patience=patience, epochs=30)
+    assert len(accuracies) == 2 + patience
 
 
 def test_recipe_of_helper_is_the_resolved_one(): assert recipe_of(seed=3).seed == 3

@@ -5,7 +5,6 @@ import pytest
 from support.small import learner, same, trained, weights
 
 from fastricks.core.errors import UserError
-from fastricks.model.probe import cpu_has_bf16
 from fastricks.recipe.registry import registry
 from fastricks.training.learner import fit
 
@@ -18,7 +17,7 @@ NAMES = sorted(registry())
 @pytest.fixture(scope="module")
 def trained_weights(teacher):
     "Weights after two epochs with some tricks, each set trained once"
-    spell = {"distill": "distill:teacher={}", "amp": "amp:dtype={}".format("bf16" if cpu_has_bf16() else "fp32"),
+    spell = {"distill": "distill:teacher={}", "amp": "amp:dtype=bf16",
              "warmup": "warmup:by=keras,epochs=.5", "step": "step:at=.5,gamma=.5"}
     big = None
 
@@ -43,6 +42,5 @@ def test_pair(a, b, trained_weights):
         return
     both = trained_weights(a, b)
     for other in (a, b):
-        if other == "amp" and not cpu_has_bf16(): continue
         left = trained_weights(*({a, b} - {other}))
         assert not same(both, left), f"{other} has no effect beside {({a, b} - {other}).pop()}"
