@@ -6,7 +6,7 @@ import numpy as np
 
 from ...core.errors import UserError, nearest, one_of, plural
 from ...recipe.registry import make
-from ..runs import SPLIT_WORD, Metric, FinishedRun, device, load_runs, metric_of
+from ..runs import SPLIT_WORD, FinishedRun, Metric, device, load_runs, metric_of
 from . import stats
 from .rows import NAN, ComparisonRow, check_comparable, choose_baseline, comparison_rows
 
