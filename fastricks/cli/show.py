@@ -38,8 +38,8 @@ def show_data(given,
     check_to(to)
     if path is not None and "data" in given: raise UserError("PATH and --data: give one of them")
     r = resolve({**given, "data": path} if path is not None else given, (), recipe)
-    from ..report.survey import tell
-    tell(r, to, *get_terminal_size())
+    from ..report.survey import show_survey
+    show_survey(r, to, *get_terminal_size())
 
 
 @show.command("lr")

@@ -17,14 +17,14 @@ def trick_rows(): return [(n, ", ".join(c.changes()), keys_text(c), doc(c)) for 
 def doc(cls): return cls.__doc__.strip().split("\n")[0]
 
 
-def table(rows, head):
+def aligned(rows, head):
     "Plain columns, the last one as long as it likes"
     rows = [head, *rows]
     widths = [max(len(r[i]) for r in rows) for i in range(len(head) - 1)]
     return ["  ".join([*(c.ljust(w) for c, w in zip(r, widths, strict=False)), r[-1]]).rstrip() for r in rows]
 
 
-def trick_list(): return table(trick_rows(), ("trick", "changes", "keys and defaults", "what it does"))
+def trick_list(): return aligned(trick_rows(), ("trick", "changes", "keys and defaults", "what it does"))
 
 
 def card(name):
