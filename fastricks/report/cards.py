@@ -1,4 +1,4 @@
-"""What the tricks are, in the terminal: the list, a card each, the recipes. All from the registry, so they cannot lie."""
+"""What the tricks are, in the terminal: the list, a card each, the recipes. All of it is read from the registry."""
 from dataclasses import fields
 from textwrap import fill
 
@@ -49,7 +49,8 @@ def instead_of(cls):
 def key_lines(f):
     limits, text = f.metadata.get("range", Range()), f.metadata.get("help", "")
     if limits.text and not limits.choices: text += f" ({limits.text})"
-    return fill(text, 110, initial_indent=f"  {f.name}={show(f.default)} ".ljust(24), subsequent_indent=" " * 24).split("\n")
+    first = f"  {f.name}={show(f.default)} ".ljust(24)
+    return fill(text, 110, initial_indent=first, subsequent_indent=" " * 24).split("\n")
 
 
 def example(cls, used):

@@ -1,6 +1,7 @@
 """Parts of pages that need nothing from elsewhere: text that stays text, tables, figures, images inside the page.
 
-All of them are `Html`, so nothing has to remember to escape a name: what is not HTML already is escaped where it is put into HTML.
+All of them are `Html`, so nothing has to remember to escape a name: what is not HTML already is escaped where it is put
+into HTML.
 """
 from base64 import b64encode
 from io import BytesIO
@@ -13,7 +14,8 @@ from ..core.errors import visible
 class Html(Markup):
     """Text that is HTML. Whatever is put into it by `format`, `join` or + is escaped, unless it is HTML too.
 
-    A class may be called <script>, or turn the direction of what follows: characters that hide or move others are written out.
+    A class may be called <script>, or turn the direction of what follows: characters that hide or move others are
+    written out.
     """
     @classmethod
     def escape(cls, x): return super().escape(x if hasattr(x, "__html__") else visible(x))
@@ -26,7 +28,8 @@ EMPTY = Html("")
 
 TABLE_STYLE = Html("""\
 table.runs { border-collapse: collapse; font-size: .82em; border-top: 2px solid #222; border-bottom: 2px solid #222 }
-table.runs th { text-align: right; white-space: nowrap; border-bottom: 1px solid #222; font-weight: 600; vertical-align: bottom }
+table.runs th { text-align: right; white-space: nowrap; border-bottom: 1px solid #222; font-weight: 600;
+  vertical-align: bottom }
 table.runs td, table.runs th { padding: .3em .55em } table.runs .words { text-align: left } p.said { margin: .2em 0 }
 table.runs td { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; vertical-align: top }
 table.runs td.verdict, table.runs td.tricks { white-space: normal; min-width: 10em }
@@ -35,25 +38,33 @@ tr.baseline { background: #f3f3f3; font-weight: 600 } tr:hover { background: #f8
 .no-difference .verdict { color: #1565c0 } .not-resolved .verdict { color: #666 }
 """)
 STYLE = Html("""
-body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 1180px; margin: 2em auto; padding: 0 1.2em }
+body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 1180px; margin: 2em auto;
+  padding: 0 1.2em }
 h1 { font-size: 1.5em; margin-bottom: .2em } h2 { font-size: 1.1em; margin-top: 2em }
 .wide { overflow-x: auto } svg { max-width: 100%; height: auto; font-family: "DejaVu Sans", Verdana, sans-serif }
 """) + TABLE_STYLE + Html("""\
 .small { color: #444; font-size: .88em } figure { margin: 1em 0 } figcaption { color: #444; font-size: .88em }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .2em 1.2em; font-size: .88em } dt { color: #666 } dd { margin: 0 }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .2em 1.2em; font-size: .88em }
+dt { color: #666 } dd { margin: 0 }
 .warning { background: #fff3cd; border-left: 4px solid #e0a800; padding: .4em .8em }
 """)
 RUN_STYLE = Html("""
-h3 { font-size: 1em; margin: 1.4em 0 .3em } .big { font-size: 1.9em; font-weight: 600; margin: .3em 0 0 } .of { color: #444; margin-top: 0 }
-.tta { background: #e3f2fd; border-left: 4px solid #1565c0; padding: .4em .8em } dd, h1, td.words { overflow-wrap: anywhere }
+h3 { font-size: 1em; margin: 1.4em 0 .3em }
+.big { font-size: 1.9em; font-weight: 600; margin: .3em 0 0 } .of { color: #444; margin-top: 0 }
+.tta { background: #e3f2fd; border-left: 4px solid #1565c0; padding: .4em .8em }
+dd, h1, td.words { overflow-wrap: anywhere }
 table.runs td.words { white-space: normal }
-.photos { display: flex; flex-wrap: wrap; gap: .7em } .photo { width: 116px; font-size: .74em; line-height: 1.3; overflow-wrap: anywhere; margin: 0 }
+.photos { display: flex; flex-wrap: wrap; gap: .7em }
+.photo { width: 116px; font-size: .74em; line-height: 1.3; overflow-wrap: anywhere; margin: 0 }
 .photo img { width: 112px; height: 112px; display: block; background: #eee; border-radius: 3px }
-.photo .no { width: 112px; height: 112px; background: #eee; color: #666; display: grid; place-items: center; text-align: center }
+.photo .no { width: 112px; height: 112px; background: #eee; color: #666; display: grid; place-items: center;
+  text-align: center }
 .photo b { font-weight: 600 } .photo .was { color: #b71c1c }
 .photo .right { color: #2e7d32 } .wide svg { max-width: none } img.made { max-width: min(100%, 46em); height: auto }
-pre { background: #f5f5f5; padding: .7em 1em; overflow-x: auto; font-size: .84em } details { margin: .6em 0 } summary { cursor: pointer }
-.two { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 31em), 1fr)); gap: 0 2em } tr.none td { color: #888 }
+pre { background: #f5f5f5; padding: .7em 1em; overflow-x: auto; font-size: .84em }
+details { margin: .6em 0 } summary { cursor: pointer }
+.two { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 31em), 1fr)); gap: 0 2em }
+tr.none td { color: #888 }
 @media (max-width: 40em) { dl { grid-template-columns: 1fr } dt { margin-top: .4em } body { margin-top: 1em } }
 """)
 PHONES = "width=device-width, initial-scale=1"
@@ -91,8 +102,9 @@ def html_table(head, rows, left=(0,), kinds=None):
 
 def table_element(head, rows, looks):
     "A <table>: the texts of its head, (CSS class, texts) of each row, and a CSS class or \"\" for each column"
+    top = row_element("th", head, looks)
     body = EMPTY.join(row_element("td", texts, looks, kind) for kind, texts in rows)
-    return Html('<table class="runs"><thead>{}</thead><tbody>{}</tbody></table>').format(row_element("th", head, looks), body)
+    return Html('<table class="runs"><thead>{}</thead><tbody>{}</tbody></table>').format(top, body)
 
 
 def row_element(tag, texts, looks, kind=""):

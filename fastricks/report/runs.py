@@ -31,7 +31,8 @@ class Metric:
 
 
 METRICS = {m.name: m for m in (
-    Metric("top1", "top-1 accuracy", "%", "points", 100., 1, .5, 2), Metric("top5", "top-5 accuracy", "%", "points", 100., 1, .5, 2),
+    Metric("top1", "top-1 accuracy", "%", "points", 100., 1, .5, 2),
+    Metric("top5", "top-5 accuracy", "%", "points", 100., 1, .5, 2),
     Metric("loss", "cross-entropy", "nats", "nats", 1., -1, .02, 4))}
 
 
@@ -116,13 +117,15 @@ def images_of(rows):
     rows = sorted(rows, key=lambda r: r["image"])
     text = lambda k: np.array([r[k] for r in rows])
     number = lambda k, kind: text(k).astype(kind)
-    return Images(text("image"), text("label"), text("predicted"), number("p", float), number("rank", int), number("loss", float))
+    return Images(text("image"), text("label"), text("predicted"),
+                  number("p", float), number("rank", int), number("loss", float))
 
 
 def read_run(folder):
     "The FinishedRun of a folder; ValueError or UserError says why it is none that is finished"
     status = part(Path(folder), "status.json")
-    if status.get("status") != "finished": raise ValueError(": ".join(filter(None, [status.get("status"), status.get("reason")])))
+    if status.get("status") != "finished":
+        raise ValueError(": ".join(filter(None, [status.get("status"), status.get("reason")])))
     return run_of(folder, status.get("time", ""))
 
 
@@ -132,8 +135,8 @@ def run_of(folder, date=""):
     meta = part(folder, "recipe.json")
     try:
         recipe = Recipe(**made_visible(read_recipe(folder / "recipe.json")))
-        run = FinishedRun(folder, recipe, meta["identity"], meta["data"], meta.get("facts", {}), part(folder, "metrics.json"),
-                        part(folder, "environment.json"), date)
+        run = FinishedRun(folder, recipe, meta["identity"], meta["data"], meta.get("facts", {}),
+                          part(folder, "metrics.json"), part(folder, "environment.json"), date)
         run.seconds, run.numbers(run.metrics["split"])["correct"], run.data["fingerprint"]
     except (KeyError, TypeError): raise ValueError("its files are not those of this version") from None
     return run
@@ -162,8 +165,9 @@ def device(run):
 # -- finding them
 
 def load_runs(texts, say=lambda line: None):
-    """The finished FinishedRuns of folders, globs, folders of runs, and group names (runs of a recipe, under `runs` or a folder before the /).
+    """The FinishedRuns of folders, globs, folders of runs, and groups.
 
+    A group is the runs of a recipe, under `runs` or the folder before the /.
     `say(line)` is told what is left out. Raises UserError where nothing is found, or nothing that is finished.
     """
     texts = [texts] if isinstance(texts, str | Path) else list(texts)
@@ -191,8 +195,9 @@ def find(text):
     if path.is_dir(): return in_folder(path)
     matches = [Path(p) for p in sorted(glob.glob(text), key=in_numbers) if Path(p).is_dir()]
     hits = [f for p in matches for f in in_folder(p, needed=False)] or group(path)
-    if not hits: raise UserError(f"{text} is no run folder, no folder of runs and no group of runs{nearest(path.name, names_beside(path))}")
-    return hits
+    if hits: return hits
+    near = nearest(path.name, names_beside(path))
+    raise UserError(f"{text} is no run folder, no folder of runs and no group of runs{near}")
 
 
 def in_folder(path, needed=True):

@@ -1,4 +1,7 @@
-"""`fastricks show data`: one screen about images before a training, a picture of some, and a table of all. Imports no torch."""
+"""`fastricks show data`: one screen about images before a training, a picture of some, and a table of all.
+
+Imports no torch.
+"""
 from collections import Counter
 from pathlib import Path
 from statistics import median
@@ -18,8 +21,8 @@ HEAD = 11     # letters before what a line says
 EVEN, ALMOST_EVEN, IMBALANCED = 1.1, 1.5, 5  # images of the largest class for each of the smallest
 SQUARE = 1.05  # width by height up to which an image counts as square, either way
 PIXEL_MODES = {
-    "RGB": "colour", "L": "grey", "1": "black and white", "P": "palette", "RGBA": "with transparency", "LA": "with transparency",
-    "PA": "with transparency", "CMYK": "CMYK", "I;16": "16-bit grey", "I": "16-bit grey"}
+    "RGB": "colour", "L": "grey", "1": "black and white", "P": "palette", "RGBA": "with transparency",
+    "LA": "with transparency", "PA": "with transparency", "CMYK": "CMYK", "I;16": "16-bit grey", "I": "16-bit grey"}
 
 
 # -- the screen
@@ -28,7 +31,8 @@ def screen(s, to, width=80, height=24):
     "The report's lines: fewer than `height`, and each but for paths shorter than `width`"
     head, *per_class = class_table(s.source)
     said = [("data", describe(s.source)), ("", head), *(("", line) for line in per_class),
-            ("balance", balance(s.source)), ("sizes", pixel_sizes(s)), ("shapes", shapes(s)), ("types", types(s)), ("small", small(s)),
+            ("balance", balance(s.source)), ("sizes", pixel_sizes(s)), ("shapes", shapes(s)), ("types", types(s)),
+            ("small", small(s)),
             *leaks(s), *other_copies(s), *unreadable(s), *source_notes(s)]
     ends = [("picture", to), ("table", f"{table_file(to)}  # a row for each image"), ("next", next_step(s))]
     return fitted(said, width - 1, height - 1 - len(ends)) + [k.ljust(HEAD) + visible(line) for k, line in ends]
@@ -83,8 +87,8 @@ def balance(source):
     few, many = n[smallest], n[largest]
     if few == many: return f"each class has {plural(few, 'training image')}"
     if many < EVEN * few: return f"even: {few:,}–{many:,} training images a class"
-    word = balance_word(few, many)
-    return f"{word}: {many / few:.3g} times as many '{short(largest, 16)}' ({many:,}) as '{short(smallest, 16)}' ({few:,})"
+    most, least = f"'{short(largest, 16)}' ({many:,})", f"'{short(smallest, 16)}' ({few:,})"
+    return f"{balance_word(few, many)}: {many / few:.3g} times as many {most} as {least}"
 
 
 def balance_word(few, many):
@@ -216,7 +220,8 @@ def thumb(image):
     from ..data.pixels.image import decode, quiet
     with quiet(): im = decode(image, small=2 * CELL)
     scale = CELL / max(im.size)
-    return im.resize([max(1, round(scale * o)) for o in im.size], Resampling.NEAREST if scale > 2 else Resampling.BILINEAR)
+    size = [max(1, round(scale * o)) for o in im.size]
+    return im.resize(size, Resampling.NEAREST if scale > 2 else Resampling.BILINEAR)
 
 
 def show_survey(recipe, to, width=80, height=24, say=print):

@@ -1,4 +1,7 @@
-"""Recipes compared with a baseline, over seeds and images: verdicts as plain data. Needs nothing but run folders, and no torch."""
+"""Recipes compared with a baseline, over seeds and images: verdicts as plain data.
+
+Needs nothing but run folders, and no torch.
+"""
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,13 +30,16 @@ class Comparison:
     @property
     def n_images(self) -> int: return self.baseline.runs[0].numbers(self.split)["n"]
     @property
-    def tests(self) -> list[str]: return list(dict.fromkeys(r.diff.test for r in self.rows if r.diff and not r.diff.why))
+    def tests(self) -> list[str]:
+        "The tests that the differences rest on, each once"
+        return list(dict.fromkeys(r.diff.test for r in self.rows if r.diff and not r.diff.why))
     @property
     def family(self) -> int:
         "How many p-values Holm's adjustment is over"
         return sum(not np.isnan(r.diff.p) for r in self.rows if r.diff)
     @property
-    def warnings(self) -> list[str]: return [n.removeprefix("warning: ") for n in self.notes if n.startswith("warning: ")]
+    def warnings(self) -> list[str]:
+        return [n.removeprefix("warning: ") for n in self.notes if n.startswith("warning: ")]
     @property
     def data_name(self) -> str: return self.baseline.runs[0].data["name"]
 
@@ -67,15 +73,18 @@ def compare(runs, baseline: str | None = None, margin: float | None = None, metr
             anyway: bool = False, notes=()) -> Comparison:
     """The Comparison of runs: FinishedRuns of `load_runs`, or what it takes.
 
-    `baseline`: a row's label, tricks, recipe or run (default: the row without tricks); `margin`: the difference that matters, in points
-    (loss: nats); `by`: test or valid (default: the split that the runs' own numbers are of); `notes`: lines to carry along.
+    `baseline`: a row's label, tricks, recipe or run (default: the row without tricks); `margin`: the difference that
+    matters, in points (loss: nats); `by`: test or valid (default: the split that the runs' own numbers are of);
+    `notes`: lines to carry along.
     Raises UserError for what is not comparable, unless `anyway`, and where the baseline is not clear.
     """
     metric, notes = metric_of(metric), list(notes)
     margin = metric.margin if margin is None else margin
     if not margin > 0: raise UserError(f"--margin {margin:g} is out of range: it must be above 0")
-    if by not in (None, *SPLIT_WORD): raise UserError(f"--by {by} is not one of {one_of(SPLIT_WORD)}{nearest(by, SPLIT_WORD)}")
-    if isinstance(runs, str | Path) or not all(isinstance(r, FinishedRun) for r in runs): runs = load_runs(runs, notes.append)
+    if by not in (None, *SPLIT_WORD):
+        raise UserError(f"--by {by} is not one of {one_of(SPLIT_WORD)}{nearest(by, SPLIT_WORD)}")
+    if isinstance(runs, str | Path) or not all(isinstance(r, FinishedRun) for r in runs):
+        runs = load_runs(runs, notes.append)
     if not runs: raise UserError("there are no runs to compare")
     rows = comparison_rows(runs, notes.append, anyway)
     notes += check_comparable(rows, by, anyway)
@@ -154,7 +163,8 @@ def with_verdict(row, metric, margin):
     d = row.diff
     verdict = str(stats.decide(metric.sign * d.delta, d.low, d.high, row.p_holm, margin))
     needed = stats.seeds_needed(d, margin) if verdict == stats.OPEN else None
-    return replace(row, verdict=verdict, needed=needed, words=verdict_words(row, verdict, needed, margin, metric.points))
+    words = verdict_words(row, verdict, needed, margin, metric.points)
+    return replace(row, verdict=verdict, needed=needed, words=words)
 
 
 def margin_words(margin, unit):
@@ -181,7 +191,8 @@ def pair_notes(row, base):
     if d.test == stats.WELCH and len(row.runs) > 1 and len(base.runs) > 1:
         yield f"{row.label}: fewer than two of its seeds are the baseline's, so it is compared by Welch's t, unpaired"
     if d.test == stats.PAIRED and not d.n == len(row.runs) == len(base.runs):
-        yield f"{row.label}: Δ is over the {plural(d.n, 'seed')} in common (it has {len(row.runs)}, the baseline {len(base.runs)})"
+        own = f"it has {len(row.runs)}, the baseline {len(base.runs)}"
+        yield f"{row.label}: Δ is over the {plural(d.n, 'seed')} in common ({own})"
 
 
 def cautions(rows, split):

@@ -16,7 +16,8 @@ def markdown(c):
              "|" + "|".join(":--" if o.left else "--:" for o in cols) + "|",
              *(markdown_row(o.cell(row) for o in cols) for row in c.rows), "",
              *explanation(c), "", *(f"- {n}" for n in c.notes), *facts]
-    return re.sub("<(?=[a-zA-Z/!?])", "&lt;", "\n".join(lines) + "\n")  # a class may be called <b>, and Markdown lets HTML through
+    text = "\n".join(lines) + "\n"
+    return re.sub("<(?=[a-zA-Z/!?])", "&lt;", text)  # a class may be called <b>, and Markdown lets HTML through
 
 
 def markdown_row(texts):

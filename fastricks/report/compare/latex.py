@@ -3,7 +3,8 @@ import re
 
 from .table import comparison_title, explanation, fold, in_one, measured_facts, table_columns
 
-TEX = {**{x: f"\\{x}" for x in "&%$#_{}"}, "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "±": "$\\pm$",
+TEX = {**{x: f"\\{x}" for x in "&%$#_{}"},
+       "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "±": "$\\pm$",
        "Δ": "$\\Delta$", "×": "$\\times$", "–": "--", "→": "$\\to$", "…": "\\ldots{}", "<": "$<$", ">": "$>$"}
 
 
@@ -28,8 +29,8 @@ def latex(c):
         rf"\caption{{{tex(comparison_title(c))}. {tex(said)}}}", r"\smallskip\resizebox{\linewidth}{!}{%",
         rf"\begin{{tabular}}{{{adjusted}}}", r"\toprule", tex_row(tex(o.head) for o in cols), r"\midrule",
         first, *([r"\midrule"] if rest else []), *rest, r"\bottomrule", r"\end{tabular}}",
-        r"\par\medskip", r"\begin{minipage}{\linewidth}\footnotesize", *(tex(n) + r"\par" for n in notes), r"\end{minipage}",
-        r"\end{table}"]) + "\n"
+        r"\par\medskip", r"\begin{minipage}{\linewidth}\footnotesize", *(tex(n) + r"\par" for n in notes),
+        r"\end{minipage}", r"\end{table}"]) + "\n"
 
 
 def tex_row(cells): return " & ".join(cells) + r" \\"

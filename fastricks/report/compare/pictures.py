@@ -14,9 +14,10 @@ COMPARISON_PICTURES = {}  # name -> (how it is drawn, what its caption says): al
 
 
 def comparison_picture(caption):
-    """Add a function `draw_NAME` to the pictures of every comparison: it draws a Comparison as a Figure, or as None where it cannot.
+    """Add a function `draw_NAME` to the pictures of every comparison.
 
-    `caption`: a text, in which {base}, {n}, {split}, {data} and {metric} stand for what was compared; or a function of the Comparison.
+    It draws a Comparison as a Figure, or returns None where there is nothing to draw. `caption`: a text, in which
+    {base}, {n}, {split}, {data} and {metric} stand for what was compared; or a function of the Comparison.
     """
     def added(draw):
         COMPARISON_PICTURES[draw.__name__.removeprefix("draw_")] = draw, caption
@@ -46,8 +47,8 @@ def looks(c):
 
 # -- Δ with its intervals
 
-@comparison_picture("What each recipe gains or loses against {base}, on {n} {split} images of {data}; n: the seeds that the "
-                    "difference rests on.")
+@comparison_picture("What each recipe gains or loses against {base}, on {n} {split} images of {data}; n: the seeds "
+                    "that the difference rests on.")
 def draw_delta(c):
     "A row each: Δ to the baseline, its interval over seeds (thick), over seeds and images (thin); ±margin is shaded"
     if len(c.rows) == 1: return None
@@ -64,8 +65,8 @@ def draw_delta(c):
     right.set_yticks(range(len(rows)), [beside(r, m.digits) for r in rows], fontsize=8, **PLAIN)
     for o in (ax, right): o.tick_params(axis="y", length=0)
     for o in (*ax.spines.values(), *right.spines.values()): o.set_visible(o is ax.spines["bottom"])
-    ax.set_title(f"95% intervals: thick over seeds, thin over seeds and {SPLIT_WORD[c.split]} images; shaded: ±{c.margin:g} {m.points}",
-                 fontsize=8, loc="left")
+    intervals = f"95% intervals: thick over seeds, thin over seeds and {SPLIT_WORD[c.split]} images"
+    ax.set_title(f"{intervals}; shaded: ±{c.margin:g} {m.points}", fontsize=8, loc="left")
     return fig
 
 
@@ -90,13 +91,15 @@ def draw_row(ax, y, r, reach):
 
 def beside(r, k):
     d = r.diff
-    return f"{signed(d.delta, k)} {interval(d.low, d.high, k) if not none(d.low) else ''}  {r.words.split(':')[0].split(',')[0]}"
+    known = "" if none(d.low) else interval(d.low, d.high, k)
+    verdict = r.words.split(":")[0].split(",")[0]
+    return f"{signed(d.delta, k)} {known}  {verdict}"
 
 
 # -- accuracy against time
 
-@comparison_picture("{metric} against training time, n seeds each. Marked is the Pareto front: no other recipe is both better and "
-                    "faster.")
+@comparison_picture("{metric} against training time, n seeds each. Marked is the Pareto front: no other recipe is both "
+                    "better and faster.")
 def draw_time(c):
     "A point a recipe: mean training time, mean of the metric ± sd; the Pareto front is marked"
     m, look = c.metric, looks(c)
@@ -108,8 +111,9 @@ def draw_time(c):
     ax.plot(x[best], y[best], drawstyle="steps-post" if m.sign > 0 else "steps-pre", color="#e0a800", lw=1.2, zorder=1)
     ax.plot(x[best], y[best], "o", ms=13, mfc="none", mec="#e0a800", mew=1.6, label="on the Pareto front")
     for r, a, b in zip(c.rows, x, y, strict=True):
-        ax.errorbar(a, b, None if none(r.summary.sd) else r.summary.sd, fmt="s" if r.baseline else "o", color=look[r.label]["color"], ms=6,
-                    capsize=2, lw=1, label=f"{fold_text(r.label, 34)}  (n={r.summary.n})")
+        sd, name = r.summary.sd, f"{fold_text(r.label, 34)}  (n={r.summary.n})"
+        ax.errorbar(a, b, None if none(sd) else sd, fmt="s" if r.baseline else "o", color=look[r.label]["color"], ms=6,
+                    capsize=2, lw=1, label=name)
     ax.set(xlabel=f"training time, {name} (mean)", ylabel=f"{m.title}, {m.unit} (mean ± sd)")
     ax.margins(.08)
     name_rows(fig, ax)
@@ -128,7 +132,8 @@ def front(cost, gain):
 
 def name_rows(fig, ax):
     ax.grid(alpha=.3)
-    for t in fig.legend(*ax.get_legend_handles_labels(), loc="outside right upper", fontsize=8, frameon=False).get_texts(): t.set(**PLAIN)
+    legend = fig.legend(*ax.get_legend_handles_labels(), loc="outside right upper", fontsize=8, frameon=False)
+    for t in legend.get_texts(): t.set(**PLAIN)
 
 
 # -- learning curves
@@ -136,22 +141,26 @@ def name_rows(fig, ax):
 def curves_caption(c):
     said = "Learning curves: mean over n seeds, band from the lowest to the highest seed."
     if curve_of(c)[0] != "train_loss": return said
-    return (f"{said} There is no validation split, so it is the training loss: what each recipe minimises, whose levels do not compare "
-            "where tricks change the loss.")
+    return (f"{said} There is no validation split, so it is the training loss: what each recipe minimises, whose "
+            "levels do not compare where tricks change the loss.")
 
 
 @comparison_picture(curves_caption)
 def draw_curves(c):
-    "A line a recipe: the mean over its seeds of each epoch, with a band from the lowest to the highest seed; None without a history"
+    """A line a recipe: the mean over its seeds of each epoch, with a band from the lowest to the highest seed.
+
+    None without a history.
+    """
     column, title, scale = curve_of(c)
     curves = {r.label: x for r in c.rows if (x := values_of(r, column)) is not None}
     if not curves: return None
     fig, look = Picture(9., 4.2), looks(c)
     ax = fig.subplots()
     for name, x in curves.items():
-        epoch, name_n = np.arange(1, x.shape[1] + 1), f"{fold_text(name, 34)}  (n={len(x)})"
-        ax.plot(epoch, scale * np.nanmean(x, 0), lw=1.5, label=name_n, marker="." if len(epoch) < 3 else "", **look[name])
-        ax.fill_between(epoch, scale * np.nanmin(x, 0), scale * np.nanmax(x, 0), alpha=.15, lw=0, color=look[name]["color"])
+        epoch, label = np.arange(1, x.shape[1] + 1), f"{fold_text(name, 34)}  (n={len(x)})"
+        mean, low, high = (scale * over_seeds(x, 0) for over_seeds in (np.nanmean, np.nanmin, np.nanmax))
+        ax.plot(epoch, mean, lw=1.5, label=label, marker="." if len(epoch) < 3 else "", **look[name])
+        ax.fill_between(epoch, low, high, alpha=.15, lw=0, color=look[name]["color"])
     ax.set(xlabel="epoch", ylabel=title)
     ax.xaxis.get_major_locator().set_params(integer=True)
     zoom(ax, [scale * x for x in curves.values()])
@@ -160,8 +169,9 @@ def draw_curves(c):
 
 
 def curve_of(c):
-    "(column of the history, its title, scale): of the validation split, or where there is none the loss that was minimised"
-    found = ("valid_loss", "validation cross-entropy, nats", 1) if c.metric.sign < 0 else ("accuracy", "validation accuracy, %", 100)
+    "(column of the history, its title, scale): of the validation split; without one, the loss that was minimised"
+    found = "accuracy", "validation accuracy, %", 100
+    if c.metric.sign < 0: found = "valid_loss", "validation cross-entropy, nats", 1
     if all(values_of(r, found[0]) is not None for r in c.rows): return found
     return "train_loss", "training loss, as each recipe minimises it", 1
 

@@ -1,4 +1,7 @@
-"""Rows of a comparison: recipes with their seeds, what sets them apart, which is the baseline, what may not be compared."""
+"""Rows of a comparison: recipes with their seeds, what sets them apart, which is the baseline.
+
+And what may not be compared.
+"""
 import json
 import re
 from collections import Counter
@@ -30,7 +33,7 @@ class ComparisonRow:
     diff: stats.Difference = None  # to the baseline
     p_holm: float = NAN
     images: tuple = (NAN, NAN)    # 95% interval of the difference that covers the test images too
-    agreement: float = NAN        # share of images predicted the same as by the baseline; the baseline: by another seed of it
+    agreement: float = NAN        # share of images predicted as by the baseline; the baseline: by another seed of it
     gained: float = NAN           # images a run gets right that the baseline's misses, mean over pairs of seeds
     lost: float = NAN
     ratio: tuple = (NAN, NAN, NAN)  # of training times to the baseline's, and its 95% interval
@@ -50,12 +53,15 @@ class ComparisonRow:
         "All of it as one flat dict of numbers and texts; None where there is nothing to say"
         of = lambda name: getattr(self.diff, name, None)
         found = {
-            "label": self.label, "tricks": self.tricks, **self.varies, "seeds": " ".join(map(str, self.seeds)), **asdict(self.summary),
-            "test": of("test"), "n_compared": of("n"), "n_baseline": of("n_base"), "delta": of("delta"), "delta_low": of("low"),
-            "delta_high": of("high"), "p": of("p"), "p_holm": self.p_holm, "df": of("df"), "delta_sd": of("sd"),
-            "images_low": self.images[0], "images_high": self.images[1], "agreement": self.agreement, "gained": self.gained,
-            "lost": self.lost, "train_seconds": self.seconds, "time_ratio": self.ratio[0], "time_ratio_low": self.ratio[1],
-            "time_ratio_high": self.ratio[2], "verdict": self.verdict, "words": self.words, "seeds_needed": self.needed}
+            "label": self.label, "tricks": self.tricks, **self.varies,
+            "seeds": " ".join(map(str, self.seeds)), **asdict(self.summary),
+            "test": of("test"), "n_compared": of("n"), "n_baseline": of("n_base"),
+            "delta": of("delta"), "delta_low": of("low"), "delta_high": of("high"),
+            "p": of("p"), "p_holm": self.p_holm, "df": of("df"), "delta_sd": of("sd"),
+            "images_low": self.images[0], "images_high": self.images[1],
+            "agreement": self.agreement, "gained": self.gained, "lost": self.lost, "train_seconds": self.seconds,
+            "time_ratio": self.ratio[0], "time_ratio_low": self.ratio[1], "time_ratio_high": self.ratio[2],
+            "verdict": self.verdict, "words": self.words, "seeds_needed": self.needed}
         return {k: number_or_none(v) for k, v in found.items()}
 
 
@@ -106,8 +112,11 @@ def comparison_rows(runs, say, anyway=False):
     texts = [field_texts(rs[0]) for rs in rows]
     differ = [k for k in texts[0] if len({t[k] for t in texts if t[k]}) > 1]
     labels = row_labels(texts, differ)
-    varies = [{k: t[k] or NONE for k in differ} for t in texts]
-    return [ComparisonRow(label, t["tricks"], v, rs) for label, t, v, rs in zip(labels, texts, varies, rows, strict=True)]
+    made = []
+    for label, own, rs in zip(labels, texts, rows, strict=True):
+        varies = {k: own[k] or NONE for k in differ}
+        made.append(ComparisonRow(label, own["tricks"], varies, rs))
+    return made
 
 
 def row_labels(texts, differ):
@@ -148,8 +157,9 @@ def one_a_seed(runs, say, anyway):
         if old.identity == r.identity: say(f"{r.name} is the same run as {old.name}: counted once")
         elif anyway: say(f"warning: {r.name} has the recipe and the seed of {old.name} but is another run: left out")
         else:
-            raise UserError(f"{old.name} and {r.name} have one recipe and one seed but are not the same run (other weights to start "
-                            "from, or another version): leave one out, or take the first with --anyway")
+            raise UserError(f"{old.name} and {r.name} have one recipe and one seed but are not the same run (other "
+                            "weights to start from, or another version): leave one out, or take the first with "
+                            "--anyway")
     return kept.values()
 
 
@@ -175,7 +185,8 @@ def size_text(r): return f"{r.recipe.resize}→{r.recipe.size}"
 
 def data_text(run):
     d = run.data
-    return f"{d['name']} {d['fingerprint'][:6]}: {d['train']:,} train, {d['valid']:,} validation, {d['test']:,} test images"
+    images = f"{d['train']:,} train, {d['valid']:,} validation, {d['test']:,} test images"
+    return f"{d['name']} {d['fingerprint'][:6]}: {images}"
 
 
 def check_comparable(rows, split, anyway):
@@ -192,7 +203,7 @@ def check_comparable(rows, split, anyway):
 # -- the baseline
 
 def choose_baseline(rows, name=None):
-    "The row that is called so: by its label, tricks, named recipe, or a run of it; without a name the one without tricks"
+    "The row of this name: its label, tricks, named recipe, or a run of it; without a name the one without tricks"
     if len(rows) == 1 and name is None: return rows[0]
     found = [row for row in rows if name_fits(row, name)]
     if len(found) == 1: return found[0]

@@ -4,7 +4,20 @@ from dataclasses import dataclass
 from datetime import date
 
 from ...core.errors import plural
-from ...core.words import NONE, duration, each, fold_text, interval, none, number, p_text, share, signed, span, with_interval
+from ...core.words import (
+    NONE,
+    duration,
+    each,
+    fold_text,
+    interval,
+    none,
+    number,
+    p_text,
+    share,
+    signed,
+    span,
+    with_interval,
+)
 from ..runs import SPLIT_WORD, device
 from .rows import ComparisonRow
 from .stats import HELPS, HURTS, OPEN, PAIRED, SAME, WELCH
@@ -50,7 +63,8 @@ def value_column(c):
 def difference_columns(c):
     "The difference to the baseline, and how sure it is"
     digits = c.metric.digits
-    return [Column("delta", f"Δ {c.metric.points} [95%]", of_difference(lambda d: with_interval(d.delta, d.low, d.high, digits))),
+    delta = of_difference(lambda d: with_interval(d.delta, d.low, d.high, digits))
+    return [Column("delta", f"Δ {c.metric.points} [95%]", delta),
             Column("test", "test", of_difference(lambda d: d.test), True),
             Column("p", "p", of_difference(lambda d: p_text(d.p))),
             Column("holm", "Holm p", lambda row: p_text(row.p_holm)),
@@ -74,12 +88,12 @@ def mean_sd(s, k): return number(s.mean, k) + ("" if none(s.sd) else f" ± {s.sd
 def explanation(c, agree=True):
     "What the columns are (with or without `agree`) and what the intervals cover: sentences"
     images = plural(c.n_images, SPLIT_WORD[c.split] + " image")
-    first = (f"n seeds; {c.metric.title} on {images} of {c.data_name}, mean ± sd over the seeds; time of training, mean over the "
-             "seeds")
+    first = (f"n seeds; {c.metric.title} on {images} of {c.data_name}, mean ± sd over the seeds; time of training, "
+             "mean over the seeds")
     if len(c.rows) == 1: return [first + ".", *mean_interval(c)]
     margin = f"{c.margin:g} {c.metric.points}"
-    verdict = (f"Verdicts: helps or hurts where Holm p < 0.05; no difference where the 95% interval lies within ±{margin}; else about "
-               f"how many seeds would settle it (80% power at {margin}).")
+    verdict = ("Verdicts: helps or hurts where Holm p < 0.05; no difference where the 95% interval lies within "
+               f"±{margin}; else about how many seeds would settle it (80% power at {margin}).")
     ratio = " (× time: geometric mean of the ratios to the baseline's)."
     return [first + ratio, delta_explanation(c, agree), verdict, coverage(c)]
 
@@ -99,16 +113,17 @@ def delta_explanation(c, agree):
 def mean_interval(c):
     s, k, unit = c.baseline.summary, c.metric.digits, c.metric.unit
     if none(s.low): return []
-    return [f"95% interval of the mean over {plural(s.n, 'seed')}: {s.low:.{k}f} to {s.high:.{k}f} {unit}; lowest {s.min:.{k}f}, "
-            f"highest {s.max:.{k}f}. It covers the choice of seeds, not of data or test images."]
+    return [f"95% interval of the mean over {plural(s.n, 'seed')}: {s.low:.{k}f} to {s.high:.{k}f} {unit}; lowest "
+            f"{s.min:.{k}f}, highest {s.max:.{k}f}. It covers the choice of seeds, not of data or test images."]
 
 
 def coverage(c):
     "What the intervals cover, and what they do not"
     both = any(not none(r.images[0]) for r in c.rows)
     images = "; “seeds & images” also covers the choice of its images" if both else ""
-    return (f"The first interval covers the choice of seeds only (order, augmentation, new weights), on this very {SPLIT_WORD[c.split]} "
-            f"set{images}. None covers other data, another split of it, other settings or other pre-trained weights.")
+    return ("The first interval covers the choice of seeds only (order, augmentation, new weights), on this very "
+            f"{SPLIT_WORD[c.split]} set{images}. None covers other data, another split of it, other settings or other "
+            "pre-trained weights.")
 
 
 def verdicts(c):

@@ -14,7 +14,8 @@ def rich_table(c, width):
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     kept, letters = fit_columns(c, table_columns(c), width)
     for o in kept:
-        table.add_column(o.head, justify="left" if o.left else "right", no_wrap=not o.left, overflow="fold", vertical="top")
+        side = "left" if o.left else "right"
+        table.add_column(o.head, justify=side, no_wrap=not o.left, overflow="fold", vertical="top")
     for row in c.rows:
         style = "bold" if row.baseline else STYLES.get(row.verdict)
         table.add_row(*(Text(fold(o, o.cell(row), letters)) for o in kept), style=style)

@@ -9,8 +9,8 @@ from ..plots import png
 def log_report(c, folder, mode=None, name=None, group=None):
     """Log a Comparison to W&B and return the sync line of an offline run, or None.
 
-    `folder`: where the run's files go; `mode`: online, offline, disabled or None (online when logged in, else offline). The
-    table `comparison` has a row a recipe, all numbers of `Comparison.records`; the pictures are those of the HTML page.
+    `folder`: where the run's files go; `mode`: online, offline, disabled or None (online when logged in, else offline).
+    The table `comparison` has a row a recipe, all numbers of `Comparison.records`; the pictures are the HTML page's.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

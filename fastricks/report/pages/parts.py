@@ -1,14 +1,28 @@
 """What a Quality looks like: the sections that a run's page and an evaluation's have in common."""
 from ...core.errors import plural, shorten
 from ...core.words import NONE, none, number
-from ..html import EMPTY, Html, definitions, drawing, figure, folded, heading, html_table, paragraph, photo, photos, wide
+from ..html import (
+    EMPTY,
+    Html,
+    definitions,
+    drawing,
+    figure,
+    folded,
+    heading,
+    html_table,
+    paragraph,
+    photo,
+    photos,
+    wide,
+)
 from .pictures import confusion_svg, draw_reliability, left_out
 from .quality import BINS, confused, worst
 
 PAIRS, EACH = 6, 4  # confused pairs with images, images of each
-CELLS = "Rows: true classes, columns: what they were taken for. Blue: right, red: wrong, darker for a larger share of its row."
-LOSSES = ("The images whose true class got the lowest probability, as the network saw them: mistakes of the model, hard photos, or "
-          "wrong labels. Below each its class, what it was taken for and how surely, and its file.")
+CELLS = ("Rows: true classes, columns: what they were taken for. Blue: right, red: wrong, darker for a larger share of "
+         "its row.")
+LOSSES = ("The images whose true class got the lowest probability, as the network saw them: mistakes of the model, "
+          "hard photos, or wrong labels. Below each its class, what it was taken for and how surely, and its file.")
 
 
 # -- numbers as text
@@ -23,8 +37,8 @@ def one(v, as_text): return as_text(v.value) if none(v.low) else f"{as_text(v.va
 def numbers(q):
     "(what, Value, how to write it) of a Quality's own numbers; top-5 only where it can be wrong"
     five = [("top-5 accuracy", q.top5, percent)] if len(q.classes) > 5 else []
-    return [("top-1 accuracy", q.top1, percent), *five, ("cross-entropy, nats", q.loss, nats), ("macro F1", q.f1, percent),
-            (f"calibration error, ECE ({BINS} bins)", q.ece, percent)]
+    return [("top-1 accuracy", q.top1, percent), *five, ("cross-entropy, nats", q.loss, nats),
+            ("macro F1", q.f1, percent), (f"calibration error, ECE ({BINS} bins)", q.ece, percent)]
 
 
 def number_table(found):
@@ -49,8 +63,8 @@ def of_few_classes(q):
     here = len(q.classes) - len(q.absent)
     all_classes = plural(len(q.classes), "class", "classes")
     return [f"There are images of {here:,} of the model's {all_classes} only; it chose among all. "
-            f"{plural(q.astray, 'image')} taken for a class that is not here. Macro F1 is the mean over the {here:,}; no images of: "
-            + listed(q.absent)]
+            f"{plural(q.astray, 'image')} taken for a class that is not here. Macro F1 is the mean over the {here:,}; "
+            f"no images of: {listed(q.absent)}"]
 
 
 def listed(names, most=8):
@@ -61,7 +75,10 @@ def listed(names, most=8):
 # -- mistakes
 
 def mistakes(q, images, see):
-    "Confusion matrix, the most frequent mistakes and the images with the highest loss; `see(name)`: an image's data URI or None"
+    """Confusion matrix, the most frequent mistakes and the images with the highest loss.
+
+    `see(name)`: an image's data URI, or None.
+    """
     highest = photos(captioned(images, i, see) for i in worst(images))
     return EMPTY.join([heading("What it takes for what"), wide(confusion_svg(q)), paragraph(CELLS + left_out(q)),
                        confused_pairs(q, images, see), heading("The highest losses"), paragraph(LOSSES), highest])
@@ -98,8 +115,9 @@ def captioned(images, i, see):
 
 def calibration(q):
     gap = number(100 * q.ece.value, 1)
-    said = (f"On average the probability of the predicted class is {gap} points away from how often it is right (ECE, {BINS} bins of "
-            f"equal width, 95% interval {between(q.ece, percent)}). Points below the line: surer than right.")
+    said = (f"On average the probability of the predicted class is {gap} points away from how often it is right (ECE, "
+            f"{BINS} bins of equal width, 95% interval {between(q.ece, percent)}). Points below the line: surer than "
+            "right.")
     return heading("Is it as sure as it is right?") + figure(drawing(draw_reliability(q)), said)
 
 

@@ -55,10 +55,12 @@ def draw_reliability(q):
     fig = sized(4.6, 4.6, left=.7, bottom=.5, top=.35)
     ax, below = fig.subplots(2, sharex=True, height_ratios=[3.4, 1])
     ax.plot([0, 1], [0, 1], color=GREY, lw=1, ls="--", label="as sure as right")
-    ax.errorbar(x, y[:, 0], [y[:, 0] - y[:, 1], y[:, 2] - y[:, 0]], fmt="o", ms=4.5, color=BLUE, ecolor=BLUE, elinewidth=1, capsize=2,
+    reach = [y[:, 0] - y[:, 1], y[:, 2] - y[:, 0]]
+    ax.errorbar(x, y[:, 0], reach, fmt="o", ms=4.5, color=BLUE, ecolor=BLUE, elinewidth=1, capsize=2,
                 label="accuracy, 95% interval")
     ax.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="share that is right")
-    ax.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)  # above: points may be anywhere
+    # above: points may be anywhere
+    ax.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     below.bar([(b.low + b.high) / 2 for b in q.bins], [b.n for b in q.bins], width=.9 / len(q.bins), color=GREY)
     below.set(xlabel="probability of the predicted class", ylabel="images")
     for o in (ax, below): o.grid(alpha=.3)
@@ -68,7 +70,10 @@ def draw_reliability(q):
 # -- confusion
 
 def confusion_svg(q):
-    "A cell for each pair of a true class (row) and a predicted one (column): hits blue, mistakes red, by their share of the row's images"
+    """A cell for each pair of a true class (row) and a predicted one (column).
+
+    Hits are blue, mistakes red, by their share of the row's images.
+    """
     rows, cols = shown_classes(q)
     counts, names = q.confusion[np.ix_(rows, cols)], [shorten(c) for c in q.classes]
     row_names, col_names = [names[i] for i in rows], [names[i] for i in cols]
@@ -81,12 +86,16 @@ def confusion_svg(q):
               *top_labels(col_names, size, font, upright=long <= size), axis_names(font, top)]
     if len(cols) <= MANY: inside += cell_counts(counts, share, size, font, row_names, col_names)
     w, h = left + len(cols) * size + 14, top + len(rows) * size + 6
-    return Html('<svg role="img" aria-label="confusion matrix" width="{w}" height="{h}" viewBox="{x} {y} {w} {h}" font-size="{font}">'
-                "{inside}</svg>").format(w=w, h=h, x=-left, y=-top, font=font, inside=EMPTY.join(inside))
+    template = Html('<svg role="img" aria-label="confusion matrix" width="{w}" height="{h}" viewBox="{x} {y} {w} {h}" '
+                    'font-size="{font}">{inside}</svg>')
+    return template.format(w=w, h=h, x=-left, y=-top, font=font, inside=EMPTY.join(inside))
 
 
 def shown_classes(q):
-    "(rows, columns): classes that have images, and those or what they were taken for; of very many those with the most mistakes"
+    """(rows, columns): classes that have images, and those or what they were taken for.
+
+    Of very many those with the most mistakes.
+    """
     n, predicted, hits = q.confusion.sum(1), q.confusion.sum(0), q.confusion.diagonal()
     order = np.argsort(-(n + predicted - 2 * hits), kind="stable")
     most = sorted(order[:MOST].tolist()) if len(order) > MOST else range(len(order))
@@ -105,7 +114,8 @@ def colored_cells(share, own, size):
         for k in range(1, LEVELS + 1):
             cells = "".join(f"M{j} {i}h1v1h-1z" for i, j in zip(*np.nonzero((level == k) & mine), strict=True))
             if not cells: continue
-            yield Html('<path transform="scale({})" fill="{}" fill-opacity="{:g}" d="{}"/>').format(size, color, k / LEVELS, cells)
+            path = Html('<path transform="scale({})" fill="{}" fill-opacity="{:g}" d="{}"/>')
+            yield path.format(size, color, k / LEVELS, cells)
 
 
 def grid_lines(shape, size):
@@ -118,8 +128,8 @@ def grid_lines(shape, size):
 
 
 def axis_names(font, top):
-    return Html('<g fill="#666" font-size="{}"><text x="-6" y="-6" text-anchor="end">is</text><text y="{}">taken for</text></g>').format(
-        max(font, 9), 12 - top)
+    left, above = Html('<text x="-6" y="-6" text-anchor="end">is</text>'), Html('<text y="{}">taken for</text>')
+    return Html('<g fill="#666" font-size="{}">{}{}</g>').format(max(font, 9), left, above.format(12 - top))
 
 
 def left_labels(names, size, font):

@@ -1,4 +1,4 @@
-"""A run's `index.html`: what was trained, how it went, what the network saw, what it gets wrong. Made from the run's folder."""
+"""A run's `index.html`, made from its folder: what was trained, how it went, what the network saw and gets wrong."""
 import shlex
 import time
 from functools import cache
@@ -38,7 +38,10 @@ RUN_PICTURES = {"batch": "The first training batch as the network saw it.", "tar
 
 
 def save_run_page(folder, source=None, date=None):
-    "Write a run's index.html, whole or not at all: its path. `source`: where its images are taken from; `date`: when it was finished"
+    """Write a run's index.html, whole or not at all: its path.
+
+    `source`: where its images are taken from; `date`: when it was finished.
+    """
     folder = Path(folder)
     run = run_of(folder, date or time.strftime("%Y-%m-%d %H:%M:%S"))
     write(folder / "index.html", run_page(run, source))
@@ -46,11 +49,13 @@ def save_run_page(folder, source=None, date=None):
 
 
 def make_again(run, say=print):
-    "Write the index.html of a finished FinishedRun; where its data is gone there are no images of mistakes, and it says so"
+    "Write the index.html of a FinishedRun; where its data is gone there are no images of mistakes, and it says so"
     source = own_source(run, run.recipe.data)
-    if not source: say(f"{run.name}: no images of mistakes, as its data is not at {visible(run.recipe.data)} any more, or has changed")
+    place = visible(run.recipe.data)
+    if not source: say(f"{run.name}: no images of mistakes, as its data is not at {place} any more, or has changed")
     try: return save_run_page(run.folder, source, run.date)
-    except (ValueError, KeyError, TypeError, AttributeError) as e: raise UserError(f"{run.folder} has no page: {e}") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as e:
+        raise UserError(f"{run.folder} has no page: {e}") from None
 
 
 def run_page(run, source=None):
@@ -74,8 +79,11 @@ def run_page(run, source=None):
 def qualities(run, classes):
     "split -> Quality: of the final numbers' split, and of validation beside a test"
     splits = [run.metrics["split"], *(["valid"] if "valid" in run.metrics else [])]
-    found = {split: run.images(split) for split in splits}
-    return {split: measure(images, classes, run.numbers(split)["loss"]) for split, images in found.items() if images is not None}
+    found = {}
+    for split in splits:
+        images = run.images(split)
+        if images is not None: found[split] = measure(images, classes, run.numbers(split)["loss"])
+    return found
 
 
 def classes_of_model(folder):
@@ -91,8 +99,9 @@ def sentence(run):
     start = "from scratch" if r.from_scratch else "from pre-trained weights"
     tricks = f"with {tricks_of_run(run)}" if r.tricks else "without tricks"
     device = run.environment.get("device", r.device)
-    said = (f"{r.arch} {start} {tricks}: {plural(m['epochs'], 'epoch')} of {run.data['train']:,} images of {run.data['name']} at "
-            f"{r.size} pixels, batch {r.batch_size}, {r.opt}, learning rate {r.lr:g}, seed {r.seed}; trained in "
+    images = f"{run.data['train']:,} images of {run.data['name']}"
+    said = (f"{r.arch} {start} {tricks}: {plural(m['epochs'], 'epoch')} of {images} at {r.size} pixels, batch "
+            f"{r.batch_size}, {r.opt}, learning rate {r.lr:g}, seed {r.seed}; trained in "
             f"{duration(m['train_seconds'])} on {device}, finished {run.date}.")
     if not m.get("skipped_steps"): return said
     return f"{said} {plural(m['skipped_steps'], 'step')} whose loss or gradient was not finite left out."
@@ -104,7 +113,8 @@ def reservations(run):
         chosen = ", on which the weights were chosen" if run.recipe.keep == "best" else ""
         yield f"There is no test set: these are the validation images{chosen}."
     bad = lost(run.folder)
-    if bad: yield f"Left out, as {plural(len(bad), 'image')} can't be read: {listed([*bad], 3)} (skipped.csv has the reasons)."
+    if not bad: return
+    yield f"Left out, as {plural(len(bad), 'image')} can't be read: {listed([*bad], 3)} (skipped.csv has the reasons)."
 
 
 def curves(run):
