@@ -1,6 +1,7 @@
 """Which values a number or a word may take: of an option as of a trick's key."""
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isfinite
 
 from ..core.errors import UserError, nearest, one_of
 
@@ -22,6 +23,7 @@ class Range:
         return " and ".join(f"{word} {limit:g}" for word, limit in limits.items() if limit is not None)
 
     def __contains__(self, value: float) -> bool:
+        if not isfinite(value): return self == Range()
         if self.above is not None and not value > self.above: return False
         if self.least is not None and not value >= self.least: return False
         if self.below is not None and not value < self.below: return False
