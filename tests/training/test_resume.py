@@ -201,9 +201,9 @@ def test_a_run_that_another_process_trains_is_left_alone(base, run_folder, capsy
 
 def test_the_signal_is_heard_in_the_final_evaluation(tmp_path, monkeypatch):
     "The training is not begun again: what is saved is its end"
-    from fastricks.training import evaluate
+    from fastricks.training import finish
     with monkeypatch.context() as m:
-        m.setattr(evaluate, "metrics", lambda *a: os.kill(os.getpid(), signal.SIGTERM))
+        m.setattr(finish, "metrics", lambda *a: os.kill(os.getpid(), signal.SIGTERM))
         with pytest.raises(stop.Stopped): train(recipe_of(keep="best", out=str(tmp_path), epochs=3), silent)
     folder, = tmp_path.iterdir()
     state, _ = checkpoint.newest(folder)

@@ -142,7 +142,7 @@ def test_it_goes_on_where_it_stopped(tree, target, said, tmp_path, monkeypatch, 
 def test_a_killed_run_leaves_no_half_image(tmp_path, target, said):
     members = {**contents(food(tmp_path/"src"))}
     src = tar(tmp_path/"a.tgz", members)
-    code = ("import os, signal, fastricks.data.prepare as m\n"
+    code = ("import os, signal, fastricks.data.sources.prepare as m\n"
             "def die(to, data):\n"
             "    with open(to, 'xb') as f: f.write(data[:5])\n"
             "    if len(os.listdir(m_target)) > 1: os.kill(os.getpid(), signal.SIGKILL)\n"
