@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import time
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ..core import stop
@@ -76,7 +76,7 @@ def submit(ray, cell, group, mark):
     recipe = replace(cell.recipe, out=str(Path(cell.recipe.out).resolve()))
     cell.since = time.monotonic()
     task = ray.remote(work).options(**needs(recipe), max_retries=TRIES, name=cell.label)
-    return task.remote(json.dumps(asdict(recipe)), cell.job_type, group, mark)
+    return task.remote(recipe.to_json(), cell.job_type, group, mark)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from .resume import Start
 
 
 @dataclass(frozen=True)
-class Asked:
+class TrainingOptions:
     "How a training is to be carried out, beside its recipe"
     say: object = print            # gets each line for the user
     job_type: str = "train"        # of the W&B run
@@ -32,7 +32,7 @@ class Session:
     Its run is None until `create`, unless an earlier run is resumed.
     """
     job: Job
-    asked: Asked
+    asked: TrainingOptions
     start: Start
 
     def __post_init__(self): self.run = self.start.run

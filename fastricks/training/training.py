@@ -16,7 +16,7 @@ from . import resume as again
 from .memory import readable
 from .reporter import Reporter
 from .room import Room
-from .session import Asked, Session
+from .session import Session, TrainingOptions
 from .settle import cannot_compile, settle, settle_machine
 from .targets import targets_of
 from .track import start_wandb, summary, wandb_callbacks
@@ -41,7 +41,7 @@ def train(recipe, say=print, job_type="train", group=None, bar=True, resume=Fals
     Raises UserError for what the user can mend; whatever goes wrong later, the folder says how far it came. SIGTERM and Ctrl-C
     save a checkpoint, then raise `stop.Stopped`, a KeyboardInterrupt.
     """
-    asked = Asked(silent if ranks.rank() else say, job_type, group, bar, resume, reporter)
+    asked = TrainingOptions(silent if ranks.rank() else say, job_type, group, bar, resume, reporter)
     with stop.listening():
         wanted = recipe if resume not in (True, False) else replace(recipe, processes=None)
         recipe = settle_machine(wanted)
