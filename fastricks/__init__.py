@@ -1,13 +1,23 @@
-"""A fastai trainer for the bag of tricks (arXiv 1812.01187) that says which tricks pay on your images."""
+"""A fastai trainer for the bag of tricks (arXiv 1812.01187) that says which tricks pay on your images.
+
+    import fastricks as ft
+    run = ft.train("PHOTOS", "warmup+cosine+mixup:alpha=.4", epochs=5)
+
+`__init__.pyi` has the names; each is imported when it is first used.
+"""
 import warnings
 
+import lazy_loader
+
 __version__ = "0.1.0"
+load_name, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 
 def __getattr__(name):
-    "`from fastricks import load`, which imports torch only when it is called"
-    if name != "load": raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from .use.saved import load
-    return load
+    if name not in __all__:
+        from .core.errors import nearest
+        raise AttributeError(f"fastricks has no {name!r}{nearest(name, __all__)}", name=name, obj=None)
+    return load_name(name)
 
-warnings.filterwarnings("ignore", message=".*torch.jit.script. is deprecated.*", category=FutureWarning)
+
+warnings.filterwarnings("ignore", message=".*torch.jit.script. is deprecated.*", category=FutureWarning)  # fastai's import

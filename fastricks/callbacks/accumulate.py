@@ -2,6 +2,8 @@
 from fastai.callback.core import Callback, CancelBatchException
 from fastai.callback.fp16 import MixedPrecision
 
+from ..core.errors import UserError
+from ..trick.range import Range
 from .sizes import batch_sizes
 
 
@@ -13,7 +15,10 @@ class Accumulate(Callback):
     """
     order, run_valid = MixedPrecision.order - 4, False  # before mixed precision scales the loss; after distillation adds to it
 
-    def __init__(self, n=2): self.n = n
+    def __init__(self, n=2):
+        if not isinstance(n, int): raise UserError(f"Accumulate: n={n!r} is not a whole number of batches")
+        Range(least=1).require("Accumulate: n=", n)
+        self.n = n
 
     def before_batch(self):
         if self.learn.iter % self.n == 0: self.images = sum(batch_sizes(self.learn)[self.learn.iter:self.learn.iter + self.n])

@@ -1,12 +1,17 @@
 """Knowledge distillation on any fastai Learner."""
+from itertools import zip_longest
+from os import PathLike
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from fastai.callback.core import Callback
 from fastai.callback.mixup import MixHandler
+from torch import nn
 
-from ..core.errors import UserError
+from ..core.errors import UserError, plural
 from ..core.tensors import plain
+from ..trick.range import Range
 from .answers import half
 from .screen import tell
 
@@ -30,21 +35,58 @@ def distill_loss(loss, z, r, alpha=.5, T=20., form="convex"):
     return joined(loss, kl_term(z, r, T), alpha, form)
 
 
+def network_of(teacher):
+    "The module that a teacher is, or has as its `model`; None stays None"
+    found = getattr(teacher, "model", teacher)
+    if teacher is None or isinstance(found, nn.Module): return found
+    if isinstance(teacher, str | PathLike): raise UserError(
+        f"Distill: the teacher is a network, and {str(teacher)!r} is a text: give fastricks.load({str(teacher)!r})")
+    what = f"the class {teacher.__name__}" if isinstance(teacher, type) else f"a {type(teacher).__name__}"
+    raise UserError(f"Distill: the teacher is a network (a torch module, a run or a Learner), not {what}")
+
+
+def classes_of(teacher):
+    "Names of the classes in the order of its outputs, where the teacher is a run or a Learner; else None"
+    if isinstance(teacher, nn.Module): return None
+    vocab = getattr(getattr(teacher, "dls", None), "vocab", None)
+    return list(getattr(teacher, "classes", None) or vocab or ()) or None
+
+
+def require_classes(theirs, ours):
+    if theirs == ours: return
+    odd = next((a for a, b in zip_longest(theirs, ours) if a != b), None)
+    raise UserError(f"Distill: the teacher's {plural(len(theirs), 'class', 'classes')} are not the {len(ours)} of the data in their order "
+                    f"(the first that differs: {odd!r})")
+
+
+def other_shape(r, z):
+    return f"Distill: the teacher answers {tuple(r.shape)}, the network {tuple(z.shape)}: both must know the same classes"
+
+
 class Distill(Callback):
     """Learn from `teacher`, a module from images to logits [n, K], as well as from the labels.
 
-    The teacher sees the very tensor that the student sees (mixed by mixup, cast by amp), in eval mode and without
+    A teacher may also be what has one as its `model`: a run of `fastricks.load`, whose classes must then be the student's, or a Learner.
+    It sees the very tensor that the student sees (mixed by mixup, cast by amp), in eval mode and without
     gradient; it joins neither the student's state nor its optimizer. `learn.loss_parts` has the two terms of each batch.
+    `alpha`: the teacher's weight, 0 to 1 (`form="convex"`); `T`: the temperature, above 0. Raises UserError for what is none of this.
     """
     order, run_valid = 5, False  # after mixup (0), before accumulation (6) and before mixed precision (10) leaves autocast
 
     def __init__(self, teacher, alpha=.5, T=20., form="convex"):
-        self.teacher, self.alpha, self.T, self.form = teacher, alpha, T, form
+        Range(above=0).require("Distill: T=", T)
+        Range(least=0, most=1).require("Distill: alpha=", alpha)
+        Range(choices=("convex", "sum")).require("Distill: form=", form)
+        self.teacher, self.classes = network_of(teacher), classes_of(teacher)
+        self.alpha, self.T, self.form = alpha, T, form
 
-    def before_fit(self): self.teacher.to(next(self.learn.model.parameters()).device, memory_format=torch.channels_last).eval().requires_grad_(False)
+    def before_fit(self):
+        if self.classes: require_classes(self.classes, list(getattr(self.learn.dls, "vocab", self.classes)))
+        self.teacher.to(next(self.learn.model.parameters()).device, memory_format=torch.channels_last).eval().requires_grad_(False)
 
     def after_loss(self):
         with torch.no_grad(): r = self.ask()
+        if r.shape != self.learn.pred.shape: raise UserError(other_shape(r, self.learn.pred))
         label, kl = self.learn.loss_grad, kl_term(self.learn.pred, r, self.T)
         self.learn.loss_grad = joined(label, kl, self.alpha, self.form)
         self.learn.loss = self.learn.loss_grad.detach().clone()

@@ -59,7 +59,7 @@ class Guard(Callback):
         own = self.learn.model.state_dict()
         self.averages = [b for n, b in self.learn.model.named_buffers() if n in own and b.is_floating_point()]
         self.good, self.first = self.gathered(), None
-        self.parts = [o.view(b.shape) for o, b in zip(self.good.split([b.numel() for b in self.averages]), self.averages, strict=True)]
+        self.pieces = [o.view(b.shape) for o, b in zip(self.good.split([b.numel() for b in self.averages]), self.averages, strict=True)]
         self.taint = torch.zeros((), device=self.found.device)
         self.before = self.skipped
 
@@ -86,7 +86,7 @@ class Guard(Callback):
         bad = ranks.any_of(bad | ~now.isfinite().all())  # of several processes all leave a step out, or none
         if self.late or bad:
             torch.where(bad, self.good, now, out=self.good)
-            if self.averages: torch._foreach_copy_(self.averages, self.parts)
+            if self.averages: torch._foreach_copy_(self.averages, self.pieces)
         else: self.good.copy_(now)
         self.found.copy_(bad)
         if self.late: self.torch_opt.found_inf, self.torch_opt.grad_scale = self.found, None

@@ -2,6 +2,9 @@
 import torch
 from fastai.callback.mixup import MixHandler, MixUp
 
+from ..core.errors import UserError
+from ..trick.range import Range
+
 
 class BatchMixUp(MixHandler):
     """Blend each image with a partner: x̂ = λ x_i + (1−λ) x_j, loss λ L(y_i) + (1−λ) L(y_j), λ ~ Beta(α, α) a batch.
@@ -11,11 +14,17 @@ class BatchMixUp(MixHandler):
     and `reduction`, as CrossEntropyLossFlat has. arXiv 1812.01187 §5.4, eq. 7 and 8.
     """
     def __init__(self, alpha=.2, partner="batch"):
+        Range(above=0).require("BatchMixUp: alpha=", alpha)
+        Range(choices=("batch", "previous")).require("BatchMixUp: partner=", partner)
         super().__init__(alpha)
         self.partner, self.previous = partner, None
 
     @property
     def looks_back(self): return self.partner == "previous"  # a training that goes on in mid-epoch shows the batch before again
+
+    def before_fit(self):
+        others = [cb.name for cb in self.learn.cbs if isinstance(cb, MixHandler) and cb is not self]
+        if others: raise UserError(f"BatchMixUp: {others[0]} mixes the images of this Learner too: leave one of the two out")
 
     def before_train(self):
         super().before_train()

@@ -4,7 +4,7 @@ import platform
 from pathlib import Path
 
 from . import ranks
-from .errors import UserError
+from .errors import UserError, nearest, one_of
 
 
 def cores():
@@ -28,7 +28,11 @@ def pick_device(name):
     import torch
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     device = name if name != "auto" else next(d for d in ("cuda", "mps", "cpu") if there[d])
-    if not there[device]: raise UserError(f"--device {device}: torch sees no such device here; use --device cpu")
+    kind, _, number = device.partition(":")
+    if kind not in there or (number and not number.isdecimal()):
+        raise UserError(f"--device {device} is not one of auto, {one_of(there)}{nearest(kind, there)}")
+    missing = number and kind == "cuda" and int(number) >= torch.cuda.device_count()
+    if missing or not there[kind]: raise UserError(f"--device {device}: torch sees no such device here; use --device cpu")
     return device
 
 

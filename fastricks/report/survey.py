@@ -27,14 +27,15 @@ PIXEL_MODES = {
 
 # -- the screen
 
-def screen(s, to, width=80, height=24):
-    "The report's lines: fewer than `height`, and each but for paths shorter than `width`"
+def screen(s, to=None, width=80, height=24):
+    "The report's lines: fewer than `height`, and each but for paths shorter than `width`; `to`: the picture's file, where there is one"
     head, *per_class = class_table(s.source)
     said = [("data", describe(s.source)), ("", head), *(("", line) for line in per_class),
             ("balance", balance(s.source)), ("sizes", pixel_sizes(s)), ("shapes", shapes(s)), ("types", types(s)),
             ("small", small(s)),
             *leaks(s), *other_copies(s), *unreadable(s), *source_notes(s)]
-    ends = [("picture", to), ("table", f"{table_file(to)}  # a row for each image"), ("next", next_step(s))]
+    files = [("picture", to), ("table", f"{table_file(to)}  # a row for each image")] if to else []
+    ends = [*files, ("next", next_step(s))]
     return fitted(said, width - 1, height - 1 - len(ends)) + [k.ljust(HEAD) + visible(line) for k, line in ends]
 
 

@@ -81,15 +81,18 @@ def choosers(recipe):
     return best + ([EarlyStoppingCallback("accuracy", patience=recipe.patience)] if recipe.patience else [])
 
 
-def scheduler(schedule, batches, n=1):
-    "fastai's ParamScheduler moved by our schedule: batch i of an epoch belongs to its step i // n"
+def scheduler(schedule, batches, n=1): return ParamScheduler(positions(schedule, batches, n))
+
+
+def positions(schedule, batches, n=1):
+    "What fastai's ParamScheduler takes: hyperparameter -> its value at a share of the fit. Batch i of an epoch belongs to its step i // n"
     def step_at(pct):
         epoch, i = divmod(round(pct * schedule.epochs * batches), batches)
         return epoch * schedule.per_epoch + i // n
 
     scheds = {"lr": lambda pct: schedule(step_at(pct))}
     if schedule.mom: scheds["mom"] = lambda pct: schedule.mom(step_at(pct), schedule)
-    return ParamScheduler(scheds)
+    return scheds
 
 
 def fit(learn, parts):

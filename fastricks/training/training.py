@@ -96,6 +96,9 @@ def shared_line(recipe):
 
 def carry_out(session, parts, dls):
     "Fit, from a checkpoint's state on if there is one, evaluate, write; the W&B run is closed whatever happens"
+    from fastai.callback.progress import ProgressCallback
+    from fastcore.imports import IN_NOTEBOOK
+
     from ..callbacks.checkpoint import resume
     from ..callbacks.screen import Screen
     from .finish import finish
@@ -105,11 +108,14 @@ def carry_out(session, parts, dls):
     for line in first_lines(session, parts): session.tell(line)
     watch(dls.losses, job.recipe, job.source, run, session.tell)
     wb = start_wandb(session) if ranks.is_first() else None
-    screen = Screen(log=run.log, rows=not session.quiet, bar=session.asked.bar and ranks.is_first())
+    bars = [ProgressCallback()] if IN_NOTEBOOK and not session.quiet else []
+    screen = Screen(log=run.log, rows=not session.quiet and not bars, bar=session.asked.bar and ranks.is_first())
     start = time.perf_counter() - (state["seconds"] if state else 0)
     saver = checkpoints(job.recipe, run, start, state)
     try:
-        learn = make_learner(dls, parts, job.recipe, [*watchers(session), screen, *wandb_callbacks(wb), saver])
+        of_run = [*watchers(session), screen, *wandb_callbacks(wb), saver]
+        learn = make_learner(dls, parts, job.recipe, of_run)
+        if bars: show_in_notebook(learn, bars)
         if state: resume(learn, state)
         with stop.held(): fit(learn, parts)
         stop.check()
@@ -121,7 +127,20 @@ def carry_out(session, parts, dls):
             with stop.held(): saver.save_final()
         tracking.finish(wb, exit_code=1)
         raise
-    return Result(run.folder, final, learn)
+    return Result(run.folder, final, let_go(learn, [*of_run, *bars]))
+
+
+def let_go(learn, of_run):
+    "The Learner without the callbacks that wrote its run, so that it can train on, and be exported; its history stays"
+    history = next(cb for cb in of_run if cb.name == "history")
+    history.write = None
+    return learn.remove_cbs([cb for cb in of_run if cb is not history])
+
+
+def show_in_notebook(learn, bars):
+    "fastai's own progress bar, and its table of the epochs"
+    learn.logger = print
+    learn.add_cbs(bars)
 
 
 def first_lines(session, parts):

@@ -34,5 +34,7 @@ class Range:
         if self.choices and value not in self.choices:
             raise UserError(f"{name}{show(value)} is not one of {one_of(self.choices)}{nearest(value, self.choices)}")
         for x in value if isinstance(value, tuple) else (value,):
+            if self.text and not self.choices and not isinstance(x, int | float):
+                raise UserError(f"{name}{show(x)} is not a number")
             if isinstance(x, int | float) and x not in self:
                 raise UserError(f"{name}{show(x)} is out of range: it must be {self.text}")

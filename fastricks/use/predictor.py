@@ -1,5 +1,6 @@
 """A trained model in use: pixels made as its run's own evaluation made them, answers with names."""
 import io
+from collections.abc import Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -22,7 +23,7 @@ from ..model.weights import read_meta
 from ..recipe.plan import arch_kwargs
 
 MOST = 10_000  # pixels of a photo's side that a stranger's file may ask for
-ONE = str, Path, bytes, Image.Image, Item
+ONE = str, Path, bytes, bytearray, memoryview, Image.Image, Item
 
 
 class Prediction(NamedTuple):
@@ -55,11 +56,12 @@ class Predictor:
     def predict(self, images, k=5, bs=64, threads=None, bad=None):
         """A list of `Prediction`s, the `k` most probable classes of each image.
 
-        `images`: one or several of: the path of a file, an encoded file's bytes, a PIL image, a uint8 array [h, w, 3] or [h, w], a
-        tensor [3, h, w]. `bs`: how many go through the network together; `threads`: how many decode files ahead (default: as many
-        as there are cores, 8 at most). An image that can't be read is a UserError, or, with `bad`, is told to it as
+        `images`: one or several of: the path of a file, an open file or an encoded file's bytes, a PIL image, a uint8 array [h, w, 3] or
+        [h, w], a tensor [3, h, w]. `k`: 1 or more; `bs`: how many go through the network together; `threads`: how many decode files ahead
+        (default: as many as there are cores, 8 at most). An image that can't be read is a UserError, or, with `bad`, is told to it as
         `bad(image, reason)` and left out.
         """
+        if not isinstance(k, int) or k < 1: raise UserError(f"k={k!r} is out of range: predict gives the k most probable classes, 1 or more")
         with quiet(): return [o for given, logits in self.stream(listed(images), bs, threads, bad) for o in self.named(given, logits, k)]
 
     def probs(self, images, bs=64, threads=None, bad=None):
@@ -119,14 +121,14 @@ class Predictor:
         return learner_of(self, data, say)
 
 
-def open_predictor(saved, device="auto"):
-    "The Predictor of a Saved"
+def open_predictor(saved, device="auto", kind=Predictor):
+    "The Predictor of a Saved, or a `kind` of it"
     from ..core.machine import pick_device
     device = pick_device(str(device or "auto"))
     with plainly():
         meta = facts(saved)
         with seeded(0): model = make(meta["arch"], len(meta["classes"]), meta["kwargs"])
-        return Predictor(saved, load_exactly(model, meta["arch"], saved.file), meta, device)
+        return kind(saved, load_exactly(model, meta["arch"], saved.file), meta, device)
 
 
 @contextmanager
@@ -151,13 +153,20 @@ def facts(saved):
 
 
 def listed(images):
-    if isinstance(images, ONE) or (isinstance(images, np.ndarray | torch.Tensor) and images.ndim < 4): return [images]
+    "A list of images, of one or several in any of the forms that `predict` takes"
+    if isinstance(images, ONE) or hasattr(images, "read"): return [images]
+    if isinstance(images, np.ndarray) and images.dtype.kind in "UO": return images.ravel().tolist()
+    if isinstance(images, np.ndarray | torch.Tensor) and images.ndim < 4: return [images]
+    if not isinstance(images, Iterable): raise UserError(
+        f"{images!r} is no image: give a path, bytes, an open file, a PIL image, an array or a tensor, or several of them")
     return list(images)
 
 
 def raw(o):
     "What `canonical` takes: a path, bytes, or a uint8 array"
     if isinstance(o, Item): o = o.image
+    if hasattr(o, "read"): o = o.read()
+    if isinstance(o, bytearray | memoryview): o = bytes(o)
     if isinstance(o, torch.Tensor):
         from ..data.pixels.photo import of_tensor
         return of_tensor(o)

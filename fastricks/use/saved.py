@@ -21,21 +21,6 @@ class Saved:
     data: dict = field(default_factory=dict)  # the data's fingerprint, name and numbers of images
 
 
-def load(run, device="auto"):
-    """The model of a finished run, ready to use: a `Predictor`.
-
-    `run`: the run's folder, or its model.safetensors wherever it lies; `device`: auto, cpu, cuda or mps. Nothing in these files is
-    executed. Raises UserError for what is no such thing.
-
-        from fastricks import load
-        load("runs/NAME").predict("photo.jpg")
-        learn = load("runs/NAME").learner()
-    """
-    saved = find_saved(run)
-    from .predictor import open_predictor
-    return open_predictor(saved, device)
-
-
 def find_saved(run):
     "The Saved of a run's folder or a FILE.safetensors; UserError for anything else, and for a run that is not finished"
     path = Path(run)

@@ -1,0 +1,41 @@
+# What `import fastricks` has: lazy_loader reads the names here, and type checkers and editors their types.
+from .callbacks.accumulate import Accumulate as Accumulate
+from .callbacks.distill import Distill as Distill
+from .callbacks.distill import distill_loss as distill_loss
+from .callbacks.distill import kl_term as kl_term
+from .callbacks.mixup import BatchMixUp as BatchMixUp
+from .callbacks.train_loss import TrainLoss as TrainLoss
+from .core.errors import UserError as UserError
+from .grid.api import Ablation as Ablation
+from .grid.api import ablate as ablate
+from .recipe.recipe import Recipe as Recipe
+from .report.compare.comparison import stats as stats
+from .trick.base import Trick as Trick
+from .trick.base import key as key
+from .use.api import card as card
+from .use.api import compare as compare
+from .use.api import evaluate as evaluate
+from .use.api import export as export
+from .use.api import fit as fit
+from .use.api import learner as learner
+from .use.api import list_tricks as list_tricks
+from .use.api import load as load
+from .use.api import make_recipe as make_recipe
+from .use.api import schedule as schedule
+from .use.api import show_batch as show_batch
+from .use.api import show_data as show_data
+from .use.api import show_lr as show_lr
+from .use.api import show_targets as show_targets
+from .use.api import train as train
+from .use.data_report import DataReport as DataReport
+from .use.own_learner import amp as amp
+from .use.own_learner import create_model as create_model
+from .use.own_learner import decay_splitter as decay_splitter
+from .use.own_learner import label_smoothing as label_smoothing
+from .use.own_learner import param_groups as param_groups
+from .use.own_learner import scheduler as scheduler
+from .use.own_learner import zero_gamma as zero_gamma
+from .use.predictor import Prediction as Prediction
+from .use.run import Run as Run
+
+__version__: str

@@ -1,0 +1,214 @@
+"""What `import fastricks as ft` does: each verb of the command line as one call. Light: torch comes with the first that needs it."""
+from collections.abc import Callable, Iterable
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+from ..core.calls import checked
+from ..core.errors import UserError, one_of
+from ..core.words import silent
+from ..recipe.given import recipe_of, text_of, with_options
+from ..recipe.recipe import Recipe
+from ..recipe.registry import registry
+
+if TYPE_CHECKING:
+    from fastai.learner import Learner
+    from matplotlib.figure import Figure
+
+    from ..report.compare.comparison import Comparison
+    from .evaluate import Evaluation
+    from .run import Run
+
+Data = str | PathLike | None
+Tricks = str | Iterable[str]
+Say = Callable[[str], object]
+
+
+@with_options
+def make_recipe(data: Data = None, tricks: Tricks = (), *, recipe: object = None, **options: Any) -> Recipe:
+    """The Recipe that `train` would train: all options with their values, checked as far as they can be without data.
+
+    `data`: digits, food-101-21, a folder or a CSV; `tricks`: "warmup+cosine+mixup:alpha=.4", or a list of such texts; `recipe`: a named
+    recipe, a run, or a run's folder, which the other arguments change. Raises UserError.
+    """
+    return recipe_of(data, tricks, recipe, options)
+
+
+@with_options
+def train(data: Data = None, tricks: Tricks = (), *, recipe: object = None, resume: Any = False, quiet: bool = False, **options: Any) -> "Run":
+    """Train a classifier and return its Run; with no arguments, on the built-in digits.
+
+    `data`, `tricks`, `recipe`: as `make_recipe` has them; `resume`: True goes on with the last unfinished run of this recipe, if there is
+    one; `quiet`: say nothing. All options of `fastricks train` are arguments, `--batch-size 64` is `batch_size=64`. The run's folder
+    holds everything; `run.learn` is the fastai Learner that was trained. Raises UserError for what the user can mend.
+
+        run = ft.train("PHOTOS", "warmup+cosine+mixup:alpha=.4", epochs=5)
+        run.predict("photo.jpg")
+    """
+    asked = recipe_of(data, tricks, recipe, options)
+    from .train import train as train_recipe
+    result = train_recipe(asked, silent if quiet else print, resume=resume)
+    return run_of(result)
+
+
+def run_of(result: Any) -> "Run":
+    "The Run of a training's Result, with the Learner that was trained"
+    run = load(result.folder, result.learn.dls.device.type)
+    run.learn = result.learn
+    return run
+
+
+@checked
+def load(run: str | PathLike, device: str = "auto") -> "Run":
+    """A finished run, ready to use: `predict`, `probs`, `learner()`, `metrics`, `history`, `recipe`.
+
+    `run`: the run's folder, or its model.safetensors wherever it lies; `device`: auto, cpu, cuda or mps. Nothing in these files is
+    executed. Raises UserError for what is no such thing.
+
+        ft.load("runs/NAME").predict("photo.jpg")
+        learn = ft.load("runs/NAME").learner()
+    """
+    from .saved import find_saved
+    saved = find_saved(text_of("run", run))
+    from .predictor import open_predictor
+    from .run import Run
+    return open_predictor(saved, device, Run)
+
+
+@with_options
+def learner(data: Data = None, tricks: Tricks = (), *, recipe: object = None, cbs: Any = (), quiet: bool = False, **options: Any) -> "Learner":
+    """The fastai Learner that `train` would fit, not yet trained and without a run folder.
+
+    `data`, `tricks`, `recipe`: as `make_recipe` has them; `cbs`: more fastai callbacks. `learn.parts` has what the tricks changed: model,
+    loss, opt, groups, schedule, cbs. `ft.fit(learn)` trains it by its recipe; `learn.fit` and fastai's other ways work as ever.
+    """
+    asked = recipe_of(data, tricks, recipe, options)
+    from ..training.notebook import learner_of
+    learn, parts = learner_of(asked, listed(cbs), silent if quiet else print)
+    learn.parts = parts
+    return learn
+
+
+def listed(cbs: Any) -> list:
+    return list(cbs) if isinstance(cbs, list | tuple) else [cbs]
+
+
+@checked
+def fit(learn: "Learner") -> "Learner":
+    "Train a Learner of `ft.learner` by its recipe: epochs, learning rate and schedule are the recipe's"
+    parts = vars(learn).get("parts") if hasattr(learn, "__dict__") else None
+    if parts is None: raise UserError("fit trains a Learner of ft.learner by its recipe; any other has its own fit: learn.fit(5, 1e-3)")
+    from ..training.learner import fit as fit_parts
+    return fit_parts(learn, parts)
+
+
+@checked
+def evaluate(run: str | PathLike, data: Data = None, split: str | None = None, tta: bool = False, quiet: bool = False) -> "Evaluation":
+    """What a run's model makes of its own test images, or of other `data`: numbers, intervals, the confusion matrix, top losses.
+
+    `run`: a Run or its folder; `split`: train, valid or test; `tta`: the mean over each image and its mirror image. Raises UserError.
+    """
+    from .evaluate import evaluate as evaluate_run
+    place = None if data is None else text_of("data", data)
+    return evaluate_run(text_of("run", run), place, split, tta, silent if quiet else print)
+
+
+@checked
+def export(run: str | PathLike, to: str = "onnx", out: str | PathLike | None = None, quiet: bool = False) -> list[str]:
+    """Write a run's model in another format and check that it computes the same; returns lines about it, the path first.
+
+    `to`: onnx, timm or torch-export; `out`: where it goes (default: into the run's folder). Raises UserError.
+    """
+    from .export import export as export_run
+    lines = export_run(text_of("run", run), text_of("to", to), None if out is None else text_of("out", out))
+    if not quiet: print(*lines, sep="\n")
+    return lines
+
+
+@checked
+def compare(runs: Any = "runs", baseline: Any = None, margin: float | None = None, metric: str = "top1", by: str | None = None,
+            anyway: bool = False) -> "Comparison":
+    """The Comparison of finished runs: which recipes help, by how much, and how sure that is.
+
+    `runs`: a folder of runs, or several runs, their folders or globs; `baseline`: a row's tricks, a run or a named recipe (default: the
+    row without tricks); `margin`: the difference that matters, in points; `metric`: top1, top5 or loss; `by`: test or valid; `anyway`:
+    compare what is not comparable, with a warning. Raises UserError.
+    """
+    from ..report.compare.comparison import compare as compare_runs
+    if isinstance(margin, bool) or not isinstance(margin, int | float | None): raise UserError(f"margin={margin!r} is not a number of points")
+    return compare_runs(places_of(runs), None if baseline is None else text_of("baseline", baseline), margin, metric, by, anyway)
+
+
+def places_of(runs: Any) -> list[str]:
+    "Paths of one or several runs, folders or globs"
+    several = isinstance(runs, list | tuple | set)
+    found = [text_of("runs", o) for o in (runs if several else [runs])]
+    if not found: raise UserError("there are no runs to compare: give a folder of runs, or two runs")
+    return found
+
+
+@with_options
+def show_data(data: Data = None, *, recipe: object = None, quiet: bool = False, **options: Any) -> Any:
+    """What images are there, before a training: classes, sizes, copies across splits, unreadable files.
+
+    Returns a DataReport: it shows itself in a notebook, `.files` is a data frame with a row an image, `.picture()` draws samples.
+    Nothing is changed. Raises UserError.
+    """
+    asked = recipe_of(data, (), recipe, options)
+    from ..data.survey import survey
+    from .data_report import DataReport
+    return DataReport(survey(asked, silent if quiet else print))
+
+
+@with_options
+def show_batch(data: Data = None, tricks: Tricks = (), *, recipe: object = None, n: int = 8, epoch: int = 1, **options: Any) -> "Figure":
+    "The first `n` images of an epoch's first training batch as the network sees them, as a matplotlib Figure"
+    asked = recipe_of(data, tricks, recipe, options)
+    from .first_batch import show_batch as draw
+    return draw(asked, n, epoch)
+
+
+@with_options
+def show_targets(data: Data = None, tricks: Tricks = (), *, recipe: object = None, n: int = 4, epoch: int = 1, **options: Any) -> "Figure":
+    """What the loss asks the network for, of the first `n` images of an epoch's first batch, as a matplotlib Figure.
+
+    With a teacher also its softened answers to these images; a teacher that is not there yet is a UserError.
+    """
+    asked = recipe_of(data, tricks, recipe, options)
+    from .first_batch import show_targets as draw
+    return draw(asked, n, epoch)
+
+
+@checked
+def show_lr(recipes: Any, steps: int | None = None) -> "Figure":
+    "The learning rate of every step of a Recipe, or of several as {name: Recipe}, as a matplotlib Figure; `steps` an epoch (default: the data's)"
+    several = recipes if isinstance(recipes, dict) else {"": recipes}
+    for o in several.values():
+        if not isinstance(o, Recipe): raise UserError(f"show_lr draws a Recipe, or {{name: Recipe}}, as ft.make_recipe makes them, not {o!r}")
+    from .schedules import show_lr as draw
+    return draw(recipes, steps)
+
+
+@checked
+def schedule(recipe: Recipe, steps: int = 100) -> Any:
+    "The learning rate of a Recipe as a function of the optimizer step, `steps` an epoch; `.trace()` is all of it"
+    from .schedules import schedule_of
+    return schedule_of(recipe, steps)
+
+
+@checked
+def list_tricks() -> list[str]:
+    "Names of the tricks, as `-t` takes them"
+    return list(registry())
+
+
+@checked
+def card(trick: str) -> "Card":
+    "What a trick is: formula, source, cost, keys with their ranges, how it is used"
+    from ..report.cards import card as lines_of
+    if not isinstance(trick, str): raise UserError(f"card takes the name of a trick, one of {one_of(registry())}, not {trick!r}")
+    return Card("\n".join(lines_of(trick)))
+
+
+class Card(str):
+    "A text that a notebook shows as it is"
+    def __repr__(self) -> str: return str(self)

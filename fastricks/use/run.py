@@ -1,0 +1,97 @@
+"""A finished run in Python: its files, its numbers and its model, as one object."""
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from ..core.errors import plural
+from ..core.files import read_json
+from ..report.html import Html, definitions, drawing, paragraph
+from ..report.runs import SPLIT_WORD, read_run
+from .predictor import Predictor
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+
+class Run(Predictor):
+    """A finished run: `fastricks.load` opens one, `fastricks.train` leaves one.
+
+    folder: its Path, of a model file alone that file's folder; recipe: its Recipe (None for a model file alone); learn: the fastai
+    Learner that was trained, of `fastricks.train` alone; classes, model, meta, device, `predict`, `probs` and `learner()` are the
+    Predictor's. It stands for its folder wherever a path is taken: `fastricks.evaluate(run)`, `open(run)`.
+    """
+    learn: Any = None
+
+    def __fspath__(self) -> str:
+        return str(self.saved.run if self.saved.recipe else self.saved.file)
+
+    @property
+    def folder(self) -> "Path": return self.saved.run
+
+    @property
+    def file(self) -> "Path":
+        "Its model.safetensors"
+        return self.saved.file
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        "What metrics.json has: top1, top5, correct, n, loss, split, seconds …; {} for a model file alone"
+        file = self.folder / "metrics.json"
+        return read_json(file) if self.saved.recipe and file.is_file() else {}
+
+    @cached_property
+    def history(self) -> "pd.DataFrame":
+        "A row an epoch: epoch, lr, train_loss, valid_loss, accuracy, seconds …"
+        import pandas as pd
+        file = self.folder / "history.csv"
+        return pd.read_csv(file) if self.saved.recipe and file.is_file() else pd.DataFrame()
+
+    @cached_property
+    def predictions(self) -> "pd.DataFrame":
+        "A row for each image that the run was evaluated on: image, label, predicted, its probability, rank and loss"
+        import pandas as pd
+        file = self.folder / "predictions.csv"
+        return pd.read_csv(file) if self.saved.recipe and file.is_file() else pd.DataFrame()
+
+    def __repr__(self) -> str: return f"Run({str(self.folder)!r}: {self.summary})"
+
+    @property
+    def summary(self) -> str:
+        "`resnet18, 10 classes, top-1 98.61% of 359 test images`"
+        what = f"{self.meta['arch'].split('.')[0]}, {plural(len(self.classes), 'class', 'classes')}"
+        return f"{what}, {self.said}" if self.metrics else what
+
+    @property
+    def said(self) -> str:
+        m = self.metrics
+        return f"top-1 {m['top1']:.2%} of {m['n']:,} {SPLIT_WORD.get(m['split'], m['split'])} images"
+
+    def facts(self) -> dict[str, str]:
+        "What the run is, in words, for its HTML"
+        m, r = self.metrics, self.recipe
+        out = {"folder": str(self.folder), "network": f"{self.meta['arch']}, {plural(len(self.classes), 'class', 'classes')}"}
+        if r: out |= {"data": r.data, "tricks": " + ".join(r.tricks) or "none", "epochs": f"{r.epochs}, batch {r.batch_size}, seed {r.seed}"}
+        if m: out |= {"top-1": f"{m['top1']:.2%} ({m['correct']:,} of {m['n']:,} {SPLIT_WORD.get(m['split'], m['split'])} images)",
+                      "cross-entropy": f"{m['loss']:.4f}", "time": f"{m['train_seconds']:,.0f} s of training"}
+        return out
+
+    def _repr_html_(self) -> str:
+        parts = [paragraph(Html("<b>{}</b>").format(self.folder.name)), definitions(self.facts())]
+        if self.metrics: parts.append(drawing(self.curves()))
+        return str(Html("\n").join(parts))
+
+    def curves(self) -> Any:
+        "Losses and validation accuracy of the epochs, as a matplotlib Figure"
+        from ..report.pages.pictures import draw_curves
+        return draw_curves(read_run(self.folder).history)
+
+    def show(self) -> None:
+        "Show the numbers and the curves in a notebook; elsewhere print the numbers and where the run's page is"
+        from fastcore.imports import IN_NOTEBOOK
+        if IN_NOTEBOOK:
+            from IPython.display import HTML, display
+            display(HTML(self._repr_html_()))
+            return
+        for k, v in self.facts().items(): print(f"{k:<14}{v}")
+        if (page := self.folder / "index.html").is_file(): print(f"{'page':<14}{page}")
