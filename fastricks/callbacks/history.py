@@ -21,14 +21,16 @@ class History(Callback):
     def before_fit(self): self.run = is_training(self.learn)
 
     def kept(self):
-        return {**{k: vars(self)[k] for k in ("rows", "total", "parts", "n", "fine", "left")}, "spent": time.perf_counter() - self.start}
+        counts = {k: vars(self)[k] for k in ("rows", "total", "n", "fine", "left")}
+        return {**counts, "parts": self.terms, "spent": time.perf_counter() - self.start}
 
     def put_back(self, state):
-        vars(self).update({k: v for k, v in state.items() if k != "spent"}, start=time.perf_counter() - state["spent"])
+        counts = {k: v for k, v in state.items() if k not in ("parts", "spent")}
+        vars(self).update(counts, terms=state["parts"], start=time.perf_counter() - state["spent"])
 
     def before_train(self):
         self.trained = True
-        self.total, self.parts, self.n, self.fine, self.start = 0., {}, 0, 0, time.perf_counter()
+        self.total, self.terms, self.n, self.fine, self.start = 0., {}, 0, 0, time.perf_counter()
         self.left = self.left_out()
 
     def left_out(self): return vars(self.learn)["guard"].skipped if "guard" in vars(self.learn) else 0
@@ -37,7 +39,7 @@ class History(Callback):
         if not self.training: return
         n, loss = all_images(self.learn), self.loss.detach()
         self.n, self.fine, self.total = self.n + n, self.fine + loss.isfinite() * n, self.total + number(loss) * n
-        for k, v in getattr(self.learn, "loss_parts", {}).items(): self.parts[k] = self.parts.get(k, 0.) + number(v) * n
+        for k, v in getattr(self.learn, "loss_parts", {}).items(): self.terms[k] = self.terms.get(k, 0.) + number(v) * n
 
     def after_train(self):
         self.n, self.fine = int(self.n), max(int(self.fine), 1)  # the one wait for the device an epoch
@@ -49,7 +51,7 @@ class History(Callback):
         self.trained = False
         valid = dict(zip(self.recorder.metric_names[2:-1], self.learn.final_record[1:], strict=False))
         self.rows.append({"epoch": self.learn.epoch + 1, "lr": self.opt.hypers[-1]["lr"], "train_loss": self.mean_loss,
-                          **{f"train_{k}": float(v / self.fine) for k, v in self.parts.items()},
+                          **{f"train_{k}": float(v / self.fine) for k, v in self.terms.items()},
                           "valid_loss": valid.get("valid_loss"), "accuracy": valid.get("accuracy"),
                           "seconds": round(self.spent, 3), "images_per_s": round(self.n / self.spent, 1),
                           "skipped_steps": self.left_out() - self.left})

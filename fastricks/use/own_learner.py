@@ -12,9 +12,9 @@ from ..callbacks.amp import precision
 from ..core.calls import checked
 from ..core.errors import UserError, nearest, one_of
 from ..core.machine import pick_device
-from ..model.network import build, zero_last_gammas
+from ..model.network import build, check_arch, zero_last_gammas
 from ..model.optimizers import is_weight
-from ..recipe.given import recipe_of, texts_of
+from ..recipe.given import recipe_of, text_of, texts_of
 from ..recipe.plan import make_schedule
 from ..recipe.registry import registry
 from ..recipe.schedule import Schedule
@@ -130,6 +130,7 @@ def create_model(arch: str, classes: int, tricks: Any = (), seed: int = 0) -> nn
 
     `tricks`: zero_gamma and resnet_d, as `-t` has them. Raises UserError for what timm has not.
     """
+    check_arch(text_of("arch", arch))
     recipe = recipe_of(None, texts_of(tricks), None, {"arch": arch, "pretrained": False, "seed": seed})
     plan = Plan(recipe, only_of_model(recipe.make_tricks()), classes)
     kwargs: dict[str, Any] = {}

@@ -149,7 +149,7 @@ WRONG = {
     "a recipe": (lambda: ft.train(recipe="blgo"), "no recipe is called 'blgo', and no such run folder is there; did you mean 'blog'?"),
     "a run": (lambda: ft.load("runs/nothing"), "there is no run runs/nothing"),
     "no run": (lambda: ft.load(None), "None is neither a text nor a path"),
-    "a device": (lambda: ft.load("grid", "gpu"), "grid is not the folder of a run"),
+    "a run that is data": (lambda: ft.load("digits", "gpu"), "there is no run digits"),
     "nothing to compare": (lambda: ft.compare([]), "there are no runs to compare"),
     "a number to compare": (lambda: ft.compare(5), "5 is neither a text nor a path"),
     "a metric": (lambda: ft.compare("grid", metric="top-1"), "did you mean 'top1'?"),

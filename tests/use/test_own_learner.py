@@ -100,7 +100,7 @@ def test_validation_stays_plain(dls):
     learn = own(dls, cbs=ft.TrainLoss(ft.label_smoothing(dls.c)))
     with learn.no_logging(), learn.no_bar(): learn.fit(1, .01)
     z, y = learn.get_preds(act=lambda z: z)
-    assert np.isclose(learn.recorder.values[-1][1], float(F.cross_entropy(z, y)), rtol=1e-4)
+    assert np.isclose(learn.recorder.values[-1][-2], float(F.cross_entropy(z, y)), rtol=1e-4)
 
 
 def test_no_bias_decay():
@@ -191,5 +191,6 @@ def test_a_learner_may_be_the_teacher(dls):
 
 def test_two_that_mix(dls):
     from fastai.callback.mixup import MixUp
-    with pytest.raises(ft.UserError, match="mixes the images of this Learner too"), own(dls).no_logging() as learn:
+    learn = own(dls)
+    with pytest.raises(ft.UserError, match="mixes the images of this Learner too"), learn.no_logging():
         learn.fit(1, .01, cbs=[ft.BatchMixUp(), MixUp()])
