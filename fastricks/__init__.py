@@ -20,4 +20,6 @@ def __getattr__(name):
     return load_name(name)
 
 
+# not ours, and nothing that a user could mend
 warnings.filterwarnings("ignore", message=".*torch.jit.script. is deprecated.*", category=FutureWarning)  # fastai's import
+warnings.filterwarnings("ignore", message="IProgress not found")  # tqdm's, in a notebook without ipywidgets

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.errors import UserError
 from ..core.words import silent
 from ..recipe.given import given_of, text_of, texts_of, with_fields
-from ..recipe.recipe import options
+from ..recipe.recipe import Recipe, options
 from .plan import parse_seeds
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def ablate(data: str | PathLike | None = None, tricks: Any = (), *, seeds: Any =
     """
     own = {f.name: options.pop(f.name) for f in fields(AblationOptions) if f.name in options}
     asked = AblationOptions(**own)
-    base = None if recipe is None else text_of("recipe", recipe)
+    base = recipe if recipe is None or isinstance(recipe, Recipe) else text_of("recipe", recipe)
     from .ablate import ablate as ablate_rows
     grid = ablate_rows(asked.mode, row_options(data, options), base, texts_of(tricks), seeds_of(seeds), asked.budget, asked.explain,
                        jobs=whole("jobs", asked.jobs), say=silent if asked.quiet else print)

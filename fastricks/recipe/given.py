@@ -19,11 +19,12 @@ KINDS = {int: ("a valid integer", Integral), float: ("a valid float", Real), boo
 def recipe_of(data: object = None, tricks: object = (), recipe: object = None, options: Mapping[str, Any] | None = None) -> Recipe:
     """The Recipe of a call from Python, as `resolve` makes it of a command line.
 
-    `data`: what --data takes; `tricks`: a text as -t takes it, or several; `recipe`: a named recipe, a run or its folder; `options`:
-    field -> value. Raises UserError for names and values that are none.
+    `data`: what --data takes, or in its place a Recipe; `tricks`: a text as -t takes it, or several; `recipe`: a Recipe, a named one, a run
+    or its folder; `options`: field -> value. Raises UserError for names and values that are none.
     """
+    if isinstance(data, Recipe) and recipe is None: data, recipe = None, data
     given = given_of({**({} if data is None else {"data": data}), **(options or {})})
-    return resolve(given, texts_of(tricks), None if recipe is None else text_of("recipe", recipe))
+    return resolve(given, texts_of(tricks), recipe if recipe is None or isinstance(recipe, Recipe) else text_of("recipe", recipe))
 
 
 def given_of(asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -152,7 +152,8 @@ def settle(recipe):
 
 
 def load_recipe(name):
-    "Fields that a named recipe, a run folder or a recipe.json sets"
+    "Fields that a named recipe, a run folder or a recipe.json sets, or those of a Recipe"
+    if isinstance(name, Recipe): return {f.name: getattr(name, f.name) for f in fields(Recipe)}
     if name in RECIPES: return {"recipe": name, **RECIPES[name].fields}
     path = Path(name)
     file = path / "recipe.json" if path.is_dir() else path

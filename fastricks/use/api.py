@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .evaluate import Evaluation
     from .run import Run
 
-Data = str | PathLike | None
+Data = str | PathLike | Recipe | None
 Tricks = str | Iterable[str]
 Say = Callable[[str], object]
 
@@ -27,8 +27,8 @@ Say = Callable[[str], object]
 def make_recipe(data: Data = None, tricks: Tricks = (), *, recipe: object = None, **options: Any) -> Recipe:
     """The Recipe that `train` would train: all options with their values, checked as far as they can be without data.
 
-    `data`: digits, food-101-21, a folder or a CSV; `tricks`: "warmup+cosine+mixup:alpha=.4", or a list of such texts; `recipe`: a named
-    recipe, a run, or a run's folder, which the other arguments change. Raises UserError.
+    `data`: digits, food-101-21, a folder or a CSV, or a Recipe; `tricks`: "warmup+cosine+mixup:alpha=.4", or a list of such texts;
+    `recipe`: a Recipe, a named one, a run, or a run's folder, which the other arguments change. Raises UserError.
     """
     return recipe_of(data, tricks, recipe, options)
 
@@ -157,6 +157,16 @@ def show_data(data: Data = None, *, recipe: object = None, quiet: bool = False, 
     from ..data.survey import survey
     from .data_report import DataReport
     return DataReport(survey(asked, silent if quiet else print))
+
+
+@with_options
+def first_batch(data: Data = None, tricks: Tricks = (), *, recipe: object = None, epoch: int = 1, **options: Any) -> Any:
+    """An epoch's first training batch as the network sees it: `.batch` has x, y and, under mixup, the partners' labels y1 and lam; `.target`
+    [n, K] is what the loss asks for (None where it has no such target). Nothing is trained.
+    """
+    asked = recipe_of(data, tricks, recipe, options)
+    from .first_batch import look
+    return look(asked, epoch)[1]
 
 
 @with_options
