@@ -4,15 +4,17 @@ import errno
 import io
 import json
 import os
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
 
 from .errors import UserError
 
 MOST = 1 << 28  # bytes; predictions of a million images have less
 
 
-def read_text(path):
+def read_text(path: str | Path) -> str:
     "The text of a plain file of sensible size; ValueError or OSError for anything else: a pipe would be waited for, a device never end"
     path = Path(path)
     size = path.stat().st_size
@@ -21,7 +23,7 @@ def read_text(path):
     return path.read_text(encoding="utf-8")
 
 
-def read_json(path):
+def read_json(path: str | Path) -> Any:
     "What a JSON file says; ValueError or OSError where it says nothing"
     try: return json.loads(read_text(path))
     except RecursionError: raise ValueError(f"{Path(path).name} is too deep") from None
@@ -30,7 +32,7 @@ FULL = errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG
 
 
 @contextmanager
-def writing(path):
+def writing(path: str | Path) -> Iterator[None]:
     "A file that can't be written is one sentence"
     try: yield
     except OSError as e:
@@ -39,7 +41,7 @@ def writing(path):
 
 
 @contextmanager
-def whole_file(path, temporary=None):
+def whole_file(path: str | Path, temporary: Path | None = None) -> Iterator[Path]:
     """A temporary path to write to, which takes the place of `path` at the end: a file is there whole or not at all.
 
     It lies beside `path`, or is `temporary`, on the same file system. After an error it is removed, and `path` is as it was.
@@ -52,7 +54,7 @@ def whole_file(path, temporary=None):
     finally: temporary.unlink(missing_ok=True)
 
 
-def write(path, data):
+def write(path: str | Path, data: str | bytes | list[Any]) -> None:
     "Write a file whole or not at all, and to the disk. `data`: text, bytes, or a list of parts"
     path = Path(path)
     parts = data if isinstance(data, list) else [data]
@@ -63,7 +65,7 @@ def write(path, data):
         sync_folder(path.parent)
 
 
-def append(path, text):
+def append(path: str | Path, text: str) -> None:
     "Add text to a file, all of it or nothing"
     data = encoded(text)
     with writing(path):
@@ -76,16 +78,16 @@ def append(path, text):
         finally: os.close(f)
 
 
-def encoded(text): return text.encode(errors="backslashreplace")  # a path may hold bytes that are no text
+def encoded(text: str) -> bytes: return text.encode(errors="backslashreplace")  # a path may hold bytes that are no text
 
 
-def sync_file(f):
+def sync_file(f: IO[Any]) -> None:
     "What was written to an open file is on the disk"
     f.flush()
     os.fsync(f.fileno())
 
 
-def sync_folder(folder):
+def sync_folder(folder: str | Path) -> None:
     "A rename outlives a power cut when the folder is on the disk too"
     if os.name == "nt": return
     fd = os.open(folder, os.O_RDONLY)
@@ -93,10 +95,10 @@ def sync_folder(folder):
     finally: os.close(fd)
 
 
-def write_json(path, obj): write(path, json.dumps(obj, indent=2, ensure_ascii=False) + "\n")
+def write_json(path: str | Path, obj: object) -> None: write(path, json.dumps(obj, indent=2, ensure_ascii=False) + "\n")
 
 
-def rows_to_csv(rows):
+def rows_to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     out = io.StringIO()
     if rows:
         w = csv.DictWriter(out, list(dict.fromkeys(k for r in rows for k in r)), lineterminator="\n")

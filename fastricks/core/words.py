@@ -1,11 +1,12 @@
 """Numbers, durations and lists as text."""
 import math
 import re
+from collections.abc import Iterable
 
 from .errors import UserError
 
 
-def parse_time(text, flag="--checkpoint-every"):
+def parse_time(text: str | None, flag: str = "--checkpoint-every") -> float | None:
     "`2h`, `90m`, `1h30m`, `45s` -> seconds; None stays None"
     if text is None: return None
     m = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?", text.strip())
@@ -17,42 +18,46 @@ NONE = "–"
 
 # -- numbers as text
 
-def none(x): return x is None or x != x
+def none(x: float | None) -> bool: return x is None or x != x
 
 
-def number(x, digits): return NONE if none(x) else f"{x:.{digits}f}"
+def number(x: float | None, digits: int) -> str: return NONE if none(x) else f"{x:.{digits}f}"
 
 
-def signed(x, digits): return NONE if none(x) else f"{x:+.{digits}f}"
+def signed(x: float | None, digits: int) -> str: return NONE if none(x) else f"{x:+.{digits}f}"
 
 
-def interval(low, high, digits): return NONE if none(low) else f"[{low:+.{digits}f}, {high:+.{digits}f}]"
+def interval(low: float | None, high: float | None, digits: int) -> str: return NONE if none(low) else f"[{low:+.{digits}f}, {high:+.{digits}f}]"
 
 
-def with_interval(x, low, high, digits): return signed(x, digits) + ("" if none(low) else " " + interval(low, high, digits))
+def with_interval(x: float | None, low: float | None, high: float | None, digits: int) -> str:
+    return signed(x, digits) + ("" if none(low) else " " + interval(low, high, digits))
 
 
-def p_text(p): return NONE if none(p) else "<0.001" if p < .0005 else f"{p:.3f}"
+def p_text(p: float | None) -> str:
+    if p is None or none(p): return NONE
+    return "<0.001" if p < .0005 else f"{p:.3f}"
 
 
-def share(x): return NONE if none(x) else f"{x:.1%}"
+def share(x: float | None) -> str: return NONE if none(x) else f"{x:.1%}"
 
 
-def duration(s):
+def duration(s: float) -> str:
     "`4.2 s`, `43 s`, `12 min`, `1.5 h`"
     for most, unit, name in ((90, 1, "s"), (5400, 60, "min"), (math.inf, 3600, "h")):
         if s < most: return f"{s / unit:.{1 if s < 10 * unit else 0}f} {name}"
+    return NONE  # not a finite number
 
 
-def each(values): return " / ".join(dict.fromkeys(str(v) for v in values))
+def each(values: Iterable[object]) -> str: return " / ".join(dict.fromkeys(str(v) for v in values))
 
 
-def span(days):
+def span(days: Iterable[str]) -> str:
     days = sorted({*days})
     return days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
 
 
-def fold_text(text, n):
+def fold_text(text: str, n: int) -> str:
     "Lines of at most `n` letters where that can be, cut after a space, + , or :"
     lines = [""]
     for part in re.findall(r"[^ +,:]*[ +,:]+|[^ +,:]+$", text):
@@ -61,4 +66,4 @@ def fold_text(text, n):
     return "\n".join(x.rstrip() for x in lines)
 
 
-def silent(_): "Says nothing: `train(recipe, silent)` shows no rows either"
+def silent(_: object) -> None: "Says nothing: `train(recipe, silent)` shows no rows either"

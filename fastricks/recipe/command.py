@@ -1,12 +1,22 @@
 """A recipe as a command line."""
 import json
 import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import Field
+from typing import Any, Protocol
 
 from ..core.errors import UserError
+from ..trick.base import Trick
 from .recipe import Recipe, flag_of, options, resolve
 
 
-def option_words(given):
+class WithRecipe(Protocol):
+    "What has a recipe, as the rows of a grid"
+    @property
+    def recipe(self) -> Recipe: ...
+
+
+def option_words(given: Mapping[str, object]) -> list[str]:
     "Fields of a recipe as words of a command line; a field without a value says nothing"
     words = []
     for name, value in given.items():
@@ -16,20 +26,20 @@ def option_words(given):
     return words
 
 
-def line_of(given, recipe=None, selection=()):
+def line_of(given: Mapping[str, object], recipe: str | None = None, selection: Iterable[str] = ()) -> str:
     "`python train.py …`, to be pasted into a shell"
     words = ["python", "train.py", *(["--recipe", recipe] if recipe else []), *option_words(given)]
     for text in selection: words += ["-t", text]
     return shlex.join(words)
 
 
-def grid_words(rows, given):
+def grid_words(rows: Sequence[WithRecipe], given: Mapping[str, object]) -> list[str]:
     "The command of a grid's every run, but for its tricks and seed"
     named = rows[0].recipe.recipe
     return ["fastricks", "train", *(["--recipe", named] if named else []), *option_words(given)]
 
 
-def command(recipe):
+def command(recipe: Recipe) -> str | None:
     "The `python train.py …` of a recipe, or None where options can't say it"
     name = recipe.recipe or None
     try: base = resolve({"data": recipe.data}, [], name)
@@ -42,22 +52,22 @@ def command(recipe):
                                             *(word for text in selection for word in ("-t", text))])
 
 
-def selection_of(recipe, base):
+def selection_of(recipe: Recipe, base: Recipe) -> list[str]:
     "The -t texts that turn the tricks of `base` into the recipe's"
     own = [spelled(t) for t in recipe.make_tricks() if t.name in recipe.tricks]
     return [*(["none"] if base.tricks else []), *(["+".join(own)] if own else [])]
 
 
-def spelled(trick):
+def spelled(trick: Trick) -> str:
     "A trick as -t takes it: one of the user's own by its file"
     file = (trick.origin or {}).get("file")
     return file + str(trick).removeprefix(trick.name) if file else str(trick)
 
 
-def numeric_options(): return [f for f in options() if f.metadata["numeric"] and f.name != "data"]
+def numeric_options() -> list[Field[Any]]: return [f for f in options() if f.metadata["numeric"] and f.name != "data"]
 
 
-def makes(recipe, given, selection, name):
+def makes(recipe: Recipe, given: Mapping[str, Any], selection: Iterable[str], name: str | None) -> bool:
     "Do these options give this recipe?"
     try: r = resolve({"data": recipe.data, **given}, selection, name)
     except UserError: return False
@@ -65,7 +75,7 @@ def makes(recipe, given, selection, name):
     return all(map(same, ("tricks", "schedule", *(f.name for f in numeric_options()))))
 
 
-def data_options(recipe):
+def data_options(recipe: Recipe) -> str:
     "The options that say which data it is, as text"
     own = resolve({"data": recipe.data})
     given = {k: getattr(recipe, k) for k in ("classes", "per_class", "valid", "size") if getattr(recipe, k) != getattr(own, k)}

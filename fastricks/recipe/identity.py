@@ -1,15 +1,19 @@
 """What makes two runs the same, and what differs where they are not."""
 import json
+from collections.abc import Mapping
 from dataclasses import fields
 from hashlib import sha256
+from typing import Any
 
 from ..core.numerics import NUMERICS
+from ..trick.base import Trick
 from .recipe import Recipe
 
+Facts = Mapping[str, Mapping[str, Any]]  # trick -> what its `settle` found
 LATER = {"processes": 1, "sync_bn": False}  # fields that came later leave the identity of runs that do not need them as it was
 
 
-def numeric(recipe, weights_hash=None, facts=None):
+def numeric(recipe: Recipe, weights_hash: str | None = None, facts: Facts | None = None) -> dict[str, Any]:
     "The fields that change the weights, as one dict; data enters by its fingerprint, weights and teachers by what they are"
     by_fingerprint = {"data", "classes", "per_class", "valid"}
     d = {f.name: getattr(recipe, f.name) for f in fields(Recipe) if f.metadata["numeric"] and f.name not in by_fingerprint}
@@ -17,17 +21,18 @@ def numeric(recipe, weights_hash=None, facts=None):
     return {**d, "tricks": tricks, "weights": weights_hash, "processes": recipe.processes or 1}
 
 
-def needed(trick, facts):
+def needed(trick: Trick, facts: Mapping[str, Any]) -> dict[str, Any]:
     "The key of a trick that names another network, as what that network is: it may lie anywhere"
-    return {trick.needs().field: facts["identity"]} if "identity" in facts else {}
+    wanted = trick.needs()
+    return {wanted.field: facts["identity"]} if wanted and "identity" in facts else {}
 
 
-def of_file(recipe, name):
+def of_file(recipe: Recipe, name: str) -> dict[str, str]:
     "The hash of the file that a trick from outside is"
     return {"sha256": recipe.trick_files[name]["sha256"]} if name in recipe.trick_files else {}
 
 
-def identity(recipe, data_fingerprint, weights_hash=None, facts=None):
+def identity(recipe: Recipe, data_fingerprint: str, weights_hash: str | None = None, facts: Facts | None = None) -> str:
     """What makes two runs the same: one hash (16 hex digits) over the numeric fields, the data and NUMERICS.
 
     `weights_hash`: SHA-256 of the --weights file; `facts`: trick -> what it settled, where a teacher's identity is.
@@ -39,17 +44,17 @@ def identity(recipe, data_fingerprint, weights_hash=None, facts=None):
     return sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def differences(then, now):
+def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     "What differs between two recipe.json in what makes the same training, by name"
     a, b = flat(then), flat(now)
     odd = [f"{k} was {text(a.get(k))} and is {text(b.get(k))}" for k in sorted(a.keys() | b.keys()) if a.get(k) != b.get(k)]
     return odd or (["its identity was " + then["identity"]] if then["identity"] != now["identity"] else [])
 
 
-def text(v): return "not there" if v is None else v
+def text(v: object) -> object: return "not there" if v is None else v
 
 
-def flat(what):
+def flat(what: Mapping[str, Any]) -> dict[str, Any]:
     "Everything that identity is made of as one dict, a key of a trick as `mixup:alpha`"
     known = {f.name: f.default for f in fields(Recipe)}
     recipe = Recipe(**{k: v for k, v in what["recipe"].items() if k in known})

@@ -1,5 +1,6 @@
 """Named recipes, and the defaults that a data source brings."""
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -7,11 +8,11 @@ class Named:
     about: str      # one line
     source: str     # where it is from
     differs: str    # what still differs from the source
-    fields: dict    # of Recipe
+    fields: dict[str, Any]  # of Recipe
 
 
 # small grey pictures: train at 32 pixels, from scratch, without mirroring
-DATA_DEFAULTS = {"digits": dict(size=32, resize=32, pretrained=False, flip=False, epochs=12, batch_size=64, lr=1e-3)}
+DATA_DEFAULTS: dict[str, dict[str, Any]] = {"digits": dict(size=32, resize=32, pretrained=False, flip=False, epochs=12, batch_size=64, lr=1e-3)}
 
 BLOG = dict(arch="resnet18.tv_in1k", pretrained=True, weights=None, epochs=40, batch_size=32, lr=1e-4, wd=0., opt="adam",
             size=224, resize=256, min_scale=.8, flip=True, valid=0., keep="last",

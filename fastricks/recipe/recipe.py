@@ -1,28 +1,32 @@
 """Recipe: everything that a training is made from, as plain data. The only configuration there is."""
 import json
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import Field, asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 from ..core import ranks
 from ..core.errors import UserError, nearest, one_of, shorten
 from ..core.files import read_json
 from ..core.words import parse_time
+from ..trick.base import Trick
 from ..trick.range import Range
 from .named import DATA_DEFAULTS, RECIPES
 from .registry import adopt, check_all, make, origins, schedules
 from .select import select
 
 FIND = "find"  # --lr before it is found; the recipe of a run has the number
+T = TypeVar("T")
 
 
-def option(default, help, numeric=True, flag=None, metavar=None, word=None, **limits):
+def option(default: T, help: str, numeric: bool = True, flag: str | None = None, metavar: str | None = None, word: str | None = None,
+           **limits: Any) -> T:
     "A field of the recipe and its option: default, help, whether it changes the weights, its name, its range, a word in place of a number"
     return field(default=default, metadata=dict(help=help, numeric=numeric, flag=flag, metavar=metavar, word=word,
                                                  range=Range(**limits)))
 
 
-def plain(default, numeric=True): return field(default_factory=lambda: default, metadata=dict(numeric=numeric, help=None))
+def plain(default: T, numeric: bool = True) -> T: return field(default_factory=lambda: default, metadata=dict(numeric=numeric, help=None))
 
 
 @dataclass(frozen=True)
@@ -67,48 +71,48 @@ class Recipe:
     processes: int | None = plain(None)                                        # among which batches are shared out; None: not settled yet
     trick_files: dict = plain({}, numeric=False)                               # tricks from outside: name -> file or entry point, and hash
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for f in fields(self): check_field(f, getattr(self, f.name))
 
     @property
-    def from_scratch(self): return not self.pretrained and not self.weights
+    def from_scratch(self) -> bool: return not self.pretrained and not self.weights
 
     @property
-    def whole_batch(self):
+    def whole_batch(self) -> int:
         "Images of a batch of all processes together"
         return self.batch_size * (self.processes or ranks.world())
 
     @property
-    def active(self):
+    def active(self) -> dict[str, dict[str, Any]]:
         "name -> all keys, of every trick in effect: those switched on, and the recipe's own main schedule if none of them is one"
         on = self.tricks if any(n in schedules() for n in self.tricks) else {**self.schedule, **self.tricks}
         return {t.name: t.keys() for t in make(on)}
 
-    def make_tricks(self): return make(self.active)
+    def make_tricks(self) -> tuple[Trick, ...]: return make(self.active)
 
     @property
-    def as_dict(self):
+    def as_dict(self) -> dict[str, Any]:
         "What recipe.json has of it"
         out = asdict(self)
         if not self.trick_files: del out["trick_files"]  # older versions do not know it
         return out
 
-    def to_json(self): return json.dumps(self.as_dict, indent=2, ensure_ascii=False)
+    def to_json(self) -> str: return json.dumps(self.as_dict, indent=2, ensure_ascii=False)
 
 
-def options(): return [f for f in fields(Recipe) if f.metadata["help"]]
+def options() -> list[Field[Any]]: return [f for f in fields(Recipe) if f.metadata["help"]]
 
 
-def flag_of(name): return "--" + name.replace("_", "-")
+def flag_of(name: str) -> str: return "--" + name.replace("_", "-")
 
 
-def check_field(f, v):
+def check_field(f: Field[Any], v: object) -> None:
     limits, word = f.metadata.get("range"), f.metadata.get("word")
     if v is None or limits is None or v == word: return
     limits.require(f"{flag_of(f.name)} ", v, lambda x: x if isinstance(x, str) else f"{x:g}")
 
 
-def resolve(given, selection=(), recipe=None):
+def resolve(given: Mapping[str, Any], selection: Iterable[str] = (), recipe: str | None = None) -> Recipe:
     """The Recipe of a command line: defaults < the data source's own < a named recipe < options < -t.
 
     `given`: field -> value of the options that were given; `selection`: the -t texts; `recipe`: a name, a run folder or
@@ -126,22 +130,23 @@ def resolve(given, selection=(), recipe=None):
     return settle(Recipe(**merged))
 
 
-def named_only(merged):
+def named_only(merged: Mapping[str, Any]) -> dict[str, Any]:
     "A recipe's trick files without those of tricks that are off"
     return {name: origin for name, origin in merged.get("trick_files", {}).items() if name in merged["tricks"]}
 
 
-def same_margin(size, old):
+def same_margin(size: int, old: Mapping[str, Any]) -> int | None:
     "The --resize that leaves the margin of the recipe's or the data's own sizes; None where they have none"
     return round(size * old["resize"] / old["size"]) if old.get("size") and old.get("resize") else None
 
 
-def settle(recipe):
+def settle(recipe: Recipe) -> Recipe:
     "Fill in what follows from other fields, write out every key of every trick, and check the whole"
-    r = replace(recipe, resize=recipe.resize or round(recipe.size * 8 / 7),
+    resize = recipe.resize or round(recipe.size * 8 / 7)
+    r = replace(recipe, resize=resize,
                 tricks={t.name: t.keys() for t in make(recipe.tricks)},
                 schedule={t.name: t.keys() for t in make(recipe.schedule)})
-    if r.resize < r.size: raise UserError(f"--resize {r.resize} is smaller than --size {r.size}: the centre crop would not fit")
+    if resize < r.size: raise UserError(f"--resize {resize} is smaller than --size {r.size}: the centre crop would not fit")
     if r.valid == 0 and r.keep == "best": raise UserError("--keep best chooses by the validation split: give --valid above 0")
     if r.valid == 0 and r.patience: raise UserError("--patience watches the validation split: give --valid above 0")
     parse_time(r.checkpoint_every)
@@ -151,7 +156,7 @@ def settle(recipe):
     return r
 
 
-def load_recipe(name):
+def load_recipe(name: "str | Recipe") -> dict[str, Any]:
     "Fields that a named recipe, a run folder or a recipe.json sets, or those of a Recipe"
     if isinstance(name, Recipe): return {f.name: getattr(name, f.name) for f in fields(Recipe)}
     if name in RECIPES: return {"recipe": name, **RECIPES[name].fields}
@@ -163,7 +168,7 @@ def load_recipe(name):
     return read_recipe(file)
 
 
-def read_recipe(file):
+def read_recipe(file: str | Path) -> dict[str, Any]:
     "Fields of a recipe.json, names and incidental choices of the old run left out"
     try: got = read_json(file)["recipe"]
     except (ValueError, KeyError, TypeError, OSError) as e:
@@ -177,7 +182,7 @@ def read_recipe(file):
     return {k: v for k, v in got.items() if k not in ("name", "out", "wandb", "workers", "checkpoint_every", "processes")}
 
 
-def require_types(got, file):
+def require_types(got: Mapping[str, Any], file: str | Path) -> None:
     "What a stranger's recipe.json may have put in place of numbers and words"
     hints = get_type_hints(Recipe)
     for k, v in got.items():

@@ -1,8 +1,9 @@
 """The learning rate as a pure function of the optimizer step."""
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 from ..core.errors import UserError
+from ..trick.types import Rate
 
 
 @dataclass(frozen=True)
@@ -14,27 +15,27 @@ class Schedule:
     lr: float                                # l, the learning rate that warm-up ends at and the main schedule starts from
     epochs: int
     per_epoch: int                           # optimizer steps an epoch
-    main: Callable = lambda s, sched: sched.lr
-    warmup: Callable = None                  # (s, sched) -> lr, for the first `warm` steps
+    main: Rate = lambda s, sched: sched.lr
+    warmup: Rate | None = None               # for the first `warm` steps
     warm: int = 0                            # steps of warm-up
     hold: int = 0                            # steps at l between warm-up and the main schedule
-    mom: Callable = None                     # (s, sched) -> momentum, where the schedule moves it too
+    mom: Rate | None = None                  # momentum, where the schedule moves it too
 
     @property
-    def total(self): return self.epochs * self.per_epoch
+    def total(self) -> int: return self.epochs * self.per_epoch
 
-    def steps(self, x):
+    def steps(self, x: float) -> int:
         "Steps in `x`: a fraction of the run if < 1, else epochs"
         return round(x * (self.total if x < 1 else self.per_epoch))
 
-    def check(self):
+    def check(self) -> Self:
         if self.warm + self.hold >= self.total:
             raise UserError(f"warm-up and hold take {self.warm + self.hold} of the run's {self.total} steps and leave "
                             "nothing for the main schedule: give fewer epochs of them, or more --epochs")
         return self
 
-    def __call__(self, s):
-        if s < self.warm: return self.warmup(s, self)
+    def __call__(self, s: int) -> float:
+        if self.warmup and s < self.warm: return self.warmup(s, self)
         return self.main(s, self)
 
-    def trace(self): return [self(s) for s in range(self.total)]
+    def trace(self) -> list[float]: return [self(s) for s in range(self.total)]

@@ -1,13 +1,15 @@
 """The selection language: `a+b:key=value,key=value`."""
 import re
-from dataclasses import fields
+from collections.abc import Iterable, Mapping
+from dataclasses import Field, fields
+from typing import Any
 
 from ..core.errors import UserError, nearest, one_of
-from ..trick.base import show
+from ..trick.base import Trick, show
 from .registry import schedules, trick_class
 
 
-def parse_value(trick, f, text):
+def parse_value(trick: str, f: Field[Any], text: str) -> object:
     "Text of a key as the type of its field"
     default = f.default
     try:
@@ -22,12 +24,12 @@ def parse_value(trick, f, text):
     return text
 
 
-def finite(x):
+def finite(x: float) -> float:
     if x != x or x in (float("inf"), float("-inf")): raise ValueError
     return x
 
 
-def parse_keys(cls, text):
+def parse_keys(cls: type[Trick], text: str) -> dict[str, Any]:
     "`eps=0.2,form=paper` -> {'eps': .2, 'form': 'paper'}"
     known, got = {f.name: f for f in fields(cls)}, {}
     for pair in filter(None, text.split(",")):
@@ -40,15 +42,15 @@ def parse_keys(cls, text):
     return got
 
 
-def split_file(part):
+def split_file(part: str) -> tuple[str, ...] | None:
     "`./my_trick.py:key=1` in three, as str.partition has it; None for what is no Python file"
     match = re.fullmatch(r"(.+\.py)(:?)(.*)", part, re.DOTALL)
-    return match and match.groups()
+    return match.groups() if match else None
 
 
-def parse_selection(texts):
+def parse_selection(texts: Iterable[str]) -> list[tuple[str, str, dict[str, Any]]]:
     "The -t options -> [(op, name, keys)] with op one of '+', '-', 'none'"
-    ops = []
+    ops: list[tuple[str, str, dict[str, Any]]] = []
     for part in (p.strip() for t in texts for p in t.removeprefix("=").split("+")):
         if not part: raise UserError("an empty trick in -t: names are joined by single +, as in -t warmup+cosine")
         if part == "none": ops.append(("none", "", {})); continue
@@ -58,23 +60,23 @@ def parse_selection(texts):
         name = cls.name
         if any(op == "+" and n == name for op, n, _ in ops): raise UserError(f"the trick {name} is named twice")
         ops.append(("+", name, parse_keys(cls, keys)))
-    named = [n for op, n, _ in ops if op == "+" and n in schedules()]
-    if len(named) > 1: raise UserError(f"{' and '.join(named)} are both main schedules: a run has just one")
+    main = [n for op, n, _ in ops if op == "+" and n in schedules()]
+    if len(main) > 1: raise UserError(f"{' and '.join(main)} are both main schedules: a run has just one")
     return ops
 
 
-def select(tricks, texts):
+def select(tricks: Mapping[str, Mapping[str, Any]], texts: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Apply -t options to a recipe's `tricks` (name -> keys) and return the new mapping.
 
     A named trick joins, or changes the keys that it names; a named main schedule takes the place of another.
     """
-    tricks = {n: dict(k) for n, k in tricks.items()}
+    out = {n: dict(k) for n, k in tricks.items()}
     for op, name, keys in parse_selection(texts):
-        if op == "none": tricks = {}
+        if op == "none": out = {}
         elif op == "-":
-            if name not in tricks: raise UserError(f"-{name}: this recipe has no {name} to take away")
-            del tricks[name]
+            if name not in out: raise UserError(f"-{name}: this recipe has no {name} to take away")
+            del out[name]
         else:
-            if name in schedules(): tricks = {n: k for n, k in tricks.items() if n == name or n not in schedules()}
-            tricks[name] = {**tricks.get(name, {}), **keys}
-    return tricks
+            if name in schedules(): out = {n: k for n, k in out.items() if n == name or n not in schedules()}
+            out[name] = {**out.get(name, {}), **keys}
+    return out

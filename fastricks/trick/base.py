@@ -1,10 +1,19 @@
-"""The one abstraction: a Trick, its hooks, the registry, the selection language."""
-from dataclasses import asdict, dataclass, field, fields, replace
+"""The one abstraction: a Trick and its hooks."""
+from collections.abc import Iterable, Mapping
+from dataclasses import Field, asdict, dataclass, field, fields, replace
 from math import prod
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 
 from ..core.errors import UserError
 from .range import Range
+from .types import GroupLike, Loss, RecipeLike, ScheduleLike, SourceLike
+
+if TYPE_CHECKING:  # no torch at run time: a list of tricks is instant
+    from fastai.callback.core import Callback
+    from torch import Tensor, nn
+
+T = TypeVar("T")
 
 HOOKS = {  # hook: what a trick that overrides it changes. Each takes one part of a Learner and returns it changed
     "arch": "model",            # (kwargs of timm.create_model, plan) -> kwargs
@@ -32,15 +41,15 @@ class Opt:
 @dataclass(frozen=True)
 class Plan:
     "What a hook may need to know: the recipe, its tricks, and what the data told"
-    recipe: object
-    tricks: tuple
+    recipe: RecipeLike
+    tricks: tuple["Trick", ...]
     classes: int = 0          # K
     n_train: int = 0          # training images
     batches: int = 0          # batches an epoch
     device: str = "cpu"
-    facts: dict = field(default_factory=dict)  # trick -> what its `settle` found
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)  # trick -> what its `settle` found
 
-    def trick(self, name): return next((t for t in self.tricks if t.name == name), None)
+    def trick(self, name: str) -> "Trick | None": return next((t for t in self.tricks if t.name == name), None)
 
 
 @dataclass(frozen=True)
@@ -55,10 +64,10 @@ class Wanted:
     tricks: str = "none"    # of an architecture's training
 
     @property
-    def field(self): return self.key.partition(":")[2]
+    def field(self) -> str: return self.key.partition(":")[2]
 
     @property
-    def kind(self):
+    def kind(self) -> str:
         "`run`, `file` or `arch`; what looks like a path but is none is an error"
         path = Path(self.value)
         if path.is_dir(): return "run"
@@ -68,8 +77,25 @@ class Wanted:
         return "arch"
 
 
-def key(default, help, above=None, least=None, below=None, most=None, choices=None):
-    "A hyperparameter of a trick: default, meaning, and the open (`above`, `below`) or closed (`least`, `most`) range"
+class RoomLike(Protocol):
+    """What training offers a trick while it settles (`training.room.Room`).
+
+    `say` a line to the user; where `dry`, nothing may be trained; the `fingerprint` of the data; a `network` as (value of its key, facts),
+    which is trained now if it is not there yet.
+    """
+    @property
+    def dry(self) -> bool: ...
+    def say(self, line: str, /) -> object: ...
+    def fingerprint(self, source: SourceLike) -> str: ...
+    def network(self, wanted: Wanted, recipe: RecipeLike, source: SourceLike) -> tuple[str, dict[str, Any]]: ...
+
+
+def key(default: T, help: str, above: float | None = None, least: float | None = None, below: float | None = None,
+        most: float | None = None, choices: tuple[str, ...] | None = None) -> T:
+    """A hyperparameter of a trick: default, meaning, and the open (`above`, `below`) or closed (`least`, `most`) range.
+
+    It is a dataclass's field, and to a type checker its default, as `dataclasses.field` is.
+    """
     return field(default=default, metadata=dict(help=help, range=Range(above, least, below, most, choices)))
 
 
@@ -78,91 +104,91 @@ class Trick:
 
     It overrides one or two of `HOOKS`. What `fastricks tricks` says it changes follows from which.
     """
-    source = ""       # paper, section, equation
-    formula = ""      # as the paper writes it
-    cost = "nothing"  # time or memory
-    slot = ""         # tricks of one slot exclude each other; "schedule" is always filled
-    conflicts = {}    # name of another trick: why not together
-    after = ()        # tricks whose hooks come before this one's
-    origin = None     # of a trick from outside: its file or entry point, and its hash
+    source: ClassVar[str] = ""                     # paper, section, equation
+    formula: ClassVar[str] = ""                    # as the paper writes it
+    cost: ClassVar[str] = "nothing"                # time or memory
+    slot: ClassVar[str] = ""                       # tricks of one slot exclude each other; "schedule" is always filled
+    conflicts: ClassVar[Mapping[str, str]] = {}    # name of another trick: why not together
+    after: ClassVar[tuple[str, ...]] = ()          # tricks whose hooks come before this one's
+    origin: ClassVar[dict[str, str] | None] = None  # of a trick from outside: its file or entry point, and its hash
+
+    name: str  # of its file or entry point, given by the registry
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]  # every subclass that is run is a dataclass
 
     @classmethod
-    def hooks(cls): return [h for h in HOOKS if getattr(cls, h) is not getattr(Trick, h)]
+    def hooks(cls) -> list[str]: return [h for h in HOOKS if getattr(cls, h) is not getattr(Trick, h)]
 
     @classmethod
-    def changes(cls): return list(dict.fromkeys(HOOKS[h] for h in cls.hooks()))
+    def changes(cls) -> list[str]: return list(dict.fromkeys(HOOKS[h] for h in cls.hooks()))
 
-    def keys(self): return asdict(self)
+    def keys(self) -> dict[str, Any]: return asdict(self)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for f in fields(self):
             limits = f.metadata.get("range", Range())  # a plain field of somebody's own trick has none
             limits.require(f"{self.name}:{f.name}=", getattr(self, f.name), show)
 
-    def check(self, recipe, tricks):
+    def check(self, recipe: RecipeLike, tricks: "tuple[Trick, ...]") -> None:
         "Raise UserError where this recipe makes the trick impossible or the identity"
 
     @classmethod
-    def less_memory(cls, recipe):
+    def less_memory(cls, recipe: RecipeLike) -> str:
         "How this trick helps a recipe that did not fit into memory, a clause; empty where it can't"
         return ""
 
     @property
-    def batches_a_step(self): return 1
+    def batches_a_step(self) -> int: return 1
 
-    def rehearsal(self):
+    def rehearsal(self) -> Self:
         "This trick for steps that do not count, as those that look for a learning rate"
         return self
 
-    def needs(self):
+    def needs(self) -> Wanted | None:
         "The trained network that this run needs before it begins: a Wanted, or None"
+        return None
 
-    def settle(self, recipe, source, room):
-        """Decide, before training, what machine and data decide: (trick, facts).
-
-        `room` is what training offers: `room.say(line)`, `room.dry` (nothing may be trained), `room.fingerprint(source)` and
-        `room.network(wanted, recipe, source)`, which gives (value, facts) of a network that is trained now if it is not there yet.
-        """
+    def settle(self, recipe: RecipeLike, source: SourceLike, room: RoomLike) -> tuple[Self, dict[str, Any]]:
+        "Decide, before training, what machine and data decide: (trick, facts). `room` is what training offers, see RoomLike"
         wanted = self.needs()
         if not wanted: return self, {}
         value, facts = room.network(wanted, recipe, source)
         return replace(self, **{wanted.field: value}), facts
 
-    def advice(self, recipe, tricks): return []             # warnings: known bad company
-    def caution(self): return []                            # what every comparison with it must say, lines
-    def explain(self, plan): return self.summary            # what it changes in this run, a line
+    def advice(self, recipe: RecipeLike, tricks: "tuple[Trick, ...]") -> list[str]: return []  # warnings: known bad company
+    def caution(self) -> list[str]: return []                          # what every comparison with it must say, lines
+    def explain(self, plan: Plan) -> str: return self.summary          # what it changes in this run, a line
 
-    def targets(self, targets, images, plan):
+    def targets(self, targets: "dict[str, Tensor]", images: "Tensor", plan: Plan) -> "dict[str, Tensor]":
         "What the training asks the network for, title -> [n, K]: the labels' `target`, and what else this trick asks of `images` [n, 3, h, w]"
         return targets
 
-    def arch(self, kwargs, plan): return kwargs
-    def model(self, model, plan): return model
-    def optimizer(self, opt, plan): return opt
-    def groups(self, groups, model, plan): return groups
-    def schedule(self, sched, plan): return sched
-    def loss(self, loss_func, plan): return loss_func
-    def on_loss(self, cbs, plan): return cbs
-    def on_batch(self, cbs, plan): return cbs
-    def on_step(self, cbs, plan): return cbs
-    def on_precision(self, cbs, plan): return cbs
+    def arch(self, kwargs: dict[str, Any], plan: Plan) -> dict[str, Any]: return kwargs
+    def model(self, model: "nn.Module", plan: Plan) -> "nn.Module": return model
+    def optimizer(self, opt: Opt, plan: Plan) -> Opt: return opt
+    def groups(self, groups: list[GroupLike], model: "nn.Module", plan: Plan) -> list[GroupLike]: return groups
+    def schedule(self, sched: ScheduleLike, plan: Plan) -> ScheduleLike: return sched
+    def loss(self, loss_func: Loss, plan: Plan) -> Loss: return loss_func
+    def on_loss(self, cbs: "list[Callback]", plan: Plan) -> "list[Callback]": return cbs
+    def on_batch(self, cbs: "list[Callback]", plan: Plan) -> "list[Callback]": return cbs
+    def on_step(self, cbs: "list[Callback]", plan: Plan) -> "list[Callback]": return cbs
+    def on_precision(self, cbs: "list[Callback]", plan: Plan) -> "list[Callback]": return cbs
 
     @property
-    def summary(self): return (type(self).__doc__ or "").strip().split("\n")[0]
+    def summary(self) -> str: return (type(self).__doc__ or "").strip().split("\n")[0]
 
-    def __str__(self):
+    def __str__(self) -> str:
         "The selection that makes this trick: only the keys that are not the defaults"
         given = [f"{f.name}={show(getattr(self, f.name))}" for f in fields(self) if getattr(self, f.name) != f.default]
         return self.name + (":" + ",".join(given) if given else "")
 
 
-def show(v):
+def show(v: object) -> str:
     "A key's value as the selection language writes it"
     if isinstance(v, tuple): return "/".join(show(o) for o in v)
     if isinstance(v, bool): return str(v).lower()
     return f"{v:g}" if isinstance(v, float) else str(v)
 
 
-def effective_batch(recipe, tricks):
+def effective_batch(recipe: RecipeLike, tricks: Iterable[Trick]) -> int:
     "Images a step: batch × processes × batches accumulated"
     return recipe.whole_batch * prod(t.batches_a_step for t in tricks)

@@ -186,6 +186,13 @@ def test_a_recipe_from_elsewhere_runs_a_file_only_with_trust(folder, tmp_path, c
     assert "has changed since" in capsys.readouterr().err
 
 
+def test_a_trusted_recipe_may_name_no_other_file_than_pythons(tmp_path, monkeypatch):
+    (tmp_path / "louder.txt").write_text(WITH_A_CALLBACK)
+    monkeypatch.setattr(own, "trust", True)
+    with pytest.raises(UserError, match=r"louder\.txt: a trick is a Python file"):
+        own.adopt({"louder": {"file": str(tmp_path / "louder.txt"), "sha256": ""}}, registry())
+
+
 def test_the_command_of_a_run_names_the_file(folder):
     recipe = recipe_of(f"{folder / 'louder.py'}:by=2")
     line = command(recipe)
