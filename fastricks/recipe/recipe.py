@@ -112,7 +112,7 @@ def check_field(f: Field[Any], v: object) -> None:
     limits.require(f"{flag_of(f.name)} ", v, lambda x: x if isinstance(x, str) else f"{x:g}")
 
 
-def resolve(given: Mapping[str, Any], selection: Iterable[str] = (), recipe: str | None = None) -> Recipe:
+def resolve(given: Mapping[str, Any], selection: Iterable[str] = (), recipe: "str | Recipe | None" = None) -> Recipe:
     """The Recipe of a command line: defaults < the data source's own < a named recipe < options < -t.
 
     `given`: field -> value of the options that were given; `selection`: the -t texts; `recipe`: a name, a run folder or
