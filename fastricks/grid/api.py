@@ -1,5 +1,5 @@
 """`fastricks.ablate`: an ablation as one call from Python, with its comparison."""
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from functools import cached_property
 from os import PathLike
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import UserError
 from ..core.words import silent
-from ..recipe.given import given_of, text_of, texts_of, with_fields
+from ..recipe.given import F, given_of, text_of, texts_of, with_fields
 from ..recipe.recipe import Recipe, options
 from .plan import parse_seeds
 
@@ -58,7 +58,7 @@ class AblationOptions:
     quiet: bool = False           # say nothing
 
 
-def with_ablation_options(fn: Callable) -> Callable: return with_fields(fn, [*fields(AblationOptions), *options()])
+def with_ablation_options(fn: F) -> F: return with_fields(fn, [*fields(AblationOptions), *options()])
 
 
 @with_ablation_options

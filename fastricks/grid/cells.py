@@ -106,6 +106,12 @@ def leave_with_parent():
     threading.Thread(target=watch, daemon=True).start()
 
 
+def has_terminal():
+    "A notebook's kernel says that it has one, but what a child draws there would be text in a cell"
+    from fastcore.imports import IN_NOTEBOOK
+    return not IN_NOTEBOOK
+
+
 def work(recipe, job_type, group, bar):
     "The body of a cell's process"
     leave_with_parent()
@@ -154,7 +160,7 @@ def ended_with_us(running):
 def start(ctx, cell, group, bar):
     cell.since = time.monotonic()
     with no_service():
-        p = ctx.Process(target=work, args=(cell.recipe, cell.job_type, group, bar))
+        p = ctx.Process(target=work, args=(cell.recipe, cell.job_type, group, bar and has_terminal()))
         p.start()
     return p, cell
 
