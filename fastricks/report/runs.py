@@ -28,6 +28,7 @@ class Metric:
     sign: int          # +1: more is better
     margin: float      # the difference that matters, unless --margin says another
     digits: int
+    of_images: bool = True  # is it a mean over images, each of which has a value?
 
 
 METRICS = {m.name: m for m in (
@@ -162,13 +163,36 @@ def device(run):
     return f"{where}, {plural(run.recipe.threads or 1, 'thread')}"
 
 
+@dataclass(frozen=True)
+class DivergedRun:
+    "A run that ended because its numbers were not finite any more: a result of its recipe, not an accident of the machine"
+    folder: Path
+    recipe: Recipe = field(repr=False)
+    data: dict = field(repr=False)
+    facts: dict = field(repr=False)
+
+    @property
+    def seed(self): return self.recipe.seed
+
+
+def diverged_run(folder):
+    "The DivergedRun of a folder; None where it is none"
+    try:
+        status, meta = part(folder, "status.json"), part(folder, "recipe.json")
+        if status.get("status") != "failed" or "not finite" not in str(status.get("reason")): return None
+        run = DivergedRun(folder, Recipe(**made_visible(read_recipe(folder / "recipe.json"))), meta["data"], meta.get("facts", {}))
+        return run if run.data["fingerprint"] else None
+    except (ValueError, UserError, KeyError, TypeError): return None
+
+
 # -- finding them
 
-def load_runs(texts, say=lambda line: None):
+def load_runs(texts, say=lambda line: None, diverged=None):
     """The FinishedRuns of folders, globs, folders of runs, and groups.
 
     A group is the runs of a recipe, under `runs` or the folder before the /.
-    `say(line)` is told what is left out. Raises UserError where nothing is found, or nothing that is finished.
+    `say(line)` is told what is left out; to the list `diverged` are added the DivergedRuns among it.
+    Raises UserError where nothing is found, or nothing that is finished.
     """
     texts = [texts] if isinstance(texts, str | Path) else list(texts)
     named = {f.resolve() for t in texts if is_run(f := Path(t))}
@@ -176,7 +200,9 @@ def load_runs(texts, say=lambda line: None):
     runs, left = [], []
     for f in folders:
         try: runs.append(read_run(f))
-        except (ValueError, UserError) as e: left.append(f"{f.name} ({e})")
+        except (ValueError, UserError) as e:
+            left.append(f"{f.name} ({e})")
+            if diverged is not None and (run := diverged_run(f)): diverged.append(run)
     if not runs: raise UserError(f"none of {plural(len(folders), 'run')} is finished: {shortened(left)}")
     if left: say(f"left out: {shortened(left)}")
     return without_teachers(runs, named, say)

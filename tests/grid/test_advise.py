@@ -23,7 +23,7 @@ def row(verdict, delta=0.): return SimpleNamespace(verdict=verdict, words=f"word
 def test_add_takes_what_helps_and_says_why_the_rest_is_left():
     rows = {"a": row(HELPS, 1.), "b": row(HELPS, 2.), "c": row(OPEN), "d": row(HURTS), "e": row(SAME)}
     kept, left = choose("add", ["a", "b", "c", "d", "e", "f"], rows)
-    assert kept == ["b", "a"] and left == {"c": "words of not resolved", "d": "words of hurts", "e": "words of no difference",
+    assert kept == ["b", "a"] and left == {"c": "words of open", "d": "words of hurts", "e": f"words of {SAME}",
                                            "f": "its runs failed"}
 
 
