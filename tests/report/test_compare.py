@@ -448,6 +448,37 @@ def test_no_validation_split(tmp_path):
     with pytest.raises(UserError, match="there are no runs to compare"): compare([])
 
 
+# -- a folder of all sorts
+
+def test_a_mixed_folder_has_a_table_for_each_data_set_and_evaluation(tmp_path, capsys):
+    grid(tmp_path, {"none": 0, "mixup": 2.5})
+    grid(tmp_path, {"none": 0, "cosine": 1.}, seeds=2, fingerprint="ffffffffffff", data="photos")
+    fake_run(tmp_path, "none", size=24, resize=24, name="larger")
+    assert run(tmp_path, "--to", tmp_path / "r.md") == 0
+    out = capsys.readouterr().out
+    assert "table 1 of 3: digits at 16→16 pixels, 10 runs" in out and "table 2 of 3: digits at 24→24 pixels, 1 run" in out
+    assert "table 3 of 3: photos at 16→16 pixels, 4 runs" in out
+    assert [f.read_text().splitlines()[0] for f in sorted(tmp_path.glob("r*.md"))] == [
+        "# baseline on digits", "# 1 recipe against baseline on photos", "# 1 recipe against baseline on digits"]
+
+
+def test_what_has_no_table_is_listed(tmp_path, capsys):
+    grid(tmp_path, {"none": 0, "mixup": 2.5})
+    fake_run(tmp_path, "none", fingerprint="ffffffffffff", data="photos")
+    assert run(tmp_path, "--baseline", "mixup", "--by", "test") == 0
+    fake_run(tmp_path, "none", 1, ident="another", name="z")
+    assert run(tmp_path, "--metric", "top5") == 0
+    assert "no table for digits at 16→16 pixels, 11 runs: digits-none-s1 and z have one recipe" in capsys.readouterr().out
+
+
+def test_two_rows_without_tricks_are_no_error_of_the_command(tmp_path, capsys):
+    for s in range(3): fake_run(tmp_path, "none", s, lr=.01, name=f"a{s}")
+    fake_run(tmp_path, "none", 0, lr=.1, name="b"); fake_run(tmp_path, "mixup", 0, lr=.01)
+    assert run(tmp_path) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "2 rows are without tricks: compared with 'baseline', which has the most runs" in out or "compared with 'baseline, lr 0.01'" in out
+
+
 # -- reports
 
 @pytest.fixture(scope="module")

@@ -207,16 +207,20 @@ def check_comparable(rows, split, anyway):
 
 # -- the baseline
 
+class NoBaseline(UserError):
+    "No row is the baseline by itself, or more than one"
+
+
 def choose_baseline(rows, name=None, families=()):
     "The row of this name: its label, tricks, named recipe, or a run of it; without a name a family's baseline, or the one without tricks"
     if len(rows) == 1 and name is None: return rows[0]
-    found = [row for row in rows if name_fits(row, name)]
+    found = [row for row in rows if row.label == name] or [row for row in rows if name_fits(row, name)]
     if len(found) == 1: return found[0]
     recorded = [] if name else of_families(rows, families)
     if recorded: return recorded[0]
     labels = "; ".join(repr(r.label) for r in found or rows)
     near = nearest(name, [r.label for r in rows]) if name and not found else ""
-    raise UserError(f"{why_no_baseline(name, len(found))}: choose with --baseline one of {labels}{near}")
+    raise NoBaseline(f"{why_no_baseline(name, len(found))}: choose with --baseline one of {labels}{near}")
 
 
 def of_families(rows, families):
