@@ -3,7 +3,7 @@ from typing import Annotated
 
 import typer
 
-METRICS = "top1|top5|loss"
+METRICS = "top1|top5|loss|loss_t|macro_f1|balanced_accuracy|ece"
 
 
 def compare_command(

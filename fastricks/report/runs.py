@@ -13,6 +13,7 @@ from ..core.errors import UserError, nearest, one_of, plural, visible
 from ..core.files import read_json, read_text
 from ..recipe.names import base_name
 from ..recipe.recipe import Recipe, read_recipe
+from .scores import balanced_hits, ece, macro_f1
 
 SPLIT_WORD = {"test": "test", "valid": "validation"}
 
@@ -34,7 +35,12 @@ class Metric:
 METRICS = {m.name: m for m in (
     Metric("top1", "top-1 accuracy", "%", "points", 100., 1, .5, 2),
     Metric("top5", "top-5 accuracy", "%", "points", 100., 1, .5, 2),
-    Metric("loss", "cross-entropy", "nats", "nats", 1., -1, .02, 4))}
+    Metric("loss", "cross-entropy", "nats", "nats", 1., -1, .02, 4),
+    Metric("loss_t", "cross-entropy at the fitted temperature", "nats", "nats", 1., -1, .02, 4),
+    Metric("macro_f1", "macro F1", "%", "points", 100., 1, .5, 2, of_images=False),
+    Metric("balanced_accuracy", "balanced accuracy", "%", "points", 100., 1, .5, 2),
+    Metric("ece", "expected calibration error", "%", "points", 100., -1, .5, 2, of_images=False))}
+FROM_PREDICTIONS = "macro_f1", "balanced_accuracy", "ece"  # no number of metrics.json
 
 
 def metric_of(name):
@@ -53,10 +59,22 @@ class Images:
     p: np.ndarray           # probability of the predicted class
     rank: np.ndarray        # of the true class; 0 is a hit
     loss: np.ndarray        # cross-entropy in nats
+    loss_t: np.ndarray | None = None  # the same at the fitted temperature
 
     def of(self, metric):
         "Values [I] whose mean is the metric"
-        return metric.scale * {"top1": self.rank == 0, "top5": self.rank < 5, "loss": self.loss}[metric.name]
+        return metric.scale * PER_IMAGE[metric.name](self)
+
+    def number(self, name):
+        "A number of all images together: macro_f1, balanced_accuracy, ece"
+        if name == "ece": return ece(self.p, self.rank == 0)
+        if name == "balanced_accuracy": return float(balanced_hits(self.labels, self.rank == 0).mean())
+        names, coded = np.unique([self.labels, self.predicted], return_inverse=True)
+        return macro_f1(*coded.reshape(2, -1), len(names))
+
+
+PER_IMAGE = {"top1": lambda o: o.rank == 0, "top5": lambda o: o.rank < 5, "loss": lambda o: o.loss, "loss_t": lambda o: o.loss_t,
+             "balanced_accuracy": lambda o: balanced_hits(o.labels, o.rank == 0)}
 
 
 @dataclass(frozen=True)
@@ -91,7 +109,18 @@ class FinishedRun:
         why = "with --valid 0" if split == "valid" else "on data without one"
         raise UserError(f"{self.name} has no numbers of a {SPLIT_WORD[split]} split: it was trained {why}")
 
-    def value(self, metric, split): return metric.scale * self.numbers(split)[metric.name]
+    def value(self, metric, split):
+        "In the metric's unit; UserError where the run has it not"
+        if metric.name in FROM_PREDICTIONS: return metric.scale * self.predicted(split, metric).number(metric.name)
+        numbers = self.numbers(split)
+        if metric.name in numbers: return metric.scale * numbers[metric.name]
+        raise UserError(f"{self.name} has no {metric.name} of its {SPLIT_WORD[split]} split: it was trained without a validation split, or "
+                        "by a version before it")
+
+    def predicted(self, split, metric):
+        images = self.images(split)
+        if images is None: raise UserError(f"{self.name} has no {metric.name}: it has no predictions that fit its metrics.json")
+        return images
 
     def images(self, split): return self.own_images if split == self.metrics["split"] else self.valid_images
 
@@ -118,8 +147,9 @@ def images_of(rows):
     rows = sorted(rows, key=lambda r: r["image"])
     text = lambda k: np.array([r[k] for r in rows])
     number = lambda k, kind: text(k).astype(kind)
+    tempered = number("loss_t", float) if rows and rows[0].get("loss_t") else None
     return Images(text("image"), text("label"), text("predicted"),
-                  number("p", float), number("rank", int), number("loss", float))
+                  number("p", float), number("rank", int), number("loss", float), tempered)
 
 
 def read_run(folder):

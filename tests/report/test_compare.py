@@ -101,6 +101,20 @@ def test_loss_is_better_when_it_is_less(runs):
     assert compare([runs], metric="top5").baseline.summary.mean > compare([runs]).baseline.summary.mean
 
 
+def test_other_metrics_are_what_scikit_learn_says(runs):
+    from sklearn.metrics import balanced_accuracy_score, f1_score
+    for name, scored in (("macro_f1", lambda y, k: f1_score(y, k, average="macro")), ("balanced_accuracy", balanced_accuracy_score)):
+        c = compare([runs], metric=name)
+        r = c.baseline.runs[0]
+        o = r.images("test")
+        assert r.value(c.metric, "test") == pytest.approx(100 * scored(o.labels, o.predicted)) and c.row("warmup").verdict == "hurts"
+        assert c.rows[1].diff.images == (0 if name == "macro_f1" else 600)
+    ece = compare([runs], metric="ece")
+    share = ece.baseline.runs[0].metrics["top1"]
+    assert ece.baseline.runs[0].value(ece.metric, "test") == pytest.approx(100 * abs(share - .9))
+    with pytest.raises(UserError, match="has no loss_t of its test split"): compare([runs], metric="loss_t")
+
+
 def test_a_wide_margin_makes_no_difference_of_much(runs):
     rows = by_label(compare([runs], margin=20))
     assert rows["cosine+label_smoothing"].words.startswith("no difference that matters (at most ")
@@ -434,7 +448,8 @@ def test_validation_numbers_that_were_chosen_on_are_said_to_flatter(tmp_path):
 
 
 @pytest.mark.parametrize("given, words", [
-    (dict(metric="top2"), "--metric top2 is not one of top1, top5, loss; did you mean 'top5'?"), (dict(margin=0), "--margin 0 is out of range"),
+    (dict(metric="top2"), "--metric top2 is not one of top1, top5, loss, loss_t, macro_f1, balanced_accuracy, ece; did you mean 'top5'?"),
+    (dict(margin=0), "--margin 0 is out of range"), (dict(as_good_in=0.), "--as-good-in 0 is out of range"),
     (dict(margin=-1.), "--margin -1 is out of range: it must be above 0"), (dict(margin=float("nan")), "--margin nan is out of range"),
     (dict(by="train"), "--by train is not one of test, valid"), (dict(by="tset"), "did you mean 'test'?")])
 def test_options_that_make_no_sense(runs, given, words):

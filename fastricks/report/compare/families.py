@@ -13,7 +13,7 @@ from ...core.errors import UserError, nearest, one_of
 from ...core.files import read_json, write_json
 from ...recipe.identity import numeric
 
-FOLDER = "families"
+FOLDER, ADVICE = "families", "advice"
 
 
 def row_key(recipe, facts: dict, fingerprint: str) -> str:
@@ -31,6 +31,7 @@ class Family:
     margin: float = .5
     metric: str = "top1"
     once: bool = False            # one look at 5% over all seeds, instead of the ladder
+    seeds: tuple[int, ...] = ()   # of an advice: the fresh ones that it is confirmed with
     date: str = field(default="", compare=False)  # of its first look
 
     @property
@@ -55,14 +56,15 @@ def record_family(out, family: Family) -> Family:
 
 def read_family(file) -> Family | None:
     "The Family of a file; None where it is none"
-    try: found = Family(**read_json(file))
-    except (OSError, ValueError, TypeError): return None
+    try: found = Family(**{**(got := read_json(file)), "seeds": tuple(got.get("seeds", ()))})
+    except (OSError, ValueError, TypeError, AttributeError): return None
     return found if sane(found) else None
 
 
 def sane(f: Family) -> bool:
     "A stranger's file may say anything"
     texts = [f.baseline, f.mode, f.metric, f.date]
+    if not all(isinstance(s, int) for s in f.seeds): return False
     if not isinstance(f.rows, dict) or not all(isinstance(x, str) for x in (*texts, *f.rows, *f.rows.values())): return False
     return isinstance(f.margin, int | float) and f.margin > 0 and isinstance(f.once, bool)
 
@@ -75,8 +77,9 @@ def families_beside(folders) -> list[Family]:
 
 
 def family_of(found: list[Family], baseline: str, rows, name: str | None = None) -> Family | None:
-    "The newest that contains all these rows, or the one of this name; None where there is none"
-    if name is None: return next((f for f in found if f.holds(baseline, rows)), None)
+    "The newest that contains all these rows, or the one of this name; None where there is none. An advice's is of its fresh seeds alone"
+    rows = [*rows]
+    if name is None: return next((f for f in found if f.mode != ADVICE and f.holds(baseline, rows)), None)
     named = [f for f in found if f.name.startswith(name)]
     if len(named) != 1:
         names = [f.name for f in found]

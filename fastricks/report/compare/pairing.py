@@ -72,17 +72,22 @@ class Samples:
 
     def sample(self, row, base, paired):
         values = [np.array([r.value(self.metric, self.split) for r in runs]) for runs in (row, base)]
-        if not self.images or not self.metric.of_images: return Sample(*values, paired=paired)
+        if not self.images or not self.metric.of_images or any(self.values(r) is None for r in (*row, *base)): return Sample(*values, paired=paired)
         return Sample(*values, *(np.array([self.values(r) for r in runs]) for runs in (row, base)), paired)
 
     def values(self, run):
         "[I] of a run"
-        if run.folder not in self.per_image: self.per_image[run.folder] = run.images(self.split).of(self.metric)
+        if run.folder not in self.per_image: self.per_image[run.folder] = values_of(run.images(self.split), self.metric)
         return self.per_image[run.folder]
 
     def time(self, row, base, own):
         seconds = [[r.seconds for r in runs] for runs in (row, base)]
         return time_ratio(*seconds, own.paired) if own.timed else TimeRatio(float("nan"))
+
+
+def values_of(images, metric):
+    "[I] of a metric that is a mean over images; None where a run has no line of it for each"
+    return None if metric.name == "loss_t" and images.loss_t is None else images.of(metric)
 
 
 # -- what to say of it
