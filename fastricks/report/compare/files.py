@@ -5,13 +5,13 @@ from pathlib import Path
 from ...core.errors import UserError, one_of
 from ...core.files import rows_to_csv, write
 from .latex import latex
-from .table import comparison_title, explanation, measured_facts, table_columns
+from .table import comparison_title, explanation, headline, measured_facts, table_columns
 
 
 def markdown(c):
     cols = table_columns(c)
     facts = [f"- {k}: {v}" for k, v in measured_facts(c).items()]
-    lines = [f"# {comparison_title(c)}", "",
+    lines = [f"# {comparison_title(c)}", "", *([headline(c), ""] if headline(c) else []),
              markdown_row(o.head for o in cols),
              "|" + "|".join(":--" if o.left else "--:" for o in cols) + "|",
              *(markdown_row(o.cell(row) for o in cols) for row in c.rows), "",

@@ -21,7 +21,8 @@ from ..html import (
     wide,
 )
 from .pictures import picture_caption, pictures
-from .table import comparison_title, explanation, measured_facts, table_columns, verdicts
+from .table import comparison_title, explanation, headline, measured_facts, table_columns, verdicts
+from .words import style_of
 
 
 def comparison_page(c, base=None):
@@ -30,10 +31,10 @@ def comparison_page(c, base=None):
     said = repeated(Html('<p class="said"><b>{}</b>: {}</p>'), verdicts(c).items())
     figures = [figure(drawing(fig), picture_caption(name, c)) for name, fig in pictures(c).items()]
     return document(
-        title, heading(title, 1), said, warnings(n for n in c.notes if is_warning(n)), wide(table_html(c)),
+        title, heading(title, 1), said, warnings(n for n in c.notes if is_warning(n)), paragraph(headline(c)), wide(table_html(c)),
         *map(paragraph, explanation(c)), notes_html(c), heading("Pictures"), *figures,
         heading("Measured on and with"), definitions(measured_facts(c)), heading("Runs"), runs_html(c, base),
-        style=STYLE, viewport="width=device-width")
+        style=STYLE)
 
 
 def is_warning(note): return note.startswith("warning")
@@ -52,9 +53,14 @@ def notebook_html(c):
 
 
 def table_html(c):
-    cols = table_columns(c)
-    rows = [(row.verdict.replace(" ", "-"), [cell_html(o, row) for o in cols]) for row in c.rows]
+    cols = verdict_first(table_columns(c))
+    rows = [(style_of(row), [cell_html(o, row) for o in cols]) for row in c.rows]
     return table_element([o.head for o in cols], rows, [column_class(o) for o in cols])
+
+
+def verdict_first(cols):
+    "The verdict is the first thing one sees, also where a narrow screen shows the first columns only"
+    return sorted(cols, key=lambda o: o.name != "verdict")
 
 
 def column_class(col):

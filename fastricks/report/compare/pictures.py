@@ -6,9 +6,9 @@ import numpy as np
 from ...core.words import fold_text, interval, none, signed
 from ..plots import PLAIN, Picture
 from ..runs import SPLIT_WORD
-from .stats import HELPS, HURTS, OPEN, SAME
+from .ladder import AS_GOOD, FAILED, HELPS, HURTS, IDENTICAL, OPEN, SAME
 
-VERDICT_COLORS = {HELPS: "#2e7d32", HURTS: "#c62828", SAME: "#1565c0", OPEN: "#757575"}
+VERDICT_COLORS = {HELPS: "#2e7d32", HURTS: "#c62828", AS_GOOD: "#00897b", SAME: "#1565c0", IDENTICAL: "#1565c0", FAILED: "#c62828", OPEN: "#757575"}
 BASE = "#222222"
 COMPARISON_PICTURES = {}  # name -> (how it is drawn, what its caption says): all that reports, files and W&B show
 
@@ -52,7 +52,8 @@ def looks(c):
 def draw_delta(c):
     "A row each: Δ to the baseline, its interval over seeds (thick), over seeds and images (thin); ±margin is shaded"
     if len(c.rows) == 1: return None
-    rows, m = c.rows[1:], c.metric
+    rows, m = [r for r in c.rows[1:] if r.diff], c.metric
+    if not rows: return None
     fig = Picture(9., 1.5 + .42 * len(rows))
     ax = fig.subplots()
     reach = limit([farthest(r) for r in rows], c.margin)
@@ -70,7 +71,7 @@ def draw_delta(c):
     return fig
 
 
-def farthest(r): return max(abs(x) for x in (r.diff.delta, r.diff.low, r.diff.high, *r.images) if not none(x))
+def farthest(r): return max(abs(x) for x in (r.diff.delta, r.diff.low, r.diff.high) if not none(x))
 
 
 def limit(reaches, margin):
@@ -81,7 +82,7 @@ def limit(reaches, margin):
 def draw_row(ax, y, r, reach):
     d, color = r.diff, VERDICT_COLORS[r.verdict]
     if none(d.low): return ax.plot(d.delta, y, "o", mfc="white", mec=color, ms=6)
-    for (low, high), width in ((r.images, 1.2), ((d.low, d.high), 3.6)):
+    for (low, high), width in (((d.low, d.high), 1.2), ((d.seeds_low, d.seeds_high), 3.6)):
         if none(low): continue
         ax.plot([max(low, -reach), min(high, reach)], [y, y], color=color, lw=width, solid_capstyle="butt")
         for x, mark in ((low, "<"), (high, ">")):
@@ -92,8 +93,10 @@ def draw_row(ax, y, r, reach):
 def beside(r, k):
     d = r.diff
     known = "" if none(d.low) else interval(d.low, d.high, k)
-    verdict = r.words.split(":")[0].split(",")[0]
-    return f"{signed(d.delta, k)} {known}  {verdict}"
+    return f"{signed(d.delta, k)} {known}  {short_verdict(r)}"
+
+
+def short_verdict(r): return r.words if r.verdict == AS_GOOD else r.words.split(":")[0].split(",")[0].split(" (")[0]
 
 
 # -- accuracy against time
@@ -110,6 +113,8 @@ def draw_time(c):
     best = front(x, m.sign * y)
     ax.plot(x[best], y[best], drawstyle="steps-post" if m.sign > 0 else "steps-pre", color="#e0a800", lw=1.2, zorder=1)
     ax.plot(x[best], y[best], "o", ms=13, mfc="none", mec="#e0a800", mew=1.6, label="on the Pareto front")
+    good = [r.verdict == AS_GOOD for r in c.rows]
+    if any(good): ax.plot(x[good], y[good], "D", ms=13, mfc="none", mec=VERDICT_COLORS[AS_GOOD], mew=1.6, label=AS_GOOD)
     for r, a, b in zip(c.rows, x, y, strict=True):
         sd, name = r.summary.sd, f"{fold_text(r.label, 34)}  (n={r.summary.n})"
         ax.errorbar(a, b, None if none(sd) else sd, fmt="s" if r.baseline else "o", color=look[r.label]["color"], ms=6,

@@ -2,7 +2,6 @@
 
 And what may not be compared.
 """
-import json
 import re
 from collections import Counter
 from dataclasses import asdict, dataclass
@@ -15,9 +14,12 @@ from ...recipe.identity import numeric
 from ...recipe.registry import make, schedules
 from ...recipe.select import select
 from ..runs import groups_of
-from . import stats
-
-NAN = float("nan")
+from .effects import Effect
+from .families import row_key
+from .ladder import Call
+from .samples import NAN
+from .stats import Summary
+from .times import TimeRatio
 
 
 @dataclass(frozen=True)
@@ -27,19 +29,19 @@ class ComparisonRow:
     tricks: str                   # as -t has them, or `baseline`
     varies: dict                  # field -> text, of the fields that differ between rows
     runs: tuple                   # a FinishedRun a seed
-    summary: stats.Summary = None  # of the metric
-    seconds: float = NAN          # of training, mean
+    summary: Summary = None        # of the metric
+    seconds: float = NAN           # of training, mean
     baseline: bool = False
-    diff: stats.Difference = None  # to the baseline
-    p_holm: float = NAN
-    images: tuple = (NAN, NAN)    # 95% interval of the difference that covers the test images too
-    agreement: float = NAN        # share of images predicted as by the baseline; the baseline: by another seed of it
-    gained: float = NAN           # images a run gets right that the baseline's misses, mean over pairs of seeds
+    diff: Effect = None            # to the baseline, over all seeds; None: all seeds diverged
+    call: Call = None              # what was decided, and at how many seeds
+    agreement: float = NAN         # share of images predicted as by the baseline; the baseline: by another seed of it
+    gained: float = NAN            # images a run gets right that the baseline's misses, mean over pairs of seeds
     lost: float = NAN
-    ratio: tuple = (NAN, NAN, NAN)  # of training times to the baseline's, and its 95% interval
-    verdict: str = ""             # helps, hurts, no difference, not resolved; baseline
-    words: str = ""               # the verdict, in full
-    needed: int | None = None     # seeds that would resolve it
+    ratio: TimeRatio = TimeRatio(NAN)  # of training times to the baseline's
+    failed: int = 0                # seeds that diverged
+    chance: float = NAN            # that the next rung settles it
+    verdict: str = ""              # helps, hurts, as good, no difference, the same model, failed, open; baseline
+    words: str = ""                # the verdict, in full
 
     @property
     def seeds(self): return [r.seed for r in self.runs]
@@ -52,16 +54,17 @@ class ComparisonRow:
     def record(self):
         "All of it as one flat dict of numbers and texts; None where there is nothing to say"
         of = lambda name: getattr(self.diff, name, None)
+        called = lambda name: getattr(self.call, name, None)
         found = {
             "label": self.label, "tricks": self.tricks, **self.varies,
-            "seeds": " ".join(map(str, self.seeds)), **asdict(self.summary),
-            "test": of("test"), "n_compared": of("n"), "n_baseline": of("n_base"),
-            "delta": of("delta"), "delta_low": of("low"), "delta_high": of("high"),
-            "p": of("p"), "p_holm": self.p_holm, "df": of("df"), "delta_sd": of("sd"),
-            "images_low": self.images[0], "images_high": self.images[1],
+            "seeds": " ".join(map(str, self.seeds)), **asdict(self.summary), "failed": self.failed,
+            "paired": of("paired"), "n_compared": of("n"), "n_baseline": of("n_base"),
+            "delta": of("delta"), "delta_low": of("low"), "delta_high": of("high"), "seeds_low": of("seeds_low"), "seeds_high": of("seeds_high"),
+            "rung": called("rung"), "p": called("p"), "p_holm": called("p_holm"), "p_as_good": called("p_good"),
+            "df": of("df"), "delta_sd": of("sd"), "steadied": of("steadied"), "R": of("R"),
             "agreement": self.agreement, "gained": self.gained, "lost": self.lost, "train_seconds": self.seconds,
-            "time_ratio": self.ratio[0], "time_ratio_low": self.ratio[1], "time_ratio_high": self.ratio[2],
-            "verdict": self.verdict, "words": self.words, "seeds_needed": self.needed}
+            "time_ratio": self.ratio.ratio, "time_ratio_low": self.ratio.low, "time_ratio_high": self.ratio.high,
+            "verdict": self.verdict, "words": self.words, "chance_next": self.chance}
         return {k: number_or_none(v) for k, v in found.items()}
 
 
@@ -72,9 +75,11 @@ def number_or_none(v):
 
 
 def recipe_key(run):
-    "What makes a recipe: its numeric fields but for the seed"
-    d = numeric(run.recipe, run.recipe.weights, run.facts)
-    return json.dumps({**d, "seed": None, "data": run.data["fingerprint"]}, sort_keys=True)
+    "What makes a recipe: its numeric fields but for the seed, and its data"
+    return row_key(run.recipe, run.facts, run.data["fingerprint"])
+
+
+def key_of(row): return recipe_key(row.runs[0])
 
 
 def tricks_of_run(run):
@@ -202,14 +207,26 @@ def check_comparable(rows, split, anyway):
 
 # -- the baseline
 
-def choose_baseline(rows, name=None):
-    "The row of this name: its label, tricks, named recipe, or a run of it; without a name the one without tricks"
+class NoBaseline(UserError):
+    "No row is the baseline by itself, or more than one"
+
+
+def choose_baseline(rows, name=None, families=()):
+    "The row of this name: its label, tricks, named recipe, or a run of it; without a name a family's baseline, or the one without tricks"
     if len(rows) == 1 and name is None: return rows[0]
-    found = [row for row in rows if name_fits(row, name)]
+    found = [row for row in rows if row.label == name] or [row for row in rows if name_fits(row, name)]
     if len(found) == 1: return found[0]
+    recorded = [] if name else of_families(rows, families)
+    if recorded: return recorded[0]
     labels = "; ".join(repr(r.label) for r in found or rows)
     near = nearest(name, [r.label for r in rows]) if name and not found else ""
-    raise UserError(f"{why_no_baseline(name, len(found))}: choose with --baseline one of {labels}{near}")
+    raise NoBaseline(f"{why_no_baseline(name, len(found))}: choose with --baseline one of {labels}{near}")
+
+
+def of_families(rows, families):
+    "Rows that are the baseline of a family that has all of these, the newest family's first"
+    keys = {key_of(row): row for row in rows}
+    return [keys[f.baseline] for f in families if f.baseline in keys and keys.keys() <= {f.baseline, *f.rows}]
 
 
 def why_no_baseline(name, n):

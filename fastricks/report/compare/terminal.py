@@ -1,10 +1,10 @@
 """A comparison's table in the terminal."""
 from textwrap import wrap
 
-from .stats import HELPS, HURTS, OPEN, SAME
-from .table import DROPPED, explanation, fit_columns, fold, measured_facts, table_columns
+from .ladder import AS_GOOD, FAILED, HELPS, HURTS, IDENTICAL, OPEN, SAME
+from .table import DROPPED, explanation, fit_columns, fold, headline, measured_facts, table_columns
 
-STYLES = {HELPS: "green", HURTS: "red", SAME: "cyan", OPEN: "dim"}
+STYLES = {HELPS: "green", HURTS: "red", AS_GOOD: "green", SAME: "cyan", IDENTICAL: "cyan", FAILED: "red", OPEN: "dim"}
 
 
 def rich_table(c, width):
@@ -35,7 +35,7 @@ def lines(c, width=None):
     con.width = max(width or (con.width if con.is_terminal else 240), 60)
     table, hidden = rich_table(c, con.width)
     with con.capture() as got: con.print(table)
-    out = [line.rstrip() for line in got.get().rstrip().split("\n")] + [""]
+    out = wrapped_lines(headline(c), con.width) + [line.rstrip() for line in got.get().rstrip().split("\n")] + [""]
     said = explanation(c, "agree" not in hidden)
     if hidden: said.append(f"Too narrow for: {', '.join(hidden)}; --to FILE has all.")
     for text in [*said, measured(c)]: out += wrapped_lines(text, con.width)
