@@ -125,17 +125,19 @@ def export(run: str | PathLike, to: str = "onnx", out: str | PathLike | None = N
 
 
 @checked
-def compare(runs: Any = "runs", baseline: Any = None, margin: float | None = None, metric: str = "top1", by: str | None = None,
-            anyway: bool = False) -> "Comparison":
+def compare(runs: Any = "runs", baseline: Any = None, *, margin: float | None = None, metric: str = "top1", by: str | None = None,
+            once: bool = False, anyway: bool = False) -> "Comparison":
     """The Comparison of finished runs: which recipes help, by how much, and how sure that is.
 
     `runs`: a folder of runs, or several runs, their folders or globs; `baseline`: a row's tricks, a run or a named recipe (default: the
-    row without tricks); `margin`: the difference that matters, in points; `metric`: top1, top5 or loss; `by`: test or valid; `anyway`:
-    compare what is not comparable, with a warning. Raises UserError.
+    row without tricks); `margin`: the difference that matters, in points; `metric`: top1, top5, loss, loss_t, macro_f1, balanced_accuracy
+    or ece; `by`: test or valid; `once`: one look at 5% over all seeds instead of looks at 5, 8, 12, 16 and 24; `anyway`: compare what is
+    not comparable, with a warning. Raises UserError.
     """
     from ..report.compare.comparison import compare as compare_runs
     if isinstance(margin, bool) or not isinstance(margin, int | float | None): raise UserError(f"margin={margin!r} is not a number of points")
-    return compare_runs(places_of(runs), None if baseline is None else text_of("baseline", baseline), margin, metric, by, anyway)
+    row = None if baseline is None else text_of("baseline", baseline)
+    return compare_runs(places_of(runs), row, margin, metric, by, anyway, once=once)
 
 
 def places_of(runs: Any) -> list[str]:
