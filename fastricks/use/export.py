@@ -2,6 +2,7 @@
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from ..core.errors import UserError, nearest, one_of, plural
 from .exporters.kinds import exporters
@@ -10,7 +11,7 @@ from .saved import find_saved
 BATCHES = 1, 2, 5, 16  # sizes that are checked
 
 
-def export(run, to, out=None):
+def export(run: Any, to: Any, out: Any = None) -> list[Any]:
     """Write a run's model in the format `to` (onnx, timm, torch-export) to `out` and return lines about it.
 
     What is written has been read back and has given the model's own logits on images of the run's data where they are
@@ -33,7 +34,7 @@ def export(run, to, out=None):
             f"checked   {of} in batches of {sizes}: its logits differ by {worst:.1e} at most"]
 
 
-def find_exporter(to):
+def find_exporter(to: Any) -> Any:
     "The Exporter of a format's name, with all that it needs installed"
     known = exporters()
     if to not in known: raise UserError(f"--to {to} is not one of {one_of(known)}{nearest(to, known)}")
@@ -42,28 +43,28 @@ def find_exporter(to):
     return known[to]
 
 
-def check_path(exporter, path):
+def check_path(exporter: Any, path: Any) -> None:
     "Nothing but an earlier export may be where it goes"
     if exporter.suffix: check_file(exporter, path)
     else: check_folder(exporter, path)
 
 
-def check_file(exporter, path):
+def check_file(exporter: Any, path: Any) -> None:
     if path.suffix != exporter.suffix: raise UserError(f"--out {path}: give it a name that ends in {exporter.suffix}")
     if path.is_dir(): raise UserError(f"--out {path} is a folder: name a file in it")
 
 
-def check_folder(exporter, path):
+def check_folder(exporter: Any, path: Any) -> None:
     if not path.exists(): return
     if not path.is_dir(): raise UserError(f"--out {path} is a file: {exporter.name}'s format is a folder")
     others = sorted(o.name for o in path.iterdir() if o.name not in exporter.files)
     if others: raise UserError(f"--out {path} has other files in it, as {others[0]}: name a new folder")
 
 
-def bytes_of(path): return sum(f.stat().st_size for f in ([path] if path.is_file() else path.iterdir()))
+def bytes_of(path: Any) -> Any: return sum(f.stat().st_size for f in ([path] if path.is_file() else path.iterdir()))
 
 
-def samples(p, n=max(BATCHES)):
+def samples(p: Any, n: Any = max(BATCHES)) -> Any:
     "(8-bit pixels [n, 3, size, size], what they are of): the run's own evaluation images, noise where there are none"
     import torch
     xs = [x for o in own_items(p, n) if not isinstance(x := p.attempt(o)[1], str)]
@@ -73,7 +74,7 @@ def samples(p, n=max(BATCHES)):
     return noise, "on noise, as its data is not there,"
 
 
-def own_items(p, n):
+def own_items(p: Any, n: int) -> Any:
     "`n` of the images that the run was evaluated on, from all over them; nothing is downloaded for it"
     from ..data.sources.download import find_food
     from ..data.sources.food import NAMES

@@ -28,7 +28,8 @@ class TrickSchedule(ParamScheduler):
     """
     def __init__(self, texts: list[str]) -> None:
         super().__init__({})
-        self.texts, self.schedule = texts, None
+        self.texts = texts
+        self.schedule: Schedule | None = None
 
     def before_fit(self) -> None:
         rates = np.array([h["lr"] for h in self.opt.hypers])
@@ -71,7 +72,8 @@ def label_smoothing(classes: int, eps: float = .1, form: str = "paper") -> nn.Mo
     """
     if not isinstance(classes, int) or classes < 2:
         raise UserError(f"label_smoothing: classes={classes!r} is no number of classes, as len(dls.vocab) is")
-    trick = registry()["label_smoothing"](eps=eps, form=form)
+    made: Any = registry()["label_smoothing"]
+    trick = made(eps=eps, form=form)
     return LabelSmoothingCrossEntropyFlat(eps=trick.uniform_eps(classes))
 
 

@@ -1,12 +1,14 @@
 """A trained model as a fastai Learner again."""
 from copy import deepcopy
 from dataclasses import replace
+from typing import Any
 
 from ..core.errors import UserError, one_of, plural
+from ..core.words import Say
 from ..recipe.recipe import Recipe, settle
 
 
-def learner_of(p, data=None, say=print):
+def learner_of(p: Any, data: Any = None, say: Say = print) -> Any:
     "The Learner of a Predictor: `Predictor.learner` says what of"
     from fastai.callback.progress import ProgressCallback
     from fastai.losses import CrossEntropyLossFlat
@@ -26,14 +28,14 @@ def learner_of(p, data=None, say=print):
     return learn.add_cb(ProgressCallback()) if IN_NOTEBOOK else learn
 
 
-def recipe_of(p, data):
+def recipe_of(p: Any, data: Any) -> Any:
     "The run's recipe, or for a model file alone the least that makes its DataLoaders; pixels as the model's facts have them"
     if not (p.recipe or data): raise UserError(f"{p.saved.file} lies there without its run's recipe.json: say with data= which images to open")
     r = p.recipe or settle(Recipe(arch=p.meta["arch"], pretrained=False))
     return replace(r, compile=False, data=str(data or r.data), **{k: p.meta[k] for k in ("size", "resize", "pipeline")})
 
 
-def source_of(p, recipe, data, say):
+def source_of(p: Any, recipe: Recipe, data: Any, say: Say) -> Any:
     "The Source of the run's data, which must be as it was, or of other `data`"
     from ..data.checked import open_data
     from ..data.source import describe, fingerprint
@@ -45,10 +47,10 @@ def source_of(p, recipe, data, say):
     return with_classes(source, p.classes)
 
 
-def numbers(data): return one_of(f"{data[s]:,} {s}" for s in ("train", "valid", "test") if data.get(s))
+def numbers(data: Any) -> Any: return one_of(f"{data[s]:,} {s}" for s in ("train", "valid", "test") if data.get(s))
 
 
-def with_classes(source, classes):
+def with_classes(source: Any, classes: Any) -> Any:
     "`source` with the model's classes, of which it may lack some"
     if odd := [o for o in source.classes if o not in classes]:
         raise UserError(f"{source.name} has {plural(len(odd), 'class', 'classes')} that the model does not know: {one_of(odd[:3])}"

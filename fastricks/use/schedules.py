@@ -1,9 +1,10 @@
 """The learning rate of every step of a training, as a picture. Light."""
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ..core.errors import UserError, plural
-from ..core.words import silent
+from ..core.words import Say, silent
 from ..data.checked import open_data
 from ..recipe.names import tricks_text
 from ..recipe.plan import batches_an_epoch, make_schedule, settings
@@ -15,7 +16,7 @@ from ..trick.base import Plan
 STEPS = 100  # an epoch's, where there is no data to count
 
 
-def show_lr(recipes, steps=None, say=silent):
+def show_lr(recipes: Any, steps: int | None = None, say: Say = silent) -> Any:
     """The learning rate of every step, name -> Recipe (or one Recipe), as a matplotlib Figure; and momentum where it moves.
 
     `steps`: optimizer steps an epoch, instead of what each recipe's data makes.
@@ -23,7 +24,7 @@ def show_lr(recipes, steps=None, say=silent):
     return draw_schedules(schedules_of(recipes, steps, say))
 
 
-def schedules_of(recipes, steps=None, say=silent):
+def schedules_of(recipes: Any, steps: int | None = None, say: Say = silent) -> dict[Any, Any]:
     "name -> Schedule; data that several recipes share is opened once"
     if isinstance(recipes, Recipe): recipes = {tricks_text(recipes): recipes}
     if any(r.lr == FIND for r in recipes.values()): say(f"learning rate {TO_COME}")
@@ -31,15 +32,15 @@ def schedules_of(recipes, steps=None, say=silent):
     return {name: schedule_of(r, steps, counts.get(data_of(r))) for name, r in recipes.items()}
 
 
-def data_of(r): return r.data, r.classes, r.per_class, r.valid
+def data_of(r: Any) -> Any: return r.data, r.classes, r.per_class, r.valid
 
 
-def count_images(recipes, say):
+def count_images(recipes: Any, say: Say) -> dict[Any, Any]:
     "data -> how many training images, or None where the data can't be opened"
     return {key: images_of(r, say) for key, r in {data_of(r): r for r in recipes}.items()}
 
 
-def images_of(recipe, say):
+def images_of(recipe: Recipe, say: Say) -> Any:
     from ..data.sources.download import find_food
     from ..data.sources.food import NAMES
     try:
@@ -48,7 +49,7 @@ def images_of(recipe, say):
     except UserError as e: say(f"drawn with {STEPS} steps an epoch, not counted ({e}); --steps-per-epoch gives another number")
 
 
-def schedule_of(recipe, steps=None, images=None):
+def schedule_of(recipe: Recipe, steps: int | None = None, images: Any = None) -> Any:
     "A recipe's Schedule, of `steps` optimizer steps an epoch or as many as `images` make"
     n = images or recipe.batch_size * (steps or STEPS)
     plan = Plan(recipe, recipe.make_tricks(), n_train=n, batches=batches_an_epoch(n, recipe.batch_size))
@@ -57,19 +58,19 @@ def schedule_of(recipe, steps=None, images=None):
     return make_schedule(recipe, plan, opt)
 
 
-def draw_schedules(schedules):
+def draw_schedules(schedules: Any) -> Any:
     from ..report.plots import draw_lr
     moms = {k: [s.mom(i, s) for i in range(s.total)] for k, s in schedules.items() if s.mom}
     return draw_lr({k: s.trace() for k, s in schedules.items()}, {k: s.per_epoch for k, s in schedules.items()}, moms)
 
 
-def schedule_line(name, s):
+def schedule_line(name: str, s: Any) -> str:
     lrs = s.trace()
     return (f"{name}: {plural(s.epochs, 'epoch')} of {plural(s.per_epoch, 'step')}, learning rate from {lrs[0]:.3g} to {lrs[-1]:.3g}, "
             f"highest {max(lrs):.3g}")
 
 
-def tell_lr(schedules, to, terminal, say=print):
+def tell_lr(schedules: Any, to: Any, terminal: bool, say: Say = print) -> None:
     "A line of text for each schedule, on a terminal its curve too, and the picture of all"
     from ..report.plots import curve
     for name, s in schedules.items():
@@ -78,7 +79,7 @@ def tell_lr(schedules, to, terminal, say=print):
     say(f"picture    {save_to(draw_schedules(schedules), to)}")
 
 
-def lines_of(given, names=(), rows=(), recipe=None):
+def lines_of(given: Any, names: Any = (), rows: Any = (), recipe: Any = None) -> Any:
     """name -> Recipe of a command line: `names` are recipes or run folders, `rows` are -t selections, each a line of its own.
 
     A row stands on `recipe`, else on the first of `names`.
@@ -89,4 +90,4 @@ def lines_of(given, names=(), rows=(), recipe=None):
     return lines or {label(recipe or "baseline"): resolve(given, (), recipe)}
 
 
-def label(name): return Path(name).parent.name if name.endswith("recipe.json") else Path(name).name
+def label(name: str) -> Any: return Path(name).parent.name if name.endswith("recipe.json") else Path(name).name

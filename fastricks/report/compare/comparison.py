@@ -2,12 +2,15 @@
 
 Needs nothing but run folders, and no torch.
 """
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ...core.errors import UserError, nearest, one_of
+from ...core.words import Say
 from ...recipe.registry import make
 from ..runs import SPLIT_WORD, FinishedRun, Metric, device, load_runs, metric_of
 from . import stats
@@ -35,7 +38,7 @@ class Looked:
     next: int | None = None   # the rung above all seeds that open rows have
 
     @property
-    def alpha(self): return ALPHA if self.once else SPEND[RUNGS.index(self.rung)] if self.rung else SPEND[0]
+    def alpha(self) -> Any: return ALPHA if self.once else SPEND[RUNGS.index(self.rung)] if self.rung else SPEND[0]
 
 
 @dataclass(frozen=True, repr=False)
@@ -70,21 +73,21 @@ class Comparison:
                  "warning": "; ".join(self.warnings) or None}
         return [{**row.record(), **without(about, row.varies)} for row in self.rows]
 
-    def frame(self):
+    def frame(self) -> Any:
         "A pandas DataFrame, a row a recipe"
         import pandas as pd
         return pd.DataFrame(self.records())
 
-    def __repr__(self):
+    def __repr__(self) -> Any:
         from .terminal import lines
         return "\n".join(lines(self))
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> Any:
         from .page import notebook_html
         return notebook_html(self)
 
 
-def without(d, keys): return {k: v for k, v in d.items() if k not in keys}
+def without(d: Any, keys: Any) -> dict[Any, Any]: return {k: v for k, v in d.items() if k not in keys}
 
 
 @dataclass(frozen=True)
@@ -100,8 +103,8 @@ class Asked:
     as_good_in: float = 1.
 
 
-def compare(runs, baseline: str | None = None, margin: float | None = None, metric: str = "top1", by: str | None = None,
-            anyway: bool = False, notes=(), diverged=(), **how) -> Comparison:
+def compare(runs: Any, baseline: str | None = None, margin: float | None = None, metric: str = "top1", by: str | None = None,
+            anyway: bool = False, notes: Any = (), diverged: Any = (), **how: Any) -> Comparison:
     """The Comparison of runs: FinishedRuns of `load_runs`, or what it takes.
 
     `baseline`: a row's label, tricks, recipe or run (default: the family's, or the row without tricks); `margin`: the difference that
@@ -122,7 +125,7 @@ def compare(runs, baseline: str | None = None, margin: float | None = None, metr
     return compared([base, *(row for row in rows if row is not base)], asked, recorded, diverged, notes)
 
 
-def checked(asked):
+def checked(asked: Any) -> Any:
     "Options that make no sense are one sentence"
     if asked.margin is not None and not asked.margin > 0: raise UserError(f"--margin {asked.margin:g} is out of range: it must be above 0")
     if not 0 < asked.as_good_in <= 1: raise UserError(f"--as-good-in {asked.as_good_in:g} is out of range: it must be above 0 and at most 1")
@@ -131,7 +134,7 @@ def checked(asked):
     return asked
 
 
-def compared(rows, asked, recorded, diverged, notes):
+def compared(rows: Any, asked: Any, recorded: Any, diverged: Any, notes: Any) -> Any:
     "The Comparison of rows, the baseline first"
     metric, split = asked.metric, asked.by or rows[0].runs[0].metrics["split"]
     rows = [summed_up(row, metric, split, row is rows[0]) for row in rows]
@@ -148,17 +151,17 @@ def compared(rows, asked, recorded, diverged, notes):
     return Comparison(rows, metric, split, terms.margin, (*notes, *cautions(rows, split)), looked)
 
 
-def margin_of(asked, family):
+def margin_of(asked: Any, family: Any) -> Any:
     if asked.margin is not None: return asked.margin
     return family.margin if family and family.metric == asked.metric.name else asked.metric.margin
 
 
-def seeds_diverged(row, diverged):
+def seeds_diverged(row: ComparisonRow, diverged: Any) -> Any:
     "Seeds of a row that diverged and have not been finished since"
     return sorted({d.seed for d in diverged if recipe_key(d) == key_of(row)} - {*row.seeds})
 
 
-def summed_up(row, metric, split, baseline):
+def summed_up(row: ComparisonRow, metric: Metric, split: str, baseline: Any) -> Any:
     values = list(row.values(metric, split).values())
     seconds = float(np.mean([r.seconds for r in row.runs]))
     return replace(row, summary=stats.summary(values), seconds=seconds, baseline=baseline)
@@ -166,7 +169,7 @@ def summed_up(row, metric, split, baseline):
 
 # -- verdicts
 
-def judge(rows, samples, terms, once, family):
+def judge(rows: Any, samples: Any, terms: Any, once: Any, family: Any) -> Any:
     "(rows with their verdicts, how they came about)"
     names = [row.label for row in rows]
     hidden = [f"hidden {k}" for k in range(len(family.rows) - len(rows))] if family else []
@@ -186,7 +189,7 @@ def judge(rows, samples, terms, once, family):
     return done, looked
 
 
-def looked_at(calls, moments, effects, terms, once, family):
+def looked_at(calls: Any, moments: Any, effects: Any, terms: Any, once: Any, family: Any) -> Any:
     "The Looked of a comparison"
     shown = [c for name, c in calls.items() if not name.startswith("hidden ")]
     rung = max((c.rung for c in shown if c.rung), default=None)
@@ -199,7 +202,7 @@ def looked_at(calls, moments, effects, terms, once, family):
     return replace(found, sees=smallest_effect(rung, len(calls), found.alpha, not pool.steadies) * float(np.median(sds)))
 
 
-def chances_of(calls, effects, looked, terms):
+def chances_of(calls: Any, effects: Any, looked: Any, terms: Any) -> Any:
     "name -> chance that the next rung settles it, of open rows whose spread is known"
     if not looked.next: return {}
     open_rows = {name: e for name, e in effects.items() if calls[name].verdict == stats.OPEN and min(e.n, e.n_base) >= FEWEST_SEEDS}
@@ -210,7 +213,7 @@ def chances_of(calls, effects, looked, terms):
 
 # -- images
 
-def same_images(rows, split, say):
+def same_images(rows: Any, split: str, say: Say) -> Any:
     "Have all runs a line for each of the same images? If not, nothing is said of images"
     first = rows[0].runs[0]
     for run in (r for row in rows for r in row.runs):
@@ -221,7 +224,7 @@ def same_images(rows, split, say):
     return True
 
 
-def why_other_images(run, first, split):
+def why_other_images(run: Any, first: Any, split: str) -> str:
     "What keeps a run's images from being compared with those of the first run, one by one; empty if nothing does"
     got, want = run.images(split), first.images(split)
     if got is None: return f"{run.name} has no predictions that fit its metrics.json"
@@ -229,16 +232,16 @@ def why_other_images(run, first, split):
     return f"{run.name} is evaluated on other images than {first.name}"
 
 
-def over_images(row, split, arms):
+def over_images(row: ComparisonRow, split: str, arms: Any) -> Any:
     "The row with what its predictions share with the baseline's, image by image: over the pairs, or over all of both"
     both = [[r.images(split) for r in runs] for runs in (arms.row, arms.base)]
     predicted = [np.array([i.predicted for i in images]) for images in both]
     hits = [np.array([i.rank == 0 for i in images]) for images in both]
-    gained, lost = gained_lost(*hits, arms.paired)
-    return replace(row, agreement=agreement(*predicted, arms.paired), gained=gained, lost=lost)
+    gained, lost = gained_lost(hits[0], hits[1], arms.paired)
+    return replace(row, agreement=agreement(predicted[0], predicted[1], arms.paired), gained=gained, lost=lost)
 
 
-def with_own_agreement(base, split, images):
+def with_own_agreement(base: ComparisonRow, split: str, images: Any) -> Any:
     "The baseline row with how far its own seeds agree: what the others' agreement is to be measured by"
     agree = own_agreement(np.array([r.images(split).predicted for r in base.runs])) if images else NAN
     return replace(base, agreement=agree, ratio=TimeRatio(1.), verdict="baseline", words="baseline")
@@ -246,7 +249,7 @@ def with_own_agreement(base, split, images):
 
 # -- what to beware of
 
-def cautions(rows, split):
+def cautions(rows: Any, split: str) -> Iterator[Any]:
     "Lines on what the numbers do not say"
     runs = [r for row in rows for r in row.runs]
     devices = sorted({device(r) for r in runs})

@@ -6,10 +6,11 @@ stored: what was called at a rung is found again from the seeds in their order.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 from .effects import ALPHA, FEWEST_SEEDS, LEVEL, Effect, effects_of, widest, with_images
 from .holm import holm
-from .samples import NAN, Moments
+from .samples import NAN
 from .times import TimeRatio
 
 RUNGS = 5, 8, 12, 16, 24
@@ -43,7 +44,7 @@ class Call:
 @dataclass(frozen=True)
 class Seen:
     "What there is of a row at a look"
-    moments: Moments
+    moments: Any               # Moments; None where all seeds diverged
     time: TimeRatio | None = None
     failed: int = 0            # of its first seeds: a diverged seed is a result
 

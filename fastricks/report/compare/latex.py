@@ -1,5 +1,6 @@
 """A comparison's table in LaTeX."""
 import re
+from typing import Any
 
 from .table import comparison_title, explanation, fold, headline, in_one, measured_facts, table_columns
 
@@ -9,16 +10,16 @@ TEX = {**{x: f"\\{x}" for x in "&%$#_{}"},
        "–": "--", "→": "$\\to$", "…": "\\ldots{}", "<": "$<$", ">": "$>$"}
 
 
-def tex(text): return re.sub(r"(?<![\w.])-(?=\d)", "$-$", "".join(TEX.get(x, x) for x in text))
+def tex(text: str) -> Any: return re.sub(r"(?<![\w.])-(?=\d)", "$-$", "".join(TEX.get(x, x) for x in text))
 
 
-def tex_cell(text):
+def tex_cell(text: str) -> Any:
     "A cell of a line or of several"
     lines = [tex(x) for x in text.split("\n")]
     return lines[0] if len(lines) == 1 else r"\begin{tabular}[t]{@{}l@{}}" + r"\\".join(lines) + r"\end{tabular}"
 
 
-def latex(c):
+def latex(c: Any) -> Any:
     "A table for booktabs and graphicx; a page's width holds fewer columns"
     cols = [o for o in in_one(c, table_columns(c)) if o.name not in ("p", "agree", "time", "R")]
     first, *rest = (tex_row(tex_cell(fold(o, o.cell(row), 24)) for o in cols) for row in c.rows)
@@ -34,4 +35,4 @@ def latex(c):
         r"\end{minipage}", r"\end{table}"]) + "\n"
 
 
-def tex_row(cells): return " & ".join(cells) + r" \\"
+def tex_row(cells: Any) -> Any: return " & ".join(cells) + r" \\"

@@ -3,7 +3,7 @@
 Pure functions on what a run says of each image (`results.Images`). No torch.
 """
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -65,7 +65,7 @@ class Quality:
     f1: Value            # macro: mean over the classes that have images
     rows: tuple          # a ClassRow a class
     bins: tuple          # BINS Bins
-    confusion: object    # [K, K] counts: true class, predicted class
+    confusion: Any       # [K, K] counts: true class, predicted class
     draws: int           # resamples of the bootstrap
 
     @property

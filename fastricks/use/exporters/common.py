@@ -1,5 +1,6 @@
 """What every exporter needs: the bare network, and the check of its outputs."""
 from copy import deepcopy
+from typing import Any
 
 import torch
 from torch import nn
@@ -11,7 +12,7 @@ from ...core.files import write, writing
 TOLERANCE = 1e-4       # largest difference of logits, in parts of the largest logit (of 1 at least)
 
 
-def agree(p, x, sizes, f):
+def agree(p: Any, x: Any, sizes: Any, f: Any) -> Any:
     "The largest difference between the logits of `f(x)` and the model's, over batches of `sizes`; a UserError above TOLERANCE"
     worst = 0.
     for n in (b for b in sizes if b <= len(x)):
@@ -27,19 +28,19 @@ def agree(p, x, sizes, f):
 
 class Network(nn.Module):
     "A Predictor's model with its normalisation: 8-bit RGB [n, 3, size, size] -> logits [n, K]"
-    def __init__(self, p):
+    def __init__(self, p: Any) -> None:
         super().__init__()
         self.model = deepcopy(p.model).to(memory_format=torch.contiguous_format)
         self.register_buffer("scale", 1 / (255 * p.std))
         self.register_buffer("shift", p.mean / p.std)
 
-    def forward(self, images): return self.model(images.float() * self.scale - self.shift)
+    def forward(self, images: Any) -> Any: return self.model(images.float() * self.scale - self.shift)
 
 
-def network(p): return Network(p).eval()
+def network(p: Any) -> Any: return Network(p).eval()
 
 
-def about(p):
+def about(p: Any) -> dict[Any, Any]:
     "What a user of the file must know, as plain data"
     m = p.meta
     resized = f"shorter side to {m['resize']}, bilinear with antialiasing"
@@ -53,7 +54,7 @@ def about(p):
             "preprocessing": preprocessing}
 
 
-def pixels_in_logits_out(p, place):
+def pixels_in_logits_out(p: Any, place: Any) -> list[Any]:
     "What a file that has the normalisation inside takes and gives; `place`: where it has the rest"
     size, resize = p.meta["size"], p.meta["resize"]
     images = f"uint8 RGB images [batch, 3, {size}, {size}]"
@@ -62,6 +63,6 @@ def pixels_in_logits_out(p, place):
             f"gives     logits [batch, {len(p.classes)}]; names of classes and preprocessing are in its {place}"]
 
 
-def deliver(out, data):
+def deliver(out: Any, data: Any) -> None:
     with writing(out): out.parent.mkdir(parents=True, exist_ok=True)
     write(out, data)

@@ -1,6 +1,8 @@
 """The formats that a trained model can be written in: a file `to_*.py` in this folder is one. Light."""
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
+from typing import Any
 
 
 class Exporter:
@@ -11,10 +13,10 @@ class Exporter:
     name = ""     # as `--to` takes it
     meaning = ""  # for whom it is
     suffix = ""   # of its file
-    files = ()    # in its folder
-    needs = ()    # modules that must be installed
+    files: tuple[str, ...] = ()    # in its folder
+    needs: tuple[str, ...] = ()    # modules that must be installed
 
-    def write(self, p, x, out, sizes):
+    def write(self, p: Any, x: Any, out: Any, sizes: Any) -> None:
         """Write a Predictor's model to the path `out`, and return the largest difference of its logits from the model's own.
 
         What is written has first been read back and asked for the logits of pixels `x` in batches of `sizes`, as `common.agree`
@@ -22,16 +24,16 @@ class Exporter:
         """
         raise NotImplementedError
 
-    def how(self, p, out):
+    def how(self, p: Any, out: Any) -> list[Any]:
         "Lines that say how to use what was written"
         return []
 
-    def default_path(self, folder, weights):
+    def default_path(self, folder: Path, weights: Any) -> Any:
         "Where the export of a run's folder and its file of weights goes if nobody says"
         return weights.with_suffix(self.suffix) if self.suffix else folder / self.name
 
 
-def exporters():
+def exporters() -> dict[Any, Any]:
     "name -> Exporter, in the order of their files; looked up anew each time"
     from .. import exporters as package
     names = [m.name for m in iter_modules(package.__path__) if m.name.startswith("to_")]
@@ -40,6 +42,6 @@ def exporters():
     return {o.name: o for o in found}
 
 
-def exporter_in(module):
+def exporter_in(module: Any) -> Any:
     classes = [o for o in vars(module).values() if isinstance(o, type) and issubclass(o, Exporter)]
     return next(o for o in classes if o.__module__ == module.__name__)

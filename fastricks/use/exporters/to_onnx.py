@@ -1,6 +1,7 @@
 """ONNX."""
 import json
 import logging
+from typing import Any
 
 from ...core.errors import UserError
 from .kinds import Exporter
@@ -14,7 +15,7 @@ class ToOnnx(Exporter):
     suffix = ".onnx"
     needs = "onnx", "onnxscript", "onnxruntime"
 
-    def write(self, p, x, out, sizes):
+    def write(self, p: Any, x: Any, out: Any, sizes: Any) -> Any:
         from .common import about, agree, deliver, network
         net = network(p)
         check_size(p, net)
@@ -23,19 +24,19 @@ class ToOnnx(Exporter):
         deliver(out, data)
         return worst
 
-    def how(self, p, out):
+    def how(self, p: Any, out: Any) -> Any:
         from .common import pixels_in_logits_out
         return pixels_in_logits_out(p, "metadata")
 
 
-def check_size(p, net):
+def check_size(p: Any, net: Any) -> None:
     size = sum(v.nbytes for v in net.state_dict().values())
     if size <= LIMIT: return
     arch = p.meta["arch"]
     raise UserError(f"{arch} has {size / 1e9:.1f} GB of weights, and one ONNX file holds 2 GB: use --to torch-export")
 
 
-def serialized(net, x, facts):
+def serialized(net: Any, x: Any, facts: Any) -> Any:
     "The bytes of a checked ONNX model, with facts as its metadata"
     import onnx
     proto = quietly(lambda: to_proto(net, x))
@@ -47,7 +48,7 @@ def serialized(net, x, facts):
     return proto.SerializeToString()
 
 
-def to_proto(net, x):
+def to_proto(net: Any, x: Any) -> Any:
     import torch
     from torch.export import Dim
     program = torch.onnx.export(net, (x[:2],), dynamo=True, dynamic_shapes=({0: Dim.DYNAMIC},), verbose=False,
@@ -55,14 +56,14 @@ def to_proto(net, x):
     return program.model_proto
 
 
-def runner(data):
+def runner(data: Any) -> Any:
     "pixels -> logits, by onnxruntime"
     import onnxruntime as ort
     session = ort.InferenceSession(data, providers=["CPUExecutionProvider"])
     return lambda x: session.run(["logits"], {"images": x.numpy()})[0]
 
 
-def name_batch(graph):
+def name_batch(graph: Any) -> None:
     "torch calls the batch's size s34 or so"
     old = graph.input[0].type.tensor_type.shape.dim[0].dim_param
     for v in (*graph.input, *graph.output, *graph.value_info):
@@ -70,7 +71,7 @@ def name_batch(graph):
             if d.dim_param == old: d.dim_param = "batch"
 
 
-def quietly(f):
+def quietly(f: Any) -> Any:
     "torch.onnx logs its every step"
     log = logging.getLogger("torch.onnx")
     old = log.level

@@ -1,6 +1,7 @@
 """torch.export."""
 import io
 import json
+from typing import Any
 
 from .kinds import Exporter
 
@@ -10,7 +11,7 @@ class ToTorch(Exporter):
     meaning = "a .pt2 file for torch.export.load"
     suffix = ".pt2"
 
-    def write(self, p, x, out, sizes):
+    def write(self, p: Any, x: Any, out: Any, sizes: Any) -> Any:
         import torch
         from torch.export import Dim
 
@@ -23,6 +24,6 @@ class ToTorch(Exporter):
         deliver(out, file.getvalue())
         return worst
 
-    def how(self, p, out):
+    def how(self, p: Any, out: Any) -> Any:
         from .common import pixels_in_logits_out
         return pixels_in_logits_out(p, "extra file fastricks.json")
