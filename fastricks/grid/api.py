@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from ..core.errors import UserError
 from ..core.words import silent
@@ -14,6 +14,10 @@ from .plan import parse_seeds
 
 if TYPE_CHECKING:
     from ..report.compare.comparison import Comparison
+    from .ablate import Grid
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Ablation:
@@ -22,7 +26,7 @@ class Ablation:
     grid: the plan with its cells; `folders`: of the finished runs; `failed`: label -> why, of those that failed; `comparison`: what the
     runs say, which is also what a notebook shows.
     """
-    def __init__(self, grid: Any, margin: float | None = None) -> None:
+    def __init__(self, grid: "Grid", margin: float | None = None) -> None:
         self.grid, self.margin = grid, margin
 
     @property
@@ -58,11 +62,12 @@ class AblationOptions:
     quiet: bool = False           # say nothing
 
 
-def with_ablation_options(fn: Callable) -> Callable: return with_fields(fn, [*fields(AblationOptions), *options()])
+def with_ablation_options(fn: Callable[P, R]) -> Callable[P, R]:
+    return with_fields(fn, [*fields(AblationOptions), *options()])
 
 
 @with_ablation_options
-def ablate(data: str | PathLike | None = None, tricks: Any = (), *, seeds: Any = 5, recipe: object = None, **options: Any) -> Ablation:
+def ablate(data: str | PathLike[str] | None = None, tricks: Any = (), *, seeds: Any = 5, recipe: object = None, **options: Any) -> Ablation:
     """Train a baseline and rows of tricks with several seeds; the Ablation that comes back shows which of them pay.
 
     `data`: digits, food-101-21, a folder or a CSV; `tricks`: a list, a row each, as ["cosine", "warmup+cosine", "mixup:alpha=.4"]; `seeds`:
