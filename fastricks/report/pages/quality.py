@@ -63,7 +63,7 @@ class Quality:
     f1: Value            # macro: mean over the classes that have images
     rows: tuple          # a ClassRow a class
     bins: tuple          # BINS Bins
-    confusion: object    # [K, K] counts: true class, predicted class
+    confusion: np.ndarray  # [K, K] counts: true class, predicted class
     draws: int           # resamples of the bootstrap
 
     @property
