@@ -1,14 +1,14 @@
 """`fastricks.ablate`: an ablation as one call from Python, with its comparison."""
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from ..core.errors import UserError
 from ..core.words import silent
-from ..recipe.given import F, given_of, text_of, texts_of, with_fields
+from ..recipe.given import given_of, text_of, texts_of, with_fields
 from ..recipe.recipe import Recipe, options
 from .plan import parse_seeds
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from ..report.compare.comparison import Comparison
     from .ablate import Grid
     from .verdicts import Judging
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Ablation:
@@ -59,11 +62,12 @@ class AblationOptions:
     quiet: bool = False           # say nothing
 
 
-def with_ablation_options(fn: F) -> F: return with_fields(fn, [*fields(AblationOptions), *options()])
+def with_ablation_options(fn: Callable[P, R]) -> Callable[P, R]:
+    return with_fields(fn, [*fields(AblationOptions), *options()])
 
 
 @with_ablation_options
-def ablate(data: str | PathLike | None = None, tricks: Any = (), *, seeds: Any = 5, recipe: object = None, **options: Any) -> Ablation:
+def ablate(data: str | PathLike[str] | None = None, tricks: Any = (), *, seeds: Any = 5, recipe: object = None, **options: Any) -> Ablation:
     """Train a baseline and rows of tricks with several seeds; the Ablation that comes back shows which of them pay.
 
     `data`: digits, food-101-21, a folder or a CSV; `tricks`: a list, a row each, as ["cosine", "warmup+cosine", "mixup:alpha=.4"]; `seeds`:

@@ -42,7 +42,7 @@ class Parts:
     loss: object          # of training
     opt: Opt
     groups: list
-    schedule: Schedule | None  # None: of a Learner that has none of its own
+    schedule: Schedule
     cbs: list
     choosers: list        # callbacks that pick weights or stop by the validation split
     lines: list           # what the loading of weights and teacher said

@@ -1,5 +1,5 @@
 """The tricks as parts of anybody's own Learner, where they are no callback by themselves: schedules, losses, parameter groups, networks."""
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from fastai.callback.schedule import ParamScheduler
@@ -16,6 +16,9 @@ from ..recipe.registry import registry
 from ..recipe.schedule import Schedule
 from ..training.learner import positions
 from ..trick.base import Opt, Plan, Trick
+
+if TYPE_CHECKING:
+    from ..tricks.label_smoothing import LabelSmoothing
 
 SCHEDULE = ["schedule"]
 
@@ -72,9 +75,8 @@ def label_smoothing(classes: int, eps: float = .1, form: str = "paper") -> nn.Mo
     """
     if not isinstance(classes, int) or classes < 2:
         raise UserError(f"label_smoothing: classes={classes!r} is no number of classes, as len(dls.vocab) is")
-    made: Any = registry()["label_smoothing"]
-    trick = made(eps=eps, form=form)
-    return LabelSmoothingCrossEntropyFlat(eps=trick.uniform_eps(classes))
+    trick = cast("type[LabelSmoothing]", registry()["label_smoothing"])
+    return LabelSmoothingCrossEntropyFlat(eps=trick(eps=eps, form=form).uniform_eps(classes))
 
 
 @checked

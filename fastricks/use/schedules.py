@@ -1,7 +1,8 @@
 """The learning rate of every step of a training, as a picture. Light."""
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..core.errors import UserError, plural
 from ..core.words import Say, silent
@@ -9,14 +10,19 @@ from ..data.checked import open_data
 from ..recipe.names import tricks_text
 from ..recipe.plan import batches_an_epoch, make_schedule, settings
 from ..recipe.recipe import FIND, Recipe, resolve
+from ..recipe.schedule import Schedule
 from ..report.plots import save_to
 from ..training.lr_find import TO_COME
 from ..trick.base import Plan
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Data = tuple[str, str | None, int | None, float]  # the fields of a recipe that say which images
 STEPS = 100  # an epoch's, where there is no data to count
 
 
-def show_lr(recipes: Any, steps: int | None = None, say: Say = silent) -> Any:
+def show_lr(recipes: Recipe | Mapping[str, Recipe], steps: int | None = None, say: Say = silent) -> "Figure":
     """The learning rate of every step, name -> Recipe (or one Recipe), as a matplotlib Figure; and momentum where it moves.
 
     `steps`: optimizer steps an epoch, instead of what each recipe's data makes.
@@ -24,7 +30,8 @@ def show_lr(recipes: Any, steps: int | None = None, say: Say = silent) -> Any:
     return draw_schedules(schedules_of(recipes, steps, say))
 
 
-def schedules_of(recipes: Any, steps: int | None = None, say: Say = silent) -> dict[Any, Any]:
+def schedules_of(recipes: Recipe | Mapping[str, Recipe], steps: int | None = None,
+                 say: Say = silent) -> dict[str, Schedule]:
     "name -> Schedule; data that several recipes share is opened once"
     if isinstance(recipes, Recipe): recipes = {tricks_text(recipes): recipes}
     if any(r.lr == FIND for r in recipes.values()): say(f"learning rate {TO_COME}")
@@ -32,24 +39,25 @@ def schedules_of(recipes: Any, steps: int | None = None, say: Say = silent) -> d
     return {name: schedule_of(r, steps, counts.get(data_of(r))) for name, r in recipes.items()}
 
 
-def data_of(r: Any) -> Any: return r.data, r.classes, r.per_class, r.valid
+def data_of(r: Recipe) -> Data: return r.data, r.classes, r.per_class, r.valid
 
 
-def count_images(recipes: Any, say: Say) -> dict[Any, Any]:
+def count_images(recipes: Iterable[Recipe], say: Say) -> dict[Data, int | None]:
     "data -> how many training images, or None where the data can't be opened"
     return {key: images_of(r, say) for key, r in {data_of(r): r for r in recipes}.items()}
 
 
-def images_of(recipe: Recipe, say: Say) -> Any:
+def images_of(recipe: Recipe, say: Say) -> int | None:
     from ..data.sources.download import find_food
     from ..data.sources.food import NAMES
     try:
         if recipe.data in NAMES and not find_food(recipe.data): raise UserError(f"{recipe.data} is not on this machine")
         return len(open_data(recipe, check=False, say=silent).of("train"))
     except UserError as e: say(f"drawn with {STEPS} steps an epoch, not counted ({e}); --steps-per-epoch gives another number")
+    return None
 
 
-def schedule_of(recipe: Recipe, steps: int | None = None, images: Any = None) -> Any:
+def schedule_of(recipe: Recipe, steps: int | None = None, images: int | None = None) -> Schedule:
     "A recipe's Schedule, of `steps` optimizer steps an epoch or as many as `images` make"
     n = images or recipe.batch_size * (steps or STEPS)
     plan = Plan(recipe, recipe.make_tricks(), n_train=n, batches=batches_an_epoch(n, recipe.batch_size))
@@ -58,19 +66,19 @@ def schedule_of(recipe: Recipe, steps: int | None = None, images: Any = None) ->
     return make_schedule(recipe, plan, opt)
 
 
-def draw_schedules(schedules: Any) -> Any:
+def draw_schedules(schedules: Mapping[str, Schedule]) -> "Figure":
     from ..report.plots import draw_lr
     moms = {k: [s.mom(i, s) for i in range(s.total)] for k, s in schedules.items() if s.mom}
     return draw_lr({k: s.trace() for k, s in schedules.items()}, {k: s.per_epoch for k, s in schedules.items()}, moms)
 
 
-def schedule_line(name: str, s: Any) -> str:
+def schedule_line(name: str, s: Schedule) -> str:
     lrs = s.trace()
     return (f"{name}: {plural(s.epochs, 'epoch')} of {plural(s.per_epoch, 'step')}, learning rate from {lrs[0]:.3g} to {lrs[-1]:.3g}, "
             f"highest {max(lrs):.3g}")
 
 
-def tell_lr(schedules: Any, to: Any, terminal: bool, say: Say = print) -> None:
+def tell_lr(schedules: Mapping[str, Schedule], to: str, terminal: bool, say: Say = print) -> None:
     "A line of text for each schedule, on a terminal its curve too, and the picture of all"
     from ..report.plots import curve
     for name, s in schedules.items():
@@ -79,7 +87,8 @@ def tell_lr(schedules: Any, to: Any, terminal: bool, say: Say = print) -> None:
     say(f"picture    {save_to(draw_schedules(schedules), to)}")
 
 
-def lines_of(given: Any, names: Any = (), rows: Any = (), recipe: Any = None) -> Any:
+def lines_of(given: Mapping[str, Any], names: Sequence[str] = (), rows: Sequence[str] = (),
+             recipe: str | None = None) -> dict[str, Recipe]:
     """name -> Recipe of a command line: `names` are recipes or run folders, `rows` are -t selections, each a line of its own.
 
     A row stands on `recipe`, else on the first of `names`.
@@ -90,4 +99,4 @@ def lines_of(given: Any, names: Any = (), rows: Any = (), recipe: Any = None) ->
     return lines or {label(recipe or "baseline"): resolve(given, (), recipe)}
 
 
-def label(name: str) -> Any: return Path(name).parent.name if name.endswith("recipe.json") else Path(name).name
+def label(name: str) -> str: return Path(name).parent.name if name.endswith("recipe.json") else Path(name).name
