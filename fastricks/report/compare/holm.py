@@ -16,5 +16,8 @@ def holm(p: ArrayLike, count: int | None = None) -> Floats:
     real = np.flatnonzero(~np.isnan(p))
     order = real[np.argsort(p[real], kind="stable")]
     factors = max(count or 0, len(real)) - np.arange(len(real))
-    out[order] = np.minimum(1, np.maximum.accumulate(p[order] * factors)) if len(real) else []
+    largest = 0.
+    for i, adjusted in zip(order, p[order] * factors, strict=True):
+        largest = max(largest, adjusted)  # no smaller than those of smaller p-values
+        out[i] = min(1., largest)
     return out
