@@ -113,7 +113,7 @@ def compare(runs: Any, baseline: str | None = None, margin: float | None = None,
     `family` (the name of a recorded one), `as_good_in=.5` (as good, in at most half of the time).
     Raises UserError for what is not comparable, unless `anyway`, and where the baseline is not clear.
     """
-    asked = checked(Asked(metric_of(metric), margin, by, anyway, **how))
+    asked = checked_options(Asked(metric_of(metric), margin, by, anyway, **how))
     notes, diverged = list(notes), list(diverged)
     if isinstance(runs, str | Path) or not all(isinstance(r, FinishedRun) for r in runs):
         runs = load_runs(runs, notes.append, diverged)
@@ -125,7 +125,7 @@ def compare(runs: Any, baseline: str | None = None, margin: float | None = None,
     return compared([base, *(row for row in rows if row is not base)], asked, recorded, diverged, notes)
 
 
-def checked(asked: Any) -> Any:
+def checked_options(asked: Asked) -> Asked:
     "Options that make no sense are one sentence"
     if asked.margin is not None and not asked.margin > 0: raise UserError(f"--margin {asked.margin:g} is out of range: it must be above 0")
     if not 0 < asked.as_good_in <= 1: raise UserError(f"--as-good-in {asked.as_good_in:g} is out of range: it must be above 0 and at most 1")

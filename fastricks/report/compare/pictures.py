@@ -114,7 +114,7 @@ def draw_time(c: Any) -> Any:
     m, look = c.metric, looks(c)
     fig = Picture(9., 4.2)
     ax = fig.subplots()
-    unit, name = (60, "minutes") if max(r.seconds for r in c.rows) > 180 else (1, "seconds")
+    unit, unit_name = (60, "minutes") if max(r.seconds for r in c.rows) > 180 else (1, "seconds")
     x, y = np.array([r.seconds / unit for r in c.rows]), np.array([r.summary.mean for r in c.rows])
     best = front(x, m.sign * y)
     ax.plot(x[best], y[best], drawstyle="steps-post" if m.sign > 0 else "steps-pre", color="#e0a800", lw=1.2, zorder=1)
@@ -125,7 +125,7 @@ def draw_time(c: Any) -> Any:
         sd, name = r.summary.sd, f"{fold_text(r.label, 34)}  (n={r.summary.n})"
         ax.errorbar(a, b, None if none(sd) else sd, fmt="s" if r.baseline else "o", color=look[r.label]["color"], ms=6,
                     capsize=2, lw=1, label=name)
-    ax.set(xlabel=f"training time, {name} (mean)", ylabel=f"{m.title}, {m.unit} (mean ± sd)")
+    ax.set(xlabel=f"training time, {unit_name} (mean)", ylabel=f"{m.title}, {m.unit} (mean ± sd)")
     ax.margins(.08)
     name_rows(fig, ax)
     return fig

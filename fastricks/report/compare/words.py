@@ -45,6 +45,8 @@ def same_words(row: "ComparisonRow", terms: Any, looked: Any, metric: "Metric") 
 
 def identical_words(row: "ComparisonRow", terms: Any, looked: Any, metric: "Metric") -> Any:
     return IDENTICAL + ("" if row.applied else ": it was not applied")
+
+
 def failed_words(row: "ComparisonRow", terms: Any, looked: Any, metric: "Metric") -> str:
     return f"failed in {row.failed} of {row.failed + len(row.runs)}"
 
