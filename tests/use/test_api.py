@@ -229,3 +229,15 @@ def test_images_from_the_web(run, tmp_path):
     for o in (data, bytearray(data), memoryview(data), io.BytesIO(data), np.array([str(file)]), [io.BytesIO(data)]):
         assert torch.equal(run.probs(o), want)
     with open(file, "rb") as f: assert torch.equal(run.probs(f), want)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_ablation_in_a_script_that_guards_nothing(tmp_path, jobs):
+    "As a notebook saved as a script: the trainings' processes must not run it again"
+    script = tmp_path / "table.py"
+    options = {**SMALL, "epochs": 1, "out": str(tmp_path / "runs"), "jobs": jobs}
+    script.write_text(f"import fastricks as ft\nprint('begun')\na = ft.ablate('digits', 'cosine:hold=.3', seeds=1, quiet=True, **{options!r})\n"
+                      "assert not a.failed, a.failed\nprint(len(a.folders))\n")
+    r = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, cwd=tmp_path)
+    assert r.returncode == 0, r.stderr
+    assert [line for line in r.stdout.splitlines() if line in ("begun", "2")] == ["begun", "2"]
