@@ -149,7 +149,7 @@ def once(rows: Mapping[str, ArrayLike], base: ArrayLike, margin: float = .5,
 def verdicts(arrays: Mapping[str, Floats], look: Look, calls: Mapping[str, Call]) -> dict[str, Verdict]:
     "Calls beside the effects of all seeds"
     seen = {name: s for name in arrays if (s := look(name, None))}
-    effects = effects_of({name: s.moments for name, s in seen.items()}, count=len(arrays))
+    effects = effects_of({name: s.moments for name, s in seen.items() if s.moments}, count=len(arrays))
     return {name: Verdict(c.verdict, c.rung, effects[name], c.p, c.p_holm, c.p_good, seen[name].time, seen[name].failed)
             for name, c in calls.items()}
 
