@@ -1,12 +1,12 @@
 """The verb `ablate`."""
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import typer
 
 from ..core import ranks
 from ..core.errors import UserError
-from ..grid.plan import MODES, make_rows, parse_budget, parse_seeds
+from ..grid.plan import CONTROL, MODES, make_rows, parse_budget, parse_seeds
 from ..grid.ray import address_of
 from ..recipe.recipe import FIND
 from .options import Debug, RecipeName, with_options
@@ -19,6 +19,7 @@ Seeds = Annotated[str, typer.Option(metavar="5|0,1,2|0-4", help="seeds of every 
 Jobs = Annotated[int, typer.Option(min=1, help="trainings at once, where cores / --threads leave room")]
 Budget = Annotated[str | None, typer.Option(metavar="2h|90m", help="begin no seed that would not end in this time")]
 Margin = Annotated[float, typer.Option(min=0., help="points of accuracy below which a difference does not matter")]
+Control = Annotated[bool, typer.Option("--control", help="one row more that must be null: the baseline with other draws (an A/A row)")]
 Until = Annotated[str | None, typer.Option(
     metavar="settled", help="go on to 8, 12, 16 and 24 seeds with the rows that are open, within --budget")]
 Once = Annotated[bool, typer.Option("--once", help="one look at 5% over all of --seeds, for those who will never add any")]
@@ -46,6 +47,7 @@ class AblateOptions:
     jobs: Jobs = 1
     budget: Budget = None
     margin: Margin = .5
+    control: Control = False
     until: Until = None
     once: Once = False
     plain_t: PlainT = False
@@ -68,6 +70,7 @@ def ablate_command(given, asked: AblateOptions):
     Finished runs are found by their recipe and never trained twice: the same command goes on where it was stopped.
     """
     check_given(given)
+    asked = with_control(asked)
     rows = make_rows(asked.mode, given, asked.recipe, list(asked.tricks or ()))
     seeds = check_values(asked)
     check_scripts(asked, rows[0].recipe)
@@ -77,6 +80,14 @@ def ablate_command(given, asked: AblateOptions):
     if asked.advise and rows[0].recipe.valid == 0:
         raise UserError("--advise chooses by a validation split: give --valid above 0")
     train_rows(given, asked, seeds)
+
+
+def with_control(asked):
+    "The A/A row as one of -t"
+    if not asked.control: return asked
+    if asked.mode != "add": raise UserError(f"--control is a row beside the others, which --mode {asked.mode} has not: leave one out")
+    texts = list(asked.tricks or ())
+    return replace(asked, tricks=texts if CONTROL in texts else [*texts, CONTROL])
 
 
 # -- checks

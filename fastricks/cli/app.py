@@ -20,6 +20,7 @@ from .predict import predict_command
 from .prepare import prepare_command
 from .recipes import recipes_command
 from .resume import resume_command
+from .runs import runs_command
 from .show import show
 from .train import train_command
 from .tricks import tricks_command
@@ -31,6 +32,7 @@ app.command("train")(with_recipe(train_command))
 app.command("resume")(resume_command)
 app.command("ablate")(with_recipe(ablate_command))
 app.command("compare")(compare_command)
+app.command("runs")(runs_command)
 app.command("evaluate")(evaluate_command)
 app.command("page")(page_command)
 app.command("predict")(predict_command)

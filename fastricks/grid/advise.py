@@ -15,7 +15,7 @@ from ..report.compare.stats import AS_GOOD, FEWEST_SEEDS, HELPS, SAME
 from ..report.runs import read_run
 from .ablate import Grid
 from .cells import plan
-from .plan import GridRow
+from .plan import CONTROL, GridRow
 from .verdicts import Judging, comparison_of, keys_of, next_free
 
 NO_TIME = 1.02  # × the baseline's: a row that takes no more costs no time
@@ -112,6 +112,7 @@ def advise(grid, mode, given, base, texts, confirm=None, take_bets=False, say=pr
     "Choose, train baseline and choice with fresh seeds (as many as the grid has, or `confirm`), and say it all"
     if given.get("lr") == FIND: given = {**given, "lr": grid.rows[0].recipe.lr}
     c, rows = on_validation(grid)
+    texts = [t for t in texts if t != CONTROL]
     sign = c.metric.sign
     kept, left = choose(mode, texts, rows, sign)
     bet = [] if kept else best_bet(mode, texts, rows, sign)

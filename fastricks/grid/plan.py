@@ -9,6 +9,8 @@ from ..recipe.recipe import Recipe, resolve
 MODES = {"add": "the baseline, and each row alone on it (the tutorial's table)",
          "drop": "all rows together, and all but each", "stack": "the baseline, then one row after the other on top (the paper's table)"}
 
+CONTROL = "control"  # the row that must be null: it is judged with the others, and never advised
+
 
 @dataclass(frozen=True)
 class GridRow:

@@ -226,3 +226,13 @@ def test_show_training_loop_names_each_trick_in_its_place(capsys):
     learn.show_training_loop()
     out = capsys.readouterr().out
     assert "BatchMixUp" in out and "TrainLoss" in out and out.index("TrainLoss") < out.index("BatchMixUp")
+
+
+# -- the A/A row
+
+def test_control_changes_the_draws_and_nothing_else():
+    "The same network, split and start; other orders; its own draws are those of seed + 1000"
+    a, b = learner("control")[0], learner()[0]
+    assert same(weights(a), weights(b)) and len(a.dls.train_ds) == len(b.dls.train_ds)
+    once = weights(trained("control"))
+    assert same(once, weights(trained("control"))) and not same(once, weights(trained("control:shift=7")))

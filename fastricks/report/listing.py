@@ -1,0 +1,66 @@
+"""`fastricks runs`: what lies in a folder of runs, the oldest first."""
+from dataclasses import dataclass
+
+from ..core.errors import UserError, shorten
+from ..core.words import NONE, duration
+from ..recipe.recipe import Recipe, read_recipe
+from ..recipe.registry import make
+from .runs import in_folder, made_visible, part
+
+REASON = 60  # letters of why one ended as it did
+
+
+@dataclass(frozen=True)
+class Line:
+    "A run as the list has it"
+    when: str
+    name: str
+    what: str
+    well: str
+    time: str
+    ended: str
+
+
+def listing(folder):
+    "The list as aligned lines; raises UserError where there is no run"
+    from pathlib import Path
+    folder = Path(folder)
+    if not folder.is_dir(): raise UserError(f"{folder} is no folder: give one of run folders, as runs")
+    found = sorted((line_of(f) for f in in_folder(folder)), key=lambda line: line.when)
+    head = Line("when", "run", "data, network, tricks", "accuracy", "time", "ended")
+    rows = [tuple(vars(line).values()) for line in (head, *found)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(x.ljust(n) for x, n in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def line_of(folder):
+    "The Line of a run folder, whatever of it can be read"
+    status, metrics = found(folder, "status.json"), found(folder, "metrics.json")
+    word, reason = status.get("status", "unknown"), status.get("reason", "")
+    return Line(str(status.get("time", NONE)), shorten(folder.name, 48), what_it_is(folder), how_well(metrics), how_long(metrics),
+                shorten(": ".join(filter(None, [str(word), str(reason)])), REASON))
+
+
+def found(folder, name):
+    try: return part(folder, name)
+    except ValueError: return {}
+
+
+def what_it_is(folder):
+    "`digits, resnet18, mixup+cosine, seed 3`"
+    try:
+        meta = part(folder, "recipe.json")
+        recipe = Recipe(**made_visible(read_recipe(folder / "recipe.json")))
+        tricks = "+".join(str(t) for t in make(recipe.tricks)) or "no trick"
+        return f"{meta['data']['name']}, {recipe.arch}, {shorten(tricks, 40)}, seed {recipe.seed}"
+    except (ValueError, KeyError, TypeError, UserError): return "its recipe can't be read"
+
+
+def how_well(metrics):
+    try: return f"{metrics['top1']:.2%} {metrics['split']}"
+    except (KeyError, TypeError, ValueError): return NONE
+
+
+def how_long(metrics):
+    try: return duration(metrics["train_seconds"])
+    except (KeyError, TypeError, ValueError): return NONE
