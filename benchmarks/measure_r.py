@@ -13,13 +13,13 @@ import json
 import numpy as np
 from experiments import EXPERIMENTS
 from results_page import KEPT
-from stored import load
 
 from fastricks.grid.ablate import ablate
 from fastricks.report.compare.comparison import compare
 from fastricks.report.compare.effects import effect_of
 from fastricks.report.compare.samples import Sample, moments
-from fastricks.report.runs import load_runs
+from fastricks.report.find import load_runs
+from fastricks.report.stored import stored_runs
 
 TRICKS = "control", "mixup", "label_smoothing", "cosine", "warmup"
 BLOCK = 5  # seeds of a look
@@ -53,7 +53,7 @@ def show(title, found):
 def stored():
     "R of the kept runs, by experiment"
     for file in sorted(KEPT.glob("*.json")):
-        runs, _ = load(file)
+        runs = stored_runs(file)
         found = ratios(compare(runs, baseline=EXPERIMENTS[file.stem].baseline, once=True, plain=True))
         show(file.stem, found)
 

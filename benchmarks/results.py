@@ -12,9 +12,9 @@ import sys
 
 from experiments import EXPERIMENTS
 from results_page import KEPT, page
-from stored import save
 
-from fastricks.report.runs import load_runs
+from fastricks.report.find import load_runs
+from fastricks.report.stored import save_runs
 
 
 def parse(args=None):
@@ -55,7 +55,7 @@ def gather(a):
         if len(kinds) < 2: continue  # the shared baseline alone, or nothing
         said = e.commands(data="food-101-21", weights="WEIGHTS", per_class=a.per_class, epochs=a.epochs, advice=a.advice)
         KEPT.mkdir(exist_ok=True)
-        save(KEPT / f"{name}.json", runs, {"commands": said, "remark": a.remark})
+        save_runs(KEPT / f"{name}.json", runs, {"commands": said, "remark": a.remark})
         print(f"written   {KEPT / name}.json")
 
 

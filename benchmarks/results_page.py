@@ -5,7 +5,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from experiments import EXPERIMENTS, FOUR
-from stored import load
 
 from fastricks.core.files import write
 from fastricks.core.words import duration, none, number, with_interval
@@ -15,6 +14,7 @@ from fastricks.report.compare.pictures import draw_delta, draw_time
 from fastricks.report.compare.stats import SAME
 from fastricks.report.compare.table import explanation, headline, measured_facts, table_columns, verdicts
 from fastricks.report.plots import save as save_picture
+from fastricks.report.stored import read_stored
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -43,7 +43,7 @@ def page():
 
 
 def compare_kept(name):
-    runs, about = load(KEPT / f"{name}.json")
+    runs, about = read_stored(KEPT / f"{name}.json")
     c = compare(runs, baseline=EXPERIMENTS[name].baseline, once=True)  # their numbers of seeds were fixed beforehand
     return replace(c, rows=sorted(c.rows, key=lambda r: place(r, EXPERIMENTS[name]))), about
 

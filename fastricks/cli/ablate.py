@@ -6,7 +6,7 @@ import typer
 
 from ..core import ranks
 from ..core.errors import UserError
-from ..grid.plan import CONTROL, MODES, make_rows, parse_budget, parse_seeds
+from ..grid.plan import CONTROL, MODES, make_rows, parse_budget, parse_seeds, parse_tuning
 from ..grid.ray import address_of
 from ..recipe.recipe import FIND
 from .options import Debug, RecipeName, with_options
@@ -19,6 +19,10 @@ Seeds = Annotated[str, typer.Option(metavar="5|0,1,2|0-4", help="seeds of every 
 Jobs = Annotated[int, typer.Option(min=1, help="trainings at once, where cores / --threads leave room")]
 Budget = Annotated[str | None, typer.Option(metavar="2h|90m", help="begin no seed that would not end in this time")]
 Margin = Annotated[float, typer.Option(min=0., help="points of accuracy below which a difference does not matter")]
+Have = Annotated[list[str] | None, typer.Option(
+    metavar="FILE.json", help="count the stored runs of a file, as --to NAME.json writes one, as finished; may be repeated")]
+Tune = Annotated[str | None, typer.Option(
+    metavar="lr=A/B/C", help="give each row the best of these values, chosen on the validation split in one run each, before it is compared")]
 Control = Annotated[bool, typer.Option("--control", help="one row more that must be null: the baseline with other draws (an A/A row)")]
 Until = Annotated[str | None, typer.Option(
     metavar="settled", help="go on to 8, 12, 16 and 24 seeds with the rows that are open, within --budget")]
@@ -30,7 +34,7 @@ Advise = Annotated[bool, typer.Option(
     "--advise", help="end with one recipe to take, chosen on the validation split and confirmed on the test set with fresh seeds")]
 TakeBets = Annotated[bool, typer.Option("--take-bets", help="of --advise: take also what costs no time and only may help")]
 Confirm = Annotated[int | None, typer.Option(min=3, help="fresh seeds for --advise (default: as many as --seeds)")]
-Files = Annotated[list[str] | None, typer.Option(metavar="FILE", help="write the comparison: .html, .md, .csv or .tex")]
+Files = Annotated[list[str] | None, typer.Option(metavar="FILE", help="write the comparison: .html, .md, .csv or .tex, or its runs: .json")]
 Sweep = Annotated[str | None, typer.Option(metavar="FILE.yaml", help="write the grid as a W&B sweep instead of training")]
 Slurm = Annotated[bool, typer.Option("--slurm", help="print the grid as a SLURM array script instead of training")]
 On = Annotated[str | None, typer.Option(metavar="ray[:ADDRESS]", help="train as Ray tasks: on this machine, or on a cluster")]
@@ -47,6 +51,8 @@ class AblateOptions:
     jobs: Jobs = 1
     budget: Budget = None
     margin: Margin = .5
+    have: Have = None
+    tune: Tune = None
     control: Control = False
     until: Until = None
     once: Once = False
@@ -102,6 +108,7 @@ def check_given(given):
 def check_values(asked):
     "The seeds, once all options that have a language of their own can be read"
     if asked.budget: parse_budget(asked.budget)
+    check_tuning(asked)
     if asked.until not in (None, "settled"): raise UserError(f"--until {asked.until} is not 'settled', which is all that it can be")
     if asked.until and asked.once: raise UserError("--until settled climbs the ladder, and --once looks once: leave one out")
     if not asked.margin > 0: raise UserError(f"--margin {asked.margin:g} is out of range: it must be above 0")
@@ -110,6 +117,13 @@ def check_values(asked):
         from ..report.compare.files import check_report_files
         check_report_files(asked.to)
     return seeds
+
+
+def check_tuning(asked):
+    if not asked.tune: return
+    parse_tuning(asked.tune)
+    if asked.sweep or asked.slurm: raise UserError("--tune chooses between trainings, which a script can't: leave one out")
+    if asked.advise: raise UserError("--advise gives one recipe of the options that were given, and --tune others to each row: leave one out")
 
 
 def check_scripts(asked, recipe):
@@ -129,7 +143,8 @@ def train_rows(given, asked, seeds):
     from ..report.compare.terminal import terminal
     rows = asked.mode, given, asked.recipe, list(asked.tricks)
     judging = Judging(asked.margin, asked.once, asked.plain_t, asked.as_good_in)
-    how = dict(jobs=asked.jobs, on=asked.on, judging=judging)
+    tune = parse_tuning(asked.tune) if asked.tune else None
+    how = dict(jobs=asked.jobs, on=asked.on, judging=judging, have=tuple(asked.have or ()), tune=tune)
     if asked.until and not asked.explain: grid, c = climbed(rows, seeds, asked.budget, how)
     else:
         grid = ablate(*rows, seeds, asked.budget, asked.explain, **how)

@@ -13,9 +13,9 @@ from ..recipe.recipe import FIND, resolve
 from ..report.compare.families import ADVICE, Family, families_beside, record_family, row_key
 from ..report.compare.stats import AS_GOOD, FEWEST_SEEDS, HELPS, SAME
 from ..report.runs import read_run
-from .ablate import Grid
 from .cells import plan
-from .plan import CONTROL, GridRow
+from .grid import Grid
+from .plan import CONTROL, GridRow, subsets
 from .verdicts import Judging, comparison_of, keys_of, next_free
 
 NO_TIME = 1.02  # × the baseline's: a row that takes no more costs no time
@@ -57,12 +57,12 @@ def on_validation(grid):
     try: c = comparison_of(grid, Judging(None, grid.judging.once, grid.judging.plain, metric="loss_t"), by)
     except UserError: c = comparison_of(grid, Judging(grid.judging.margin, grid.judging.once, grid.judging.plain), by)
     by_folder = {str(r.folder): row for row in c.rows for r in row.runs}
-    return c, {row.name: by_folder[str(grid.folders_of(row)[0])] for row in grid.rows if grid.folders_of(row)}
+    return c, {row.name: by_folder[str(grid.finished_of(row)[0].run_folder)] for row in grid.rows if grid.finished_of(row)}
 
 
 def choose(mode, texts, rows, sign=1):
     "(kept, left: text -> why) of the -t texts, by what their rows say on the validation split"
-    return {"add": choose_added, "drop": choose_dropped, "stack": choose_stacked}[mode](texts, rows, sign)
+    return {"add": choose_added, "drop": choose_dropped, "stack": choose_stacked, "all": choose_together}[mode](texts, rows, sign)
 
 
 def choose_added(texts, rows, sign):
@@ -83,6 +83,14 @@ def choose_stacked(texts, rows, sign):
     good = [i for i, t in enumerate(texts) if (r := rows.get(f"+ {t}")) and r.verdict == HELPS]
     n = max(good, key=lambda i: sign * rows[f"+ {texts[i]}"].diff.delta) + 1 if good else 0
     return texts[:n], dict.fromkeys(texts[n:], "no stack with it does better")
+
+
+def choose_together(texts, rows, sign):
+    "Those of the best row by mean among those that help, together or alone"
+    named = {"+".join(some): some for some in subsets(texts)}
+    good = [name for name in named if (r := rows.get(name)) and r.verdict == HELPS]
+    kept = named[max(good, key=lambda name: sign * rows[name].diff.delta)] if good else []
+    return kept, {t: "the best row does without it" for t in texts if t not in kept}
 
 
 def best_bet(mode, texts, rows, sign=1):
@@ -130,7 +138,7 @@ def confirm_on_test(plain, recipe, grid, n, say):
     rows = [GridRow("baseline", plain), GridRow("advice", recipe)]
     judging = Judging(grid.judging.margin, True, grid.judging.plain, grid.judging.as_good_in)
     seeds = fresh_seeds(rows, grid, n, judging)
-    fresh = Grid(rows, seeds, grid.jobs, grid.group, say, judging=judging)
+    fresh = Grid(rows, seeds, jobs=grid.jobs, group=grid.group, say=say, judging=judging)
     say(f"confirming with seeds {', '.join(map(str, seeds))}")
     for line in fresh.describe(): say(line)
     fresh.carry_out()

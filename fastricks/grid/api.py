@@ -12,11 +12,11 @@ from ..core.words import silent
 from ..recipe.given import given_of, text_of, texts_of, with_fields
 from ..recipe.recipe import Recipe, options
 from ..trick.range import Range
-from .plan import parse_seeds
+from .plan import parse_seeds, parse_tuning
 
 if TYPE_CHECKING:
     from ..report.compare.comparison import Comparison
-    from .ablate import Grid
+    from .grid import Grid
     from .verdicts import Judging
 
 P = ParamSpec("P")
@@ -46,17 +46,19 @@ class Ablation:
         return found
 
     def __repr__(self) -> str:
-        return repr(self.comparison) if self.grid.folders_of(self.grid.rows[0]) else "\n".join(self.grid.describe())
+        return repr(self.comparison) if self.grid.finished_of(self.grid.rows[0]) else "\n".join(self.grid.describe())
 
     def _repr_html_(self) -> str | None:
-        return self.comparison._repr_html_() if self.grid.folders_of(self.grid.rows[0]) else None
+        return self.comparison._repr_html_() if self.grid.finished_of(self.grid.rows[0]) else None
 
 
 @dataclass(frozen=True)
 class AblationOptions:
     "The arguments of `ablate` beside its data, rows and the options of their recipe"
-    mode: str = "add"             # add: each row alone on the baseline; drop: all but each; stack: one after the other
+    mode: str = "add"             # add: each row alone on the baseline; drop: all but each; stack: one after the other; all: together
     jobs: int = 1                 # trainings at once
+    have: Any = ()                # JSON files of stored runs that count as finished
+    tune: str | None = None       # as "lr=1e-4/3e-4/1e-3": each row gets its own best, chosen on the validation split
     budget: str | None = None     # as "2h": begin no seed that would not end in this time
     margin: float = .5            # the difference that matters, in points
     once: bool = False            # one look at 5% over all seeds, instead of looks at 5, 8, 12, 16 and 24
@@ -73,7 +75,8 @@ def ablate(data: str | PathLike[str] | None = None, tricks: Any = (), *, seeds: 
     """Train a baseline and rows of tricks with several seeds; the Ablation that comes back shows which of them pay.
 
     `data`: digits, food-101-21, a folder or a CSV; `tricks`: a list, a row each, as ["cosine", "warmup+cosine", "mixup:alpha=.4"]; `seeds`:
-    a number or a list of them; `recipe`: what all rows stand on; `mode`: add, drop or stack; `jobs`: trainings at once; `budget`: "2h";
+    a number or a list of them; `recipe`: what all rows stand on; `mode`: add, drop, stack or all; `have`: JSON files of stored runs that
+    count as finished; `tune`: "lr=1e-4/3e-4/1e-3", of which each row gets its own best; `jobs`: trainings at once; `budget`: "2h";
     `margin`: the difference that matters, in points; `once`: one look, for those who will never add seeds; `explain`: plan only; `quiet`:
     say nothing. The options of `fastricks train` are arguments. Finished runs are found and never trained twice. Raises UserError.
 
@@ -85,8 +88,14 @@ def ablate(data: str | PathLike[str] | None = None, tricks: Any = (), *, seeds: 
     base = recipe if recipe is None or isinstance(recipe, Recipe) else text_of("recipe", recipe)
     from .ablate import ablate as ablate_rows
     grid = ablate_rows(asked.mode, row_options(data, options), base, texts_of(tricks), seeds_of(seeds), asked.budget, asked.explain,
-                       jobs=asked.jobs, say=silent if asked.quiet else print, judging=judging_of(asked))
+                       jobs=asked.jobs, say=silent if asked.quiet else print, judging=judging_of(asked), have=files_of(asked.have),
+                       tune=parse_tuning(asked.tune) if asked.tune else None)
     return Ablation(grid)
+
+
+def files_of(have: Any) -> tuple[str, ...]:
+    "One file, or several"
+    return tuple(map(str, [have] if isinstance(have, str | PathLike) else have or ()))
 
 
 def judging_of(asked: AblationOptions) -> "Judging":

@@ -13,10 +13,12 @@ from types import ModuleType
 
 from ..core import stop
 from ..core.errors import first_line
+from ..core.files import read_json
 from ..core.machine import cores
 from ..core.words import silent
 from ..recipe import own
 from ..recipe.registry import adopt
+from ..report.stored import by_identity
 from ..runfolder.folder import find_finished
 from ..runfolder.record import read_record
 from ..training.job import Job
@@ -45,6 +47,7 @@ class Cell:
     top1: float = None        # for a table of progress: read once
     job_type: str = "train"   # of its W&B run
     failed_folder: Path = None  # of a run that failed: a diverged one is a result
+    stored: object = None     # the StoredRun that it is found as, where it has no folder
 
     @property
     def label(self): return f"{self.row.name} seed {self.seed}"
@@ -52,19 +55,35 @@ class Cell:
     @property
     def ok(self): return self.state in ("found", "done")
 
+    @property
+    def metrics(self): return self.stored.metrics if self.stored else read_json(self.folder / "metrics.json")
 
-def plan(rows, seeds, source):
+    @property
+    def run_folder(self):
+        "What its run is known by in a comparison"
+        return self.stored.folder if self.stored else self.folder
+
+
+def plan(rows, seeds, source, have=()):
     """(teachers, cells) of the grid in their order, with identities: those with a finished run under --out are `found`.
 
     Seed by seed, all rows of each: whatever is done at any moment is a fair comparison; within a seed in an order of its own, so that
-    a machine that slows down wrongs no row. Each row is settled once, for all its seeds: what a trick measures on this machine is
+    a machine that slows down wrongs no row. Runs that a file of `have` (as `compare --to NAME.json` writes) has are found too, and
+    teachers that no run needs any more are left out then. Each row is settled once, for all its seeds: what a trick measures on this machine is
     the same for all. Teachers that have to be trained for the rows come apart, to be trained first.
     """
-    dry = Room(silent, dry=True)
+    dry, stored = Room(silent, dry=True), by_identity(have)
     jobs = {row.name: settle_tricks(Job(settle_machine(row.recipe), source), dry) for row in rows}
     teachers = [c for row in rows for c in needed_of(jobs[row.name])]
     todo = [make_cell(row, with_seed(jobs[row.name], seed)) for seed in seeds for row in in_order(rows, seed)]
-    return [look_up(c) for c in {c.identity: c for c in teachers}.values()], [look_up(c) for c in todo]
+    cells = [look_up(c, stored) for c in todo]
+    wanted = {identity for c in cells if c.state == "todo" for identity in teachers_of(c)}
+    return [look_up(c) for c in {c.identity: c for c in teachers}.values() if c.identity in wanted or not have], cells
+
+
+def teachers_of(cell):
+    "Identities of the networks that a cell's run needs"
+    return [f["identity"] for f in cell.facts.values() if "identity" in f]
 
 
 def in_order(rows, seed):
@@ -86,10 +105,11 @@ def make_cell(row, job, job_type="train"):
     return Cell(row, job.recipe.seed, job.recipe, job.identity, facts=job.facts, job_type=job_type)
 
 
-def look_up(cell):
-    "Is there a finished run of this cell?"
+def look_up(cell, have=None):
+    "Is there a finished run of this cell, in a folder or among the stored ones (`have`: identity -> StoredRun)?"
     cell.folder = find_finished(cell.recipe.out, cell.identity)
-    if cell.folder and cell.state != "done": cell.state = "found"
+    if not cell.folder and have and cell.identity in have: cell.stored = replace(have[cell.identity], recipe=cell.recipe)
+    if (cell.folder or cell.stored) and cell.state != "done": cell.state = "found"
     return cell
 
 

@@ -4,8 +4,8 @@ from math import prod
 
 from ..core.errors import plural
 from ..report.compare.stats import OPEN, RUNGS
-from .ablate import Grid
-from .plan import make_rows, parse_budget
+from .ablate import planned_rows
+from .grid import Grid
 from .verdicts import comparison_of, next_free, recorded
 
 
@@ -15,9 +15,9 @@ def until_settled(mode, given, base, texts, seeds, budget=None, on_look=lambda c
     Seeds are the given ones, in their order, then the first others. Each rung is announced with what it costs and the chance that it
     settles a row; `on_look(comparison)` is told what it found. Rows that are called are trained no further.
     """
-    seconds = parse_budget(budget) if budget else None
+    rows, seconds, how = planned_rows(mode, given, base, texts, budget, **how)
     seeds = (list(seeds) + next_free(seeds, RUNGS[-1], ()))[:RUNGS[-1]]
-    grid = Grid(make_rows(mode, given, base, texts), seeds, **how)
+    grid = Grid(rows, seeds, **how)
     every, found = grid.cells, None
     for k, rung in enumerate(RUNGS):
         open_rows = names_open(found) if found else {row.name for row in grid.rows}
@@ -55,7 +55,7 @@ class Found:
 def look(grid):
     "The Found of all runs so far; None where the first row has none"
     c = comparison_of(grid, grid.judging)
-    return c and Found(c, {str(cell.folder): cell.row.name for cell in grid.cells if cell.ok})
+    return c and Found(c, {str(cell.run_folder): cell.row.name for cell in grid.cells if cell.ok})
 
 
 def names_open(found):

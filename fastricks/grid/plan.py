@@ -1,14 +1,18 @@
 """Which trainings an ablation is made of: rows of recipes times seeds. Plain data, instant."""
 import re
 from dataclasses import dataclass
+from itertools import combinations
 
-from ..core.errors import UserError
+from ..core.errors import UserError, nearest, one_of, plural
 from ..core.words import parse_time
 from ..recipe.recipe import Recipe, resolve
 
 MODES = {"add": "the baseline, and each row alone on it (the tutorial's table)",
-         "drop": "all rows together, and all but each", "stack": "the baseline, then one row after the other on top (the paper's table)"}
+         "drop": "all rows together, and all but each", "stack": "the baseline, then one row after the other on top (the paper's table)",
+         "all": "the baseline, two or three rows alone, and all that can be made of them together: do they add up?"}
+MOST_TOGETHER = 3  # rows of `all`: they make 2³ recipes
 
+TUNABLE = {"lr": float, "wd": float, "batch_size": int, "min_scale": float}  # what rows may have their own best of
 CONTROL = "control"  # the row that must be null: it is judged with the others, and never advised
 
 
@@ -46,10 +50,18 @@ def make_rows(mode, given, base, texts):
     if not texts: raise UserError("ablate needs at least one -t: each is a row, as in -t mixup -t warmup+cosine")
     texts = [t.removeprefix("=") for t in texts]
     if len(set(texts)) < len(texts): raise UserError("two -t rows are the same")
+    if mode == "all" and not 2 <= len(texts) <= MOST_TOGETHER:
+        raise UserError(f"--mode all takes two or three -t rows, and {plural(len(texts), 'was', 'were')} given: name those that help alone")
     pick = {"add": [("baseline", []), *((t, [t]) for t in texts)],
             "drop": [("all", texts), *((f"all but {t}", [o for o in texts if o != t]) for t in texts)],
-            "stack": [("baseline", []), *((f"+ {t}", texts[:i + 1]) for i, t in enumerate(texts))]}[mode]
+            "stack": [("baseline", []), *((f"+ {t}", texts[:i + 1]) for i, t in enumerate(texts))],
+            "all": [("baseline", []), *(("+".join(some), some) for some in subsets(texts))]}[mode]
     return [GridRow(name, of_row(name, given, part, base)) for name, part in pick]
+
+
+def subsets(texts):
+    "All of one, of two, of three …"
+    return [[*some] for n in range(1, len(texts) + 1) for some in combinations(texts, n)]
 
 
 def of_row(name, given, texts, base):
@@ -58,3 +70,25 @@ def of_row(name, given, texts, base):
 
 
 def parse_budget(text): return parse_time(text, "--budget")
+
+
+# -- what is tuned
+
+@dataclass(frozen=True)
+class Tuning:
+    "What is tuned: a field of the recipe and its values"
+    field: str
+    values: tuple
+
+    def __str__(self): return f"{self.field}=" + "/".join(f"{v:g}" for v in self.values)
+
+
+def parse_tuning(text):
+    "The Tuning of `lr=1e-4/3e-4/1e-3`; raises UserError"
+    name, _, values = str(text).partition("=")
+    name = name.strip().removeprefix("--").replace("-", "_")
+    if name not in TUNABLE: raise UserError(f"--tune {text}: {name!r} is not one of {one_of(TUNABLE)}{nearest(name, TUNABLE)}")
+    try: found = tuple(TUNABLE[name](v) for v in values.split("/"))
+    except ValueError: raise UserError(f"--tune {text}: give numbers with / between them, as lr=1e-4/3e-4/1e-3") from None
+    if len({*found}) < max(2, len(found)): raise UserError(f"--tune {text}: give two or more values, each once")
+    return Tuning(name, found)

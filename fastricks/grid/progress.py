@@ -3,7 +3,6 @@ import time
 from contextlib import contextmanager
 from statistics import mean
 
-from ..core.files import read_json
 from ..core.words import duration
 
 MOST = 8  # seeds that have a column each; more are counted
@@ -51,7 +50,7 @@ def counts(cells):
 
 
 def top1(cell):
-    if cell.top1 is None: cell.top1 = read_json(cell.folder / "metrics.json")["top1"]
+    if cell.top1 is None: cell.top1 = cell.metrics["top1"]
     return cell.top1
 
 

@@ -7,7 +7,8 @@ from ..report.compare.comparison import compare
 from ..report.compare.families import Family, families_beside, record_family, row_key
 from ..report.compare.power import smallest_effect
 from ..report.compare.stats import ALPHA, RUNGS, SPEND
-from ..report.runs import diverged_run, load_runs
+from ..report.find import load_runs
+from ..report.runs import diverged_run
 
 SD_TUNED, SD_SCRATCH = 35., 70.  # points × √images: what paired differences vary by, before any run (fine-tuning; from scratch: 1.5 to 3 ×)
 
@@ -20,6 +21,7 @@ class Judging:
     plain: bool = False
     as_good_in: float = 1.
     metric: str = "top1"
+    tuned: str = ""  # a Tuning as text: each row has its own best value
 
 
 def keys_of(rows, cells, source):
@@ -36,7 +38,7 @@ def recorded(grid, mode, judging):
     """
     keys = keys_of(grid.rows, grid.cells, grid.source)
     base, *rows = [keys[row.name] for row in grid.rows]
-    old = [f for f in families_beside([f"{grid.recipe.out}/run"]) if f.baseline == base and f.metric == judging.metric]
+    old = [f for f in families_beside([f"{grid.recipe.out}/run"]) if (f.baseline, f.metric, f.tuned) == (base, judging.metric, judging.tuned)]
     whole = next((f for f in old if f.once == judging.once and set(rows) <= f.rows.keys()), None)
     if whole:
         if len(whole.rows) > len(rows): grid.say(f"these rows are {len(rows)} of a family of {len(whole.rows)}: verdicts count all of it")
@@ -46,15 +48,16 @@ def recorded(grid, mode, judging):
         grid.say(f"the family of {plural(len(grown.rows), 'row')} that was looked at since {grown.date} has grown to {len(rows)}: "
                  "verdicts are made anew over all of them, and earlier ones may be lost")
     names = {keys[row.name]: row.name for row in grid.rows[1:]}
-    return record_family(grid.recipe.out, Family(base, names, mode or "add", judging.margin, judging.metric, judging.once))
+    return record_family(grid.recipe.out, Family(base, names, mode or "add", judging.margin, judging.metric, judging.once, tuned=judging.tuned))
 
 
 def comparison_of(grid, judging, by=None):
     "The Comparison of a grid's finished runs; None where the first row has none"
-    base = grid.folders_of(grid.rows[0])
+    base = grid.finished_of(grid.rows[0])
     if not base: return None
+    runs = [*(load_runs(grid.folders) if grid.folders else ()), *grid.stored]
     diverged = [run for c in grid.cells if c.failed_folder and (run := diverged_run(c.failed_folder))]
-    return compare(load_runs(grid.folders), baseline=str(base[0]), margin=judging.margin, metric=judging.metric, by=by, diverged=diverged,
+    return compare(runs, baseline=str(base[0].run_folder), margin=judging.margin, metric=judging.metric, by=by, diverged=diverged,
                    once=judging.once, plain=judging.plain, as_good_in=judging.as_good_in)
 
 

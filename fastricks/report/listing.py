@@ -5,7 +5,8 @@ from ..core.errors import UserError, shorten
 from ..core.words import NONE, duration
 from ..recipe.recipe import Recipe, read_recipe
 from ..recipe.registry import make
-from .runs import in_folder, made_visible, part
+from .find import in_folder
+from .runs import made_visible, part
 
 REASON = 60  # letters of why one ended as it did
 

@@ -1,8 +1,6 @@
 """Finished runs, read from their folders. Needs no torch."""
 import csv
-import glob
 import io
-import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +9,6 @@ import numpy as np
 
 from ..core.errors import UserError, nearest, one_of, plural, visible
 from ..core.files import read_json, read_text
-from ..recipe.names import base_name
 from ..recipe.recipe import Recipe, read_recipe
 from .scores import balanced_hits, ece, macro_f1
 
@@ -40,6 +37,7 @@ METRICS = {m.name: m for m in (
     Metric("macro_f1", "macro F1", "%", "points", 100., 1, .5, 2, of_images=False),
     Metric("balanced_accuracy", "balanced accuracy", "%", "points", 100., 1, .5, 2),
     Metric("ece", "expected calibration error", "%", "points", 100., -1, .5, 2, of_images=False))}
+OF_PREDICTIONS = {"top1", "macro_f1", "balanced_accuracy"}  # what is known where only the predicted classes are
 FROM_PREDICTIONS = "macro_f1", "balanced_accuracy", "ece"  # no number of metrics.json
 
 
@@ -56,10 +54,16 @@ class Images:
     names: np.ndarray
     labels: np.ndarray
     predicted: np.ndarray   # class names
-    p: np.ndarray           # probability of the predicted class
-    rank: np.ndarray        # of the true class; 0 is a hit
-    loss: np.ndarray        # cross-entropy in nats
+    p: np.ndarray | None = None       # probability of the predicted class
+    rank: np.ndarray | None = None    # of the true class; 0 is a hit
+    loss: np.ndarray | None = None    # cross-entropy in nats
     loss_t: np.ndarray | None = None  # the same at the fitted temperature
+    nameless: bool = False            # of stored runs: `names` are numbers, and all that is known of an image is what was predicted
+
+    def knows(self, metric):
+        "Has each image what the metric is made of?"
+        if self.nameless: return metric in OF_PREDICTIONS
+        return metric != "loss_t" or self.loss_t is not None
 
     def of(self, metric):
         "Values [I] whose mean is the metric"
@@ -120,6 +124,7 @@ class FinishedRun:
     def predicted(self, split, metric):
         images = self.images(split)
         if images is None: raise UserError(f"{self.name} has no {metric.name}: it has no predictions that fit its metrics.json")
+        if not images.knows(metric.name): raise UserError(f"{self.name} has no {metric.name}: of stored runs the predicted classes alone are known")
         return images
 
     def images(self, split): return self.own_images if split == self.metrics["split"] else self.valid_images
@@ -148,8 +153,7 @@ def images_of(rows):
     text = lambda k: np.array([r[k] for r in rows])
     number = lambda k, kind: text(k).astype(kind)
     tempered = number("loss_t", float) if rows and rows[0].get("loss_t") else None
-    return Images(text("image"), text("label"), text("predicted"),
-                  number("p", float), number("rank", int), number("loss", float), tempered)
+    return Images(text("image"), text("label"), text("predicted"), number("p", float), number("rank", int), number("loss", float), tempered)
 
 
 def read_run(folder):
@@ -213,89 +217,3 @@ def diverged_run(folder):
         run = DivergedRun(folder, Recipe(**made_visible(read_recipe(folder / "recipe.json"))), meta["data"], meta.get("facts", {}))
         return run if run.data["fingerprint"] else None
     except (ValueError, UserError, KeyError, TypeError): return None
-
-
-# -- finding them
-
-def load_runs(texts, say=lambda line: None, diverged=None):
-    """The FinishedRuns of folders, globs, folders of runs, and groups.
-
-    A group is the runs of a recipe, under `runs` or the folder before the /.
-    `say(line)` is told what is left out; to the list `diverged` are added the DivergedRuns among it.
-    Raises UserError where nothing is found, or nothing that is finished.
-    """
-    texts = [texts] if isinstance(texts, str | Path) else list(texts)
-    named = {f.resolve() for t in texts if is_run(f := Path(t))}
-    folders = list({f.resolve(): f for t in texts for f in find(str(t))}.values())
-    runs, left = [], []
-    for f in folders:
-        try: runs.append(read_run(f))
-        except (ValueError, UserError) as e:
-            left.append(f"{f.name} ({e})")
-            if diverged is not None and (run := diverged_run(f)): diverged.append(run)
-    if not runs: raise UserError(f"none of {plural(len(folders), 'run')} is finished: {shortened(left)}")
-    if left: say(f"left out: {shortened(left)}")
-    return without_teachers(runs, named, say)
-
-
-def shortened(words, n=6): return "; ".join(words[:n]) + (f"; and {len(words) - n} more" if len(words) > n else "")
-
-
-def is_run(path): return (path / "recipe.json").is_file()
-
-
-def find(text):
-    "Run folders that a text means"
-    path = Path(text)
-    if path.name == "recipe.json" and path.is_file(): return [path.parent]
-    if path.is_dir(): return in_folder(path)
-    matches = [Path(p) for p in sorted(glob.glob(text), key=in_numbers) if Path(p).is_dir()]
-    hits = [f for p in matches for f in in_folder(p, needed=False)] or group(path)
-    if hits: return hits
-    near = nearest(path.name, names_beside(path))
-    raise UserError(f"{text} is no run folder, no folder of runs and no group of runs{near}")
-
-
-def in_folder(path, needed=True):
-    found = [path] if is_run(path) else sorted((f.parent for f in path.glob("*/recipe.json")), key=in_numbers)
-    if needed and not found: raise UserError(f"{path} is no run folder and has none in it")
-    return found
-
-
-def in_numbers(path):
-    "s2 comes before s10"
-    return [int(x) if x.isdigit() else x for x in re.split(r"(\d+)", str(path))]
-
-
-def group_place(path):
-    "The folder in which a group's runs lie: the part before the /, or the usual one"
-    return path.parent if str(path.parent) != "." else Path(Recipe.out)
-
-
-def group(path):
-    "The run folders whose recipe, without its seed, has this name"
-    return [f for f in in_folder(group_place(path), needed=False) if path.name in groups_of(f) | {f.name}]
-
-
-def groups_of(folder):
-    "A run folder's names without a seed: the recipe's, and its own"
-    try:
-        meta = part(folder, "recipe.json")
-        recipe = Recipe(**read_recipe(folder / "recipe.json"))
-        return {meta.get("group"), base_name(recipe, meta["data"]["name"]), re.sub(r"-s\d+(-\d+)?$", "", folder.name)}
-    except (ValueError, UserError, KeyError, TypeError): return set()
-
-
-def names_beside(path):
-    "Names of runs and groups in the folder where a group was looked for"
-    folders = in_folder(group_place(path), needed=False)
-    return sorted({name for f in folders for name in groups_of(f) | {f.name} if name})
-
-
-def without_teachers(runs, named, say):
-    "A teacher that was found beside its students is no row of theirs; one that was named is"
-    if len(runs) == 1: return runs
-    theirs = {identity for r in runs for identity in r.needed}
-    teachers = [r for r in runs if r.identity in theirs and r.folder.resolve() not in named]
-    for r in teachers: say(f"left out: {r.name} (a teacher of others here; name its folder to compare it)")
-    return [r for r in runs if r not in teachers]

@@ -9,7 +9,8 @@ from support.photos import make_photos
 
 from fastricks.report.compare.comparison import compare
 from fastricks.report.compare.stats import HELPS, HURTS, OPEN, SAME
-from fastricks.report.runs import load_runs
+from fastricks.report.find import load_runs
+from fastricks.report.stored import stored_runs
 
 
 @pytest.fixture
@@ -49,10 +50,9 @@ def arguments(out, *words):
 
 
 def test_a_file_says_what_the_run_folders_say(tool, out):
-    from stored import load
     tool.gather(arguments(out, "gather"))
     file = tool.KEPT / "table8.json"
-    kept, folders = compare(load(file)[0]), compare(load_runs(str(out)))
+    kept, folders = compare(stored_runs(file)), compare(load_runs(str(out)))
     drop = {"date"}
     for a, b in zip(kept.records(), folders.records(), strict=True):
         assert {k: v for k, v in a.items() if k not in drop} == {k: v for k, v in b.items() if k not in drop}
@@ -137,10 +137,9 @@ def test_seeds_tell_experiments_of_one_folder_apart(tool, out):
     for tricks, gain in (("none", 0), ("cosine", 1.)):
         for seed, hits in enumerate(right(population(2000, rng), 5, rng, gain), 5): fine(out, tricks, seed, hits)
     tool.gather(arguments(out, "gather", "table8", "advice"))
-    from stored import load
     tool.page()
     assert "`--advise` chose `cosine` by the validation split. With 5 fresh seeds: `cosine` +" in (tool.KEPT.parents[1] / "README.md").read_text()
-    seeds = {name: {r.seed for r in load(tool.KEPT / f"{name}.json")[0]} for name in ("table8", "advice")}
+    seeds = {name: {r.seed for r in stored_runs(tool.KEPT / f"{name}.json")} for name in ("table8", "advice")}
     assert seeds == {"table8": {0, 1, 2, 3, 4}, "advice": {5, 6, 7, 8, 9}}
 
 

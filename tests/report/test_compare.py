@@ -25,7 +25,7 @@ from fastricks.report.compare.pictures import farthest, front, limit, pictures
 from fastricks.report.compare.rows import key_of
 from fastricks.report.compare.table import comparison_title, explanation, headline
 from fastricks.report.compare.terminal import terminal
-from fastricks.report.runs import load_runs
+from fastricks.report.find import load_runs
 
 
 def grid(out, effects, seeds=5, images=600, valid=300, **given):

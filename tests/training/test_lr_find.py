@@ -185,7 +185,7 @@ def test_a_cache_that_anybody_wrote(change):
 # -- grids, explain, pictures
 
 def test_rows_and_seeds_share_the_rate_of_the_first(found, tmp_path):
-    from fastricks.grid.ablate import Grid
+    from fastricks.grid.grid import Grid
     from fastricks.grid.plan import make_rows
     said = []
     rows = make_rows("add", {**TINY, "lr": "find", "out": str(tmp_path)}, None, ["mixup", "cosine"])

@@ -12,7 +12,8 @@ import numpy as np
 from ...core.errors import UserError, nearest, one_of
 from ...core.words import Say
 from ...recipe.registry import make
-from ..runs import SPLIT_WORD, DivergedRun, FinishedRun, Metric, device, load_runs, metric_of
+from ..find import load_runs
+from ..runs import SPLIT_WORD, DivergedRun, FinishedRun, Metric, device, metric_of
 from . import stats
 from .agreement import agreement, gained_lost, own_agreement
 from .effects import FEWEST_SEEDS, PLAIN, Effect, Pool, effects_of, pool_of
@@ -22,6 +23,7 @@ from .outcome import Looked, Outcome
 from .pairing import Arms, Samples, arms_of, pair_notes
 from .power import smallest_effect
 from .rows import NAN, ComparisonRow, check_comparable, choose_baseline, comparison_rows, key_of, recipe_key
+from .sums import together_of
 from .times import TimeRatio
 from .words import verdict_words
 
@@ -108,7 +110,7 @@ def against_the_first(rows: list[ComparisonRow], asked: Asked, recorded: list[Fa
     judged, looked = judge(others, samples, terms, asked.once or bool(family and family.once), family)
     if shared: judged = [over_images(row, split, arms[row.label]) for row in judged]
     done = (with_own_agreement(base, split, shared), *judged)
-    return Comparison(done, metric, split, terms.margin, (*notes, *cautions(rows, split)), looked)
+    return Comparison(done, metric, split, terms.margin, (*notes, *cautions(rows, split)), looked, together_of(done, samples))
 
 
 def margin_of(asked: Asked, family: Family | None) -> float:
@@ -155,7 +157,7 @@ def looked_at(calls: Calls, pool: Pool, effects: Effects, once: bool, family: Fa
     rung = max((c.rung for c in shown if c.rung), default=None)
     have = [min(e.n, e.n_base) for name, e in effects.items() if calls[name].verdict == stats.OPEN]
     found = Looked(once, rung, len(calls), len(shown), NAN, pool, family.name if family else "",
-                   next_rung(min(have)) if have and not once else None)
+                   family.tuned if family else "", next_rung(min(have)) if have and not once else None)
     sds = [e.sd for e in effects.values() if e.sd > 0]
     if not rung or not sds or rung < 2: return found
     return replace(found, sees=smallest_effect(rung, len(calls), found.alpha, not pool.steadies) * float(np.median(sds)))
@@ -187,7 +189,9 @@ def why_other_images(run: FinishedRun, first: FinishedRun, split: str) -> str:
     "What keeps a run's images from being compared with those of the first run, one by one; empty if nothing does"
     got, want = run.images(split), first.images(split)
     if got is None: return f"{run.name} has no predictions that fit its metrics.json"
-    if np.array_equal(got.names, want.names) and np.array_equal(got.labels, want.labels): return ""
+    named = not (got.nameless or want.nameless)  # stored runs have the order of the names, and the data's fingerprint
+    same = np.array_equal(got.names, want.names) if named else run.data["fingerprint"] == first.data["fingerprint"]
+    if same and np.array_equal(got.labels, want.labels): return ""
     return f"{run.name} is evaluated on other images than {first.name}"
 
 

@@ -37,12 +37,14 @@ class Family:
     metric: str = "top1"
     once: bool = False            # one look at 5% over all seeds, instead of the ladder
     seeds: tuple[int, ...] = ()   # of an advice: the fresh ones that it is confirmed with
+    tuned: str = ""               # `lr=0.0001/0.001`: what each row has its own best of
     date: str = field(default="", compare=False)  # of its first look
 
     @property
     def name(self) -> str:
         "A hash of all but the date"
         what = {**asdict(self), "rows": sorted(self.rows), "date": ""}
+        if not self.tuned: del what["tuned"]  # names of families that were recorded before it was a field
         return sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:12]
 
     def holds(self, baseline: str, rows: Iterable[str]) -> bool: return self.baseline == baseline and set(rows) <= self.rows.keys()
@@ -68,7 +70,7 @@ def read_family(file: Path) -> Family | None:
 
 def sane(f: Family) -> bool:
     "A stranger's file may say anything"
-    texts = [f.baseline, f.mode, f.metric, f.date]
+    texts = [f.baseline, f.mode, f.metric, f.date, f.tuned]
     if not all(isinstance(s, int) for s in f.seeds): return False
     if not isinstance(f.rows, dict) or not all(isinstance(x, str) for x in (*texts, *f.rows, *f.rows.values())): return False
     return isinstance(f.margin, int | float) and f.margin > 0 and isinstance(f.once, bool)

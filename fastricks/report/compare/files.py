@@ -35,7 +35,12 @@ def html(c: Outcome, base: Path | None = None) -> str:
     return comparison_page(c, base)
 
 
-REPORT_FORMATS = {".md": markdown, ".csv": csv_text, ".tex": latex, ".html": html}
+def stored(c: Outcome) -> str:
+    from ..stored import stored_text
+    return stored_text(c.runs)
+
+
+REPORT_FORMATS = {".md": markdown, ".csv": csv_text, ".tex": latex, ".html": html, ".json": stored}
 
 
 def check_report_files(paths: Iterable[str | Path]) -> None:

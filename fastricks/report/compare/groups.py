@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from ...core.errors import UserError
-from ..runs import DivergedRun, FinishedRun, load_runs
+from ..find import load_runs
+from ..runs import DivergedRun, FinishedRun
 from .comparison import Comparison, compare
 from .rows import NoBaseline, comparison_rows, size_text
 

@@ -7,6 +7,7 @@ from ..runs import FinishedRun, Metric
 from .effects import Pool
 from .ladder import ALPHA, RUNGS, SPEND
 from .rows import ComparisonRow, choose_baseline
+from .sums import Together
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +23,7 @@ class Looked:
     sees: float               # the effect that 8 of 10 such tables show at that look, in the metric's points; nan: not known
     pool: Pool                # how variances were steadied, or why not
     name: str = ""            # of the recorded family
+    tuned: str = ""           # what each row has its own best of, on the validation split
     next: int | None = None   # the rung above all seeds that open rows have
 
     @property
@@ -37,6 +39,7 @@ class Outcome:
     margin: float
     notes: tuple[str, ...]            # lines: what was left out, what to beware of
     looked: Looked                    # how the verdicts came about
+    together: tuple[Together, ...] = ()  # rows of several tricks against the sum of their parts
 
     @property
     def baseline(self) -> ComparisonRow: return self.rows[0]

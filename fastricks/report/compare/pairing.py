@@ -97,7 +97,7 @@ class Samples:
 
 def values_of(images: Images | None, metric: Metric) -> Floats | None:
     "[I] of a metric that is a mean over images; None where a run has no line of it for each"
-    if images is None or (metric.name == "loss_t" and images.loss_t is None): return None
+    if images is None or not images.knows(metric.name): return None
     return images.of(metric)
 
 

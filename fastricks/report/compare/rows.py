@@ -15,7 +15,8 @@ from ...core.words import NONE, Say
 from ...recipe.identity import numeric
 from ...recipe.registry import make, schedules
 from ...recipe.select import select
-from ..runs import DivergedRun, FinishedRun, Metric, groups_of
+from ..find import groups_of
+from ..runs import DivergedRun, FinishedRun, Metric
 from .families import Family, row_key
 from .samples import NAN
 from .times import TimeRatio

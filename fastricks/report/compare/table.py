@@ -23,6 +23,7 @@ from .ladder import AS_GOOD, FAILED, HELPS, HURTS, IDENTICAL, OPEN, RUNGS, SAME
 from .outcome import Looked, Outcome
 from .rows import ComparisonRow
 from .stats import Summary
+from .sums import sum_words
 
 VERSIONS = "fastricks", "python", "torch", "torchvision", "fastai", "timm", "numpy"
 
@@ -127,8 +128,19 @@ def explanation(c: Outcome, agree: bool = True) -> list[str]:
              "mean over the seeds")
     if len(c.rows) == 1: return [first + ".", *mean_interval(c)]
     ratio = " (× time: geometric mean of the ratios to the baseline's)"
-    return [promise(c), coverage(c), *winners_luck(c), *next_step(c), *variances(c),
+    return [*sums(c), *tuning(c), promise(c), coverage(c), *winners_luck(c), *next_step(c), *variances(c),
             f"{first}{ratio}.{agreement_explanation(c) if agree else ''}"]
+
+
+def sums(c: Outcome) -> list[str]:
+    "Do the tricks of a row add up?"
+    return [sum_words(t, c.metric, c.margin) + "." for t in c.together]
+
+
+def tuning(c: Outcome) -> list[str]:
+    "Was each row given its own best value?"
+    what = c.looked.tuned
+    return [f"Each row, the baseline too, has its own best of {what}, chosen on the validation split in one run each."] if what else []
 
 
 def promise(c: Outcome) -> str:
