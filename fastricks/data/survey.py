@@ -1,12 +1,11 @@
 """What is known of a recipe's images before a training: facts of each, copies, what a training would refuse. No torch."""
 from collections import Counter
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 from ..core.errors import visible
 from .facts import copies, look
-from .scan import settled
-from .sources.folders import others_below
+from .scan import allowed, settled
+from .source import ENDING
 from .sources.open import open_source
 
 
@@ -18,7 +17,11 @@ class Survey:
     facts: dict                                 # name -> Fact or why it can't be read
     groups: list                                # of images with the same pixels
     lost: list                                  # Items that can't be read
-    others: Counter = field(default_factory=Counter)  # ending -> files that are no images
+
+    @property
+    def others(self):
+        "ending -> files that are not named as images are"
+        return Counter({end: n for (why, end), n in self.source.ignored.items() if why == ENDING})
 
     @property
     def bad(self): return self.source.skipped
@@ -27,7 +30,7 @@ class Survey:
     def items(self): return self.source.items
 
     @property
-    def refused(self): return len(self.bad) > self.recipe.max_bad * (len(self.bad) + len(self.items))
+    def refused(self): return len(self.bad) > allowed(len(self.bad) + len(self.items), self.recipe.max_bad)
 
     def fact(self, o): return self.facts[o.name]
 
@@ -46,12 +49,7 @@ def survey(recipe, say=None):
         lost.extend(new)
         return [(o.name, facts[o.name]) for o in new]
     source = settled(reopen(), find, 1., reopen)
-    return Survey(recipe, source, facts, copies(source.items, facts), lost, endings(recipe.data))
-
-
-def endings(data):
-    folder = Path(data).expanduser()
-    return Counter(Path(o).suffix.lower() or "no ending" for o in others_below(folder)) if folder.is_dir() else Counter()
+    return Survey(recipe, source, facts, copies(source.items, facts), lost)
 
 
 def counts(source):

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..core.errors import UserError, nearest, one_of, plural, shorten, visible
-from ..data.sources.folders import images_below
+from ..data.sources.walk import images_below
 from .saved import find_saved, neighbours
 
 FORMATS = "table", "jsonl", "csv"

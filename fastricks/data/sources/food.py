@@ -1,13 +1,16 @@
 """Food-101 (Bossard, Guillaumin, Van Gool, ECCV 2014) as published: `images/<class>/<id>.jpg` and lists in `meta/`."""
 import os
 import re
+from collections import Counter
 from pathlib import Path
 
 from ...core.errors import UserError, nearest
-from ..source import Found, Item
+from ..source import CLASSES, ENDING, MISSING, UNLISTED, UNUSED, Found, Item
 from .csv_file import require_some
-from .folders import entries, folder_of, has_splits, is_folder, size_of
+from .folders import counted_around, folder_of, has_splits
 from .registry import DataSource
+from .walk import count_files, entries, is_folder, size_of
+from .walk import listed as listed_entries
 
 FOOD_21 = (
     "apple_pie", "bread_pudding", "bruschetta", "caesar_salad", "croque_madame", "cup_cakes", "dumplings", "falafel",
@@ -31,7 +34,7 @@ class FoodTree(DataSource):
         root = folder_of(text)
         tree = find_tree(root)
         if tree is None: raise UserError(without_lists(root))
-        return food_items(tree, wanted)
+        return counted_around(food_items(tree, wanted), root, tree)
 
 
 def food_name(classes): return "food-101-21" if set(classes) == set(FOOD_21) else None
@@ -107,4 +110,18 @@ def food_items(root, wanted=None):
     folders = {label: os.path.join(root, "images", label) for label in there}
     items = [Item(f"images/{label}/{i}.jpg", label, split, Path(folders[label], f"{i}.jpg"), there[label][f"{i}.jpg"])
              for label, i, split in chosen if f"{i}.jpg" in there[label]]
-    return Found(root.resolve().name, items, train_classes(rows), require_some(items, len(chosen), root/"meta"))
+    names = {o.name for o in items}
+    missing = tuple((name, MISSING) for label, i, _ in chosen if (name := f"images/{label}/{i}.jpg") not in names)
+    notes = require_some(items, len(chosen), root/"meta")
+    return Found(root.resolve().name, items, train_classes(rows), notes, missing, not_listed(root, names, there), "lists meta/train.txt, meta/test.txt")
+
+
+def not_listed(root, names, labels):
+    "(reason, detail) -> files of an official tree that are not among the images `names` of the classes `labels`"
+    out = Counter()
+    for o in listed_entries(root):
+        if not is_folder(o) or o.name != "images": out[ENDING if not is_folder(o) or o.name == "meta" else UNUSED, ""] += count_files(o); continue
+        for k in listed_entries(o.path):
+            if k.name in labels: out[UNLISTED, ""] += sum(f"images/{k.name}/{f.name}" not in names for f in listed_entries(k.path))
+            else: out[CLASSES, ""] += count_files(k)
+    return +out

@@ -1,17 +1,19 @@
 """`--data`: from what the user gives to a `Source`."""
+import shlex
+from collections import Counter
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
 from ...core.errors import UserError, nearest, one_of, plural
 from ..scan import leave_out
-from ..source import Source
+from ..source import CAPPED, Source
 from ..split import cap, hold_out
-from .classes import check_classes, parse_classes, twins
+from .classes import both_encodings, check_classes, one_encoding, parse_classes, same_encoding, twins
 from .food import food_name
 from .registry import builtin_names, data_sources
 
-ARCHIVES = ".tgz", ".tar.gz", ".zip", ".tar"
+ARCHIVES = ".tgz", ".tar.gz", ".zip", ".tar", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".7z", ".rar", ".gz"
 
 
 def open_source(data, classes=None, per_class=None, valid=.1, bad=None):
@@ -27,12 +29,17 @@ def open_source(data, classes=None, per_class=None, valid=.1, bad=None):
     with readable(data):
         origin = find_origin(data)
         wanted = origin.choose_classes(data, asked)
-        found = origin.open(data, wanted)
+        found = origin.open(data, wanted and both_encodings(wanted))
+    wanted = wanted and same_encoding(wanted, found.classes)
+    found = one_encoding(found)
     check_classes(found.items, found.classes, wanted, data)
     chosen = tuple(sorted(wanted or found.classes))
-    items = with_splits(without(found, chosen, bad), per_class, valid)
+    there = without(found, chosen, bad)
+    items = with_splits(there, per_class, valid)
     if all(o.split == "train" for o in items): raise UserError(nothing_to_test(data, valid))
-    source = Source(food_name(chosen) or found.name, items, chosen, tuple(found.notes))
+    ignored = found.ignored + Counter({(CAPPED, ""): len(there) - len(items)})
+    source = Source(food_name(chosen) or found.name, items, chosen, tuple(found.notes), missing=found.missing, ignored=ignored,
+                    splits=told_splits(found, valid))
     return source.note(*lacking(source), *twins(chosen))
 
 
@@ -61,9 +68,17 @@ def nothing_fits(data):
         names = builtin_names()
         meant = nearest(data, [*names, *neighbours(path)])
         return f"--data {data!r} is no folder or file, and none of {one_of(names)}{meant}"
-    if path.name.lower().endswith(ARCHIVES):
-        return f"{data} is an archive: run `fastricks prepare {data} FOLDER` first, then give --data FOLDER"
+    if path.name.lower().endswith(ARCHIVES): return f"{data} is an archive: {how_to_unpack(data, path)}"
     return f"{data} is a file: give a folder of images or a .csv file"
+
+
+def how_to_unpack(data, path):
+    "Only Food-101's archive has a command of its own"
+    if "food" in path.name.lower(): return f"run `fastricks prepare {shlex.quote(data)} FOLDER` first, then give --data FOLDER"
+    if path.name.lower().endswith(".zip"): way = f"python -m zipfile -e {shlex.quote(data)} FOLDER"
+    elif ".tar" in path.name.lower() or path.name.lower().endswith((".tgz", ".tbz2", ".txz")): way = f"tar -xf {shlex.quote(data)} -C FOLDER"
+    else: return "unpack it into a folder first, then give --data FOLDER"
+    return f"unpack it first, `{way}`, then give --data FOLDER"
 
 
 def neighbours(path):
@@ -76,6 +91,13 @@ def without(found, classes, bad):
     "The items found, those in `bad` left out"
     if not bad: return found.items
     return leave_out(Source(found.name, tuple(found.items), classes), bad).items
+
+
+def told_splits(found, valid):
+    "Where the splits come from, in words"
+    held = f"{valid:g} of the training images held out for validation" if valid else "none held out for validation"
+    if any(o.split == "valid" for o in found.items): return found.splits
+    return f"{found.splits}; {held}" if found.splits else held
 
 
 def with_splits(items, per_class, valid):
