@@ -11,6 +11,7 @@ from rich.cells import cell_len, set_cell_size
 from ..core.errors import plural, shorten, visible
 from ..core.files import rows_to_csv, write
 from ..data.source import SPLITS, describe
+from ..data.sources.walk import endings_text
 from ..data.split import by_class, first
 from ..data.survey import counts, overlaps, rows, survey
 from ..recipe.command import data_options
@@ -181,10 +182,9 @@ def unreadable(s):
 
 def source_notes(s):
     "Two notes at most: what is left out and why"
-    notes = list(s.source.notes[:-1] if s.bad else s.source.notes)  # the last one is of the unreadable
+    notes = [o for o in s.source.notes if not o.startswith("skipped ")]  # they have their own line
     if s.others:
-        kinds = ", ".join(f"{n:,} {k}" for k, n in s.others.most_common(4))
-        notes.append(f"{plural(s.others.total(), 'file')} not called as images are: {kinds}")
+        notes.append(f"{plural(s.others.total(), 'file')} not named as images are: {endings_text(s.others)}")
     for note in notes[:2]: yield "mind", note
 
 

@@ -21,9 +21,19 @@ def parse_classes(classes):
 
 
 def class_words(classes):
-    if not Path(classes).expanduser().is_file(): return next(csv.reader([classes], skipinitialspace=True), []) if '"' in classes else classes.split(",")
+    if not is_file(classes): return quoted_words(classes)
     try: return Path(classes).expanduser().read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as e: raise UserError(f"--classes {classes} is no readable text: {e}") from e
+
+
+def is_file(text):
+    try: return Path(text).expanduser().is_file()
+    except (OSError, RuntimeError, ValueError): return False
+
+
+def quoted_words(text):
+    "Names joined by commas; one that has a comma itself stands in quotes"
+    return next(csv.reader([text], skipinitialspace=True), []) if '"' in text else text.split(",")
 
 
 def encoded(name): return unicodedata.normalize("NFC", name)

@@ -64,9 +64,10 @@ def missing_of(items, there):
     return tuple((o.name, MISSING) for o in items if o.name not in names)
 
 
-def require_some(items, n, where):
-    "A note on listed images that are missing; an error when all are"
-    if n and not items: raise UserError(f"none of the {plural(n, 'image')} that {where} lists is there")
+def require_some(items, n, where, first=()):
+    "A note on listed images that are missing; an error, which says where the `first` was looked for, when all are"
+    sought = "".join(f": {o.image} is no file" for o in first)
+    if n and not items: raise UserError(f"none of the {plural(n, 'image')} that {where} lists is there{sought}")
     return [f"{n-len(items):,} of {n:,} listed images are not there"] if len(items) < n else []
 
 
@@ -82,8 +83,7 @@ def csv_items(file, wanted=None, known=("train",)):
     chosen = [o for o in found.values() if wanted is None or o.label in wanted]
     items, elsewhere = where_they_are(file, chosen)
     others = [] if wanted is None else [o for o in found.values() if o.label not in wanted]
-    where = f"{file} (looked for {chosen[0].image})" if chosen and not items else file
-    notes = *table.notes, *elsewhere, *require_some(items, len(chosen), where)
+    notes = *table.notes, *elsewhere, *require_some(items, len(chosen), file, chosen[:1])
     return Found(file.stem, items, labels, notes, missing_of(chosen, items), not_listed(file, items, others), table.said)
 
 

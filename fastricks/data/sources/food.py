@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 from ...core.errors import UserError, nearest
-from ..source import CLASSES, ENDING, MISSING, UNLISTED, UNUSED, Found, Item
+from ..source import CLASSES, MISSING, UNLISTED, UNUSED, Found, Item
 from .csv_file import require_some
 from .folders import counted_around, folder_of, has_splits
 from .registry import DataSource
@@ -112,16 +112,16 @@ def food_items(root, wanted=None):
              for label, i, split in chosen if f"{i}.jpg" in there[label]]
     names = {o.name for o in items}
     missing = tuple((name, MISSING) for label, i, _ in chosen if (name := f"images/{label}/{i}.jpg") not in names)
-    notes = require_some(items, len(chosen), root/"meta")
-    return Found(root.resolve().name, items, train_classes(rows), notes, missing, not_listed(root, names, there), "lists meta/train.txt, meta/test.txt")
+    notes, ignored = require_some(items, len(chosen), root/"meta"), not_listed(root, names, there)
+    return Found(root.resolve().name, items, train_classes(rows), notes, missing, ignored, "lists meta/train.txt, meta/test.txt")
 
 
 def not_listed(root, names, labels):
     "(reason, detail) -> files of an official tree that are not among the images `names` of the classes `labels`"
     out = Counter()
     for o in listed_entries(root):
-        if not is_folder(o) or o.name != "images": out[ENDING if not is_folder(o) or o.name == "meta" else UNUSED, ""] += count_files(o); continue
-        for k in listed_entries(o.path):
-            if k.name in labels: out[UNLISTED, ""] += sum(f"images/{k.name}/{f.name}" not in names for f in listed_entries(k.path))
-            else: out[CLASSES, ""] += count_files(k)
+        if o.name != "images": out[UNUSED if is_folder(o) and o.name != "meta" else UNLISTED, ""] += count_files(o)
+    for o in listed_entries(root/"images"):
+        if o.name not in labels: out[CLASSES if is_folder(o) else UNLISTED, ""] += count_files(o)
+        else: out[UNLISTED, ""] += sum(count_files(f) for f in listed_entries(o.path) if f"images/{o.name}/{f.name}" not in names)
     return +out

@@ -6,7 +6,7 @@ from ..source import SPLIT, SPLITS
 MORE = {"dev": "valid", "development": "valid", "eval": "valid", "evaluation": "valid", "holdout": "test"}  # of others' data sets
 WORDS = {**SPLIT, **MORE}
 PLAIN = frozenset(["set", "sets", "data", "dataset", "images", "image", "imgs", "img", "photos", "photo", "pics", "pictures", "folder", "split", "dir", "files", "samples"])
-GLUED = re.compile(f"({'|'.join(sorted(WORDS, key=len, reverse=True))})({'|'.join(sorted(PLAIN, key=len, reverse=True))})?")
+GLUED = re.compile(f"({'|'.join(WORDS)})({'|'.join(PLAIN)})?")
 PART = re.compile(r"[A-Z]?[^\W\d_A-Z]+|[A-Z]+(?![^\W\d_A-Z])|\d+")
 KAGGLE = {"publictest": "valid", "privatetest": "test"}  # the two tests of its competitions, as FER2013 has them
 
@@ -56,7 +56,7 @@ def rank(name):
 
 def has_partner(name, names):
     "Is there another split with the same other words, one of the two for training?"
-    split, rest = parse_split(name)
+    _, rest = parse_split(name)
     splits = {parse_split(o)[0] for o in names if parse_split(o)[1] == rest} - {None}
     return len(splits) > 1 and "train" in splits
 

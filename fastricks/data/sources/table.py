@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...core.errors import UserError, nearest, plural
 from .split_words import plain_split
-from .walk import EXTENSIONS, subfolders
+from .walk import EXTENSIONS, is_image, subfolders
 
 SEPARATORS = ",;\t|"
 OWN = {"path": ("path", "file", "filename", "file_name", "filepath", "image", "image_path", "img", "name", "fname"),
@@ -97,23 +97,27 @@ def has_header(rows, there, file):
     "Is the first row none of an image: does it name the path, or do others' cells name files that are there, where its own do not?"
     names = rows[0][1]
     if "path" in there and names[there["path"]].strip().lower() in OWN["path"]: return True
-    if len(rows) < 2 or any(is_there(file.parent, c) for c in names): return False
-    return path_column(rows[1:], file) is not None
+    if len(rows) < 2 or any(looks_like_path(c) for c in names): return False
+    place, at = path_column(rows[1:], file)
+    return at is not None and place.find(names[at]) is None
+
+
+def looks_like_path(cell): return "/" in cell or "\\" in cell or is_image(cell)
 
 
 def path_column(rows, file):
-    "The first column most of whose cells are files, or None"
+    "(Place, number) of the first column most of whose cells are files; (None, None) where there is none"
     some = rows[:SAMPLE]
     for i in range(len(some[0][1])):
         place = find_place(file.parent, [cell(c, i) for _, c in some])
-        if sum(place.find(cell(c, i)) is not None for _, c in some) > HALF * len(some): return i
-    return None
+        if sum(place.find(cell(c, i)) is not None for _, c in some) > HALF * len(some): return place, i
+    return None, None
 
 
 def with_header(names, rows, there, file):
     at = {**there}
     if rows and not leads_to_files(rows, at.get("path"), file):
-        found = path_column(rows, file)
+        _, found = path_column(rows, file)
         if found is not None: at["path"] = found
     if "path" not in at: raise UserError(f"{file} has the columns {', '.join(names)}: none is known as the image's path; rename it to path")
     table = Table(rows, at["path"], at.get("label") if at.get("label") != at["path"] else None)

@@ -11,9 +11,10 @@ EXTENSIONS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp",
 JUNK = ("__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found",  # what archives and disks leave, in lower case
         "wandb", "__pycache__", "lightning_logs", "mlruns")                               # and other programs
 NO_IMAGES = frozenset((  # endings of files that are not opened to see whether they are images
-    ".txt .csv .tsv .tab .json .jsonl .xml .md .rst .html .htm .yaml .yml .toml .ini .log .py .ipynb .sh .pdf .doc .docx .xls .xlsx .zip .tar "
-    ".gz .tgz .bz2 .xz .7z .rar .npy .npz .pt .pth .pkl .ckpt .safetensors .h5 .onnx .mat .db .sqlite .parquet .arrow .mp4 .mov .avi .mkv "
-    ".webm .mp3 .wav .lnk .url .thm .psd .svg .eps .part .tmp .crdownload .download .bak").split())
+    ".txt", ".csv", ".tsv", ".tab", ".json", ".jsonl", ".xml", ".md", ".rst", ".html", ".htm", ".yaml", ".yml", ".toml", ".ini", ".log", ".py",
+    ".ipynb", ".sh", ".pdf", ".doc", ".docx", ".xls", ".xlsx", ".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".npy", ".npz",
+    ".pt", ".pth", ".pkl", ".ckpt", ".safetensors", ".h5", ".onnx", ".mat", ".db", ".sqlite", ".parquet", ".arrow", ".mp4", ".mov", ".avi",
+    ".mkv", ".webm", ".mp3", ".wav", ".lnk", ".url", ".thm", ".psd", ".svg", ".eps", ".part", ".tmp", ".crdownload", ".download", ".bak"))
 RUN = {"recipe.json", "status.json"}  # what every run folder has
 HEAD = 16  # bytes by which an image is known
 
@@ -109,7 +110,8 @@ def ending(name):
 
 def endings_text(counter, most=4):
     "`3 no ending, 1 .jpg_large`"
-    found = [f"{n:,} {printable(end)}" for end, n in counter.most_common(most)]
+    order = sorted(counter.items(), key=lambda o: (-o[1], o[0]))
+    found = [f"{n:,} {printable(end)}" for end, n in order[:most]]
     return ", ".join(found) + (", …" if len(counter) > most else "")
 
 
