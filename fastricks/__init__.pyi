@@ -1,5 +1,6 @@
 # What `import fastricks` has: lazy_loader reads the names here, and type checkers and editors their types.
 from .callbacks.accumulate import Accumulate as Accumulate
+from .callbacks.amp import amp as amp
 from .callbacks.distill import Distill as Distill
 from .callbacks.distill import distill_loss as distill_loss
 from .callbacks.distill import kl_term as kl_term
@@ -33,7 +34,6 @@ from .use.api import show_lr as show_lr
 from .use.api import show_targets as show_targets
 from .use.api import train as train
 from .use.data_report import DataReport as DataReport
-from .use.own_learner import amp as amp
 from .use.own_learner import create_model as create_model
 from .use.own_learner import decay_splitter as decay_splitter
 from .use.own_learner import label_smoothing as label_smoothing

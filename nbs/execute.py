@@ -13,9 +13,8 @@ def execute(file):
     nb = nbformat.read(file, 4)
     NotebookClient(nb, timeout=600, record_timing=False, resources={"metadata": {"path": str(HERE)}}).execute()
     nb.metadata = {k: v for k, v in nb.metadata.items() if k in ("kernelspec",)}
-    for cell in nb.cells:
-        cell.metadata = {}
-        cell.pop("id", None)
+    for i, cell in enumerate(nb.cells):
+        cell.metadata, cell.id = {}, f"cell-{i:02}"
         for output in cell.get("outputs", ()): output.get("metadata", {}).clear()
     nbformat.write(nb, file)
 

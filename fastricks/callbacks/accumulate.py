@@ -20,6 +20,9 @@ class Accumulate(Callback):
         Range(least=1).require("Accumulate: n=", n)
         self.n = n
 
+    @property
+    def batches_a_step(self): return self.n
+
     def before_batch(self):
         if self.learn.iter % self.n == 0: self.images = sum(batch_sizes(self.learn)[self.learn.iter:self.learn.iter + self.n])
 

@@ -19,9 +19,16 @@ Seeds = Annotated[str, typer.Option(metavar="5|0,1,2|0-4", help="seeds of every 
 Jobs = Annotated[int, typer.Option(min=1, help="trainings at once, where cores / --threads leave room")]
 Budget = Annotated[str | None, typer.Option(metavar="2h|90m", help="begin no seed that would not end in this time")]
 Margin = Annotated[float, typer.Option(min=0., help="points of accuracy below which a difference does not matter")]
+Until = Annotated[str | None, typer.Option(
+    metavar="settled", help="go on to 8, 12, 16 and 24 seeds with the rows that are open, within --budget")]
+Once = Annotated[bool, typer.Option("--once", help="one look at 5% over all of --seeds, for those who will never add any")]
+PlainT = Annotated[bool, typer.Option("--plain-t", help="no variance is steadied by the images' luck")]
+AsGoodIn = Annotated[float, typer.Option(
+    metavar="SHARE", help="a row as good as the baseline must take less than this share of its time to be called so")]
 Advise = Annotated[bool, typer.Option(
     "--advise", help="end with one recipe to take, chosen on the validation split and confirmed on the test set with fresh seeds")]
-Confirm = Annotated[int | None, typer.Option(min=2, help="fresh seeds for --advise (default: as many as --seeds)")]
+TakeBets = Annotated[bool, typer.Option("--take-bets", help="of --advise: take also what costs no time and only may help")]
+Confirm = Annotated[int | None, typer.Option(min=3, help="fresh seeds for --advise (default: as many as --seeds)")]
 Files = Annotated[list[str] | None, typer.Option(metavar="FILE", help="write the comparison: .html, .md, .csv or .tex")]
 Sweep = Annotated[str | None, typer.Option(metavar="FILE.yaml", help="write the grid as a W&B sweep instead of training")]
 Slurm = Annotated[bool, typer.Option("--slurm", help="print the grid as a SLURM array script instead of training")]
@@ -35,12 +42,17 @@ class AblateOptions:
     recipe: RecipeName = None
     tricks: Rows = None
     mode: Mode = "add"
-    seeds: Seeds = "3"
+    seeds: Seeds = "5"
     jobs: Jobs = 1
     budget: Budget = None
     margin: Margin = .5
+    until: Until = None
+    once: Once = False
+    plain_t: PlainT = False
+    as_good_in: AsGoodIn = 1.
     advise: Advise = False
     confirm: Confirm = None
+    take_bets: TakeBets = False
     to: Files = None
     sweep: Sweep = None
     slurm: Slurm = False
@@ -79,6 +91,8 @@ def check_given(given):
 def check_values(asked):
     "The seeds, once all options that have a language of their own can be read"
     if asked.budget: parse_budget(asked.budget)
+    if asked.until not in (None, "settled"): raise UserError(f"--until {asked.until} is not 'settled', which is all that it can be")
+    if asked.until and asked.once: raise UserError("--until settled climbs the ladder, and --once looks once: leave one out")
     if not asked.margin > 0: raise UserError(f"--margin {asked.margin:g} is out of range: it must be above 0")
     seeds = parse_seeds(asked.seeds)
     if asked.to:
@@ -100,24 +114,32 @@ def check_scripts(asked, recipe):
 
 def train_rows(given, asked, seeds):
     from ..grid.ablate import ablate
+    from ..grid.verdicts import Judging, compared
+    from ..report.compare.terminal import terminal
     rows = asked.mode, given, asked.recipe, list(asked.tricks)
-    grid = ablate(*rows, seeds, asked.budget, asked.explain, jobs=asked.jobs, on=asked.on)
-    if asked.explain: return
-    print_comparison(grid, asked.margin, asked.to or ())
+    judging = Judging(asked.margin, asked.once, asked.plain_t, asked.as_good_in)
+    how = dict(jobs=asked.jobs, on=asked.on, judging=judging)
+    if asked.until and not asked.explain: grid, c = climbed(rows, seeds, asked.budget, how)
+    else:
+        grid = ablate(*rows, seeds, asked.budget, asked.explain, **how)
+        if asked.explain: return
+        c = compared(grid, judging)
+        if c: terminal(c)
+    if not c: return print("no run of the first row is finished: nothing to compare with")
+    write_reports(c, asked.to or ())
     if asked.advise:
         from ..grid.advise import advise
-        advise(grid, *rows, asked.confirm, asked.margin)
+        advise(grid, *rows, asked.confirm, asked.take_bets)
 
 
-def print_comparison(grid, margin, files):
-    from ..report.compare.comparison import compare
-    from ..report.compare.files import save_comparison
+def climbed(rows, seeds, budget, how):
+    from ..grid.climb import until_settled
     from ..report.compare.terminal import terminal
-    from ..report.runs import load_runs
-    base = grid.folders_of(grid.rows[0])
-    if not base: return print("no run of the first row is finished: nothing to compare with")
-    c = compare(load_runs(grid.folders), baseline=str(base[0]), margin=margin)
-    terminal(c)
+    return until_settled(*rows, seeds, budget, terminal, **how)
+
+
+def write_reports(c, files):
+    from ..report.compare.files import save_comparison
     for file in files:
         save_comparison(c, file)
         print(f"written   {file}")

@@ -1,9 +1,11 @@
 """Numbers, durations and lists as text."""
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from .errors import UserError
+
+Say = Callable[[str], object]  # `print`, `silent` and others that are told a line
 
 
 def parse_time(text: str | None, flag: str = "--checkpoint-every") -> float | None:

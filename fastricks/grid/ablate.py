@@ -19,11 +19,13 @@ from ..training.settle import find_lr, settle_machine, settle_tricks
 from .cells import carry_out, jobs_that_fit, plan
 from .plan import MODES, GridRow, make_rows, parse_budget
 from .progress import shown
+from .verdicts import Judging, recorded, sight
 
 
 class Grid:
     "An ablation that is planned: its rows, seeds, data and cells"
-    def __init__(self, rows, seeds, jobs=1, group=None, say=print, dry=False, on=None):
+    def __init__(self, rows, seeds, jobs=1, group=None, say=print, dry=False, on=None, judging=Judging()):
+        self.judging = judging
         self.rows, self.seeds, self.say, self.group, self.on, self.in_table = rows, seeds, say, group, on, False
         asked.how = "the same command goes on from here"  # what a stopped one says, from now on
         self.recipe = settle_machine(rows[0].recipe)
@@ -65,7 +67,7 @@ class Grid:
         lines += [f"{head}, {found} of them found finished" if found else head]
         lines += [f"first a {c.row.name}, once" for c in self.teachers if c.state == "todo"]
         if self.todo: lines.append(self.cost())
-        return lines
+        return [*lines, *filter(None, [sight(self, self.judging)])]
 
     def cost(self):
         "`about 12 min of training (45 s a run), 0.5 GB of disk`"
@@ -155,16 +157,19 @@ def weights_bytes(recipe, source):
     return sum(p.numel() * p.element_size() for p in build(recipe.arch, len(source.classes))[0].state_dict().values())
 
 
-def ablate(mode, given, base, texts, seeds=(0, 1, 2), budget=None, dry=False, **how):
+def ablate(mode, given, base, texts, seeds=range(5), budget=None, dry=False, **how):
     """Plan an ablation, print the plan and (unless `dry`) carry it out: a Grid with its cells.
 
     `mode`, `given`, `base`, `texts`: its rows, as `make_rows` takes them; `seeds`: which; `budget` as text (2h, 90m). `how` goes to the
-    Grid: `jobs` at once, `say`, `on` (`ray` or `ray:ADDRESS`). Finished runs are found by recipe and never trained twice.
+    Grid: `jobs` at once, `say`, `on` (`ray` or `ray:ADDRESS`), `judging` (a Judging). Finished runs are found by recipe and never
+    trained twice. The family of its rows is recorded under --out.
     """
     seconds = parse_budget(budget) if budget else None
     grid = Grid(make_rows(mode, given, base, texts), list(seeds), dry=dry, **how)
     for line in grid.describe(mode): grid.say(line)
-    return grid if dry else grid.carry_out(seconds)
+    if dry: return grid
+    recorded(grid, mode, grid.judging)
+    return grid.carry_out(seconds)
 
 
 def train_seeds(recipe, seeds, say=print):

@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from ..core.errors import UserError
 from ..core.words import silent
@@ -14,6 +14,11 @@ from .plan import parse_seeds
 
 if TYPE_CHECKING:
     from ..report.compare.comparison import Comparison
+    from .ablate import Grid
+    from .verdicts import Judging
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Ablation:
@@ -22,8 +27,7 @@ class Ablation:
     grid: the plan with its cells; `folders`: of the finished runs; `failed`: label -> why, of those that failed; `comparison`: what the
     runs say, which is also what a notebook shows.
     """
-    def __init__(self, grid: Any, margin: float | None = None) -> None:
-        self.grid, self.margin = grid, margin
+    def __init__(self, grid: "Grid") -> None: self.grid = grid
 
     @property
     def folders(self) -> list[Path]: return self.grid.folders
@@ -34,11 +38,10 @@ class Ablation:
     @cached_property
     def comparison(self) -> "Comparison":
         "Raises UserError while no run of the first row is finished"
-        from ..report.compare.comparison import compare
-        from ..report.runs import load_runs
-        base = self.grid.folders_of(self.grid.rows[0])
-        if not base: raise UserError("no run of the first row is finished: there is nothing to compare with")
-        return compare(load_runs(self.folders), baseline=str(base[0]), margin=self.margin)
+        from .verdicts import compared
+        found = compared(self.grid, self.grid.judging)
+        if not found: raise UserError("no run of the first row is finished: there is nothing to compare with")
+        return found
 
     def __repr__(self) -> str:
         return repr(self.comparison) if self.grid.folders_of(self.grid.rows[0]) else "\n".join(self.grid.describe())
@@ -53,22 +56,24 @@ class AblationOptions:
     mode: str = "add"             # add: each row alone on the baseline; drop: all but each; stack: one after the other
     jobs: int = 1                 # trainings at once
     budget: str | None = None     # as "2h": begin no seed that would not end in this time
-    margin: float | None = None   # the difference that matters, in points
+    margin: float = .5            # the difference that matters, in points
+    once: bool = False            # one look at 5% over all seeds, instead of looks at 5, 8, 12, 16 and 24
     explain: bool = False         # plan only
     quiet: bool = False           # say nothing
 
 
-def with_ablation_options(fn: Callable) -> Callable: return with_fields(fn, [*fields(AblationOptions), *options()])
+def with_ablation_options(fn: Callable[P, R]) -> Callable[P, R]:
+    return with_fields(fn, [*fields(AblationOptions), *options()])
 
 
 @with_ablation_options
-def ablate(data: str | PathLike | None = None, tricks: Any = (), *, seeds: Any = 5, recipe: object = None, **options: Any) -> Ablation:
+def ablate(data: str | PathLike[str] | None = None, tricks: Any = (), *, seeds: Any = 5, recipe: object = None, **options: Any) -> Ablation:
     """Train a baseline and rows of tricks with several seeds; the Ablation that comes back shows which of them pay.
 
     `data`: digits, food-101-21, a folder or a CSV; `tricks`: a list, a row each, as ["cosine", "warmup+cosine", "mixup:alpha=.4"]; `seeds`:
     a number or a list of them; `recipe`: what all rows stand on; `mode`: add, drop or stack; `jobs`: trainings at once; `budget`: "2h";
-    `margin`: the difference that matters, in points; `explain`: plan only; `quiet`: say nothing. The options of `fastricks train` are
-    arguments. Finished runs are found and never trained twice. Raises UserError.
+    `margin`: the difference that matters, in points; `once`: one look, for those who will never add seeds; `explain`: plan only; `quiet`:
+    say nothing. The options of `fastricks train` are arguments. Finished runs are found and never trained twice. Raises UserError.
 
         ft.ablate("PHOTOS", ["cosine", "mixup"], seeds=5).comparison
     """
@@ -77,8 +82,15 @@ def ablate(data: str | PathLike | None = None, tricks: Any = (), *, seeds: Any =
     base = recipe if recipe is None or isinstance(recipe, Recipe) else text_of("recipe", recipe)
     from .ablate import ablate as ablate_rows
     grid = ablate_rows(asked.mode, row_options(data, options), base, texts_of(tricks), seeds_of(seeds), asked.budget, asked.explain,
-                       jobs=whole("jobs", asked.jobs), say=silent if asked.quiet else print)
-    return Ablation(grid, asked.margin)
+                       jobs=whole("jobs", asked.jobs), say=silent if asked.quiet else print, judging=judging_of(asked))
+    return Ablation(grid)
+
+
+def judging_of(asked: AblationOptions) -> "Judging":
+    from .verdicts import Judging
+    if isinstance(asked.margin, bool) or not isinstance(asked.margin, int | float) or not asked.margin > 0:
+        raise UserError(f"margin={asked.margin!r} is not a number of points above 0")
+    return Judging(margin=asked.margin, once=asked.once)
 
 
 def row_options(data: object, asked: dict[str, Any]) -> dict[str, Any]:

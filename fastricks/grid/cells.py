@@ -7,6 +7,7 @@ import threading
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 
 from ..core import stop
@@ -42,6 +43,7 @@ class Cell:
     since: float = 0.         # time.monotonic() when it was begun
     top1: float = None        # for a table of progress: read once
     job_type: str = "train"   # of its W&B run
+    failed_folder: Path = None  # of a run that failed: a diverged one is a result
 
     @property
     def label(self): return f"{self.row.name} seed {self.seed}"
@@ -53,15 +55,20 @@ class Cell:
 def plan(rows, seeds, source):
     """(teachers, cells) of the grid in their order, with identities: those with a finished run under --out are `found`.
 
-    Seed by seed, all rows of each: whatever is done at any moment is a fair comparison. Each row is settled once, for all its
-    seeds: what a trick measures on this machine is the same for all. Teachers that have to be trained for the rows come apart,
-    to be trained first.
+    Seed by seed, all rows of each: whatever is done at any moment is a fair comparison; within a seed in an order of its own, so that
+    a machine that slows down wrongs no row. Each row is settled once, for all its seeds: what a trick measures on this machine is
+    the same for all. Teachers that have to be trained for the rows come apart, to be trained first.
     """
     dry = Room(silent, dry=True)
     jobs = {row.name: settle_tricks(Job(settle_machine(row.recipe), source), dry) for row in rows}
     teachers = [c for row in rows for c in needed_of(jobs[row.name])]
-    todo = [make_cell(row, with_seed(jobs[row.name], seed)) for seed in seeds for row in rows]
+    todo = [make_cell(row, with_seed(jobs[row.name], seed)) for seed in seeds for row in in_order(rows, seed)]
     return [look_up(c) for c in {c.identity: c for c in teachers}.values()], [look_up(c) for c in todo]
+
+
+def in_order(rows, seed):
+    "The rows in the order that they are trained with a seed: a function of it and of their names alone"
+    return sorted(rows, key=lambda row: sha256(f"{seed} {row.name}".encode()).digest())
 
 
 def with_seed(job, seed): return replace(job, recipe=replace(job.recipe, seed=seed))
@@ -104,6 +111,12 @@ def leave_with_parent():
         mp.parent_process().join()
         os.kill(os.getpid(), signal.SIGTERM)
     threading.Thread(target=watch, daemon=True).start()
+
+
+def has_terminal():
+    "A notebook's kernel says that it has one, but what a child draws there would be text in a cell"
+    from fastcore.imports import IN_NOTEBOOK
+    return not IN_NOTEBOOK
 
 
 def work(recipe, job_type, group, bar):
@@ -154,7 +167,7 @@ def ended_with_us(running):
 def start(ctx, cell, group, bar):
     cell.since = time.monotonic()
     with no_service():
-        p = ctx.Process(target=work, args=(cell.recipe, cell.job_type, group, bar))
+        p = ctx.Process(target=work, args=(cell.recipe, cell.job_type, group, bar and has_terminal()))
         p.start()
     return p, cell
 
@@ -180,6 +193,8 @@ def why(cell, code):
     for file in sorted(Path(cell.recipe.out).glob("*/recipe.json"), key=lambda f: -f.stat().st_mtime):
         with suppress(OSError, ValueError, KeyError, TypeError):
             record = read_record(file.parent)
-            if record.identity == cell.identity: return record.state.get("reason", "killed")
+            if record.identity != cell.identity: continue
+            cell.failed_folder = file.parent
+            return record.state.get("reason", "killed")
     return f"its process ended with {code}"
 

@@ -6,13 +6,15 @@ from functools import wraps
 from numbers import Integral, Real
 from os import PathLike, fspath
 from types import UnionType
-from typing import Any, get_args, get_type_hints
+from typing import Any, ParamSpec, TypeVar, get_args, get_type_hints
 
 from ..core.calls import require_fit
 from ..core.errors import UserError, nearest, shorten
 from ..trick.base import Trick
 from .recipe import Recipe, flag_of, options, resolve
 
+P = ParamSpec("P")
+R = TypeVar("R")
 KINDS = {int: ("a valid integer", Integral), float: ("a valid float", Real), bool: ("a valid boolean", bool), str: ("a text", str)}
 
 
@@ -78,7 +80,7 @@ def not_tricks(o: object) -> str:
     return f"tricks are a text or a list of texts, as in 'warmup+cosine+mixup:alpha=.4', not {shorten(repr(o))}"
 
 
-def with_options(fn: Callable) -> Callable:
+def with_options(fn: Callable[P, R]) -> Callable[P, R]:
     """Give a function `(…, **options)` the fields of Recipe as arguments with names, for Tab and help.
 
     What does not fit its signature raises UserError, as `core.calls.checked` has it.
@@ -86,14 +88,14 @@ def with_options(fn: Callable) -> Callable:
     return with_fields(fn, options())
 
 
-def with_fields(fn: Callable, more: Iterable[Field]) -> Callable:
+def with_fields(fn: Callable[P, R], more: Iterable[Field]) -> Callable[P, R]:
     "Give a function `(…, **options)` these fields of dataclasses as arguments with names"
     own = inspect.signature(fn)
     mine = [p for p in own.parameters.values() if p.kind is not p.VAR_KEYWORD]
     shown = own.replace(parameters=[*mine, *(as_argument(f) for f in more if f.name not in own.parameters)])
 
     @wraps(fn)
-    def call(*args: Any, **kwargs: Any) -> Any:
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
         require_fit(fn.__name__, shown, args, kwargs)
         return fn(*args, **kwargs)
     call.__signature__ = shown  # type: ignore[attr-defined]

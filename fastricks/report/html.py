@@ -35,7 +35,8 @@ table.runs td { text-align: right; white-space: nowrap; font-variant-numeric: ta
 table.runs td.verdict, table.runs td.tricks { white-space: normal; min-width: 10em }
 tr.baseline { background: #f3f3f3; font-weight: 600 } tr:hover { background: #f8f8f0 }
 .helps .verdict { color: #2e7d32; font-weight: 600 } .hurts .verdict { color: #c62828; font-weight: 600 }
-.no-difference .verdict { color: #1565c0 } .not-resolved .verdict { color: #666 }
+.as-good .verdict { color: #2e7d32; font-weight: 600 } .no-difference .verdict { color: #1565c0 }
+.failed .verdict { color: #c62828 } .open .verdict { color: #666 }
 """)
 STYLE = Html("""
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 1180px; margin: 2em auto;

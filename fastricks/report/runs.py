@@ -13,6 +13,7 @@ from ..core.errors import UserError, nearest, one_of, plural, visible
 from ..core.files import read_json, read_text
 from ..recipe.names import base_name
 from ..recipe.recipe import Recipe, read_recipe
+from .scores import balanced_hits, ece, macro_f1
 
 SPLIT_WORD = {"test": "test", "valid": "validation"}
 
@@ -28,12 +29,18 @@ class Metric:
     sign: int          # +1: more is better
     margin: float      # the difference that matters, unless --margin says another
     digits: int
+    of_images: bool = True  # is it a mean over images, each of which has a value?
 
 
 METRICS = {m.name: m for m in (
     Metric("top1", "top-1 accuracy", "%", "points", 100., 1, .5, 2),
     Metric("top5", "top-5 accuracy", "%", "points", 100., 1, .5, 2),
-    Metric("loss", "cross-entropy", "nats", "nats", 1., -1, .02, 4))}
+    Metric("loss", "cross-entropy", "nats", "nats", 1., -1, .02, 4),
+    Metric("loss_t", "cross-entropy at the fitted temperature", "nats", "nats", 1., -1, .02, 4),
+    Metric("macro_f1", "macro F1", "%", "points", 100., 1, .5, 2, of_images=False),
+    Metric("balanced_accuracy", "balanced accuracy", "%", "points", 100., 1, .5, 2),
+    Metric("ece", "expected calibration error", "%", "points", 100., -1, .5, 2, of_images=False))}
+FROM_PREDICTIONS = "macro_f1", "balanced_accuracy", "ece"  # no number of metrics.json
 
 
 def metric_of(name):
@@ -52,10 +59,22 @@ class Images:
     p: np.ndarray           # probability of the predicted class
     rank: np.ndarray        # of the true class; 0 is a hit
     loss: np.ndarray        # cross-entropy in nats
+    loss_t: np.ndarray | None = None  # the same at the fitted temperature
 
     def of(self, metric):
         "Values [I] whose mean is the metric"
-        return metric.scale * {"top1": self.rank == 0, "top5": self.rank < 5, "loss": self.loss}[metric.name]
+        return metric.scale * PER_IMAGE[metric.name](self)
+
+    def number(self, name):
+        "A number of all images together: macro_f1, balanced_accuracy, ece"
+        if name == "ece": return ece(self.p, self.rank == 0)
+        if name == "balanced_accuracy": return float(balanced_hits(self.labels, self.rank == 0).mean())
+        names, coded = np.unique([self.labels, self.predicted], return_inverse=True)
+        return macro_f1(*coded.reshape(2, -1), len(names))
+
+
+PER_IMAGE = {"top1": lambda o: o.rank == 0, "top5": lambda o: o.rank < 5, "loss": lambda o: o.loss, "loss_t": lambda o: o.loss_t,
+             "balanced_accuracy": lambda o: balanced_hits(o.labels, o.rank == 0)}
 
 
 @dataclass(frozen=True)
@@ -90,7 +109,18 @@ class FinishedRun:
         why = "with --valid 0" if split == "valid" else "on data without one"
         raise UserError(f"{self.name} has no numbers of a {SPLIT_WORD[split]} split: it was trained {why}")
 
-    def value(self, metric, split): return metric.scale * self.numbers(split)[metric.name]
+    def value(self, metric, split):
+        "In the metric's unit; UserError where the run has it not"
+        if metric.name in FROM_PREDICTIONS: return metric.scale * self.predicted(split, metric).number(metric.name)
+        numbers = self.numbers(split)
+        if metric.name in numbers: return metric.scale * numbers[metric.name]
+        raise UserError(f"{self.name} has no {metric.name} of its {SPLIT_WORD[split]} split: it was trained without a validation split, or "
+                        "by a version before it")
+
+    def predicted(self, split, metric):
+        images = self.images(split)
+        if images is None: raise UserError(f"{self.name} has no {metric.name}: it has no predictions that fit its metrics.json")
+        return images
 
     def images(self, split): return self.own_images if split == self.metrics["split"] else self.valid_images
 
@@ -117,8 +147,9 @@ def images_of(rows):
     rows = sorted(rows, key=lambda r: r["image"])
     text = lambda k: np.array([r[k] for r in rows])
     number = lambda k, kind: text(k).astype(kind)
+    tempered = number("loss_t", float) if rows and rows[0].get("loss_t") else None
     return Images(text("image"), text("label"), text("predicted"),
-                  number("p", float), number("rank", int), number("loss", float))
+                  number("p", float), number("rank", int), number("loss", float), tempered)
 
 
 def read_run(folder):
@@ -162,13 +193,36 @@ def device(run):
     return f"{where}, {plural(run.recipe.threads or 1, 'thread')}"
 
 
+@dataclass(frozen=True)
+class DivergedRun:
+    "A run that ended because its numbers were not finite any more: a result of its recipe, not an accident of the machine"
+    folder: Path
+    recipe: Recipe = field(repr=False)
+    data: dict = field(repr=False)
+    facts: dict = field(repr=False)
+
+    @property
+    def seed(self): return self.recipe.seed
+
+
+def diverged_run(folder):
+    "The DivergedRun of a folder; None where it is none"
+    try:
+        status, meta = part(folder, "status.json"), part(folder, "recipe.json")
+        if status.get("status") != "failed" or "not finite" not in str(status.get("reason")): return None
+        run = DivergedRun(folder, Recipe(**made_visible(read_recipe(folder / "recipe.json"))), meta["data"], meta.get("facts", {}))
+        return run if run.data["fingerprint"] else None
+    except (ValueError, UserError, KeyError, TypeError): return None
+
+
 # -- finding them
 
-def load_runs(texts, say=lambda line: None):
+def load_runs(texts, say=lambda line: None, diverged=None):
     """The FinishedRuns of folders, globs, folders of runs, and groups.
 
     A group is the runs of a recipe, under `runs` or the folder before the /.
-    `say(line)` is told what is left out. Raises UserError where nothing is found, or nothing that is finished.
+    `say(line)` is told what is left out; to the list `diverged` are added the DivergedRuns among it.
+    Raises UserError where nothing is found, or nothing that is finished.
     """
     texts = [texts] if isinstance(texts, str | Path) else list(texts)
     named = {f.resolve() for t in texts if is_run(f := Path(t))}
@@ -176,7 +230,9 @@ def load_runs(texts, say=lambda line: None):
     runs, left = [], []
     for f in folders:
         try: runs.append(read_run(f))
-        except (ValueError, UserError) as e: left.append(f"{f.name} ({e})")
+        except (ValueError, UserError) as e:
+            left.append(f"{f.name} ({e})")
+            if diverged is not None and (run := diverged_run(f)): diverged.append(run)
     if not runs: raise UserError(f"none of {plural(len(folders), 'run')} is finished: {shortened(left)}")
     if left: say(f"left out: {shortened(left)}")
     return without_teachers(runs, named, say)

@@ -48,10 +48,34 @@ def metrics(logits, labels):
             "loss": float(F.cross_entropy(logits.double(), labels))}
 
 
-def prediction_rows(items, logits, labels, classes):
-    "A row an image: name, true and predicted class, its probability, the true class's rank (0 = hit) and loss"
+COLDEST, HOTTEST = .05, 20.  # temperatures that are tried
+
+
+def temperature(logits, labels):
+    """T in COLDEST … HOTTEST whose cross-entropy of logits [n, K] / T is least: Guo et al., arXiv 1706.04599, §4.2.
+
+    The loss is convex in 1/T, so that a bounded search finds it.
+    """
+    from scipy.optimize import minimize_scalar
+    z = logits.double()
+    found = minimize_scalar(lambda b: float(F.cross_entropy(b * z, labels)), bounds=(1 / HOTTEST, 1 / COLDEST), method="bounded",
+                            options={"xatol": 1e-6})
+    return 1 / float(found.x)
+
+
+def tempered(logits, labels, T):
+    "{\"temperature\", \"loss_t\": mean cross-entropy of the logits over it, in nats}; {} without a temperature"
+    if T is None: return {}
+    return {"temperature": T, "loss_t": float(F.cross_entropy(logits.double() / T, labels))}
+
+
+def prediction_rows(items, logits, labels, classes, T=None):
+    "A row an image: name, true and predicted class, its probability, the true class's rank (0 = hit) and loss, also at a temperature T"
     p = logits.double().softmax(1)
     top, loss, rank = p.max(1), F.cross_entropy(logits.double(), labels, reduction="none"), ranks(logits, labels)
-    return [{"image": o.name, "label": classes[y], "predicted": classes[k], "p": f"{q:.4f}", "rank": int(r), "loss": f"{c:.4f}"}
+    rows = [{"image": o.name, "label": classes[y], "predicted": classes[k], "p": f"{q:.4f}", "rank": int(r), "loss": f"{c:.4f}"}
             for o, y, k, q, r, c in zip(items, labels.tolist(), top.indices.tolist(), top.values.tolist(), rank.tolist(),
                                         loss.tolist(), strict=True)]
+    if T is None: return rows
+    cooled = F.cross_entropy(logits.double() / T, labels, reduction="none").tolist()
+    return [{**row, "loss_t": f"{c:.4f}"} for row, c in zip(rows, cooled, strict=True)]

@@ -10,7 +10,7 @@ from ..core.errors import UserError
 from ..core.files import rows_to_csv, write, write_json
 from ..model.network import stats
 from ..recipe.plan import arch_kwargs
-from .evaluate import metrics, predict, prediction_rows
+from .evaluate import metrics, predict, prediction_rows, temperature, tempered
 
 NOT_FINITE = "the weights after the last epoch are not finite numbers, and none are saved: try a lower --lr"
 
@@ -22,10 +22,11 @@ def finish(session, learn, seconds):
     split = job.source.eval_split
     start = time.perf_counter()
     logits, labels = predict(learn, learn.dls.test if split == "test" else learn.dls.valid)
-    final = {"split": split, **metrics(logits, labels), **valid_too(learn, run, job.source, split),
+    T, valid = valid_too(learn, run, job.source, split, logits, labels)
+    final = {"split": split, **metrics(logits, labels), **tempered(logits, labels, T), **valid,
              **times(learn, job.source, seconds, start), **guarded(learn), **compiled(learn, job.recipe)}
     if not ranks.is_first(): return final
-    write_predictions(run.path("predictions.csv"), learn, job.source, split, logits, labels)
+    write_predictions(run.path("predictions.csv"), learn, job.source, split, logits, labels, T)
     save_weights(job, learn, run)
     session.draw("lr.png", lambda file: reporter.rates(file, learn, run.name))
     write_json(run.path("metrics.json"), final)
@@ -55,17 +56,22 @@ def compiled(learn, recipe):
     return {"compile": learn.compiled.on, "compile_seconds": round(learn.compiled.seconds, 2)}
 
 
-def valid_too(learn, run, source, split):
-    "Beside the test set's numbers the validation split's, of the same weights: what choosing between recipes may look at"
-    if split == "valid" or not source.of("valid"): return {}
+def valid_too(learn, run, source, split, logits, labels):
+    """(temperature that the validation split asks for, {"valid": its numbers}), of the same weights: what choosing between recipes may look at.
+
+    Where the run's own numbers are the validation split's, {}; without such a split, (None, {}).
+    """
+    if split == "valid": return temperature(logits, labels), {}
+    if not source.of("valid"): return None, {}
     logits, labels = predict(learn, learn.dls.valid)
-    if ranks.is_first(): write_predictions(run.path("predictions-valid.csv"), learn, source, "valid", logits, labels)
-    return {"valid": metrics(logits, labels)}
+    T = temperature(logits, labels)
+    if ranks.is_first(): write_predictions(run.path("predictions-valid.csv"), learn, source, "valid", logits, labels, T)
+    return T, {"valid": {**metrics(logits, labels), **tempered(logits, labels, T)}}
 
 
-def write_predictions(file, learn, source, split, logits, labels):
+def write_predictions(file, learn, source, split, logits, labels, T=None):
     items = learn.dls.losses.left(source.of(split))
-    write(file, rows_to_csv(prediction_rows(items, logits, labels, source.classes)))
+    write(file, rows_to_csv(prediction_rows(items, logits, labels, source.classes, T)))
 
 
 def save_weights(job, learn, run):

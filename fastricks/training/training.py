@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from ..core import ranks, stop
 from ..core.errors import plural
@@ -30,7 +31,7 @@ class Result:
     "What a training leaves: the run's folder, its final metrics, and the fastai Learner"
     folder: Path
     metrics: dict
-    learn: object = None
+    learn: Any = None
 
 
 def train(recipe, say=print, job_type="train", group=None, bar=True, resume=False, reporter=NO_REPORTER):

@@ -1,5 +1,5 @@
 """What `import fastricks as ft` does: each verb of the command line as one call. Light: torch comes with the first that needs it."""
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -9,18 +9,22 @@ from ..core.words import silent
 from ..recipe.given import recipe_of, text_of, with_options
 from ..recipe.recipe import Recipe
 from ..recipe.registry import registry
+from ..trick.base import Trick
 
 if TYPE_CHECKING:
     from fastai.learner import Learner
     from matplotlib.figure import Figure
 
+    from ..callbacks.seen import Look
+    from ..recipe.schedule import Schedule
     from ..report.compare.comparison import Comparison
+    from ..training.training import Result
+    from .data_report import DataReport
     from .evaluate import Evaluation
     from .run import Run
 
-Data = str | PathLike | Recipe | None
-Tricks = str | Iterable[str]
-Say = Callable[[str], object]
+Data = str | PathLike[str] | Recipe | None
+Tricks = str | Trick | Iterable[str | Trick] | None
 
 
 @with_options
@@ -50,7 +54,7 @@ def train(data: Data = None, tricks: Tricks = (), *, recipe: object = None, resu
     return run_of(result)
 
 
-def run_of(result: Any) -> "Run":
+def run_of(result: "Result") -> "Run":
     "The Run of a training's Result, with the Learner that was trained"
     run = load(result.folder, result.learn.dls.device.type)
     run.learn = result.learn
@@ -58,7 +62,7 @@ def run_of(result: Any) -> "Run":
 
 
 @checked
-def load(run: str | PathLike, device: str = "auto") -> "Run":
+def load(run: str | PathLike[str], device: str = "auto") -> "Run":
     """A finished run, ready to use: `predict`, `probs`, `learner()`, `metrics`, `history`, `recipe`.
 
     `run`: the run's folder, or its model.safetensors wherever it lies; `device`: auto, cpu, cuda or mps. Nothing in these files is
@@ -88,7 +92,7 @@ def learner(data: Data = None, tricks: Tricks = (), *, recipe: object = None, cb
     return learn
 
 
-def listed(cbs: Any) -> list:
+def listed(cbs: Any) -> list[Any]:
     return list(cbs) if isinstance(cbs, list | tuple) else [cbs]
 
 
@@ -102,7 +106,8 @@ def fit(learn: "Learner") -> "Learner":
 
 
 @checked
-def evaluate(run: str | PathLike, data: Data = None, split: str | None = None, tta: bool = False, quiet: bool = False) -> "Evaluation":
+def evaluate(run: str | PathLike[str], data: str | PathLike[str] | None = None, split: str | None = None, tta: bool = False,
+             quiet: bool = False) -> "Evaluation":
     """What a run's model makes of its own test images, or of other `data`: numbers, intervals, the confusion matrix, top losses.
 
     `run`: a Run or its folder; `split`: train, valid or test; `tta`: the mean over each image and its mirror image. Raises UserError.
@@ -113,7 +118,7 @@ def evaluate(run: str | PathLike, data: Data = None, split: str | None = None, t
 
 
 @checked
-def export(run: str | PathLike, to: str = "onnx", out: str | PathLike | None = None, quiet: bool = False) -> list[str]:
+def export(run: str | PathLike[str], to: str = "onnx", out: str | PathLike[str] | None = None, quiet: bool = False) -> list[str]:
     """Write a run's model in another format and check that it computes the same; returns lines about it, the path first.
 
     `to`: onnx, timm or torch-export; `out`: where it goes (default: into the run's folder). Raises UserError.
@@ -125,17 +130,19 @@ def export(run: str | PathLike, to: str = "onnx", out: str | PathLike | None = N
 
 
 @checked
-def compare(runs: Any = "runs", baseline: Any = None, margin: float | None = None, metric: str = "top1", by: str | None = None,
-            anyway: bool = False) -> "Comparison":
+def compare(runs: Any = "runs", baseline: Any = None, *, margin: float | None = None, metric: str = "top1", by: str | None = None,
+            once: bool = False, anyway: bool = False) -> "Comparison":
     """The Comparison of finished runs: which recipes help, by how much, and how sure that is.
 
     `runs`: a folder of runs, or several runs, their folders or globs; `baseline`: a row's tricks, a run or a named recipe (default: the
-    row without tricks); `margin`: the difference that matters, in points; `metric`: top1, top5 or loss; `by`: test or valid; `anyway`:
-    compare what is not comparable, with a warning. Raises UserError.
+    row without tricks); `margin`: the difference that matters, in points; `metric`: top1, top5, loss, loss_t, macro_f1, balanced_accuracy
+    or ece; `by`: test or valid; `once`: one look at 5% over all seeds instead of looks at 5, 8, 12, 16 and 24; `anyway`: compare what is
+    not comparable, with a warning. Raises UserError.
     """
     from ..report.compare.comparison import compare as compare_runs
     if isinstance(margin, bool) or not isinstance(margin, int | float | None): raise UserError(f"margin={margin!r} is not a number of points")
-    return compare_runs(places_of(runs), None if baseline is None else text_of("baseline", baseline), margin, metric, by, anyway)
+    row = None if baseline is None else text_of("baseline", baseline)
+    return compare_runs(places_of(runs), row, margin, metric, by, anyway, once=once)
 
 
 def places_of(runs: Any) -> list[str]:
@@ -147,7 +154,7 @@ def places_of(runs: Any) -> list[str]:
 
 
 @with_options
-def show_data(data: Data = None, *, recipe: object = None, quiet: bool = False, **options: Any) -> Any:
+def show_data(data: Data = None, *, recipe: object = None, quiet: bool = False, **options: Any) -> "DataReport":
     """What images are there, before a training: classes, sizes, copies across splits, unreadable files.
 
     Returns a DataReport: it shows itself in a notebook, `.files` is a data frame with a row an image, `.picture()` draws samples.
@@ -160,7 +167,8 @@ def show_data(data: Data = None, *, recipe: object = None, quiet: bool = False, 
 
 
 @with_options
-def first_batch(data: Data = None, tricks: Tricks = (), *, recipe: object = None, epoch: int = 1, **options: Any) -> Any:
+def first_batch(data: Data = None, tricks: Tricks = (), *, recipe: object = None, epoch: int = 1,
+                **options: Any) -> "Look":
     """An epoch's first training batch as the network sees it: `.batch` has x, y and, under mixup, the partners' labels y1 and lam; `.target`
     [n, K] is what the loss asks for (None where it has no such target). Nothing is trained.
     """
@@ -199,7 +207,7 @@ def show_lr(recipes: Any, steps: int | None = None) -> "Figure":
 
 
 @checked
-def schedule(recipe: Recipe, steps: int = 100) -> Any:
+def schedule(recipe: Recipe, steps: int = 100) -> "Schedule":
     "The learning rate of a Recipe as a function of the optimizer step, `steps` an epoch; `.trace()` is all of it"
     from .schedules import schedule_of
     return schedule_of(recipe, steps)

@@ -2,21 +2,31 @@
 import errno
 import os
 import socket
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
+from os import PathLike
 from tempfile import TemporaryDirectory
 from threading import Event
+from typing import TYPE_CHECKING, Any
 
 from ..core import stop
 from ..core.errors import UserError, plural, visible
+from ..core.words import Say
 from .saved import find_saved
+
+if TYPE_CHECKING:
+    import gradio
+
+    from .predictor import Predictor
 
 TOP = 5
 SHOWN = ".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".avif"  # by every browser
 MISSING = "`fastricks demo` needs gradio, which is not installed: `pip install gradio`"
 
 
-def serve(run, port=7860, host="127.0.0.1", say=print, until=None):
+def serve(run: str | PathLike[str], port: int = 7860, host: str = "127.0.0.1", say: Say = print,
+          until: Callable[[], object] | None = None) -> None:
     """Serve the page of a finished run until Ctrl-C, or until `until()` returns.
 
     Raises UserError where gradio, the run or the port is not to be had.
@@ -37,7 +47,7 @@ def serve(run, port=7860, host="127.0.0.1", say=print, until=None):
     say("stopped")
 
 
-def require_port(host, port):
+def require_port(host: str, port: int) -> None:
     with socket.socket() as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try: s.bind((host, port))
@@ -48,7 +58,7 @@ def require_port(host, port):
 
 
 @contextmanager
-def private():
+def private() -> Iterator[None]:
     "Gradio asks nobody for news, loads nothing from elsewhere, and keeps what it is given in a folder that goes with it"
     own = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
     old = {k: os.environ.get(k) for k in (*own, "GRADIO_TEMP_DIR")}
@@ -60,7 +70,7 @@ def private():
 
 
 @contextmanager
-def as_given():
+def as_given() -> Iterator[None]:
     "Gradio opens a photo before its function does, and has no words for what it can't open: that is left to the predictor"
     from gradio import Image
     old = Image.preprocess
@@ -69,20 +79,20 @@ def as_given():
     finally: Image.preprocess = old
 
 
-def theme():
+def theme() -> "gradio.themes.Default":
     "The system's own letters: Gradio's come from Google"
     import gradio as gr
     return gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
 
 
-def demo_app(p):
+def demo_app(p: "Predictor") -> "gradio.Blocks":
     "The gradio Blocks of a Predictor"
     import gradio as gr
 
-    def answer(file):
+    def answer(file: str | None) -> tuple[Any, dict[str, float] | None, str]:
         "(photo, answer, what to say): a file that can't be read is taken away, one that no browser shows is shown as it was read"
         if file is None: return gr.skip(), None, ""
-        lost = []
+        lost: list[str] = []
         found = p.predict(file, k=TOP, bad=lambda _, why: lost.append(why))
         if lost: return None, None, f"**This is no photo that can be read:** {words(lost[0])}."
         from ..data.pixels.image import load_rgb
@@ -99,6 +109,6 @@ def demo_app(p):
     return app
 
 
-def words(text):
+def words(text: object) -> str:
     "Text in Markdown, whatever is in it"
     return "".join(f"\\{c}" if c in r"\`*_{}[]()#+-.!<>|~$&" else c for c in visible(text))

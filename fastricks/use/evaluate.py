@@ -1,15 +1,26 @@
 """A trained run looked at: its model's answers to images, its own data's or others, measured."""
 import math
 import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ..core.errors import UserError, plural, visible
-from ..data.sources.others import choose
+from ..core.words import Say
+from ..data.source import Item
+from ..data.sources.others import Chosen, choose
 from ..model.weights import read_meta
 from ..report.pages import quality
-from ..report.runs import SPLIT_WORD, images_of, read_run
-from .saved import find_saved
+from ..report.runs import SPLIT_WORD, FinishedRun, Images, images_of, read_run
+from .saved import Saved, find_saved
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .predictor import Predictor
 
 TTA = "mean of the probabilities of the centre crop and of its mirror image"
 
@@ -17,39 +28,41 @@ TTA = "mean of the probabilities of the centre crop and of its mirror image"
 @dataclass(frozen=True)
 class Evaluation:
     "What a run's model makes of some images"
-    run: object              # FinishedRun
-    data: str                # name of the images' data
-    split: str               # theirs, or "" where there are none
-    own: bool                # is it the data that the run was trained on, unchanged?
+    run: FinishedRun
+    data: str                     # name of the images' data
+    split: str                    # theirs, or "" where there are none
+    own: bool                     # is it the data that the run was trained on, unchanged?
     tta: bool
-    numbers: dict            # as metrics.json has them: top1, top5, correct, n, loss
-    images: object           # results.Images
+    numbers: dict[str, Any]       # as metrics.json has them: top1, top5, correct, n, loss
+    images: Images
     quality: quality.Quality
-    notes: tuple
-    items: tuple = ()        # data.source.Items of the images
+    notes: tuple[str, ...]
+    items: tuple[Item, ...] = ()  # of the images
 
     @property
-    def where(self): return f"the {SPLIT_WORD.get(self.split, self.split)} images of {self.data}" if self.split else f"the images of {self.data}"
+    def where(self) -> str:
+        of_split = f"{SPLIT_WORD.get(self.split, self.split)} " if self.split else ""
+        return f"the {of_split}images of {self.data}"
 
-    def record(self):
+    def record(self) -> dict[str, Any]:
         "All numbers as plain data; None where there is none"
         return {**self.what(), **self.numbers, **quality_record(self.quality), **self.mistakes(), **self.remarks()}
 
-    def what(self):
+    def what(self) -> dict[str, Any]:
         "Of which model and images the numbers are"
         return {"run": self.run.name, "identity": self.run.identity, "data": self.data, "own_data": self.own,
                 "split": self.split or None, "tta": TTA if self.tta else None}
 
-    def mistakes(self):
+    def mistakes(self) -> dict[str, Any]:
         pairs = quality.confused(self.quality, 20)
         return {"confused": [{"class": a, "predicted": b, "n": n} for a, b, n in pairs],
                 "highest_losses": [str(self.images.names[i]) for i in quality.worst(self.images)],
                 "confusion": self.quality.confusion.tolist()}
 
-    def remarks(self): return {"intervals_are": self.quality.how(), "notes": list(self.notes)}
+    def remarks(self) -> dict[str, Any]: return {"intervals_are": self.quality.how(), "notes": list(self.notes)}
 
 
-def quality_record(q):
+def quality_record(q: quality.Quality) -> dict[str, Any]:
     return {"intervals": {"top1": ends(q.top1), "top5": ends(q.top5), "loss": ends(q.loss)},
             "macro_f1": plain(q.f1), "ece": {**plain(q.ece), "bins": quality.BINS},
             "classes": [class_record(r) for r in q.rows],
@@ -57,21 +70,25 @@ def quality_record(q):
             "reliability": [bin_record(b) for b in q.bins]}
 
 
-def clean(x): return x if math.isfinite(x) else None
-def ends(v): return [clean(v.low), clean(v.high)]
-def plain(v): return {"value": clean(v.value), "low": clean(v.low), "high": clean(v.high)}
+def clean(x: float) -> float | None: return x if math.isfinite(x) else None
+def ends(v: quality.Value) -> list[float | None]: return [clean(v.low), clean(v.high)]
 
 
-def class_record(r):
+def plain(v: quality.Value) -> dict[str, float | None]:
+    return {"value": clean(v.value), "low": clean(v.low), "high": clean(v.high)}
+
+
+def class_record(r: quality.ClassRow) -> dict[str, Any]:
     return {"class": r.name, "n": r.n, "predicted": r.predicted, "correct": r.hits,
             "precision": plain(r.precision), "recall": plain(r.recall), "f1": plain(r.f1)}
 
 
-def bin_record(b):
+def bin_record(b: quality.Bin) -> dict[str, Any]:
     return {"low": b.low, "high": b.high, "n": b.n, "confidence": clean(b.confidence), "accuracy": plain(b.accuracy)}
 
 
-def evaluate(run, data=None, split=None, tta=False, say=print):
+def evaluate(run: str | PathLike[str], data: str | None = None, split: str | None = None, tta: bool = False,
+             say: Say = print) -> Evaluation:
     """The Evaluation of a finished run's folder: on its own test images (validation where there are none), or on other `data`.
 
     `data`: what --data takes; classes go by name and need not all be there. `split`: train, valid or test. `tta`: the mean of the
@@ -79,36 +96,38 @@ def evaluate(run, data=None, split=None, tta=False, say=print):
     run's own test images are those of its metrics.json. Raises UserError for what can't be opened.
     """
     saved = find_saved(run)
-    run = finished(saved)
-    chosen = choose(run, classes_of(saved), data, split)
+    trained = finished(saved)
+    chosen = choose(trained, classes_of(saved), data, split)
     from .predictor import open_predictor
-    return evaluated(run, chosen, open_predictor(saved, run.recipe.device if available(run.recipe.device) else "auto"), tta, say)
+    device = trained.recipe.device
+    return evaluated(trained, chosen, open_predictor(saved, device if available(device) else "auto"), tta, say)
 
 
-def finished(saved):
+def finished(saved: Saved) -> FinishedRun:
     "The FinishedRun of a Saved, or a UserError"
     if not saved.recipe: raise UserError(f"{saved.file} lies there without its run: give the folder of a run")
     try: return read_run(saved.run)
     except ValueError as e: raise UserError(f"{saved.run} can't be read: {e}") from None
 
 
-def classes_of(saved):
+def classes_of(saved: Saved) -> list[str]:
     names = read_meta(saved.file).get("classes")
     if not names: raise UserError(f"{saved.file} does not say which classes it knows")
     return names
 
 
-def available(device):
+def available(device: str) -> bool:
     from ..core.machine import pick_device
-    try: return pick_device(device)
+    try: return bool(pick_device(device))
     except UserError: return False
 
 
-def evaluated(run, chosen, p, tta, say):
+def evaluated(run: FinishedRun, chosen: Chosen, p: "Predictor", tta: bool, say: Say) -> Evaluation:
     import torch
 
     from ..training.evaluate import metrics, prediction_rows
-    bad, notes = [], [*chosen.notes, *of_mirrors(run, tta)]
+    bad: list[tuple[str, str]] = []
+    notes = [*chosen.notes, *of_mirrors(run, tta)]
     for line in notes: say(visible(line))
     old = torch.get_num_threads()
     try:
@@ -125,14 +144,17 @@ def evaluated(run, chosen, p, tta, say):
                       quality.measure(images, p.classes, numbers["loss"]), (*notes, *later), tuple(items))
 
 
-def logits_of(p, items, bs, tta=False, bad=print):
+def logits_of(p: "Predictor", items: Sequence[Item], bs: int, tta: bool = False,
+              bad: Callable[[Item, str], object] = print) -> "tuple[list[Item], Tensor]":
     "(the Items that can be read, logits [n, K] float32); `bad(item, reason)` is told of the others"
     import torch
 
     from ..core.machine import cores
     from ..data.pixels.ahead import ahead
     from ..data.pixels.image import quiet
-    there, xs, found = [], [], []
+    there: list[Item] = []
+    xs: list[torch.Tensor] = []
+    found: list[torch.Tensor] = []
     ask = lambda x: both_ways(p, x) if tta else p.logits(x)
     with quiet(), image_bar(len(items)) as step:
         for o, x in ahead(p.attempt, items, min(8, cores()), 2 * bs):
@@ -149,13 +171,13 @@ def logits_of(p, items, bs, tta=False, bad=print):
     return there, torch.cat(found) if found else torch.zeros(0, len(p.classes))
 
 
-def both_ways(p, x):
+def both_ways(p: "Predictor", x: "Tensor") -> "Tensor":
     "log of the mean of the probabilities of images and of their mirror images [n, K]"
     import torch
     return torch.stack([p.logits(o).double().log_softmax(1) for o in (x, x.flip(3))]).logsumexp(0).sub(math.log(2)).float()
 
 
-def image_bar(n):
+def image_bar(n: int) -> AbstractContextManager[Callable[[], object]]:
     "A bar on a terminal: a function that moves it on by an image"
     from contextlib import contextmanager
 
@@ -164,18 +186,18 @@ def image_bar(n):
     from ..callbacks.screen import plain_console
 
     @contextmanager
-    def shown():
+    def shown() -> Iterator[Callable[[], object]]:
         with Progress(console=console, transient=True, refresh_per_second=4) as progress:
             task = progress.add_task("images", total=n)
             yield lambda: progress.advance(task)
 
     @contextmanager
-    def silent(): yield lambda: None
+    def silent() -> Iterator[Callable[[], object]]: yield lambda: None
     console = plain_console()
     return shown() if console.is_terminal else silent()
 
 
-def check_page(to, run):
+def check_page(to: str | PathLike[str] | None, run: str | PathLike[str]) -> None:
     "Before any work: can the page be written, where nobody says otherwise into the run's folder?"
     folder = Path(to).parent if to else Path(run)
     if folder.is_dir() and not os.access(folder, os.W_OK):
@@ -188,15 +210,19 @@ def check_page(to, run):
 
 # -- notes
 
-def of_mirrors(run, tta):
+def of_mirrors(run: FinishedRun, tta: bool) -> list[str]:
     return [] if not tta or run.recipe.flip else ["TTA: mirrored images are new to this model, as it was trained with --no-flip"]
 
 
-def of_bad(bad): return [f"{plural(len(bad), 'image')} can't be read and left out: {some(bad)}"] if bad else []
-def some(bad): return ", ".join(f"{n} ({why})" for n, why in bad[:3]) + (", …" if len(bad) > 3 else "")
+def of_bad(bad: list[tuple[str, str]]) -> list[str]:
+    return [f"{plural(len(bad), 'image')} can't be read and left out: {some(bad)}"] if bad else []
 
 
-def of_other_numbers(run, chosen, numbers, tta):
+def some(bad: list[tuple[str, str]]) -> str:
+    return ", ".join(f"{n} ({why})" for n, why in bad[:3]) + (", …" if len(bad) > 3 else "")
+
+
+def of_other_numbers(run: FinishedRun, chosen: Chosen, numbers: dict[str, Any], tta: bool) -> list[str]:
     "Own images must give the run's own numbers; another machine may round differently"
     if tta or not chosen.own or chosen.split != run.metrics["split"]: return []
     odd = [f"{k} {run.metrics[k]!r}, here {v!r}" for k, v in numbers.items() if run.metrics[k] != v]

@@ -1,19 +1,26 @@
 """An Evaluation in the terminal, as a page, and as JSON."""
 import json
+from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ..core.errors import UserError, shorten
 from ..core.files import write
 from ..core.words import NONE
 from ..report.html import EMPTY, Html, definitions, document, folded, heading, warnings
 from ..report.pages import parts
-from .evaluate import TTA, check_page
+from ..report.pages.quality import Quality, Value
+from ..report.runs import FinishedRun
+from .evaluate import TTA, Evaluation, check_page
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 CLASSES = 30  # rows that the terminal shows; of more classes those with the lowest F1
 PAIRS = 5
 
 
-def default_page(e):
+def default_page(e: Evaluation) -> Path:
     "Where an Evaluation goes if nobody says: into the run's folder, one file for each kind"
     other = e.split not in ("", e.run.metrics["split"])
     words = ["evaluate", *([] if e.own else [e.data]), *([e.split] if other else []), *(["tta"] if e.tta else [])]
@@ -21,7 +28,7 @@ def default_page(e):
     return e.run.folder / f"{name}.html"
 
 
-def write_evaluation(e, to=None):
+def write_evaluation(e: Evaluation, to: str | PathLike[str] | None = None) -> tuple[Path, Path]:
     "Write the page, and the numbers as JSON beside it, each whole or not at all: (page, numbers)"
     check_page(to, e.run.folder)
     file = Path(to) if to else default_page(e)
@@ -34,7 +41,7 @@ def write_evaluation(e, to=None):
 
 # -- the page
 
-def evaluation_document(e):
+def evaluation_document(e: Evaluation) -> str:
     from ..data.source import Source
     from ..report.pages.run import viewer
     see = viewer(Source(e.data, e.items, e.quality.classes), e.run.recipe)
@@ -45,13 +52,13 @@ def evaluation_document(e):
         parts.calibration(q), parts.classes(q), folded("The run", definitions(run_facts(e.run))))
 
 
-def title(e): return f"{e.run.name} on {e.where}" + (" (TTA)" if e.tta else "")
-def tta_line(e):
+def title(e: Evaluation) -> str: return f"{e.run.name} on {e.where}" + (" (TTA)" if e.tta else "")
+def tta_line(e: Evaluation) -> Html:
     if not e.tta: return EMPTY
     return Html('<p class="tta"><b>Test-time augmentation</b>: {}. Not to be compared with plain numbers.</p>').format(TTA)
 
 
-def run_facts(run):
+def run_facts(run: FinishedRun) -> dict[str, Any]:
     m = run.metrics
     return {"folder": run.folder, "network": run.recipe.arch, "trained on": f"{run.data['name']}: {run.data['train']:,} images",
             "its own numbers": f"{100 * m['top1']:.2f}% of {m['n']:,} {m['split']} images, cross-entropy {m['loss']:.4f}", "identity": run.identity}
@@ -59,11 +66,11 @@ def run_facts(run):
 
 # -- the terminal
 
-def print_evaluation(e):
+def print_evaluation(e: Evaluation) -> None:
     for line in lines(e): print(line)
 
 
-def lines(e, width=None):
+def lines(e: Evaluation, width: int | None = None) -> list[str]:
     "What `print_evaluation` prints; styled where that goes to a terminal"
     from rich.console import Console
     from rich.text import Text
@@ -81,21 +88,21 @@ def lines(e, width=None):
     return [x.rstrip() for x in got.get().rstrip().split("\n")]
 
 
-def new_table(*heads, left=(0,)):
+def new_table(*heads: str, left: tuple[int, ...] = (0,)) -> "Table":
     from rich.table import Table
     t = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for i, h in enumerate(heads): t.add_column(h, justify="left" if i in left else "right", no_wrap=i not in left, overflow="fold")
     return t
 
 
-def number_table(q):
+def number_table(q: Quality) -> "Table":
     t = new_table("", "value", "95% interval", "")
     for what, v, f in parts.numbers(q):
         t.add_row(what, f(v.value), parts.between(v, f), f"{q.hits:,} of {q.n:,} right" if v is q.top1 else "")
     return t
 
 
-def class_table(q):
+def class_table(q: Quality) -> "Table":
     "All classes that have images, or of many those with the lowest F1"
     from rich.text import Text
     rows = [r for r in parts.by_f1(q) if r.n]
@@ -108,18 +115,18 @@ def class_table(q):
     return t
 
 
-def in_points(v):
+def in_points(v: Value) -> tuple[str, str]:
     f = lambda x: parts.percent(x, 1)
     return f(v.value), parts.between(v, f) if v.low == v.low else NONE
 
 
-def pairs(q):
+def pairs(q: Quality) -> list[str]:
     from ..report.pages.quality import confused
     found = confused(q, PAIRS)
     words = [f"{shorten(a)} taken for {shorten(b)} ({n:,})" for a, b, n in found]
     return ["most frequent mistakes: " + "; ".join(words)] if words else ["no mistakes"]
 
 
-def said(files): return [f"page      {files[0]}", f"numbers   {files[1]}"]
+def said(files: tuple[Path, Path]) -> list[str]: return [f"page      {files[0]}", f"numbers   {files[1]}"]
 
 

@@ -2,21 +2,23 @@
 from pathlib import Path
 
 from ..core.errors import plural
+from ..core.words import Say
 from ..data.checked import open_data
-from ..data.source import describe
+from ..data.source import Source, describe
 from ..model.optimizers import count
 from ..recipe.names import base_name
 from ..recipe.plan import batches_an_epoch, make_plan
-from ..recipe.recipe import FIND, flag_of, options
+from ..recipe.recipe import FIND, Recipe, flag_of, options
 from ..recipe.registry import schedules
 from ..report.plots import curve, save
-from ..training.learner import make_parts
+from ..training.learner import Parts, make_parts
 from ..training.lr_find import TO_COME
 from ..training.settle import absolute, settle, settle_machine
+from ..trick.base import Opt, Plan, Trick
 from .schedules import draw_schedules
 
 
-def explain(recipe, say=print):
+def explain(recipe: Recipe, say: Say = print) -> None:
     "Print the resolved recipe, what each trick changes, the arithmetic and the LR curve; write the curve as a PNG"
     settled = settle_machine(recipe)
     job = settle(settled, source=open_data(settled, check=False, say=say))
@@ -32,58 +34,60 @@ def explain(recipe, say=print):
     say(f"picture    {save(draw_schedules({name: parts.schedule}), absolute(file))}")
 
 
-def recipe_lines(recipe):
+def recipe_lines(recipe: Recipe) -> list[str]:
     values = [(flag_of(f.name), getattr(recipe, f.name)) for f in options()]
     return ["recipe" + (f" ({recipe.recipe})" if recipe.recipe else "")] + [f"  {k:14} {'–' if v is None else v}" for k, v in values]
 
 
-def data_lines(source): return ["data", f"  {describe(source)}", f"  final numbers are of the {source.eval_split} split"]
+def data_lines(source: Source) -> list[str]:
+    return ["data", f"  {describe(source)}", f"  final numbers are of the {source.eval_split} split"]
 
 
-def trick_lines(plan):
+def trick_lines(plan: Plan) -> list[str]:
     lines = [f"  {t.name:16} {', '.join(t.changes()):10} {t.explain(plan)} [{settings_text(t)}]" for t in plan.tricks]
     own = [t for t in plan.tricks if t.name in schedules() and t.name not in plan.recipe.tricks]
     return ["tricks", *lines] + ([f"  ({own[0].name} is the recipe's own schedule; no other trick is on)"]
                                  if own and len(plan.tricks) == 1 else [])
 
 
-def settings_text(t): return ", ".join(f"{k}={v}" for k, v in t.keys().items()) or "no keys"
+def settings_text(t: Trick) -> str: return ", ".join(f"{k}={v}" for k, v in t.keys().items()) or "no keys"
 
 
-def advice_lines(recipe, plan):
+def advice_lines(recipe: Recipe, plan: Plan) -> list[str]:
     said = [o for t in plan.tricks for o in t.advice(recipe, plan.tricks)]
     return ["mind", *(f"  {o}" for o in said)] if said else ["mind", "  nothing known against this combination"]
 
 
-def group_lines(parts):
+def group_lines(parts: Parts) -> list[str]:
     rows = [f"  {g.name:28} {plural(count(g), 'parameter'):>24} in {len(g.params):>4} tensors, weight decay {g.wd:g}" for g in parts.groups]
     return ["parameters", *rows]
 
 
-def rate_text(recipe, opt):
+def rate_text(recipe: Recipe, opt: Opt) -> str:
     if recipe.lr == FIND: return TO_COME
     return f"{recipe.lr:g}" + (f" scaled to {opt.lr:g}" if opt.lr != recipe.lr else "")
 
 
-def arithmetic(recipe, plan, parts):
+def arithmetic(recipe: Recipe, plan: Plan, parts: Parts) -> list[str]:
     "Images, batches, steps; the effective batch; where the learning rate comes from"
     return ["steps", images_line(recipe, plan), batch_line(recipe, parts), rate_line(recipe, parts)]
 
 
-def images_line(recipe, plan):
+def images_line(recipe: Recipe, plan: Plan) -> str:
     last = plan.n_train - (plan.batches - 1) * recipe.whole_batch
-    shared = f"(of {recipe.processes} processes, {recipe.batch_size} each) " if recipe.processes > 1 else ""
+    processes = recipe.processes or 1
+    shared = f"(of {processes} processes, {recipe.batch_size} each) " if processes > 1 else ""
     batches = plural(plan.batches, "batch", "batches")
     return f"  {plural(plan.n_train, 'image')} / batch {recipe.whole_batch} {shared}= {batches} an epoch (the last of {last})"
 
 
-def batch_line(recipe, parts):
+def batch_line(recipe: Recipe, parts: Parts) -> str:
     s, n = parts.schedule, parts.opt.batches
     steps = f"{plural(s.per_epoch, 'step')} an epoch, {s.total:,} in {plural(s.epochs, 'epoch')}"
     return f"  {plural(n, 'batch', 'batches')} a step: effective batch {recipe.whole_batch * n}, {steps}"
 
 
-def rate_line(recipe, parts):
+def rate_line(recipe: Recipe, parts: Parts) -> str:
     s = parts.schedule
     line = f"  learning rate {rate_text(recipe, parts.opt)}"
     if s.warm: line += f"; warm-up {s.warm:,} steps"

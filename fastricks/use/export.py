@@ -1,16 +1,24 @@
 """`fastricks export`: what is asked for, where it goes, what it is checked on. Light until it begins."""
 import warnings
 from importlib.util import find_spec
+from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..core.errors import UserError, nearest, one_of, plural
-from .exporters.kinds import exporters
+from .exporters.kinds import Exporter, exporters
 from .saved import find_saved
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..data.source import Item
+    from .predictor import Predictor
 
 BATCHES = 1, 2, 5, 16  # sizes that are checked
 
 
-def export(run, to, out=None):
+def export(run: str | PathLike[str], to: str, out: str | PathLike[str] | None = None) -> list[str]:
     """Write a run's model in the format `to` (onnx, timm, torch-export) to `out` and return lines about it.
 
     What is written has been read back and has given the model's own logits on images of the run's data where they are
@@ -18,22 +26,22 @@ def export(run, to, out=None):
     """
     exporter = find_exporter(to)
     saved = find_saved(run)
-    out = Path(out) if out else exporter.default_path(saved.run, saved.file)
-    check_path(exporter, out)
+    path = Path(out) if out else exporter.default_path(saved.run, saved.file)
+    check_path(exporter, path)
     from .predictor import open_predictor
     p = open_predictor(saved, "cpu")
     x, of = samples(p)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's and onnxscript's, about themselves
-        worst = exporter.write(p, x, out, BATCHES)
+        worst = exporter.write(p, x, path, BATCHES)
     what = f"{p.meta['arch']} for {plural(len(p.classes), 'class', 'classes')}"
     sizes = one_of(b for b in BATCHES if b <= len(x))
-    return [f"written   {out} ({bytes_of(out) / 1e6:,.1f} MB): {what}",
-            *exporter.how(p, out),
+    return [f"written   {path} ({bytes_of(path) / 1e6:,.1f} MB): {what}",
+            *exporter.how(p, path),
             f"checked   {of} in batches of {sizes}: its logits differ by {worst:.1e} at most"]
 
 
-def find_exporter(to):
+def find_exporter(to: str) -> Exporter:
     "The Exporter of a format's name, with all that it needs installed"
     known = exporters()
     if to not in known: raise UserError(f"--to {to} is not one of {one_of(known)}{nearest(to, known)}")
@@ -42,28 +50,28 @@ def find_exporter(to):
     return known[to]
 
 
-def check_path(exporter, path):
+def check_path(exporter: Exporter, path: Path) -> None:
     "Nothing but an earlier export may be where it goes"
     if exporter.suffix: check_file(exporter, path)
     else: check_folder(exporter, path)
 
 
-def check_file(exporter, path):
+def check_file(exporter: Exporter, path: Path) -> None:
     if path.suffix != exporter.suffix: raise UserError(f"--out {path}: give it a name that ends in {exporter.suffix}")
     if path.is_dir(): raise UserError(f"--out {path} is a folder: name a file in it")
 
 
-def check_folder(exporter, path):
+def check_folder(exporter: Exporter, path: Path) -> None:
     if not path.exists(): return
     if not path.is_dir(): raise UserError(f"--out {path} is a file: {exporter.name}'s format is a folder")
     others = sorted(o.name for o in path.iterdir() if o.name not in exporter.files)
     if others: raise UserError(f"--out {path} has other files in it, as {others[0]}: name a new folder")
 
 
-def bytes_of(path): return sum(f.stat().st_size for f in ([path] if path.is_file() else path.iterdir()))
+def bytes_of(path: Path) -> int: return sum(f.stat().st_size for f in ([path] if path.is_file() else path.iterdir()))
 
 
-def samples(p, n=max(BATCHES)):
+def samples(p: "Predictor", n: int = max(BATCHES)) -> "tuple[Tensor, str]":
     "(8-bit pixels [n, 3, size, size], what they are of): the run's own evaluation images, noise where there are none"
     import torch
     xs = [x for o in own_items(p, n) if not isinstance(x := p.attempt(o)[1], str)]
@@ -73,7 +81,7 @@ def samples(p, n=max(BATCHES)):
     return noise, "on noise, as its data is not there,"
 
 
-def own_items(p, n):
+def own_items(p: "Predictor", n: int) -> "list[Item]":
     "`n` of the images that the run was evaluated on, from all over them; nothing is downloaded for it"
     from ..data.sources.download import find_food
     from ..data.sources.food import NAMES

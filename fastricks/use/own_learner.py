@@ -1,17 +1,13 @@
 """The tricks as parts of anybody's own Learner, where they are no callback by themselves: schedules, losses, parameter groups, networks."""
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from fastai.callback.core import Callback
 from fastai.callback.schedule import ParamScheduler
 from fastai.losses import LabelSmoothingCrossEntropyFlat
 from torch import nn
 
-from ..callbacks.accumulate import Accumulate
-from ..callbacks.amp import precision
 from ..core.calls import checked
-from ..core.errors import UserError, nearest, one_of
-from ..core.machine import pick_device
+from ..core.errors import UserError, one_of
 from ..model.network import build, check_arch, zero_last_gammas
 from ..model.optimizers import is_weight
 from ..recipe.given import recipe_of, text_of, texts_of
@@ -21,22 +17,26 @@ from ..recipe.schedule import Schedule
 from ..training.learner import positions
 from ..trick.base import Opt, Plan, Trick
 
+if TYPE_CHECKING:
+    from ..tricks.label_smoothing import LabelSmoothing
+
 SCHEDULE = ["schedule"]
 
 
 class TrickSchedule(ParamScheduler):
     """Moves the learning rate of a Learner as schedule tricks have it, step by step, over the epochs of its fit.
 
-    The highest rate is what `fit` was given (or the Learner's `lr`), of each parameter group its own; an `Accumulate` on the Learner
-    makes fewer steps. `schedule` is the Schedule of the last fit.
+    The highest rate is what `fit` was given (or the Learner's `lr`), of each parameter group its own; a callback with
+    `batches_a_step`, which makes one step of several batches, makes fewer steps. `schedule` is the Schedule of the last fit.
     """
     def __init__(self, texts: list[str]) -> None:
         super().__init__({})
-        self.texts, self.schedule = texts, None
+        self.texts = texts
+        self.schedule: Schedule | None = None
 
     def before_fit(self) -> None:
         rates = np.array([h["lr"] for h in self.opt.hypers])
-        n = next((cb.n for cb in self.learn.cbs if isinstance(cb, Accumulate)), 1)
+        n = max(getattr(cb, "batches_a_step", 1) for cb in self.learn.cbs)
         batches, top = len(self.learn.dls.train), rates.max()
         self.schedule = schedule_for(self.texts, float(top), self.learn.n_epoch, batches, n)
         self.scheds = positions(self.schedule, batches, n)
@@ -75,8 +75,8 @@ def label_smoothing(classes: int, eps: float = .1, form: str = "paper") -> nn.Mo
     """
     if not isinstance(classes, int) or classes < 2:
         raise UserError(f"label_smoothing: classes={classes!r} is no number of classes, as len(dls.vocab) is")
-    trick = registry()["label_smoothing"](eps=eps, form=form)
-    return LabelSmoothingCrossEntropyFlat(eps=trick.uniform_eps(classes))
+    trick = cast("type[LabelSmoothing]", registry()["label_smoothing"])
+    return LabelSmoothingCrossEntropyFlat(eps=trick(eps=eps, form=form).uniform_eps(classes))
 
 
 @checked
@@ -113,15 +113,6 @@ def decay_splitter(model: nn.Module) -> list[list[nn.Parameter]]:
 def split(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     decays, ps = is_weight(model), [p for p in model.parameters() if p.requires_grad]
     return [p for p in ps if decays(p)], [p for p in ps if not decays(p)]
-
-
-@checked
-def amp(device: str = "auto", dtype: str = "bf16") -> list[Callback]:
-    "Mixed precision as callbacks: fastai's own on CUDA (bf16, or fp16 with loss scaling), the CPU's bf16 autocast on a CPU"
-    if dtype not in ("bf16", "fp16"): raise UserError(f"amp: dtype={dtype!r} is not one of bf16, fp16{nearest(dtype, ['bf16', 'fp16'])}")
-    device = pick_device(str(device)).partition(":")[0]
-    if device == "cpu" and dtype == "fp16": raise UserError("amp: fp16 needs CUDA: give dtype='bf16'")
-    return precision(dtype, device)
 
 
 @checked

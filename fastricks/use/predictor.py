@@ -1,9 +1,9 @@
 """A trained model in use: pixels made as its run's own evaluation made them, answers with names."""
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar, overload
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torchvision.transforms import functional as F
 from ..core.errors import UserError, one_of, plural, visible
 from ..core.machine import cores
 from ..core.rand import seeded
+from ..core.words import Say
 from ..data.pixels.ahead import ahead
 from ..data.pixels.canonical import as_torch, canonical, scaled
 from ..data.pixels.image import Unreadable, decode, quiet, reason, upright_rgb
@@ -21,21 +22,26 @@ from ..data.source import Item
 from ..model.network import arch_cfg, check_arch, load_exactly, make
 from ..model.weights import read_meta
 from ..recipe.plan import arch_kwargs
+from .saved import Saved
+
+if TYPE_CHECKING:
+    from fastai.learner import Learner
 
 MOST = 10_000  # pixels of a photo's side that a stranger's file may ask for
+Bad = Callable[[Any, str], object]  # is told of an image that can't be read, and why
 ONE = str, Path, bytes, bytearray, memoryview, Image.Image, Item
 
 
 class Prediction(NamedTuple):
     "What a model says about an image: classes from the most probable on"
-    path: object            # as it was given; None for what is no file
-    labels: list            # k class names
-    probabilities: list     # k numbers
+    path: str | Path | None     # as it was given; None for what is no file
+    labels: list[str]           # k class names
+    probabilities: list[float]  # k numbers
 
     @property
-    def label(self): return self.labels[0]
+    def label(self) -> str: return self.labels[0]
     @property
-    def p(self): return self.probabilities[0]
+    def p(self) -> float: return self.probabilities[0]
 
 
 class Predictor:
@@ -44,16 +50,18 @@ class Predictor:
     run: Path of the run's folder; recipe: its Recipe, None for a model file alone; classes: names in the order of the outputs; model: the
     timm module, in eval mode, fp32, channels-last; meta: arch, classes, size, resize, mean, std, pipeline, kwargs; device: torch's.
     """
-    def __init__(self, saved, model, meta, device):
-        self.saved, self.run, self.recipe, self.meta, self.classes = saved, saved.run, saved.recipe, meta, list(meta["classes"])
+    def __init__(self, saved: Saved, model: torch.nn.Module, meta: dict[str, Any], device: str) -> None:
+        self.saved, self.run, self.recipe, self.meta = saved, saved.run, saved.recipe, meta
+        self.classes: list[str] = list(meta["classes"])
         self.device = torch.device(device)
         self.model = model.to(self.device, memory_format=torch.channels_last).eval()
         self.mean, self.std = (torch.tensor(meta[k], device=self.device).view(1, 3, 1, 1) for k in ("mean", "std"))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Predictor({str(self.run)!r}: {self.meta['arch']}, {plural(len(self.classes), 'class', 'classes')}, {self.device})"
 
-    def predict(self, images, k=5, bs=64, threads=None, bad=None):
+    def predict(self, images: Any, k: int = 5, bs: int = 64, threads: int | None = None,
+                bad: Bad | None = None) -> list[Prediction]:
         """A list of `Prediction`s, the `k` most probable classes of each image.
 
         `images`: one or several of: the path of a file, an open file or an encoded file's bytes, a PIL image, a uint8 array [h, w, 3] or
@@ -64,15 +72,17 @@ class Predictor:
         if not isinstance(k, int) or k < 1: raise UserError(f"k={k!r} is out of range: predict gives the k most probable classes, 1 or more")
         with quiet(): return [o for given, logits in self.stream(listed(images), bs, threads, bad) for o in self.named(given, logits, k)]
 
-    def probs(self, images, bs=64, threads=None, bad=None):
+    def probs(self, images: Any, bs: int = 64, threads: int | None = None, bad: Bad | None = None) -> torch.Tensor:
         "Probabilities [n, K] float32 of images, which are what `predict` takes"
         with quiet(): got = [logits.double().softmax(1).float() for _, logits in self.stream(listed(images), bs, threads, bad)]
         return torch.cat(got) if got else torch.zeros(0, len(self.classes))
 
-    def stream(self, images, bs=64, threads=None, bad=None):
+    def stream(self, images: Iterable[Any], bs: int = 64, threads: int | None = None,
+               bad: Bad | None = None) -> Iterator[tuple[list[Any], torch.Tensor]]:
         """Yields (images, logits [n, K] float32 on the CPU) of up to `bs` at a time, in the order of the iterable `images` and as soon
         as they are known."""
-        some, xs = [], []
+        some: list[Any] = []
+        xs: list[torch.Tensor] = []
         for image, x in ahead(self.attempt, images, min(8, cores()) if threads is None else threads, 2 * bs):
             if isinstance(x, str):
                 (bad or refuse)(image, x)
@@ -84,17 +94,17 @@ class Predictor:
                 some, xs = [], []
         if xs: yield some, self.logits(torch.cat(xs))
 
-    def named(self, images, logits, k=5):
+    def named(self, images: list[Any], logits: torch.Tensor, k: int = 5) -> list[Prediction]:
         "Predictions of images by their logits"
         p, at = logits.double().softmax(1).topk(min(k, len(self.classes)))
         return [Prediction(path_of(o), [self.classes[i] for i in ks], ps) for o, ks, ps in zip(images, at.tolist(), p.tolist(), strict=True)]
 
     @torch.inference_mode()
-    def logits(self, x):
+    def logits(self, x: torch.Tensor) -> torch.Tensor:
         "float32 [n, K] on the CPU of 8-bit pixels [n, 3, size, size]"
         return self.model(scaled(x.to(self.device), self.mean, self.std)).float().cpu()
 
-    def pixels(self, image):
+    def pixels(self, image: Any) -> torch.Tensor:
         "uint8 [1, 3, size, size]: what evaluation sees of an image, whose kind is one that `predict` takes; raises Unreadable"
         x, size, resize = raw(image), self.meta["size"], self.meta["resize"]
         if self.meta["pipeline"] == "reference":
@@ -104,12 +114,12 @@ class Predictor:
         CenterView(size, resize).cut(canonical(x, resize), None, None, out)
         return out
 
-    def attempt(self, image):
+    def attempt(self, image: Any) -> tuple[Any, torch.Tensor | str]:
         "(image, its pixels or the reason why there are none)"
         try: return image, self.pixels(image)
         except Unreadable as e: return image, str(e)
 
-    def learner(self, data=None, say=print):
+    def learner(self, data: str | Path | None = None, say: Say = print) -> "Learner":
         """A fastai Learner of the model with its DataLoaders: `dls.train`, `dls.valid`, `dls.test`; for interpretation, `tta`, more training.
 
         The data is opened where the run found it, and must be what it was trained on (UserError); `data` opens another place instead, which
@@ -121,7 +131,14 @@ class Predictor:
         return learner_of(self, data, say)
 
 
-def open_predictor(saved, device="auto", kind=Predictor):
+P = TypeVar("P", bound=Predictor)
+
+
+@overload
+def open_predictor(saved: Saved, device: str | None = "auto") -> Predictor: ...
+@overload
+def open_predictor(saved: Saved, device: str | None, kind: type[P]) -> P: ...
+def open_predictor(saved: Saved, device: str | None = "auto", kind: type[Predictor] = Predictor) -> Predictor:
     "The Predictor of a Saved, or a `kind` of it"
     from ..core.machine import pick_device
     device = pick_device(str(device or "auto"))
@@ -132,13 +149,13 @@ def open_predictor(saved, device="auto", kind=Predictor):
 
 
 @contextmanager
-def plainly():
+def plainly() -> Iterator[None]:
     "Nobody gave --weights here"
     try: yield
     except UserError as e: raise UserError(str(e).removeprefix("--weights ")) from None
 
 
-def facts(saved):
+def facts(saved: Saved) -> dict[str, Any]:
     "All that must be known to use the weights: what they say of themselves, else what the run's recipe says"
     meta, r = read_meta(saved.file), saved.recipe
     if r: meta = {"arch": r.arch, "size": r.size, "resize": r.resize, "pipeline": r.pipeline, **meta}
@@ -152,7 +169,7 @@ def facts(saved):
     return {"kwargs": arch_kwargs(r, len(meta["classes"])) if r else {}, **meta}
 
 
-def listed(images):
+def listed(images: Any) -> list[Any]:
     "A list of images, of one or several in any of the forms that `predict` takes"
     if isinstance(images, ONE) or hasattr(images, "read"): return [images]
     if isinstance(images, np.ndarray) and images.dtype.kind in "UO": return images.ravel().tolist()
@@ -162,7 +179,7 @@ def listed(images):
     return list(images)
 
 
-def raw(o):
+def raw(o: Any) -> str | Path | bytes | np.ndarray:
     "What `canonical` takes: a path, bytes, or a uint8 array"
     if isinstance(o, Item): o = o.image
     if hasattr(o, "read"): o = o.read()
@@ -175,7 +192,9 @@ def raw(o):
     except Exception as e: raise Unreadable(reason(e)) from e  # its file is read only now
 
 
-def path_of(o): return o if isinstance(o, str | Path) else o.name if isinstance(o, Item) else None
+def path_of(o: object) -> str | Path | None:
+    return o if isinstance(o, str | Path) else o.name if isinstance(o, Item) else None
 
 
-def refuse(image, why): raise UserError(f"{visible(path_of(image) or 'the image')} can't be read ({why})")
+def refuse(image: object, why: str) -> NoReturn:
+    raise UserError(f"{visible(path_of(image) or 'the image')} can't be read ({why})")

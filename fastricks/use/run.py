@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
+    from fastai.learner import Learner
+    from matplotlib.figure import Figure
 
 
 class Run(Predictor):
@@ -21,7 +23,7 @@ class Run(Predictor):
     Learner that was trained, of `fastricks.train` alone; classes, model, meta, device, `predict`, `probs` and `learner()` are the
     Predictor's. It stands for its folder wherever a path is taken: `fastricks.evaluate(run)`, `open(run)`.
     """
-    learn: Any = None
+    learn: "Learner | None" = None
 
     def __fspath__(self) -> str:
         return str(self.saved.run if self.saved.recipe else self.saved.file)
@@ -81,7 +83,7 @@ class Run(Predictor):
         if self.metrics: parts.append(drawing(self.curves()))
         return str(Html("\n").join(parts))
 
-    def curves(self) -> Any:
+    def curves(self) -> "Figure":
         "Losses and validation accuracy of the epochs, as a matplotlib Figure"
         from ..report.pages.pictures import draw_curves
         return draw_curves(read_run(self.folder).history)

@@ -1,8 +1,10 @@
 """A trained model as it lies on the disk: a finished run's folder, or its model.safetensors alone. Light."""
 from dataclasses import dataclass, field
 from itertools import islice
+from os import PathLike
 from pathlib import Path
 from shlex import quote
+from typing import Any
 
 from ..core.errors import UserError, nearest, one_of
 from ..core.files import read_json
@@ -15,13 +17,13 @@ MODEL = "model.safetensors"
 @dataclass(frozen=True)
 class Saved:
     "Where a trained model lies, and what its run's recipe.json says"
-    run: Path                                 # the run's folder; of a file alone the folder that it lies in
-    file: Path                                # its model.safetensors
-    recipe: Recipe = None                     # None for a file alone
-    data: dict = field(default_factory=dict)  # the data's fingerprint, name and numbers of images
+    run: Path                                           # the run's folder; of a file alone the folder that it lies in
+    file: Path                                          # its model.safetensors
+    recipe: Recipe | None = None                        # None for a file alone
+    data: dict[str, Any] = field(default_factory=dict)  # the data's fingerprint, name and numbers of images
 
 
-def find_saved(run):
+def find_saved(run: str | PathLike[str]) -> Saved:
     "The Saved of a run's folder or a FILE.safetensors; UserError for anything else, and for a run that is not finished"
     path = Path(run)
     try:
@@ -34,7 +36,7 @@ def find_saved(run):
     except OSError as e: raise UserError(f"{run} can't be read ({e.strerror or e})") from None
 
 
-def of_folder(folder):
+def of_folder(folder: Path) -> Saved:
     file, recipe = folder / MODEL, folder / "recipe.json"
     if not recipe.is_file():
         if file.is_file(): return Saved(folder, file)
@@ -44,7 +46,7 @@ def of_folder(folder):
     return Saved(folder, file, *read(recipe))
 
 
-def read(file):
+def read(file: Path) -> tuple[Recipe, dict[str, Any]]:
     "(Recipe, facts about its data) of a recipe.json, which may be a stranger's"
     given = read_recipe(file)
     try: return settle(Recipe(**given)), facts_of(read_json(file).get("data"))
@@ -52,17 +54,17 @@ def read(file):
         raise UserError(f"{file} is not the recipe of a run ({type(e).__name__})") from None
 
 
-def facts_of(data):
+def facts_of(data: object) -> dict[str, Any]:
     kinds = {"fingerprint": str, "name": str, "train": int, "valid": int, "test": int}
     return {k: data[k] for k, kind in kinds.items() if type(data.get(k)) is kind} if isinstance(data, dict) else {}
 
 
-def runs_in(folder):
+def runs_in(folder: Path) -> str:
     "A folder of runs may have been meant for one of them"
     names = [o.parent.name for o in islice(sorted(folder.glob("*/recipe.json")), 4)]
     return f"; it has runs, name one of them: {one_of(names[:3])}{', …' if len(names) > 3 else ''}" if names else ""
 
 
-def neighbours(path):
+def neighbours(path: Path) -> list[str]:
     try: return [str(o) for o in islice(path.parent.iterdir(), 1000) if not o.name.startswith(".")]
     except (OSError, ValueError): return []

@@ -1,21 +1,28 @@
 """The learning rate of every step of a training, as a picture. Light."""
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ..core.errors import UserError, plural
-from ..core.words import silent
+from ..core.words import Say, silent
 from ..data.checked import open_data
 from ..recipe.names import tricks_text
 from ..recipe.plan import batches_an_epoch, make_schedule, settings
 from ..recipe.recipe import FIND, Recipe, resolve
+from ..recipe.schedule import Schedule
 from ..report.plots import save_to
 from ..training.lr_find import TO_COME
 from ..trick.base import Plan
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Data = tuple[str, str | None, int | None, float]  # the fields of a recipe that say which images
 STEPS = 100  # an epoch's, where there is no data to count
 
 
-def show_lr(recipes, steps=None, say=silent):
+def show_lr(recipes: Recipe | Mapping[str, Recipe], steps: int | None = None, say: Say = silent) -> "Figure":
     """The learning rate of every step, name -> Recipe (or one Recipe), as a matplotlib Figure; and momentum where it moves.
 
     `steps`: optimizer steps an epoch, instead of what each recipe's data makes.
@@ -23,7 +30,8 @@ def show_lr(recipes, steps=None, say=silent):
     return draw_schedules(schedules_of(recipes, steps, say))
 
 
-def schedules_of(recipes, steps=None, say=silent):
+def schedules_of(recipes: Recipe | Mapping[str, Recipe], steps: int | None = None,
+                 say: Say = silent) -> dict[str, Schedule]:
     "name -> Schedule; data that several recipes share is opened once"
     if isinstance(recipes, Recipe): recipes = {tricks_text(recipes): recipes}
     if any(r.lr == FIND for r in recipes.values()): say(f"learning rate {TO_COME}")
@@ -31,24 +39,25 @@ def schedules_of(recipes, steps=None, say=silent):
     return {name: schedule_of(r, steps, counts.get(data_of(r))) for name, r in recipes.items()}
 
 
-def data_of(r): return r.data, r.classes, r.per_class, r.valid
+def data_of(r: Recipe) -> Data: return r.data, r.classes, r.per_class, r.valid
 
 
-def count_images(recipes, say):
+def count_images(recipes: Iterable[Recipe], say: Say) -> dict[Data, int | None]:
     "data -> how many training images, or None where the data can't be opened"
     return {key: images_of(r, say) for key, r in {data_of(r): r for r in recipes}.items()}
 
 
-def images_of(recipe, say):
+def images_of(recipe: Recipe, say: Say) -> int | None:
     from ..data.sources.download import find_food
     from ..data.sources.food import NAMES
     try:
         if recipe.data in NAMES and not find_food(recipe.data): raise UserError(f"{recipe.data} is not on this machine")
         return len(open_data(recipe, check=False, say=silent).of("train"))
     except UserError as e: say(f"drawn with {STEPS} steps an epoch, not counted ({e}); --steps-per-epoch gives another number")
+    return None
 
 
-def schedule_of(recipe, steps=None, images=None):
+def schedule_of(recipe: Recipe, steps: int | None = None, images: int | None = None) -> Schedule:
     "A recipe's Schedule, of `steps` optimizer steps an epoch or as many as `images` make"
     n = images or recipe.batch_size * (steps or STEPS)
     plan = Plan(recipe, recipe.make_tricks(), n_train=n, batches=batches_an_epoch(n, recipe.batch_size))
@@ -57,19 +66,19 @@ def schedule_of(recipe, steps=None, images=None):
     return make_schedule(recipe, plan, opt)
 
 
-def draw_schedules(schedules):
+def draw_schedules(schedules: Mapping[str, Schedule]) -> "Figure":
     from ..report.plots import draw_lr
     moms = {k: [s.mom(i, s) for i in range(s.total)] for k, s in schedules.items() if s.mom}
     return draw_lr({k: s.trace() for k, s in schedules.items()}, {k: s.per_epoch for k, s in schedules.items()}, moms)
 
 
-def schedule_line(name, s):
+def schedule_line(name: str, s: Schedule) -> str:
     lrs = s.trace()
     return (f"{name}: {plural(s.epochs, 'epoch')} of {plural(s.per_epoch, 'step')}, learning rate from {lrs[0]:.3g} to {lrs[-1]:.3g}, "
             f"highest {max(lrs):.3g}")
 
 
-def tell_lr(schedules, to, terminal, say=print):
+def tell_lr(schedules: Mapping[str, Schedule], to: str, terminal: bool, say: Say = print) -> None:
     "A line of text for each schedule, on a terminal its curve too, and the picture of all"
     from ..report.plots import curve
     for name, s in schedules.items():
@@ -78,7 +87,8 @@ def tell_lr(schedules, to, terminal, say=print):
     say(f"picture    {save_to(draw_schedules(schedules), to)}")
 
 
-def lines_of(given, names=(), rows=(), recipe=None):
+def lines_of(given: Mapping[str, Any], names: Sequence[str] = (), rows: Sequence[str] = (),
+             recipe: str | None = None) -> dict[str, Recipe]:
     """name -> Recipe of a command line: `names` are recipes or run folders, `rows` are -t selections, each a line of its own.
 
     A row stands on `recipe`, else on the first of `names`.
@@ -89,4 +99,4 @@ def lines_of(given, names=(), rows=(), recipe=None):
     return lines or {label(recipe or "baseline"): resolve(given, (), recipe)}
 
 
-def label(name): return Path(name).parent.name if name.endswith("recipe.json") else Path(name).name
+def label(name: str) -> str: return Path(name).parent.name if name.endswith("recipe.json") else Path(name).name

@@ -4,14 +4,18 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from support.commands import fails
+from support.simulated import moments_of, null_table
 from support.small import TINY
 
 from fastricks.cli.app import run
 from fastricks.grid.advise import Advice, advice_lines, best_bet, choose
 from fastricks.recipe.command import line_of
-from fastricks.report.compare.stats import HELPS, HURTS, OPEN, SAME
+from fastricks.report.compare.ladder import Seen, Terms, look_once
+from fastricks.report.compare.stats import AS_GOOD, HELPS, HURTS, OPEN, SAME
+from fastricks.report.compare.times import time_ratio
 
 ARGS = [w for k, v in {**TINY, "per_class": 60, "valid": .3, "lr": 1e-5, "epochs": 4}.items() for w in (f"--{k.replace('_', '-')}", str(v))]
 GREAT = "linear_scaling:base=1"  # 16 times a rate that is far too small: this must help
@@ -23,7 +27,7 @@ def row(verdict, delta=0.): return SimpleNamespace(verdict=verdict, words=f"word
 def test_add_takes_what_helps_and_says_why_the_rest_is_left():
     rows = {"a": row(HELPS, 1.), "b": row(HELPS, 2.), "c": row(OPEN), "d": row(HURTS), "e": row(SAME)}
     kept, left = choose("add", ["a", "b", "c", "d", "e", "f"], rows)
-    assert kept == ["b", "a"] and left == {"c": "words of not resolved", "d": "words of hurts", "e": "words of no difference",
+    assert kept == ["b", "a"] and left == {"c": "words of open", "d": "words of hurts", "e": f"words of {SAME}",
                                            "f": "its runs failed"}
 
 
@@ -45,20 +49,39 @@ def test_where_nothing_is_resolved_the_best_mean_is_tried(mode, rows, want):
     assert best_bet(mode, list("abc"), rows) == want
 
 
-def fresh(delta, verdict):
-    said = SimpleNamespace(diff=SimpleNamespace(delta=delta, low=delta - 1, high=delta + 1), words=f"words of {verdict}", runs=[1, 2])
-    return SimpleNamespace(rows=[None, said], metric=SimpleNamespace(points="points"), split="test")
+def fresh(delta, verdict, ratio=1.):
+    said = SimpleNamespace(diff=SimpleNamespace(delta=delta, low=delta - 1, high=delta + 1), words=f"words of {verdict}", runs=[1, 2],
+                           verdict=verdict, ratio=SimpleNamespace(ratio=ratio))
+    return SimpleNamespace(rows=[None, said], metric=SimpleNamespace(points="points", digits=2), split="test")
 
 
-@pytest.mark.parametrize("delta, bet, says, train", [
-    (1., True, "advice    cosine (no row was resolved to help", "-t cosine"), (1., False, "advice    cosine", "-t cosine"),
-    (-.2, True, "advice    the baseline: cosine was the best", "python train.py --data x"),
-    (0., False, "advice    the baseline: cosine was the best", "python train.py --data x")])
-def test_fresh_seeds_decide(delta, bet, says, train):
-    a = Advice(("cosine",), {"mixup": "it hurts"}, None, fresh(delta, OPEN), bet)
-    lines = advice_lines(a, {"data": "x"}, None, SimpleNamespace(split="valid", n_images=210))
-    assert lines[1].startswith(says) and lines[-1].endswith(train) and f"{delta:+.2f} points [95%" in lines[2]
-    assert lines[2].startswith("gain" if delta > 0 else "tried") and "left out  mixup: it hurts" in lines
+BASELINE = "python train.py --data x"
+
+
+@pytest.mark.parametrize("confirmed, take_bets, says, train", [
+    (fresh(1., HELPS), False, "advice    cosine: it helps", "-t cosine"),
+    (fresh(-.1, AS_GOOD, .6), False, f"advice    cosine: words of {AS_GOOD}", "-t cosine"),
+    (fresh(1., OPEN, 1.3), False, "advice    the baseline: cosine was the best on the validation split, and is a bet", BASELINE),
+    (fresh(1., OPEN), False, "advice    the baseline: cosine was the best on the validation split, and is a bet; it costs no time", BASELINE),
+    (fresh(1., OPEN), True, "advice    cosine: a bet that costs no time", "-t cosine"),
+    (fresh(1., OPEN, 1.3), True, "advice    the baseline", BASELINE),
+    (fresh(-.2, OPEN), True, "advice    the baseline", BASELINE), (fresh(-1., HURTS), True, "advice    the baseline", BASELINE)])
+def test_fresh_seeds_end_it_in_three_ways(confirmed, take_bets, says, train):
+    a = Advice(("cosine",), {"mixup": "it hurts"}, None, confirmed, False, take_bets)
+    lines = advice_lines(a, {"data": "x"}, None, SimpleNamespace(split="valid", n_images=210, metric=SimpleNamespace(title="cross-entropy")))
+    assert lines[1].startswith(says) and lines[-1].endswith(train) and "points on the test set, 2 fresh seeds" in lines[2]
+    assert lines[2].endswith("(decided with these same seeds)") and "left out  mixup: it hurts" in lines
+
+
+def test_a_null_row_is_rarely_adopted():
+    "F2: the best of seven null rows on the validation split, with five fresh seeds, not faster in truth"
+    rng, n, adopted = np.random.default_rng(0), 4000, 0
+    for _ in range(n):
+        d = null_table(rng, 1, 5, 1.5)
+        time = time_ratio(np.exp(rng.normal(0, .03, 5)), np.exp(rng.normal(0, .03, 5)))
+        look = lambda name, n: Seen(moments_of(d[0], .16), time)  # noqa: B023
+        adopted += look_once(["0"], look, Terms())["0"].verdict in (HELPS, AS_GOOD)
+    assert adopted / n <= .035
 
 
 def test_the_line_to_train_it():
@@ -70,7 +93,7 @@ def test_the_line_to_train_it():
 def ablated(tmp_path_factory):
     out = tmp_path_factory.mktemp("ablation")
     words = [sys.executable, "-m", "fastricks", "ablate", *ARGS, "--out", out / "runs", "-t", GREAT, "-t", "warmup:epochs=.5",
-             "--seeds", "3", "--advise", "--confirm", "2", "--to", out / "a.html", "--to", out / "a.md"]
+             "--seeds", "5", "--advise", "--confirm", "3", "--to", out / "a.html", "--to", out / "a.md"]
     r = subprocess.run(list(map(str, words)), capture_output=True, text=True, timeout=300)
     assert r.returncode == 0, r.stdout + r.stderr
     return r.stdout, out
@@ -78,9 +101,9 @@ def ablated(tmp_path_factory):
 
 def test_from_plan_to_verdict_to_advice(ablated):
     out, folder = ablated
-    assert "3 rows × 3 seeds = 9 runs" in out and "helps" in out and "[9/9]" in out
-    assert f"advice    {GREAT}" in out and "left out  warmup:epochs=.5" in out and "2 fresh seeds" in out
-    assert "confirming with seeds 3 to 4" in out and "chosen    on the validation split" in out and "on the test set" in out
+    assert "3 rows × 5 seeds = 15 runs" in out and "helps" in out and "[15/15]" in out
+    assert f"advice    {GREAT}" in out and "left out  warmup:epochs=.5" in out and "3 fresh seeds" in out
+    assert "confirming with seeds 5, 6, 7" in out and "chosen    on the validation split" in out and "on the test set" in out
     assert "<svg" in (folder / "a.html").read_text() and "| " in (folder / "a.md").read_text()
 
 
@@ -93,8 +116,8 @@ def test_its_last_line_trains_the_advice(ablated, capsys):
 def test_again_trains_nothing(ablated, capsys):
     _, folder = ablated
     n = len(list((folder / "runs").iterdir()))
-    assert run(["ablate", *ARGS, "--out", str(folder / "runs"), "-t", GREAT, "-t", "warmup:epochs=.5", "--seeds", "3"]) == 0
-    assert "9 of them found finished" in capsys.readouterr().out and len(list((folder / "runs").iterdir())) == n
+    assert run(["ablate", *ARGS, "--out", str(folder / "runs"), "-t", GREAT, "-t", "warmup:epochs=.5"]) == 0
+    assert "15 of them found finished" in capsys.readouterr().out and len(list((folder / "runs").iterdir())) == n
 
 
 def test_a_report_in_wandb(ablated, capsys):

@@ -1,7 +1,8 @@
 """The notebooks as files. `nbdev-test` runs them."""
-import copy
 import json
 import re
+import subprocess
+import sys
 
 import pytest
 from support.paths import ROOT
@@ -25,18 +26,53 @@ def test_it_has_a_title_and_outputs_without_errors(file):
 
 @pytest.mark.parametrize("file", NBS, ids=lambda f: f.stem)
 def test_it_is_clean(file):
-    "As `nbdev-clean` leaves it: no counts, no ids, nobody's metadata; and no path of the machine that it was run on"
-    from nbdev.clean import clean_nb
+    "As `nbs/execute.py` leaves it: run once from top to bottom, nobody's metadata, and no path of the machine that it was run on"
     nb = json.loads(file.read_text())
-    cleaned = copy.deepcopy(nb)
-    clean_nb(cleaned)
-    assert cleaned == nb
+    code = [c for c in nb["cells"] if c["cell_type"] == "code"]
+    assert [c["execution_count"] for c in code] == list(range(1, len(code) + 1))
+    assert {*nb["metadata"]} <= {"kernelspec"} and not any(c["metadata"] for c in nb["cells"])
+    assert [c["id"] for c in nb["cells"]] == [f"cell-{i:02}" for i in range(len(nb["cells"]))]
     text = "\n".join(source(c) + "".join("".join(o.get("text", [])) + "".join(o.get("data", {}).get("text/plain", []))
                                          for o in c.get("outputs", [])) for c in nb["cells"])
-    assert not re.search(r"/(tmp|root|home|Users|work)/|0x[0-9a-f]{6,}|█", text)
+    assert not re.search(r"/(tmp|root|home|Users|work)/|0x[0-9a-f]{6,}", text)
 
 
-def test_they_are_small_enough_to_keep(): assert NBS and sum(f.stat().st_size for f in NBS) < 840_000
+# -- what they import
+
+README = (ROOT / "README.md").read_text()
+PAGES = {f.stem: "\n".join(source(c) for c in cells(f) if c["cell_type"] == "code") for f in NBS}
+PAGES |= {"README": "\n".join(re.findall(r"^```python\n(.*?)^```", README, re.M | re.S))}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_it_imports_from_the_face_alone(page):
+    import fastricks
+    from fastricks import callbacks
+    text = PAGES[page]
+    froms = dict(re.findall(r"^from (fastricks[.\w]*) import (.+)$", text, re.M))
+    assert {*froms} <= {"fastricks", "fastricks.callbacks"}
+    assert {*re.findall(r"^import (fastricks[.\w]*)(?: as (?:ft))?$", text, re.M)} <= {"fastricks"}
+    names = {module: {o.strip() for line in re.findall(rf"^from {module} import (.+)$", text, re.M) for o in line.split(",")} for module in froms}
+    assert names.get("fastricks", set()) <= {*dir(fastricks)} and names.get("fastricks.callbacks", set()) <= {*dir(callbacks)}
+    used = {*re.findall(r"\bft\.(\w+)", text)}
+    assert used and used <= {*dir(fastricks)}
+
+
+def test_no_snippet_uses_a_name_that_it_does_not_define(tmp_path):
+    for i, block in enumerate(re.findall(r"^```python\n(.*?)^```", README, re.M | re.S)):
+        (tmp_path / f"snippet{i}.py").write_text(block)
+    r = subprocess.run([sys.executable, "-m", "ruff", "check", "--isolated", "--select", "F821", str(tmp_path)], capture_output=True, text=True)
+    assert r.returncode == 0, r.stdout
+
+
+@pytest.mark.parametrize("file", NBS, ids=lambda f: f.stem)
+def test_its_set_up_is_out_of_the_readers_way(file):
+    first = next(c for c in cells(file) if c["cell_type"] == "code")
+    assert source(first) == "#| hide\nfrom helpers import start\n\nstart()"
+    assert sum("#| hide" in source(c) for c in cells(file)) == 1
+
+
+def test_they_are_small_enough_to_keep(): assert NBS and sum(f.stat().st_size for f in NBS) < 1_000_000
 
 
 def test_every_trick_has_a_section():

@@ -18,10 +18,12 @@ from fastricks.cli import app as cli
 from fastricks.core.errors import UserError
 from fastricks.report.compare import terminal as terminal_module
 from fastricks.report.compare.comparison import compare
+from fastricks.report.compare.families import Family, families_beside, record_family
 from fastricks.report.compare.files import csv_text, html, markdown, save_comparison
 from fastricks.report.compare.latex import latex
 from fastricks.report.compare.pictures import farthest, front, limit, pictures
-from fastricks.report.compare.table import comparison_title, explanation
+from fastricks.report.compare.rows import key_of
+from fastricks.report.compare.table import comparison_title, explanation, headline
 from fastricks.report.compare.terminal import terminal
 from fastricks.report.runs import load_runs
 
@@ -53,7 +55,7 @@ def by_label(c): return {r.label: r for r in c.rows}
 def test_rows_are_recipes_with_their_seeds(compared):
     assert [r.label for r in compared.rows] == ["baseline", "cosine+label_smoothing", "mixup:alpha=0.4", "warmup"]
     assert all(r.seeds == [0, 1, 2, 3, 4] and r.varies == {"tricks": r.tricks} for r in compared.rows)
-    assert (compared.metric.name, compared.split, compared.n_images, compared.margin, compared.family) == ("top1", "test", 600, .5, 3)
+    assert (compared.metric.name, compared.split, compared.n_images, compared.margin, compared.looked.family) == ("top1", "test", 600, .5, 3)
     assert compared.notes == ()
 
 
@@ -61,7 +63,7 @@ def test_verdicts_follow_the_effects(compared):
     rows = by_label(compared)
     assert rows["baseline"].verdict == "baseline" and rows["baseline"].diff is None
     assert rows["mixup:alpha=0.4"].words == "helps" and rows["warmup"].words == "hurts"
-    assert re.fullmatch(r"not resolved: about [\d,]+ seeds would", rows["cosine+label_smoothing"].words)
+    assert re.fullmatch(r"open: [+-]\d\.\d to [+-]\d\.\d; \d+ in 100 that 8 seeds settle it", rows["cosine+label_smoothing"].words)
 
 
 def test_the_numbers_are_those_of_the_folders(runs, compared):
@@ -71,10 +73,10 @@ def test_the_numbers_are_those_of_the_folders(runs, compared):
         assert row.summary.mean == pytest.approx(np.mean(top1)) and row.summary.sd == pytest.approx(np.std(top1, ddof=1))
         if row.baseline: base, base_row = top1, row; continue
         d = np.subtract(top1, base)
-        assert row.diff.delta == pytest.approx(d.mean()) and row.diff.sd == pytest.approx(d.std(ddof=1)) and row.diff.test == "paired t"
+        assert row.diff.delta == pytest.approx(d.mean()) and row.diff.paired and row.diff.steadied
         assert row.gained - row.lost == pytest.approx(6 * d.mean())  # points of 600 images
-        assert row.images[0] <= row.diff.low < row.diff.high <= row.images[1] and .5 < row.agreement < 1
-        assert row.ratio[0] == pytest.approx(row.seconds / base_row.seconds, rel=.01) and row.ratio[1] < row.ratio[0] < row.ratio[2]
+        assert row.diff.low <= row.diff.seeds_low < row.diff.seeds_high <= row.diff.high and .5 < row.agreement < 1
+        assert row.ratio.ratio == pytest.approx(row.seconds / base_row.seconds, rel=.01) and row.ratio.low < row.ratio.ratio < row.ratio.high
 
 
 def test_plain_data(compared):
@@ -90,7 +92,7 @@ def test_by_valid_looks_at_the_validation_split(runs, compared):
     c = compare([runs], by="valid")
     m = json.loads((runs / "digits-none-s0/metrics.json").read_text())
     assert c.n_images == 300 and c.baseline.runs[0].value(c.metric, "valid") == 100 * m["valid"]["top1"]
-    assert c.baseline.summary.mean != compared.baseline.summary.mean and not np.isnan(c.rows[1].images[0])
+    assert c.baseline.summary.mean != compared.baseline.summary.mean and c.rows[1].diff.images == 300
 
 
 def test_loss_is_better_when_it_is_less(runs):
@@ -99,31 +101,42 @@ def test_loss_is_better_when_it_is_less(runs):
     assert compare([runs], metric="top5").baseline.summary.mean > compare([runs]).baseline.summary.mean
 
 
+def test_other_metrics_are_what_scikit_learn_says(runs):
+    from sklearn.metrics import balanced_accuracy_score, f1_score
+    for name, scored in (("macro_f1", lambda y, k: f1_score(y, k, average="macro")), ("balanced_accuracy", balanced_accuracy_score)):
+        c = compare([runs], metric=name)
+        r = c.baseline.runs[0]
+        o = r.images("test")
+        assert r.value(c.metric, "test") == pytest.approx(100 * scored(o.labels, o.predicted)) and c.row("warmup").verdict == "hurts"
+        assert c.rows[1].diff.images == (0 if name == "macro_f1" else 600)
+    ece = compare([runs], metric="ece")
+    share = ece.baseline.runs[0].metrics["top1"]
+    assert ece.baseline.runs[0].value(ece.metric, "test") == pytest.approx(100 * abs(share - .9))
+    with pytest.raises(UserError, match="has no loss_t of its test split"): compare([runs], metric="loss_t")
+
+
 def test_a_wide_margin_makes_no_difference_of_much(runs):
     rows = by_label(compare([runs], margin=20))
-    assert rows["cosine+label_smoothing"].words == "no difference larger than 20 points"
+    assert rows["cosine+label_smoothing"].words.startswith("no difference that matters (at most ")
     assert rows["mixup:alpha=0.4"].words == "helps, by less than 20 points"
     assert by_label(compare([runs], margin=1))["mixup:alpha=0.4"].words == "helps"
 
 
 def test_the_tutorials_table_from_run_folders(tmp_path):
-    "Seeds that are not the baseline's: Welch's t, and TRICKS.md's p-values"
+    "Seeds that are not the baseline's: unpaired, by a t with the smaller arm's degrees of freedom, which is stricter than Welch's"
     names = {"Baseline": "none", "Warm-up": "warmup", "FP16": "amp", "Cosine Scheduler": "cosine", "Label Smoothing": "label_smoothing",
              "Knowledge Distillation": "zero_gamma", "Mix-Up": "mixup", "Warm-up+CS+LS+KD": "warmup+cosine+label_smoothing"}
     for i, row in enumerate(table8_rows()):
         for k in range(3):
             top1 = round((float(row["mean"]) + (k - 1) * float(row["sd"])) / 100, 4)
             fake_run(tmp_path, names[row["experiment"]], 3 * i + k, top1=top1, seconds=60 * float(row["minutes"]), pretrained=False)
-    c = compare([tmp_path])
+    c = compare([tmp_path], once=True)
     rows = {r.tricks: r for r in c.rows}
     for name, p in WELCH_P.items():
         row = rows["cosine+label_smoothing+warmup" if "+" in name else names[name]]
-        assert row.diff.p == pytest.approx(p, abs=.005 if p > .1 else .0005) and row.diff.test == "Welch"
-    assert [r.tricks for r in c.rows if r.verdict == "helps"] == ["cosine+label_smoothing+warmup"]
-    assert rows["amp"].ratio[0] == pytest.approx(35 / 43)
-    assert any("no predictions" in n for n in c.notes) and sum("Welch" in n for n in c.notes) == 7
-    again = compare([tmp_path], baseline="label_smoothing")
-    assert {r.tricks: r for r in again.rows}["cosine+label_smoothing+warmup"].diff.p == pytest.approx(.66, abs=.005)
+        assert p - .005 < row.diff.p < max(p + .12, 6 * p) and not row.diff.paired and row.diff.df == 2
+    assert rows["amp"].ratio.ratio == pytest.approx(35 / 43)
+    assert any("no predictions" in n for n in c.notes) and sum("compared unpaired" in n for n in c.notes) == 7
 
 
 # -- seeds
@@ -137,28 +150,131 @@ def pair_of(out, base, row, **given):
 
 def test_one_seed_resolves_nothing(tmp_path):
     row = pair_of(tmp_path, {0: 50}, {0: 58})
-    assert row.verdict == "not resolved" and row.words == "not resolved: one seed says nothing of the spread" and row.needed is None
+    assert row.verdict == "open" and row.words == "open: one seed says nothing of the spread"
     assert row.diff.delta == pytest.approx(800 / 60) and row.agreement == pytest.approx(52 / 60) and (row.gained, row.lost) == (8, 0)
 
 
-def test_equal_differences_resolve_nothing(tmp_path):
-    assert pair_of(tmp_path, {0: 50, 1: 51}, {0: 52, 1: 53}).words == "not resolved: the 2 differences are equal"
+def test_equal_differences_leave_the_images(tmp_path):
+    "No spread over seeds: what the images say is not thrown away"
+    row = pair_of(tmp_path, {0: 50, 1: 51, 2: 51}, {0: 52, 1: 53, 2: 53})
+    assert re.fullmatch(r"open: [+-]\d\.\d to [+-]\d\.\d; verdicts from 5 seeds on", row.words) and row.diff.low < row.diff.delta < row.diff.high
 
 
 def test_what_is_the_same_in_every_pair(tmp_path):
-    assert pair_of(tmp_path, {0: 50, 1: 51}, {0: 50, 1: 51}).words == "not resolved: no difference in any pair"
+    hits = {s: 50 + s for s in range(5)}
+    assert pair_of(tmp_path, hits, hits).words == "the same model"
+
+
+def test_few_common_seeds_do_not_pair_and_it_is_said_what_would(tmp_path):
+    "F5: two common seeds do not win over ten others"
+    row = pair_of(tmp_path, {s: 50 + s % 3 for s in range(10)}, {s: 53 + s % 3 for s in range(8, 18)})
+    assert not row.diff.paired and (row.diff.n, row.diff.n_base) == (10, 10)
+    notes = compare([tmp_path]).notes
+    assert any("2 seeds in common, too few to pair (it has 10, the baseline 10)" in n for n in notes)
+    assert any(n.endswith("digits-none-s0 --seeds 10,11,12,13,14,15,16,17` would make pairs") for n in notes)
 
 
 def test_common_seeds_pair_and_it_is_said(tmp_path):
-    row = pair_of(tmp_path, {0: 50, 1: 52, 2: 51}, {1: 53, 2: 55, 3: 20})
-    assert row.diff.n == 2 and row.diff.delta == pytest.approx(100 * 2.5 / 60) and row.summary.n == 3
-    assert "mixup: Δ is over the 2 seeds in common (it has 3, the baseline 3)" in compare([tmp_path]).notes
+    row = pair_of(tmp_path, {s: 50 + s for s in range(4)}, {1: 53, 2: 55, 3: 54, 4: 20})
+    assert row.diff.paired and row.diff.n == 3 and row.diff.delta == pytest.approx(100 * 2 / 60) and row.summary.n == 4
+    assert "mixup: the gain is over the 3 seeds in common (it has 4, the baseline 4)" in compare([tmp_path]).notes
 
 
-def test_other_seeds_are_compared_by_welch(tmp_path):
-    row = pair_of(tmp_path, {0: 50, 1: 52, 2: 51}, {5: 53, 6: 55, 2: 20})
-    assert (row.diff.test, row.diff.n, row.diff.n_base) == ("Welch", 3, 3) and not np.isnan(row.images[0]) and not np.isnan(row.agreement)
-    assert "by Welch's t over unpaired seeds" in " ".join(explanation(compare([tmp_path])))
+def test_uneven_arms_need_three_seeds_each(tmp_path):
+    "F4: two seeds against ten others say nothing"
+    row = pair_of(tmp_path, {s: 50 + s % 3 for s in range(10)}, {20: 58, 21: 59})
+    assert row.words.startswith("open: unpaired seeds need at least 3 an arm") and np.isnan(row.diff.p)
+
+
+def test_a_pair_is_of_one_machine_and_one_set_of_versions(tmp_path):
+    for s in range(5):
+        fake_run(tmp_path, "none", s, np.arange(60) < 50 + s % 2)
+        fake_run(tmp_path, "mixup", s, np.arange(60) < 52 + s % 3, environment={"torch": "2.16.0"} if s > 2 else None)
+        fake_run(tmp_path, "cosine", s, np.arange(60) < 52 + s % 3, environment={"cpu": "Another CPU"})
+    c = compare([tmp_path])
+    mixup, cosine = c.row("mixup"), c.row("cosine")
+    assert mixup.diff.paired and mixup.diff.n == 3 and not cosine.diff.paired and np.isnan(cosine.ratio.ratio)
+    assert "cosine: its runs and the baseline's are of other machines or versions, so that they do not pair" in c.notes
+
+
+# -- looks and families
+
+def test_verdicts_are_those_of_the_rungs(runs, tmp_path):
+    "Seven seeds: the verdict of five, the interval of seven, and it is said"
+    grid(tmp_path, {"none": 0, "mixup": 2.5}, seeds=7)
+    c = compare([tmp_path])
+    row = c.row("mixup")
+    assert row.words == "helps (at 5 of 7 seeds)" and row.diff.n == 7 and row.call.rung == 5
+    assert headline(c).startswith("look 1 (5 seeds) of 5, 8, 12, 16, 24 · 1 row · could see ") and headline(c).endswith("600 test images")
+    assert compare([tmp_path], once=True).row("mixup").words == "helps"
+
+
+def test_fewer_than_five_seeds_have_no_verdict_on_the_ladder(tmp_path):
+    grid(tmp_path, {"none": 0, "mixup": 2.5}, seeds=4)
+    c = compare([tmp_path])
+    assert c.rows[1].verdict == "open" and headline(c).startswith("no look yet: verdicts at 5, 8, 12, 16, 24 seeds · 1 row")
+    assert compare([tmp_path], once=True).rows[1].verdict == "helps"
+
+
+def test_a_part_of_a_family_is_counted_whole(tmp_path):
+    "F6: the same row, alone and among the others it was tried with"
+    grid(tmp_path, {"none": 0, "mixup": .9, "warmup": 0., "cosine": 0.})
+    rows = {r.tricks: key_of(r) for r in compare([tmp_path]).rows}
+    base = rows.pop("baseline")
+    record_family(tmp_path, Family(base, {**{k: t for t, k in rows.items()}, **{f"{i:016}": "another" for i in range(5)}}))
+    part = [f for t in ("none", "mixup") for f in tmp_path.glob(f"digits-{t}-s*")]
+    c = compare(part)
+    assert (c.looked.family, c.looked.shown) == (8, 1) and "1 of a family of 8 rows" in headline(c)
+    assert c.rows[1].call.p_holm == pytest.approx(min(1, 8 * c.rows[1].call.p))
+    with pytest.raises(UserError, match="--family x is none of"): compare(part, family="x")
+
+
+def test_a_family_is_recorded_once(tmp_path):
+    first = record_family(tmp_path, Family("b", {"r": "row"}, margin=1.))
+    assert record_family(tmp_path, Family("b", {"r": "another name of it"}, margin=1.)).date == first.date and first.date
+    assert families_beside([tmp_path / "run"]) == [first] and first.name != Family("b", {"r": "row"}).name
+    (tmp_path / "families" / "x.json").write_text('{"baseline": 1, "rows": [2]}')
+    (tmp_path / "families" / "y.json").write_text("{")
+    assert families_beside([tmp_path / "run"]) == [first]
+
+
+def test_a_family_says_baseline_margin_and_how_often(tmp_path):
+    grid(tmp_path, {"mixup": 0, "warmup": 2.})
+    keys = {r.tricks: key_of(r) for r in compare([tmp_path], "mixup").rows}
+    record_family(tmp_path, Family(keys["mixup"], {keys["warmup"]: "warmup"}, "drop", 2.5, once=True))
+    c = compare([tmp_path])
+    assert c.baseline.tricks == "mixup" and c.margin == 2.5 and c.looked.once and compare([tmp_path], margin=.5).margin == .5
+
+
+def test_plain_t_is_said(tmp_path):
+    grid(tmp_path, {"none": 0, "mixup": 2.5})
+    steadied, plain = compare([tmp_path]), compare([tmp_path], plain=True)
+    assert any("steady each row's variance" in x for x in explanation(steadied)) and "Plain t over the seeds." in explanation(plain)
+    assert plain.rows[1].diff.df == 4 and not plain.rows[1].diff.steadied
+
+
+def test_a_diverged_seed_is_a_result(tmp_path):
+    grid(tmp_path, {"none": 0, "mixup": 2.5})
+    shutil.rmtree(tmp_path / "digits-mixup-s3")
+    fake_run(tmp_path, "mixup", 3, status={"status": "failed", "reason": "the weights after the last epoch are not finite numbers"})
+    row = compare([tmp_path]).rows[1]
+    assert (row.verdict, row.words, row.diff.n) == ("failed", "failed in 1 of 5", 4)
+    shutil.rmtree(tmp_path / "digits-mixup-s3")
+    fake_run(tmp_path, "mixup", 3, status={"status": "failed", "reason": "OSError: disk"})
+    assert compare([tmp_path]).rows[1].verdict == "open"
+
+
+def test_as_good_in_less_time(tmp_path):
+    rng = np.random.default_rng(0)
+    hard = population(3000, rng)
+    base = right(hard, 5, rng)
+    for s in range(5):
+        flips = [*rng.choice(np.flatnonzero(base[s]), 4, replace=False), *rng.choice(np.flatnonzero(~base[s]), 3 + s % 3, replace=False)]
+        fake_run(tmp_path, "none", s, base[s], seconds=10 + .1 * s)
+        fake_run(tmp_path, "amp", s, np.where(np.isin(np.arange(3000), flips), ~base[s], base[s]), seconds=6 + .05 * s)
+    c = compare([tmp_path])
+    assert c.rows[1].words == "as good, in 0.60 × the time" and any("in 97 no “as good, in less time”" in x for x in explanation(c))
+    assert compare([tmp_path], as_good_in=.5).rows[1].verdict == "no difference that matters"
 
 
 def test_equal_runs_count_once(tmp_path):
@@ -207,11 +323,11 @@ def test_the_recipes_own_schedule_is_told_where_it_differs(tmp_path):
 
 
 def test_a_trick_that_was_not_applied_is_marked(tmp_path):
-    for s in (0, 1):
+    for s in range(5):
         fake_run(tmp_path, "none", s, np.arange(60) < 50 + s)
         fake_run(tmp_path, "amp:dtype=fp32", s, np.arange(60) < 50 + s, facts={"amp": {"applied": False, "why": "…"}})
     row = compare([tmp_path]).rows[1]
-    assert row.tricks == "amp:dtype=fp32 (not applied)" and row.words == "not resolved: it was not applied" and row.agreement == 1
+    assert row.tricks == "amp:dtype=fp32 (not applied)" and row.words == "the same model: it was not applied" and row.agreement == 1
 
 
 def test_teachers_are_no_rows_unless_named(tmp_path):
@@ -263,15 +379,15 @@ def test_what_is_not_finished_is_left_out_with_a_line(tmp_path):
 
 
 @pytest.mark.parametrize("file", ["predictions.csv", None])
-def test_without_predictions_there_is_the_first_interval_only(tmp_path, file):
+def test_without_predictions_the_seeds_speak_alone(tmp_path, file):
     pair_of(tmp_path, {0: 50, 1: 52, 2: 50}, {0: 53, 1: 50, 2: 55})
     f = tmp_path / "digits-mixup-s1" / "predictions.csv"
     if file: f.unlink()
     else: f.write_text("\n".join(f.read_text().splitlines()[:-1]))
     c = compare([tmp_path])
-    assert not np.isnan(c.rows[1].diff.low) and np.isnan(c.rows[1].images[0]) and np.isnan(c.rows[1].agreement)
-    assert any("no interval over images" in n and "digits-mixup-s1" in n for n in c.notes)
-    assert "also covers" not in " ".join(explanation(c))
+    assert not np.isnan(c.rows[1].diff.low) and c.rows[1].diff.images == 0 and np.isnan(c.rows[1].agreement)
+    assert any("no images in the intervals" in n and "digits-mixup-s1" in n for n in c.notes)
+    assert "seeds alone" in " ".join(explanation(c))
 
 
 # -- the baseline
@@ -332,7 +448,8 @@ def test_validation_numbers_that_were_chosen_on_are_said_to_flatter(tmp_path):
 
 
 @pytest.mark.parametrize("given, words", [
-    (dict(metric="top2"), "--metric top2 is not one of top1, top5, loss; did you mean 'top5'?"), (dict(margin=0), "--margin 0 is out of range"),
+    (dict(metric="top2"), "--metric top2 is not one of top1, top5, loss, loss_t, macro_f1, balanced_accuracy, ece; did you mean 'top5'?"),
+    (dict(margin=0), "--margin 0 is out of range"), (dict(as_good_in=0.), "--as-good-in 0 is out of range"),
     (dict(margin=-1.), "--margin -1 is out of range: it must be above 0"), (dict(margin=float("nan")), "--margin nan is out of range"),
     (dict(by="train"), "--by train is not one of test, valid"), (dict(by="tset"), "did you mean 'test'?")])
 def test_options_that_make_no_sense(runs, given, words):
@@ -344,6 +461,37 @@ def test_no_validation_split(tmp_path):
     fake_run(tmp_path, "none"); fake_run(tmp_path, "mixup")
     with pytest.raises(UserError, match="has no numbers of a validation split: it was trained with --valid 0"): compare([tmp_path], by="valid")
     with pytest.raises(UserError, match="there are no runs to compare"): compare([])
+
+
+# -- a folder of all sorts
+
+def test_a_mixed_folder_has_a_table_for_each_data_set_and_evaluation(tmp_path, capsys):
+    grid(tmp_path, {"none": 0, "mixup": 2.5})
+    grid(tmp_path, {"none": 0, "cosine": 1.}, seeds=2, fingerprint="ffffffffffff", data="photos")
+    fake_run(tmp_path, "none", size=24, resize=24, name="larger")
+    assert run(tmp_path, "--to", tmp_path / "r.md") == 0
+    out = capsys.readouterr().out
+    assert "table 1 of 3: digits at 16→16 pixels, 10 runs" in out and "table 2 of 3: digits at 24→24 pixels, 1 run" in out
+    assert "table 3 of 3: photos at 16→16 pixels, 4 runs" in out
+    assert [f.read_text().splitlines()[0] for f in sorted(tmp_path.glob("r*.md"))] == [
+        "# baseline on digits", "# 1 recipe against baseline on photos", "# 1 recipe against baseline on digits"]
+
+
+def test_what_has_no_table_is_listed(tmp_path, capsys):
+    grid(tmp_path, {"none": 0, "mixup": 2.5})
+    fake_run(tmp_path, "none", fingerprint="ffffffffffff", data="photos")
+    assert run(tmp_path, "--baseline", "mixup", "--by", "test") == 0
+    fake_run(tmp_path, "none", 1, ident="another", name="z")
+    assert run(tmp_path, "--metric", "top5") == 0
+    assert "no table for digits at 16→16 pixels, 11 runs: digits-none-s1 and z have one recipe" in capsys.readouterr().out
+
+
+def test_two_rows_without_tricks_are_no_error_of_the_command(tmp_path, capsys):
+    for s in range(3): fake_run(tmp_path, "none", s, lr=.01, name=f"a{s}")
+    fake_run(tmp_path, "none", 0, lr=.1, name="b"); fake_run(tmp_path, "mixup", 0, lr=.01)
+    assert run(tmp_path) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "2 rows are without tricks: compared with 'baseline', which has the most runs" in out or "compared with 'baseline, lr 0.01'" in out
 
 
 # -- reports
@@ -362,15 +510,15 @@ def test_the_terminal_table_fits(awkward, width):
     lines = terminal_module.lines(awkward, width)
     assert max(map(len, lines)) <= max(width, 60)
     text = "\n".join(lines)
-    assert "baseline" in text and "helps" in text and "n seeds; top-1 accuracy on 600 test images" in text and "\x1b" not in text
-    assert ("Too narrow for: test" in text) == (width < 200) and "Measured on Some CPU, 1 thread" in text
+    assert "baseline" in text and "helps" in text and "top-1 accuracy on 600 test" in text and "\x1b" not in text
+    assert ("Too narrow for:" in text) == (width < 200) and "Measured on Some CPU, 1 thread" in text
 
 
 def test_piped_it_is_plain_and_whole(awkward, capsys):
     terminal(awkward)
     out = capsys.readouterr().out
     assert "Too narrow" not in out and all(x == x.rstrip() for x in out.split("\n"))
-    assert "mixup:alpha=0.4" in out and "seeds & images" in out and "not resolved: one seed says nothing of the spread" in out
+    assert "mixup:alpha=0.4" in out and "gain in points, and what it could be" in out and "open: one seed says nothing of the spread" in out
 
 
 def test_markdown(awkward):
@@ -383,7 +531,7 @@ def test_markdown(awkward):
 def test_csv_is_whole(awkward):
     rows = list(csv.DictReader(csv_text(awkward).splitlines()))
     assert [float(r["mean"]) for r in rows] == [r.summary.mean for r in awkward.rows] and rows[0]["delta"] == "" and rows[0]["n"] == "3"
-    assert float(rows[1]["images_low"]) == awkward.rows[1].images[0] and rows[1]["data"] == "a_b<i>&%$#|{c}"
+    assert float(rows[1]["delta_low"]) == awkward.rows[1].diff.low and rows[1]["data"] == "a_b<i>&%$#|{c}"
 
 
 def test_latex(awkward):
@@ -404,7 +552,7 @@ def test_latex_typesets_it(awkward, tmp_path):
 
 
 def test_the_axis_holds_every_interval_but_one_far_wider_than_most():
-    row = lambda d, low, high: SimpleNamespace(diff=SimpleNamespace(delta=d, low=low, high=high), images=(low, high))
+    row = lambda d, low, high: SimpleNamespace(diff=SimpleNamespace(delta=d, low=low, high=high))
     usual = [row(-.04, -.27, .19), row(1.11, .28, 1.94), row(.9, .13, 1.67), row(.5, .04, .95), row(.09, -.03, .21), row(-.8, -1.38, -.21)]
     reach = lambda rows: limit([farthest(r) for r in rows], .5)
     assert reach(usual) > 1.94 and reach([*usual, row(1., -50., 52.)]) < 52 and reach(usual[:1]) > 1.
@@ -417,7 +565,7 @@ def test_the_page_needs_nothing_from_elsewhere(awkward):
     assert not page.open and all(x.startswith("#") for x in page.links) and not re.search(r"https?:|url\((?!#)|@import|<script|<link|<img", text)
     assert page.tags.count("svg") == 3 and "i" not in page.tags  # the data's name is text, not markup
     for words in ("a_b<i>&%$#|{c}", "Some CPU, 1 thread", "torch 2.15.0", "git 0123456789ab", "600 test images", "runs 2026-11-22", "helps",
-                  "covers the choice of seeds only", "300 validation"): assert words in page.text, words
+                  "each row's own 95%, seeds and test images", "300 validation"): assert words in page.text, words
     assert len(re.findall('<tr class="', text)) == 4
 
 
@@ -507,8 +655,8 @@ def test_real_run_folders(tmp_path):
     for tricks in ((), ("mixup:alpha=.4", "cosine")):
         for seed in (0, 1): train(recipe_of(*tricks, seed=seed, out=str(tmp_path)), silent)
     c = compare([tmp_path])
-    assert [r.label for r in c.rows] == ["baseline", "cosine+mixup:alpha=0.4"] and c.rows[1].diff.test == "paired t" and c.n_images == 359
-    assert not np.isnan(c.rows[1].images[0]) and c.rows[1].gained - c.rows[1].lost == pytest.approx(3.59 * c.rows[1].diff.delta)
+    assert [r.label for r in c.rows] == ["baseline", "cosine+mixup:alpha=0.4"] and c.rows[1].diff.paired and c.n_images == 359
+    assert c.rows[1].diff.images == 359 and c.rows[1].gained - c.rows[1].lost == pytest.approx(3.59 * c.rows[1].diff.delta)
     assert compare([tmp_path], by="valid").n_images == 10 and list(pictures(c)) == ["delta", "time", "curves"]
     assert {"digits-test_resnet-cosine-mixup"} == {r.name[:-3] for r in load_runs([tmp_path / "digits-test_resnet-cosine-mixup"])}
     save_comparison(c, tmp_path / "r.html")

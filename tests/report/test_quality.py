@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from support.fake_runs import fake_images
 
+from fastricks.report import scores
 from fastricks.report.pages import quality
-from fastricks.report.pages.quality import confused, ece, measure, wilson, worst
+from fastricks.report.pages.quality import confused, measure, wilson, worst
 
 Z = 1.959963984540054  # of a normal distribution, 97.5%
 
@@ -32,9 +33,9 @@ def test_nothing_of_nothing():
 def test_the_calibration_error():
     "Four images in three of the 15 bins: .9 twice (one right), .5 (right), .62 (right)"
     p, hit = np.array([.9, .9, .5, .62]), np.array([True, False, True, True])
-    assert math.isclose(ece(p, hit), (abs(1 - .9 + 0 - .9) + abs(1 - .5) + abs(1 - .62)) / 4)
-    assert quality.BINS == 15 and quality.bin_of([0, 1 / 15, 1 / 15 + 1e-9, .5, 14 / 15, 1]).tolist() == [0, 0, 1, 7, 13, 14]
-    assert ece(np.ones(3), np.array([True] * 3)) == 0
+    assert math.isclose(scores.ece(p, hit), (abs(1 - .9 + 0 - .9) + abs(1 - .5) + abs(1 - .62)) / 4)
+    assert scores.BINS == 15 and scores.bin_of([0, 1 / 15, 1 / 15 + 1e-9, .5, 14 / 15, 1]).tolist() == [0, 0, 1, 7, 13, 14]
+    assert scores.ece(np.ones(3), np.array([True] * 3)) == 0
 
 
 def test_bins_say_what_is_in_them():
@@ -120,3 +121,15 @@ def test_what_is_no_answer():
 def test_one_image():
     q = measure(fake_images("b", "b", p=[1.], loss=[0.]), "ab")
     assert q.top1.value == 1 and 0 < q.top1.low < q.top1.high == 1 and q.ece.value == 0 and q.rows[0].n == 0
+
+
+def test_few_images_have_wider_intervals_of_the_loss():
+    "F14: of 50 images percentiles covered 89 of 100"
+    rng, inside, n = np.random.default_rng(0), 0, 300
+    for _ in range(n):
+        x = rng.exponential(1., 50)
+        boot = x[rng.integers(0, 50, (300, 50))].mean(1)
+        low, high = quality.ends(x.mean(), boot, 50)
+        inside += low <= 1 <= high
+        assert quality.ends(x.mean(), boot, 200) == quality.spread(boot)
+    assert inside / n > .9

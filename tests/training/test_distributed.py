@@ -264,7 +264,8 @@ def test_final_numbers_are_those_of_one_process(whole):
     folder, final = whole
     learn, _ = learner(**{**PLAIN, "per_class": 10, "batch_size": 12}, weights=str(folder / "model.safetensors"))
     assert metrics(*predict(learn, learn.dls.test)) == {k: final[k] for k in ("top1", "top5", "correct", "n", "loss")}
-    assert metrics(*predict(learn, learn.dls.valid)) == final["valid"]
+    valid = metrics(*predict(learn, learn.dls.valid))
+    assert valid == {k: final["valid"][k] for k in valid}
 
 
 @pytest.mark.parametrize("then", [1, 2, 3])

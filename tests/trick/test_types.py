@@ -1,12 +1,8 @@
 """What a type checker says of a trick of the user's own, and that a recipe is what hooks are told it is."""
-import os
-import subprocess
-import sys
 from dataclasses import fields
 from typing import get_origin, get_type_hints
 
-import pytest
-from support.paths import ROOT
+from support.type_checker import checked
 
 from fastricks.recipe.recipe import Recipe
 from fastricks.trick.types import RecipeLike
@@ -59,15 +55,6 @@ WRONG = [
     ("by: float = key(3.", "by: float = key('3'", 'variable has type "float"'),
     ("-> float: return sched.lr", "-> float: return sched.warmup", "Unsupported operand types"),
 ]
-
-
-def checked(tmp_path, code):
-    "What mypy says of a file, with the project's own settings"
-    pytest.importorskip("mypy")
-    (tmp_path / "mine.py").write_text(code)
-    words = ["--config-file", ROOT / "pyproject.toml", "--cache-dir", tmp_path / "cache", "mine.py"]
-    return subprocess.run([sys.executable, "-m", "mypy", *words], cwd=tmp_path, env={**os.environ, "MYPYPATH": str(ROOT)},
-                          capture_output=True, text=True).stdout
 
 
 def test_a_typed_trick_of_the_users_own_passes(tmp_path):

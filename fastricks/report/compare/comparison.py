@@ -2,16 +2,43 @@
 
 Needs nothing but run folders, and no torch.
 """
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from ...core.errors import UserError, nearest, one_of, plural
+from ...core.errors import UserError, nearest, one_of
+from ...core.words import Say
 from ...recipe.registry import make
 from ..runs import SPLIT_WORD, FinishedRun, Metric, device, load_runs, metric_of
 from . import stats
-from .rows import NAN, ComparisonRow, check_comparable, choose_baseline, comparison_rows
+from .agreement import agreement, gained_lost, own_agreement
+from .effects import FEWEST_SEEDS, PLAIN, Pool, effects_of, pool_of
+from .families import families_beside, family_of
+from .ladder import ALPHA, RUNGS, SPEND, Terms, chances_to_settle, climb_ladder, look_once, next_rung
+from .pairing import Samples, arms_of, pair_notes
+from .power import smallest_effect
+from .rows import NAN, ComparisonRow, check_comparable, choose_baseline, comparison_rows, key_of, recipe_key
+from .times import TimeRatio
+from .words import verdict_words
+
+
+@dataclass(frozen=True)
+class Looked:
+    "How the verdicts came about"
+    once: bool                # one look at all seeds, or the ladder
+    rung: int | None          # the highest that a row was looked at; None: too few seeds
+    family: int               # rows that a false verdict is counted over
+    shown: int                # rows of it that are here
+    sees: float               # the effect that 8 of 10 such tables show at that look, in the metric's points; nan: not known
+    pool: Pool                # how variances were steadied, or why not
+    name: str = ""            # of the recorded family
+    next: int | None = None   # the rung above all seeds that open rows have
+
+    @property
+    def alpha(self) -> Any: return ALPHA if self.once else SPEND[RUNGS.index(self.rung)] if self.rung else SPEND[0]
 
 
 @dataclass(frozen=True, repr=False)
@@ -22,6 +49,7 @@ class Comparison:
     split: str                        # whose numbers they are: test or valid
     margin: float
     notes: tuple[str, ...]            # lines: what was left out, what to beware of
+    looked: Looked                    # how the verdicts came about
 
     @property
     def baseline(self) -> ComparisonRow: return self.rows[0]
@@ -29,14 +57,6 @@ class Comparison:
     def runs(self) -> list[FinishedRun]: return [r for row in self.rows for r in row.runs]
     @property
     def n_images(self) -> int: return self.baseline.runs[0].numbers(self.split)["n"]
-    @property
-    def tests(self) -> list[str]:
-        "The tests that the differences rest on, each once"
-        return list(dict.fromkeys(r.diff.test for r in self.rows if r.diff and not r.diff.why))
-    @property
-    def family(self) -> int:
-        "How many p-values Holm's adjustment is over"
-        return sum(not np.isnan(r.diff.p) for r in self.rows if r.diff)
     @property
     def warnings(self) -> list[str]:
         return [n.removeprefix("warning: ") for n in self.notes if n.startswith("warning: ")]
@@ -49,73 +69,162 @@ class Comparison:
         "A flat dict a row; every one says what its numbers are of"
         about = {"metric": self.metric.name, "unit": self.metric.unit, "split": self.split, "n_images": self.n_images,
                  "data": self.data_name, "baseline": self.baseline.label, "margin": self.margin,
+                 "look": "once" if self.looked.once else "ladder", "rung": self.looked.rung, "family": self.looked.family,
                  "warning": "; ".join(self.warnings) or None}
         return [{**row.record(), **without(about, row.varies)} for row in self.rows]
 
-    def frame(self):
+    def frame(self) -> Any:
         "A pandas DataFrame, a row a recipe"
         import pandas as pd
         return pd.DataFrame(self.records())
 
-    def __repr__(self):
+    def __repr__(self) -> Any:
         from .terminal import lines
         return "\n".join(lines(self))
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> Any:
         from .page import notebook_html
         return notebook_html(self)
 
 
-def without(d, keys): return {k: v for k, v in d.items() if k not in keys}
+def without(d: Any, keys: Any) -> dict[Any, Any]: return {k: v for k, v in d.items() if k not in keys}
 
 
-def compare(runs, baseline: str | None = None, margin: float | None = None, metric: str = "top1", by: str | None = None,
-            anyway: bool = False, notes=()) -> Comparison:
+@dataclass(frozen=True)
+class Asked:
+    "What `compare` was asked for beside the runs"
+    metric: Metric
+    margin: float | None = None    # None: the family's, or the metric's own
+    by: str | None = None
+    anyway: bool = False
+    plain: bool = False
+    once: bool = False
+    family: str | None = None
+    as_good_in: float = 1.
+
+
+def compare(runs: Any, baseline: str | None = None, margin: float | None = None, metric: str = "top1", by: str | None = None,
+            anyway: bool = False, notes: Any = (), diverged: Any = (), **how: Any) -> Comparison:
     """The Comparison of runs: FinishedRuns of `load_runs`, or what it takes.
 
-    `baseline`: a row's label, tricks, recipe or run (default: the row without tricks); `margin`: the difference that
-    matters, in points (loss: nats); `by`: test or valid (default: the split that the runs' own numbers are of);
-    `notes`: lines to carry along.
+    `baseline`: a row's label, tricks, recipe or run (default: the family's, or the row without tricks); `margin`: the difference that
+    matters, in points (losses: nats); `by`: test or valid (default: the split that the runs' own numbers are of); `notes`: lines to carry
+    along; `diverged`: DivergedRuns. `how`: `plain=True` (no variance is steadied), `once=True` (one look at 5% instead of the ladder),
+    `family` (the name of a recorded one), `as_good_in=.5` (as good, in at most half of the time).
     Raises UserError for what is not comparable, unless `anyway`, and where the baseline is not clear.
     """
-    metric, notes = metric_of(metric), list(notes)
-    margin = metric.margin if margin is None else margin
-    if not margin > 0: raise UserError(f"--margin {margin:g} is out of range: it must be above 0")
-    if by not in (None, *SPLIT_WORD):
-        raise UserError(f"--by {by} is not one of {one_of(SPLIT_WORD)}{nearest(by, SPLIT_WORD)}")
+    asked = checked(Asked(metric_of(metric), margin, by, anyway, **how))
+    notes, diverged = list(notes), list(diverged)
     if isinstance(runs, str | Path) or not all(isinstance(r, FinishedRun) for r in runs):
-        runs = load_runs(runs, notes.append)
+        runs = load_runs(runs, notes.append, diverged)
     if not runs: raise UserError("there are no runs to compare")
     rows = comparison_rows(runs, notes.append, anyway)
     notes += check_comparable(rows, by, anyway)
-    base = choose_baseline(rows, baseline)
-    split = by or base.runs[0].metrics["split"]
-    rows = [summed_up(row, metric, split, row is base) for row in [base, *(row for row in rows if row is not base)]]
+    recorded = families_beside(r.folder for r in runs)
+    base = choose_baseline(rows, baseline, recorded)
+    return compared([base, *(row for row in rows if row is not base)], asked, recorded, diverged, notes)
+
+
+def checked(asked: Any) -> Any:
+    "Options that make no sense are one sentence"
+    if asked.margin is not None and not asked.margin > 0: raise UserError(f"--margin {asked.margin:g} is out of range: it must be above 0")
+    if not 0 < asked.as_good_in <= 1: raise UserError(f"--as-good-in {asked.as_good_in:g} is out of range: it must be above 0 and at most 1")
+    if asked.by not in (None, *SPLIT_WORD):
+        raise UserError(f"--by {asked.by} is not one of {one_of(SPLIT_WORD)}{nearest(asked.by, SPLIT_WORD)}")
+    return asked
+
+
+def compared(rows: Any, asked: Any, recorded: Any, diverged: Any, notes: Any) -> Any:
+    "The Comparison of rows, the baseline first"
+    metric, split = asked.metric, asked.by or rows[0].runs[0].metrics["split"]
+    rows = [summed_up(row, metric, split, row is rows[0]) for row in rows]
+    base, others = rows[0], rows[1:]
+    family = family_of(recorded, key_of(base), map(key_of, others), asked.family) if others else None
+    terms = Terms(margin_of(asked, family), metric.sign, asked.as_good_in, asked.plain)
     shared = same_images(rows, split, notes.append)
-    done = [against(row, rows[0], metric, split, shared) for row in rows[1:]]
-    for row in done: notes += pair_notes(row, rows[0])
-    rows = [with_own_agreement(rows[0], split, shared), *judged(done, metric, margin)]
-    return Comparison(tuple(rows), metric, split, margin, (*notes, *cautions(rows, split)))
+    arms = {row.label: arms_of(row, base, seeds_diverged(row, diverged)) for row in others}
+    for row in others: notes += pair_notes(row, base, arms[row.label])
+    samples = Samples(arms, metric, split, shared)
+    judged, looked = judge(others, samples, terms, asked.once or bool(family and family.once), family)
+    if shared: judged = [over_images(row, split, arms[row.label]) for row in judged]
+    rows = (with_own_agreement(base, split, shared), *judged)
+    return Comparison(rows, metric, split, terms.margin, (*notes, *cautions(rows, split)), looked)
 
 
-def summed_up(row, metric, split, baseline):
+def margin_of(asked: Any, family: Any) -> Any:
+    if asked.margin is not None: return asked.margin
+    return family.margin if family and family.metric == asked.metric.name else asked.metric.margin
+
+
+def seeds_diverged(row: ComparisonRow, diverged: Any) -> Any:
+    "Seeds of a row that diverged and have not been finished since"
+    return sorted({d.seed for d in diverged if recipe_key(d) == key_of(row)} - {*row.seeds})
+
+
+def summed_up(row: ComparisonRow, metric: Metric, split: str, baseline: Any) -> Any:
     values = list(row.values(metric, split).values())
     seconds = float(np.mean([r.seconds for r in row.runs]))
     return replace(row, summary=stats.summary(values), seconds=seconds, baseline=baseline)
 
 
-def same_images(rows, split, say):
+# -- verdicts
+
+def judge(rows: Any, samples: Any, terms: Any, once: Any, family: Any) -> Any:
+    "(rows with their verdicts, how they came about)"
+    names = [row.label for row in rows]
+    hidden = [f"hidden {k}" for k in range(len(family.rows) - len(rows))] if family else []
+    everyone = [*names, *hidden]
+    calls = look_once(everyone, samples.seen, terms) if once else climb_ladder(everyone, samples.seen, terms)
+    seen = {name: s for name in names if (s := samples.seen(name))}
+    moments = {name: s.moments for name, s in seen.items() if s.moments}
+    effects = effects_of(moments, terms.plain, len(everyone))
+    looked = looked_at(calls, moments, effects, terms, once, family)
+    chances = chances_of(calls, effects, looked, terms)
+    done = []
+    for row in rows:
+        name = row.label
+        got = replace(row, diff=effects.get(name), call=calls[name], ratio=seen[name].time or TimeRatio(NAN), failed=seen[name].failed,
+                      chance=chances.get(name, NAN))
+        done.append(replace(got, verdict=calls[name].verdict, words=verdict_words(got, terms, looked, samples.metric)))
+    return done, looked
+
+
+def looked_at(calls: Any, moments: Any, effects: Any, terms: Any, once: Any, family: Any) -> Any:
+    "The Looked of a comparison"
+    shown = [c for name, c in calls.items() if not name.startswith("hidden ")]
+    rung = max((c.rung for c in shown if c.rung), default=None)
+    pool = PLAIN if terms.plain else pool_of(moments)
+    have = [min(e.n, e.n_base) for name, e in effects.items() if calls[name].verdict == stats.OPEN]
+    found = Looked(once, rung, len(calls), len(shown), NAN, pool, family.name if family else "",
+                   next_rung(min(have)) if have and not once else None)
+    sds = [e.sd for e in effects.values() if e.sd > 0]
+    if not rung or not sds or rung < 2: return found
+    return replace(found, sees=smallest_effect(rung, len(calls), found.alpha, not pool.steadies) * float(np.median(sds)))
+
+
+def chances_of(calls: Any, effects: Any, looked: Any, terms: Any) -> Any:
+    "name -> chance that the next rung settles it, of open rows whose spread is known"
+    if not looked.next: return {}
+    open_rows = {name: e for name, e in effects.items() if calls[name].verdict == stats.OPEN and min(e.n, e.n_base) >= FEWEST_SEEDS}
+    sure = sum(c.verdict in (stats.HELPS, stats.HURTS) for c in calls.values())
+    alpha = SPEND[RUNGS.index(looked.next)]
+    return chances_to_settle(open_rows, looked.next, alpha, len(calls) - sure, terms.margin)
+
+
+# -- images
+
+def same_images(rows: Any, split: str, say: Say) -> Any:
     "Have all runs a line for each of the same images? If not, nothing is said of images"
     first = rows[0].runs[0]
     for run in (r for row in rows for r in row.runs):
         why = why_other_images(run, first, split)
         if not why: continue
-        say(f"no interval over images and no agreement: {why}")
+        say(f"no images in the intervals and no agreement: {why}")
         return False
     return True
 
 
-def why_other_images(run, first, split):
+def why_other_images(run: Any, first: Any, split: str) -> str:
     "What keeps a run's images from being compared with those of the first run, one by one; empty if nothing does"
     got, want = run.images(split), first.images(split)
     if got is None: return f"{run.name} has no predictions that fit its metrics.json"
@@ -123,79 +232,24 @@ def why_other_images(run, first, split):
     return f"{run.name} is evaluated on other images than {first.name}"
 
 
-def against(row, base, metric, split, images=True):
-    "The row with all that its and the baseline's seeds and images say of their difference"
-    diff = stats.difference(row.values(metric, split), base.values(metric, split))
-    row = replace(row, diff=diff, ratio=stats.ratio(row.times(), base.times()))
-    return over_images(row, base, metric, split) if images else row
-
-
-def over_images(row, base, metric, split):
-    "The row with what the images say of the difference, one by one: over the seeds in common, or over all of both"
-    common = stats.seeds_in_common(dict.fromkeys(row.seeds, 0), dict.fromkeys(base.seeds, 0))
-    both = images_of_seeds(row, split, common), images_of_seeds(base, split, common)
-    values = [np.array([i.of(metric) for i in images]) for images in both]
+def over_images(row: ComparisonRow, split: str, arms: Any) -> Any:
+    "The row with what its predictions share with the baseline's, image by image: over the pairs, or over all of both"
+    both = [[r.images(split) for r in runs] for runs in (arms.row, arms.base)]
     predicted = [np.array([i.predicted for i in images]) for images in both]
     hits = [np.array([i.rank == 0 for i in images]) for images in both]
-    gained, lost = stats.gained_lost(*hits, bool(common))
-    agreement = stats.agreement(*predicted, bool(common))
-    return replace(row, images=stats.with_images(row.diff, *values), agreement=agreement, gained=gained, lost=lost)
+    gained, lost = gained_lost(hits[0], hits[1], arms.paired)
+    return replace(row, agreement=agreement(predicted[0], predicted[1], arms.paired), gained=gained, lost=lost)
 
 
-def images_of_seeds(row, split, seeds):
-    "The Images of a row's runs with these seeds; of all its runs where there are none"
-    return [r.images(split) for r in row.runs if r.seed in seeds or not seeds]
-
-
-def with_own_agreement(base, split, images):
+def with_own_agreement(base: ComparisonRow, split: str, images: Any) -> Any:
     "The baseline row with how far its own seeds agree: what the others' agreement is to be measured by"
-    agree = stats.own_agreement(np.array([r.images(split).predicted for r in base.runs])) if images else NAN
-    return replace(base, agreement=agree, ratio=(1., NAN, NAN), verdict="baseline", words="baseline")
-
-
-def judged(rows, metric, margin):
-    "Rows with Holm's p and the verdict"
-    ps = stats.holm([r.diff.p for r in rows])
-    return [with_verdict(replace(r, p_holm=float(p)), metric, margin) for r, p in zip(rows, ps, strict=True)]
-
-
-def with_verdict(row, metric, margin):
-    d = row.diff
-    verdict = str(stats.decide(metric.sign * d.delta, d.low, d.high, row.p_holm, margin))
-    needed = stats.seeds_needed(d, margin) if verdict == stats.OPEN else None
-    words = verdict_words(row, verdict, needed, margin, metric.points)
-    return replace(row, verdict=verdict, needed=needed, words=words)
-
-
-def margin_words(margin, unit):
-    "`0.5 points`, `1 point`, `0.02 nats`"
-    return f"{margin:g} {'point' if margin == 1 and unit == 'points' else unit}"
-
-
-def verdict_words(row, verdict, needed, margin, unit):
-    "The verdict in full: how large the difference is at most, or why there is none"
-    d = row.diff
-    if verdict == stats.SAME: return f"no difference larger than {margin_words(margin, unit)}"
-    if verdict != stats.OPEN:
-        small = -margin < d.low and d.high < margin
-        return f"{verdict}, by less than {margin_words(margin, unit)}" if small else verdict
-    if not row.applied: return f"{verdict}: it was not applied"
-    if d.why: return f"{verdict}: {d.why}"
-    return f"{verdict}: about {needed:,} seeds would"
+    agree = own_agreement(np.array([r.images(split).predicted for r in base.runs])) if images else NAN
+    return replace(base, agreement=agree, ratio=TimeRatio(1.), verdict="baseline", words="baseline")
 
 
 # -- what to beware of
 
-def pair_notes(row, base):
-    d = row.diff
-    if d.test == stats.WELCH and len(row.runs) > 1 and len(base.runs) > 1:
-        yield f"{row.label}: fewer than two of its seeds are the baseline's, so it is compared by Welch's t, unpaired"
-    if d.test == stats.PAIRED and not d.n == len(row.runs) == len(base.runs):
-        own = f"it has {len(row.runs)}, the baseline {len(base.runs)}"
-        yield f"{row.label}: Δ is over the {plural(d.n, 'seed')} in common ({own})"
-
-
-def cautions(rows, split):
+def cautions(rows: Any, split: str) -> Iterator[Any]:
     "Lines on what the numbers do not say"
     runs = [r for row in rows for r in row.runs]
     devices = sorted({device(r) for r in runs})

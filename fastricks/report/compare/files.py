@@ -1,17 +1,18 @@
 """A Comparison as Markdown, CSV, LaTeX and HTML, written to files."""
 import re
 from pathlib import Path
+from typing import Any
 
 from ...core.errors import UserError, one_of
 from ...core.files import rows_to_csv, write
 from .latex import latex
-from .table import comparison_title, explanation, measured_facts, table_columns
+from .table import comparison_title, explanation, headline, measured_facts, table_columns
 
 
-def markdown(c):
+def markdown(c: Any) -> Any:
     cols = table_columns(c)
     facts = [f"- {k}: {v}" for k, v in measured_facts(c).items()]
-    lines = [f"# {comparison_title(c)}", "",
+    lines = [f"# {comparison_title(c)}", "", *([headline(c), ""] if headline(c) else []),
              markdown_row(o.head for o in cols),
              "|" + "|".join(":--" if o.left else "--:" for o in cols) + "|",
              *(markdown_row(o.cell(row) for o in cols) for row in c.rows), "",
@@ -20,15 +21,15 @@ def markdown(c):
     return re.sub("<(?=[a-zA-Z/!?])", "&lt;", text)  # a class may be called <b>, and Markdown lets HTML through
 
 
-def markdown_row(texts):
+def markdown_row(texts: Any) -> str:
     cells = [text.replace("|", "\\|") for text in texts]
     return f"| {' | '.join(cells)} |"
 
 
-def csv_text(c): return rows_to_csv(c.records())
+def csv_text(c: Any) -> Any: return rows_to_csv(c.records())
 
 
-def html(c, base=None):
+def html(c: Any, base: Any = None) -> Any:
     from .page import comparison_page
     return comparison_page(c, base)
 
@@ -36,7 +37,7 @@ def html(c, base=None):
 REPORT_FORMATS = {".md": markdown, ".csv": csv_text, ".tex": latex, ".html": html}
 
 
-def check_report_files(paths):
+def check_report_files(paths: Any) -> None:
     "Before any work: each --to can be written"
     for p in map(Path, paths):
         if p.suffix.lower() not in REPORT_FORMATS:
@@ -44,7 +45,7 @@ def check_report_files(paths):
         if p.is_dir(): raise UserError(f"--to {p} is a folder: name a file in it, as {p / ('report' + p.suffix)}")
 
 
-def save_comparison(c, path):
+def save_comparison(c: Any, path: Any) -> Any:
     "Write a Comparison in the format that the file's name asks for, whole or not at all"
     path = Path(path)
     check_report_files([path])

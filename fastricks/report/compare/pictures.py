@@ -1,44 +1,50 @@
 """Pictures of a Comparison: Δ with both intervals, accuracy against training time, learning curves."""
 from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...core.words import fold_text, interval, none, signed
 from ..plots import PLAIN, Picture
 from ..runs import SPLIT_WORD
-from .stats import HELPS, HURTS, OPEN, SAME
+from .ladder import AS_GOOD, FAILED, HELPS, HURTS, IDENTICAL, OPEN, SAME
 
-VERDICT_COLORS = {HELPS: "#2e7d32", HURTS: "#c62828", SAME: "#1565c0", OPEN: "#757575"}
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from ...report.compare.rows import ComparisonRow
+
+VERDICT_COLORS = {HELPS: "#2e7d32", HURTS: "#c62828", AS_GOOD: "#00897b", SAME: "#1565c0", IDENTICAL: "#1565c0", FAILED: "#c62828", OPEN: "#757575"}
 BASE = "#222222"
-COMPARISON_PICTURES = {}  # name -> (how it is drawn, what its caption says): all that reports, files and W&B show
+COMPARISON_PICTURES: dict[str, Any] = {}  # name -> (how it is drawn, what its caption says): all that reports, files and W&B show
 
 
-def comparison_picture(caption):
+def comparison_picture(caption: Any) -> Any:
     """Add a function `draw_NAME` to the pictures of every comparison.
 
     It draws a Comparison as a Figure, or returns None where there is nothing to draw. `caption`: a text, in which
     {base}, {n}, {split}, {data} and {metric} stand for what was compared; or a function of the Comparison.
     """
-    def added(draw):
+    def added(draw: Any) -> Any:
         COMPARISON_PICTURES[draw.__name__.removeprefix("draw_")] = draw, caption
         return draw
     return added
 
 
-def pictures(c):
+def pictures(c: Any) -> dict[Any, Any]:
     "name -> Figure of each comparison_picture that there is something to draw for: delta, time, curves"
     made = {name: draw(c) for name, (draw, _) in COMPARISON_PICTURES.items()}
     return {name: fig for name, fig in made.items() if fig}
 
 
-def picture_caption(name, c):
+def picture_caption(name: str, c: Any) -> Any:
     caption = COMPARISON_PICTURES[name][1]
     if callable(caption): return caption(c)
     return caption.format(base=c.baseline.label, n=f"{c.n_images:,}", split=SPLIT_WORD[c.split], data=c.data_name,
                           metric=c.metric.title.capitalize())
 
 
-def looks(c):
+def looks(c: Any) -> dict[Any, Any]:
     "row label -> colour and line, the same in all pictures; the baseline is black"
     styles = ["-", "--", ":", "-."]
     return {r.label: dict(color=BASE if r.baseline else f"C{(i - 1) % 10}", ls=styles[(i - 1) // 10 % 4] if i else "-")
@@ -49,10 +55,11 @@ def looks(c):
 
 @comparison_picture("What each recipe gains or loses against {base}, on {n} {split} images of {data}; n: the seeds "
                     "that the difference rests on.")
-def draw_delta(c):
+def draw_delta(c: Any) -> Any:
     "A row each: Δ to the baseline, its interval over seeds (thick), over seeds and images (thin); ±margin is shaded"
     if len(c.rows) == 1: return None
-    rows, m = c.rows[1:], c.metric
+    rows, m = [r for r in c.rows[1:] if r.diff], c.metric
+    if not rows: return None
     fig = Picture(9., 1.5 + .42 * len(rows))
     ax = fig.subplots()
     reach = limit([farthest(r) for r in rows], c.margin)
@@ -64,24 +71,24 @@ def draw_delta(c):
     right = ax.secondary_yaxis("right")
     right.set_yticks(range(len(rows)), [beside(r, m.digits) for r in rows], fontsize=8, **PLAIN)
     for o in (ax, right): o.tick_params(axis="y", length=0)
-    for o in (*ax.spines.values(), *right.spines.values()): o.set_visible(o is ax.spines["bottom"])
+    for spine in (*ax.spines.values(), *right.spines.values()): spine.set_visible(spine is ax.spines["bottom"])
     intervals = f"95% intervals: thick over seeds, thin over seeds and {SPLIT_WORD[c.split]} images"
     ax.set_title(f"{intervals}; shaded: ±{c.margin:g} {m.points}", fontsize=8, loc="left")
     return fig
 
 
-def farthest(r): return max(abs(x) for x in (r.diff.delta, r.diff.low, r.diff.high, *r.images) if not none(x))
+def farthest(r: Any) -> Any: return max(abs(x) for x in (r.diff.delta, r.diff.low, r.diff.high) if not none(x))
 
 
-def limit(reaches, margin):
+def limit(reaches: Any, margin: float) -> Any:
     "Half of the axis: all intervals, but one that is far wider than most is cut"
     return 1.08 * max(2 * margin, min(max(reaches), 4 * float(np.median(reaches))))
 
 
-def draw_row(ax, y, r, reach):
+def draw_row(ax: Any, y: Any, r: Any, reach: Any) -> Any:
     d, color = r.diff, VERDICT_COLORS[r.verdict]
     if none(d.low): return ax.plot(d.delta, y, "o", mfc="white", mec=color, ms=6)
-    for (low, high), width in ((r.images, 1.2), ((d.low, d.high), 3.6)):
+    for (low, high), width in (((d.low, d.high), 1.2), ((d.seeds_low, d.seeds_high), 3.6)):
         if none(low): continue
         ax.plot([max(low, -reach), min(high, reach)], [y, y], color=color, lw=width, solid_capstyle="butt")
         for x, mark in ((low, "<"), (high, ">")):
@@ -89,18 +96,20 @@ def draw_row(ax, y, r, reach):
     ax.plot(d.delta, y, "o", color=color, ms=6)
 
 
-def beside(r, k):
+def beside(r: Any, k: int) -> str:
     d = r.diff
     known = "" if none(d.low) else interval(d.low, d.high, k)
-    verdict = r.words.split(":")[0].split(",")[0]
-    return f"{signed(d.delta, k)} {known}  {verdict}"
+    return f"{signed(d.delta, k)} {known}  {short_verdict(r)}"
+
+
+def short_verdict(r: Any) -> Any: return r.words if r.verdict == AS_GOOD else r.words.split(":")[0].split(",")[0].split(" (")[0]
 
 
 # -- accuracy against time
 
 @comparison_picture("{metric} against training time, n seeds each. Marked is the Pareto front: no other recipe is both "
                     "better and faster.")
-def draw_time(c):
+def draw_time(c: Any) -> Any:
     "A point a recipe: mean training time, mean of the metric ± sd; the Pareto front is marked"
     m, look = c.metric, looks(c)
     fig = Picture(9., 4.2)
@@ -110,6 +119,8 @@ def draw_time(c):
     best = front(x, m.sign * y)
     ax.plot(x[best], y[best], drawstyle="steps-post" if m.sign > 0 else "steps-pre", color="#e0a800", lw=1.2, zorder=1)
     ax.plot(x[best], y[best], "o", ms=13, mfc="none", mec="#e0a800", mew=1.6, label="on the Pareto front")
+    good = [r.verdict == AS_GOOD for r in c.rows]
+    if any(good): ax.plot(x[good], y[good], "D", ms=13, mfc="none", mec=VERDICT_COLORS[AS_GOOD], mew=1.6, label=AS_GOOD)
     for r, a, b in zip(c.rows, x, y, strict=True):
         sd, name = r.summary.sd, f"{fold_text(r.label, 34)}  (n={r.summary.n})"
         ax.errorbar(a, b, None if none(sd) else sd, fmt="s" if r.baseline else "o", color=look[r.label]["color"], ms=6,
@@ -120,7 +131,7 @@ def draw_time(c):
     return fig
 
 
-def front(cost, gain):
+def front(cost: Any, gain: Any) -> Any:
     "Indices, by cost, of the points that no other beats in one and equals in the other"
     best, found = -np.inf, []
     for i in sorted(range(len(cost)), key=lambda i: (cost[i], -gain[i])):
@@ -130,7 +141,7 @@ def front(cost, gain):
     return found
 
 
-def name_rows(fig, ax):
+def name_rows(fig: "Figure", ax: Any) -> None:
     ax.grid(alpha=.3)
     legend = fig.legend(*ax.get_legend_handles_labels(), loc="outside right upper", fontsize=8, frameon=False)
     for t in legend.get_texts(): t.set(**PLAIN)
@@ -138,7 +149,7 @@ def name_rows(fig, ax):
 
 # -- learning curves
 
-def curves_caption(c):
+def curves_caption(c: Any) -> Any:
     said = "Learning curves: mean over n seeds, band from the lowest to the highest seed."
     if curve_of(c)[0] != "train_loss": return said
     return (f"{said} There is no validation split, so it is the training loss: what each recipe minimises, whose "
@@ -146,7 +157,7 @@ def curves_caption(c):
 
 
 @comparison_picture(curves_caption)
-def draw_curves(c):
+def draw_curves(c: Any) -> Any:
     """A line a recipe: the mean over its seeds of each epoch, with a band from the lowest to the highest seed.
 
     None without a history.
@@ -162,13 +173,13 @@ def draw_curves(c):
         ax.plot(epoch, mean, lw=1.5, label=label, marker="." if len(epoch) < 3 else "", **look[name])
         ax.fill_between(epoch, low, high, alpha=.15, lw=0, color=look[name]["color"])
     ax.set(xlabel="epoch", ylabel=title)
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]  # a MaxNLocator
     zoom(ax, [scale * x for x in curves.values()])
     name_rows(fig, ax)
     return fig
 
 
-def curve_of(c):
+def curve_of(c: Any) -> Any:
     "(column of the history, its title, scale): of the validation split; without one, the loss that was minimised"
     found = "accuracy", "validation accuracy, %", 100
     if c.metric.sign < 0: found = "valid_loss", "validation cross-entropy, nats", 1
@@ -176,7 +187,7 @@ def curve_of(c):
     return "train_loss", "training loss, as each recipe minimises it", 1
 
 
-def values_of(row, column):
+def values_of(row: "ComparisonRow", column: Any) -> Any:
     "[seeds, epochs] of a column; nan after a run's last epoch; None where a run has it not"
     try: got = [[e[column] for e in r.history] for r in row.runs]
     except (OSError, KeyError, ValueError): return None
@@ -184,7 +195,7 @@ def values_of(row, column):
     return np.array(list(zip_longest(*got, fillvalue=np.nan)), float).T
 
 
-def zoom(ax, curves):
+def zoom(ax: Any, curves: Any) -> None:
     "Let the first tenth of the run not hide what comes after"
     late = np.concatenate([x[:, x.shape[1] // 10:].ravel() for x in curves])
     low, high = np.nanmin(late), np.nanmax(late)

@@ -2,22 +2,27 @@
 
 And what may not be compared.
 """
-import json
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...core.errors import UserError, nearest, plural
-from ...core.words import NONE
+from ...core.words import NONE, Say
 from ...recipe.identity import numeric
 from ...recipe.registry import make, schedules
 from ...recipe.select import select
 from ..runs import groups_of
-from . import stats
+from .families import row_key
+from .samples import NAN
+from .times import TimeRatio
 
-NAN = float("nan")
+if TYPE_CHECKING:
+    from ...recipe.recipe import Recipe
+    from ...report.runs import Metric
 
 
 @dataclass(frozen=True)
@@ -27,67 +32,70 @@ class ComparisonRow:
     tricks: str                   # as -t has them, or `baseline`
     varies: dict                  # field -> text, of the fields that differ between rows
     runs: tuple                   # a FinishedRun a seed
-    summary: stats.Summary = None  # of the metric
-    seconds: float = NAN          # of training, mean
+    summary: Any = None            # a Summary: of the metric
+    seconds: float = NAN           # of training, mean
     baseline: bool = False
-    diff: stats.Difference = None  # to the baseline
-    p_holm: float = NAN
-    images: tuple = (NAN, NAN)    # 95% interval of the difference that covers the test images too
-    agreement: float = NAN        # share of images predicted as by the baseline; the baseline: by another seed of it
-    gained: float = NAN           # images a run gets right that the baseline's misses, mean over pairs of seeds
+    diff: Any = None               # an Effect: to the baseline, over all seeds; None: all seeds diverged
+    call: Any = None               # a Call: what was decided, and at how many seeds
+    agreement: float = NAN         # share of images predicted as by the baseline; the baseline: by another seed of it
+    gained: float = NAN            # images a run gets right that the baseline's misses, mean over pairs of seeds
     lost: float = NAN
-    ratio: tuple = (NAN, NAN, NAN)  # of training times to the baseline's, and its 95% interval
-    verdict: str = ""             # helps, hurts, no difference, not resolved; baseline
-    words: str = ""               # the verdict, in full
-    needed: int | None = None     # seeds that would resolve it
+    ratio: TimeRatio = TimeRatio(NAN)  # of training times to the baseline's
+    failed: int = 0                # seeds that diverged
+    chance: float = NAN            # that the next rung settles it
+    verdict: str = ""              # helps, hurts, as good, no difference, the same model, failed, open; baseline
+    words: str = ""                # the verdict, in full
 
     @property
-    def seeds(self): return [r.seed for r in self.runs]
+    def seeds(self) -> list[Any]: return [r.seed for r in self.runs]
     @property
-    def applied(self): return not any(f.get("applied") is False for r in self.runs for f in r.facts.values())
+    def applied(self) -> bool: return not any(f.get("applied") is False for r in self.runs for f in r.facts.values())
 
-    def values(self, metric, split): return {r.seed: r.value(metric, split) for r in self.runs}
-    def times(self): return {r.seed: r.seconds for r in self.runs}
+    def values(self, metric: "Metric", split: str) -> dict[Any, Any]: return {r.seed: r.value(metric, split) for r in self.runs}
+    def times(self) -> dict[Any, Any]: return {r.seed: r.seconds for r in self.runs}
 
-    def record(self):
+    def record(self) -> dict[Any, Any]:
         "All of it as one flat dict of numbers and texts; None where there is nothing to say"
         of = lambda name: getattr(self.diff, name, None)
+        called = lambda name: getattr(self.call, name, None)
         found = {
             "label": self.label, "tricks": self.tricks, **self.varies,
-            "seeds": " ".join(map(str, self.seeds)), **asdict(self.summary),
-            "test": of("test"), "n_compared": of("n"), "n_baseline": of("n_base"),
-            "delta": of("delta"), "delta_low": of("low"), "delta_high": of("high"),
-            "p": of("p"), "p_holm": self.p_holm, "df": of("df"), "delta_sd": of("sd"),
-            "images_low": self.images[0], "images_high": self.images[1],
+            "seeds": " ".join(map(str, self.seeds)), **asdict(self.summary), "failed": self.failed,
+            "paired": of("paired"), "n_compared": of("n"), "n_baseline": of("n_base"),
+            "delta": of("delta"), "delta_low": of("low"), "delta_high": of("high"), "seeds_low": of("seeds_low"), "seeds_high": of("seeds_high"),
+            "rung": called("rung"), "p": called("p"), "p_holm": called("p_holm"), "p_as_good": called("p_good"),
+            "df": of("df"), "delta_sd": of("sd"), "steadied": of("steadied"), "R": of("R"),
             "agreement": self.agreement, "gained": self.gained, "lost": self.lost, "train_seconds": self.seconds,
-            "time_ratio": self.ratio[0], "time_ratio_low": self.ratio[1], "time_ratio_high": self.ratio[2],
-            "verdict": self.verdict, "words": self.words, "seeds_needed": self.needed}
+            "time_ratio": self.ratio.ratio, "time_ratio_low": self.ratio.low, "time_ratio_high": self.ratio.high,
+            "verdict": self.verdict, "words": self.words, "chance_next": self.chance}
         return {k: number_or_none(v) for k, v in found.items()}
 
 
-def number_or_none(v):
+def number_or_none(v: Any) -> Any:
     "A value as JSON has it: no numpy, None for nan"
     if isinstance(v, np.generic): v = v.item()
     return None if isinstance(v, float) and v != v else v
 
 
-def recipe_key(run):
-    "What makes a recipe: its numeric fields but for the seed"
-    d = numeric(run.recipe, run.recipe.weights, run.facts)
-    return json.dumps({**d, "seed": None, "data": run.data["fingerprint"]}, sort_keys=True)
+def recipe_key(run: Any) -> Any:
+    "What makes a recipe: its numeric fields but for the seed, and its data"
+    return row_key(run.recipe, run.facts, run.data["fingerprint"])
 
 
-def tricks_of_run(run):
+def key_of(row: "ComparisonRow") -> Any: return recipe_key(row.runs[0])
+
+
+def tricks_of_run(run: Any) -> Any:
     "The selection of a run's tricks; those that were found to be of no use here are marked"
     off = {n for n, f in run.facts.items() if f.get("applied") is False}
     texts = [short_paths(str(t)) + (" (not applied)" if t.name in off else "") for t in make(run.recipe.tricks)]
     return "+".join(texts) or "baseline"
 
 
-def short_paths(text): return re.sub(r"=[^,=]*[/\\]([^,/\\=]+)", r"=\1", text)
+def short_paths(text: str) -> Any: return re.sub(r"=[^,=]*[/\\]([^,/\\=]+)", r"=\1", text)
 
 
-def field_texts(run):
+def field_texts(run: Any) -> dict[Any, Any]:
     "field -> text of all that a row can differ in"
     r = run.recipe
     own = {} if any(n in schedules() for n in r.tricks) else r.schedule
@@ -97,15 +105,15 @@ def field_texts(run):
             "data": f"{run.data['name']} ({run.data['train']:,} images)", **settings, "teacher": " / ".join(run.needed)}
 
 
-def field_text(v):
+def field_text(v: Any) -> Any:
     if v is None: return NONE
     if isinstance(v, bool): return "yes" if v else "no"
     return f"{v:g}" if isinstance(v, float) else str(v)
 
 
-def comparison_rows(runs, say, anyway=False):
+def comparison_rows(runs: Any, say: Say, anyway: bool = False) -> Any:
     "Rows in the order of their first runs, those without tricks first; a FinishedRun a seed in the order of seeds"
-    found = {}
+    found: dict[Any, Any] = {}
     for r in runs: found.setdefault(recipe_key(r), []).append(r)
     rows = [tuple(sorted(one_a_seed(rs, say, anyway), key=lambda r: r.seed)) for rs in found.values()]
     rows.sort(key=lambda rs: bool(rs[0].recipe.tricks))
@@ -119,7 +127,7 @@ def comparison_rows(runs, say, anyway=False):
     return made
 
 
-def row_labels(texts, differ):
+def row_labels(texts: Any, differ: Any) -> Any:
     "`mixup:alpha=0.4, lr 0.01`: the tricks, and of the other fields what is not as in most rows"
     others = [k for k in differ if "tricks" in differ and k != "tricks"]
     usual = {k: usual_value([t[k] for t in texts]) for k in others}
@@ -128,29 +136,30 @@ def row_labels(texts, differ):
     return numbered([row_label(t, differ) for t in texts])
 
 
-def usual_value(values):
+def usual_value(values: Any) -> Any:
     "What most of them are, or None"
     value, n = Counter(values).most_common(1)[0]
     return value if 2 * n > len(values) else None
 
 
-def row_label(texts, differ):
+def row_label(texts: Any, differ: Any) -> Any:
     words = [texts[k] if k == "tricks" else f"{k} {texts[k] or NONE}" for k in differ]
     return ", ".join(words) or texts["tricks"]
 
 
-def numbered(labels):
+def numbered(labels: Any) -> Any:
     "Labels that stand more than once get a number each: `a #1`, `a #2`"
-    times, seen, out = Counter(labels), Counter(), []
+    seen: Counter[str] = Counter()
+    times, out = Counter(labels), []
     for label in labels:
         seen[label] += 1
         out.append(label if times[label] == 1 else f"{label} #{seen[label]}")
     return out
 
 
-def one_a_seed(runs, say, anyway):
+def one_a_seed(runs: Any, say: Say, anyway: bool) -> Any:
     "Equal runs count once; unequal ones of a seed are made by different code or weights, and can't be told apart"
-    kept = {}
+    kept: dict[Any, Any] = {}
     for r in runs:
         old = kept.setdefault(r.seed, r)
         if old is r: continue
@@ -165,7 +174,7 @@ def one_a_seed(runs, say, anyway):
 
 # -- what may be compared
 
-def obstacles(a, b, split):
+def obstacles(a: Any, b: Any, split: str | None) -> Iterator[Any]:
     "What forbids to compare two runs, in words"
     x, y = a.metrics["split"], b.metrics["split"]
     if split is None and x != y: yield f"one is evaluated on {x}, the other on {y}"
@@ -177,19 +186,19 @@ def obstacles(a, b, split):
     else: yield f"they have other data or another split ({data_text(a)}, and {data_text(b)})"
 
 
-def true_classes(run): return set(run.own_images.labels) if run.own_images else set()
+def true_classes(run: Any) -> Any: return set(run.own_images.labels) if run.own_images else set()
 
 
-def size_text(r): return f"{r.recipe.resize}→{r.recipe.size}"
+def size_text(r: Any) -> str: return f"{r.recipe.resize}→{r.recipe.size}"
 
 
-def data_text(run):
+def data_text(run: Any) -> str:
     d = run.data
     images = f"{d['train']:,} train, {d['valid']:,} validation, {d['test']:,} test images"
     return f"{d['name']} {d['fingerprint'][:6]}: {images}"
 
 
-def check_comparable(rows, split, anyway):
+def check_comparable(rows: Any, split: str | None, anyway: bool) -> Any:
     "Lines of warning, or a UserError, for rows that are not comparable to the first"
     first, lines = rows[0].runs[0], []
     for row in rows[1:]:
@@ -202,22 +211,34 @@ def check_comparable(rows, split, anyway):
 
 # -- the baseline
 
-def choose_baseline(rows, name=None):
-    "The row of this name: its label, tricks, named recipe, or a run of it; without a name the one without tricks"
+class NoBaseline(UserError):
+    "No row is the baseline by itself, or more than one"
+
+
+def choose_baseline(rows: Any, name: Any = None, families: Any = ()) -> Any:
+    "The row of this name: its label, tricks, named recipe, or a run of it; without a name a family's baseline, or the one without tricks"
     if len(rows) == 1 and name is None: return rows[0]
-    found = [row for row in rows if name_fits(row, name)]
+    found = [row for row in rows if row.label == name] or [row for row in rows if name_fits(row, name)]
     if len(found) == 1: return found[0]
+    recorded = [] if name else of_families(rows, families)
+    if recorded: return recorded[0]
     labels = "; ".join(repr(r.label) for r in found or rows)
     near = nearest(name, [r.label for r in rows]) if name and not found else ""
-    raise UserError(f"{why_no_baseline(name, len(found))}: choose with --baseline one of {labels}{near}")
+    raise NoBaseline(f"{why_no_baseline(name, len(found))}: choose with --baseline one of {labels}{near}")
 
 
-def why_no_baseline(name, n):
+def of_families(rows: Any, families: Any) -> list[Any]:
+    "Rows that are the baseline of a family that has all of these, the newest family's first"
+    keys = {key_of(row): row for row in rows}
+    return [keys[f.baseline] for f in families if f.baseline in keys and keys.keys() <= {f.baseline, *f.rows}]
+
+
+def why_no_baseline(name: str, n: int) -> str:
     if name: return f"--baseline {name} is {plural(n, 'row') if n else 'none'} of these"
     return f"{n} rows are without tricks" if n else "no row is without tricks"
 
 
-def name_fits(row, name):
+def name_fits(row: "ComparisonRow", name: str) -> Any:
     if name is None: return not row.runs[0].recipe.tricks
     name = str(name)
     if row.label == name: return True
@@ -226,7 +247,7 @@ def name_fits(row, name):
     return name in (row.tricks, row.runs[0].recipe.recipe) or selects(name, row.runs[0].recipe)
 
 
-def selects(name, recipe):
+def selects(name: str, recipe: "Recipe") -> Any:
     "Is this -t text all that the recipe has?"
     try:
         tricks = select({}, [name])
@@ -234,4 +255,4 @@ def selects(name, recipe):
     except UserError: return False
 
 
-def keys_of(tricks): return {t.name: t.keys() for t in make(tricks)}
+def keys_of(tricks: Any) -> dict[Any, Any]: return {t.name: t.keys() for t in make(tricks)}

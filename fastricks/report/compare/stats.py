@@ -1,20 +1,49 @@
-"""Statistics over seeds, and over seeds and test images. Pure functions on arrays; scipy's and statsmodels' where they have them.
+"""Verdicts and intervals from plain arrays, no run folder needed: `fastricks.stats`.
 
-Both take a second to import, so functions do it: an error of the command line does not wait for them.
+    import fastricks as ft
+    effect = ft.stats.paired(hits_row, hits_base)                 # one row, arrays [seeds, images]
+    effects = ft.stats.moderated({"mixup": hits, …}, hits_base)   # a family: steadied variances, Holm's p
+    verdicts = ft.stats.ladder({"mixup": hits, …}, hits_base)     # verdicts at 5, 8, 12, 16, 24 seeds
+
+Axis 0 is the seeds in one order for all. Values are per image: hits (0 or 1) come out in points of accuracy, all else in its own unit, and
+more is better (give minus a loss). What the numbers rest on stands in `effects.py` and `ladder.py`.
 """
-import warnings
-from bisect import bisect_left
-from dataclasses import dataclass, replace
-from itertools import product
-from zlib import crc32
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-LEVEL, ALPHA, POWER = .95, .05, .8
-PAIRED, WELCH = "paired t", "Welch"
-TINY = 1e-9       # differences of accuracies that are equal come out as far apart as this
-MOST = 1_000_000  # seeds; more are not counted
-NAN = float("nan")
+from ...core.errors import UserError
+from .arrays import check_images, checked, checked_seconds, family, finite
+from .effects import ALPHA, FEWEST_SEEDS, LEVEL, PLAIN, Effect, effect_of, effects_of
+from .holm import holm
+from .ladder import (
+    AS_GOOD,
+    FAILED,
+    HELPS,
+    HURTS,
+    IDENTICAL,
+    OPEN,
+    RUNGS,
+    SAME,
+    SPEND,
+    Call,
+    Look,
+    Seen,
+    Terms,
+    chances_to_settle,
+    climb_ladder,
+    look_once,
+    next_rung,
+)
+from .power import power, smallest_effect
+from .samples import NAN, TINY, Floats, Sample, image_sample, moments, unit_of
+from .times import TimeRatio, time_ratio
+
+__all__ = ["ALPHA", "AS_GOOD", "FAILED", "FEWEST_SEEDS", "HELPS", "HURTS", "IDENTICAL", "LEVEL", "OPEN", "RUNGS", "SAME", "SPEND", "Effect",
+           "Summary", "TimeRatio", "Verdict", "chances_to_settle", "holm", "ladder", "moderated", "next_rung", "once", "paired", "power",
+           "smallest_effect", "summary", "time_ratio", "unpaired"]
 
 
 @dataclass(frozen=True)
@@ -29,185 +58,115 @@ class Summary:
     max: float
 
 
-def summary(x):
+def summary(values: ArrayLike) -> Summary:
     "The Summary of values [n]"
-    from scipy.stats import sem, t
-    x = np.asarray(x, float)
-    n, mean = len(x), x.mean()
-    sd = x.std(ddof=1) if n > 1 else NAN
-    low, high = t.interval(LEVEL, n - 1, mean, sem(x)) if n > 1 and not constant(x) else (NAN, NAN)
-    return Summary(n, float(mean), float(sd), float(low), float(high), float(x.min()), float(x.max()))
+    from scipy.special import stdtrit
+    x = np.asarray(values, float)
+    n, mean = len(x), float(x.mean())
+    sd = float(x.std(ddof=1)) if n > 1 else NAN
+    half = float(stdtrit(n - 1, (1 + LEVEL) / 2)) * sd / n ** .5 if n > 1 and np.ptp(x) > TINY else NAN
+    return Summary(n, mean, sd, mean - half, mean + half, float(x.min()), float(x.max()))
 
 
-def constant(x): return np.ptp(x, axis=-1) < TINY
+# -- one row, or a family of them
+
+def paired(hits_row: ArrayLike, hits_base: ArrayLike) -> Effect:
+    "The Effect of arrays [n, I], seed k of the one paired with seed k of the other: a plain t over seeds, and images in p and interval"
+    row, base = checked("the row", hits_row), checked("the baseline", hits_base)
+    if row.shape != base.shape: raise UserError(f"pairs need equal shapes, not {row.shape} and {base.shape}: see `unpaired`")
+    return effect_of(moments(image_sample(row, base, unit_of(row, base))), PLAIN)
 
 
-# -- the difference of two recipes
+def unpaired(hits_row: ArrayLike, hits_base: ArrayLike) -> Effect:
+    "The Effect of arrays [n, I] and [m, I] of unrelated seeds, three an arm at least: df is min(n, m) − 1, for uneven arms may vary unevenly"
+    row, base = checked("the row", hits_row), checked("the baseline", hits_base)
+    check_images("the row", row, base)
+    return effect_of(moments(image_sample(row, base, unit_of(row, base), False)), PLAIN)
+
+
+def moderated(rows: Mapping[str, ArrayLike], base: ArrayLike) -> dict[str, Effect]:
+    """name -> Effect of a family of rows, arrays [n, I], against a baseline [m, I]: variances steadied by the images' luck, Holm's p.
+
+    A row of n seeds is paired with the baseline's first n. Where the images' luck explains too little of the seeds' spread (mean
+    R > 5), and of rows with fewer than 3 seeds or fewer than 30 differing (image, seed) pairs, it is plain t (`Effect.steadied` says which).
+    """
+    arrays, b = family(rows, base)
+    scale = unit_of(*arrays.values(), b)
+    return effects_of({name: moments(pairs_of(a, b, scale)) for name, a in arrays.items()})
+
+
+def pairs_of(row: Floats, base: Floats, scale: float) -> Sample:
+    n = min(len(row), len(base))
+    return image_sample(row[:n], base[:n], scale)
+
+
+# -- verdicts
 
 @dataclass(frozen=True)
-class Difference:
-    "What seeds say of a − b; all but `delta` are nan where they say nothing of their spread, and `why` is the reason"
-    test: str        # PAIRED or WELCH
-    n: int           # seeds of a that it rests on; paired: pairs
-    n_base: int      # seeds of b
-    delta: float
-    low: float       # 95% interval
-    high: float
-    p: float         # two-sided
-    se: float        # standard error of delta
-    df: float
-    sd: float        # of the paired differences; Welch: root of the mean of both variances
-    why: str = ""
+class Verdict:
+    "What a row is called, at which rung, and its effect over all of its seeds"
+    verdict: str          # helps, hurts, as good, in less time, no difference that matters, the same model, failed, open
+    rung: int | None      # seeds at which it was called or last looked at; None: there were too few
+    effect: Effect        # over all seeds: the interval is its own 95%
+    p: float              # at that rung
+    p_holm: float
+    p_good: float         # of "as good, in less time", adjusted
+    time: TimeRatio | None = None
+    failed: int = 0       # seeds that diverged
+
+    @property
+    def delta(self) -> float: return self.effect.delta
+    @property
+    def interval(self) -> tuple[float, float]: return self.effect.low, self.effect.high
+    @property
+    def low(self) -> float: return self.effect.low
+    @property
+    def high(self) -> float: return self.effect.high
 
 
-def paired(a, b):
-    "The Difference of values [..., n] of the same n seeds: the paired t-test"
-    from scipy.stats import sem, ttest_rel
-    a, b = np.asarray(a, float), np.asarray(b, float)
-    d = a - b
-    n = d.shape[-1]
-    if n < 2 or (d.ndim == 1 and constant(d)): return nothing(PAIRED, a, b)
-    r = ttest_rel(a, b, axis=-1)
-    ci = r.confidence_interval(LEVEL)
-    return Difference(PAIRED, n, n, d.mean(-1), ci.low, ci.high, r.pvalue, sem(d, axis=-1), r.df, d.std(-1, ddof=1))
+def ladder(rows: Mapping[str, ArrayLike], base: ArrayLike, margin: float = .5, rungs: Sequence[int] = RUNGS,
+           spend: Sequence[float] = SPEND, seconds: Mapping[str, ArrayLike] | None = None) -> dict[str, Verdict]:
+    """name -> Verdict of a family of rows, arrays [n, I] in the order of seeds, against a baseline [m, I].
 
-
-def welch(a, b):
-    "The Difference of values [..., n] and [..., m] of unrelated seeds: Welch's t-test"
-    from scipy.stats import ttest_ind
-    a, b = np.asarray(a, float), np.asarray(b, float)
-    n, m = a.shape[-1], b.shape[-1]
-    if min(n, m) < 2 or (a.ndim == 1 and constant(a) and constant(b)): return nothing(WELCH, a, b)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Precision loss", RuntimeWarning)  # one recipe's values may be all equal
-        r = ttest_ind(a, b, equal_var=False, axis=-1)
-    ci, var = r.confidence_interval(LEVEL), (a.var(-1, ddof=1), b.var(-1, ddof=1))
-    return Difference(WELCH, n, m, a.mean(-1) - b.mean(-1), ci.low, ci.high, r.pvalue, np.sqrt(var[0] / n + var[1] / m), r.df,
-                      np.sqrt((var[0] + var[1]) / 2))
-
-
-def nothing(test, a, b):
-    "A Difference without an interval"
-    n, m = len(a), len(b)
-    if min(n, m) < 2: why = "one seed says nothing of the spread"
-    elif test == PAIRED: why = "no difference in any pair" if constant([*a - b, 0]) else f"the {n} differences are equal"
-    else: why = "each recipe's values are equal"
-    return Difference(test, n, m, float(a.mean() - b.mean()), NAN, NAN, NAN, NAN, NAN, NAN, why)
-
-
-def seeds_in_common(a, b):
-    "The seeds that pair: those in both, if there are at least two"
-    both = sorted(a.keys() & b.keys())
-    return both if len(both) > 1 or (len(both) == len(a) == len(b)) else []
-
-
-def difference(a, b):
-    "The Difference of two recipes, each seed -> value: paired over the seeds in common where there are at least two, else Welch's"
-    both = seeds_in_common(a, b)
-    d = paired([a[s] for s in both], [b[s] for s in both]) if both else welch(list(a.values()), list(b.values()))
-    return replace(d, **{k: float(getattr(d, k)) for k in ("delta", "low", "high", "p", "se", "df", "sd")})
-
-
-def ratio(a, b):
-    "(a / b, low, high) of positive values, each seed -> value: of geometric means, with the 95% interval of `difference` of their logs"
-    from scipy.stats import gmean
-    both = seeds_in_common(a, b) or None
-    top, bottom = ([x[s] for s in both or x] for x in (a, b))
-    d = difference(*({s: np.log(v) for s, v in x.items()} for x in (a, b)))
-    return float(gmean(top) / gmean(bottom)), float(np.exp(d.low)), float(np.exp(d.high))
-
-
-def holm(p):
-    "Holm's adjustment of p-values; nan (no test) stays nan and does not count"
-    from statsmodels.stats.multitest import multipletests
-    p = np.asarray(p, float)
-    out, real = np.full(p.shape, NAN), ~np.isnan(p)
-    if real.any(): out[real] = multipletests(p[real], ALPHA, "holm")[1]
-    return out
-
-
-# -- seeds and images
-
-def with_images(diff, a, b, draws=4000):
-    """(low, high) of a Difference's 95% interval, made to cover the choice of test images too.
-
-    a [n, I], b [m, I]: what each seed has of each image (1 for a hit, 0 for a miss; or its loss) in the units of `diff`, on the
-    same images and from the seeds that `diff` rests on. The seeds' part is t-distributed, the images' part resampled with
-    replacement; what varies between images only by their seeds' luck is in the first already and is taken out of the second.
-    Resampling both as they are (the pigeonhole bootstrap, Owen 2007, arXiv 0712.1111) counts that luck three times and misses the
-    t: for 3 to 5 seeds we measured a coverage of 79 to 100%. The generator's seed is made from the data: equal data, equal interval.
+    At each rung its first seeds are looked at, with the rung's part of the 5%; rows that have fewer stay in Holm's count. A seed whose
+    values are nan has diverged. `seconds`: name -> training times [n] of rows, and of the baseline under the name `baseline`: with them a
+    row can be as good, in less time.
     """
-    from scipy.stats import t
-    if np.isnan(diff.se): return NAN, NAN
-    effect = a.mean(0) - b.mean(0)
-    luck = (a - b).var(0, ddof=1).mean() / len(a) if diff.test == PAIRED else sum(x.var(0, ddof=1).mean() / len(x) for x in (a, b))
-    own = max(0., 1 - luck / effect.var()) if effect.var() > 0 else 0.
-    rng = np.random.default_rng(crc32(effect.tobytes()))
-    seeds = rng.permutation(t.ppf((np.arange(draws) + .5) / draws, diff.df)) * diff.se
-    images = np.sqrt(own) * (resampled_means(effect, rng, draws) - effect.mean())
-    low, high = np.quantile(diff.delta + seeds + images, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(min(low, diff.low)), float(max(high, diff.high))
+    if len(rungs) != len(spend): raise UserError(f"{len(rungs)} rungs but {len(spend)} parts to spend: give one for each")
+    arrays, b = family(rows, base)
+    look = look_of(arrays, b, seconds)
+    return verdicts(arrays, look, climb_ladder([*arrays], look, Terms(margin), rungs, spend))
 
 
-def resampled_means(x, rng, draws):
-    "Means [draws] of resamples with replacement of x [I]"
-    values, counts = np.unique(x.round(9), return_counts=True)
-    if len(values) < 500: return rng.multinomial(len(x), counts / len(x), draws) @ values / len(x)
-    return np.array([x[rng.integers(0, len(x), len(x))].mean() for _ in range(draws)])
+def once(rows: Mapping[str, ArrayLike], base: ArrayLike, margin: float = .5,
+         seconds: Mapping[str, ArrayLike] | None = None) -> dict[str, Verdict]:
+    "name -> Verdict of one look at 5% over all seeds, three at least; for those who will never add any"
+    arrays, b = family(rows, base)
+    look = look_of(arrays, b, seconds)
+    return verdicts(arrays, look, look_once([*arrays], look, Terms(margin)))
 
 
-def agreement(a, b, same_seeds=True):
-    "Share of images for which a [n, I] and b [m, I], predicted classes, are the same: mean over the pairs of seeds, or over all pairs"
-    return float(np.mean([(x == y).mean() for x, y in pairs(a, b, same_seeds)]))
+def verdicts(arrays: Mapping[str, Floats], look: Look, calls: Mapping[str, Call]) -> dict[str, Verdict]:
+    "Calls beside the effects of all seeds"
+    seen = {name: s for name in arrays if (s := look(name, None))}
+    effects = effects_of({name: s.moments for name, s in seen.items()}, count=len(arrays))
+    return {name: Verdict(c.verdict, c.rung, effects[name], c.p, c.p_holm, c.p_good, seen[name].time, seen[name].failed)
+            for name, c in calls.items()}
 
 
-def own_agreement(a):
-    "The same over the pairs of different seeds of a [n, I]; nan for one seed"
-    return float(np.mean([(x == y).mean() for i, x in enumerate(a) for y in a[i + 1:]])) if len(a) > 1 else NAN
+def look_of(arrays: Mapping[str, Floats], base: Floats, seconds: Mapping[str, ArrayLike] | None) -> Look:
+    "What is seen of a row's first n seeds"
+    times = checked_seconds(arrays, seconds)
+    scale = unit_of(*(a[finite(a)] for a in arrays.values()), base[finite(base)])
 
-
-def gained_lost(a, b, same_seeds=True):
-    "(gained, lost): how many images only a, only b gets right; hits [n, I] and [m, I], means as in `agreement`. McNemar's two counts"
-    gained, lost = zip(*(((x & ~y).sum(), (y & ~x).sum()) for x, y in pairs(a, b, same_seeds)), strict=True)
-    return float(np.mean(gained)), float(np.mean(lost))
-
-
-def pairs(a, b, same_seeds): return zip(a, b, strict=True) if same_seeds else product(a, b)
-
-
-# -- words
-
-HELPS, HURTS, SAME, OPEN = "helps", "hurts", "no difference", "not resolved"
-
-
-def decide(delta, low, high, p, margin):
-    """HELPS, HURTS, SAME or OPEN of differences where more is better; arrays or numbers, nan where there is no test.
-
-    `p` is Holm-adjusted; SAME: the 95% interval lies within ±margin (two one-sided tests at .05 ask it only of the 90% interval).
-    """
-    with np.errstate(invalid="ignore"):
-        sure, within = np.asarray(p) < ALPHA, (np.asarray(low) > -margin) & (np.asarray(high) < margin)
-    return np.select([sure & (np.asarray(delta) > 0), sure, within], [HELPS, HURTS, SAME], OPEN)
-
-
-def power(test, effect, n):
-    "Of a two-sided test at ALPHA with n pairs, or n seeds in each arm; `effect` in standard deviations"
-    from statsmodels.stats.power import TTestIndPower, TTestPower
-    effect = min(effect, 50.)  # beyond, scipy's noncentral t is not finite
-    if test == PAIRED: return TTestPower().power(effect, n, ALPHA)
-    return TTestIndPower().power(effect, n, ALPHA, ratio=1)
-
-
-def seeds_needed(diff, margin):
-    """How many seeds would resolve a Difference: 80% power at the margin, from the observed sd; None where there is none.
-
-    Where there are as many already, what it takes for the larger of |Δ| and margin − |Δ|: seeing it, or excluding the margin.
-    """
-    if not diff.sd > 0: return None
-    have = min(diff.n, diff.n_base)
-    n = seeds_for(diff.test, margin / diff.sd)
-    if n <= have: n = seeds_for(diff.test, max(abs(diff.delta), margin - abs(diff.delta)) / diff.sd)
-    return max(n, have + 1)
-
-
-def seeds_for(test, effect): return 2 + bisect_left(range(2, MOST), POWER, key=lambda n: power(test, effect, n))
+    def look(name: str, n: int | None) -> Seen | None:
+        row = arrays[name]
+        most = min(len(row), len(base))
+        if n is not None and most < n: return None
+        cut = slice(n or most)
+        good = finite(row[cut]) & finite(base[cut])
+        sample = image_sample(row[cut][good], base[cut][good], scale)
+        if not good.any(): sample = image_sample(np.full((1, row.shape[1]), np.nan), np.full((1, row.shape[1]), np.nan))
+        time = time_ratio(times[name][cut], times["baseline"][cut]) if name in times else None
+        return Seen(moments(sample), time, int((~finite(row[cut])).sum()))
+    return look

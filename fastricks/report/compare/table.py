@@ -2,6 +2,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from ...core.errors import plural
 from ...core.words import (
@@ -9,7 +10,6 @@ from ...core.words import (
     duration,
     each,
     fold_text,
-    interval,
     none,
     number,
     p_text,
@@ -19,8 +19,8 @@ from ...core.words import (
     with_interval,
 )
 from ..runs import SPLIT_WORD, device
+from .ladder import AS_GOOD, FAILED, HELPS, HURTS, IDENTICAL, OPEN, RUNGS, SAME
 from .rows import ComparisonRow
-from .stats import HELPS, HURTS, OPEN, PAIRED, SAME, WELCH
 
 VERSIONS = "fastricks", "python", "torch", "torchvision", "fastai", "timm", "numpy"
 
@@ -37,105 +37,160 @@ class Column:
 
 # what a narrow terminal does without, in this order; ONE: all that differs goes into one column
 ONE = "one"
-DROPPED = "test", "p", "agree", ONE, "images", "ratio", "time", "holm"
+DROPPED = "R", "p", "agree", "holm", "time", ONE, "n", "ratio"
 
 
-def table_columns(c):
-    "The Columns of a Comparison's table"
+def table_columns(c: Any) -> list[Any]:
+    "The Columns of a Comparison's table: what matters first, then the figures behind it"
     time = Column("time", "time", lambda row: duration(row.seconds))
     if len(c.rows) == 1: return [*recipe_columns(c), value_column(c), time]
-    ratio = Column("ratio", "× time", lambda row: number(row.ratio[0], 2))
-    verdict = Column("verdict", "verdict", lambda row: row.words, True)
-    return [*recipe_columns(c), value_column(c), *difference_columns(c), time, ratio, verdict]
+    return [*recipe_columns(c), value_column(c), gain_column(c), Column("ratio", "× time", ratio_text),
+            Column("verdict", "verdict", lambda row: row.words, True), *figure_columns(c), time]
 
 
-def recipe_columns(c):
+def recipe_columns(c: Any) -> list[Any]:
     "What sets the rows apart, and how many seeds they have"
-    differ = [Column(name, name, lambda row, name=name: row.varies[name], True) for name in c.baseline.varies]
+    differ = [Column(name, name, varying(name), True) for name in c.baseline.varies]
     return [*(differ or [recipe_column()]), Column("n", "n", lambda row: str(row.summary.n))]
 
 
-def value_column(c):
+def value_column(c: Any) -> Any:
     head = f"{c.metric.title.removesuffix(' accuracy')} {c.metric.unit} ± sd"
     return Column("value", head, lambda row: mean_sd(row.summary, c.metric.digits))
 
 
-def difference_columns(c):
-    "The difference to the baseline, and how sure it is"
+def gain_column(c: Any) -> Any:
+    "The difference to the baseline, and what it could be"
     digits = c.metric.digits
-    delta = of_difference(lambda d: with_interval(d.delta, d.low, d.high, digits))
-    return [Column("delta", f"Δ {c.metric.points} [95%]", delta),
-            Column("test", "test", of_difference(lambda d: d.test), True),
-            Column("p", "p", of_difference(lambda d: p_text(d.p))),
-            Column("holm", "Holm p", lambda row: p_text(row.p_holm)),
-            Column("images", "seeds & images", lambda row: interval(*row.images, digits)),
+    gain = of_difference(lambda d: with_interval(d.delta, d.low, d.high, digits))
+    return Column("delta", f"gain in {c.metric.points}, and what it could be", gain)
+
+
+def ratio_text(row: ComparisonRow) -> Any:
+    "`0.67 [0.64, 0.70]`"
+    r = row.ratio
+    return number(r.ratio, 2) + ("" if none(r.low) else f" [{r.low:.2f}, {r.high:.2f}]")
+
+
+def figure_columns(c: Any) -> list[Any]:
+    "p at the last look, Holm's over the family, R and agreement"
+    return [Column("p", "p", lambda row: p_text(row.call.p) if row.call else NONE),
+            Column("holm", "Holm p", lambda row: p_text(row.call.p_holm) if row.call else NONE),
+            Column("R", "R", of_difference(lambda d: number(d.R, 1))),
             Column("agree", "agree", lambda row: share(row.agreement))]
 
 
-def of_difference(text):
-    "A cell's text out of a row's Difference; the baseline has none"
+def varying(name: str) -> Any: return lambda row: row.varies[name]
+
+
+def of_difference(text: Any) -> Any:
+    "A cell's text out of a row's Effect; the baseline has none"
     return lambda row: text(row.diff) if row.diff else NONE
 
 
-def recipe_column(): return Column("tricks", "recipe", lambda row: row.label, True)
+def recipe_column() -> Any: return Column("tricks", "recipe", lambda row: row.label, True)
 
 
-def mean_sd(s, k): return number(s.mean, k) + ("" if none(s.sd) else f" ± {s.sd:.{k}f}")
+def mean_sd(s: Any, k: int) -> Any: return number(s.mean, k) + ("" if none(s.sd) else f" ± {s.sd:.{k}f}")
 
 
 # -- its words
 
-def explanation(c, agree=True):
-    "What the columns are (with or without `agree`) and what the intervals cover: sentences"
+def headline(c: Any) -> Any:
+    """What was looked for, what could be seen, whose luck it is: the line over the table; empty for a single row.
+
+    `look 1 (5 seeds) of 5, 8, 12, 16, 24 · 8 rows · could see 1.1 points · 5,250 test images`
+    """
+    if len(c.rows) == 1: return ""
+    l = c.looked
+    rows = plural(l.family, "row") if l.family == l.shown else f"{l.shown} of a family of {plural(l.family, 'row')}"
+    sees = [] if none(l.sees) else [f"could see {l.sees:.{max(1, c.metric.digits - 1)}f} {c.metric.points}"]
+    return " · ".join([look_text(l), rows, *sees, plural(c.n_images, SPLIT_WORD[c.split] + " image")])
+
+
+def look_text(l: Any) -> str:
+    if l.once: return "one look at 5%, for good"
+    rungs = ", ".join(map(str, RUNGS))
+    if not l.rung: return f"no look yet: verdicts at {rungs} seeds"
+    return f"look {RUNGS.index(l.rung) + 1} ({l.rung} seeds) of {rungs}"
+
+
+def explanation(c: Any, agree: bool = True) -> list[Any]:
+    "What the numbers are, how often a verdict may be false and what the intervals cover: sentences"
     images = plural(c.n_images, SPLIT_WORD[c.split] + " image")
     first = (f"n seeds; {c.metric.title} on {images} of {c.data_name}, mean ± sd over the seeds; time of training, "
              "mean over the seeds")
     if len(c.rows) == 1: return [first + ".", *mean_interval(c)]
-    margin = f"{c.margin:g} {c.metric.points}"
-    verdict = ("Verdicts: helps or hurts where Holm p < 0.05; no difference where the 95% interval lies within "
-               f"±{margin}; else about how many seeds would settle it (80% power at {margin}).")
-    ratio = " (× time: geometric mean of the ratios to the baseline's)."
-    return [first + ratio, delta_explanation(c, agree), verdict, coverage(c)]
+    ratio = " (× time: geometric mean of the ratios to the baseline's)"
+    return [promise(c), coverage(c), *winners_luck(c), *next_step(c), *variances(c),
+            f"{first}{ratio}.{agreement_explanation(c) if agree else ''}"]
 
 
-def delta_explanation(c, agree):
-    "`Δ: to baseline, with its 95% interval by a paired t over the seeds; …`"
-    words = {PAIRED: "a paired t over the seeds", WELCH: "Welch's t over unpaired seeds"}
-    tests = " or ".join(words[t] for t in c.tests)
-    how = f"with its 95% interval by {tests}" if tests else "with no test: too few seeds"
-    parts = [f"Δ: to {c.baseline.label}, {how}"]
-    if c.family: parts.append(f"Holm p: adjusted for {plural(c.family, 'comparison')}")
-    if agree and any(not none(r.agreement) for r in c.rows[1:]):
-        parts.append("agree: share of images predicted as by the baseline (baseline: as by its other seeds)")
-    return "; ".join(parts) + "."
+def promise(c: Any) -> Any:
+    "How often a verdict may be false"
+    there = {r.verdict for r in c.rows}
+    climbed = "" if c.looked.once else ", however many rungs you climb"
+    said = f"In 95 of 100 such tables no “helps” or “hurts” is false{climbed}"
+    if AS_GOOD in there: said += ", and in 97 no “as good, in less time”"
+    if SAME in there: said += f". That a difference is less than {c.margin:g} {c.metric.points} is said of each row by itself"
+    return said + "."
 
 
-def mean_interval(c):
+def coverage(c: Any) -> str:
+    "What the intervals cover, and what they do not"
+    images = any(r.diff and r.diff.images for r in c.rows)
+    what = f"seeds and {SPLIT_WORD[c.split]} images" if images else "seeds alone, on these very images"
+    return f"Intervals: each row's own 95%, {what}; not other data, another split of it, other settings or other pre-trained weights."
+
+
+def winners_luck(c: Any) -> list[Any]:
+    "The best of several is best by luck too"
+    if sum(r.verdict == HELPS for r in c.rows) == 0 or len(c.rows) < 3: return []
+    return ["The best row of a table owes some of its gain to luck: quote what fresh seeds say of it."]
+
+
+def next_step(c: Any) -> list[Any]:
+    "`Next: the same command with --seeds 8 trains 27 runs (the 4 open rows alone: 15).`"
+    l, rows = c.looked, [r for r in c.rows[1:] if r.verdict == OPEN]
+    if l.once or not l.next or not rows: return []
+    runs = lambda some: sum(max(0, l.next - len(r.runs) - r.failed) for r in (c.baseline, *some))
+    alone = f" (the {plural(len(rows), 'open row')} alone: {runs(rows)})" if len(rows) < len(c.rows) - 1 else ""
+    return [f"Next: the same ablation with --seeds {l.next} trains {plural(runs(c.rows[1:]), 'run')}{alone}."]
+
+
+def variances(c: Any) -> list[Any]:
+    "What R says of the spreads, and by which t the tests are"
+    pool = c.looked.pool
+    if none(pool.mean_R): return ["Plain t over the seeds."]
+    said = f"R {pool.mean_R:.1f}: the spread over seeds is {pool.mean_R:.1f} × that of images which flip by themselves"
+    if not pool.steadies: return [f"{said}, more than 5, and so the images steady no variance: plain t."]
+    return [f"{said}, by which the images steady each row's variance ({pool.df} degrees of freedom more; --plain-t does without)."]
+
+
+def agreement_explanation(c: Any) -> str:
+    if all(none(r.agreement) for r in c.rows[1:]): return ""
+    return " Agree: share of images predicted as by the baseline (baseline: as by its other seeds)."
+
+
+def mean_interval(c: Any) -> list[Any]:
     s, k, unit = c.baseline.summary, c.metric.digits, c.metric.unit
     if none(s.low): return []
     return [f"95% interval of the mean over {plural(s.n, 'seed')}: {s.low:.{k}f} to {s.high:.{k}f} {unit}; lowest "
             f"{s.min:.{k}f}, highest {s.max:.{k}f}. It covers the choice of seeds, not of data or test images."]
 
 
-def coverage(c):
-    "What the intervals cover, and what they do not"
-    both = any(not none(r.images[0]) for r in c.rows)
-    images = "; “seeds & images” also covers the choice of its images" if both else ""
-    return ("The first interval covers the choice of seeds only (order, augmentation, new weights), on this very "
-            f"{SPLIT_WORD[c.split]} set{images}. None covers other data, another split of it, other settings or other "
-            "pre-trained weights.")
-
-
-def verdicts(c):
+def verdicts(c: Any) -> dict[Any, Any]:
     "verdict -> `a (+1.20), b (+0.80)`"
-    groups = {word: [row for row in c.rows if row.verdict == word] for word in (HELPS, HURTS, SAME, OPEN)}
+    groups = {word: [row for row in c.rows if row.verdict == word] for word in (HELPS, HURTS, AS_GOOD, SAME, IDENTICAL, FAILED, OPEN)}
     return {word: ", ".join(gain_text(c, row) for row in rows) for word, rows in groups.items() if rows}
 
 
-def gain_text(c, row): return f"{row.label} ({signed(row.diff.delta, c.metric.digits)})"
+def gain_text(c: Any, row: ComparisonRow) -> Any:
+    if row.verdict == AS_GOOD: return f"{row.label} ({row.ratio.ratio:.2f} × the time)"
+    return f"{row.label} ({signed(row.diff.delta, c.metric.digits)})" if row.diff else row.label
 
 
-def measured_facts(c):
+def measured_facts(c: Any) -> dict[Any, Any]:
     "What the numbers were measured on and with: heading -> text"
     runs = c.runs
     environments = [r.environment for r in runs]
@@ -146,37 +201,37 @@ def measured_facts(c):
             "date": f"runs {span(r.date[:10] for r in runs)}; report {date.today()}"}
 
 
-def data_fact(runs):
+def data_fact(runs: Any) -> str:
     name, fingerprint = each(r.data["name"] for r in runs), each(r.data["fingerprint"] for r in runs)
     train, valid, test = (each(f"{r.data[split]:,}" for r in runs) for split in ("train", "valid", "test"))
     return f"{name} ({fingerprint}): {train} training, {valid} validation, {test} test images"
 
 
-def network_fact(runs):
+def network_fact(runs: Any) -> str:
     arch, epochs = each(r.recipe.arch for r in runs), each(plural(r.recipe.epochs, "epoch") for r in runs)
     return f"{arch}, {epochs}, {each(r.recipe.size for r in runs)} pixels"
 
 
-def seeds_fact(c):
+def seeds_fact(c: Any) -> Any:
     seeds = {row.label: " ".join(map(str, row.seeds)) for row in c.rows}
     if len({*seeds.values()}) == 1: return f"{seeds[c.baseline.label]}, the same for all rows"
     return "; ".join(f"{label}: {own}" for label, own in seeds.items())
 
 
-def version_fact(name, environments): return f"{name} {each(e.get(name, '?') for e in environments)}"
+def version_fact(name: str, environments: Any) -> str: return f"{name} {each(e.get(name, '?') for e in environments)}"
 
 
-def revision(git):
+def revision(git: Any) -> str:
     if not git.get("revision"): return "no git"
     return f"git {git['revision'][:12]}" + (" with changes" if git.get("changed") else "")
 
 
-def comparison_title(c):
+def comparison_title(c: Any) -> str:
     if len(c.rows) == 1: return f"{c.baseline.label} on {c.data_name}"
     return f"{plural(len(c.rows) - 1, 'recipe')} against {c.baseline.label} on {c.data_name}"
 
 
-def fit_columns(c, cols, width):
+def fit_columns(c: Any, cols: Any, width: Any) -> Any:
     "(columns, letters for a column of words) that `width` holds"
     for dropped in [None, *DROPPED]:
         cols = in_one(c, cols) if dropped == ONE else [o for o in cols if o.name != dropped]
@@ -185,17 +240,17 @@ def fit_columns(c, cols, width):
     return cols, 16
 
 
-def table_width(c, cols, letters): return sum(2 + column_width(c, o, letters) for o in cols) - 2
+def table_width(c: Any, cols: Any, letters: Any) -> Any: return sum(2 + column_width(c, o, letters) for o in cols) - 2
 
 
-def column_width(c, col, letters):
+def column_width(c: Any, col: Any, letters: Any) -> Any:
     texts = [col.head, *(fold(col, col.cell(row), letters) for row in c.rows)]
     return max(len(line) for text in texts for line in text.split("\n"))
 
 
-def in_one(c, cols):
+def in_one(c: Any, cols: Any) -> list[Any]:
     "The columns with all that differs in a single one"
     return [recipe_column(), *(o for o in cols if o.name not in c.baseline.varies and o.name != "tricks")]
 
 
-def fold(col, text, letters): return fold_text(text, letters) if col.left else text
+def fold(col: Any, text: str, letters: Any) -> Any: return fold_text(text, letters) if col.left else text

@@ -1,13 +1,14 @@
 """A comparison's table in the terminal."""
 from textwrap import wrap
+from typing import Any
 
-from .stats import HELPS, HURTS, OPEN, SAME
-from .table import DROPPED, explanation, fit_columns, fold, measured_facts, table_columns
+from .ladder import AS_GOOD, FAILED, HELPS, HURTS, IDENTICAL, OPEN, SAME
+from .table import DROPPED, explanation, fit_columns, fold, headline, measured_facts, table_columns
 
-STYLES = {HELPS: "green", HURTS: "red", SAME: "cyan", OPEN: "dim"}
+STYLES = {HELPS: "green", HURTS: "red", AS_GOOD: "green", SAME: "cyan", IDENTICAL: "cyan", FAILED: "red", OPEN: "dim"}
 
 
-def rich_table(c, width):
+def rich_table(c: Any, width: Any) -> Any:
     "(a rich Table of as many columns as `width` holds, the heads of those left out); words are folded first"
     from rich.table import Table
     from rich.text import Text
@@ -15,7 +16,7 @@ def rich_table(c, width):
     kept, letters = fit_columns(c, table_columns(c), width)
     for o in kept:
         side = "left" if o.left else "right"
-        table.add_column(o.head, justify=side, no_wrap=not o.left, overflow="fold", vertical="top")
+        table.add_column(o.head, justify=side, no_wrap=not o.left, overflow="fold", vertical="top")  # type: ignore[arg-type]  # "left" or "right"
     for row in c.rows:
         style = "bold" if row.baseline else STYLES.get(row.verdict)
         table.add_row(*(Text(fold(o, o.cell(row), letters)) for o in kept), style=style)
@@ -23,19 +24,19 @@ def rich_table(c, width):
     return table, [o.head for o in table_columns(c) if o.name in DROPPED and o.name not in names]
 
 
-def terminal(c, width=None):
+def terminal(c: Any, width: Any = None) -> None:
     "Print the table and its words: as wide as the terminal, or to a file or pipe in plain text as wide as need be"
     for line in lines(c, width): print(line)
 
 
-def lines(c, width=None):
+def lines(c: Any, width: Any = None) -> Any:
     "What `terminal` prints; styled where that goes to a terminal"
     from rich.console import Console
     con = Console(highlight=False)
     con.width = max(width or (con.width if con.is_terminal else 240), 60)
     table, hidden = rich_table(c, con.width)
     with con.capture() as got: con.print(table)
-    out = [line.rstrip() for line in got.get().rstrip().split("\n")] + [""]
+    out = wrapped_lines(headline(c), con.width) + [line.rstrip() for line in got.get().rstrip().split("\n")] + [""]
     said = explanation(c, "agree" not in hidden)
     if hidden: said.append(f"Too narrow for: {', '.join(hidden)}; --to FILE has all.")
     for text in [*said, measured(c)]: out += wrapped_lines(text, con.width)
@@ -45,10 +46,10 @@ def lines(c, width=None):
     return out
 
 
-def wrapped_lines(text, width, **indent): return wrap(text, min(width, 120), break_on_hyphens=False, **indent)
+def wrapped_lines(text: str, width: Any, **indent: Any) -> Any: return wrap(text, min(width, 120), break_on_hyphens=False, **indent)
 
 
-def measured(c):
+def measured(c: Any) -> str:
     facts = measured_facts(c)
     versions = ", ".join(facts["versions"].split(", ")[:3])
     return f"Measured on {facts['hardware']}; {versions}; {facts['code']}."

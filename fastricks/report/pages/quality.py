@@ -7,19 +7,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..compare.stats import ALPHA
+from ..compare.stats import ALPHA, LEVEL
+from ..scores import BINS, bin_of, ece, macro_f1
 
-BINS = 15                 # of equal width, as Guo et al. (ICML 2017, arXiv 1706.04599) have them
 DRAWS, SEED = 1000, 0     # of the bootstrap: equal images, equal intervals
 WORST = 24                # images with the highest loss that are shown
 MOST = 10**8              # numbers that it draws; of more than 100,000 images it makes fewer resamples
+FEW = 200                 # images below which percentiles are too narrow
 NAN = float("nan")
 
 HOW = ("95% intervals over the choice of images (not of seeds): Wilson's for proportions; per-class F1 by Wilson's of TP/(TP+FP+FN), of which "
-       "it is a function; macro F1 and cross-entropy by the bootstrap over images (percentiles of {draws} resamples, seed {seed}), ECE by "
-       "the same, reflected at the estimate, as resampling adds to ECE's bias, and from 0 on where answers as right as their probabilities say "
-       "would give as large an ECE by chance (p > 0.05; Bröcker and Smith 2007). ECE: mean over images of |accuracy − confidence| of the "
-       "image's bin, {bins} bins of equal width over the probability of the predicted class (Guo et al. 2017).")
+       "it is a function; macro F1 and cross-entropy by the bootstrap over images (percentiles of {draws} resamples, seed {seed}; below {few} "
+       "images t times their spread, rough for F1), ECE by the percentiles, reflected at the estimate, as resampling adds to ECE's bias, and "
+       "from 0 on where answers as right as their probabilities say would give as large an ECE by chance (p > 0.05; Bröcker and Smith 2007). "
+       "ECE: mean over images of |accuracy − confidence| of the image's bin, {bins} bins of equal width over the probability of the predicted "
+       "class (Guo et al. 2017).")
 
 
 class Value(NamedTuple):
@@ -63,7 +65,7 @@ class Quality:
     f1: Value            # macro: mean over the classes that have images
     rows: tuple          # a ClassRow a class
     bins: tuple          # BINS Bins
-    confusion: object    # [K, K] counts: true class, predicted class
+    confusion: np.ndarray  # [K, K] counts: true class, predicted class
     draws: int           # resamples of the bootstrap
 
     @property
@@ -74,7 +76,7 @@ class Quality:
     @property
     def astray(self): return int(sum(r.predicted for r in self.rows if not r.n))  # images taken for a class that is not here
 
-    def how(self): return HOW.format(draws=f"{self.draws:,}", seed=SEED, bins=BINS)
+    def how(self): return HOW.format(draws=f"{self.draws:,}", seed=SEED, bins=BINS, few=FEW)
 
 
 def measure(images, classes, loss=None):
@@ -91,8 +93,8 @@ def measure(images, classes, loss=None):
     five = int((images.rank < 5).sum())
     loss, gap = float(images.loss.mean() if loss is None else loss), ece(images.p, hit)
     return Quality(
-        classes, n, int(hit.sum()), proportion(hit.sum(), n), proportion(five, n), Value(loss, *spread(boot["loss"])),
-        Value(gap, *reflected(gap, boot["ece"], boot["chance"])), Value(macro_f1(y, k, len(classes)), *spread(boot["f1"])),
+        classes, n, int(hit.sum()), proportion(hit.sum(), n), proportion(five, n), Value(loss, *ends(loss, boot["loss"], n)),
+        Value(gap, *reflected(gap, boot["ece"], boot["chance"])), f1_value(macro_f1(y, k, len(classes)), boot["f1"], n),
         class_rows(y, k, matrix, classes), tuple(bins_of(images.p, hit, bins)), matrix, len(boot["ece"]))
 
 
@@ -144,18 +146,6 @@ def of_jaccard(j):
     return 2 * j / (1 + j)
 
 
-def macro_f1(y, k, K):
-    "Mean F1 of the classes that have images"
-    return float(np.mean(f1s(y, k, K)))
-
-
-def f1s(y, k, K):
-    "2 TP / (n + predicted) of each class that has images"
-    n, predicted, hits = (np.bincount(o, minlength=K) for o in (y, k, y[y == k]))
-    there = n > 0
-    return 2 * hits[there] / (n + predicted)[there]
-
-
 def confused(q, most=10):
     "[(true class, predicted class, count)] of the most frequent mistakes"
     off = q.confusion.copy()
@@ -170,14 +160,6 @@ def worst(images, most=WORST):
 
 
 # -- calibration
-
-def bin_of(p): return np.clip(np.ceil(np.asarray(p) * BINS).astype(int) - 1, 0, BINS - 1)
-
-
-def ece(p, hit):
-    "Σ over bins of |Σ (hit − p)| / n of probabilities p [n] of the predicted classes: eq. 3 of Guo et al."
-    return float(np.abs(np.bincount(bin_of(p), hit - p, BINS)).sum() / len(p))
-
 
 def bins_of(p, hit, bins):
     n, conf, right = (np.bincount(bins, w, BINS) for w in (None, p, hit))
@@ -196,6 +178,19 @@ def resampled(y, k, p, loss, hit, K):
         i = rng.integers(0, n, n)
         return macro_f1(y[i], k[i], K), loss[i].mean(), off(bins[i], gap[i]), off(bins, (rng.random(n) < p) - p)
     return dict(zip(("f1", "loss", "ece", "chance"), np.array([again() for _ in range(max(100, min(DRAWS, MOST // n)))]).T, strict=True))
+
+
+def f1_value(f1, x, n):
+    low, high = ends(f1, x, n)
+    return Value(f1, max(0., low), min(1., high))
+
+
+def ends(value, x, n):
+    "(low, high) of a number of n images by its resamples x: their percentiles; of few images, where those are too narrow, by a t"
+    if n >= FEW: return spread(x)
+    from scipy.special import stdtrit
+    half = float(stdtrit(max(1, n - 1), (1 + LEVEL) / 2)) * float(x.std(ddof=1))
+    return value - half, value + half
 
 
 def spread(x): return tuple(map(float, np.quantile(x, [ALPHA / 2, 1 - ALPHA / 2])))

@@ -1,9 +1,21 @@
 """ONNX."""
 import json
 import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...core.errors import UserError
 from .kinds import Exporter
+
+if TYPE_CHECKING:
+    from numpy import ndarray
+    from onnx import GraphProto, ModelProto
+    from torch import Tensor, nn
+
+    from ..predictor import Predictor
+
+R = TypeVar("R")
 
 LIMIT = 2_000_000_000  # bytes of weights in one ONNX file: what protobuf can hold
 
@@ -14,7 +26,7 @@ class ToOnnx(Exporter):
     suffix = ".onnx"
     needs = "onnx", "onnxscript", "onnxruntime"
 
-    def write(self, p, x, out, sizes):
+    def write(self, p: "Predictor", x: "Tensor", out: Path, sizes: Sequence[int]) -> float:
         from .common import about, agree, deliver, network
         net = network(p)
         check_size(p, net)
@@ -23,19 +35,19 @@ class ToOnnx(Exporter):
         deliver(out, data)
         return worst
 
-    def how(self, p, out):
+    def how(self, p: "Predictor", out: Path) -> list[str]:
         from .common import pixels_in_logits_out
         return pixels_in_logits_out(p, "metadata")
 
 
-def check_size(p, net):
+def check_size(p: "Predictor", net: "nn.Module") -> None:
     size = sum(v.nbytes for v in net.state_dict().values())
     if size <= LIMIT: return
     arch = p.meta["arch"]
     raise UserError(f"{arch} has {size / 1e9:.1f} GB of weights, and one ONNX file holds 2 GB: use --to torch-export")
 
 
-def serialized(net, x, facts):
+def serialized(net: "nn.Module", x: "Tensor", facts: Mapping[str, Any]) -> bytes:
     "The bytes of a checked ONNX model, with facts as its metadata"
     import onnx
     proto = quietly(lambda: to_proto(net, x))
@@ -47,7 +59,7 @@ def serialized(net, x, facts):
     return proto.SerializeToString()
 
 
-def to_proto(net, x):
+def to_proto(net: "nn.Module", x: "Tensor") -> "ModelProto":
     import torch
     from torch.export import Dim
     program = torch.onnx.export(net, (x[:2],), dynamo=True, dynamic_shapes=({0: Dim.DYNAMIC},), verbose=False,
@@ -55,14 +67,14 @@ def to_proto(net, x):
     return program.model_proto
 
 
-def runner(data):
+def runner(data: bytes) -> "Callable[[Tensor], ndarray]":
     "pixels -> logits, by onnxruntime"
     import onnxruntime as ort
     session = ort.InferenceSession(data, providers=["CPUExecutionProvider"])
     return lambda x: session.run(["logits"], {"images": x.numpy()})[0]
 
 
-def name_batch(graph):
+def name_batch(graph: "GraphProto") -> None:
     "torch calls the batch's size s34 or so"
     old = graph.input[0].type.tensor_type.shape.dim[0].dim_param
     for v in (*graph.input, *graph.output, *graph.value_info):
@@ -70,7 +82,7 @@ def name_batch(graph):
             if d.dim_param == old: d.dim_param = "batch"
 
 
-def quietly(f):
+def quietly(f: Callable[[], R]) -> R:
     "torch.onnx logs its every step"
     log = logging.getLogger("torch.onnx")
     old = log.level

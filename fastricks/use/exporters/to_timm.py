@@ -2,10 +2,18 @@
 import math
 import os
 import shutil
+from collections.abc import Sequence
 from copy import deepcopy
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ...core.errors import UserError
 from .kinds import Exporter
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from ..predictor import Predictor
 
 OF_OTHER_WEIGHTS = "tag", "origin_url", "paper_ids", "notes", "description"
 
@@ -15,7 +23,7 @@ class ToTimm(Exporter):
     meaning = "a folder for timm.create_model"
     files = "config.json", "model.safetensors"
 
-    def write(self, p, x, out, sizes):
+    def write(self, p: "Predictor", x: "Tensor", out: Path, sizes: Sequence[int]) -> float:
         "As timm itself writes them, in a folder beside, which then takes the name"
         tmp, old = (out.with_name(f".{out.name}.{os.getpid()}.{o}") for o in ("tmp", "old"))
         try:
@@ -28,18 +36,18 @@ class ToTimm(Exporter):
         finally: shutil.rmtree(tmp, ignore_errors=True)
         return worst
 
-    def how(self, p, out):
+    def how(self, p: "Predictor", out: Path) -> list[str]:
         call = f"timm.create_model({f'local-dir:{out}'!r}, pretrained=True)"
         return [f"use it    {call}; config.json has classes and preprocessing"]
 
 
-def save_folder(p, folder):
+def save_folder(p: "Predictor", folder: Path) -> None:
     from timm.models import save_for_hf
     save_for_hf(described(p), folder, {"label_names": p.classes}, safe_serialization=True, data_config=data_config(p))
     shutil.copymode(folder / "config.json", folder / "model.safetensors")  # it would be its writer's alone
 
 
-def difference(p, x, sizes, folder):
+def difference(p: "Predictor", x: "Tensor", sizes: Sequence[int], folder: Path) -> float:
     "What timm itself makes of the folder, against the model"
     import timm
     import torch
@@ -50,7 +58,7 @@ def difference(p, x, sizes, folder):
     with torch.inference_mode(): return agree(p, x, sizes, lambda x: model(scaled(x, p.mean, p.std)))
 
 
-def described(p):
+def described(p: "Predictor") -> "nn.Module":
     "The model without what its configuration says of other weights than these"
     import torch
     model = deepcopy(p.model).to(memory_format=torch.contiguous_format)  # the only layout that safetensors writes
@@ -58,7 +66,7 @@ def described(p):
     return model
 
 
-def data_config(p):
+def data_config(p: "Predictor") -> dict[str, Any]:
     "timm's words for the preprocessing; its shorter side is floor(size / crop_pct)"
     size, resize = p.meta["size"], p.meta["resize"]
     crop = next(c for c in (size / resize, size / (resize + .01)) if math.floor(size / c) == resize)

@@ -1,8 +1,16 @@
 """torch.export."""
 import io
 import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .kinds import Exporter
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..predictor import Predictor
 
 
 class ToTorch(Exporter):
@@ -10,7 +18,7 @@ class ToTorch(Exporter):
     meaning = "a .pt2 file for torch.export.load"
     suffix = ".pt2"
 
-    def write(self, p, x, out, sizes):
+    def write(self, p: "Predictor", x: "Tensor", out: Path, sizes: Sequence[int]) -> float:
         import torch
         from torch.export import Dim
 
@@ -23,6 +31,6 @@ class ToTorch(Exporter):
         deliver(out, file.getvalue())
         return worst
 
-    def how(self, p, out):
+    def how(self, p: "Predictor", out: Path) -> list[str]:
         from .common import pixels_in_logits_out
         return pixels_in_logits_out(p, "extra file fastricks.json")

@@ -1,0 +1,64 @@
+"""What a folder of all sorts of runs says: a Comparison for each data set and evaluation, each with its own baseline."""
+from pathlib import Path
+from typing import Any
+
+from ...core.errors import UserError
+from ..runs import load_runs
+from .comparison import compare
+from .rows import NoBaseline, comparison_rows, size_text
+
+
+def comparisons(runs: Any, baseline: Any = None, by: str | None = None, anyway: bool = False, **how: Any) -> Any:
+    """(Comparisons, lines on what has no place in one) of runs as `load_runs` takes them; options as `compare` has them.
+
+    Runs of other data, another split or another size are no error: they have a table of their own. Where no row is the baseline by
+    itself, the one without tricks that has the most runs is taken (or the one with the most), with a warning. `anyway`: all in one table.
+    Raises UserError where nothing can be compared.
+    """
+    notes: list[str] = []
+    diverged: list[Any] = []
+    found = load_runs(runs, notes.append, diverged)
+    groups = [found] if anyway else [*grouped(found, by).values()]
+    made: list[Any] = []
+    lost: list[Any] = []
+    for group in groups:
+        own = [] if made else notes
+        try: made.append(table_of(group, baseline, own, by=by, anyway=anyway, diverged=diverged, **how))
+        except UserError as e: lost.append((group, e))
+    if not made: raise lost[0][1]
+    return made, [f"no table for {place_text(group)}: {e}" for group, e in lost]
+
+
+def table_of(runs: Any, baseline: Any, notes: Any, **how: Any) -> Any:
+    "The Comparison of runs that can be compared, with whatever baseline there is"
+    try: return compare(runs, baseline, notes=notes, **how)
+    except NoBaseline as e:
+        if baseline is not None: raise
+        label = likely_baseline(runs, how["anyway"])
+        said = f"warning: {str(e).split(':')[0]}: compared with {label!r}, which has the most runs; --baseline chooses another"
+        return compare(runs, label, notes=[*notes, said], **how)
+
+
+def likely_baseline(runs: Any, anyway: bool) -> Any:
+    "The label of the row without tricks that has the most runs, or of the row with the most"
+    rows = comparison_rows(runs, lambda line: None, anyway)
+    plain = [row for row in rows if not row.runs[0].recipe.tricks]
+    return max(plain or rows, key=lambda row: len(row.runs)).label
+
+
+def grouped(runs: Any, by: str | None) -> Any:
+    "(data, size, split) -> runs that can be compared"
+    groups: dict[Any, Any] = {}
+    for r in runs: groups.setdefault((r.data["fingerprint"], size_text(r), by or r.metrics["split"]), []).append(r)
+    return groups
+
+
+def place_text(runs: Any) -> str:
+    "`digits at 32→32 pixels, 12 runs`"
+    return f"{runs[0].data['name']} at {size_text(runs[0])} pixels, {len(runs)} run{'s' * (len(runs) > 1)}"
+
+
+def numbered_file(path: Any, k: int) -> Any:
+    "The file of the k-th table: `r.html`, `r-2.html`, `r-3.html`"
+    path = Path(path)
+    return path if k == 1 else path.with_name(f"{path.stem}-{k}{path.suffix}")
