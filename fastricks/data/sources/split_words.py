@@ -5,7 +5,8 @@ from ..source import SPLIT, SPLITS
 
 MORE = {"dev": "valid", "development": "valid", "eval": "valid", "evaluation": "valid", "holdout": "test"}  # of others' data sets
 WORDS = {**SPLIT, **MORE}
-PLAIN = frozenset(["set", "sets", "data", "dataset", "images", "image", "imgs", "img", "photos", "photo", "pics", "pictures", "folder", "split", "dir", "files", "samples"])
+PLAIN = ("set", "sets", "data", "dataset", "images", "image", "imgs", "img", "photos", "photo", "pics", "pictures", "folder", "split", "dir",
+         "files", "samples")
 GLUED = re.compile(f"({'|'.join(WORDS)})({'|'.join(PLAIN)})?")
 PART = re.compile(r"[A-Z]?[^\W\d_A-Z]+|[A-Z]+(?![^\W\d_A-Z])|\d+")
 KAGGLE = {"publictest": "valid", "privatetest": "test"}  # the two tests of its competitions, as FER2013 has them
