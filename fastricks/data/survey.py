@@ -1,8 +1,10 @@
 """What is known of a recipe's images before a training: facts of each, copies, what a training would refuse. No torch."""
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 
 from ..core.errors import visible
+from .account import account_of
 from .facts import copies, look
 from .scan import allowed, settled
 from .source import ENDING
@@ -32,6 +34,11 @@ class Survey:
     @property
     def refused(self): return len(self.bad) > allowed(len(self.bad) + len(self.items), self.recipe.max_bad)
 
+    @cached_property
+    def account(self):
+        "The Account of the same files that a training gives"
+        return account_of(self.source)
+
     def fact(self, o): return self.facts[o.name]
 
     @property
@@ -50,22 +57,6 @@ def survey(recipe, say=None):
         return [(o.name, facts[o.name]) for o in new]
     source = settled(reopen(), find, 1., reopen)
     return Survey(recipe, source, facts, copies(source.items, facts), lost)
-
-
-def counts(source):
-    "{class: {split: images}}"
-    found = {o: Counter() for o in source.classes}
-    for o in source.items: found[o.label][o.split] += 1
-    return found
-
-
-def overlaps(s):
-    "{(split, where its images are too): [(Item, its copy)]}"
-    out = {}
-    for a, b in (("test", "train"), ("valid", "train"), ("test", "valid")):
-        pairs = [(o, twin) for g in s.groups for o in g if o.split == a if (twin := next((t for t in g if t.split == b), None))]
-        if pairs: out[a, b] = pairs
-    return out
 
 
 def rows(s):

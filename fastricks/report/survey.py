@@ -10,10 +10,11 @@ from rich.cells import cell_len, set_cell_size
 
 from ..core.errors import plural, shorten, visible
 from ..core.files import rows_to_csv, write
+from ..data.account import class_sizes as counts
+from ..data.account import overlaps
 from ..data.source import SPLITS, describe
-from ..data.sources.walk import endings_text
 from ..data.split import by_class, first
-from ..data.survey import counts, overlaps, rows, survey
+from ..data.survey import rows, survey
 from ..recipe.command import data_options
 
 FEW = 5       # classes up to which each has its row on the screen; of more the two largest and smallest
@@ -32,11 +33,14 @@ def screen(s, to=None, width=80, height=24):
     "The report's lines: fewer than `height`, and each but for paths shorter than `width`; `to`: the picture's file, where there is one"
     head, *per_class = class_table(s.source)
     said = [("data", describe(s.source)), ("", head), *(("", line) for line in per_class),
+            ("files", s.account.files_line.removeprefix("files: ")), ("splits", s.account.splits),
             ("balance", balance(s.source)), ("sizes", pixel_sizes(s)), ("shapes", shapes(s)), ("types", types(s)),
             ("small", small(s)),
             *leaks(s), *other_copies(s), *unreadable(s), *source_notes(s)]
     files = [("picture", to), ("table", f"{table_file(to)}  # a row for each image")] if to else []
     ends = [*files, ("next", next_step(s))]
+    for head in ("shapes", "types"):  # what tells least makes room
+        if len(said) > height - 1 - len(ends): said = [o for o in said if o[0] != head]
     return fitted(said, width - 1, height - 1 - len(ends)) + [k.ljust(HEAD) + visible(line) for k, line in ends]
 
 
@@ -137,7 +141,7 @@ def share_of(n, total): return f"all {n:,}" if n == total else f"{n:,} of {total
 
 
 def leaks(s):
-    for (a, b), pairs in overlaps(s).items():
+    for (a, b), pairs in overlaps(s.groups).items():
         images = plural(len(s.source.of(a)), f"{a} image")
         are = "is" if len(pairs) == 1 else "are"
         yield "LEAK", f"{len(pairs):,} of {images} {are} in {b} too: {equal_names(pairs[0])}{and_more(pairs)}"
@@ -183,8 +187,6 @@ def unreadable(s):
 def source_notes(s):
     "Two notes at most: what is left out and why"
     notes = [o for o in s.source.notes if not o.startswith("skipped ")]  # they have their own line
-    if s.others:
-        notes.append(f"{plural(s.others.total(), 'file')} not named as images are: {endings_text(s.others)}")
     for note in notes[:2]: yield "mind", note
 
 

@@ -234,7 +234,8 @@ def test_imbalance_sizes_shapes_and_small_ones(tmp_path):
 
 def test_files_that_are_no_images_are_counted(tmp_path):
     files(tree(tmp_path, "cat", "dog"), "train/cat/a.txt", "train/cat/b.TXT", "notes.md", "train/dog/c.CR2", "train/dog/d")
-    assert line(shown(tmp_path), "mind") == "5 files not named as images are: 2 .txt, 1 .cr2, 1 .md, 1 no ending"
+    assert line(shown(tmp_path, 200), "files") == (
+        "29 found = 24 used (8 train, 8 validation, 8 test) + 5 ignored (5 not named as images are: 2 .txt, 1 .cr2, 1 .md, 1 no ending)")
 
 
 ODD = ["-owl", " two  words ", "né\nw", "猫と犬と鳥と牛と馬と羊と豚と鶏と魚と虫と花と木", "a$b$c", "[red]x[/]", "\x1b[31mred", "..dots", "=1+1"]

@@ -50,7 +50,7 @@ def inner_folder(root, most=AROUND):
     inner = subfolders(root)
     if not most or len(inner) != 1 or loose_images(root) or has_splits(root): return root
     below = root/inner[0]
-    if loose_images(below) or is_tools(listed(below)): return root
+    if loose_images(below) or is_tools(below, listed(below)): return root
     if len(subfolders(below)) > 1 or has_splits(below): return below
     deeper = inner_folder(below, most - 1)
     return root if deeper == below else deeper

@@ -135,19 +135,29 @@ def leads_to_files(rows, place, file):
 
 def add_label(table, names, at, file):
     "Find the column of the label, or those of one class each; returns the places used"
-    if table.label is not None: return [table.label]
+    own = table.label is not None and names[table.label].strip().lower() in OWN["label"]
+    if own or (table.label is not None and not is_flags(table, table.label)): return [table.label]
+    table.label = None
     free = [i for i in range(len(names)) if i != table.path and i != at.get("split") and letters(names[i]) not in TRUE_OF]
     if len(free) == 1:
         table.label = free[0]
         table.notes.append(f"column {names[free[0]]} of {file.name} taken as the label")
         return free
-    flags = [i for i in free if all(cell(c, i).lower() in YES | NO for _, c in table.rows)]
+    flags = [i for i in free if is_flags(table, i)]
     if len(flags) > 1 and all(sum(cell(c, i).lower() in YES for i in flags) == 1 for _, c in table.rows):
         table.one_hot = {i: names[i] for i in flags}
         table.notes.append(f"columns {', '.join(names[i] for i in flags[:4])}{', …' if len(flags) > 4 else ''} taken as a class each")
         return flags
+    if at.get("label") in free:
+        table.label = at["label"]
+        return [table.label]
     raise UserError(f"line 1 of {file} is a header with the names {', '.join(names)}: none is known as the label; rename that column to "
                     "label")
+
+
+def is_flags(table, place):
+    "Has a column yes and no, as 1 and 0, and nothing else?"
+    return bool(table.rows) and all(cell(c, place).lower() in YES | NO for _, c in table.rows)
 
 
 def add_split(table, names, at):

@@ -33,11 +33,11 @@ class Walk:
     def images(self, folder, name):
         "(name, Path, size) of each image below `folder`, which is called `name`"
         there = listed(folder)
-        if str(folder) != self.given and is_tools(there):
+        if str(folder) != self.given and is_tools(folder, there):
             self.ignored[TOOLS, ""] += sum(map(count_files, there))
             self.runs += 1
             return
-        for o in there:
+        for o in sorted(there, key=name_of):  # of two links to one place always the same is followed
             if self.left_out(o): continue
             path = f"{name}/{o.name}"
             if is_folder(o): yield from self.images(o.path, path) if self.enters(o) else ()
@@ -82,6 +82,9 @@ class Walk:
 def images_below(folder, name):
     "(name, Path, size) of each image below `folder`, which is called `name`"
     return Walk(folder).images(folder, name)
+
+
+def name_of(entry): return entry.name
 
 
 def listed(folder):
@@ -143,13 +146,14 @@ def count_below(folder):
     return sum(map(count_files, listed(folder)))
 
 
-def is_tools(there):
-    "Do these entries make a run's folder, or a folder of runs?"
-    if is_run({o.name for o in there}): return True
-    return any(is_run_folder(o.path) for o in there if not o.name.startswith(".") and is_folder(o))
+def is_tools(folder, there):
+    "Do these entries make a run's folder, or a folder of runs with perhaps a few pictures of them?"
+    if {o.name for o in there} >= RUN: return True
+    runs = sum(is_run_folder(o.path) for o in there if not o.name.startswith(".") and is_folder(o))
+    pictures = sum(is_image(o.name) for o in there) if runs else 0
+    return runs > 0 and (os.path.basename(folder) == "runs" or pictures <= 2 * runs)
 
 
-def is_run(names): return names >= RUN
 def is_run_folder(path): return all(os.path.isfile(os.path.join(path, name)) for name in RUN)
 
 

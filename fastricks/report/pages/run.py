@@ -5,8 +5,9 @@ from functools import cache
 from pathlib import Path
 
 from ...core.errors import UserError, plural, visible
-from ...core.files import write
+from ...core.files import read_json, write
 from ...core.words import NONE, duration
+from ...data.account import Account
 from ...data.pixels.image import Unreadable
 from ...data.sources.others import lost, own_source
 from ...recipe.command import command
@@ -72,7 +73,8 @@ def run_page(run, source=None):
         heading("How it went"), curves(run), run_picture(run, "lr"),
         heading("What the network saw"), run_picture(run, "batch"), run_picture(run, "targets"),
         parts.mistakes(q, run.images(split), see), parts.calibration(q), parts.classes(q),
-        heading("How it was made"), commands_again(run), folded("Recipe", definitions(recipe_facts(run.recipe))),
+        heading("How it was made"), commands_again(run),
+        folded("Data", definitions(data_facts(run))), folded("Recipe", definitions(recipe_facts(run.recipe))),
         parts.environment_facts(run.environment))
 
 
@@ -135,6 +137,13 @@ def commands_again(run):
     folder, line = shlex.quote(str(run.folder)), command(run.recipe)
     without_folder = [f"{line}  # the same without this folder"] if line else []
     return code_block([f"python train.py --recipe {folder}", *without_folder, f"fastricks evaluate {folder}"])
+
+
+def data_facts(run):
+    "The account of the data, as training gave it; nothing for a run that is older than it"
+    try: account = Account(**read_json(run.folder / "data.json"))
+    except (OSError, ValueError, TypeError): return {}
+    return dict(line.split(": ", 1) for line in account.lines)
 
 
 def recipe_facts(recipe):
