@@ -3,6 +3,7 @@ from dataclasses import replace
 
 from ..core.errors import UserError, visible
 from ..core.words import silent
+from .depth import dark_note
 
 
 def open_data(recipe, check=True, say=print):
@@ -11,7 +12,9 @@ def open_data(recipe, check=True, say=print):
     def reopen(bad=None): return open_source(recipe.data, recipe.classes, recipe.per_class, recipe.valid, bad)
     source = reopen()
     if recipe.keep == "best" or recipe.patience: needs_valid(source)
-    if check: source = checked(source, reopen, recipe, say)
+    if check:
+        source = checked(source, reopen, recipe, say)
+        source = source.note(*dark_note(source.items))
     for line in source.notes: say(visible(line))
     return source
 

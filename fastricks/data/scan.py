@@ -12,7 +12,7 @@ from .source import MANY, UNREADABLE, is_path, size_and_time
 
 CHUNK = 64
 FLOOR = 5      # files that may be bad in a small folder, whatever their share
-VERSION = 2  # of what is remembered
+VERSION = 3  # of what is remembered
 
 
 def drop_unreadable(source, max_bad=.01, threads=None, cache=None, say=None, reopen=None):

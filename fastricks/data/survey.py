@@ -5,6 +5,7 @@ from functools import cached_property
 
 from ..core.errors import visible
 from .account import account_of
+from .depth import dark_note
 from .facts import copies, look
 from .scan import allowed, settled
 from .source import ENDING
@@ -56,6 +57,7 @@ def survey(recipe, say=None):
         lost.extend(new)
         return [(o.name, facts[o.name]) for o in new]
     source = settled(reopen(), find, 1., reopen)
+    source = source.note(*dark_note(source.items))
     return Survey(recipe, source, facts, copies(source.items, facts), lost)
 
 

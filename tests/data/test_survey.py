@@ -10,8 +10,8 @@ from rich.cells import cell_len
 from support.data_trees import class_tree, files, photo, says
 
 from fastricks.cli.app import run
-from fastricks.data.facts import Fact, copies, look
-from fastricks.data.pixels.image import HEIC
+from fastricks.data.facts import Fact, copies, header, look
+from fastricks.data.pixels.image import HEIC, load_rgb
 from fastricks.data.source import fingerprint
 from fastricks.data.sources.open import open_source
 from fastricks.data.survey import survey
@@ -117,6 +117,14 @@ def test_a_turned_photo_s_size_is_as_it_is_seen(tmp_path):
     tree(tmp_path, "a", "b", splits=[""])
     Image.new("RGB", (40, 30)).save(tmp_path/"a/turned.jpg", exif=exif)
     assert look_at(tmp_path).facts["a/turned.jpg"][:2] == (30, 40)
+
+
+@pytest.mark.parametrize("end", ["tif", "png", "webp", "jpg", "avif"])
+def test_a_turned_file_s_size_is_that_of_its_pixels(tmp_path, end):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (40, 30)).save(tmp_path/f"t.{end}", exif=exif)
+    assert header(tmp_path/f"t.{end}")[:2] == load_rgb(tmp_path/f"t.{end}").size == (30, 40)
 
 
 def test_facts_are_remembered_until_a_file_changes(tmp_path, monkeypatch):

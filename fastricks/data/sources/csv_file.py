@@ -81,21 +81,21 @@ def csv_items(file, wanted=None, known=("train",)):
         kind = "training images" if len(known) == 1 else "images"
         raise UserError(f"{file} lists no {kind}: want lines of path,label or path,label,split")
     chosen = [o for o in found.values() if wanted is None or o.label in wanted]
-    items, elsewhere = where_they_are(file, chosen)
+    chosen, elsewhere = where_they_are(file, chosen)
+    items = list(with_sizes(chosen))
     others = [] if wanted is None else [o for o in found.values() if o.label not in wanted]
     notes = *table.notes, *elsewhere, *require_some(items, len(chosen), file, chosen[:1])
     return Found(file.stem, items, labels, notes, missing_of(chosen, items), not_listed(file, items, others), table.said)
 
 
 def where_they_are(file, chosen):
-    "(the items that are there, with sizes, notes): where most are not where the table says, they are looked for around it"
-    items = list(with_sizes(chosen))
-    if 2 * len(items) > len(chosen): return items, []
+    "(the items, notes): where most are not where the table says, they are looked for around it"
+    there = sum(is_there(file.parent, o.image) for o in chosen)
+    if 2 * there > len(chosen): return chosen, []
     place = find_place(file.parent, [o.name for o in chosen])
-    moved = {o.name: there for o in chosen if (there := place.find(o.name))}
-    if len(moved) <= len(items) or len({*moved.values()}) < len(moved): return items, []
-    found = [moved_item(o, moved.get(o.name), file.parent) for o in chosen]
-    return list(with_sizes(found)), [told_place(place, sum(k != v for k, v in moved.items()), file)]
+    moved = {o.name: path for o in chosen if (path := place.find(o.name))}
+    if len(moved) <= there or len({*moved.values()}) < len(moved): return chosen, []
+    return [moved_item(o, moved.get(o.name), file.parent) for o in chosen], [told_place(place, sum(k != v for k, v in moved.items()), file)]
 
 
 def moved_item(o, path, root):
