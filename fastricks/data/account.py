@@ -70,7 +70,7 @@ def account_of(source):
         ignored[why] += n
         if why == ENDING: endings[end] += n
     found = sum(used.values()) + ignored.total()
-    copies = {f"{a} in {b}": len(pairs) for (a, b), pairs in overlaps(same_files(source.items)).items()}
+    copies = {f"{a} in {b}": len(pairs) for (a, b), pairs in overlaps(same_files(source.items, looks(source))).items()}
     order = dict(sorted(ignored.items(), key=lambda o: (-o[1], o[0])))
     return Account(found, used, order, dict(endings), len(source.missing), source.splits, class_sizes(source), copies)
 
@@ -91,9 +91,15 @@ def overlaps(groups):
     return out
 
 
-def same_files(items):
-    "[[Item, …]]: groups of images whose files, or arrays, have the same bytes"
-    groups = grouped(items, lambda o: o.size if is_path(o.image) else o.image.shape)
+def looks(source):
+    "{name: shape and checksum of its pixels} where the fast pipeline has them of every file, which tells most files apart unread; else {}"
+    rows = source.pixels.rows if source.pixels else {}
+    return {name: row[2:] for name, row in rows.items()} if all(o.name in rows for o in source.items if is_path(o.image)) else {}
+
+
+def same_files(items, looks):
+    "[[Item, …]]: groups of images whose files, or arrays, have the same bytes; `looks`: name -> what files with the same bytes share"
+    groups = grouped(items, lambda o: (o.size, looks.get(o.name)) if is_path(o.image) else o.image.shape)
     groups = [g for group in groups for g in grouped(group, tail)]
     return [g for group in groups for g in grouped(group, whole)]
 
