@@ -8,8 +8,8 @@ from .depth import dark_note
 
 def open_data(recipe, check=True, say=print):
     "The recipe's Source; with `check`, unreadable images are found and left out first, and the fast pipeline's pixels looked up"
-    from .sources.open import open_source
-    def reopen(bad=None): return open_source(recipe.data, recipe.classes, recipe.per_class, recipe.valid, bad)
+    from .sources.open import open_recipe
+    def reopen(bad=None): return open_recipe(recipe, bad)
     source = reopen()
     if recipe.keep == "best" or recipe.patience: needs_valid(source)
     if check:

@@ -37,6 +37,7 @@ class Found:
     missing: tuple = ()    # (name, reason) of images that are listed and not there
     ignored: Counter = field(default_factory=Counter)  # (reason, detail) -> files that are there and are none of the items
     splits: str = ""       # where the splits come from; empty where there are none
+    columns: dict = field(default_factory=dict)  # of a table: name of a column that says nothing else -> {item's name: cell}
 
 
 @dataclass(frozen=True)

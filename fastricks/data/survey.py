@@ -9,7 +9,7 @@ from .depth import dark_note
 from .facts import copies, look
 from .scan import allowed, settled
 from .source import ENDING
-from .sources.open import open_source
+from .sources.open import open_recipe
 
 
 @dataclass
@@ -48,7 +48,7 @@ class Survey:
 
 def survey(recipe, say=None):
     "The Survey of a recipe's data. Raises UserError where a training would for anything but the number of unreadable images"
-    def reopen(bad=None): return open_source(recipe.data, recipe.classes, recipe.per_class, recipe.valid, bad)
+    def reopen(bad=None): return open_recipe(recipe, bad)
     facts, lost = {}, []
 
     def find(items):

@@ -78,6 +78,7 @@ def makes(recipe: Recipe, given: Mapping[str, Any], selection: Iterable[str], na
 def data_options(recipe: Recipe) -> str:
     "The options that say which data it is, as text"
     own = resolve({"data": recipe.data})
-    given = {k: getattr(recipe, k) for k in ("classes", "per_class", "valid", "size") if getattr(recipe, k) != getattr(own, k)}
+    fields = "classes", "per_class", "valid", "drop_duplicates", "group_by", "size"
+    given = {k: getattr(recipe, k) for k in fields if getattr(recipe, k) != getattr(own, k)}
     if recipe.data != Recipe.data: given = {"data": recipe.data, **given}
     return shlex.join(option_words(given))

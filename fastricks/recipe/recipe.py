@@ -16,6 +16,7 @@ from .registry import adopt, check_all, make, origins, schedules
 from .select import select
 
 FIND = "find"  # --lr before it is found; the recipe of a run has the number
+LATER = "trick_files", "drop_duplicates", "group_by"
 T = TypeVar("T")
 
 
@@ -35,6 +36,10 @@ class Recipe:
     classes: str | None = option(None, "only these classes: names joined by commas, a file of names, or food-101-21")
     per_class: int | None = option(None, "at most this many training images of each class", least=1)
     valid: float = option(.1, "share of the training images kept for validation; 0 trains on all", least=0, below=1)
+    drop_duplicates: bool = option(False, "leave out training images whose file is a validation or test image too",
+                                   flag="--drop-duplicates/--no-drop-duplicates")
+    group_by: str | None = option(None, "images of one group stay on one side: a regular expression over names, or a table's column",
+                                  metavar="REGEX|COLUMN")
     max_bad: float = option(.01, "share of unreadable images above which to give up", numeric=False, least=0, most=1)
     arch: str = option("resnet18.tv_in1k", "any timm model")
     pretrained: bool = option(True, "start from timm's weights (default for photos)", flag="--pretrained/--no-pretrained")
@@ -94,7 +99,8 @@ class Recipe:
     def as_dict(self) -> dict[str, Any]:
         "What recipe.json has of it"
         out = asdict(self)
-        if not self.trick_files: del out["trick_files"]  # older versions do not know it
+        for k in LATER:
+            if not out[k]: del out[k]  # older versions do not know it
         return out
 
     def to_json(self) -> str: return json.dumps(self.as_dict, indent=2, ensure_ascii=False)

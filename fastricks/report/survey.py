@@ -11,7 +11,7 @@ from rich.cells import cell_len, set_cell_size
 from ..core.errors import plural, shorten, visible
 from ..core.files import rows_to_csv, write
 from ..data.account import class_sizes as counts
-from ..data.account import overlaps
+from ..data.same import overlaps
 from ..data.source import SPLITS, describe
 from ..data.split import by_class, first
 from ..data.survey import rows, survey
@@ -193,6 +193,7 @@ def source_notes(s):
 def next_step(s):
     "The training of this very data"
     line = f"python train.py {data_options(s.recipe)}".strip()
+    if any(o.endswith(" in train") for o in s.account.copies): line += " --drop-duplicates"
     if not s.refused: return line
     needed = min(1, 1.01 * len(s.bad) / (len(s.bad) + len(s.items)))
     return f"mend or remove what is unreadable, or allow it: {line} --max-bad {needed:.2g}"

@@ -85,11 +85,11 @@ def own_items(p: "Predictor", n: int) -> "list[Item]":
     "`n` of the images that the run was evaluated on, from all over them; nothing is downloaded for it"
     from ..data.sources.download import find_food
     from ..data.sources.food import NAMES
-    from ..data.sources.open import open_source
+    from ..data.sources.open import open_recipe
     r = p.recipe
     try:
         if r is None or (r.data in NAMES and not find_food(r.data)): return []
-        source = open_source(r.data, r.classes, r.per_class, r.valid)
+        source = open_recipe(r)
     except UserError: return []
     items = source.of(source.eval_split)
     return items[::max(1, len(items) // n)][:n]

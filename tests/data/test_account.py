@@ -114,3 +114,13 @@ def test_all_missing_is_one_sentence(tmp_path):
     (tmp_path/"l.csv").write_text("path,label\nx/1.jpg,a\nx/2.jpg,b\n")
     with says("none of the 2 images that", "is no file"): open_source(tmp_path/"l.csv")
     with pytest.raises(UserError): open_source(tmp_path/"nowhere.csv")
+
+
+def test_copies_can_be_left_out_of_training(tmp_path):
+    for i in range(8): photo(tmp_path/f"train/{'ab'[i % 2]}/{i}.png", i); photo(tmp_path/f"test/{'ab'[i % 2]}/{i}.png", 50 + i)
+    shutil.copy(tmp_path/"train/a/0.png", tmp_path/"test/a/0.png")
+    shutil.copy(tmp_path/"train/a/2.png", tmp_path/"train/a/9.png")
+    account = account_of(open_data(resolve({"data": str(tmp_path), "valid": 0, "drop_duplicates": True}), say=silent))
+    check_sums(account)
+    assert account.copies == {} and account.used["train"] == 8 and account.found == on_disk(tmp_path)
+    assert account.ignored == {"copies that --drop-duplicates leaves out": 1}

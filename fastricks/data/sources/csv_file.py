@@ -74,18 +74,23 @@ def require_some(items, n, where, first=()):
 def csv_items(file, wanted=None, known=("train",)):
     "`Found` of the table `file`; the classes are those of the splits `known`"
     table = understand(read_rows(file), file)
-    found = {}
-    for i, cells in table.rows: add(found, row_item(file.parent, cells, table, f"line {i} of {file}"), f"line {i} of {file}")
+    found, columns = {}, {name: {} for name in table.unused.values()}
+    for i, cells in table.rows:
+        item = row_item(file.parent, cells, table, f"line {i} of {file}")
+        add(found, item, f"line {i} of {file}")
+        for at, name in table.unused.items(): columns[name][item.name] = cell(cells, at)
     labels = sorted({o.label for o in found.values() if o.split in known})
     if not labels:
         kind = "training images" if len(known) == 1 else "images"
         raise UserError(f"{file} lists no {kind}: want lines of path,label or path,label,split")
     chosen = [o for o in found.values() if wanted is None or o.label in wanted]
+    listed_as = [o.name for o in chosen]
     chosen, elsewhere = where_they_are(file, chosen)
+    for values in columns.values(): values.update({o.name: values[name] for o, name in zip(chosen, listed_as, strict=True)})
     items = list(with_sizes(chosen))
     others = [] if wanted is None else [o for o in found.values() if o.label not in wanted]
     notes = *table.notes, *elsewhere, *require_some(items, len(chosen), file, chosen[:1])
-    return Found(file.stem, items, labels, notes, missing_of(chosen, items), not_listed(file, items, others), table.said)
+    return Found(file.stem, items, labels, notes, missing_of(chosen, items), not_listed(file, items, others), table.said, columns)
 
 
 def where_they_are(file, chosen):

@@ -11,7 +11,7 @@ from ...core.files import read_text
 from ..source import SPLITS, Found, Source, fingerprint
 from .csv_file import csv_items, is_csv
 from .folders import class_items, class_root, split_names
-from .open import find_origin, open_source, readable
+from .open import find_origin, open_recipe, readable
 from .walk import Walk, subfolders
 
 
@@ -40,7 +40,7 @@ def choose(run, classes, data=None, split=None):
 def own_source(run, data, must=False):
     "The run's Source with its splits, from where its data lies; where that is other data None, or with `must` it is taken nevertheless"
     r = run.recipe
-    try: source = open_source(data, r.classes, r.per_class, r.valid, lost(run.folder))
+    try: source = open_recipe(r, lost(run.folder), data)
     except UserError as e:
         if must: raise UserError(f"the data of {run.name} can't be opened ({e}): give --data with its place now, or other data") from None
         return None

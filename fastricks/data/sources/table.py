@@ -35,6 +35,7 @@ class Table:
     said: str = ""                               # where the splits come from
     one_hot: dict = field(default_factory=dict)  # place -> class
     notes: list = field(default_factory=list)
+    unused: dict = field(default_factory=dict)   # place -> name of the other columns
 
 
 # -- reading
@@ -122,8 +123,7 @@ def with_header(names, rows, there, file):
     if "path" not in at: raise UserError(f"{file} has the columns {', '.join(names)}: none is known as the image's path; rename it to path")
     table = Table(rows, at["path"], at.get("label") if at.get("label") != at["path"] else None)
     used = {table.path, *add_split(table, names, at), *add_label(table, names, at, file)}
-    unused = [o or "(no name)" for i, o in enumerate(names) if i not in used]
-    if unused: table.notes.append(f"columns of {file.name} not used: {', '.join(unused[:6])}{', …' if len(unused) > 6 else ''}")
+    table.unused = {i: o or "(no name)" for i, o in enumerate(names) if i not in used}
     return table
 
 

@@ -46,12 +46,12 @@ def test_numbers_of_folds(table):
 
 def test_columns_that_are_not_used_are_named(table):
     source = table("path,label,Age,Sex", lambda k, i: f"{k}/{i}.jpg,{k},{i},m")
-    assert source.notes == ("columns of l.csv not used: Age, Sex",) and right(source)
+    assert source.notes == ("columns of l not used: Age, Sex",) and right(source)
 
 
 def test_a_column_called_test_may_be_something_else(table):
     source = table("path,label,test", lambda k, i: f"{k}/{i}.jpg,{k},{i}.5")
-    assert counts(source)[2] == 0 and source.notes == ("columns of l.csv not used: test",)
+    assert counts(source)[2] == 0 and source.notes == ("columns of l not used: test",)
 
 
 # -- headers
