@@ -38,7 +38,7 @@ def settled(source, find, max_bad=.01, reopen=None):
         now = reopen(bad)
     if not bad: return replace(source, skipped=(*source.skipped, *source.missing)) if missing else source
     out = replace(now, skipped=(*source.skipped, *sorted((missing | bad).items())), ignored=now.ignored + Counter({(UNREADABLE, ""): len(bad)}))
-    return out.note(f"skipped {plural(len(bad), 'unreadable image')}: {some(sorted(bad.items()))}")
+    return out.note(f"skipped {plural(len(bad), 'unreadable image')}: {some(sorted(bad.items()))}{limits(bad)}")
 
 
 def find_bad(files, threads, folder, say=None):
@@ -91,7 +91,14 @@ def allowed(n, max_bad):
 def refuse_many(bad, n, max_bad, name):
     if len(bad) > allowed(n, max_bad):
         raise UserError(f"{len(bad):,} of {plural(n, 'image')} of {name} cannot be read, more than --max-bad "
-                        f"{max_bad:g} allows: {some(sorted(bad.items()))}; mend or remove them, or raise --max-bad")
+                        f"{max_bad:g} allows: {some(sorted(bad.items()))}; mend or remove them, or raise --max-bad{limits(bad)}")
+
+
+def limits(bad):
+    "How limits are raised that some of the images are above"
+    names = {"too many pixels": "FASTRICKS_MAX_MEGAPIXELS", "too long and thin": "FASTRICKS_MAX_RATIO"}
+    found = [name for why, name in names.items() if why in bad.values()]
+    return f"; the environment variable {' or '.join(found)} raises that limit" if found else ""
 
 
 def leave_out(source, bad):

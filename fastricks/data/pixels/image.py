@@ -23,6 +23,7 @@ REASONS = {FileNotFoundError: "not there", PermissionError: "permission denied",
 FORMATS = "JPEG", "MPO", "PNG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "AVIF", "JPEG2000", "ICO", "TGA", "QOI", "HEIF", "JXL"
 HEIC = "a HEIC photo, readable once `pip install pillow-heif` is done"
 THIN = 100             # times as long as wide: brought to the same shorter side it would fill the memory
+MEGAPIXELS, RATIO = "FASTRICKS_MAX_MEGAPIXELS", "FASTRICKS_MAX_RATIO"  # environment variables that raise the limits
 SCANS = 100            # of a progressive JPEG, which has about ten: each is a pass over the whole image, and can take 30 bytes
 BYTES = 1 << 29        # of a file, more than any photo has
 LARGE = 1 << 24        # pixels from which on images are decoded one at a time, as each takes up to 16 bytes a pixel
@@ -108,9 +109,20 @@ def require_decent(im):
     if im.info.get("progressive"): require_scans(whole(im.fp))
 
 
+def number_of(name, default):
+    "What an environment variable says, where it is a number above 0"
+    try: n = float(os.environ.get(name, ""))
+    except ValueError: return default
+    return n if 0 < n < float("inf") else default
+
+
+if os.environ.get(MEGAPIXELS):  # PIL's own limit, which it has in one place for all
+    Image.MAX_IMAGE_PIXELS = int(number_of(MEGAPIXELS, Image.MAX_IMAGE_PIXELS / 1e6) * 1e6)
+
+
 def require_shape(w, h):
     if Image.MAX_IMAGE_PIXELS and w * h > Image.MAX_IMAGE_PIXELS: raise Unreadable("too many pixels")
-    if max(w, h) > THIN * min(w, h): raise Unreadable("too long and thin")
+    if max(w, h) > number_of(RATIO, THIN) * min(w, h): raise Unreadable("too long and thin")
 
 
 def require_scans(data):
