@@ -14,11 +14,11 @@ from .grid.api import Ablation as Ablation
 from .grid.api import ablate as ablate
 from .recipe.recipe import Recipe as Recipe
 from .report.compare.comparison import stats as stats
-from .report.compare.pictures import draw_delta as draw_delta
 from .trick.base import Trick as Trick
 from .trick.base import key as key
 from .use.api import card as card
 from .use.api import compare as compare
+from .use.api import draw_delta as draw_delta
 from .use.api import evaluate as evaluate
 from .use.api import export as export
 from .use.api import first_batch as first_batch

@@ -2,8 +2,7 @@
 from fastai.callback.core import Callback, CancelBatchException
 from fastai.callback.fp16 import MixedPrecision
 
-from ..core.errors import UserError
-from ..trick.range import Range
+from ..core.calls import require_count
 from .sizes import batch_sizes
 
 
@@ -16,8 +15,7 @@ class Accumulate(Callback):
     order, run_valid = MixedPrecision.order - 4, False  # before mixed precision scales the loss; after distillation adds to it
 
     def __init__(self, n=2):
-        if not isinstance(n, int): raise UserError(f"Accumulate: n={n!r} is not a whole number of batches")
-        Range(least=1).require("Accumulate: n=", n)
+        require_count("Accumulate: n=", n)
         self.n = n
 
     @property

@@ -3,7 +3,7 @@ import torch
 from fastai.callback.core import Callback
 from fastai.callback.fp16 import MixedPrecision
 
-from ..core.calls import checked
+from ..core.calls import checked_call
 from ..core.errors import UserError, nearest
 from ..core.machine import pick_device
 
@@ -23,7 +23,7 @@ def precision(dtype, device):
     return [CPUMixedPrecision()] if device == "cpu" else [MixedPrecision(dtype)]
 
 
-@checked
+@checked_call
 def amp(device: str = "auto", dtype: str = "bf16") -> list[Callback]:
     "Mixed precision as callbacks: fastai's own on CUDA (bf16, or fp16 with loss scaling), the CPU's bf16 autocast on a CPU"
     if dtype not in ("bf16", "fp16"): raise UserError(f"amp: dtype={dtype!r} is not one of bf16, fp16{nearest(dtype, ['bf16', 'fp16'])}")

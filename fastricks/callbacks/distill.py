@@ -37,8 +37,8 @@ def distill_loss(loss, z, r, alpha=.5, T=20., form="convex"):
 
 def network_of(teacher):
     "The module that a teacher is, or has as its `model`; None stays None"
-    found = getattr(teacher, "model", teacher)
-    if teacher is None or isinstance(found, nn.Module): return found
+    if teacher is None or isinstance(teacher, nn.Module): return teacher  # a module's own `model` is a part of it
+    if isinstance(found := getattr(teacher, "model", None), nn.Module): return found
     if isinstance(teacher, str | PathLike): raise UserError(
         f"Distill: the teacher is a network, and {str(teacher)!r} is a text: give fastricks.load({str(teacher)!r})")
     what = f"the class {teacher.__name__}" if isinstance(teacher, type) else f"a {type(teacher).__name__}"
@@ -49,7 +49,7 @@ def classes_of(teacher):
     "Names of the classes in the order of its outputs, where the teacher is a run or a Learner; else None"
     if isinstance(teacher, nn.Module): return None
     vocab = getattr(getattr(teacher, "dls", None), "vocab", None)
-    return list(getattr(teacher, "classes", None) or vocab or ()) or None
+    return [str(o) for o in getattr(teacher, "classes", None) or vocab or ()] or None
 
 
 def require_classes(theirs, ours):
@@ -81,7 +81,7 @@ class Distill(Callback):
         self.alpha, self.T, self.form = alpha, T, form
 
     def before_fit(self):
-        if self.classes: require_classes(self.classes, list(getattr(self.learn.dls, "vocab", self.classes)))
+        if self.classes: require_classes(self.classes, [str(o) for o in getattr(self.learn.dls, "vocab", self.classes)])
         self.teacher.to(next(self.learn.model.parameters()).device, memory_format=torch.channels_last).eval().requires_grad_(False)
 
     def after_loss(self):

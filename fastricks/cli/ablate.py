@@ -114,7 +114,7 @@ def check_scripts(asked, recipe):
 
 def train_rows(given, asked, seeds):
     from ..grid.ablate import ablate
-    from ..grid.verdicts import Judging, compared
+    from ..grid.verdicts import Judging, comparison_of
     from ..report.compare.terminal import terminal
     rows = asked.mode, given, asked.recipe, list(asked.tricks)
     judging = Judging(asked.margin, asked.once, asked.plain_t, asked.as_good_in)
@@ -123,7 +123,7 @@ def train_rows(given, asked, seeds):
     else:
         grid = ablate(*rows, seeds, asked.budget, asked.explain, **how)
         if asked.explain: return
-        c = compared(grid, judging)
+        c = comparison_of(grid, judging)
         if c: terminal(c)
     if not c: return print("no run of the first row is finished: nothing to compare with")
     write_reports(c, asked.to or ())

@@ -22,4 +22,4 @@ def export_command(run: Trained, to: Format, out: Out = None, debug: Debug = Fal
     onnx and torch-export take 8-bit RGB pixels, the normalisation is inside; batches may have any size; names of classes go with the model.
     """
     from ..use.export import export
-    for line in export(run, to, out): print(line)
+    for line in export(run, to, out).lines: print(line)

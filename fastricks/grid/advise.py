@@ -16,7 +16,7 @@ from ..report.runs import read_run
 from .ablate import Grid
 from .cells import plan
 from .plan import GridRow
-from .verdicts import Judging, compared, keys_of, next_free
+from .verdicts import Judging, comparison_of, keys_of, next_free
 
 NO_TIME = 1.02  # × the baseline's: a row that takes no more costs no time
 
@@ -54,8 +54,8 @@ def on_validation(grid):
     By `loss_t` where all runs have it, else by accuracy.
     """
     by = None if grid.source.eval_split == "valid" else "valid"
-    try: c = compared(grid, Judging(None, grid.judging.once, grid.judging.plain, metric="loss_t"), by)
-    except UserError: c = compared(grid, Judging(grid.judging.margin, grid.judging.once, grid.judging.plain), by)
+    try: c = comparison_of(grid, Judging(None, grid.judging.once, grid.judging.plain, metric="loss_t"), by)
+    except UserError: c = comparison_of(grid, Judging(grid.judging.margin, grid.judging.once, grid.judging.plain), by)
     by_folder = {str(r.folder): row for row in c.rows for r in row.runs}
     return c, {row.name: by_folder[str(grid.folders_of(row)[0])] for row in grid.rows if grid.folders_of(row)}
 
@@ -133,7 +133,7 @@ def confirm_on_test(plain, recipe, grid, n, say):
     say(f"confirming with seeds {', '.join(map(str, seeds))}")
     for line in fresh.describe(): say(line)
     fresh.carry_out()
-    return compared(fresh, judging)
+    return comparison_of(fresh, judging)
 
 
 def fresh_seeds(rows, grid, n, judging):

@@ -6,10 +6,12 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from ..core.calls import require_count
 from ..core.errors import UserError
 from ..core.words import silent
 from ..recipe.given import given_of, text_of, texts_of, with_fields
 from ..recipe.recipe import Recipe, options
+from ..trick.range import Range
 from .plan import parse_seeds
 
 if TYPE_CHECKING:
@@ -38,8 +40,8 @@ class Ablation:
     @cached_property
     def comparison(self) -> "Comparison":
         "Raises UserError while no run of the first row is finished"
-        from .verdicts import compared
-        found = compared(self.grid, self.grid.judging)
+        from .verdicts import comparison_of
+        found = comparison_of(self.grid, self.grid.judging)
         if not found: raise UserError("no run of the first row is finished: there is nothing to compare with")
         return found
 
@@ -79,17 +81,17 @@ def ablate(data: str | PathLike[str] | None = None, tricks: Any = (), *, seeds: 
     """
     own = {f.name: options.pop(f.name) for f in fields(AblationOptions) if f.name in options}
     asked = AblationOptions(**own)
+    require_count("ablate: jobs=", asked.jobs)
     base = recipe if recipe is None or isinstance(recipe, Recipe) else text_of("recipe", recipe)
     from .ablate import ablate as ablate_rows
     grid = ablate_rows(asked.mode, row_options(data, options), base, texts_of(tricks), seeds_of(seeds), asked.budget, asked.explain,
-                       jobs=whole("jobs", asked.jobs), say=silent if asked.quiet else print, judging=judging_of(asked))
+                       jobs=asked.jobs, say=silent if asked.quiet else print, judging=judging_of(asked))
     return Ablation(grid)
 
 
 def judging_of(asked: AblationOptions) -> "Judging":
     from .verdicts import Judging
-    if isinstance(asked.margin, bool) or not isinstance(asked.margin, int | float) or not asked.margin > 0:
-        raise UserError(f"margin={asked.margin!r} is not a number of points above 0")
+    Range(above=0).require("ablate: margin=", asked.margin)
     return Judging(margin=asked.margin, once=asked.once)
 
 
@@ -105,8 +107,3 @@ def seeds_of(seeds: Any) -> list[int]:
     if isinstance(seeds, str | int) and not isinstance(seeds, bool): return parse_seeds(seeds)
     if not isinstance(seeds, Iterable): raise UserError(f"seeds={seeds!r} is no number, list or range: as in 5, [0, 1, 2] or '0-4'")
     return parse_seeds(",".join(map(str, seeds)))
-
-
-def whole(name: str, n: Any) -> int:
-    if isinstance(n, bool) or not isinstance(n, int) or n < 1: raise UserError(f"{name}={n!r} is not a whole number above 0")
-    return n

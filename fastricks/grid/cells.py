@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
+from types import ModuleType
 
 from ..core import stop
 from ..core.errors import first_line
@@ -166,7 +167,7 @@ def ended_with_us(running):
 
 def start(ctx, cell, group, bar):
     cell.since = time.monotonic()
-    with no_service():
+    with no_service(), no_main():
         p = ctx.Process(target=work, args=(cell.recipe, cell.job_type, group, bar and has_terminal()))
         p.start()
     return p, cell
@@ -177,6 +178,17 @@ class no_service:
     def __enter__(self): self.old = os.environ.pop("WANDB_SERVICE", None)
     def __exit__(self, *_):
         if self.old: os.environ["WANDB_SERVICE"] = self.old
+
+
+@contextmanager
+def no_main():
+    """A process that is started meanwhile does not import the script that asked for the ablation: it needs nothing of it.
+
+    A script without `if __name__ == "__main__"` would ask for the ablation again, in each of its trainings.
+    """
+    main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
+    try: yield
+    finally: sys.modules["__main__"] = main
 
 
 def finished(cell, process):

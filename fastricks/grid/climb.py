@@ -6,7 +6,7 @@ from ..core.errors import plural
 from ..report.compare.stats import OPEN, RUNGS
 from .ablate import Grid
 from .plan import make_rows, parse_budget
-from .verdicts import compared, next_free, recorded
+from .verdicts import comparison_of, next_free, recorded
 
 
 def until_settled(mode, given, base, texts, seeds, budget=None, on_look=lambda c: None, **how):
@@ -54,7 +54,7 @@ class Found:
 
 def look(grid):
     "The Found of all runs so far; None where the first row has none"
-    c = compared(grid, grid.judging)
+    c = comparison_of(grid, grid.judging)
     return c and Found(c, {str(cell.folder): cell.row.name for cell in grid.cells if cell.ok})
 
 

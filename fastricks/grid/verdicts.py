@@ -49,7 +49,7 @@ def recorded(grid, mode, judging):
     return record_family(grid.recipe.out, Family(base, names, mode or "add", judging.margin, judging.metric, judging.once))
 
 
-def compared(grid, judging, by=None):
+def comparison_of(grid, judging, by=None):
     "The Comparison of a grid's finished runs; None where the first row has none"
     base = grid.folders_of(grid.rows[0])
     if not base: return None

@@ -8,7 +8,7 @@ from os import PathLike, fspath
 from types import UnionType
 from typing import Any, ParamSpec, TypeVar, get_args, get_type_hints
 
-from ..core.calls import require_fit
+from ..core.calls import require_fit, require_kinds
 from ..core.errors import UserError, nearest, shorten
 from ..trick.base import Trick
 from .recipe import Recipe, flag_of, options, resolve
@@ -18,7 +18,7 @@ R = TypeVar("R")
 KINDS = {int: ("a valid integer", Integral), float: ("a valid float", Real), bool: ("a valid boolean", bool), str: ("a text", str)}
 
 
-def recipe_of(data: object = None, tricks: object = (), recipe: object = None, options: Mapping[str, Any] | None = None) -> Recipe:
+def recipe_from(data: object = None, tricks: object = (), recipe: object = None, options: Mapping[str, Any] | None = None) -> Recipe:
     """The Recipe of a call from Python, as `resolve` makes it of a command line.
 
     `data`: what --data takes, or in its place a Recipe; `tricks`: a text as -t takes it, or several; `recipe`: a Recipe, a named one, a run
@@ -80,10 +80,10 @@ def not_tricks(o: object) -> str:
     return f"tricks are a text or a list of texts, as in 'warmup+cosine+mixup:alpha=.4', not {shorten(repr(o))}"
 
 
-def with_options(fn: Callable[P, R]) -> Callable[P, R]:
+def with_recipe_options(fn: Callable[P, R]) -> Callable[P, R]:
     """Give a function `(…, **options)` the fields of Recipe as arguments with names, for Tab and help.
 
-    What does not fit its signature raises UserError, as `core.calls.checked` has it.
+    What does not fit its signature raises UserError, as `core.calls.checked_call` has it.
     """
     return with_fields(fn, options())
 
@@ -92,11 +92,14 @@ def with_fields(fn: Callable[P, R], more: Iterable[Field]) -> Callable[P, R]:
     "Give a function `(…, **options)` these fields of dataclasses as arguments with names"
     own = inspect.signature(fn)
     mine = [p for p in own.parameters.values() if p.kind is not p.VAR_KEYWORD]
-    shown = own.replace(parameters=[*mine, *(as_argument(f) for f in more if f.name not in own.parameters)])
+    added = [(f, as_argument(f)) for f in more if f.name not in own.parameters]
+    shown = own.replace(parameters=[*mine, *(p for _, p in added)])
+    own_kinds = [*mine, *(p for f, p in added if not is_recipes(f))]  # the recipe's are `given_of`'s
 
     @wraps(fn)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         require_fit(fn.__name__, shown, args, kwargs)
+        require_kinds(fn.__name__, own_kinds, shown.bind(*args, **kwargs).arguments)
         return fn(*args, **kwargs)
     call.__signature__ = shown  # type: ignore[attr-defined]
     return call
@@ -104,5 +107,8 @@ def with_fields(fn: Callable[P, R], more: Iterable[Field]) -> Callable[P, R]:
 
 def as_argument(f: Field) -> inspect.Parameter:
     "A field as an argument; one of Recipe that is not given is None, as it may come from a named recipe"
-    default = None if "numeric" in f.metadata else f.default
+    default = None if is_recipes(f) else f.default
     return inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=f.type)
+
+
+def is_recipes(f: Field) -> bool: return "numeric" in f.metadata

@@ -130,6 +130,12 @@ def drawing(fig):
     return Html(svg(fig))  # noqa: S704
 
 
+def png_element(fig):
+    "A matplotlib Figure as an <img> that is no wider than what it stands in, as a notebook's cell"
+    from .plots import png
+    return Html('<img style="max-width: 100%" alt="" src="data:image/png;base64,{}">').format(b64encode(png(fig, 80)).decode())
+
+
 def data_uri(im, lossless=False, quality=64):
     "A PIL image as WebP inside the page"
     out = BytesIO()

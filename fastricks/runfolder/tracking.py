@@ -118,9 +118,9 @@ def last_id(folder):
 class WandbLabels:
     "By what a W&B run is found among others; names and tags that are too long for W&B are cut"
     name: str
-    group: str = None
+    group: str | None = None
     tags: tuple = ()
-    config: dict = None
+    config: dict | None = None
     job_type: str = "train"
     project: str = None      # None: $WANDB_PROJECT, else fastricks
 

@@ -3,15 +3,17 @@ from collections.abc import Iterable
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
-from ..core.calls import checked
-from ..core.errors import UserError, one_of
+from ..core.calls import checked_call, require_count
+from ..core.errors import UserError
 from ..core.words import silent
-from ..recipe.given import recipe_of, text_of, with_options
+from ..recipe.given import recipe_from, text_of, with_recipe_options
 from ..recipe.recipe import Recipe
 from ..recipe.registry import registry
 from ..trick.base import Trick
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fastai.learner import Learner
     from matplotlib.figure import Figure
 
@@ -27,18 +29,19 @@ Data = str | PathLike[str] | Recipe | None
 Tricks = str | Trick | Iterable[str | Trick] | None
 
 
-@with_options
+@with_recipe_options
 def make_recipe(data: Data = None, tricks: Tricks = (), *, recipe: object = None, **options: Any) -> Recipe:
     """The Recipe that `train` would train: all options with their values, checked as far as they can be without data.
 
     `data`: digits, food-101-21, a folder or a CSV, or a Recipe; `tricks`: "warmup+cosine+mixup:alpha=.4", or a list of such texts;
     `recipe`: a Recipe, a named one, a run, or a run's folder, which the other arguments change. Raises UserError.
     """
-    return recipe_of(data, tricks, recipe, options)
+    return recipe_from(data, tricks, recipe, options)
 
 
-@with_options
-def train(data: Data = None, tricks: Tricks = (), *, recipe: object = None, resume: Any = False, quiet: bool = False, **options: Any) -> "Run":
+@with_recipe_options
+def train(data: Data = None, tricks: Tricks = (), *, recipe: object = None, resume: bool | str | PathLike[str] = False,
+          quiet: bool = False, **options: Any) -> "Run":
     """Train a classifier and return its Run; with no arguments, on the built-in digits.
 
     `data`, `tricks`, `recipe`: as `make_recipe` has them; `resume`: True goes on with the last unfinished run of this recipe, if there is
@@ -48,7 +51,7 @@ def train(data: Data = None, tricks: Tricks = (), *, recipe: object = None, resu
         run = ft.train("PHOTOS", "warmup+cosine+mixup:alpha=.4", epochs=5)
         run.predict("photo.jpg")
     """
-    asked = recipe_of(data, tricks, recipe, options)
+    asked = recipe_from(data, tricks, recipe, options)
     from .train import train as train_recipe
     result = train_recipe(asked, silent if quiet else print, resume=resume)
     return run_of(result)
@@ -61,7 +64,7 @@ def run_of(result: "Result") -> "Run":
     return run
 
 
-@checked
+@checked_call
 def load(run: str | PathLike[str], device: str = "auto") -> "Run":
     """A finished run, ready to use: `predict`, `probs`, `learner()`, `metrics`, `history`, `recipe`.
 
@@ -78,14 +81,14 @@ def load(run: str | PathLike[str], device: str = "auto") -> "Run":
     return open_predictor(saved, device, Run)
 
 
-@with_options
+@with_recipe_options
 def learner(data: Data = None, tricks: Tricks = (), *, recipe: object = None, cbs: Any = (), quiet: bool = False, **options: Any) -> "Learner":
     """The fastai Learner that `train` would fit, not yet trained and without a run folder.
 
     `data`, `tricks`, `recipe`: as `make_recipe` has them; `cbs`: more fastai callbacks. `learn.parts` has what the tricks changed: model,
     loss, opt, groups, schedule, cbs. `ft.fit(learn)` trains it by its recipe; `learn.fit` and fastai's other ways work as ever.
     """
-    asked = recipe_of(data, tricks, recipe, options)
+    asked = recipe_from(data, tricks, recipe, options)
     from ..training.notebook import learner_of
     learn, parts = learner_of(asked, listed(cbs), silent if quiet else print)
     learn.parts = parts
@@ -93,10 +96,16 @@ def learner(data: Data = None, tricks: Tricks = (), *, recipe: object = None, cb
 
 
 def listed(cbs: Any) -> list[Any]:
-    return list(cbs) if isinstance(cbs, list | tuple) else [cbs]
+    "One or several callbacks, or classes of them, as a list"
+    from fastai.callback.core import Callback
+    found = list(cbs) if isinstance(cbs, list | tuple) else [cbs]
+    for o in found:
+        if not isinstance(o, Callback) and not (isinstance(o, type) and issubclass(o, Callback)):
+            raise UserError(f"cbs are fastai Callbacks, one or a list of them, not {o!r}")
+    return found
 
 
-@checked
+@checked_call
 def fit(learn: "Learner") -> "Learner":
     "Train a Learner of `ft.learner` by its recipe: epochs, learning rate and schedule are the recipe's"
     parts = vars(learn).get("parts") if hasattr(learn, "__dict__") else None
@@ -105,7 +114,7 @@ def fit(learn: "Learner") -> "Learner":
     return fit_parts(learn, parts)
 
 
-@checked
+@checked_call
 def evaluate(run: str | PathLike[str], data: str | PathLike[str] | None = None, split: str | None = None, tta: bool = False,
              quiet: bool = False) -> "Evaluation":
     """What a run's model makes of its own test images, or of other `data`: numbers, intervals, the confusion matrix, top losses.
@@ -117,19 +126,19 @@ def evaluate(run: str | PathLike[str], data: str | PathLike[str] | None = None, 
     return evaluate_run(text_of("run", run), place, split, tta, silent if quiet else print)
 
 
-@checked
-def export(run: str | PathLike[str], to: str = "onnx", out: str | PathLike[str] | None = None, quiet: bool = False) -> list[str]:
-    """Write a run's model in another format and check that it computes the same; returns lines about it, the path first.
+@checked_call
+def export(run: str | PathLike[str], to: str = "onnx", out: str | PathLike[str] | None = None, quiet: bool = False) -> "Path":
+    """Write a run's model in another format, check that it computes the same, and return the path of what was written.
 
     `to`: onnx, timm or torch-export; `out`: where it goes (default: into the run's folder). Raises UserError.
     """
     from .export import export as export_run
-    lines = export_run(text_of("run", run), text_of("to", to), None if out is None else text_of("out", out))
-    if not quiet: print(*lines, sep="\n")
-    return lines
+    written = export_run(text_of("run", run), to, out)
+    if not quiet: print(*written.lines, sep="\n")
+    return written.path
 
 
-@checked
+@checked_call
 def compare(runs: Any = "runs", baseline: Any = None, *, margin: float | None = None, metric: str = "top1", by: str | None = None,
             once: bool = False, anyway: bool = False) -> "Comparison":
     """The Comparison of finished runs: which recipes help, by how much, and how sure that is.
@@ -140,7 +149,6 @@ def compare(runs: Any = "runs", baseline: Any = None, *, margin: float | None = 
     not comparable, with a warning. Raises UserError.
     """
     from ..report.compare.comparison import compare as compare_runs
-    if isinstance(margin, bool) or not isinstance(margin, int | float | None): raise UserError(f"margin={margin!r} is not a number of points")
     row = None if baseline is None else text_of("baseline", baseline)
     return compare_runs(places_of(runs), row, margin, metric, by, anyway, once=once)
 
@@ -153,77 +161,92 @@ def places_of(runs: Any) -> list[str]:
     return found
 
 
-@with_options
+@with_recipe_options
 def show_data(data: Data = None, *, recipe: object = None, quiet: bool = False, **options: Any) -> "DataReport":
     """What images are there, before a training: classes, sizes, copies across splits, unreadable files.
 
     Returns a DataReport: it shows itself in a notebook, `.files` is a data frame with a row an image, `.picture()` draws samples.
     Nothing is changed. Raises UserError.
     """
-    asked = recipe_of(data, (), recipe, options)
+    asked = recipe_from(data, (), recipe, options)
     from ..data.survey import survey
     from .data_report import DataReport
     return DataReport(survey(asked, silent if quiet else print))
 
 
-@with_options
+@with_recipe_options
 def first_batch(data: Data = None, tricks: Tricks = (), *, recipe: object = None, epoch: int = 1,
                 **options: Any) -> "Look":
     """An epoch's first training batch as the network sees it: `.batch` has x, y and, under mixup, the partners' labels y1 and lam; `.target`
     [n, K] is what the loss asks for (None where it has no such target). Nothing is trained.
     """
-    asked = recipe_of(data, tricks, recipe, options)
+    asked = recipe_from(data, tricks, recipe, options)
     from .first_batch import look
     return look(asked, epoch)[1]
 
 
-@with_options
+@with_recipe_options
 def show_batch(data: Data = None, tricks: Tricks = (), *, recipe: object = None, n: int = 8, epoch: int = 1, **options: Any) -> "Figure":
     "The first `n` images of an epoch's first training batch as the network sees them, as a matplotlib Figure"
-    asked = recipe_of(data, tricks, recipe, options)
+    require_count("show_batch: n=", n)
+    asked = recipe_from(data, tricks, recipe, options)
     from .first_batch import show_batch as draw
     return draw(asked, n, epoch)
 
 
-@with_options
+@with_recipe_options
 def show_targets(data: Data = None, tricks: Tricks = (), *, recipe: object = None, n: int = 4, epoch: int = 1, **options: Any) -> "Figure":
     """What the loss asks the network for, of the first `n` images of an epoch's first batch, as a matplotlib Figure.
 
     With a teacher also its softened answers to these images; a teacher that is not there yet is a UserError.
     """
-    asked = recipe_of(data, tricks, recipe, options)
+    require_count("show_targets: n=", n)
+    asked = recipe_from(data, tricks, recipe, options)
     from .first_batch import show_targets as draw
     return draw(asked, n, epoch)
 
 
-@checked
+@checked_call
 def show_lr(recipes: Any, steps: int | None = None) -> "Figure":
     "The learning rate of every step of a Recipe, or of several as {name: Recipe}, as a matplotlib Figure; `steps` an epoch (default: the data's)"
-    several = recipes if isinstance(recipes, dict) else {"": recipes}
-    for o in several.values():
-        if not isinstance(o, Recipe): raise UserError(f"show_lr draws a Recipe, or {{name: Recipe}}, as ft.make_recipe makes them, not {o!r}")
+    for o in recipes.values() if isinstance(recipes, dict) else [recipes]: require_recipe("show_lr", o)
+    if steps is not None: require_count("show_lr: steps=", steps)
     from .schedules import show_lr as draw
     return draw(recipes, steps)
 
 
-@checked
+@checked_call
 def schedule(recipe: Recipe, steps: int = 100) -> "Schedule":
     "The learning rate of a Recipe as a function of the optimizer step, `steps` an epoch; `.trace()` is all of it"
+    require_recipe("schedule", recipe)
+    require_count("schedule: steps=", steps)
     from .schedules import schedule_of
     return schedule_of(recipe, steps)
 
 
-@checked
+def require_recipe(name: str, o: object) -> None:
+    if not isinstance(o, Recipe): raise UserError(f"{name} takes a Recipe, as ft.make_recipe makes one, not {o!r}")
+
+
+@checked_call
+def draw_delta(comparison: "Comparison") -> "Figure | None":
+    "Each row's gain with its 95% interval, as a matplotlib Figure; None where there is nothing to draw"
+    from ..report.compare.comparison import Comparison
+    from ..report.compare.pictures import draw_delta as draw
+    if not isinstance(comparison, Comparison): raise UserError(f"draw_delta takes a Comparison, as ft.compare makes one, not {comparison!r}")
+    return draw(comparison)
+
+
+@checked_call
 def list_tricks() -> list[str]:
     "Names of the tricks, as `-t` takes them"
     return list(registry())
 
 
-@checked
+@checked_call
 def card(trick: str) -> "Card":
     "What a trick is: formula, source, cost, keys with their ranges, how it is used"
     from ..report.cards import card as lines_of
-    if not isinstance(trick, str): raise UserError(f"card takes the name of a trick, one of {one_of(registry())}, not {trick!r}")
     return Card("\n".join(lines_of(trick)))
 
 

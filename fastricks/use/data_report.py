@@ -3,7 +3,7 @@ from typing import TYPE_CHECKING
 
 from ..data.account import Account
 from ..data.survey import Survey, rows
-from ..report.html import Html, code_block, drawing
+from ..report.html import Html, code_block, png_element
 from ..report.survey import draw_survey, screen
 
 if TYPE_CHECKING:
@@ -37,4 +37,4 @@ class DataReport:
 
     def __repr__(self) -> str: return "\n".join(self.lines)
 
-    def _repr_html_(self) -> str: return str(Html("\n").join([code_block(self.lines), drawing(self.picture())]))
+    def _repr_html_(self) -> str: return str(Html("\n").join([code_block(self.lines), png_element(self.picture())]))

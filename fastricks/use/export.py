@@ -3,7 +3,7 @@ import warnings
 from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..core.errors import UserError, nearest, one_of, plural
 from .exporters.kinds import Exporter, exporters
@@ -18,8 +18,14 @@ if TYPE_CHECKING:
 BATCHES = 1, 2, 5, 16  # sizes that are checked
 
 
-def export(run: str | PathLike[str], to: str, out: str | PathLike[str] | None = None) -> list[str]:
-    """Write a run's model in the format `to` (onnx, timm, torch-export) to `out` and return lines about it.
+class Written(NamedTuple):
+    "What `export` has written: where, and lines about it"
+    path: Path
+    lines: list[str]
+
+
+def export(run: str | PathLike[str], to: str, out: str | PathLike[str] | None = None) -> Written:
+    """Write a run's model in the format `to` (onnx, timm, torch-export) to `out`.
 
     What is written has been read back and has given the model's own logits on images of the run's data where they are
     there, for several sizes of batch; otherwise a UserError, and nothing is left.
@@ -36,9 +42,8 @@ def export(run: str | PathLike[str], to: str, out: str | PathLike[str] | None = 
         worst = exporter.write(p, x, path, BATCHES)
     what = f"{p.meta['arch']} for {plural(len(p.classes), 'class', 'classes')}"
     sizes = one_of(b for b in BATCHES if b <= len(x))
-    return [f"written   {path} ({bytes_of(path) / 1e6:,.1f} MB): {what}",
-            *exporter.how(p, path),
-            f"checked   {of} in batches of {sizes}: its logits differ by {worst:.1e} at most"]
+    return Written(path, [f"written   {path} ({bytes_of(path) / 1e6:,.1f} MB): {what}", *exporter.how(p, path),
+                          f"checked   {of} in batches of {sizes}: its logits differ by {worst:.1e} at most"])
 
 
 def find_exporter(to: str) -> Exporter:

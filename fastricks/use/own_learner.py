@@ -1,24 +1,21 @@
 """The tricks as parts of anybody's own Learner, where they are no callback by themselves: schedules, losses, parameter groups, networks."""
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import numpy as np
 from fastai.callback.schedule import ParamScheduler
-from fastai.losses import LabelSmoothingCrossEntropyFlat
 from torch import nn
 
-from ..core.calls import checked
+from ..core.calls import checked_call, require_count
 from ..core.errors import UserError, one_of
 from ..model.network import build, check_arch, zero_last_gammas
 from ..model.optimizers import is_weight
-from ..recipe.given import recipe_of, text_of, texts_of
-from ..recipe.plan import make_schedule
+from ..recipe.given import recipe_from, texts_of
+from ..recipe.plan import chain, make_schedule
 from ..recipe.registry import registry
 from ..recipe.schedule import Schedule
+from ..recipe.select import select
 from ..training.learner import positions
 from ..trick.base import Opt, Plan, Trick
-
-if TYPE_CHECKING:
-    from ..tricks.label_smoothing import LabelSmoothing
 
 SCHEDULE = ["schedule"]
 
@@ -47,18 +44,18 @@ class TrickSchedule(ParamScheduler):
 
 def schedule_for(texts: list[str], lr: float, epochs: int, batches: int, n: int) -> Schedule:
     "The Schedule of tricks with a highest rate `lr`, for `epochs` of `batches` batches of which `n` make a step"
-    recipe = recipe_of(None, texts, None, {"lr": lr, "epochs": epochs})
+    recipe = recipe_from(None, texts, None, {"lr": lr, "epochs": epochs})
     return make_schedule(recipe, Plan(recipe, recipe.make_tricks(), batches=batches), Opt(recipe.opt, lr, 0., n))
 
 
-@checked
+@checked_call
 def scheduler(tricks: Any = "cosine") -> TrickSchedule:
     """A callback that moves the learning rate as warmup, cosine, step or one_cycle have it: `learn.fit(5, 3e-3, cbs=ft.scheduler("warmup+cosine"))`.
 
     `tricks`: a text or a list of texts, of schedule tricks alone. Raises UserError for others.
     """
     texts = texts_of(tricks)
-    named = recipe_of(None, texts).tricks
+    named = select({}, texts)
     known = [name for name, cls in registry().items() if cls.changes() == SCHEDULE]
     if odd := [name for name in named if name not in known]:
         raise UserError(f"scheduler: {one_of(odd)} does not change the learning rate: give {one_of(known)}")
@@ -66,20 +63,19 @@ def scheduler(tricks: Any = "cosine") -> TrickSchedule:
     return TrickSchedule(texts)
 
 
-@checked
+@checked_call
 def label_smoothing(classes: int, eps: float = .1, form: str = "paper") -> nn.Module:
     """A smoothed training loss, for `TrainLoss`: the true class gives away a share `eps` of its target to the others.
 
     `classes`: K, the number of classes; `form`: paper (true class 1−ε, others ε/(K−1): arXiv 1812.01187 eq. 4) or uniform
     (1−ε+ε/K and ε/K: torch, fastai, Keras). Raises UserError for values out of range.
     """
-    if not isinstance(classes, int) or classes < 2:
-        raise UserError(f"label_smoothing: classes={classes!r} is no number of classes, as len(dls.vocab) is")
-    trick = cast("type[LabelSmoothing]", registry()["label_smoothing"])
-    return LabelSmoothingCrossEntropyFlat(eps=trick(eps=eps, form=form).uniform_eps(classes))
+    require_count("label_smoothing: classes=", classes, 2)
+    trick = registry()["label_smoothing"](**{"eps": eps, "form": form})  # its own class knows these keys
+    return trick.loss(nn.CrossEntropyLoss(), Plan(recipe_from(), (), classes))
 
 
-@checked
+@checked_call
 def zero_gamma(model: nn.Module) -> nn.Module:
     """The model with γ = 0 in the last BatchNorm of each residual branch, so that each block starts as the identity: arXiv 1812.01187 §3.1.
 
@@ -90,7 +86,7 @@ def zero_gamma(model: nn.Module) -> nn.Module:
     return model
 
 
-@checked
+@checked_call
 def param_groups(model: nn.Module, wd: float = .01) -> list[dict[str, Any]]:
     """No bias decay, for torch's optimizers: one group of the weights of convolutions and linear modules with weight decay `wd`, one of all
     else without. arXiv 1812.01187 §3.1. For a fastai Learner: `decay_splitter`.
@@ -100,7 +96,7 @@ def param_groups(model: nn.Module, wd: float = .01) -> list[dict[str, Any]]:
     return [{"params": weights, "weight_decay": wd}, {"params": others, "weight_decay": 0.}]
 
 
-@checked
+@checked_call
 def decay_splitter(model: nn.Module) -> list[list[nn.Parameter]]:
     """No bias decay, for a Learner: `Learner(…, splitter=ft.decay_splitter, wd=[.01, 0.])` with one of torch's optimizers.
 
@@ -115,20 +111,19 @@ def split(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     return [p for p in ps if decays(p)], [p for p in ps if not decays(p)]
 
 
-@checked
+@checked_call
 def create_model(arch: str, classes: int, tricks: Any = (), seed: int = 0) -> nn.Module:
     """A timm network with new weights that are a function of `seed`, and no hidden trick: timm's ResNets start with zero γ, this does not.
 
     `tricks`: zero_gamma and resnet_d, as `-t` has them. Raises UserError for what timm has not.
     """
-    check_arch(text_of("arch", arch))
-    recipe = recipe_of(None, texts_of(tricks), None, {"arch": arch, "pretrained": False, "seed": seed})
-    plan = Plan(recipe, only_of_model(recipe.make_tricks()), classes)
-    kwargs: dict[str, Any] = {}
-    for t in plan.tricks: kwargs = t.arch(kwargs, plan)
-    model, _ = build(arch, classes, seed, None, kwargs)
-    for t in plan.tricks: model = t.model(model, plan)
-    return model
+    require_count("create_model: classes=", classes)
+    check_arch(arch)
+    recipe = recipe_from(None, tricks, None, {"arch": arch, "pretrained": False, "seed": seed})
+    chosen = only_of_model(recipe.make_tricks())
+    plan = Plan(recipe, chosen, classes)
+    model, _ = build(arch, classes, seed, None, chain(chosen, "arch", {}, plan))
+    return chain(chosen, "model", model, plan)
 
 
 def only_of_model(tricks: tuple[Trick, ...]) -> tuple[Trick, ...]:

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torchvision.transforms import functional as F
 
+from ..core.calls import require_count
 from ..core.errors import UserError, one_of, plural, visible
 from ..core.machine import cores
 from ..core.rand import seeded
@@ -69,7 +70,7 @@ class Predictor:
         (default: as many as there are cores, 8 at most). An image that can't be read is a UserError, or, with `bad`, is told to it as
         `bad(image, reason)` and left out.
         """
-        if not isinstance(k, int) or k < 1: raise UserError(f"k={k!r} is out of range: predict gives the k most probable classes, 1 or more")
+        require_count("predict: k=", k)
         with quiet(): return [o for given, logits in self.stream(listed(images), bs, threads, bad) for o in self.named(given, logits, k)]
 
     def probs(self, images: Any, bs: int = 64, threads: int | None = None, bad: Bad | None = None) -> torch.Tensor:
@@ -81,6 +82,8 @@ class Predictor:
                bad: Bad | None = None) -> Iterator[tuple[list[Any], torch.Tensor]]:
         """Yields (images, logits [n, K] float32 on the CPU) of up to `bs` at a time, in the order of the iterable `images` and as soon
         as they are known."""
+        require_count("bs=", bs)
+        if threads is not None: require_count("threads=", threads, 0)
         some: list[Any] = []
         xs: list[torch.Tensor] = []
         for image, x in ahead(self.attempt, images, min(8, cores()) if threads is None else threads, 2 * bs):

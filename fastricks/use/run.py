@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import plural
 from ..core.files import read_json
-from ..report.html import Html, definitions, drawing, paragraph
+from ..core.words import duration
+from ..report.html import TABLE_STYLE, Html, png_element, table_element
 from ..report.runs import SPLIT_WORD, read_run
 from .predictor import Predictor
 
@@ -21,12 +22,11 @@ class Run(Predictor):
 
     folder: its Path, of a model file alone that file's folder; recipe: its Recipe (None for a model file alone); learn: the fastai
     Learner that was trained, of `fastricks.train` alone; classes, model, meta, device, `predict`, `probs` and `learner()` are the
-    Predictor's. It stands for its folder wherever a path is taken: `fastricks.evaluate(run)`, `open(run)`.
+    Predictor's. It stands for its folder wherever a path is taken: `fastricks.evaluate(run)`, `Path(run)`.
     """
     learn: "Learner | None" = None
 
-    def __fspath__(self) -> str:
-        return str(self.saved.run if self.saved.recipe else self.saved.file)
+    def __fspath__(self) -> str: return str(self.folder if self.saved.recipe else self.file)
 
     @property
     def folder(self) -> "Path": return self.saved.run
@@ -45,15 +45,17 @@ class Run(Predictor):
     @cached_property
     def history(self) -> "pd.DataFrame":
         "A row an epoch: epoch, lr, train_loss, valid_loss, accuracy, seconds …"
-        import pandas as pd
-        file = self.folder / "history.csv"
-        return pd.read_csv(file) if self.saved.recipe and file.is_file() else pd.DataFrame()
+        return self.table("history.csv")
 
     @cached_property
     def predictions(self) -> "pd.DataFrame":
         "A row for each image that the run was evaluated on: image, label, predicted, its probability, rank and loss"
+        return self.table("predictions.csv")
+
+    def table(self, name: str) -> "pd.DataFrame":
+        "A CSV of the run's folder; empty for a model file alone"
         import pandas as pd
-        file = self.folder / "predictions.csv"
+        file = self.folder / name
         return pd.read_csv(file) if self.saved.recipe and file.is_file() else pd.DataFrame()
 
     def __repr__(self) -> str: return f"Run({str(self.folder)!r}: {self.summary})"
@@ -62,26 +64,25 @@ class Run(Predictor):
     def summary(self) -> str:
         "`resnet18, 10 classes, top-1 98.61% of 359 test images`"
         what = f"{self.meta['arch'].split('.')[0]}, {plural(len(self.classes), 'class', 'classes')}"
-        return f"{what}, {self.said}" if self.metrics else what
+        return f"{what}, top-1 {self.metrics['top1']:.2%} of {self.images}" if self.metrics else what
 
     @property
-    def said(self) -> str:
-        m = self.metrics
-        return f"top-1 {m['top1']:.2%} of {m['n']:,} {SPLIT_WORD.get(m['split'], m['split'])} images"
+    def images(self) -> str:
+        "`359 test images`: what its numbers are of"
+        return f"{self.metrics['n']:,} {SPLIT_WORD.get(self.metrics['split'], self.metrics['split'])} images"
 
     def facts(self) -> dict[str, str]:
-        "What the run is, in words, for its HTML"
+        "What the run is, in words"
         m, r = self.metrics, self.recipe
         out = {"folder": str(self.folder), "network": f"{self.meta['arch']}, {plural(len(self.classes), 'class', 'classes')}"}
         if r: out |= {"data": r.data, "tricks": " + ".join(r.tricks) or "none", "epochs": f"{r.epochs}, batch {r.batch_size}, seed {r.seed}"}
-        if m: out |= {"top-1": f"{m['top1']:.2%} ({m['correct']:,} of {m['n']:,} {SPLIT_WORD.get(m['split'], m['split'])} images)",
-                      "cross-entropy": f"{m['loss']:.4f}", "time": f"{m['train_seconds']:,.0f} s of training"}
+        if m: out |= {"top-1": f"{m['top1']:.2%} ({m['correct']:,} of {self.images})", "cross-entropy": f"{m['loss']:.4f}",
+                      "time": f"{duration(m['train_seconds'])} of training"}
         return out
 
     def _repr_html_(self) -> str:
-        parts = [paragraph(Html("<b>{}</b>").format(self.folder.name)), definitions(self.facts())]
-        if self.metrics: parts.append(drawing(self.curves()))
-        return str(Html("\n").join(parts))
+        facts = table_element(("run", self.folder.name), [("", row) for row in self.facts().items()], ("words", "words"))
+        return str(Html("\n").join([Html("<style>{}</style>").format(TABLE_STYLE), facts, *([png_element(self.curves())] if self.metrics else [])]))
 
     def curves(self) -> "Figure":
         "Losses and validation accuracy of the epochs, as a matplotlib Figure"

@@ -18,7 +18,7 @@ from fastricks.grid.ablate import ablate, train_seeds
 from fastricks.grid.cells import in_order, jobs_that_fit
 from fastricks.grid.plan import GridRow, make_rows, parse_budget, parse_seeds
 from fastricks.grid.scripts import sweep_file, whole_selection
-from fastricks.grid.verdicts import Judging, compared, next_free
+from fastricks.grid.verdicts import Judging, comparison_of, next_free
 from fastricks.recipe.recipe import resolve
 from fastricks.report.compare.times import time_ratio
 
@@ -133,12 +133,12 @@ def test_its_family_is_recorded_and_found(grid):
     "By compare too, from the run folders; fewer rows of it are no smaller family"
     _, said, out = grid
     given, rows = {**TINY, "out": str(out)}, ["mixup", "cosine", "distill:teacher=test_resnet"]
-    c = compared(ablate("add", given, None, rows, seeds=(0, 1), say=said.append), Judging())
+    c = comparison_of(ablate("add", given, None, rows, seeds=(0, 1), say=said.append), Judging())
     assert c.looked.family == c.looked.shown == 3 and c.looked.name and len(list((out / "families").iterdir())) == 1
     again = ablate("add", given, None, ["cosine"], seeds=(0, 1), say=said.append)
-    assert "these rows are 1 of a family of 3: verdicts count all of it" in said and compared(again, Judging()).looked.family == 3
+    assert "these rows are 1 of a family of 3: verdicts count all of it" in said and comparison_of(again, Judging()).looked.family == 3
     grown = ablate("add", given, None, [*rows, "cosine+mixup"], seeds=(0,), say=said.append)
-    assert any("has grown to 4" in s for s in said) and compared(grown, Judging()).looked.family == 4
+    assert any("has grown to 4" in s for s in said) and comparison_of(grown, Judging()).looked.family == 4
 
 
 @pytest.mark.parametrize("seeds, judging, says", [

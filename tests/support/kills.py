@@ -165,8 +165,9 @@ def left(folder):
     rows = list(csv.DictReader(io.StringIO((folder / "history.csv").read_text())))
     metrics = json.loads((folder / "metrics.json").read_text())
     names = sorted(p.name for p in folder.iterdir())
+    ours = [n for n in names if n != "opt"]             # this script writes that one after the run's end: a kill may come between
     return {"history": [{k: v for k, v in r.items() if k not in TIMES} for r in rows],
-            "metrics": {k: v for k, v in metrics.items() if k not in TIMES}, "files": names,
+            "metrics": {k: v for k, v in metrics.items() if k not in TIMES}, "files": ours,
             "identity": json.loads((folder / "recipe.json").read_text())["identity"],
             **{n: hashlib.sha256((folder / n).read_bytes()).hexdigest() for n in names
                if n in ("model.safetensors", "predictions.csv", "predictions-valid.csv", "opt", "batch.png", "targets.png")}}

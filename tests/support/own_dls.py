@@ -1,7 +1,4 @@
 """DataLoaders as a user of fastai makes them, without anything of ours."""
-from pathlib import Path
-from tempfile import mkdtemp
-
 from fastai.data.block import CategoryBlock, DataBlock
 from fastai.data.transforms import RandomSplitter, get_image_files, parent_label
 from fastai.vision.augment import Resize
@@ -10,14 +7,13 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 
-def small_dls(n=72, bs=16, size=16):
-    "DataLoaders of `n` of the digits 0 to 3 as files, a fifth of them for validation"
-    folder = Path(mkdtemp())
+def small_dls(folder, n=72, bs=16, size=16):
+    "DataLoaders of `n` of the digits 0 to 3 as files in a new folder, a fifth of them for validation"
     digits = load_digits()
     for i, (x, y) in enumerate(zip(digits.images[:3 * n], digits.target, strict=False)):
         if y > 3 or i % 4 == 3: continue
         file = folder / str(y) / f"{i:04}.png"
-        file.parent.mkdir(exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray((x * 255 / 16).round().astype("uint8")).save(file)
     block = DataBlock(blocks=(ImageBlock, CategoryBlock), get_items=sorted_files, get_y=parent_label, splitter=RandomSplitter(.2, seed=0),
                       item_tfms=Resize(size))

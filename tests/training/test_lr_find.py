@@ -194,7 +194,8 @@ def test_rows_and_seeds_share_the_rate_of_the_first(found, tmp_path):
     assert [c.recipe.lr for c in grid.cells] == [lr] * 6 and [r.recipe.lr for r in grid.rows] == [lr] * 3
     assert any(o.startswith(f"lr find: {lr:g} for all rows and seeds, found with 'baseline' and seed 0: ") for o in said)
     assert list((tmp_path / "explain").glob("*-lr_find.png"))
-    assert grid.cells[0].identity == read(found[0].folder, "recipe.json")["identity"]
+    baseline = next(c for c in grid.cells if (c.row.name, c.seed) == ("baseline", 0))
+    assert baseline.identity == read(found[0].folder, "recipe.json")["identity"]
 
 
 def test_a_plan_finds_nothing(tmp_path, monkeypatch):
@@ -215,7 +216,8 @@ def test_advice_takes_the_number_that_was_found(monkeypatch):
 
     from fastricks.grid import advise
     asked = []
-    monkeypatch.setattr(advise, "on_validation", lambda *a: (SimpleNamespace(split="valid", n_images=1), {}))
+    c = SimpleNamespace(split="valid", n_images=1, metric=SimpleNamespace(sign=1, title="top-1"))
+    monkeypatch.setattr(advise, "on_validation", lambda *a: (c, {}))
     monkeypatch.setattr(advise, "resolve", lambda given, *a: asked.append(given["lr"]))
     grid = SimpleNamespace(rows=[SimpleNamespace(recipe=SimpleNamespace(lr=.003))])
     lines = []

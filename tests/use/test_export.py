@@ -23,7 +23,7 @@ def exported(photo_run, tmp_path_factory):
     "kind -> what was written, and what was said"
     folder, out = tmp_path_factory.mktemp("out"), {}
     for kind, name in {"onnx": "m.onnx", "timm": "timm", "torch-export": "m.pt2"}.items():
-        if kind != "onnx" or find_spec("onnxruntime"): out[kind] = folder / name, ex.export(photo_run[0], kind, folder / name)
+        if kind != "onnx" or find_spec("onnxruntime"): out[kind] = folder / name, ex.export(photo_run[0], kind, folder / name).lines
     return out
 
 

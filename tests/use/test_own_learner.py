@@ -18,7 +18,7 @@ import fastricks as ft
 
 
 @pytest.fixture
-def dls(): return small_dls()
+def dls(tmp_path): return small_dls(tmp_path)
 
 
 def own(dls, model=None, **kwargs):
@@ -151,13 +151,15 @@ WRONG = {
     "a partner": (lambda: ft.BatchMixUp(partner="prevous"), "did you mean 'previous'?"),
     "a loss that is a class": (lambda: ft.TrainLoss(nn.CrossEntropyLoss), "give one of it, CrossEntropyLoss()"),
     "a loss that is a number": (lambda: ft.TrainLoss(.1), "TrainLoss: the loss is a function of (predictions, targets), not 0.1"),
-    "no batches": (lambda: ft.Accumulate(0), "Accumulate: n=0 is out of range"),
+    "no batches": (lambda: ft.Accumulate(0), "Accumulate: n=0 is not a whole number of at least 1"),
     "half a batch": (lambda: ft.Accumulate(1.5), "Accumulate: n=1.5 is not a whole number"),
-    "classes": (lambda: ft.label_smoothing("ten"), "classes='ten' is no number of classes"),
+    "classes": (lambda: ft.label_smoothing("ten"), "label_smoothing: classes='ten' is not a whole number"),
     "eps": (lambda: ft.label_smoothing(10, eps=1.5), "label_smoothing:eps=1.5 is out of range"),
     "no network": (lambda: ft.zero_gamma("resnet18"), "zero_gamma takes a network"),
     "no branch": (lambda: ft.zero_gamma(nn.Linear(2, 2)), "has no residual branch"),
     "no groups": (lambda: ft.param_groups(None), "param_groups takes a network"),
+    "no classes": (lambda: ft.create_model("test_resnet", 0), "create_model: classes=0 is not a whole number of at least 1"),
+    "decay": (lambda: ft.param_groups(nn.Linear(2, 2), wd="x"), "param_groups: wd='x' is not a number"),
     "an architecture": (lambda: ft.create_model("resnet81", 3), "timm has no model 'resnet81'"),
     "no trick of a network": (lambda: ft.create_model("resnet18", 3, "mixup"), "mixup does not change the network"),
     "16 bits": (lambda: ft.amp("cpu", "bf61"), "did you mean 'bf16'?"),
@@ -181,6 +183,28 @@ def test_a_teacher_of_other_classes(dls):
         model = nn.Linear(3, 3)
     learn = own(dls, cbs=ft.Distill(Teacher()))
     with pytest.raises(ft.UserError, match="in their order"), learn.no_logging(): learn.fit(1, .01)
+
+
+def test_a_module_is_taken_whole():
+    "One that does something before or after its own `model`, as a normalisation"
+    class Scaled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = nn.Linear(3, 3)
+
+    scaled = Scaled()
+    assert ft.Distill(scaled).teacher is scaled
+
+
+def test_classes_that_are_numbers(dls):
+    "fastai's vocab may have numbers, a run's classes are texts"
+    class Teacher:
+        classes = [*map(str, dls.vocab)]
+        model = own(dls).model
+    dls.vocab = [int(o) for o in dls.vocab]
+    learn = own(dls, cbs=ft.Distill(Teacher()))
+    with learn.no_logging(): learn.fit(1, .01)
+    assert learn.loss_parts["loss_teacher"] >= 0
 
 
 def test_a_learner_may_be_the_teacher(dls):

@@ -2,6 +2,7 @@
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -101,7 +102,7 @@ def place(tmp_path, monkeypatch):
 
 def of_a_user(order):
     "A vision_learner with our callbacks on it, given in this order"
-    dls = small_dls()
+    dls = small_dls(Path.cwd() / "photos")
     tricks = Distill(ft.create_model("test_resnet", dls.c)), BatchMixUp(.2), TrainLoss(ft.label_smoothing(dls.c)), Accumulate(2)
     cbs = [*tricks, Seeds(0), History(), Guard(), Quick()]
     learn = vision_learner(dls, "test_resnet", pretrained=False, metrics=accuracy, cbs=cbs[::order])

@@ -11,14 +11,16 @@ from .samples import Floats
 def family(rows: Mapping[str, ArrayLike], base: ArrayLike) -> tuple[dict[str, Floats], Floats]:
     "Rows and baseline as arrays, checked"
     if not rows: raise UserError("a family needs at least one row: give a dict of name -> array [seeds, images]")
-    b = checked("the baseline", base)
-    arrays = {name: checked(f"row {name!r}", a) for name, a in rows.items()}
+    b = two_axes("the baseline", base)
+    arrays = {name: two_axes(f"row {name!r}", a) for name, a in rows.items()}
     for name, a in arrays.items(): check_images(f"row {name!r}", a, b)
     return arrays, b
 
 
-def checked(what: str, values: ArrayLike) -> Floats:
-    x = np.asarray(values, float)
+def two_axes(what: str, values: ArrayLike) -> Floats:
+    "Values as an array [seeds, images] of numbers"
+    try: x = np.asarray(values, float)
+    except (ValueError, TypeError) as e: raise UserError(f"{what} is no array of numbers ({e}): it must be [seeds, images]") from None
     if x.ndim != 2 or 0 in x.shape: raise UserError(f"{what} has the shape {x.shape}: it must be [seeds, images]")
     return x
 

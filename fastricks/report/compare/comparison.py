@@ -2,7 +2,7 @@
 
 Needs nothing but run folders, and no torch.
 """
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,82 +12,34 @@ import numpy as np
 from ...core.errors import UserError, nearest, one_of
 from ...core.words import Say
 from ...recipe.registry import make
-from ..runs import SPLIT_WORD, FinishedRun, Metric, device, load_runs, metric_of
+from ..runs import SPLIT_WORD, DivergedRun, FinishedRun, Metric, device, load_runs, metric_of
 from . import stats
 from .agreement import agreement, gained_lost, own_agreement
-from .effects import FEWEST_SEEDS, PLAIN, Pool, effects_of, pool_of
-from .families import families_beside, family_of
-from .ladder import ALPHA, RUNGS, SPEND, Terms, chances_to_settle, climb_ladder, look_once, next_rung
-from .pairing import Samples, arms_of, pair_notes
+from .effects import FEWEST_SEEDS, PLAIN, Effect, Pool, effects_of, pool_of
+from .families import Family, families_beside, family_of
+from .ladder import RUNGS, SPEND, Call, Terms, chances_to_settle, climb_ladder, look_once, next_rung
+from .outcome import Looked, Outcome
+from .pairing import Arms, Samples, arms_of, pair_notes
 from .power import smallest_effect
 from .rows import NAN, ComparisonRow, check_comparable, choose_baseline, comparison_rows, key_of, recipe_key
 from .times import TimeRatio
 from .words import verdict_words
 
 
-@dataclass(frozen=True)
-class Looked:
-    "How the verdicts came about"
-    once: bool                # one look at all seeds, or the ladder
-    rung: int | None          # the highest that a row was looked at; None: too few seeds
-    family: int               # rows that a false verdict is counted over
-    shown: int                # rows of it that are here
-    sees: float               # the effect that 8 of 10 such tables show at that look, in the metric's points; nan: not known
-    pool: Pool                # how variances were steadied, or why not
-    name: str = ""            # of the recorded family
-    next: int | None = None   # the rung above all seeds that open rows have
-
-    @property
-    def alpha(self) -> Any: return ALPHA if self.once else SPEND[RUNGS.index(self.rung)] if self.rung else SPEND[0]
-
-
-@dataclass(frozen=True, repr=False)
-class Comparison:
-    "Recipes compared with a baseline: plain data for tables and pictures"
-    rows: tuple[ComparisonRow, ...]   # the baseline's is the first
-    metric: Metric
-    split: str                        # whose numbers they are: test or valid
-    margin: float
-    notes: tuple[str, ...]            # lines: what was left out, what to beware of
-    looked: Looked                    # how the verdicts came about
-
-    @property
-    def baseline(self) -> ComparisonRow: return self.rows[0]
-    @property
-    def runs(self) -> list[FinishedRun]: return [r for row in self.rows for r in row.runs]
-    @property
-    def n_images(self) -> int: return self.baseline.runs[0].numbers(self.split)["n"]
-    @property
-    def warnings(self) -> list[str]:
-        return [n.removeprefix("warning: ") for n in self.notes if n.startswith("warning: ")]
-    @property
-    def data_name(self) -> str: return self.baseline.runs[0].data["name"]
-
-    def row(self, name: str) -> ComparisonRow: return choose_baseline(self.rows, name)
-
-    def records(self) -> list[dict]:
-        "A flat dict a row; every one says what its numbers are of"
-        about = {"metric": self.metric.name, "unit": self.metric.unit, "split": self.split, "n_images": self.n_images,
-                 "data": self.data_name, "baseline": self.baseline.label, "margin": self.margin,
-                 "look": "once" if self.looked.once else "ladder", "rung": self.looked.rung, "family": self.looked.family,
-                 "warning": "; ".join(self.warnings) or None}
-        return [{**row.record(), **without(about, row.varies)} for row in self.rows]
-
-    def frame(self) -> Any:
-        "A pandas DataFrame, a row a recipe"
-        import pandas as pd
-        return pd.DataFrame(self.records())
-
-    def __repr__(self) -> Any:
+class Comparison(Outcome):
+    "Recipes compared with a baseline; it shows itself as a table"
+    def __repr__(self) -> str:
         from .terminal import lines
         return "\n".join(lines(self))
 
-    def _repr_html_(self) -> Any:
+    def _repr_html_(self) -> str:
         from .page import notebook_html
         return notebook_html(self)
 
 
-def without(d: Any, keys: Any) -> dict[Any, Any]: return {k: v for k, v in d.items() if k not in keys}
+Runs = str | Path | Sequence[FinishedRun | str | Path]
+Calls = Mapping[str, Call]
+Effects = Mapping[str, Effect]
 
 
 @dataclass(frozen=True)
@@ -103,8 +55,8 @@ class Asked:
     as_good_in: float = 1.
 
 
-def compare(runs: Any, baseline: str | None = None, margin: float | None = None, metric: str = "top1", by: str | None = None,
-            anyway: bool = False, notes: Any = (), diverged: Any = (), **how: Any) -> Comparison:
+def compare(runs: Runs, baseline: str | None = None, margin: float | None = None, metric: str = "top1", by: str | None = None,
+            anyway: bool = False, notes: Iterable[str] = (), diverged: Iterable[DivergedRun] = (), **how: Any) -> Comparison:
     """The Comparison of runs: FinishedRuns of `load_runs`, or what it takes.
 
     `baseline`: a row's label, tricks, recipe or run (default: the family's, or the row without tricks); `margin`: the difference that
@@ -113,19 +65,26 @@ def compare(runs: Any, baseline: str | None = None, margin: float | None = None,
     `family` (the name of a recorded one), `as_good_in=.5` (as good, in at most half of the time).
     Raises UserError for what is not comparable, unless `anyway`, and where the baseline is not clear.
     """
-    asked = checked(Asked(metric_of(metric), margin, by, anyway, **how))
-    notes, diverged = list(notes), list(diverged)
-    if isinstance(runs, str | Path) or not all(isinstance(r, FinishedRun) for r in runs):
-        runs = load_runs(runs, notes.append, diverged)
-    if not runs: raise UserError("there are no runs to compare")
-    rows = comparison_rows(runs, notes.append, anyway)
-    notes += check_comparable(rows, by, anyway)
-    recorded = families_beside(r.folder for r in runs)
+    asked = checked_options(Asked(metric_of(metric), margin, by, anyway, **how))
+    said, ended = list(notes), list(diverged)
+    found = finished_runs(runs, said, ended)
+    if not found: raise UserError("there are no runs to compare")
+    rows = comparison_rows(found, said.append, anyway)
+    said += check_comparable(rows, by, anyway)
+    recorded = families_beside(r.folder for r in found)
     base = choose_baseline(rows, baseline, recorded)
-    return compared([base, *(row for row in rows if row is not base)], asked, recorded, diverged, notes)
+    return against_the_first([base, *(row for row in rows if row is not base)], asked, recorded, ended, said)
 
 
-def checked(asked: Any) -> Any:
+def finished_runs(runs: Runs, notes: list[str], diverged: list[DivergedRun]) -> list[FinishedRun]:
+    "FinishedRuns as they are; of anything else those that `load_runs` finds, with what it says and the runs that diverged"
+    if not isinstance(runs, str | Path):
+        given = [r for r in runs if isinstance(r, FinishedRun)]
+        if len(given) == len(runs): return given
+    return load_runs(runs, notes.append, diverged)
+
+
+def checked_options(asked: Asked) -> Asked:
     "Options that make no sense are one sentence"
     if asked.margin is not None and not asked.margin > 0: raise UserError(f"--margin {asked.margin:g} is out of range: it must be above 0")
     if not 0 < asked.as_good_in <= 1: raise UserError(f"--as-good-in {asked.as_good_in:g} is out of range: it must be above 0 and at most 1")
@@ -134,7 +93,8 @@ def checked(asked: Any) -> Any:
     return asked
 
 
-def compared(rows: Any, asked: Any, recorded: Any, diverged: Any, notes: Any) -> Any:
+def against_the_first(rows: list[ComparisonRow], asked: Asked, recorded: list[Family], diverged: list[DivergedRun],
+                      notes: list[str]) -> Comparison:
     "The Comparison of rows, the baseline first"
     metric, split = asked.metric, asked.by or rows[0].runs[0].metrics["split"]
     rows = [summed_up(row, metric, split, row is rows[0]) for row in rows]
@@ -147,21 +107,21 @@ def compared(rows: Any, asked: Any, recorded: Any, diverged: Any, notes: Any) ->
     samples = Samples(arms, metric, split, shared)
     judged, looked = judge(others, samples, terms, asked.once or bool(family and family.once), family)
     if shared: judged = [over_images(row, split, arms[row.label]) for row in judged]
-    rows = (with_own_agreement(base, split, shared), *judged)
-    return Comparison(rows, metric, split, terms.margin, (*notes, *cautions(rows, split)), looked)
+    done = (with_own_agreement(base, split, shared), *judged)
+    return Comparison(done, metric, split, terms.margin, (*notes, *cautions(rows, split)), looked)
 
 
-def margin_of(asked: Any, family: Any) -> Any:
+def margin_of(asked: Asked, family: Family | None) -> float:
     if asked.margin is not None: return asked.margin
     return family.margin if family and family.metric == asked.metric.name else asked.metric.margin
 
 
-def seeds_diverged(row: ComparisonRow, diverged: Any) -> Any:
+def seeds_diverged(row: ComparisonRow, diverged: list[DivergedRun]) -> list[int]:
     "Seeds of a row that diverged and have not been finished since"
     return sorted({d.seed for d in diverged if recipe_key(d) == key_of(row)} - {*row.seeds})
 
 
-def summed_up(row: ComparisonRow, metric: Metric, split: str, baseline: Any) -> Any:
+def summed_up(row: ComparisonRow, metric: Metric, split: str, baseline: bool) -> ComparisonRow:
     values = list(row.values(metric, split).values())
     seconds = float(np.mean([r.seconds for r in row.runs]))
     return replace(row, summary=stats.summary(values), seconds=seconds, baseline=baseline)
@@ -169,7 +129,7 @@ def summed_up(row: ComparisonRow, metric: Metric, split: str, baseline: Any) -> 
 
 # -- verdicts
 
-def judge(rows: Any, samples: Any, terms: Any, once: Any, family: Any) -> Any:
+def judge(rows: Sequence[ComparisonRow], samples: Samples, terms: Terms, once: bool, family: Family | None) -> tuple[list[ComparisonRow], Looked]:
     "(rows with their verdicts, how they came about)"
     names = [row.label for row in rows]
     hidden = [f"hidden {k}" for k in range(len(family.rows) - len(rows))] if family else []
@@ -178,7 +138,7 @@ def judge(rows: Any, samples: Any, terms: Any, once: Any, family: Any) -> Any:
     seen = {name: s for name in names if (s := samples.seen(name))}
     moments = {name: s.moments for name, s in seen.items() if s.moments}
     effects = effects_of(moments, terms.plain, len(everyone))
-    looked = looked_at(calls, moments, effects, terms, once, family)
+    looked = looked_at(calls, PLAIN if terms.plain else pool_of(moments), effects, once, family)
     chances = chances_of(calls, effects, looked, terms)
     done = []
     for row in rows:
@@ -189,11 +149,10 @@ def judge(rows: Any, samples: Any, terms: Any, once: Any, family: Any) -> Any:
     return done, looked
 
 
-def looked_at(calls: Any, moments: Any, effects: Any, terms: Any, once: Any, family: Any) -> Any:
+def looked_at(calls: Calls, pool: Pool, effects: Effects, once: bool, family: Family | None) -> Looked:
     "The Looked of a comparison"
     shown = [c for name, c in calls.items() if not name.startswith("hidden ")]
     rung = max((c.rung for c in shown if c.rung), default=None)
-    pool = PLAIN if terms.plain else pool_of(moments)
     have = [min(e.n, e.n_base) for name, e in effects.items() if calls[name].verdict == stats.OPEN]
     found = Looked(once, rung, len(calls), len(shown), NAN, pool, family.name if family else "",
                    next_rung(min(have)) if have and not once else None)
@@ -202,7 +161,7 @@ def looked_at(calls: Any, moments: Any, effects: Any, terms: Any, once: Any, fam
     return replace(found, sees=smallest_effect(rung, len(calls), found.alpha, not pool.steadies) * float(np.median(sds)))
 
 
-def chances_of(calls: Any, effects: Any, looked: Any, terms: Any) -> Any:
+def chances_of(calls: Calls, effects: Effects, looked: Looked, terms: Terms) -> dict[str, float]:
     "name -> chance that the next rung settles it, of open rows whose spread is known"
     if not looked.next: return {}
     open_rows = {name: e for name, e in effects.items() if calls[name].verdict == stats.OPEN and min(e.n, e.n_base) >= FEWEST_SEEDS}
@@ -213,7 +172,7 @@ def chances_of(calls: Any, effects: Any, looked: Any, terms: Any) -> Any:
 
 # -- images
 
-def same_images(rows: Any, split: str, say: Say) -> Any:
+def same_images(rows: Sequence[ComparisonRow], split: str, say: Say) -> bool:
     "Have all runs a line for each of the same images? If not, nothing is said of images"
     first = rows[0].runs[0]
     for run in (r for row in rows for r in row.runs):
@@ -224,7 +183,7 @@ def same_images(rows: Any, split: str, say: Say) -> Any:
     return True
 
 
-def why_other_images(run: Any, first: Any, split: str) -> str:
+def why_other_images(run: FinishedRun, first: FinishedRun, split: str) -> str:
     "What keeps a run's images from being compared with those of the first run, one by one; empty if nothing does"
     got, want = run.images(split), first.images(split)
     if got is None: return f"{run.name} has no predictions that fit its metrics.json"
@@ -232,7 +191,7 @@ def why_other_images(run: Any, first: Any, split: str) -> str:
     return f"{run.name} is evaluated on other images than {first.name}"
 
 
-def over_images(row: ComparisonRow, split: str, arms: Any) -> Any:
+def over_images(row: ComparisonRow, split: str, arms: Arms) -> ComparisonRow:
     "The row with what its predictions share with the baseline's, image by image: over the pairs, or over all of both"
     both = [[r.images(split) for r in runs] for runs in (arms.row, arms.base)]
     predicted = [np.array([i.predicted for i in images]) for images in both]
@@ -241,7 +200,7 @@ def over_images(row: ComparisonRow, split: str, arms: Any) -> Any:
     return replace(row, agreement=agreement(predicted[0], predicted[1], arms.paired), gained=gained, lost=lost)
 
 
-def with_own_agreement(base: ComparisonRow, split: str, images: Any) -> Any:
+def with_own_agreement(base: ComparisonRow, split: str, images: bool) -> ComparisonRow:
     "The baseline row with how far its own seeds agree: what the others' agreement is to be measured by"
     agree = own_agreement(np.array([r.images(split).predicted for r in base.runs])) if images else NAN
     return replace(base, agreement=agree, ratio=TimeRatio(1.), verdict="baseline", words="baseline")
@@ -249,7 +208,7 @@ def with_own_agreement(base: ComparisonRow, split: str, images: Any) -> Any:
 
 # -- what to beware of
 
-def cautions(rows: Any, split: str) -> Iterator[Any]:
+def cautions(rows: Sequence[ComparisonRow], split: str) -> Iterator[str]:
     "Lines on what the numbers do not say"
     runs = [r for row in rows for r in row.runs]
     devices = sorted({device(r) for r in runs})

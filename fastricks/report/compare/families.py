@@ -5,10 +5,11 @@ the seed, and of its data.
 """
 import json
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...core.errors import UserError, nearest, one_of
 from ...core.files import read_json, write_json
@@ -44,10 +45,10 @@ class Family:
         what = {**asdict(self), "rows": sorted(self.rows), "date": ""}
         return sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:12]
 
-    def holds(self, baseline: str, rows: Any) -> bool: return self.baseline == baseline and set(rows) <= self.rows.keys()
+    def holds(self, baseline: str, rows: Iterable[str]) -> bool: return self.baseline == baseline and set(rows) <= self.rows.keys()
 
 
-def record_family(out: Any, family: Family) -> Family:
+def record_family(out: str | Path, family: Family) -> Family:
     "The Family as OUT/families has it: written there before its first look, and with the date of that look ever after"
     file = Path(out) / FOLDER / f"{family.name}.json"
     old = read_family(file)
@@ -58,7 +59,7 @@ def record_family(out: Any, family: Family) -> Family:
     return new
 
 
-def read_family(file: Any) -> Family | None:
+def read_family(file: Path) -> Family | None:
     "The Family of a file; None where it is none"
     try: found = Family(**{**(got := read_json(file)), "seeds": tuple(got.get("seeds", ()))})
     except (OSError, ValueError, TypeError, AttributeError): return None
@@ -73,14 +74,14 @@ def sane(f: Family) -> bool:
     return isinstance(f.margin, int | float) and f.margin > 0 and isinstance(f.once, bool)
 
 
-def families_beside(folders: Any) -> list[Family]:
+def families_beside(folders: Iterable[str | Path]) -> list[Family]:
     "Those of the folders that these run folders lie in, the newest first"
     places = dict.fromkeys(Path(f).parent / FOLDER for f in folders)
     found = [f for place in places for file in place.glob("*.json") if (f := read_family(file))]
     return sorted(found, key=lambda f: f.date, reverse=True)
 
 
-def family_of(found: list[Family], baseline: str, rows: Any, name: str | None = None) -> Family | None:
+def family_of(found: list[Family], baseline: str, rows: Iterable[str], name: str | None = None) -> Family | None:
     "The newest that contains all these rows, or the one of this name; None where there is none. An advice's is of its fresh seeds alone"
     rows = [*rows]
     if name is None: return next((f for f in found if f.mode != ADVICE and f.holds(baseline, rows)), None)

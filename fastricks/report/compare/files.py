@@ -1,15 +1,16 @@
 """A Comparison as Markdown, CSV, LaTeX and HTML, written to files."""
 import re
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from ...core.errors import UserError, one_of
 from ...core.files import rows_to_csv, write
 from .latex import latex
+from .outcome import Outcome
 from .table import comparison_title, explanation, headline, measured_facts, table_columns
 
 
-def markdown(c: Any) -> Any:
+def markdown(c: Outcome) -> str:
     cols = table_columns(c)
     facts = [f"- {k}: {v}" for k, v in measured_facts(c).items()]
     lines = [f"# {comparison_title(c)}", "", *([headline(c), ""] if headline(c) else []),
@@ -21,15 +22,15 @@ def markdown(c: Any) -> Any:
     return re.sub("<(?=[a-zA-Z/!?])", "&lt;", text)  # a class may be called <b>, and Markdown lets HTML through
 
 
-def markdown_row(texts: Any) -> str:
+def markdown_row(texts: Iterable[str]) -> str:
     cells = [text.replace("|", "\\|") for text in texts]
     return f"| {' | '.join(cells)} |"
 
 
-def csv_text(c: Any) -> Any: return rows_to_csv(c.records())
+def csv_text(c: Outcome) -> str: return rows_to_csv(c.records())
 
 
-def html(c: Any, base: Any = None) -> Any:
+def html(c: Outcome, base: Path | None = None) -> str:
     from .page import comparison_page
     return comparison_page(c, base)
 
@@ -37,7 +38,7 @@ def html(c: Any, base: Any = None) -> Any:
 REPORT_FORMATS = {".md": markdown, ".csv": csv_text, ".tex": latex, ".html": html}
 
 
-def check_report_files(paths: Any) -> None:
+def check_report_files(paths: Iterable[str | Path]) -> None:
     "Before any work: each --to can be written"
     for p in map(Path, paths):
         if p.suffix.lower() not in REPORT_FORMATS:
@@ -45,14 +46,14 @@ def check_report_files(paths: Any) -> None:
         if p.is_dir(): raise UserError(f"--to {p} is a folder: name a file in it, as {p / ('report' + p.suffix)}")
 
 
-def save_comparison(c: Any, path: Any) -> Any:
+def save_comparison(c: Outcome, path: str | Path) -> Path:
     "Write a Comparison in the format that the file's name asks for, whole or not at all"
-    path = Path(path)
-    check_report_files([path])
-    kind = path.suffix.lower()
+    file = Path(path)
+    check_report_files([file])
+    kind = file.suffix.lower()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(path, html(c, path.parent) if kind == ".html" else REPORT_FORMATS[kind](c))
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write(file, html(c, file.parent) if kind == ".html" else REPORT_FORMATS[kind](c))
     except OSError as e:
         raise UserError(f"--to {path}: can't be written ({e.strerror})") from None
-    return path
+    return file

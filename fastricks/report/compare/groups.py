@@ -1,14 +1,16 @@
 """What a folder of all sorts of runs says: a Comparison for each data set and evaluation, each with its own baseline."""
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ...core.errors import UserError
-from ..runs import load_runs
-from .comparison import compare
+from ..runs import DivergedRun, FinishedRun, load_runs
+from .comparison import Comparison, compare
 from .rows import NoBaseline, comparison_rows, size_text
 
 
-def comparisons(runs: Any, baseline: Any = None, by: str | None = None, anyway: bool = False, **how: Any) -> Any:
+def comparisons(runs: Sequence[str | Path], baseline: str | None = None, by: str | None = None, anyway: bool = False,
+                **how: Any) -> tuple[list[Comparison], list[str]]:
     """(Comparisons, lines on what has no place in one) of runs as `load_runs` takes them; options as `compare` has them.
 
     Runs of other data, another split or another size are no error: they have a table of their own. Where no row is the baseline by
@@ -16,11 +18,11 @@ def comparisons(runs: Any, baseline: Any = None, by: str | None = None, anyway: 
     Raises UserError where nothing can be compared.
     """
     notes: list[str] = []
-    diverged: list[Any] = []
+    diverged: list[DivergedRun] = []
     found = load_runs(runs, notes.append, diverged)
     groups = [found] if anyway else [*grouped(found, by).values()]
-    made: list[Any] = []
-    lost: list[Any] = []
+    made: list[Comparison] = []
+    lost: list[tuple[list[FinishedRun], UserError]] = []
     for group in groups:
         own = [] if made else notes
         try: made.append(table_of(group, baseline, own, by=by, anyway=anyway, diverged=diverged, **how))
@@ -29,7 +31,7 @@ def comparisons(runs: Any, baseline: Any = None, by: str | None = None, anyway: 
     return made, [f"no table for {place_text(group)}: {e}" for group, e in lost]
 
 
-def table_of(runs: Any, baseline: Any, notes: Any, **how: Any) -> Any:
+def table_of(runs: list[FinishedRun], baseline: str | None, notes: list[str], **how: Any) -> Comparison:
     "The Comparison of runs that can be compared, with whatever baseline there is"
     try: return compare(runs, baseline, notes=notes, **how)
     except NoBaseline as e:
@@ -39,26 +41,26 @@ def table_of(runs: Any, baseline: Any, notes: Any, **how: Any) -> Any:
         return compare(runs, label, notes=[*notes, said], **how)
 
 
-def likely_baseline(runs: Any, anyway: bool) -> Any:
+def likely_baseline(runs: list[FinishedRun], anyway: bool) -> str:
     "The label of the row without tricks that has the most runs, or of the row with the most"
     rows = comparison_rows(runs, lambda line: None, anyway)
     plain = [row for row in rows if not row.runs[0].recipe.tricks]
     return max(plain or rows, key=lambda row: len(row.runs)).label
 
 
-def grouped(runs: Any, by: str | None) -> Any:
+def grouped(runs: list[FinishedRun], by: str | None) -> dict[tuple[str, str, str], list[FinishedRun]]:
     "(data, size, split) -> runs that can be compared"
-    groups: dict[Any, Any] = {}
+    groups: dict[tuple[str, str, str], list[FinishedRun]] = {}
     for r in runs: groups.setdefault((r.data["fingerprint"], size_text(r), by or r.metrics["split"]), []).append(r)
     return groups
 
 
-def place_text(runs: Any) -> str:
+def place_text(runs: list[FinishedRun]) -> str:
     "`digits at 32→32 pixels, 12 runs`"
     return f"{runs[0].data['name']} at {size_text(runs[0])} pixels, {len(runs)} run{'s' * (len(runs) > 1)}"
 
 
-def numbered_file(path: Any, k: int) -> Any:
+def numbered_file(path: str | Path, k: int) -> Path:
     "The file of the k-th table: `r.html`, `r-2.html`, `r-3.html`"
-    path = Path(path)
-    return path if k == 1 else path.with_name(f"{path.stem}-{k}{path.suffix}")
+    file = Path(path)
+    return file if k == 1 else file.with_name(f"{file.stem}-{k}{file.suffix}")

@@ -6,11 +6,10 @@ stored: what was called at a rung is found again from the seeds in their order.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
 
 from .effects import ALPHA, FEWEST_SEEDS, LEVEL, Effect, effects_of, widest, with_images
 from .holm import holm
-from .samples import NAN
+from .samples import NAN, Moments
 from .times import TimeRatio
 
 RUNGS = 5, 8, 12, 16, 24
@@ -44,7 +43,7 @@ class Call:
 @dataclass(frozen=True)
 class Seen:
     "What there is of a row at a look"
-    moments: Any               # Moments; None where all seeds diverged
+    moments: Moments | None    # None where all seeds diverged
     time: TimeRatio | None = None
     failed: int = 0            # of its first seeds: a diverged seed is a result
 
@@ -76,7 +75,7 @@ class Climb:
         "Call what can be called of open rows, at `alpha` for the whole family; all rows that are not sure yet count"
         for name in [n for n, s in seen.items() if s.failed]: self.calls[name] = Call(FAILED, rung, failed=seen[name].failed)
         seen = {n: s for n, s in seen.items() if not s.failed}
-        effects = effects_of({n: s.moments for n, s in seen.items()}, self.terms.plain, len(self.names) - len(self.sure))
+        effects = effects_of({n: s.moments for n, s in seen.items() if s.moments}, self.terms.plain, len(self.names) - len(self.sure))
         good = as_good_p(seen, effects, self.terms, len(self.names) - len(self.good))
         for name, effect in effects.items():
             at = rung if rung else min(effect.n, effect.n_base)

@@ -1,7 +1,8 @@
 """A comparison's table in LaTeX."""
 import re
-from typing import Any
+from collections.abc import Iterable
 
+from .outcome import Outcome
 from .table import comparison_title, explanation, fold, headline, in_one, measured_facts, table_columns
 
 TEX = {**{x: f"\\{x}" for x in "&%$#_{}"},
@@ -10,16 +11,16 @@ TEX = {**{x: f"\\{x}" for x in "&%$#_{}"},
        "–": "--", "→": "$\\to$", "…": "\\ldots{}", "<": "$<$", ">": "$>$"}
 
 
-def tex(text: str) -> Any: return re.sub(r"(?<![\w.])-(?=\d)", "$-$", "".join(TEX.get(x, x) for x in text))
+def tex(text: str) -> str: return re.sub(r"(?<![\w.])-(?=\d)", "$-$", "".join(TEX.get(x, x) for x in text))
 
 
-def tex_cell(text: str) -> Any:
+def tex_cell(text: str) -> str:
     "A cell of a line or of several"
     lines = [tex(x) for x in text.split("\n")]
     return lines[0] if len(lines) == 1 else r"\begin{tabular}[t]{@{}l@{}}" + r"\\".join(lines) + r"\end{tabular}"
 
 
-def latex(c: Any) -> Any:
+def latex(c: Outcome) -> str:
     "A table for booktabs and graphicx; a page's width holds fewer columns"
     cols = [o for o in in_one(c, table_columns(c)) if o.name not in ("p", "agree", "time", "R")]
     first, *rest = (tex_row(tex_cell(fold(o, o.cell(row), 24)) for o in cols) for row in c.rows)
@@ -35,4 +36,4 @@ def latex(c: Any) -> Any:
         r"\end{minipage}", r"\end{table}"]) + "\n"
 
 
-def tex_row(cells: Any) -> Any: return " & ".join(cells) + r" \\"
+def tex_row(cells: Iterable[str]) -> str: return " & ".join(cells) + r" \\"

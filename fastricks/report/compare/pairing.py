@@ -3,27 +3,28 @@
 A pair is of one seed, one machine and one set of versions: another machine rounds otherwise, and its luck is another.
 """
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...core.errors import plural
-from ..runs import FinishedRun, device
+from ..runs import FinishedRun, Images, Metric, device
 from .effects import FEWEST_SEEDS
 from .ladder import Seen
-from .samples import Sample, moments
+from .samples import Floats, Sample, moments
 from .times import TimeRatio, time_ratio
 
 if TYPE_CHECKING:
-    from ...report.compare.rows import ComparisonRow
-    from ...report.runs import Metric
+    from .rows import ComparisonRow
 
+Runs = Sequence[FinishedRun]
 VERSIONS = "fastricks", "torch", "torchvision", "fastai", "timm", "numpy"
 
 
-def setting_of(run: Any) -> Any:
+def setting_of(run: FinishedRun) -> tuple[str, tuple[str | None, ...]]:
     "What a pair must share: (machine, versions)"
     return device(run), tuple(run.environment.get(name) for name in VERSIONS)
 
@@ -37,9 +38,9 @@ class Arms:
     failed: tuple[int, ...] = ()  # seeds of the row that diverged
 
     @property
-    def timed(self) -> Any: return self.paired or len({device(r) for r in (*self.row, *self.base)}) == 1
+    def timed(self) -> bool: return self.paired or len({device(r) for r in (*self.row, *self.base)}) == 1
 
-    def first(self, n: int) -> Any:
+    def first(self, n: int | None) -> "tuple[tuple[FinishedRun, ...], tuple[FinishedRun, ...], int] | None":
         "(runs of the row, of the baseline, diverged seeds) that lie among the first n seeds; None where there are fewer"
         seeds = sorted({*(r.seed for r in self.row), *self.failed})
         if n is None: return self.row, self.base, len(self.failed)
@@ -50,7 +51,7 @@ class Arms:
         return row, base, len(mine & {*self.failed})
 
 
-def arms_of(row: "ComparisonRow", base: "ComparisonRow", failed: Any = ()) -> Any:
+def arms_of(row: "ComparisonRow", base: "ComparisonRow", failed: Sequence[int] = ()) -> Arms:
     "The Arms of two rows: paired where at least 3 seeds, and half of the smaller arm, are in both"
     mates = {(r.seed, setting_of(r)): r for r in base.runs}
     pairs = [(r, mate) for r in row.runs if (mate := mates.get((r.seed, setting_of(r))))]
@@ -63,11 +64,11 @@ def arms_of(row: "ComparisonRow", base: "ComparisonRow", failed: Any = ()) -> An
 
 class Samples:
     "What there is of rows at any number of seeds, with each run's values read once"
-    def __init__(self, arms: Any, metric: "Metric", split: str, images: Any) -> None:
+    def __init__(self, arms: Mapping[str, Arms], metric: Metric, split: str, images: bool) -> None:
         self.arms, self.metric, self.split, self.images = arms, metric, split, images
-        self.per_image: dict[Any, Any] = {}
+        self.per_image: dict[Path, Floats | None] = {}
 
-    def seen(self, name: str, n: Any = None) -> Any:
+    def seen(self, name: str, n: int | None = None) -> Seen | None:
         "The Seen of a row's first n seeds, or of all; None where it has fewer, or is not here"
         if name not in self.arms: return None
         own = self.arms[name]
@@ -77,31 +78,32 @@ class Samples:
         if not row: return None if not failed else Seen(None, None, failed)
         return Seen(moments(self.sample(row, base, own.paired)), self.time(row, base, own), failed)
 
-    def sample(self, row: Any, base: Any, paired: Any) -> Any:
+    def sample(self, row: Runs, base: Runs, paired: bool) -> Sample:
         of_row, of_base = (np.array([r.value(self.metric, self.split) for r in runs]) for runs in (row, base))
         if not self.images or not self.metric.of_images or any(self.values(r) is None for r in (*row, *base)):
             return Sample(of_row, of_base, paired=paired)
         images_of_row, images_of_base = (np.array([self.values(r) for r in runs]) for runs in (row, base))
         return Sample(of_row, of_base, images_of_row, images_of_base, paired)
 
-    def values(self, run: Any) -> Any:
+    def values(self, run: FinishedRun) -> Floats | None:
         "[I] of a run"
         if run.folder not in self.per_image: self.per_image[run.folder] = values_of(run.images(self.split), self.metric)
         return self.per_image[run.folder]
 
-    def time(self, row: Any, base: Any, own: Any) -> Any:
+    def time(self, row: Runs, base: Runs, own: Arms) -> TimeRatio:
         if not own.timed: return TimeRatio(float("nan"))
         return time_ratio([r.seconds for r in row], [r.seconds for r in base], own.paired)
 
 
-def values_of(images: Any, metric: "Metric") -> Any:
+def values_of(images: Images | None, metric: Metric) -> Floats | None:
     "[I] of a metric that is a mean over images; None where a run has no line of it for each"
-    return None if metric.name == "loss_t" and images.loss_t is None else images.of(metric)
+    if images is None or (metric.name == "loss_t" and images.loss_t is None): return None
+    return images.of(metric)
 
 
 # -- what to say of it
 
-def pair_notes(row: "ComparisonRow", base: "ComparisonRow", arms: Any) -> Iterator[Any]:
+def pair_notes(row: "ComparisonRow", base: "ComparisonRow", arms: Arms) -> Iterator[str]:
     "Lines on seeds that do not pair, with what would make them"
     mine, theirs = ({r.seed for r in o.runs} for o in (row, base))
     have = f"it has {len(row.runs)}, the baseline {len(base.runs)}"
@@ -116,10 +118,11 @@ def pair_notes(row: "ComparisonRow", base: "ComparisonRow", arms: Any) -> Iterat
     if missing := sorted(mine - theirs): yield f"{row.label}: `{command(base.runs[0], missing)}` would make pairs"
 
 
-def of_other_settings(row: "ComparisonRow", base: "ComparisonRow") -> Any:
+def of_other_settings(row: "ComparisonRow", base: "ComparisonRow") -> bool:
     "Is there a seed in both that does not pair?"
     theirs = {r.seed: setting_of(r) for r in base.runs}
     return any(r.seed in theirs and theirs[r.seed] != setting_of(r) for r in row.runs)
 
 
-def command(run: Any, seeds: Any) -> str: return f"fastricks train --recipe {shlex.quote(str(run.folder))} --seeds {','.join(map(str, seeds))}"
+def command(run: FinishedRun, seeds: Iterable[int]) -> str:
+    return f"fastricks train --recipe {shlex.quote(str(run.folder))} --seeds {','.join(map(str, seeds))}"

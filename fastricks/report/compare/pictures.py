@@ -1,6 +1,7 @@
 """Pictures of a Comparison: Δ with both intervals, accuracy against training time, learning curves."""
+from collections.abc import Callable
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -8,43 +9,46 @@ from ...core.words import fold_text, interval, none, signed
 from ..plots import PLAIN, Picture
 from ..runs import SPLIT_WORD
 from .ladder import AS_GOOD, FAILED, HELPS, HURTS, IDENTICAL, OPEN, SAME
+from .outcome import Outcome
+from .rows import ComparisonRow
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ...report.compare.rows import ComparisonRow
-
+Draw = Callable[[Outcome], "Figure | None"]
+Caption = str | Callable[[Outcome], str]
 VERDICT_COLORS = {HELPS: "#2e7d32", HURTS: "#c62828", AS_GOOD: "#00897b", SAME: "#1565c0", IDENTICAL: "#1565c0", FAILED: "#c62828", OPEN: "#757575"}
 BASE = "#222222"
-COMPARISON_PICTURES: dict[str, Any] = {}  # name -> (how it is drawn, what its caption says): all that reports, files and W&B show
+COMPARISON_PICTURES: dict[str, tuple[Draw, Caption]] = {}  # name -> (how it is drawn, what its caption says): all that reports, files and W&B show
 
 
-def comparison_picture(caption: Any) -> Any:
+def comparison_picture(caption: Caption) -> Callable[[Draw], Draw]:
     """Add a function `draw_NAME` to the pictures of every comparison.
 
     It draws a Comparison as a Figure, or returns None where there is nothing to draw. `caption`: a text, in which
     {base}, {n}, {split}, {data} and {metric} stand for what was compared; or a function of the Comparison.
     """
-    def added(draw: Any) -> Any:
+    def added(draw: Draw) -> Draw:
         COMPARISON_PICTURES[draw.__name__.removeprefix("draw_")] = draw, caption
         return draw
     return added
 
 
-def pictures(c: Any) -> dict[Any, Any]:
+def pictures(c: Outcome) -> "dict[str, Figure]":
     "name -> Figure of each comparison_picture that there is something to draw for: delta, time, curves"
     made = {name: draw(c) for name, (draw, _) in COMPARISON_PICTURES.items()}
     return {name: fig for name, fig in made.items() if fig}
 
 
-def picture_caption(name: str, c: Any) -> Any:
+def picture_caption(name: str, c: Outcome) -> str:
     caption = COMPARISON_PICTURES[name][1]
     if callable(caption): return caption(c)
     return caption.format(base=c.baseline.label, n=f"{c.n_images:,}", split=SPLIT_WORD[c.split], data=c.data_name,
                           metric=c.metric.title.capitalize())
 
 
-def looks(c: Any) -> dict[Any, Any]:
+def looks(c: Outcome) -> dict[str, dict[str, str]]:
     "row label -> colour and line, the same in all pictures; the baseline is black"
     styles = ["-", "--", ":", "-."]
     return {r.label: dict(color=BASE if r.baseline else f"C{(i - 1) % 10}", ls=styles[(i - 1) // 10 % 4] if i else "-")
@@ -55,7 +59,7 @@ def looks(c: Any) -> dict[Any, Any]:
 
 @comparison_picture("What each recipe gains or loses against {base}, on {n} {split} images of {data}; n: the seeds "
                     "that the difference rests on.")
-def draw_delta(c: Any) -> Any:
+def draw_delta(c: Outcome) -> "Figure | None":
     "A row each: Δ to the baseline, its interval over seeds (thick), over seeds and images (thin); ±margin is shaded"
     if len(c.rows) == 1: return None
     rows, m = [r for r in c.rows[1:] if r.diff], c.metric
@@ -77,17 +81,19 @@ def draw_delta(c: Any) -> Any:
     return fig
 
 
-def farthest(r: Any) -> Any: return max(abs(x) for x in (r.diff.delta, r.diff.low, r.diff.high) if not none(x))
+def farthest(r: ComparisonRow) -> float: return max(abs(x) for x in (r.diff.delta, r.diff.low, r.diff.high) if not none(x))
 
 
-def limit(reaches: Any, margin: float) -> Any:
+def limit(reaches: list[float], margin: float) -> float:
     "Half of the axis: all intervals, but one that is far wider than most is cut"
     return 1.08 * max(2 * margin, min(max(reaches), 4 * float(np.median(reaches))))
 
 
-def draw_row(ax: Any, y: Any, r: Any, reach: Any) -> Any:
+def draw_row(ax: "Axes", y: int, r: ComparisonRow, reach: float) -> None:
     d, color = r.diff, VERDICT_COLORS[r.verdict]
-    if none(d.low): return ax.plot(d.delta, y, "o", mfc="white", mec=color, ms=6)
+    if none(d.low):
+        ax.plot(d.delta, y, "o", mfc="white", mec=color, ms=6)
+        return
     for (low, high), width in (((d.low, d.high), 1.2), ((d.seeds_low, d.seeds_high), 3.6)):
         if none(low): continue
         ax.plot([max(low, -reach), min(high, reach)], [y, y], color=color, lw=width, solid_capstyle="butt")
@@ -96,25 +102,25 @@ def draw_row(ax: Any, y: Any, r: Any, reach: Any) -> Any:
     ax.plot(d.delta, y, "o", color=color, ms=6)
 
 
-def beside(r: Any, k: int) -> str:
+def beside(r: ComparisonRow, k: int) -> str:
     d = r.diff
     known = "" if none(d.low) else interval(d.low, d.high, k)
     return f"{signed(d.delta, k)} {known}  {short_verdict(r)}"
 
 
-def short_verdict(r: Any) -> Any: return r.words if r.verdict == AS_GOOD else r.words.split(":")[0].split(",")[0].split(" (")[0]
+def short_verdict(r: ComparisonRow) -> str: return r.words if r.verdict == AS_GOOD else r.words.split(":")[0].split(",")[0].split(" (")[0]
 
 
 # -- accuracy against time
 
 @comparison_picture("{metric} against training time, n seeds each. Marked is the Pareto front: no other recipe is both "
                     "better and faster.")
-def draw_time(c: Any) -> Any:
+def draw_time(c: Outcome) -> "Figure | None":
     "A point a recipe: mean training time, mean of the metric ± sd; the Pareto front is marked"
     m, look = c.metric, looks(c)
     fig = Picture(9., 4.2)
     ax = fig.subplots()
-    unit, name = (60, "minutes") if max(r.seconds for r in c.rows) > 180 else (1, "seconds")
+    unit, unit_name = (60, "minutes") if max(r.seconds for r in c.rows) > 180 else (1, "seconds")
     x, y = np.array([r.seconds / unit for r in c.rows]), np.array([r.summary.mean for r in c.rows])
     best = front(x, m.sign * y)
     ax.plot(x[best], y[best], drawstyle="steps-post" if m.sign > 0 else "steps-pre", color="#e0a800", lw=1.2, zorder=1)
@@ -125,13 +131,13 @@ def draw_time(c: Any) -> Any:
         sd, name = r.summary.sd, f"{fold_text(r.label, 34)}  (n={r.summary.n})"
         ax.errorbar(a, b, None if none(sd) else sd, fmt="s" if r.baseline else "o", color=look[r.label]["color"], ms=6,
                     capsize=2, lw=1, label=name)
-    ax.set(xlabel=f"training time, {name} (mean)", ylabel=f"{m.title}, {m.unit} (mean ± sd)")
+    ax.set(xlabel=f"training time, {unit_name} (mean)", ylabel=f"{m.title}, {m.unit} (mean ± sd)")
     ax.margins(.08)
     name_rows(fig, ax)
     return fig
 
 
-def front(cost: Any, gain: Any) -> Any:
+def front(cost: np.ndarray, gain: np.ndarray) -> list[int]:
     "Indices, by cost, of the points that no other beats in one and equals in the other"
     best, found = -np.inf, []
     for i in sorted(range(len(cost)), key=lambda i: (cost[i], -gain[i])):
@@ -141,7 +147,7 @@ def front(cost: Any, gain: Any) -> Any:
     return found
 
 
-def name_rows(fig: "Figure", ax: Any) -> None:
+def name_rows(fig: "Figure", ax: "Axes") -> None:
     ax.grid(alpha=.3)
     legend = fig.legend(*ax.get_legend_handles_labels(), loc="outside right upper", fontsize=8, frameon=False)
     for t in legend.get_texts(): t.set(**PLAIN)
@@ -149,7 +155,7 @@ def name_rows(fig: "Figure", ax: Any) -> None:
 
 # -- learning curves
 
-def curves_caption(c: Any) -> Any:
+def curves_caption(c: Outcome) -> str:
     said = "Learning curves: mean over n seeds, band from the lowest to the highest seed."
     if curve_of(c)[0] != "train_loss": return said
     return (f"{said} There is no validation split, so it is the training loss: what each recipe minimises, whose "
@@ -157,7 +163,7 @@ def curves_caption(c: Any) -> Any:
 
 
 @comparison_picture(curves_caption)
-def draw_curves(c: Any) -> Any:
+def draw_curves(c: Outcome) -> "Figure | None":
     """A line a recipe: the mean over its seeds of each epoch, with a band from the lowest to the highest seed.
 
     None without a history.
@@ -170,7 +176,8 @@ def draw_curves(c: Any) -> Any:
     for name, x in curves.items():
         epoch, label = np.arange(1, x.shape[1] + 1), f"{fold_text(name, 34)}  (n={len(x)})"
         mean, low, high = (scale * over_seeds(x, 0) for over_seeds in (np.nanmean, np.nanmin, np.nanmax))
-        ax.plot(epoch, mean, lw=1.5, label=label, marker="." if len(epoch) < 3 else "", **look[name])
+        ax.plot(epoch, mean, lw=1.5, label=label, marker="." if len(epoch) < 3 else "", color=look[name]["color"],
+                ls=look[name]["ls"])
         ax.fill_between(epoch, low, high, alpha=.15, lw=0, color=look[name]["color"])
     ax.set(xlabel="epoch", ylabel=title)
     ax.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]  # a MaxNLocator
@@ -179,7 +186,7 @@ def draw_curves(c: Any) -> Any:
     return fig
 
 
-def curve_of(c: Any) -> Any:
+def curve_of(c: Outcome) -> tuple[str, str, int]:
     "(column of the history, its title, scale): of the validation split; without one, the loss that was minimised"
     found = "accuracy", "validation accuracy, %", 100
     if c.metric.sign < 0: found = "valid_loss", "validation cross-entropy, nats", 1
@@ -187,7 +194,7 @@ def curve_of(c: Any) -> Any:
     return "train_loss", "training loss, as each recipe minimises it", 1
 
 
-def values_of(row: "ComparisonRow", column: Any) -> Any:
+def values_of(row: ComparisonRow, column: str) -> np.ndarray | None:
     "[seeds, epochs] of a column; nan after a run's last epoch; None where a run has it not"
     try: got = [[e[column] for e in r.history] for r in row.runs]
     except (OSError, KeyError, ValueError): return None
@@ -195,7 +202,7 @@ def values_of(row: "ComparisonRow", column: Any) -> Any:
     return np.array(list(zip_longest(*got, fillvalue=np.nan)), float).T
 
 
-def zoom(ax: Any, curves: Any) -> None:
+def zoom(ax: "Axes", curves: list[np.ndarray]) -> None:
     "Let the first tenth of the run not hide what comes after"
     late = np.concatenate([x[:, x.shape[1] // 10:].ravel() for x in curves])
     low, high = np.nanmin(late), np.nanmax(late)

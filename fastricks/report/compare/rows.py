@@ -4,7 +4,7 @@ And what may not be compared.
 """
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +15,16 @@ from ...core.words import NONE, Say
 from ...recipe.identity import numeric
 from ...recipe.registry import make, schedules
 from ...recipe.select import select
-from ..runs import groups_of
-from .families import row_key
+from ..runs import DivergedRun, FinishedRun, Metric, groups_of
+from .families import Family, row_key
 from .samples import NAN
 from .times import TimeRatio
 
 if TYPE_CHECKING:
     from ...recipe.recipe import Recipe
-    from ...report.runs import Metric
+
+
+Texts = dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,8 @@ class ComparisonRow:
     "A recipe with its seeds, and what they say of it; values in the metric's units, differences in its points"
     label: str                    # what sets it apart from the other rows
     tricks: str                   # as -t has them, or `baseline`
-    varies: dict                  # field -> text, of the fields that differ between rows
-    runs: tuple                   # a FinishedRun a seed
+    varies: dict[str, str]        # field -> text, of the fields that differ between rows
+    runs: tuple[FinishedRun, ...]  # one a seed
     summary: Any = None            # a Summary: of the metric
     seconds: float = NAN           # of training, mean
     baseline: bool = False
@@ -47,14 +49,14 @@ class ComparisonRow:
     words: str = ""                # the verdict, in full
 
     @property
-    def seeds(self) -> list[Any]: return [r.seed for r in self.runs]
+    def seeds(self) -> list[int]: return [r.seed for r in self.runs]
     @property
     def applied(self) -> bool: return not any(f.get("applied") is False for r in self.runs for f in r.facts.values())
 
-    def values(self, metric: "Metric", split: str) -> dict[Any, Any]: return {r.seed: r.value(metric, split) for r in self.runs}
-    def times(self) -> dict[Any, Any]: return {r.seed: r.seconds for r in self.runs}
+    def values(self, metric: Metric, split: str) -> dict[int, float]: return {r.seed: r.value(metric, split) for r in self.runs}
+    def times(self) -> dict[int, float]: return {r.seed: r.seconds for r in self.runs}
 
-    def record(self) -> dict[Any, Any]:
+    def record(self) -> dict[str, Any]:
         "All of it as one flat dict of numbers and texts; None where there is nothing to say"
         of = lambda name: getattr(self.diff, name, None)
         called = lambda name: getattr(self.call, name, None)
@@ -71,31 +73,34 @@ class ComparisonRow:
         return {k: number_or_none(v) for k, v in found.items()}
 
 
+Rows = Sequence[ComparisonRow]
+
+
 def number_or_none(v: Any) -> Any:
     "A value as JSON has it: no numpy, None for nan"
     if isinstance(v, np.generic): v = v.item()
     return None if isinstance(v, float) and v != v else v
 
 
-def recipe_key(run: Any) -> Any:
+def recipe_key(run: FinishedRun | DivergedRun) -> str:
     "What makes a recipe: its numeric fields but for the seed, and its data"
     return row_key(run.recipe, run.facts, run.data["fingerprint"])
 
 
-def key_of(row: "ComparisonRow") -> Any: return recipe_key(row.runs[0])
+def key_of(row: ComparisonRow) -> str: return recipe_key(row.runs[0])
 
 
-def tricks_of_run(run: Any) -> Any:
+def tricks_of_run(run: FinishedRun) -> str:
     "The selection of a run's tricks; those that were found to be of no use here are marked"
     off = {n for n, f in run.facts.items() if f.get("applied") is False}
     texts = [short_paths(str(t)) + (" (not applied)" if t.name in off else "") for t in make(run.recipe.tricks)]
     return "+".join(texts) or "baseline"
 
 
-def short_paths(text: str) -> Any: return re.sub(r"=[^,=]*[/\\]([^,/\\=]+)", r"=\1", text)
+def short_paths(text: str) -> str: return re.sub(r"=[^,=]*[/\\]([^,/\\=]+)", r"=\1", text)
 
 
-def field_texts(run: Any) -> dict[Any, Any]:
+def field_texts(run: FinishedRun) -> Texts:
     "field -> text of all that a row can differ in"
     r = run.recipe
     own = {} if any(n in schedules() for n in r.tricks) else r.schedule
@@ -105,15 +110,15 @@ def field_texts(run: Any) -> dict[Any, Any]:
             "data": f"{run.data['name']} ({run.data['train']:,} images)", **settings, "teacher": " / ".join(run.needed)}
 
 
-def field_text(v: Any) -> Any:
+def field_text(v: object) -> str:
     if v is None: return NONE
     if isinstance(v, bool): return "yes" if v else "no"
     return f"{v:g}" if isinstance(v, float) else str(v)
 
 
-def comparison_rows(runs: Any, say: Say, anyway: bool = False) -> Any:
+def comparison_rows(runs: Sequence[FinishedRun], say: Say, anyway: bool = False) -> list[ComparisonRow]:
     "Rows in the order of their first runs, those without tricks first; a FinishedRun a seed in the order of seeds"
-    found: dict[Any, Any] = {}
+    found: dict[str, list[FinishedRun]] = {}
     for r in runs: found.setdefault(recipe_key(r), []).append(r)
     rows = [tuple(sorted(one_a_seed(rs, say, anyway), key=lambda r: r.seed)) for rs in found.values()]
     rows.sort(key=lambda rs: bool(rs[0].recipe.tricks))
@@ -127,7 +132,7 @@ def comparison_rows(runs: Any, say: Say, anyway: bool = False) -> Any:
     return made
 
 
-def row_labels(texts: Any, differ: Any) -> Any:
+def row_labels(texts: list[Texts], differ: list[str]) -> list[str]:
     "`mixup:alpha=0.4, lr 0.01`: the tricks, and of the other fields what is not as in most rows"
     others = [k for k in differ if "tricks" in differ and k != "tricks"]
     usual = {k: usual_value([t[k] for t in texts]) for k in others}
@@ -136,18 +141,18 @@ def row_labels(texts: Any, differ: Any) -> Any:
     return numbered([row_label(t, differ) for t in texts])
 
 
-def usual_value(values: Any) -> Any:
+def usual_value(values: list[str]) -> str | None:
     "What most of them are, or None"
     value, n = Counter(values).most_common(1)[0]
     return value if 2 * n > len(values) else None
 
 
-def row_label(texts: Any, differ: Any) -> Any:
+def row_label(texts: Texts, differ: list[str]) -> str:
     words = [texts[k] if k == "tricks" else f"{k} {texts[k] or NONE}" for k in differ]
     return ", ".join(words) or texts["tricks"]
 
 
-def numbered(labels: Any) -> Any:
+def numbered(labels: list[str]) -> list[str]:
     "Labels that stand more than once get a number each: `a #1`, `a #2`"
     seen: Counter[str] = Counter()
     times, out = Counter(labels), []
@@ -157,9 +162,9 @@ def numbered(labels: Any) -> Any:
     return out
 
 
-def one_a_seed(runs: Any, say: Say, anyway: bool) -> Any:
+def one_a_seed(runs: list[FinishedRun], say: Say, anyway: bool) -> list[FinishedRun]:
     "Equal runs count once; unequal ones of a seed are made by different code or weights, and can't be told apart"
-    kept: dict[Any, Any] = {}
+    kept: dict[int, FinishedRun] = {}
     for r in runs:
         old = kept.setdefault(r.seed, r)
         if old is r: continue
@@ -169,12 +174,12 @@ def one_a_seed(runs: Any, say: Say, anyway: bool) -> Any:
             raise UserError(f"{old.name} and {r.name} have one recipe and one seed but are not the same run (other "
                             "weights to start from, or another version): leave one out, or take the first with "
                             "--anyway")
-    return kept.values()
+    return [*kept.values()]
 
 
 # -- what may be compared
 
-def obstacles(a: Any, b: Any, split: str | None) -> Iterator[Any]:
+def obstacles(a: FinishedRun, b: FinishedRun, split: str | None) -> Iterator[str]:
     "What forbids to compare two runs, in words"
     x, y = a.metrics["split"], b.metrics["split"]
     if split is None and x != y: yield f"one is evaluated on {x}, the other on {y}"
@@ -186,21 +191,22 @@ def obstacles(a: Any, b: Any, split: str | None) -> Iterator[Any]:
     else: yield f"they have other data or another split ({data_text(a)}, and {data_text(b)})"
 
 
-def true_classes(run: Any) -> Any: return set(run.own_images.labels) if run.own_images else set()
+def true_classes(run: FinishedRun) -> set[str]: return set(run.own_images.labels) if run.own_images else set()
 
 
-def size_text(r: Any) -> str: return f"{r.recipe.resize}→{r.recipe.size}"
+def size_text(r: FinishedRun) -> str: return f"{r.recipe.resize}→{r.recipe.size}"
 
 
-def data_text(run: Any) -> str:
+def data_text(run: FinishedRun) -> str:
     d = run.data
     images = f"{d['train']:,} train, {d['valid']:,} validation, {d['test']:,} test images"
     return f"{d['name']} {d['fingerprint'][:6]}: {images}"
 
 
-def check_comparable(rows: Any, split: str | None, anyway: bool) -> Any:
+def check_comparable(rows: Rows, split: str | None, anyway: bool) -> list[str]:
     "Lines of warning, or a UserError, for rows that are not comparable to the first"
-    first, lines = rows[0].runs[0], []
+    first = rows[0].runs[0]
+    lines: list[str] = []
     for row in rows[1:]:
         for what in obstacles(first, row.runs[0], split):
             line = f"{first.name} and {row.runs[0].name} are not comparable: {what}"
@@ -215,7 +221,7 @@ class NoBaseline(UserError):
     "No row is the baseline by itself, or more than one"
 
 
-def choose_baseline(rows: Any, name: Any = None, families: Any = ()) -> Any:
+def choose_baseline(rows: Rows, name: str | None = None, families: Sequence[Family] = ()) -> ComparisonRow:
     "The row of this name: its label, tricks, named recipe, or a run of it; without a name a family's baseline, or the one without tricks"
     if len(rows) == 1 and name is None: return rows[0]
     found = [row for row in rows if row.label == name] or [row for row in rows if name_fits(row, name)]
@@ -227,18 +233,18 @@ def choose_baseline(rows: Any, name: Any = None, families: Any = ()) -> Any:
     raise NoBaseline(f"{why_no_baseline(name, len(found))}: choose with --baseline one of {labels}{near}")
 
 
-def of_families(rows: Any, families: Any) -> list[Any]:
+def of_families(rows: Rows, families: Sequence[Family]) -> list[ComparisonRow]:
     "Rows that are the baseline of a family that has all of these, the newest family's first"
     keys = {key_of(row): row for row in rows}
     return [keys[f.baseline] for f in families if f.baseline in keys and keys.keys() <= {f.baseline, *f.rows}]
 
 
-def why_no_baseline(name: str, n: int) -> str:
+def why_no_baseline(name: str | None, n: int) -> str:
     if name: return f"--baseline {name} is {plural(n, 'row') if n else 'none'} of these"
     return f"{n} rows are without tricks" if n else "no row is without tricks"
 
 
-def name_fits(row: "ComparisonRow", name: str) -> Any:
+def name_fits(row: ComparisonRow, name: str | None) -> bool:
     if name is None: return not row.runs[0].recipe.tricks
     name = str(name)
     if row.label == name: return True
@@ -247,7 +253,7 @@ def name_fits(row: "ComparisonRow", name: str) -> Any:
     return name in (row.tricks, row.runs[0].recipe.recipe) or selects(name, row.runs[0].recipe)
 
 
-def selects(name: str, recipe: "Recipe") -> Any:
+def selects(name: str, recipe: "Recipe") -> bool:
     "Is this -t text all that the recipe has?"
     try:
         tricks = select({}, [name])
@@ -255,4 +261,4 @@ def selects(name: str, recipe: "Recipe") -> Any:
     except UserError: return False
 
 
-def keys_of(tricks: Any) -> dict[Any, Any]: return {t.name: t.keys() for t in make(tricks)}
+def keys_of(tricks: Mapping[str, Any]) -> dict[str, Any]: return {t.name: t.keys() for t in make(tricks)}

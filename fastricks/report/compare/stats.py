@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...core.errors import UserError
-from .arrays import check_images, checked, checked_seconds, family, finite
+from .arrays import check_images, checked_seconds, family, finite, two_axes
 from .effects import ALPHA, FEWEST_SEEDS, LEVEL, PLAIN, Effect, effect_of, effects_of
 from .holm import holm
 from .ladder import (
@@ -72,14 +72,14 @@ def summary(values: ArrayLike) -> Summary:
 
 def paired(hits_row: ArrayLike, hits_base: ArrayLike) -> Effect:
     "The Effect of arrays [n, I], seed k of the one paired with seed k of the other: a plain t over seeds, and images in p and interval"
-    row, base = checked("the row", hits_row), checked("the baseline", hits_base)
+    row, base = two_axes("the row", hits_row), two_axes("the baseline", hits_base)
     if row.shape != base.shape: raise UserError(f"pairs need equal shapes, not {row.shape} and {base.shape}: see `unpaired`")
     return effect_of(moments(image_sample(row, base, unit_of(row, base))), PLAIN)
 
 
 def unpaired(hits_row: ArrayLike, hits_base: ArrayLike) -> Effect:
     "The Effect of arrays [n, I] and [m, I] of unrelated seeds, three an arm at least: df is min(n, m) − 1, for uneven arms may vary unevenly"
-    row, base = checked("the row", hits_row), checked("the baseline", hits_base)
+    row, base = two_axes("the row", hits_row), two_axes("the baseline", hits_base)
     check_images("the row", row, base)
     return effect_of(moments(image_sample(row, base, unit_of(row, base), False)), PLAIN)
 
@@ -149,7 +149,7 @@ def once(rows: Mapping[str, ArrayLike], base: ArrayLike, margin: float = .5,
 def verdicts(arrays: Mapping[str, Floats], look: Look, calls: Mapping[str, Call]) -> dict[str, Verdict]:
     "Calls beside the effects of all seeds"
     seen = {name: s for name in arrays if (s := look(name, None))}
-    effects = effects_of({name: s.moments for name, s in seen.items()}, count=len(arrays))
+    effects = effects_of({name: s.moments for name, s in seen.items() if s.moments}, count=len(arrays))
     return {name: Verdict(c.verdict, c.rung, effects[name], c.p, c.p_holm, c.p_good, seen[name].time, seen[name].failed)
             for name, c in calls.items()}
 

@@ -1,22 +1,26 @@
 """A comparison's table in the terminal."""
 from textwrap import wrap
-from typing import Any
+from typing import TYPE_CHECKING, Literal
 
 from .ladder import AS_GOOD, FAILED, HELPS, HURTS, IDENTICAL, OPEN, SAME
+from .outcome import Outcome
 from .table import DROPPED, explanation, fit_columns, fold, headline, measured_facts, table_columns
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 STYLES = {HELPS: "green", HURTS: "red", AS_GOOD: "green", SAME: "cyan", IDENTICAL: "cyan", FAILED: "red", OPEN: "dim"}
 
 
-def rich_table(c: Any, width: Any) -> Any:
+def rich_table(c: Outcome, width: int) -> "tuple[Table, list[str]]":
     "(a rich Table of as many columns as `width` holds, the heads of those left out); words are folded first"
     from rich.table import Table
     from rich.text import Text
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     kept, letters = fit_columns(c, table_columns(c), width)
     for o in kept:
-        side = "left" if o.left else "right"
-        table.add_column(o.head, justify=side, no_wrap=not o.left, overflow="fold", vertical="top")  # type: ignore[arg-type]  # "left" or "right"
+        side: Literal["left", "right"] = "left" if o.left else "right"
+        table.add_column(o.head, justify=side, no_wrap=not o.left, overflow="fold", vertical="top")
     for row in c.rows:
         style = "bold" if row.baseline else STYLES.get(row.verdict)
         table.add_row(*(Text(fold(o, o.cell(row), letters)) for o in kept), style=style)
@@ -24,12 +28,12 @@ def rich_table(c: Any, width: Any) -> Any:
     return table, [o.head for o in table_columns(c) if o.name in DROPPED and o.name not in names]
 
 
-def terminal(c: Any, width: Any = None) -> None:
+def terminal(c: Outcome, width: int | None = None) -> None:
     "Print the table and its words: as wide as the terminal, or to a file or pipe in plain text as wide as need be"
     for line in lines(c, width): print(line)
 
 
-def lines(c: Any, width: Any = None) -> Any:
+def lines(c: Outcome, width: int | None = None) -> list[str]:
     "What `terminal` prints; styled where that goes to a terminal"
     from rich.console import Console
     con = Console(highlight=False)
@@ -46,10 +50,11 @@ def lines(c: Any, width: Any = None) -> Any:
     return out
 
 
-def wrapped_lines(text: str, width: Any, **indent: Any) -> Any: return wrap(text, min(width, 120), break_on_hyphens=False, **indent)
+def wrapped_lines(text: str, width: int, **indent: str) -> list[str]:
+    return wrap(text, min(width, 120), break_on_hyphens=False, **indent)  # type: ignore[arg-type]
 
 
-def measured(c: Any) -> str:
+def measured(c: Outcome) -> str:
     facts = measured_facts(c)
     versions = ", ".join(facts["versions"].split(", ")[:3])
     return f"Measured on {facts['hardware']}; {versions}; {facts['code']}."

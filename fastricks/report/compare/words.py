@@ -1,18 +1,15 @@
 """Verdicts in words, the same in every report."""
-from typing import TYPE_CHECKING, Any
-
 from ...core.words import none, signed
+from ..runs import Metric
 from .effects import ALPHA, FEWEST_SEEDS
-from .ladder import AS_GOOD, FAILED, HELPS, HURTS, IDENTICAL, OPEN, RUNGS, SAME
-
-if TYPE_CHECKING:
-    from ...report.compare.rows import ComparisonRow
-    from ...report.runs import Metric
+from .ladder import AS_GOOD, FAILED, HELPS, HURTS, IDENTICAL, OPEN, RUNGS, SAME, Terms
+from .outcome import Looked
+from .rows import ComparisonRow
 
 STYLES = {HELPS: "helps", HURTS: "hurts", AS_GOOD: "as-good", SAME: "no-difference", IDENTICAL: "no-difference", FAILED: "failed", OPEN: "open"}
 
 
-def style_of(row: "ComparisonRow") -> Any:
+def style_of(row: ComparisonRow) -> str:
     "The CSS class of a row"
     return STYLES.get(row.verdict, row.verdict)
 
@@ -22,7 +19,7 @@ def margin_words(margin: float, unit: str) -> str:
     return f"{margin:g} {'point' if margin == 1 and unit == 'points' else unit}"
 
 
-def verdict_words(row: "ComparisonRow", terms: Any, looked: Any, metric: "Metric") -> Any:
+def verdict_words(row: ComparisonRow, terms: Terms, looked: Looked, metric: Metric) -> str:
     "The verdict in full: how sure, how much at most, or what it could be"
     words = WORDS[row.call.verdict](row, terms, looked, metric)
     have = min(row.diff.n, row.diff.n_base) if row.diff else 0
@@ -30,26 +27,28 @@ def verdict_words(row: "ComparisonRow", terms: Any, looked: Any, metric: "Metric
     return words + (f" (at {row.call.rung} of {have} seeds)" if called_before else "")
 
 
-def sure_words(row: "ComparisonRow", terms: Any, looked: Any, metric: "Metric") -> Any:
+def sure_words(row: ComparisonRow, terms: Terms, looked: Looked, metric: Metric) -> str:
     small = -terms.margin < row.diff.low and row.diff.high < terms.margin
     return row.call.verdict + (f", by less than {margin_words(terms.margin, metric.points)}" if small else "")
 
 
-def good_words(row: "ComparisonRow", terms: Any, looked: Any, metric: "Metric") -> str: return f"as good, in {row.ratio.ratio:.2f} × the time"
+def good_words(row: ComparisonRow, terms: Terms, looked: Looked, metric: Metric) -> str: return f"as good, in {row.ratio.ratio:.2f} × the time"
 
 
-def same_words(row: "ComparisonRow", terms: Any, looked: Any, metric: "Metric") -> str:
+def same_words(row: ComparisonRow, terms: Terms, looked: Looked, metric: Metric) -> str:
     most = max(abs(row.diff.low), abs(row.diff.high))
     return f"{SAME} (at most {most:.{metric.digits}f})"
 
 
-def identical_words(row: "ComparisonRow", terms: Any, looked: Any, metric: "Metric") -> Any:
+def identical_words(row: ComparisonRow, terms: Terms, looked: Looked, metric: Metric) -> str:
     return IDENTICAL + ("" if row.applied else ": it was not applied")
-def failed_words(row: "ComparisonRow", terms: Any, looked: Any, metric: "Metric") -> str:
+
+
+def failed_words(row: ComparisonRow, terms: Terms, looked: Looked, metric: Metric) -> str:
     return f"failed in {row.failed} of {row.failed + len(row.runs)}"
 
 
-def open_words(row: "ComparisonRow", terms: Any, looked: Any, metric: "Metric") -> Any:
+def open_words(row: ComparisonRow, terms: Terms, looked: Looked, metric: Metric) -> str:
     "`open: +0.3 to +1.5, likely helps; 50 in 100 that 8 seeds settle it`"
     d, digits = row.diff, max(1, metric.digits - 1)
     if d is None or none(d.low): return f"open: {d.why if d else 'no seed was finished'}"
@@ -58,7 +57,7 @@ def open_words(row: "ComparisonRow", terms: Any, looked: Any, metric: "Metric") 
     return words + more_seeds(row, looked)
 
 
-def more_seeds(row: "ComparisonRow", looked: Any) -> str:
+def more_seeds(row: ComparisonRow, looked: Looked) -> str:
     "What the next rung may say"
     if not none(row.chance): return f"; {100 * row.chance:.0f} in 100 that {looked.next} seeds settle it"
     first = FEWEST_SEEDS if looked.once else RUNGS[0]
