@@ -50,6 +50,7 @@ class Source:
     missing: tuple = ()    # (name, reason) of images that are listed and not there
     ignored: Counter = field(default_factory=Counter)  # (reason, detail) -> files that are there and not used
     splits: str = ""       # where the splits come from
+    decoding: object = None  # the `Decoding` of its files, where it was settled
     pixels: object = None  # the fast pipeline's `Pixels` of the items, where they were looked up
 
     def of(self, split): return [o for o in self.items if o.split == split]

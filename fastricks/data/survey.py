@@ -5,8 +5,8 @@ from functools import cached_property
 
 from ..core.errors import visible
 from .account import account_of
-from .depth import dark_note
 from .facts import copies, look
+from .sampled import decoding_of
 from .scan import allowed, settled
 from .source import ENDING
 from .sources.open import open_recipe
@@ -56,8 +56,9 @@ def survey(recipe, say=None):
         new = [o for o in items if isinstance(facts[o.name], str)]
         lost.extend(new)
         return [(o.name, facts[o.name]) for o in new]
-    source = settled(reopen(), find, 1., reopen)
-    source = source.note(*dark_note(source.items))
+    opened = reopen()
+    _, lines = decoding_of(recipe, opened.items)
+    source = settled(opened, find, 1., reopen).note(*lines)
     return Survey(recipe, source, facts, copies(source.items, facts), lost)
 
 

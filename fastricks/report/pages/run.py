@@ -159,17 +159,21 @@ def viewer(source, recipe, side=SIDE):
     from PIL import Image
 
     from ...data.pixels.canonical import from_torch
+    from ...data.pixels.decoding import decoding
+    from ...data.pixels.fits import eval_view
     from ...data.pixels.store import Pixels
-    from ...data.pixels.views import CenterView, empty
-    items, pixels = {o.name: o for o in source.items}, source.pixels or Pixels(recipe.resize)
-    view = CenterView(recipe.size, recipe.resize)
+    from ...data.pixels.views import empty
+    items, pixels = {o.name: o for o in source.items}, source.pixels or Pixels(recipe.resize, how=decoding(recipe))
+    view = eval_view(recipe)
+    width, height = view.sides
 
     @cache
     def see(name):
         try: x = pixels[items[name]]
         except (KeyError, Unreadable): return None
-        out = empty(1, view.size, view.size)
+        out = empty(1, height, width)
         view.cut(x, None, False, out)
         im = Image.fromarray(from_torch(out))
-        return data_uri(im.resize((side, side), Image.Resampling.LANCZOS) if view.size > side else im)
+        small = side / max(width, height)
+        return data_uri(im.resize((round(width * small), round(height * small)), Image.Resampling.LANCZOS) if small < 1 else im)
     return see
