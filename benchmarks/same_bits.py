@@ -36,6 +36,7 @@ ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_WAIT_POLICY"
                "WANDB_SILENT": "true", "HF_HUB_OFFLINE": "1", "MPLBACKEND": "Agg", "COLUMNS": "160", "NO_COLOR": "1"}
 MINUTES = 5  # after which a command is taken to hang
 TIMES = {"seconds", "images_per_s", "train_seconds", "eval_seconds", "compile_seconds"}
+LATER = {"data.json"}  # files of a run that older versions do not write
 OWN = ("name", "checkpoint_every", "out")  # in which an interrupted run's recipe is not the undisturbed one's
 
 ALL = "--threads 1 --workers 0 --device cpu --wandb disabled --out {runs}"
@@ -227,7 +228,7 @@ def short(a, b):
     return text if len(text) < 100 else ""
 
 
-def names(side, folder): return {p.name: True for p in folder.iterdir()}
+def names(side, folder): return {p.name: True for p in folder.iterdir() if p.name not in LATER}
 def status(side, folder): return {"status": json.loads((folder / "status.json").read_text())["status"]}
 def predictions(side, folder): return {p.name: p.read_bytes() for p in sorted(folder.glob("predictions*.csv"))}
 

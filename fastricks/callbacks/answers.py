@@ -73,7 +73,8 @@ def answers_of(plan, file, data):
     from ..model.network import stats
     from ..model.weights import file_hash
     recipe, amp = plan.recipe, plan.trick("amp")
-    views = {f.name: getattr(recipe, f.name) for f in fields(recipe) if f.metadata["numeric"] and f.name not in OF_THE_STUDENT}
+    said = {k for k in recipe.as_dict if k not in OF_THE_STUDENT}  # what 0.1.0 did goes without saying: its answers are found
+    views = {f.name: getattr(recipe, f.name) for f in fields(recipe) if f.metadata["numeric"] and f.name in said}
     what = {**views, "data": data, "stats": stats(recipe), "teacher": [plan.facts["distill"]["arch"], file_hash(file)],
             "precision": amp.dtype if amp else "fp32", "machine": cpu_name() if plan.device == "cpu" else device_name(plan.device),
             "versions": {p: version(p) for p in ("torch", "torchvision", "timm", "pillow", "simplejpeg", "numpy")}, "numerics": NUMERICS}

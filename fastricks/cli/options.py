@@ -29,7 +29,8 @@ def recipe_param(f, kind):
     choices = m["range"].choices
     metavar = m["metavar"] or ("|".join(choices) if choices else None)
     text = m["help"] + (f" [default: {default_text(f)}]" if default_text(f) and "default" not in m["help"] else "")
-    option = typer.Option(*names, help=text, metavar=metavar, show_default=False, parser=number_or(m["word"], names[0]) if m["word"] else None)
+    option = typer.Option(*names, help=text, metavar=metavar, show_default=False,
+                          parser=m["reads"] or (number_or(m["word"], names[0]) if m["word"] else None))
     return inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option])
 
 

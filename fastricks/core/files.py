@@ -95,7 +95,8 @@ def sync_folder(folder: str | Path) -> None:
     finally: os.close(fd)
 
 
-def write_json(path: str | Path, obj: object) -> None: write(path, json.dumps(obj, indent=2, ensure_ascii=False) + "\n")
+def to_json(obj: object) -> str: return json.dumps(obj, indent=2, ensure_ascii=False) + "\n"
+def write_json(path: str | Path, obj: object) -> None: write(path, to_json(obj))
 
 
 def rows_to_csv(rows: Sequence[Mapping[str, Any]]) -> str:

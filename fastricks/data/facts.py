@@ -70,7 +70,8 @@ def header(image):
     if not is_path(image): return *image.shape[1::-1], "array", "L" if image.ndim == 2 else "RGB"
     with Image.open(image, formats=formats()) as im:
         w, h = im.size
-        return *((h, w) if orientation(im) in SIDEWAYS else (w, h)), im.format, im.mode
+        turned = im.format != "TIFF" and orientation(im) in SIDEWAYS  # PIL tells a TIFF's size as it is seen
+        return *((h, w) if turned else (w, h)), im.format, im.mode
 
 
 def digest(im): return blake2b(im.tobytes(), digest_size=8, key=repr(im.size).encode()).hexdigest()

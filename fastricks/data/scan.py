@@ -1,4 +1,5 @@
 """Every image file is decoded once before the first step, so that no broken one stops a run in its middle."""
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from hashlib import blake2b
@@ -7,10 +8,11 @@ from pathlib import Path
 from ..core.cache import cache_dir, recall, remember
 from ..core.errors import UserError, plural
 from ..core.machine import cores
-from .source import MANY, is_path, size_and_time
+from .source import MANY, UNREADABLE, is_path, size_and_time
 
 CHUNK = 64
-VERSION = 2  # of what is remembered
+FLOOR = 5      # files that may be bad in a small folder, whatever their share
+VERSION = 3  # of what is remembered
 
 
 def drop_unreadable(source, max_bad=.01, threads=None, cache=None, say=None, reopen=None):
@@ -27,15 +29,16 @@ def settled(source, find, max_bad=.01, reopen=None):
     """
     if not 0 <= max_bad <= 1: raise UserError(f"--max-bad {max_bad}: give a fraction from 0 to 1")
     reopen = reopen or (lambda bad: leave_out(source, bad))
-    now, bad, seen = source, {}, set()
+    now, bad, seen, missing = source, {}, set(), dict(source.missing)
+    refuse_many(missing, len(source.items) + len(missing), max_bad, source.name)
     while (items := [o for o in now.items if o.name not in seen]) and (new := find(items)):
         seen |= {o.name for o in items if is_path(o.image)}
         bad |= dict(new)
-        refuse_many(bad, len(seen), max_bad, source.name)
+        refuse_many(missing | bad, len(seen) + len(missing), max_bad, source.name)
         now = reopen(bad)
-    if not bad: return source
-    out = replace(now, skipped=(*source.skipped, *sorted(bad.items())))
-    return out.note(f"skipped {plural(len(bad), 'unreadable image')}: {some(sorted(bad.items()))}")
+    if not bad: return replace(source, skipped=(*source.skipped, *source.missing)) if missing else source
+    out = replace(now, skipped=(*source.skipped, *sorted((missing | bad).items())), ignored=now.ignored + Counter({(UNREADABLE, ""): len(bad)}))
+    return out.note(f"skipped {plural(len(bad), 'unreadable image')}: {some(sorted(bad.items()))}{limits(bad)}")
 
 
 def find_bad(files, threads, folder, say=None):
@@ -80,10 +83,22 @@ def trouble(path):
     except Unreadable as e: return str(e)
 
 
+def allowed(n, max_bad):
+    "How many of `n` images may be bad: that share, or a few; none for 0"
+    return max(max_bad*n, FLOOR) if max_bad else 0
+
+
 def refuse_many(bad, n, max_bad, name):
-    if len(bad) > max_bad*n:
+    if len(bad) > allowed(n, max_bad):
         raise UserError(f"{len(bad):,} of {plural(n, 'image')} of {name} cannot be read, more than --max-bad "
-                        f"{max_bad:g} allows: {some(sorted(bad.items()))}; mend or remove them, or raise --max-bad")
+                        f"{max_bad:g} allows: {some(sorted(bad.items()))}; mend or remove them, or raise --max-bad{limits(bad)}")
+
+
+def limits(bad):
+    "How limits are raised that some of the images are above"
+    names = {"too many pixels": "FASTRICKS_MAX_MEGAPIXELS", "too long and thin": "FASTRICKS_MAX_RATIO"}
+    found = [name for why, name in names.items() if why in bad.values()]
+    return f"; the environment variable {' or '.join(found)} raises that limit" if found else ""
 
 
 def leave_out(source, bad):

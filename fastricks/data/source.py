@@ -1,13 +1,21 @@
 """What every place that images come from is turned into: a `Source`, a list of labelled, split, named images."""
 import hashlib
 import os
-from dataclasses import dataclass, replace
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..core.errors import plural
 
 SPLITS = "train", "valid", "test"
 SPLIT = {"train": "train", "training": "train", "valid": "valid", "val": "valid", "validation": "valid", "test": "test", "testing": "test"}
+
+# why a file that is there is not used
+ENDING, HIDDEN, TOOLS = "not named as images are", "hidden", "of other programs or runs"
+LOOSE, UNUSED, CLASSES = "in no class folder", "in folders that are not used", "of classes that --classes leaves out"
+CAPPED, UNLISTED, UNREADABLE = "above --per-class", "not listed", "unreadable"
+COPIES = "copies that --drop-duplicates leaves out"
+MISSING = "not there"  # of a listed image
 
 
 @dataclass(frozen=True)
@@ -26,6 +34,10 @@ class Found:
     items: list            # Items of the classes asked for, in any order
     classes: list          # names of all classes that have training images, asked for or not
     notes: tuple = ()      # lines for the user
+    missing: tuple = ()    # (name, reason) of images that are listed and not there
+    ignored: Counter = field(default_factory=Counter)  # (reason, detail) -> files that are there and are none of the items
+    splits: str = ""       # where the splits come from; empty where there are none
+    columns: dict = field(default_factory=dict)  # of a table: name of a column that says nothing else -> {item's name: cell}
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,10 @@ class Source:
     classes: tuple         # the training classes: a label's number is its place here
     notes: tuple = ()      # lines for the user: what was left out and why
     skipped: tuple = ()    # (name, reason) of each image that could not be read
+    missing: tuple = ()    # (name, reason) of images that are listed and not there
+    ignored: Counter = field(default_factory=Counter)  # (reason, detail) -> files that are there and not used
+    splits: str = ""       # where the splits come from
+    decoding: object = None  # the `Decoding` of its files, where it was settled
     pixels: object = None  # the fast pipeline's `Pixels` of the items, where they were looked up
 
     def of(self, split): return [o for o in self.items if o.split == split]

@@ -1,5 +1,5 @@
 """Which training images are kept and which are held out: by a fixed hash of their names, never by a run's seed."""
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import replace
 from hashlib import blake2b
 
@@ -32,8 +32,23 @@ def cap(items, n):
     return [o for o in items if o.split != "train"] + [o for g in train for o in first(g, n, "per_class")]
 
 
-def hold_out(items, frac, split):
-    "The same part `frac` of each class's training images becomes `split`"
+def hold_out(items, frac, split, group_of=None):
+    "The same part `frac` of each class's training images becomes `split`; with `group_of`, whole groups that make about that part of all"
+    if group_of: return hold_out_groups(items, frac, split, group_of)
     groups = by_class(o for o in items if o.split == "train").values()
     out = {o.name for g in groups for o in first(g, share(frac, len(g)), split)}
+    return [replace(o, split=split) if o.name in out else o for o in items]
+
+
+def hold_out_groups(items, frac, split, group_of):
+    "Whole groups of training images become `split`, in the order of a hash of their names, until they are `frac`; each class keeps some"
+    train = [o for o in items if o.split == "train"]
+    groups, left = defaultdict(list), Counter(o.label for o in train)
+    for o in train: groups[group_of(o)].append(o)
+    wanted, out = frac * len(train), set()
+    for name in sorted(groups, key=lambda o: place(split, o)):
+        own = Counter(o.label for o in groups[name])
+        if len(out) >= wanted or any(left[k] <= n for k, n in own.items()): continue
+        out.update(o.name for o in groups[name])
+        left.subtract(own)
     return [replace(o, split=split) if o.name in out else o for o in items]

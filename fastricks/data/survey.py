@@ -1,13 +1,15 @@
 """What is known of a recipe's images before a training: facts of each, copies, what a training would refuse. No torch."""
 from collections import Counter
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
+from functools import cached_property
 
 from ..core.errors import visible
+from .account import account_of
 from .facts import copies, look
-from .scan import settled
-from .sources.folders import others_below
-from .sources.open import open_source
+from .sampled import decoding_of
+from .scan import allowed, settled
+from .source import ENDING
+from .sources.open import open_recipe
 
 
 @dataclass
@@ -18,7 +20,11 @@ class Survey:
     facts: dict                                 # name -> Fact or why it can't be read
     groups: list                                # of images with the same pixels
     lost: list                                  # Items that can't be read
-    others: Counter = field(default_factory=Counter)  # ending -> files that are no images
+
+    @property
+    def others(self):
+        "ending -> files that are not named as images are"
+        return Counter({end: n for (why, end), n in self.source.ignored.items() if why == ENDING})
 
     @property
     def bad(self): return self.source.skipped
@@ -27,7 +33,12 @@ class Survey:
     def items(self): return self.source.items
 
     @property
-    def refused(self): return len(self.bad) > self.recipe.max_bad * (len(self.bad) + len(self.items))
+    def refused(self): return len(self.bad) > allowed(len(self.bad) + len(self.items), self.recipe.max_bad)
+
+    @cached_property
+    def account(self):
+        "The Account of the same files that a training gives"
+        return account_of(self.source)
 
     def fact(self, o): return self.facts[o.name]
 
@@ -37,7 +48,7 @@ class Survey:
 
 def survey(recipe, say=None):
     "The Survey of a recipe's data. Raises UserError where a training would for anything but the number of unreadable images"
-    def reopen(bad=None): return open_source(recipe.data, recipe.classes, recipe.per_class, recipe.valid, bad)
+    def reopen(bad=None): return open_recipe(recipe, bad)
     facts, lost = {}, []
 
     def find(items):
@@ -45,29 +56,10 @@ def survey(recipe, say=None):
         new = [o for o in items if isinstance(facts[o.name], str)]
         lost.extend(new)
         return [(o.name, facts[o.name]) for o in new]
-    source = settled(reopen(), find, 1., reopen)
-    return Survey(recipe, source, facts, copies(source.items, facts), lost, endings(recipe.data))
-
-
-def endings(data):
-    folder = Path(data).expanduser()
-    return Counter(Path(o).suffix.lower() or "no ending" for o in others_below(folder)) if folder.is_dir() else Counter()
-
-
-def counts(source):
-    "{class: {split: images}}"
-    found = {o: Counter() for o in source.classes}
-    for o in source.items: found[o.label][o.split] += 1
-    return found
-
-
-def overlaps(s):
-    "{(split, where its images are too): [(Item, its copy)]}"
-    out = {}
-    for a, b in (("test", "train"), ("valid", "train"), ("test", "valid")):
-        pairs = [(o, twin) for g in s.groups for o in g if o.split == a if (twin := next((t for t in g if t.split == b), None))]
-        if pairs: out[a, b] = pairs
-    return out
+    opened = reopen()
+    _, lines = decoding_of(recipe, opened.items)
+    source = settled(opened, find, 1., reopen).note(*lines)
+    return Survey(recipe, source, facts, copies(source.items, facts), lost)
 
 
 def rows(s):

@@ -30,7 +30,13 @@ def stats(recipe):
     "(mean, std) of the weights that training starts from, else of the architecture's own"
     meta = read_meta(recipe.weights) if recipe.weights else {}
     cfg = arch_cfg(recipe.arch)
-    return tuple(meta.get("mean") or cfg.mean), tuple(meta.get("std") or cfg.std)
+    mean, std = tuple(meta.get("mean") or cfg.mean), tuple(meta.get("std") or cfg.std)
+    return (mean, std) if recipe.channels == len(mean) else (of_channels(mean, recipe.channels), of_channels(std, recipe.channels))
+
+
+def of_channels(levels, n):
+    "Levels of other channels than they were given for: their mean for each"
+    return (sum(levels) / len(levels),) * n
 
 
 def build(arch, classes, seed=0, weights=None, kwargs=None):

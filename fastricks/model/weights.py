@@ -1,5 +1,6 @@
 """A file of weights: opened without running what is in it, and what it says of itself."""
 import json
+import re
 from hashlib import file_digest
 from pathlib import Path
 
@@ -36,12 +37,18 @@ def read_meta(file):
 def is_word(x): return isinstance(x, str) and len(x) < 200
 def is_words(x): return isinstance(x, list) and all(map(is_word, x))
 def is_size(x): return isinstance(x, int) and 0 < x < 1e5
-def are_levels(x): return isinstance(x, list) and len(x) == 3 and all(isinstance(o, int | float) and 0 < o < 1e3 for o in x)
+def are_levels(x): return isinstance(x, list) and len(x) in (1, 3) and all(isinstance(o, int | float) and 0 < o < 1e3 for o in x)
 
 
 def is_pipeline(x): return x in ("fast", "reference")
 def are_tweaks(x): return isinstance(x, dict) and all(k in TWEAKS and type(v) is TWEAKS[k] for k, v in x.items())
 
 
-TWEAKS = {"stem_type": str, "stem_width": int, "avg_down": bool}  # what a file may ask of timm: no file to load, no name to download
-META = {"arch": is_word, "classes": is_words, "mean": are_levels, "std": are_levels, "pipeline": is_pipeline, "kwargs": are_tweaks}
+def is_fit(x): return x in ("crop", "pad", "squish")
+def is_shape(x): return isinstance(x, str) and bool(re.fullmatch(r"\d{1,5}x\d{1,5}", x))
+def is_level(x): return isinstance(x, int) and 0 < x < 1 << 16
+
+
+TWEAKS = {"stem_type": str, "stem_width": int, "avg_down": bool, "in_chans": int}  # what a file may ask of timm: no file to load, no name to download
+META = {"arch": is_word, "classes": is_words, "mean": are_levels, "std": are_levels, "pipeline": is_pipeline, "kwargs": are_tweaks,
+        "fit": is_fit, "shape": is_shape, "icc": lambda x: x is True, "white": is_level}

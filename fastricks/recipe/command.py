@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from ..core.errors import UserError
 from ..trick.base import Trick
-from .recipe import Recipe, flag_of, options, resolve
+from .recipe import LATER, OPEN, Recipe, flag_of, options, resolve
 
 
 class WithRecipe(Protocol):
@@ -44,7 +44,8 @@ def command(recipe: Recipe) -> str | None:
     name = recipe.recipe or None
     try: base = resolve({"data": recipe.data}, [], name)
     except UserError: return None
-    given = {f.name: v for f in numeric_options() if (v := getattr(recipe, f.name)) != getattr(base, f.name)}
+    given = {f.name: v for f in numeric_options() if (v := getattr(recipe, f.name)) != getattr(base, f.name) and not unsaid(f.name, v)}
+    if recipe.shape != base.shape: given["size"] = recipe.shape or recipe.size
     if given.get("weights"): given.pop("pretrained", None)  # goes without saying
     selection = selection_of(recipe, base)
     if not makes(recipe, given, selection, name): return None
@@ -71,13 +72,20 @@ def makes(recipe: Recipe, given: Mapping[str, Any], selection: Iterable[str], na
     "Do these options give this recipe?"
     try: r = resolve({"data": recipe.data, **given}, selection, name)
     except UserError: return False
-    same = lambda k: json.dumps(getattr(r, k)) == json.dumps(getattr(recipe, k))  # a recipe.json has lists for tuples
-    return all(map(same, ("tricks", "schedule", *(f.name for f in numeric_options()))))
+    same = lambda k: unsaid(k, getattr(recipe, k)) or json.dumps(getattr(r, k)) == json.dumps(getattr(recipe, k))  # JSON has lists for tuples
+    return all(map(same, ("tricks", "schedule", "shape", *(f.name for f in numeric_options()))))
+
+
+def unsaid(name: str, value: object) -> bool:
+    "Is it a field that the data decides, with the value that it has for most data?"
+    return name in OPEN and value in (None, LATER[name])
 
 
 def data_options(recipe: Recipe) -> str:
     "The options that say which data it is, as text"
     own = resolve({"data": recipe.data})
-    given = {k: getattr(recipe, k) for k in ("classes", "per_class", "valid", "size") if getattr(recipe, k) != getattr(own, k)}
+    fields = "classes", "per_class", "valid", "drop_duplicates", "group_by", "size"
+    given = {k: getattr(recipe, k) for k in fields if getattr(recipe, k) != getattr(own, k)}
+    if recipe.shape: given["size"] = recipe.shape
     if recipe.data != Recipe.data: given = {"data": recipe.data, **given}
     return shlex.join(option_words(given))

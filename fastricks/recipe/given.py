@@ -34,7 +34,8 @@ def given_of(asked: Mapping[str, Any]) -> dict[str, Any]:
     hints, known = get_type_hints(Recipe), {f.name: f for f in options()}
     for k in asked:
         if k not in known: raise UserError(f"no such option: {k!r}{nearest(k, known) or '; `fastricks train --help` lists them'}")
-    return {k: value_of(k, v, hints[k], known[k].metadata["word"]) for k, v in asked.items() if v is not None}
+    return {k: reads(v) if (reads := known[k].metadata["reads"]) else value_of(k, v, hints[k], known[k].metadata["word"])
+            for k, v in asked.items() if v is not None}
 
 
 def value_of(name: str, v: object, hint: Any, word: str | None = None) -> Any:

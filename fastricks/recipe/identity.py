@@ -7,17 +7,19 @@ from typing import Any
 
 from ..core.numerics import NUMERICS
 from ..trick.base import Trick
-from .recipe import Recipe
+from .recipe import LATER as FIELDS
+from .recipe import OPEN, Recipe
 
 Facts = Mapping[str, Mapping[str, Any]]  # trick -> what its `settle` found
-LATER = {"processes": 1, "sync_bn": False}  # fields that came later leave the identity of runs that do not need them as it was
+LATER = {"processes": 1, "sync_bn": False, **FIELDS}  # fields that came later leave the identity of runs that do not need them as it was
 
 
 def numeric(recipe: Recipe, weights_hash: str | None = None, facts: Facts | None = None) -> dict[str, Any]:
     "The fields that change the weights, as one dict; data enters by its fingerprint, weights and teachers by what they are"
-    by_fingerprint = {"data", "classes", "per_class", "valid"}
+    by_fingerprint = {"data", "classes", "per_class", "valid", "drop_duplicates", "group_by"}
     d = {f.name: getattr(recipe, f.name) for f in fields(Recipe) if f.metadata["numeric"] and f.name not in by_fingerprint}
     tricks = {t.name: {**t.keys(), **needed(t, (facts or {}).get(t.name, {})), **of_file(recipe, t.name)} for t in recipe.make_tricks()}
+    d |= {k: FIELDS[k] for k in OPEN if d[k] is None}
     return {**d, "tricks": tricks, "weights": weights_hash, "processes": recipe.processes or 1}
 
 
@@ -40,7 +42,7 @@ def identity(recipe: Recipe, data_fingerprint: str, weights_hash: str | None = N
     """
     what = {**numeric(recipe, weights_hash, facts), "data": data_fingerprint, "numerics": NUMERICS}
     for k, v in LATER.items():
-        if what[k] == v: del what[k]
+        if k in what and what[k] == v: del what[k]
     return sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -57,7 +59,7 @@ def text(v: object) -> object: return "not there" if v is None else v
 def flat(what: Mapping[str, Any]) -> dict[str, Any]:
     "Everything that identity is made of as one dict, a key of a trick as `mixup:alpha`"
     known = {f.name: f.default for f in fields(Recipe)}
-    recipe = Recipe(**{k: v for k, v in what["recipe"].items() if k in known})
+    recipe = Recipe(**{**FIELDS, **{k: v for k, v in what["recipe"].items() if k in known}})
     d = numeric(recipe, what["weights_sha256"], what["facts"])
     tricks = {f"{n}:{k}" if k else f"trick {n}": v for n, keys in d.pop("tricks").items() for k, v in [("", "on"), *keys.items()]}
     return {**d, **tricks, "data (fingerprint)": what["data"]["fingerprint"], "numerics (of the code)": what["numerics"]}

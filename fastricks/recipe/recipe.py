@@ -1,6 +1,6 @@
 """Recipe: everything that a training is made from, as plain data. The only configuration there is."""
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
@@ -14,15 +14,21 @@ from ..trick.range import Range
 from .named import DATA_DEFAULTS, RECIPES
 from .registry import adopt, check_all, make, origins, schedules
 from .select import select
+from .size import sides_of, size_of, split_size
 
 FIND = "find"  # --lr before it is found; the recipe of a run has the number
+FULL_16 = 2**16 - 1  # the highest level of 16 bits
+LATER: dict[str, Any] = {  # fields that 0.1.0 lacked, and what it did: where a recipe.json leaves them out, that is meant
+    "trick_files": {}, "drop_duplicates": False, "group_by": None, "icc": False, "white": FULL_16, "fit": "crop", "channels": 3, "shape": None}
+OPEN = "icc", "white"  # of these, what the data decides where nobody says it
 T = TypeVar("T")
 
 
 def option(default: T, help: str, numeric: bool = True, flag: str | None = None, metavar: str | None = None, word: str | None = None,
-           **limits: Any) -> T:
-    "A field of the recipe and its option: default, help, whether it changes the weights, its name, its range, a word in place of a number"
-    return field(default=default, metadata=dict(help=help, numeric=numeric, flag=flag, metavar=metavar, word=word,
+           reads: Callable[[object], Any] | None = None, **limits: Any) -> T:
+    """A field of the recipe and its option: default, help, whether it changes the weights, its name, its range, a word in place of a number,
+    what reads a value that is written in a way of its own."""
+    return field(default=default, metadata=dict(help=help, numeric=numeric, flag=flag, metavar=metavar, word=word, reads=reads,
                                                  range=Range(**limits)))
 
 
@@ -35,6 +41,10 @@ class Recipe:
     classes: str | None = option(None, "only these classes: names joined by commas, a file of names, or food-101-21")
     per_class: int | None = option(None, "at most this many training images of each class", least=1)
     valid: float = option(.1, "share of the training images kept for validation; 0 trains on all", least=0, below=1)
+    drop_duplicates: bool = option(False, "leave out training images whose file is a validation or test image too",
+                                   flag="--drop-duplicates/--no-drop-duplicates")
+    group_by: str | None = option(None, "images of one group stay on one side: a regular expression over names, or a table's column",
+                                  metavar="REGEX|COLUMN")
     max_bad: float = option(.01, "share of unreadable images above which to give up", numeric=False, least=0, most=1)
     arch: str = option("resnet18.tv_in1k", "any timm model")
     pretrained: bool = option(True, "start from timm's weights (default for photos)", flag="--pretrained/--no-pretrained")
@@ -45,9 +55,16 @@ class Recipe:
     wd: float = option(0., "weight decay", least=0)
     opt: str = option("adam", "adam or adamw (betas .9, .999), sgd (Nesterov, momentum .9)", choices=("adam", "adamw", "sgd"))
     seed: int = option(0, "seed of order, augmentation, new weights and tricks", least=0)
-    size: int = option(224, "pixels of the square that the network sees", least=8)
+    size: int = option(224, "pixels of the square that the network sees, or width x height, as 320x240", reads=size_of, metavar="N|WxH", least=8)
     resize: int | None = option(None, "evaluation: shorter side before the centre crop (default: 8/7 of --size)", least=8)
     min_scale: float = option(.8, "training: smallest share of a photo's area that a random crop takes", above=0, most=1)
+    fit: str = option("crop", "how a photo of another shape fills it: crop (the middle), pad (the whole photo on grey), squish (the whole photo)",
+                      choices=("crop", "pad", "squish"))
+    channels: int = option(3, "that the network takes: 3, or 1 for grey", least=1, most=3)
+    icc: bool | None = option(None, "bring colours of wide-gamut and CMYK profiles to sRGB (default: where a sample of the images has such)",
+                              flag="--icc/--no-icc")
+    white: int | None = option(None, "level of 16-bit images that is white (default: what a sample's bits reach, as 4095 of 12)",
+                               least=1, most=FULL_16)
     flip: bool = option(True, "training: mirror half of the images", flag="--flip/--no-flip")
     keep: str = option("last", "which weights to keep: last, or best on the validation split", choices=("last", "best"))
     patience: int | None = option(None, "stop after this many epochs without a better validation accuracy", least=1)
@@ -68,6 +85,7 @@ class Recipe:
     recipe: str = plain("", numeric=False)                                     # the named recipe that this one came from
     schedule: dict = plain({"step": {}}, numeric=False)                        # the recipe's own main schedule
     tricks: dict = plain({})                                                   # name -> keys, of what is switched on
+    shape: str | None = plain(None)                                            # width x height, where they differ; then `size` is the longer
     processes: int | None = plain(None)                                        # among which batches are shared out; None: not settled yet
     trick_files: dict = plain({}, numeric=False)                               # tricks from outside: name -> file or entry point, and hash
 
@@ -76,6 +94,11 @@ class Recipe:
 
     @property
     def from_scratch(self) -> bool: return not self.pretrained and not self.weights
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        "(width, height) of what the network sees"
+        return sides_of(self.size, self.shape)
 
     @property
     def whole_batch(self) -> int:
@@ -94,8 +117,7 @@ class Recipe:
     def as_dict(self) -> dict[str, Any]:
         "What recipe.json has of it"
         out = asdict(self)
-        if not self.trick_files: del out["trick_files"]  # older versions do not know it
-        return out
+        return {k: v for k, v in out.items() if k not in LATER or v != LATER[k]}  # older versions do not know it
 
     def to_json(self) -> str: return json.dumps(self.as_dict, indent=2, ensure_ascii=False)
 
@@ -120,6 +142,7 @@ def resolve(given: Mapping[str, Any], selection: Iterable[str] = (), recipe: "st
     """
     base = load_recipe(recipe) if recipe else {}
     data = given.get("data") or base.get("data") or Recipe.data
+    if "size" in given: given = {**given, **split_size(size_of(given["size"]))}
     merged = {**DATA_DEFAULTS.get(data, {}), **base, **given}
     if "weights" in given and given["weights"] and "pretrained" not in given: merged["pretrained"] = False
     if "pretrained" in given and "weights" not in given: merged["weights"] = None
@@ -146,6 +169,8 @@ def settle(recipe: Recipe) -> Recipe:
     r = replace(recipe, resize=resize,
                 tricks={t.name: t.keys() for t in make(recipe.tricks)},
                 schedule={t.name: t.keys() for t in make(recipe.schedule)})
+    if r.channels not in (1, 3): raise UserError(f"--channels {r.channels} is neither 3 nor 1, for grey")
+    if min(r.sides) < 8: raise UserError(f"--size {r.shape}: give at least 8 pixels a side")
     if resize < r.size: raise UserError(f"--resize {resize} is smaller than --size {r.size}: the centre crop would not fit")
     if r.valid == 0 and r.keep == "best": raise UserError("--keep best chooses by the validation split: give --valid above 0")
     if r.valid == 0 and r.patience: raise UserError("--patience watches the validation split: give --valid above 0")
@@ -179,7 +204,7 @@ def read_recipe(file: str | Path) -> dict[str, Any]:
                         else f"{file} is not the recipe of a run")
     require_types(got, file)
     adopt(got.get("trick_files", {}))
-    return {k: v for k, v in got.items() if k not in ("name", "out", "wandb", "workers", "checkpoint_every", "processes")}
+    return {k: v for k, v in {**LATER, **got}.items() if k not in ("name", "out", "wandb", "workers", "checkpoint_every", "processes")}
 
 
 def require_types(got: Mapping[str, Any], file: str | Path) -> None:
@@ -188,5 +213,8 @@ def require_types(got: Mapping[str, Any], file: str | Path) -> None:
     for k, v in got.items():
         ok = isinstance(v, hints[k]) or (isinstance(v, int) and hints[k] is float)
         if isinstance(v, dict): ok = ok and all(isinstance(keys, dict) for keys in v.values())
-        if not ok or (isinstance(v, bool) and hints[k] is not bool): raise UserError(
+        if not ok or (isinstance(v, bool) and hints[k] not in (bool, bool | None)): raise UserError(
             f"{file} is not the recipe of a run: its {k} is {shorten(repr(v))}")
+    shape = got.get("shape")
+    if shape is not None and split_size(size_of(shape)) != {"size": got.get("size"), "shape": shape}: raise UserError(
+        f"{file} is not the recipe of a run: its shape is {shorten(repr(shape))}")

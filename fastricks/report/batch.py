@@ -33,7 +33,7 @@ def pixels(x, recipe):
     "Images [n, h, w, 3] from 0 to 1 of a normalised batch"
     from ..model.network import stats
     mean, std = (x.new_tensor(o)[:, None, None] for o in stats(recipe))
-    return (x * std + mean).clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy()
+    return (x * std + mean).clamp(0, 1).expand(-1, 3, -1, -1).permute(0, 2, 3, 1).cpu().numpy()
 
 
 def captions(batch, classes):

@@ -10,9 +10,11 @@ from rich.cells import cell_len, set_cell_size
 
 from ..core.errors import plural, shorten, visible
 from ..core.files import rows_to_csv, write
+from ..data.account import class_sizes as counts
+from ..data.same import overlaps
 from ..data.source import SPLITS, describe
 from ..data.split import by_class, first
-from ..data.survey import counts, overlaps, rows, survey
+from ..data.survey import rows, survey
 from ..recipe.command import data_options
 
 FEW = 5       # classes up to which each has its row on the screen; of more the two largest and smallest
@@ -31,11 +33,14 @@ def screen(s, to=None, width=80, height=24):
     "The report's lines: fewer than `height`, and each but for paths shorter than `width`; `to`: the picture's file, where there is one"
     head, *per_class = class_table(s.source)
     said = [("data", describe(s.source)), ("", head), *(("", line) for line in per_class),
+            ("files", s.account.files_line.removeprefix("files: ")), ("splits", s.account.splits),
             ("balance", balance(s.source)), ("sizes", pixel_sizes(s)), ("shapes", shapes(s)), ("types", types(s)),
             ("small", small(s)),
             *leaks(s), *other_copies(s), *unreadable(s), *source_notes(s)]
     files = [("picture", to), ("table", f"{table_file(to)}  # a row for each image")] if to else []
     ends = [*files, ("next", next_step(s))]
+    for head in ("shapes", "types"):  # what tells least makes room
+        if len(said) > height - 1 - len(ends): said = [o for o in said if o[0] != head]
     return fitted(said, width - 1, height - 1 - len(ends)) + [k.ljust(HEAD) + visible(line) for k, line in ends]
 
 
@@ -136,7 +141,7 @@ def share_of(n, total): return f"all {n:,}" if n == total else f"{n:,} of {total
 
 
 def leaks(s):
-    for (a, b), pairs in overlaps(s).items():
+    for (a, b), pairs in overlaps(s.groups).items():
         images = plural(len(s.source.of(a)), f"{a} image")
         are = "is" if len(pairs) == 1 else "are"
         yield "LEAK", f"{len(pairs):,} of {images} {are} in {b} too: {equal_names(pairs[0])}{and_more(pairs)}"
@@ -181,16 +186,14 @@ def unreadable(s):
 
 def source_notes(s):
     "Two notes at most: what is left out and why"
-    notes = list(s.source.notes[:-1] if s.bad else s.source.notes)  # the last one is of the unreadable
-    if s.others:
-        kinds = ", ".join(f"{n:,} {k}" for k, n in s.others.most_common(4))
-        notes.append(f"{plural(s.others.total(), 'file')} not called as images are: {kinds}")
+    notes = [o for o in s.source.notes if not o.startswith("skipped ")]  # they have their own line
     for note in notes[:2]: yield "mind", note
 
 
 def next_step(s):
     "The training of this very data"
     line = f"python train.py {data_options(s.recipe)}".strip()
+    if any(o.endswith(" in train") for o in s.account.copies): line += " --drop-duplicates"
     if not s.refused: return line
     needed = min(1, 1.01 * len(s.bad) / (len(s.bad) + len(s.items)))
     return f"mend or remove what is unreadable, or allow it: {line} --max-bad {needed:.2g}"

@@ -10,6 +10,7 @@ from ..core.errors import UserError
 from ..core.files import rows_to_csv, write, write_json
 from ..model.network import stats
 from ..recipe.plan import arch_kwargs
+from ..recipe.recipe import LATER
 from .evaluate import metrics, predict, prediction_rows, temperature, tempered
 
 NOT_FINITE = "the weights after the last epoch are not finite numbers, and none are saved: try a lower --lr"
@@ -79,6 +80,7 @@ def save_weights(job, learn, run):
     recipe = job.recipe
     mean, std = stats(recipe)
     meta = {"arch": recipe.arch, "kwargs": arch_kwargs(recipe), "classes": list(job.source.classes), "pipeline": recipe.pipeline,
-            "size": recipe.size, "resize": recipe.resize, "mean": mean, "std": std}
+            "size": recipe.size, "resize": recipe.resize, "mean": mean, "std": std,
+            **{k: v for k in ("fit", "shape", "icc", "white") if (v := getattr(recipe, k)) != LATER[k]}}
     state = {k: v.detach().cpu().contiguous() for k, v in learn.model.state_dict().items()}
     write(run.path("model.safetensors"), save(state, {"fastricks": json.dumps(meta)}))

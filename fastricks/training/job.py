@@ -3,6 +3,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from ..core.numerics import NUMERICS
+from ..data.account import account_of
 from ..data.source import Source, fingerprint
 from ..model.weights import file_hash
 from ..recipe.identity import identity
@@ -22,6 +23,11 @@ class Job:
 
     @cached_property
     def identity(self): return identity(self.recipe, fingerprint(self.source), self.weights_hash, self.facts)
+
+    @cached_property
+    def account(self):
+        "The Account of its data"
+        return account_of(self.source)
 
     @cached_property
     def record(self):

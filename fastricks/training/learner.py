@@ -26,7 +26,7 @@ from ..core import ranks
 from ..model import optimizers
 from ..model.network import build, start_file
 from ..model.optimizers import all_params
-from ..recipe.plan import chain, make_schedule, settings
+from ..recipe.plan import chain, channel_kwargs, make_schedule, settings
 from ..recipe.schedule import Schedule
 from ..trick.base import Opt
 
@@ -53,7 +53,7 @@ def make_parts(recipe, plan, load=True):
     tricks = plan.tricks
     opt = settings(recipe, plan)
     schedule = make_schedule(recipe, plan, opt)
-    kwargs = chain(tricks, "arch", {}, plan)
+    kwargs = chain(tricks, "arch", channel_kwargs(recipe), plan)
     model, lines = build(recipe.arch, plan.classes, recipe.seed, start_file(recipe) if load else None, kwargs)
     model = chain(tricks, "model", model, plan)
     groups = chain(tricks, "groups", all_params(model, opt.wd), model, plan)

@@ -6,6 +6,7 @@ from ..core import ranks
 from ..core.errors import UserError, plural
 from ..core.machine import pick_device, threads_each
 from ..core.words import silent
+from ..data.sampled import FULL
 from ..recipe.recipe import FIND
 from .job import Job
 from .memory import readable
@@ -56,8 +57,13 @@ def settle(recipe, room=None, source=None, check=True):
     if recipe.weights: open_weights(recipe.weights)
     say = room.say if room else silent
     source = source or ranks.first_then_all(lambda: open_data(recipe, check, say))
-    job = Job(recipe, source)
+    job = Job(with_decoding(recipe, source.decoding), source)
     return find_lr(settle_tricks(job, room), room.say, room.dry) if room else job
+
+
+def with_decoding(recipe, how):
+    "What the data decided about its colours and levels, written into the recipe; data that decided nothing is taken as 0.1.0 took it"
+    return replace(recipe, icc=bool(how.icc if how else recipe.icc), white=how.white if how else recipe.white or FULL)
 
 
 def settle_tricks(job, room):

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..core import ranks, stop
 from ..core.errors import plural
-from ..core.files import read_json, rows_to_csv
+from ..core.files import read_json, rows_to_csv, to_json
 from ..core.machine import threads_each
 from ..core.words import parse_time, silent
 from ..data.source import describe
@@ -107,6 +107,7 @@ def carry_out(session, parts, dls):
     from .skipped import watch
     job, run, state = session.job, session.run, session.start.state
     for line in first_lines(session, parts): session.tell(line)
+    run.write("data.json", to_json(job.account.as_dict))
     watch(dls.losses, job.recipe, job.source, run, session.tell)
     wb = start_wandb(session) if ranks.is_first() else None
     bars = [ProgressCallback()] if IN_NOTEBOOK and not session.quiet else []
@@ -146,7 +147,8 @@ def show_in_notebook(learn, bars):
 
 def first_lines(session, parts):
     source = session.job.source
-    return [f"{session.run.folder}", describe(source), *shared_line(session.job.recipe), *source.notes, *parts.lines]
+    account = session.job.account
+    return [f"{session.run.folder}", describe(source), *account.lines, *shared_line(session.job.recipe), *source.notes, *parts.lines]
 
 
 def watchers(session):

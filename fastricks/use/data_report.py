@@ -1,6 +1,7 @@
 """What `fastricks.show_data` returns: a survey of images that shows itself."""
 from typing import TYPE_CHECKING
 
+from ..data.account import Account
 from ..data.survey import Survey, rows
 from ..report.html import Html, code_block, png_element
 from ..report.survey import draw_survey, screen
@@ -13,6 +14,11 @@ if TYPE_CHECKING:
 class DataReport:
     "What is known of some images before a training. `survey` has it as plain data"
     def __init__(self, survey: Survey) -> None: self.survey = survey
+
+    @property
+    def account(self) -> Account:
+        "The account of the files: found, used, ignored by reason, splits, classes, copies; `account.as_dict` is plain data"
+        return self.survey.account
 
     @property
     def lines(self) -> list[str]:

@@ -3,6 +3,7 @@ from pathlib import Path
 
 from ..core.errors import plural
 from ..core.words import Say
+from ..data.account import account_of
 from ..data.checked import open_data
 from ..data.source import Source, describe
 from ..model.optimizers import count
@@ -40,7 +41,8 @@ def recipe_lines(recipe: Recipe) -> list[str]:
 
 
 def data_lines(source: Source) -> list[str]:
-    return ["data", f"  {describe(source)}", f"  final numbers are of the {source.eval_split} split"]
+    account = (f"  {line}" for line in account_of(source).lines)
+    return ["data", f"  {describe(source)}", *account, f"  final numbers are of the {source.eval_split} split"]
 
 
 def trick_lines(plan: Plan) -> list[str]:

@@ -34,12 +34,13 @@ def export(run: str | PathLike[str], to: str, out: str | PathLike[str] | None = 
     saved = find_saved(run)
     path = Path(out) if out else exporter.default_path(saved.run, saved.file)
     check_path(exporter, path)
+    from ..data.pixels.canonical import grey
     from .predictor import open_predictor
     p = open_predictor(saved, "cpu")
     x, of = samples(p)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's and onnxscript's, about themselves
-        worst = exporter.write(p, x, path, BATCHES)
+        worst = exporter.write(p, grey(x) if len(p.meta["mean"]) == 1 else x, path, BATCHES)
     what = f"{p.meta['arch']} for {plural(len(p.classes), 'class', 'classes')}"
     sizes = one_of(b for b in BATCHES if b <= len(x))
     return Written(path, [f"written   {path} ({bytes_of(path) / 1e6:,.1f} MB): {what}", *exporter.how(p, path),
@@ -77,12 +78,11 @@ def bytes_of(path: Path) -> int: return sum(f.stat().st_size for f in ([path] if
 
 
 def samples(p: "Predictor", n: int = max(BATCHES)) -> "tuple[Tensor, str]":
-    "(8-bit pixels [n, 3, size, size], what they are of): the run's own evaluation images, noise where there are none"
+    "(8-bit RGB pixels [n, 3, h, w], what they are of): the run's own evaluation images, noise where there are none"
     import torch
     xs = [x for o in own_items(p, n) if not isinstance(x := p.attempt(o)[1], str)]
     if len(xs) > 2: return torch.cat(xs), f"on {plural(len(xs), 'image')} of its own data"
-    size = p.meta["size"]
-    noise = torch.randint(256, (n, 3, size, size), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    noise = torch.randint(256, (n, 3, *p.frame.sides[::-1]), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     return noise, "on noise, as its data is not there,"
 
 
@@ -90,11 +90,11 @@ def own_items(p: "Predictor", n: int) -> "list[Item]":
     "`n` of the images that the run was evaluated on, from all over them; nothing is downloaded for it"
     from ..data.sources.download import find_food
     from ..data.sources.food import NAMES
-    from ..data.sources.open import open_source
+    from ..data.sources.open import open_recipe
     r = p.recipe
     try:
         if r is None or (r.data in NAMES and not find_food(r.data)): return []
-        source = open_source(r.data, r.classes, r.per_class, r.valid)
+        source = open_recipe(r)
     except UserError: return []
     items = source.of(source.eval_split)
     return items[::max(1, len(items) // n)][:n]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.errors import UserError, nearest, one_of, plural, shorten, visible
-from ..data.sources.folders import images_below
+from ..data.sources.walk import images_below
 from .saved import find_saved, neighbours
 
 if TYPE_CHECKING:

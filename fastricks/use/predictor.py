@@ -17,12 +17,15 @@ from ..core.rand import seeded
 from ..core.words import Say
 from ..data.pixels.ahead import ahead
 from ..data.pixels.canonical import as_torch, canonical, scaled
+from ..data.pixels.decoding import FULL, PLAIN, Decoding
+from ..data.pixels.fits import eval_view, is_plain, put_pil
 from ..data.pixels.image import Unreadable, decode, quiet, reason, upright_rgb
-from ..data.pixels.views import CenterView, empty
+from ..data.pixels.views import empty
 from ..data.source import Item
 from ..model.network import arch_cfg, check_arch, load_exactly, make
 from ..model.weights import read_meta
 from ..recipe.plan import arch_kwargs
+from ..recipe.size import sides_of
 from .saved import Saved
 
 if TYPE_CHECKING:
@@ -45,18 +48,32 @@ class Prediction(NamedTuple):
     def p(self) -> float: return self.probabilities[0]
 
 
+class Frame(NamedTuple):
+    "What a network sees of a photo, as a recipe has it"
+    size: int
+    resize: int
+    fit: str
+    shape: str | None
+
+    @property
+    def sides(self) -> tuple[int, int]: return sides_of(self.size, self.shape)
+
+
 class Predictor:
     """A trained model with all that is needed to use it; `fastricks.load` makes it.
 
     run: Path of the run's folder; recipe: its Recipe, None for a model file alone; classes: names in the order of the outputs; model: the
-    timm module, in eval mode, fp32, channels-last; meta: arch, classes, size, resize, mean, std, pipeline, kwargs; device: torch's.
+    timm module, in eval mode, fp32, channels-last; meta: arch, classes, size, resize, fit, shape, icc, white, mean, std, pipeline, kwargs;
+    device: torch's.
     """
     def __init__(self, saved: Saved, model: torch.nn.Module, meta: dict[str, Any], device: str) -> None:
         self.saved, self.run, self.recipe, self.meta = saved, saved.run, saved.recipe, meta
         self.classes: list[str] = list(meta["classes"])
         self.device = torch.device(device)
         self.model = model.to(self.device, memory_format=torch.channels_last).eval()
-        self.mean, self.std = (torch.tensor(meta[k], device=self.device).view(1, 3, 1, 1) for k in ("mean", "std"))
+        self.how, self.frame = Decoding(meta["icc"], meta["white"]), Frame(meta["size"], meta["resize"], meta["fit"], meta["shape"])
+        self.view = eval_view(self.frame)
+        self.mean, self.std = (torch.tensor(meta[k], device=self.device).view(1, -1, 1, 1) for k in ("mean", "std"))
 
     def __repr__(self) -> str:
         return f"Predictor({str(self.run)!r}: {self.meta['arch']}, {plural(len(self.classes), 'class', 'classes')}, {self.device})"
@@ -104,18 +121,23 @@ class Predictor:
 
     @torch.inference_mode()
     def logits(self, x: torch.Tensor) -> torch.Tensor:
-        "float32 [n, K] on the CPU of 8-bit pixels [n, 3, size, size]"
+        "float32 [n, K] on the CPU of 8-bit pixels [n, 3, h, w]"
         return self.model(scaled(x.to(self.device), self.mean, self.std)).float().cpu()
 
     def pixels(self, image: Any) -> torch.Tensor:
-        "uint8 [1, 3, size, size]: what evaluation sees of an image, whose kind is one that `predict` takes; raises Unreadable"
-        x, size, resize = raw(image), self.meta["size"], self.meta["resize"]
+        "uint8 [1, 3, h, w]: what evaluation sees of an image, whose kind is one that `predict` takes; raises Unreadable"
+        x, resize = raw(image, self.how), self.meta["resize"]
         if self.meta["pipeline"] == "reference":
-            im = decode(io.BytesIO(x) if isinstance(x, bytes) else x)
-            return as_torch(np.array(F.center_crop(F.resize(im, resize), size)))
-        out = empty(1, size, size)
-        CenterView(size, resize).cut(canonical(x, resize), None, None, out)
+            im = decode(io.BytesIO(x) if isinstance(x, bytes) else x, how=self.how)
+            return as_torch(np.array(self.crop(im)))
+        out = empty(1, *self.frame.sides[::-1])
+        self.view.cut(canonical(x, resize, self.how), None, None, out)
         return out
+
+    def crop(self, im: Image.Image) -> Image.Image:
+        "What the reference pipeline's evaluation sees of a photo"
+        if is_plain(self.frame): return F.center_crop(F.resize(im, self.frame.resize), self.frame.size)
+        return put_pil(im, *self.view.place(im.height, im.width), self.frame.sides)
 
     def attempt(self, image: Any) -> tuple[Any, torch.Tensor | str]:
         "(image, its pixels or the reason why there are none)"
@@ -161,14 +183,17 @@ def plainly() -> Iterator[None]:
 def facts(saved: Saved) -> dict[str, Any]:
     "All that must be known to use the weights: what they say of themselves, else what the run's recipe says"
     meta, r = read_meta(saved.file), saved.recipe
-    if r: meta = {"arch": r.arch, "size": r.size, "resize": r.resize, "pipeline": r.pipeline, **meta}
+    if r: meta = {**{k: getattr(r, k) for k in ("arch", "size", "resize", "pipeline", "fit", "shape", "white")}, "icc": bool(r.icc), **meta}
     if lacks := [k for k in ("arch", "classes", "size") if not meta.get(k)]: raise UserError(
         f"{saved.file} does not say its {one_of(lacks)}: give the model.safetensors of a run")
     check_arch(meta["arch"])
     cfg = arch_cfg(meta["arch"])
-    meta = {"resize": round(meta["size"] * 8 / 7), "mean": cfg.mean, "std": cfg.std, "pipeline": "fast", **meta}
+    meta = {"resize": round(meta["size"] * 8 / 7), "mean": cfg.mean, "std": cfg.std, "pipeline": "fast", "fit": "crop", "shape": None,
+            "icc": False, **meta, "white": meta.get("white") or FULL}
     if not meta["size"] <= meta["resize"] <= MOST:
         raise UserError(f"{saved.file} asks for a centre crop of {meta['size']} from {meta['resize']} pixels, which can't be")
+    if meta["shape"] and max(sides_of(meta["size"], meta["shape"])) != meta["size"]:
+        raise UserError(f"{saved.file} says that it takes {meta['shape']} pixels and also {meta['size']}, which can't be")
     return {"kwargs": arch_kwargs(r, len(meta["classes"])) if r else {}, **meta}
 
 
@@ -182,7 +207,7 @@ def listed(images: Any) -> list[Any]:
     return list(images)
 
 
-def raw(o: Any) -> str | Path | bytes | np.ndarray:
+def raw(o: Any, how: Decoding = PLAIN) -> str | Path | bytes | np.ndarray:
     "What `canonical` takes: a path, bytes, or a uint8 array"
     if isinstance(o, Item): o = o.image
     if hasattr(o, "read"): o = o.read()
@@ -191,7 +216,7 @@ def raw(o: Any) -> str | Path | bytes | np.ndarray:
         from ..data.pixels.photo import of_tensor
         return of_tensor(o)
     if not isinstance(o, Image.Image): return o
-    try: return np.array(upright_rgb(o))
+    try: return np.array(upright_rgb(o, how))
     except Exception as e: raise Unreadable(reason(e)) from e  # its file is read only now
 
 

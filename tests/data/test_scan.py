@@ -66,13 +66,22 @@ def test_one_is_singular(tree, cache):
 
 def test_too_many(tree, cache):
     spoil(tree)
-    with says("4 of 21 images of pets cannot be read, more than --max-bad 0.1 allows: cat/1.jpg (truncated)", "--max-bad"):
+    for i in (8, 9): (tree/f"dog/{i}.jpg").write_bytes(b"")
+    with says("6 of 21 images of pets cannot be read, more than --max-bad 0.1 allows: cat/1.jpg (truncated)", "--max-bad"):
         drop_unreadable(open_source(tree), .1, cache=cache)
+    for i in (8, 9): (tree/f"dog/{i}.jpg").write_bytes(jpeg())
     (tree/"cat/2.jpg").write_bytes(jpeg())
     (tree/"dog/3.jpg").write_bytes(jpeg())
     (tree/"dog/30.jpg").unlink()
     assert len(drop_unreadable(open_source(tree), .05, cache=cache).items) == 19
     with says("1 of 20 images"): drop_unreadable(open_source(tree), 0, cache=cache)
+
+
+def test_a_few_are_left_out_whatever_their_share(tree, cache):
+    for i in range(5): (tree/f"cat/{i}.jpg").write_bytes(b"x")
+    assert len(drop_unreadable(open_source(tree), .01, cache=cache).skipped) == 5
+    (tree/"cat/5.jpg").write_bytes(b"x")
+    with says("6 of 20 images"): drop_unreadable(open_source(tree), .01, cache=cache)
 
 
 @pytest.mark.parametrize("v", [-.1, 1.1, float("nan")])

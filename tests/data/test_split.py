@@ -1,5 +1,5 @@
 import pytest
-from support.data_trees import class_tree, splits
+from support.data_trees import class_tree, files, says, splits
 
 from fastricks.data.source import Item
 from fastricks.data.sources.open import open_source
@@ -53,3 +53,42 @@ def test_the_validation_of_a_class_does_not_depend_on_other_classes(tmp_path):
     both, three = splits(open_source(tmp_path, "cat,dog")), splits(open_source(tmp_path))
     assert both == {k: v for k, v in three.items() if k[:3] != "owl"}
     assert sum(o == "valid" for o in three.values()) == 9
+
+
+# -- groups
+
+@pytest.fixture
+def patients(tmp_path):
+    "Class folders with ten images of each of six patients"
+    return files(tmp_path/"d", *(f"{k}/p{p}-{i}.jpg" for k in ("ill", "well") for p in range(12) for i in range(5) if (p % 2) == (k == "ill")))
+
+
+def test_a_group_stays_on_one_side(patients):
+    got = splits(open_source(patients, group_by=r"p(\d+)-"))
+    sides = {}
+    for name, split in got.items(): sides.setdefault(name.partition("-")[0], set()).add(split)
+    assert all(len(o) == 1 for o in sides.values()) and sum(o == "valid" for o in got.values()) == 10
+
+
+def test_groups_by_a_column(patients):
+    rows = [o.relative_to(patients).as_posix() for o in sorted(patients.rglob("*.jpg"))]
+    lines = [f"{o},{o.partition('/')[0]},{o.split('/')[1].split('-')[0]},3" for o in rows]
+    (patients/"l.csv").write_text("\n".join(["path,label,patient,age", *lines]))
+    source = open_source(patients/"l.csv", group_by="patient")
+    sides = {(o.name.partition("-")[0], o.split) for o in source.items}
+    assert len(sides) == 12 and source.notes[:2] == ("columns of l not used: age", "12 groups, each in one split")
+
+
+def test_no_class_is_left_without_training(tmp_path):
+    files(tmp_path, *(f"{k}/{k}-{i}.jpg" for k in "ab" for i in range(4)))
+    with says("leaves nothing to evaluate on"): open_source(tmp_path, group_by="^.")
+
+
+@pytest.mark.parametrize("group_by, words", [("(", ["neither a column nor a regular expression"]), ("zzz", ["fits no image's name, as"])])
+def test_wrong_groups(patients, group_by, words):
+    with says(f"--group-by {group_by}", *words): open_source(patients, group_by=group_by)
+
+
+def test_splits_that_part_groups_are_told(tmp_path):
+    files(tmp_path, *(f"{s}/{k}/p{p}.jpg" for s in ("train", "test") for k in "ab" for p in range(4)))
+    assert "4 groups; 4 in more than one split" in open_source(tmp_path, valid=0, group_by=r"p\d").notes

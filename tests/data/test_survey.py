@@ -10,8 +10,9 @@ from rich.cells import cell_len
 from support.data_trees import class_tree, files, photo, says
 
 from fastricks.cli.app import run
-from fastricks.data.facts import Fact, copies, look
-from fastricks.data.pixels.image import HEIC
+from fastricks.data.facts import Fact, copies, header, look
+from fastricks.data.pixels.image import HEIC, load_rgb
+from fastricks.data.source import fingerprint
 from fastricks.data.sources.open import open_source
 from fastricks.data.survey import survey
 from fastricks.recipe.recipe import resolve
@@ -63,9 +64,14 @@ def test_what_archives_and_disks_leave_is_no_class(tmp_path, junk):
     assert source.classes == ("cat", "dog") and len(source.items) == 6
 
 
-def test_a_folder_around_the_folder(tmp_path):
-    class_tree(tmp_path/"pets", cat=3, dog=3)
-    with says("has only one class, 'pets'", f"is --data {tmp_path/'pets'} meant?"): open_source(tmp_path)
+@pytest.mark.parametrize("around", ["pets", "download/pets"])
+def test_a_folder_around_the_folder(tmp_path, around):
+    class_tree(tmp_path/"all"/around, cat=3, dog=3)
+    files(tmp_path/"all", "readme.txt", "__MACOSX/x.jpg")
+    source = open_source(tmp_path/"all")
+    assert source.classes == ("cat", "dog") and source.name == "pets"
+    assert source.notes == (f"taken from {tmp_path/'all'/around}, the only folder in {tmp_path/'all'}",)
+    assert fingerprint(source) == fingerprint(open_source(tmp_path/"all"/around))
     with says("has only one class, 'cat': give at least two"): open_source(class_tree(tmp_path/"one", cat=3))
 
 
@@ -79,7 +85,9 @@ def test_a_class_that_is_written_otherwise_in_the_test(tmp_path, other):
 def test_two_encodings_of_a_letter(tmp_path):
     class_tree(tmp_path/"train", dog=3, **{"caf\u00e9": 3})
     class_tree(tmp_path/"test", **{"cafe\u0301": 3})
-    with says("is written otherwise"): open_source(tmp_path)
+    for wanted in (None, "dog,caf\u00e9", "dog,cafe\u0301"):
+        source = open_source(tmp_path, wanted)
+        assert source.classes == ("caf\u00e9", "dog") and [o.label for o in source.of("test")] == ["caf\u00e9"] * 3
 
 
 def test_two_classes_that_a_person_takes_for_one_are_a_note(tmp_path):
@@ -109,6 +117,14 @@ def test_a_turned_photo_s_size_is_as_it_is_seen(tmp_path):
     tree(tmp_path, "a", "b", splits=[""])
     Image.new("RGB", (40, 30)).save(tmp_path/"a/turned.jpg", exif=exif)
     assert look_at(tmp_path).facts["a/turned.jpg"][:2] == (30, 40)
+
+
+@pytest.mark.parametrize("end", ["tif", "png", "webp", "jpg", "avif"])
+def test_a_turned_file_s_size_is_that_of_its_pixels(tmp_path, end):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (40, 30)).save(tmp_path/f"t.{end}", exif=exif)
+    assert header(tmp_path/f"t.{end}")[:2] == load_rgb(tmp_path/f"t.{end}").size == (30, 40)
 
 
 def test_facts_are_remembered_until_a_file_changes(tmp_path, monkeypatch):
@@ -184,13 +200,13 @@ def test_unreadable_files_are_named_with_their_reasons(tmp_path):
     assert line(lines, "unreadable") == "1 of 180 (0.6%), left out: train/cat/0.jpg (truncated)"
     assert lines[0].startswith(f"data       {tmp_path.name}: 2 classes; 59 train")
     (tmp_path/"test/cat/phone.HEIC").write_bytes(b"\0\0\0\x18ftypheic" + b"\0" * 100)
-    (tmp_path/"test/cat/none.png").write_bytes(b"")
+    for o in ("none", "nil", "nought", "zero"): (tmp_path/f"test/cat/{o}.png").write_bytes(b"")
     s = look_at(tmp_path)
     assert dict(s.bad)["test/cat/none.png"] == "empty file" and s.refused
     if not heif(): assert dict(s.bad)["test/cat/phone.HEIC"] == HEIC
     lines = shown(tmp_path)
-    assert line(lines, "UNREADABLE").startswith("3 of 182 (1.6%), more than --max-bad 0.01: test/cat/none.png (empty file)")
-    assert "mend or remove" in line(lines, "next") and "--max-bad 0.017" in line(lines, "next")
+    assert line(lines, "UNREADABLE").startswith("6 of 185 (3.2%), more than --max-bad 0.01: test/cat/nil.png (empty file)")
+    assert "mend or remove" in line(lines, "next") and "--max-bad 0.033" in line(lines, "next")
 
 
 def heif():
@@ -226,7 +242,8 @@ def test_imbalance_sizes_shapes_and_small_ones(tmp_path):
 
 def test_files_that_are_no_images_are_counted(tmp_path):
     files(tree(tmp_path, "cat", "dog"), "train/cat/a.txt", "train/cat/b.TXT", "notes.md", "train/dog/c.CR2", "train/dog/d")
-    assert line(shown(tmp_path), "mind") == "5 files not called as images are: 2 .txt, 1 .md, 1 .cr2, 1 no ending"
+    assert line(shown(tmp_path, 200), "files") == (
+        "29 found = 24 used (8 train, 8 validation, 8 test) + 5 ignored (5 not named as images are: 2 .txt, 1 .cr2, 1 .md, 1 no ending)")
 
 
 ODD = ["-owl", " two  words ", "né\nw", "猫と犬と鳥と牛と馬と羊と豚と鶏と魚と虫と花と木", "a$b$c", "[red]x[/]", "\x1b[31mred", "..dots", "=1+1"]
@@ -241,7 +258,8 @@ def test_it_fits_one_screen_with_everything_there_is_to_say(tmp_path, n, width, 
     for x, y in ((f"train/{a}/0", f"test/{a}/x"), (f"train/{a}/1", f"valid/{a}/y"), (f"valid/{a}/0", f"test/{b}/z"),
                  (f"train/{a}/1", f"train/{b}/x")):
         shutil.copy(tmp_path/f"{x}.png", tmp_path/f"{y}.png")
-    files(tmp_path, f"train/{a}/a very long name of a file that is no image.png", "train/loose.jpg", "more/x.txt", f"train/{a}/a.txt")
+    long = f"train/{a}/a very long name of a file that is no image"
+    files(tmp_path, *(f"{long} {i}.png" for i in range(6 if n < 101 else 1)), "train/loose.jpg", "more/x.txt", f"train/{a}/a.txt")
     lines = shown(tmp_path, width, height)
     assert len(lines) < height and all(cell_len(o) < width for o in lines[:-1]) and all(o.isprintable() for o in lines)
     assert {"LEAK", "LABELS", "unreadable" if n == 101 else "UNREADABLE", "mind"} <= {o[:11].strip() for o in lines}

@@ -1,4 +1,5 @@
 """The fast pipeline: whole batches cut from canonical pixels in threads, in place of an image at a time."""
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from ..pixels.store import Pixels
 from ..pixels.views import CenterView, TrainView, empty
 from ..source import Item
 from .keyed import KeyedDL
-from .transforms import CenterCrop, TrainCrop
+from .transforms import CenterCrop, EvalFit, TrainCrop, TrainFit
 
 IMAGES = Item, Path, str, bytes, np.ndarray
 
@@ -50,11 +51,11 @@ class FastDL(KeyedDL):
     def view(self):
         "How to cut a batch's images, or None where the plain path must"
         tfms = {type(o): o for o in self.after_item.fs}
-        crop, center = tfms.get(TrainCrop), tfms.get(CenterCrop)
-        if {*tfms} - {TrainCrop, CenterCrop, FlipItem, ToTensor} or not crop or not center: return None
-        if getattr(self.dataset, "split_idx", 1): return CenterView(center.size, center.resize)
-        flip = tfms.get(FlipItem)
-        return TrainView(crop.size[0], crop.min_scale, crop.ratio, flip.p if flip else 0.)
+        crop, center, fit, whole = (tfms.get(o) for o in (TrainCrop, CenterCrop, TrainFit, EvalFit))
+        if {*tfms} - {TrainCrop, CenterCrop, TrainFit, EvalFit, FlipItem, ToTensor} or not ((crop and center) or (fit and whole)): return None
+        if getattr(self.dataset, "split_idx", 1): return whole.view if whole else CenterView(center.size, center.resize)
+        flip = tfms[FlipItem].p if FlipItem in tfms else 0.
+        return replace(fit.view, flip=flip) if fit else TrainView(crop.size[0], crop.min_scale, crop.ratio, flip)
 
     def why_plain(self, view):
         if view is None: return "item transforms other than the recipe's"
@@ -87,7 +88,7 @@ class FastDL(KeyedDL):
         return self.batch_of(list(idxs), view, xs), lost
 
     def batch_of(self, idxs, view, xs=None):
-        "(uint8 images [n, 3, size, size], labels [n]) of the images at `idxs`; `xs`: their pixels where they are read already"
+        "(uint8 images [n, 3, h, w], labels [n]) of the images at `idxs`; `xs`: their pixels where they are read already"
         if self.resident is not None: x = self.on_device(idxs, view)
         else: x = self.on_host(idxs, view, xs or [self.canonical(self.images[i]) for i in idxs])
         return (TensorImage(x),) if self.labels is None else (TensorImage(x), TensorCategory(self.labels[idxs]))
@@ -95,21 +96,21 @@ class FastDL(KeyedDL):
     def on_host(self, idxs, view, xs):
         h, w = (np.array([x.shape[k] for x in xs]) for k in (0, 1))
         boxes, mirrored = view.draw(h, w, self.seed, self.epoch, self.item_keys[idxs])
-        out = empty(len(xs), view.size, view.size)
+        out = empty(len(xs), *view.sides[::-1])
         for i, x in enumerate(xs): view.cut(x, boxes[i], mirrored[i], out[i:i + 1])
         return out
 
     def on_device(self, idxs, view):
         boxes, mirrored = view.draw(self.resident.h[idxs], self.resident.w[idxs], self.seed, self.epoch, self.item_keys[idxs])
-        return self.resident.cut(idxs, boxes, mirrored, view.size)
+        return self.resident.cut(idxs, boxes, mirrored, view.sides)
 
     def take_up(self):
         "Put the pixels into the device's memory, once, if they fit beside the training"
         xs = [self.canonical(o) for o in self.images] if self.pixels is not None and self.pixels.kept else []
-        if xs and fits(xs, self.device): self.resident = Resident(xs, self.device)
+        if getattr(self.view, "fit", "") != "pad" and xs and fits(xs, self.device): self.resident = Resident(xs, self.device)
 
     def canonical(self, o):
-        if self.pixels is None: self.pixels = Pixels(next(o.resize for o in self.after_item.fs if isinstance(o, CenterCrop)))
+        if self.pixels is None: self.pixels = Pixels(next(o.resize for o in self.after_item.fs if isinstance(o, CenterCrop | EvalFit)))
         return self.pixels[o]
 
     def _one_pass(self):

@@ -5,11 +5,13 @@ from fastai.vision.augment import FlipItem
 
 from ...core import ranks
 from ...core.machine import cores
-from ..pixels.photo import Photo
+from ..pixels.decoding import PLAIN, decoding
+from ..pixels.photo import Photo, opener
+from ..pixels.store import Pixels
 from ..source import Item
 from .keyed import KeyedDL
 from .sturdy import Losses
-from .transforms import CenterCrop, Scale, TrainCrop
+from .transforms import Scale, crops
 
 
 def image_of(o): return o.image if isinstance(o, Item) else o
@@ -23,8 +25,8 @@ def data_block(recipe, classes, mean, std):
     `--pipeline fast` differs in the loader alone, which makes whole batches of the same views from canonical pixels.
     """
     from .fast import FastDL
-    tfms = [TrainCrop(recipe.size, min_scale=recipe.min_scale), CenterCrop(recipe.size, recipe.resize)]
-    return DataBlock(blocks=(TransformBlock(type_tfms=Photo.create), CategoryBlock(vocab=list(classes))),
+    tfms = crops(recipe)
+    return DataBlock(blocks=(TransformBlock(type_tfms=opener(decoding(recipe))), CategoryBlock(vocab=list(classes))),
                      get_x=image_of, get_y=label_of, splitter=by_split, dl_type=FastDL if recipe.pipeline == "fast" else KeyedDL,
                      item_tfms=[*tfms, FlipItem(.5)] if recipe.flip else tfms,
                      batch_tfms=[Scale.from_stats(mean, std)])
@@ -46,11 +48,11 @@ def make_dls(source, recipe, mean, std, device="cpu"):
     with Photo.stand_in():
         dls = data_block(recipe, source.classes, mean, std).dataloaders(
             items, bs=recipe.whole_batch, val_bs=2 * recipe.batch_size, num_workers=workers, device=torch.device(device), drop_last=False)
-    dls.losses = Losses()
+    dls.losses, how = Losses(), decoding(recipe)
     for dl in dls.loaders:
         dl.seed, dl.losses = recipe.seed, dls.losses
         dl.rank, dl.world = ranks.here.rank, ranks.here.world
-        dl.pixels = source.pixels
+        dl.pixels = source.pixels or (None if how == PLAIN else Pixels(recipe.resize, how=how))
     if recipe.pipeline == "fast" and dls.device.type == "cuda": dls.train.take_up()
     dls.test = dls.test_dl(source.of("test"), with_labels=True) if source.has_test else None
     return dls

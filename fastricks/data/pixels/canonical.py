@@ -13,10 +13,12 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from .decoding import PLAIN, pixels_to_srgb
 from .image import ORIENTATION, TURNS, Unreadable, alone, decode, orientation, require_file, require_scans, require_shape
 
 NEAR = 1.25  # less than so much above `side` a photo stays as it is: two resizes by little each would only blur it
 EXIF = b"Exif\0\0"
+ICC = b"ICC_PROFILE\0"
 HEAD = 1 << 16  # bytes of a file among which its EXIF block begins
 BYTE_ORDERS = {b"II": "<", b"MM": ">"}  # of TIFF, as Intel and Motorola had them
 SHORT, UPRIGHT = 3, 1  # TIFF's type of 16 bits; the value of Orientation that asks for no turning
@@ -30,14 +32,14 @@ def decoder():
     return f"simplejpeg{version('simplejpeg')}-torch{version('torch').split('+')[0]}-v3"
 
 
-def canonical(image, side):
+def canonical(image, side, how=PLAIN):
     """uint8 [h, w, 3] of a file, its bytes or an array; the shorter of h and w is at most NEAR times `side`.
 
     Bilinear with antialiasing, as PIL and torchvision's `resize`, which evaluation uses; a JPEG of twice `side` and more is first brought
     down by a whole part of its 8×8 blocks while it is decoded, which takes half the time and, cut to a crop, is nearer to the photo's own
     pixels than two filters. Raises `Unreadable`.
     """
-    x = rgb(image, side)
+    x = rgb(image, side, how)
     h, w = shape_at(*x.shape[:2], side)
     return np.array(x) if (h, w) == x.shape[:2] else from_torch(resized(as_torch(x), (h, w)))
 
@@ -53,18 +55,27 @@ def resize_shape(h, w, side):
     return (side, long) if h <= w else (long, side)
 
 
-def rgb(image, side=None):
+def rgb(image, side=None, how=PLAIN):
     "uint8 [h, w, 3], not below `side`, until this thread's next: plain JPEGs by libjpeg-turbo, all else, and what that refuses, by PIL"
     if isinstance(image, (str, Path)):
         try:
-            with alone(require_file(image)): return of_bytes(Path(image).read_bytes(), side)
+            with alone(require_file(image)): return of_bytes(Path(image).read_bytes(), side, how)
         except OSError: pass  # PIL says why
-    return of_bytes(image, side) if isinstance(image, bytes) else np.array(decode(image))
+    return of_bytes(image, side, how) if isinstance(image, bytes) else np.array(decode(image, how=how))
 
 
-def of_bytes(data, side=None):
+def of_bytes(data, side=None, how=PLAIN):
     x = jpeg(data, side)
-    return np.array(decode(io.BytesIO(data))) if x is None else x
+    if x is None: return np.array(decode(io.BytesIO(data), how=how))
+    return pixels_to_srgb(x, profile_of(data)) if how.icc else x
+
+
+def profile_of(data):
+    "The colour profile of a JPEG in colour, None where there is none"
+    if ICC not in before_scan(data): return None
+    try:
+        with Image.open(io.BytesIO(data)) as im: return im.info.get("icc_profile") if im.mode == "RGB" else None
+    except Exception: return None  # its pixels are there already
 
 
 def jpeg(data, side=None):
@@ -94,13 +105,18 @@ def lent(n):
 
 def turned(data):
     "Does a JPEG's EXIF block, which comes before the first scan (or holds one: its own small picture's), ask for turning?"
-    end = data.find(SCAN, 0, HEAD)
-    head = data[:HEAD if end < 0 else end]
+    head = before_scan(data)
     at = head.find(EXIF)
     if at < 0 or says_upright(head[at + len(EXIF):]): return False
     try:
         with Image.open(io.BytesIO(data)) as im: return orientation(im) in TURNS
     except Exception: return True  # PIL says why
+
+
+def before_scan(data):
+    "A JPEG's first bytes, up to its first scan"
+    end = data.find(SCAN, 0, HEAD)
+    return data[:HEAD if end < 0 else end]
 
 
 def says_upright(exif):
@@ -127,8 +143,16 @@ def from_torch(x): return x[0].permute(1, 2, 0).numpy()
 def resized(x, size, out=None): return F.interpolate(x, size, mode="bilinear", antialias=True) if out is None else into(x, size, out)
 
 
+def grey(x):
+    "uint8 [n, 1, h, w] of RGB [n, 3, h, w]: ITU-R 601's luma, as PIL's mode L has it to the bit"
+    r, g, b = x.int().unbind(1)
+    return ((r * 19595 + g * 38470 + b * 7471 + 0x8000) >> 16).to(torch.uint8)[:, None]
+
+
 def scaled(x, mean, std):
-    "float32 [n, 3, h, w] in channels-last order: (x / 255 − mean) / std of 8-bit `x`, with mean and std [1, 3, 1, 1]"
+    """float32 [n, c, h, w] in channels-last order: (x / 255 − mean) / std of 8-bit `x` [n, 3 or c, h, w], with mean and std [1, c, 1, 1];
+    RGB is made grey where c is 1."""
+    if mean.numel() == 1 and x.shape[1] == 3: x = grey(x)
     x = x.float(memory_format=torch.channels_last)
     rows = x.permute(0, 2, 3, 1).flatten(2)  # the same memory; tiled constants keep the inner loop long
     rows.mul_((1 / (255 * std)).flatten().repeat(x.shape[3])).sub_((mean / std).flatten().repeat(x.shape[3]))

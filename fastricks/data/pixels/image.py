@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from ...core.errors import first_line
+from .decoding import FULL, PLAIN, other_space, to_srgb
 
 Turn = Image.Transpose
 TURNS = {2: Turn.FLIP_LEFT_RIGHT, 3: Turn.ROTATE_180, 4: Turn.FLIP_TOP_BOTTOM, 5: Turn.TRANSPOSE, 6: Turn.ROTATE_270,
@@ -23,6 +24,7 @@ REASONS = {FileNotFoundError: "not there", PermissionError: "permission denied",
 FORMATS = "JPEG", "MPO", "PNG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "AVIF", "JPEG2000", "ICO", "TGA", "QOI", "HEIF", "JXL"
 HEIC = "a HEIC photo, readable once `pip install pillow-heif` is done"
 THIN = 100             # times as long as wide: brought to the same shorter side it would fill the memory
+MEGAPIXELS, RATIO = "FASTRICKS_MAX_MEGAPIXELS", "FASTRICKS_MAX_RATIO"  # environment variables that raise the limits
 SCANS = 100            # of a progressive JPEG, which has about ten: each is a pass over the whole image, and can take 30 bytes
 BYTES = 1 << 29        # of a file, more than any photo has
 LARGE = 1 << 24        # pixels from which on images are decoded one at a time, as each takes up to 16 bytes a pixel
@@ -32,9 +34,9 @@ class Unreadable(ValueError):
     "An image that cannot be read. Its text is a short reason"
 
 
-def load_rgb(image):
+def load_rgb(image, how=PLAIN):
     "The RGB image of a file or of a uint8 array [h, w] or [h, w, 3]; raises `Unreadable`"
-    with quiet(): return decode(image)
+    with quiet(): return decode(image, how=how)
 
 
 @contextmanager
@@ -45,25 +47,25 @@ def quiet():
         yield
 
 
-def decode(image, small=False):
+def decode(image, small=False, how=PLAIN):
     """`load_rgb` that leaves warnings alone.
 
     `small` lets a JPEG be decoded at an eighth, or as a number at no fewer pixels a side, all its data read nevertheless.
     """
     if isinstance(image, np.ndarray): return from_array(image)
-    try: return from_file(image, small)
+    try: return from_file(image, small, how)
     except Unreadable: raise
     except Exception as e: raise Unreadable(HEIC if isinstance(e, UnidentifiedImageError) and is_heic(image) else reason(e)) from e
 
 
-def from_file(file, small=False):
+def from_file(file, small=False, how=PLAIN):
     if isinstance(file, (str, Path)): require_file(file)
     with Image.open(file, formats=formats()) as im:
         require_decent(im)
         with alone(im.width * im.height):
             if small: im.draft(None, (im.width//8, im.height//8) if small is True else (small, small))
             im.load()
-            return upright_rgb(im)
+            return upright_rgb(im, how)
 
 
 @cache
@@ -108,9 +110,20 @@ def require_decent(im):
     if im.info.get("progressive"): require_scans(whole(im.fp))
 
 
+def number_of(name, default):
+    "What an environment variable says, where it is a number above 0"
+    try: n = float(os.environ.get(name, ""))
+    except ValueError: return default
+    return n if 0 < n < float("inf") else default
+
+
+if os.environ.get(MEGAPIXELS):  # PIL's own limit, which it has in one place for all
+    Image.MAX_IMAGE_PIXELS = int(number_of(MEGAPIXELS, Image.MAX_IMAGE_PIXELS / 1e6) * 1e6)
+
+
 def require_shape(w, h):
     if Image.MAX_IMAGE_PIXELS and w * h > Image.MAX_IMAGE_PIXELS: raise Unreadable("too many pixels")
-    if max(w, h) > THIN * min(w, h): raise Unreadable("too long and thin")
+    if max(w, h) > number_of(RATIO, THIN) * min(w, h): raise Unreadable("too long and thin")
 
 
 def require_scans(data):
@@ -138,9 +151,9 @@ def from_array(x):
     return to_rgb(Image.fromarray(x))
 
 
-def upright_rgb(im):
+def upright_rgb(im, how=PLAIN):
     "`im` in RGB, turned as its camera was held, without its file's metadata, by which others would turn it again"
-    rgb = to_rgb(im)
+    rgb = to_rgb(im, how)
     turn = TURNS.get(orientation(im))
     rgb = rgb if turn is None else rgb.transpose(turn)
     rgb.info = {}
@@ -152,24 +165,35 @@ def orientation(im):
     except Exception: return None  # broken EXIF is no reason to lose the pixels
 
 
-def to_rgb(im):
-    "`im` in RGB: what is transparent on white, more than 8 bits scaled to 8"
-    if im.mode.startswith("I") or im.mode == "F": im = to_8_bit(im)
-    if im.has_transparency_data: return on_white(im.convert("RGBA"))
-    return im.convert("RGB")
+def to_rgb(im, how=PLAIN):
+    "`im` in RGB: what is transparent on white, more than 8 bits scaled to 8, with `how.icc` in sRGB's colours"
+    if im.mode.startswith("I") or im.mode == "F": im = to_8_bit(im, how.white)
+    profile = im.info.get("icc_profile") if how.icc else None
+    if im.has_transparency_data: return on_white(coloured(im.convert("RGBA"), profile))
+    if im.mode == "P" and profile: im = im.convert("RGB")
+    return to_srgb(im, profile) if other_space(profile, im.mode) else im.convert("RGB")
+
+
+def coloured(im, profile):
+    "An RGBA image in sRGB's colours; how transparent it is stays"
+    if not other_space(profile, "RGB"): return im
+    out = to_srgb(im.convert("RGB"), profile)
+    out.putalpha(im.getchannel("A"))
+    return out
 
 
 def on_white(im):
     return Image.alpha_composite(Image.new("RGBA", im.size, "white"), im).convert("RGB")
 
 
-def to_8_bit(im):
+def to_8_bit(im, white=FULL):
     "Levels 0 to `top` as 0 to 255"
     x = np.nan_to_num(np.asarray(im, dtype=np.float64))
-    return Image.fromarray((x.clip(0)*255/top(im.mode, x.max())).round().clip(0, 255).astype(np.uint8))
+    return Image.fromarray((x.clip(0)*255/top(im.mode, x.max(), white)).round().clip(0, 255).astype(np.uint8))
 
 
-def top(mode, most):
-    "The level that is white. PIL keeps 16 bits in I;16 or in I; what I or F mean beyond that only the values tell"
-    tops = (2**16-1,) if ";" in mode else (2**16-1, 2**31-1) if mode == "I" else (1, 2**8-1, 2**16-1)
+def top(mode, most, white=FULL):
+    "The level that is white. PIL keeps 16 bits, of which a data set may use fewer, in I;16 or in I; what I or F mean beyond only the values tell"
+    if white != FULL and mode.startswith("I") and most <= FULL: return white
+    tops = (FULL,) if ";" in mode else (FULL, 2**31-1) if mode == "I" else (1, 2**8-1, FULL)
     return next((o for o in tops if most <= o), most)

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 from fastai.vision.core import PILImage
+from fasttransform import Transform
 from PIL import Image
 from torch import Tensor
 
+from .decoding import PLAIN
 from .image import load_rgb, quiet, upright_rgb
 
 
@@ -28,14 +30,27 @@ class Photo(PILImage):
         finally: cls.stands_in = False
 
 
-def rgb_of(x):
-    if isinstance(x, Image.Image): return of_pil(x)
+class Open(Transform):
+    "`Photo.create` with a Decoding"
+    def __init__(self, how): self.how = how
+
+    def encodes(self, x: Path | str | Tensor | np.ndarray | bytes | Image.Image):
+        return Photo.create(x) if Photo.stands_in else Photo(rgb_of(x, self.how))
+
+
+def opener(how):
+    "What makes a Photo of an image"
+    return Photo.create if how == PLAIN else Open(how)
+
+
+def rgb_of(x, how=PLAIN):
+    if isinstance(x, Image.Image): return of_pil(x, how)
     if isinstance(x, Tensor): return load_rgb(of_tensor(x))
-    return load_rgb(io.BytesIO(x) if isinstance(x, bytes) else x)
+    return load_rgb(io.BytesIO(x) if isinstance(x, bytes) else x, how)
 
 
-def of_pil(im):
-    with quiet(): return upright_rgb(im)
+def of_pil(im, how=PLAIN):
+    with quiet(): return upright_rgb(im, how)
 
 
 def of_tensor(x):

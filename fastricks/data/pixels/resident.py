@@ -15,8 +15,8 @@ class Resident:
             self.flat[at:at + x.shape[0] * x.shape[1]] = torch.from_numpy(x.reshape(-1, 3)).to(device)
         self.h, self.w = h.numpy(), w.numpy()  # on the host, where boxes are drawn
 
-    def cut(self, idxs, boxes, mirrored, size):
-        "uint8 [n, 3, size, size], channels-last: crops (x, y, width, height) of the images at `idxs`, brought to size × size"
+    def cut(self, idxs, boxes, mirrored, sides):
+        "uint8 [n, 3, h, w], channels-last: crops (x, y, width, height) of the images at `idxs`, brought to `sides` (w, h)"
         device = self.flat.device
         most_w, most_h = int(boxes[:, 2].max()), int(boxes[:, 3].max())
         idxs, boxes, mirrored = (torch.as_tensor(o).to(device) for o in (idxs, boxes, mirrored))
@@ -24,7 +24,7 @@ class Resident:
         rows = (y0[:, None] + torch.arange(most_h, device=device)[None].minimum(h[:, None] - 1)) * self.width[idxs][:, None]
         cols = x0[:, None] + torch.arange(most_w, device=device)[None].minimum(w[:, None] - 1)
         x = self.flat[self.start[idxs][:, None, None] + rows[:, :, None] + cols[:, None]].float()  # [n, most_h, most_w, 3]
-        across, down = taps(w, size, most_w), taps(h, size, most_h)
+        across, down = taps(w, sides[0], most_w), taps(h, sides[1], most_h)
         across = torch.where(mirrored[:, None, None], across.flip(1), across)
         x = torch.einsum("nyh,nhwc->nywc", down, torch.einsum("nxw,nhwc->nhxc", across, x))
         return x.round_().clamp_(0, 255).to(torch.uint8).permute(0, 3, 1, 2)

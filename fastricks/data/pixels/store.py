@@ -25,6 +25,7 @@ from ...core.rand import key_of
 from ..source import MANY, is_path, size_and_time
 from .ahead import ahead
 from .canonical import canonical, decoder
+from .decoding import PLAIN
 from .image import Unreadable, quiet
 
 PACK = 1024               # images
@@ -45,8 +46,9 @@ class Pixels:
 
     A row is checked against its checksum when it is first read; a wrong one is made again.
     """
-    def __init__(self, side, memory=None, rows=None, files=()):
+    def __init__(self, side, memory=None, rows=None, files=(), how=PLAIN):
         self.side, self.memory, self.rows, self.files, self.maps, self.good = side, memory or {}, rows or {}, list(files), {}, set()
+        self.how = how
 
     @property
     def kept(self): return bool(self.rows or self.memory)
@@ -57,7 +59,7 @@ class Pixels:
         name = getattr(o, "name", None)
         if name in self.memory: return self.memory[name]
         x = self.read(*self.rows[name]) if name in self.rows else None
-        return canonical(getattr(o, "image", o), self.side) if x is None else x
+        return canonical(getattr(o, "image", o), self.side, self.how) if x is None else x
 
     def read(self, file, at, h, w, crc):
         "A row's pixels, or None where they are not as they were written"
@@ -73,25 +75,25 @@ class Pixels:
         return self.maps[file]
 
 
-def open_pixels(items, side, threads=None, say=print):
+def open_pixels(items, side, threads=None, say=print, how=PLAIN):
     "(Pixels of `items`, [(name, reason)] of those that cannot be read): what the cache lacks is decoded into it, None for no cache"
     memory = {o.name: canonical(o.image, side) for o in items if not is_path(o.image)}
     files = [o for o in items if is_path(o.image)]
-    if not files: return Pixels(side, memory), []
-    try: store, bad = fill(files, side, threads or min(8, cores()), say)
+    if not files: return Pixels(side, memory, how=how), []
+    try: store, bad = fill(files, side, threads or min(8, cores()), say, how)
     except OSError as e:
         say(f"pixels: no cache ({e.strerror or e}: {e.filename or cache_dir()}), {AGAIN}")
-        return Pixels(side, memory), None
-    return (Pixels(side, memory), None) if store is None else (Pixels(side, memory, *store), bad)
+        return Pixels(side, memory, how=how), None
+    return (Pixels(side, memory, how=how), None) if store is None else (Pixels(side, memory, *store, how), bad)
 
 
-def fill(files, side, threads, say):
+def fill(files, side, threads, say, how=PLAIN):
     "((rows by name, pack files), unreadable) with every readable file decoded; (None, None) where there is no room"
     if not limit():
         say(f"pixels: no cache, as FASTRICKS_CACHE_GB is 0: {AGAIN}")
         return None, None
     keys = dict(zip((o.name for o in files), map(file_key, files), strict=True))
-    folder = pixel_folder(files, side)
+    folder = pixel_folder(files, side, how)
     found, packs = find_pixels(folder, keys)
     missing, bad = [o for o in files if o.name not in found], []
     if missing:
@@ -101,7 +103,7 @@ def fill(files, side, threads, say):
             in_use = {packs[row[0]] for row in found.values()}
             if not room(folder, len(missing) * size_of(side), in_use, say): return None, None
             if len(missing) > MANY: say(f"decoding {len(missing):,} photos, once")
-            bad = build(folder, missing, keys, side, threads)
+            bad = build(folder, missing, keys, side, threads, how)
         found, packs = find_pixels(folder, keys)
     touch(found, packs)
     size = sum(h * w * 3 for _, _, h, w, _ in found.values())
@@ -115,13 +117,19 @@ def size_of(side): return int(1.4 * 3 * side**2)  # bytes of a photo of common s
 def file_key(o): return key_of(f"{os.path.abspath(o.image)}\t{size_and_time(o.image)}")
 
 
-def pixel_folder(files, side):
+def pixel_folder(files, side, how=PLAIN):
     "Where the pixels of these files belong"
-    common = os.path.commonpath([os.path.abspath(o.image.parent) for o in files])
-    folder = cache_dir()/"pixels"/f"{side}-{decoder()}"/blake2b(os.fsencode(common), digest_size=6).hexdigest()
+    common = common_folder([os.path.abspath(o.image.parent) for o in files])
+    folder = cache_dir()/"pixels"/f"{side}-{decoder()}{how.suffix}"/blake2b(os.fsencode(common), digest_size=6).hexdigest()
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder/"about.json").exists(): (folder/"about.json").write_text(json.dumps({"photos of": common}))
     return folder
+
+
+def common_folder(paths):
+    "The folder that all have in common; of paths on several of Windows' drives there is none"
+    try: return os.path.commonpath(paths)
+    except ValueError: return ""
 
 
 def find_pixels(folder, keys):
@@ -160,21 +168,21 @@ def locked(folder, say):
     finally: lock.release()
 
 
-def build(folder, files, keys, side, threads):
+def build(folder, files, keys, side, threads, how=PLAIN):
     "Decode `files` into packs; [(name, reason)] of those that cannot be"
     bad = []
     with quiet():
-        for i in range(0, len(files), PACK): bad += write_pack(folder, files[i:i + PACK], keys, side, threads)
+        for i in range(0, len(files), PACK): bad += write_pack(folder, files[i:i + PACK], keys, side, threads, how)
     return bad
 
 
-def write_pack(folder, files, keys, side, threads):
+def write_pack(folder, files, keys, side, threads, how=PLAIN):
     "Decode `files` into a pack, whose index comes last; [(name, reason)] of those that cannot be"
     token = secrets.token_hex(8)
     pixels, index = folder/f"{token}.bin", folder/f"{token}.idx"
     part = folder/f"{token}.bin.part"
     try:
-        with open(part, "wb") as f: rows, bad = write_pixels(f, files, keys, side, threads)
+        with open(part, "wb") as f: rows, bad = write_pixels(f, files, keys, side, threads, how)
         if rows:
             with whole_file(index, folder/f"{token}.idx.part") as unfinished:
                 write_index(unfinished, np.array(rows, ROW))
@@ -183,10 +191,10 @@ def write_pack(folder, files, keys, side, threads):
     return bad
 
 
-def write_pixels(f, files, keys, side, threads):
+def write_pixels(f, files, keys, side, threads, how=PLAIN):
     "(rows of the images, as they lie in the file, [(name, reason)] of those that cannot be decoded)"
     rows, bad, at = [], [], 0
-    for o, x in zip(files, ahead(lambda o: try_canonical(o, side), files, threads, 4 * threads), strict=True):
+    for o, x in zip(files, ahead(lambda o: try_canonical(o, side, how), files, threads, 4 * threads), strict=True):
         if isinstance(x, str):
             bad.append((o.name, x))
             continue
@@ -196,8 +204,8 @@ def write_pixels(f, files, keys, side, threads):
     return rows, bad
 
 
-def try_canonical(o, side):
-    try: return np.ascontiguousarray(canonical(o.image, side))
+def try_canonical(o, side, how=PLAIN):
+    try: return np.ascontiguousarray(canonical(o.image, side, how))
     except Unreadable as e: return str(e)
 
 

@@ -19,6 +19,9 @@ class TrainView:
     ratio: tuple = (3/4, 4/3)
     flip: float = .5
 
+    @property
+    def sides(self): return self.size, self.size
+
     def draw(self, h, w, seed, epoch, keys):
         "(boxes [n, 4] of x, y, width, height; mirrored [n]) for images of heights and widths [n]"
         u = uniforms(seed, epoch, keys)
@@ -36,6 +39,9 @@ class CenterView:
     "Shorter side to `resize`, centre crop of `size`: what evaluation sees"
     size: int
     resize: int
+
+    @property
+    def sides(self): return self.size, self.size
 
     def draw(self, h, w, seed, epoch, keys): return np.zeros((len(keys), 4), int), np.zeros(len(keys), bool)
 
@@ -57,20 +63,23 @@ def uniforms(seed, epoch, keys):
     return (bits >> np.uint64(11)) * 2.**-53
 
 
-def crop_boxes(h, w, u, min_scale, ratio=(3/4, 4/3)):
+def crop_boxes(h, w, u, min_scale, ratio=(3/4, 4/3), shape=None):
     """Boxes [n, 4] (x, y, width, height) as fastai's RandomResizedCrop draws them, of images of heights `h` and widths `w` [n].
 
     Area uniform in [min_scale, 1] of the image's, log of the ratio of sides uniform: the first of ten tries that fits, else
-    the largest centred crop of an allowed ratio. `u` [n, ≥ 22]: the tries' areas and ratios in turn, then x and y.
+    the largest centred crop of an allowed ratio. `u` [n, ≥ 22]: the tries' areas and ratios in turn, then x and y. `shape` [n]: what
+    the ratios are of, width / height, where it is not 1.
     """
     h, w = (np.asarray(o)[:, None] for o in (h, w))
     area = (min_scale + (1 - min_scale) * u[:, 0:2 * TRIES:2]) * h * w
     r = np.exp(math.log(ratio[0]) + (math.log(ratio[1]) - math.log(ratio[0])) * u[:, 1:2 * TRIES:2])
+    low, high = (ratio[0], ratio[1]) if shape is None else (ratio[0] * shape, ratio[1] * shape)
+    if shape is not None: r = r * shape[:, None]
     cw, ch = np.rint(np.sqrt(area * r)).astype(int), np.rint(np.sqrt(area / r)).astype(int)
     fits = (cw <= w) & (ch <= h) & (cw > 0) & (ch > 0)
     first, rows = fits.argmax(1), np.arange(len(u))
     h, w = h[:, 0], w[:, 0]
-    fw, fh = np.minimum(w, (h * ratio[1]).astype(int)).clip(1), np.minimum(h, (w / ratio[0]).astype(int)).clip(1)
+    fw, fh = np.minimum(w, (h * high).astype(int)).clip(1), np.minimum(h, (w / low).astype(int)).clip(1)
     none = ~fits.any(1)
     cw, ch = np.where(none, fw, cw[rows, first]), np.where(none, fh, ch[rows, first])
     x = np.where(none, (w - cw) // 2, (u[:, 2 * TRIES] * (w - cw + 1)).astype(int))

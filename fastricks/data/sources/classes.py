@@ -1,10 +1,12 @@
 """Class names: reading, checking and comparing them."""
+import csv
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 from ...core.errors import UserError, nearest, plural
-from .folders import subfolders
 from .food import FOOD_21, NAMES
+from .walk import subfolders
 
 
 def parse_classes(classes):
@@ -19,9 +21,42 @@ def parse_classes(classes):
 
 
 def class_words(classes):
-    if "," in classes or not Path(classes).is_file(): return classes.split(",")
-    try: return Path(classes).read_text(encoding="utf-8-sig").splitlines()
+    if not is_file(classes): return quoted_words(classes)
+    try: return Path(classes).expanduser().read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as e: raise UserError(f"--classes {classes} is no readable text: {e}") from e
+
+
+def is_file(text):
+    try: return Path(text).expanduser().is_file()
+    except (OSError, RuntimeError, ValueError): return False
+
+
+def quoted_words(text):
+    "Names joined by commas; one that has a comma itself stands in quotes"
+    return next(csv.reader([text], skipinitialspace=True), []) if '"' in text else text.split(",")
+
+
+def encoded(name): return unicodedata.normalize("NFC", name)
+
+
+def both_encodings(names):
+    "`names`, and as they are with accents encoded in the other way: disks and archives differ in that"
+    return tuple(dict.fromkeys(o for name in names for o in (name, encoded(name), unicodedata.normalize("NFD", name))))
+
+
+def same_encoding(names, known):
+    "`names` as `known` has them, where only the encoding of accents differs"
+    spelled = {encoded(o): o for o in known}
+    return tuple(dict.fromkeys(o if o in known else spelled.get(encoded(o), o) for o in names))
+
+
+def one_encoding(found):
+    "`found` with the labels of its other splits encoded as the training classes are"
+    known = {*found.classes}
+    odd = {o.label for o in found.items} - known
+    if not odd: return found
+    spelled = dict(zip(odd, (same_encoding([o], found.classes)[0] for o in odd), strict=True))
+    return replace(found, items=[replace(o, label=spelled.get(o.label, o.label)) for o in found.items])
 
 
 def check_classes(items, known, wanted, data):

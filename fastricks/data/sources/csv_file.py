@@ -1,15 +1,16 @@
-"""A CSV file of images: path, label and perhaps split."""
-import csv
-import io
+"""A table of images, CSV or Parquet: path, label and perhaps split."""
+import os
+from collections import Counter
 from pathlib import Path
 
-from ...core.errors import UserError, nearest, plural
-from ..source import SPLIT, Found, Item
+from ...core.errors import UserError, plural
+from ..source import CLASSES, ENDING, HIDDEN, MISSING, UNLISTED, Found, Item
 from .registry import DataSource
+from .table import cell, find_place, is_there, read_rows, slashes, told_place, understand
+from .walk import ending, is_folder, is_image, is_within, listed
 
-COLUMNS = "path", "label", "split"
-ALIASES = {"path": ("path", "file", "filename", "file_name", "filepath", "image", "image_path", "img", "name", "fname"),
-           "label": ("label", "labels", "class", "category", "target"), "split": ("split", "subset", "set", "fold")}
+ENDINGS = ".csv", ".tsv", ".tab", ".parquet"
+MOST = 200_000  # files beside a table that are counted
 
 
 class CsvFile(DataSource):
@@ -18,52 +19,28 @@ class CsvFile(DataSource):
     def open(self, text, wanted=None): return csv_items(Path(text).expanduser(), wanted)
 
 
-def is_csv(path): return path.is_file() and path.suffix.lower() == ".csv"
-
-
-def column(word): return next((k for k, names in ALIASES.items() if word.strip().lower() in names), None)
-
-
-def read_rows(file):
-    "[(line number, cells)] of the lines that are not empty"
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-        comma = next((c for c in ",;\t" if c in text.partition("\n")[0]), ",")
-        rows = csv.reader(io.StringIO(text, newline=""), delimiter=comma, strict=True)
-        return [(rows.line_num, [c.strip() for c in o]) for o in rows if any(c.strip() for c in o)]
-    except (UnicodeDecodeError, csv.Error) as e: raise UserError(f"{file} is not a CSV file in UTF-8: {e}") from e
-
-
-def columns(rows):
-    "({column: its place}, the rows below the header), the columns in order where there is no header"
-    if not rows: return {}, rows
-    names = [column(o) for o in rows[0][1]]
-    if {"path", "label"} <= set(names): return {k: names.index(k) for k in COLUMNS if k in names}, rows[1:]
-    return dict(zip(COLUMNS, range(len(rows[0][1])), strict=False)), rows
-
-
-def cell(cells, place): return cells[place] if place is not None and place < len(cells) else ""
-
-
-def split_of(word, where):
-    if word.lower() in SPLIT: return SPLIT[word.lower()]
-    raise UserError(f"{where}: split {word!r} is none of train, valid and test{nearest(word, SPLIT)}")
+def is_csv(path): return path.is_file() and path.suffix.lower() in ENDINGS
 
 
 def image_path(root, path):
     "(name, Path) of a path as the file has it, perhaps written on Windows"
-    if "\\" in path and not (root/path).exists(): path = path.replace("\\", "/")
+    if "\\" in path and not is_there(root, path): path = slashes(path)
     name = Path(path)
     if name.is_absolute() and name.is_relative_to(root.absolute()): name = name.relative_to(root.absolute())
     return name.as_posix(), root/name
 
 
-def row_item(root, cells, at, where):
-    path, label = (cell(cells, at.get(k)) for k in ("path", "label"))
+def row_item(root, cells, table, where):
+    path, label = cell(cells, table.path), label_of(cells, table)
     if not path or not label: raise UserError(f"{where} has no {'label' if path else 'path'}: want path,label or "
                                               "path,label,split")
     name, image = image_path(root, path)
-    return Item(name, label, split_of(cell(cells, at["split"]), where) if "split" in at else "train", image)
+    return Item(name, label, table.split(cells, where) if table.split else "train", image)
+
+
+def label_of(cells, table):
+    if table.label is not None: return cell(cells, table.label)
+    return next(k for i, k in table.one_hot.items() if cell(cells, i).lower() not in ("0", "", "false", "0.0", "no", "n", "f"))
 
 
 def add(found, item, where):
@@ -81,21 +58,83 @@ def with_sizes(items):
         except (OSError, ValueError): continue
 
 
-def require_some(items, n, where):
-    "A note on listed images that are missing; an error when all are"
-    if n and not items: raise UserError(f"none of the {plural(n, 'image')} that {where} lists is there")
+def missing_of(items, there):
+    "(name, reason) of the items that are not there"
+    names = {o.name for o in there}
+    return tuple((o.name, MISSING) for o in items if o.name not in names)
+
+
+def require_some(items, n, where, first=()):
+    "A note on listed images that are missing; an error, which says where the `first` was looked for, when all are"
+    sought = "".join(f": {o.image} is no file" for o in first)
+    if n and not items: raise UserError(f"none of the {plural(n, 'image')} that {where} lists is there{sought}")
     return [f"{n-len(items):,} of {n:,} listed images are not there"] if len(items) < n else []
 
 
 def csv_items(file, wanted=None, known=("train",)):
-    "`Found` of the CSV file `file`; the classes are those of the splits `known`"
-    at, rows = columns(read_rows(file))
-    found = {}
-    for i, cells in rows: add(found, row_item(file.parent, cells, at, f"line {i} of {file}"), f"line {i} of {file}")
+    "`Found` of the table `file`; the classes are those of the splits `known`"
+    table = understand(read_rows(file), file)
+    found, columns = {}, {name: {} for name in table.unused.values()}
+    for i, cells in table.rows:
+        item = row_item(file.parent, cells, table, f"line {i} of {file}")
+        add(found, item, f"line {i} of {file}")
+        for at, name in table.unused.items(): columns[name][item.name] = cell(cells, at)
     labels = sorted({o.label for o in found.values() if o.split in known})
     if not labels:
         kind = "training images" if len(known) == 1 else "images"
         raise UserError(f"{file} lists no {kind}: want lines of path,label or path,label,split")
     chosen = [o for o in found.values() if wanted is None or o.label in wanted]
+    listed_as = [o.name for o in chosen]
+    chosen, elsewhere = where_they_are(file, chosen)
+    for values in columns.values(): values.update({o.name: values[name] for o, name in zip(chosen, listed_as, strict=True)})
     items = list(with_sizes(chosen))
-    return Found(file.stem, items, labels, require_some(items, len(chosen), file))
+    others = [] if wanted is None else [o for o in found.values() if o.label not in wanted]
+    notes = *table.notes, *elsewhere, *require_some(items, len(chosen), file, chosen[:1])
+    return Found(file.stem, items, labels, notes, missing_of(chosen, items), not_listed(file, items, others), table.said, columns)
+
+
+def where_they_are(file, chosen):
+    "(the items, notes): where most are not where the table says, they are looked for around it"
+    there = sum(is_there(file.parent, o.image) for o in chosen)
+    if 2 * there > len(chosen): return chosen, []
+    place = find_place(file.parent, [o.name for o in chosen])
+    moved = {o.name: path for o in chosen if (path := place.find(o.name))}
+    if len(moved) <= there or len({*moved.values()}) < len(moved): return chosen, []
+    return [moved_item(o, moved.get(o.name), file.parent) for o in chosen], [told_place(place, sum(k != v for k, v in moved.items()), file)]
+
+
+def moved_item(o, path, root):
+    if path is None: return o
+    name, image = image_path(root, path)
+    return Item(name, o.label, o.split, image)
+
+
+# -- what is not listed
+
+def not_listed(file, items, others):
+    """(reason, detail) -> files below the table's folder, and in the folders of its images, that are not used.
+
+    `items` are used; `others` are listed, but of classes that were not asked for.
+    """
+    used, left = ({os.path.abspath(o.image) for o in some} for some in (items, others))
+    out, done = Counter(), []
+    for folder in [os.path.abspath(file.parent), *sorted({os.path.dirname(o) for o in used})]:
+        if any(is_within(folder, o) for o in done): continue
+        count_unlisted(folder, used, left, out)
+        done.append(folder)
+    return out
+
+
+def count_unlisted(folder, used, left, out):
+    try: there = listed(folder)
+    except OSError: return
+    for o in there:
+        if out.total() > MOST: return
+        if not is_folder(o):
+            if o.path not in used: out[(CLASSES, "") if o.path in left else why_not(o)] += 1
+        elif not o.is_symlink(): count_unlisted(o.path, used, left, out)
+
+
+def why_not(o):
+    if o.name.startswith("."): return HIDDEN, ""
+    return (UNLISTED, "") if is_image(o.name) else (ENDING, ending(o.name))

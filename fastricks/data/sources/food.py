@@ -1,13 +1,16 @@
 """Food-101 (Bossard, Guillaumin, Van Gool, ECCV 2014) as published: `images/<class>/<id>.jpg` and lists in `meta/`."""
 import os
 import re
+from collections import Counter, defaultdict
 from pathlib import Path
 
 from ...core.errors import UserError, nearest
-from ..source import Found, Item
+from ..source import CLASSES, MISSING, UNLISTED, UNUSED, Found, Item
 from .csv_file import require_some
-from .folders import entries, folder_of, has_splits, is_folder, size_of
+from .folders import counted_around, folder_of, has_splits
 from .registry import DataSource
+from .walk import count_files, entries, is_folder, size_of
+from .walk import listed as listed_entries
 
 FOOD_21 = (
     "apple_pie", "bread_pudding", "bruschetta", "caesar_salad", "croque_madame", "cup_cakes", "dumplings", "falafel",
@@ -31,7 +34,7 @@ class FoodTree(DataSource):
         root = folder_of(text)
         tree = find_tree(root)
         if tree is None: raise UserError(without_lists(root))
-        return food_items(tree, wanted)
+        return counted_around(food_items(tree, wanted), root, tree)
 
 
 def food_name(classes): return "food-101-21" if set(classes) == set(FOOD_21) else None
@@ -96,7 +99,7 @@ def train_classes(rows): return sorted({k.partition("/")[0] for k, split in rows
 
 def sizes(folder):
     "{file name: bytes} of a folder that may be missing"
-    return {o.name: size_of(o) for o in entries(folder)} if folder.is_dir() else {}
+    return {o.name: size_of(o) for o in listed_entries(folder)} if folder.is_dir() else {}
 
 
 def food_items(root, wanted=None):
@@ -107,4 +110,25 @@ def food_items(root, wanted=None):
     folders = {label: os.path.join(root, "images", label) for label in there}
     items = [Item(f"images/{label}/{i}.jpg", label, split, Path(folders[label], f"{i}.jpg"), there[label][f"{i}.jpg"])
              for label, i, split in chosen if f"{i}.jpg" in there[label]]
-    return Found(root.resolve().name, items, train_classes(rows), require_some(items, len(chosen), root/"meta"))
+    missing = tuple((f"images/{label}/{i}.jpg", MISSING) for label, i, _ in chosen if f"{i}.jpg" not in there[label])
+    used = by_label(chosen) if len(items) < sum(map(len, there.values())) else {}
+    notes, ignored = require_some(items, len(chosen), root/"meta"), not_listed(root, used, there)
+    return Found(root.resolve().name, items, train_classes(rows), notes, missing, ignored, "lists meta/train.txt, meta/test.txt")
+
+
+def by_label(rows):
+    "{class: names of its listed files}"
+    out = defaultdict(set)
+    for label, i, _ in rows: out[label].add(f"{i}.jpg")
+    return out
+
+
+def not_listed(root, used, labels):
+    "(reason, detail) -> files of an official tree that are not used; `used`: {class: file names}, empty where its folders have no others"
+    out = Counter()
+    for o in listed_entries(root):
+        if o.name != "images": out[UNUSED if is_folder(o) and o.name != "meta" else UNLISTED, ""] += count_files(o)
+    for o in listed_entries(root/"images"):
+        if o.name not in labels: out[CLASSES if is_folder(o) else UNLISTED, ""] += count_files(o)
+        elif used: out[UNLISTED, ""] += sum(count_files(f) for f in listed_entries(o.path) if f.name not in used[o.name])
+    return +out

@@ -1,25 +1,36 @@
 """`--data`: from what the user gives to a `Source`."""
+import re
+import shlex
+from collections import Counter, defaultdict
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
 from ...core.errors import UserError, nearest, one_of, plural
+from ..same import same_files
 from ..scan import leave_out
-from ..source import Source
+from ..source import CAPPED, COPIES, Source
 from ..split import cap, hold_out
-from .classes import check_classes, parse_classes, twins
+from .classes import both_encodings, check_classes, one_encoding, parse_classes, same_encoding, twins
 from .food import food_name
 from .registry import builtin_names, data_sources
 
-ARCHIVES = ".tgz", ".tar.gz", ".zip", ".tar"
+FEW = 3  # training images of a class, where another has ten times as many and more
+ARCHIVES = ".tgz", ".tar.gz", ".zip", ".tar", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".7z", ".rar", ".gz"
 
 
-def open_source(data, classes=None, per_class=None, valid=.1, bad=None):
+def open_recipe(recipe, bad=None, data=None):
+    "The Source of a recipe; `data`: where it lies now; `bad` as `open_source` has it"
+    return open_source(data or recipe.data, recipe.classes, recipe.per_class, recipe.valid, bad, recipe.drop_duplicates, recipe.group_by)
+
+
+def open_source(data, classes=None, per_class=None, valid=.1, bad=None, drop_duplicates=False, group_by=None):
     """The Source of `data`: a built-in name, a folder, an official Food-101 tree, a CSV file, or what another DataSource knows.
 
     `classes`: those to take; `per_class`: at most so many training images of each; `valid`: the fraction of the training
-    images that is held out where `data` has no validation images; `bad`: {name: reason} of images to leave out. Raises
-    UserError.
+    images that is held out where `data` has no validation images; `bad`: {name: reason} of images to leave out;
+    `drop_duplicates`: training images that have the bytes of a validation or test image are left out; `group_by`: a regular expression
+    over names, or a table's column: images that it gives the same text stay on one side. Raises UserError.
     """
     data = str(data)
     check_numbers(per_class, valid)
@@ -27,13 +38,21 @@ def open_source(data, classes=None, per_class=None, valid=.1, bad=None):
     with readable(data):
         origin = find_origin(data)
         wanted = origin.choose_classes(data, asked)
-        found = origin.open(data, wanted)
+        found = origin.open(data, wanted and both_encodings(wanted))
+    wanted = wanted and same_encoding(wanted, found.classes)
+    found = one_encoding(found)
     check_classes(found.items, found.classes, wanted, data)
     chosen = tuple(sorted(wanted or found.classes))
-    items = with_splits(without(found, chosen, bad), per_class, valid)
+    there = without(found, chosen, bad)
+    group_of = grouping(group_by, found)
+    items = with_splits(there, per_class, valid, group_of)
     if all(o.split == "train" for o in items): raise UserError(nothing_to_test(data, valid))
-    source = Source(food_name(chosen) or found.name, items, chosen, tuple(found.notes))
-    return source.note(*lacking(source), *twins(chosen))
+    ignored = found.ignored + Counter({(CAPPED, ""): len(there) - len(items)})
+    copied = copied_names(items) if drop_duplicates else ()
+    items, ignored = without_copies(items, copied, data), ignored + Counter({(COPIES, ""): len(copied)})
+    source = Source(food_name(chosen) or found.name, items, chosen, tuple(found.notes), missing=found.missing, ignored=ignored,
+                    splits=told_splits(found, valid))
+    return source.note(*unused_columns(found, group_by), *crossing(source, group_of), *lacking(source), *twins(chosen), *few(source))
 
 
 def check_numbers(per_class, valid):
@@ -61,9 +80,17 @@ def nothing_fits(data):
         names = builtin_names()
         meant = nearest(data, [*names, *neighbours(path)])
         return f"--data {data!r} is no folder or file, and none of {one_of(names)}{meant}"
-    if path.name.lower().endswith(ARCHIVES):
-        return f"{data} is an archive: run `fastricks prepare {data} FOLDER` first, then give --data FOLDER"
+    if path.name.lower().endswith(ARCHIVES): return f"{data} is an archive: {how_to_unpack(data, path)}"
     return f"{data} is a file: give a folder of images or a .csv file"
+
+
+def how_to_unpack(data, path):
+    "Only Food-101's archive has a command of its own"
+    if "food" in path.name.lower(): return f"run `fastricks prepare {shlex.quote(data)} FOLDER` first, then give --data FOLDER"
+    if path.name.lower().endswith(".zip"): way = f"python -m zipfile -e {shlex.quote(data)} FOLDER"
+    elif ".tar" in path.name.lower() or path.name.lower().endswith((".tgz", ".tbz2", ".txz")): way = f"tar -xf {shlex.quote(data)} -C FOLDER"
+    else: return "unpack it into a folder first, then give --data FOLDER"
+    return f"unpack it first, `{way}`, then give --data FOLDER"
 
 
 def neighbours(path):
@@ -78,10 +105,72 @@ def without(found, classes, bad):
     return leave_out(Source(found.name, tuple(found.items), classes), bad).items
 
 
-def with_splits(items, per_class, valid):
+def told_splits(found, valid):
+    "Where the splits come from, in words"
+    held = f"{valid:g} of the training images held out for validation" if valid else "none held out for validation"
+    if any(o.split == "valid" for o in found.items): return found.splits
+    return f"{found.splits}; {held}" if found.splits else held
+
+
+def grouping(group_by, found):
+    "What gives an item its group, by a table's column or a regular expression over its name; None for no groups"
+    if group_by is None: return None
+    if group_by in found.columns: return lambda o: found.columns[group_by].get(o.name) or o.name
+    try: pattern = re.compile(group_by)
+    except re.error as e: raise UserError(f"--group-by {group_by} is neither a column nor a regular expression ({e})") from None
+    matches = [m for o in found.items if (m := pattern.search(o.name))]
+    if not matches: raise UserError(f"--group-by {group_by} fits no image's name, as {found.items[0].name!r}{columns_of(found)}")
+    return lambda o: group_in(pattern, o.name)
+
+
+def group_in(pattern, name):
+    "The first group of the expression, or all that it fits; a name that it does not fit is a group of its own"
+    m = pattern.search(name)
+    return (m[1] if pattern.groups else m[0]) if m else name
+
+
+def columns_of(found): return f", and is no column among {one_of(found.columns)}" if found.columns else ""
+
+
+def unused_columns(found, group_by):
+    names = [o for o in found.columns if o != group_by]
+    if names: yield f"columns of {found.name} not used: {', '.join(names[:6])}{', …' if len(names) > 6 else ''}"
+
+
+def crossing(source, group_of):
+    "A note where the data's own splits part groups"
+    if group_of is None: return
+    sides = defaultdict(set)
+    for o in source.items: sides[group_of(o)].add(o.split)
+    n = sum(len(o) > 1 for o in sides.values())
+    yield f"{plural(len(sides), 'group')}; {n:,} in more than one split" if n else f"{plural(len(sides), 'group')}, each in one split"
+
+
+def few(source):
+    "A note on classes with so few images that their numbers say little"
+    n = Counter(o.label for o in source.of("train"))
+    small = sorted((o for o in source.classes if n[o] < FEW), key=lambda o: (n[o], o))
+    some = ", ".join(f"{o} {n[o]}" for o in small[:3]) + (", …" if len(small) > 3 else "")
+    if small and max(n.values()) >= 10 * FEW: yield f"few training images of {plural(len(small), 'class', 'classes')}: {some}"
+
+
+def copied_names(items):
+    "Names of the training images whose bytes a validation or test image has too"
+    groups = same_files(items)
+    return {o.name for g in groups if any(t.split != "train" for t in g) for o in g if o.split == "train"}
+
+
+def without_copies(items, names, data):
+    left = tuple(o for o in items if o.name not in names)
+    lost = sorted({o.label for o in items if o.split == "train"} - {o.label for o in left if o.split == "train"})
+    if lost: raise UserError(f"--drop-duplicates leaves no training image of class {lost[0]!r} of {data}: all are in validation or test too")
+    return left
+
+
+def with_splits(items, per_class, valid, group_of=None):
     "The items by name, at most `per_class` training images of each class, some held out if there are none for validation"
     if per_class: items = cap(items, per_class)
-    if not any(o.split == "valid" for o in items): items = hold_out(items, valid, "valid")
+    if not any(o.split == "valid" for o in items): items = hold_out(items, valid, "valid", group_of)
     return tuple(sorted(items, key=lambda o: o.name))
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from ...core.errors import UserError, nearest, one_of, plural, shorten
 from ...core.files import read_text
-from ..source import SPLIT, SPLITS, Found, Source, fingerprint
+from ..source import SPLITS, Found, Source, fingerprint
 from .csv_file import csv_items, is_csv
-from .folders import class_items, split_names, subfolders
-from .open import find_origin, open_source, readable
+from .folders import class_items, class_root, split_names
+from .open import find_origin, open_recipe, readable
+from .walk import Walk, subfolders
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def choose(run, classes, data=None, split=None):
 def own_source(run, data, must=False):
     "The run's Source with its splits, from where its data lies; where that is other data None, or with `must` it is taken nevertheless"
     r = run.recipe
-    try: source = open_source(data, r.classes, r.per_class, r.valid, lost(run.folder))
+    try: source = open_recipe(r, lost(run.folder), data)
     except UserError as e:
         if must: raise UserError(f"the data of {run.name} can't be opened ({e}): give --data with its place now, or other data") from None
         return None
@@ -76,9 +77,11 @@ def tests(path):
     "`Found` of data for evaluation only: a CSV file or a folder that may have test or validation images alone"
     if is_csv(path): return csv_items(path, known=SPLITS)
     names = split_names(path) if path.is_dir() else {}
-    if not names or "train" in names or any(o.lower() not in SPLIT for o in subfolders(path)): return None
-    items = []
-    for split, folder in names.items(): items += class_items(path/folder, split, None, f"{folder}/")[0]
+    if not names or "train" in names or {*subfolders(path)} - {*names.values()}: return None
+    items, walk = [], Walk(path)
+    for split, folder in names.items():
+        root = class_root(path/folder, split)
+        items += class_items(root, walk, split, None, f"{root.relative_to(path).as_posix()}/")[0]
     return Found(path.resolve().name, items, [])
 
 

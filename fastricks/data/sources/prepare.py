@@ -15,8 +15,8 @@ from pathlib import Path
 from ...core.errors import UserError, nearest, plural
 from ...core.files import whole_file
 from .classes import parse_classes
-from .folders import subfolders
 from .food import LISTS, find_tree, listed, train_classes
+from .walk import subfolders
 
 MB = 2**20
 MAX_IMAGE, MAX_META = 64*MB, 16*MB

@@ -5,8 +5,9 @@ from functools import cache
 from pathlib import Path
 
 from ...core.errors import UserError, plural, visible
-from ...core.files import write
+from ...core.files import read_json, write
 from ...core.words import NONE, duration
+from ...data.account import Account
 from ...data.pixels.image import Unreadable
 from ...data.sources.others import lost, own_source
 from ...recipe.command import command
@@ -72,7 +73,8 @@ def run_page(run, source=None):
         heading("How it went"), curves(run), run_picture(run, "lr"),
         heading("What the network saw"), run_picture(run, "batch"), run_picture(run, "targets"),
         parts.mistakes(q, run.images(split), see), parts.calibration(q), parts.classes(q),
-        heading("How it was made"), commands_again(run), folded("Recipe", definitions(recipe_facts(run.recipe))),
+        heading("How it was made"), commands_again(run),
+        folded("Data", definitions(data_facts(run))), folded("Recipe", definitions(recipe_facts(run.recipe))),
         parts.environment_facts(run.environment))
 
 
@@ -137,6 +139,13 @@ def commands_again(run):
     return code_block([f"python train.py --recipe {folder}", *without_folder, f"fastricks evaluate {folder}"])
 
 
+def data_facts(run):
+    "The account of the data, as training gave it; nothing for a run that is older than it"
+    try: account = Account(**read_json(run.folder / "data.json"))
+    except (OSError, ValueError, TypeError): return {}
+    return dict(line.split(": ", 1) for line in account.lines)
+
+
 def recipe_facts(recipe):
     values = {flag_of(f.name): getattr(recipe, f.name) for f in options()}
     shown = {flag: NONE if v is None else v for flag, v in values.items()}
@@ -150,17 +159,21 @@ def viewer(source, recipe, side=SIDE):
     from PIL import Image
 
     from ...data.pixels.canonical import from_torch
+    from ...data.pixels.decoding import decoding
+    from ...data.pixels.fits import eval_view
     from ...data.pixels.store import Pixels
-    from ...data.pixels.views import CenterView, empty
-    items, pixels = {o.name: o for o in source.items}, source.pixels or Pixels(recipe.resize)
-    view = CenterView(recipe.size, recipe.resize)
+    from ...data.pixels.views import empty
+    items, pixels = {o.name: o for o in source.items}, source.pixels or Pixels(recipe.resize, how=decoding(recipe))
+    view = eval_view(recipe)
+    width, height = view.sides
 
     @cache
     def see(name):
         try: x = pixels[items[name]]
         except (KeyError, Unreadable): return None
-        out = empty(1, view.size, view.size)
+        out = empty(1, height, width)
         view.cut(x, None, False, out)
         im = Image.fromarray(from_torch(out))
-        return data_uri(im.resize((side, side), Image.Resampling.LANCZOS) if view.size > side else im)
+        small = side / max(width, height)
+        return data_uri(im.resize((round(width * small), round(height * small)), Image.Resampling.LANCZOS) if small < 1 else im)
     return see

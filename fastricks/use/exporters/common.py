@@ -10,6 +10,8 @@ from torch import nn
 from ... import __version__
 from ...core.errors import UserError
 from ...core.files import write, writing
+from ...data.pixels.decoding import FULL
+from ...data.pixels.fits import GREY, is_plain
 from ..predictor import Predictor
 
 TOLERANCE = 1e-4       # largest difference of logits, in parts of the largest logit (of 1 at least)
@@ -30,7 +32,7 @@ def agree(p: Predictor, x: torch.Tensor, sizes: Sequence[int], f: Callable[[torc
 
 
 class Network(nn.Module):
-    "A Predictor's model with its normalisation: 8-bit RGB [n, 3, size, size] -> logits [n, K]"
+    "A Predictor's model with its normalisation: 8-bit pixels [n, c, h, w] -> logits [n, K]"
     def __init__(self, p: Predictor) -> None:
         super().__init__()
         self.model = deepcopy(p.model).to(memory_format=torch.contiguous_format)
@@ -45,24 +47,46 @@ def network(p: Predictor) -> Network: return Network(p).eval()
 
 def about(p: Predictor) -> dict[str, Any]:
     "What a user of the file must know, as plain data"
-    m = p.meta
-    resized = f"shorter side to {m['resize']}, bilinear with antialiasing"
+    m, (width, height) = p.meta, p.frame.sides
     preprocessing = {
-        "before": ["turn as EXIF says", "RGB, 8 bits", resized, f"centre crop of {m['size']}"],
-        "size": m["size"], "resize": m["resize"], "interpolation": "bilinear", "antialias": True, "crop": "center",
-        "input": f"uint8 RGB [batch, 3, {m['size']}, {m['size']}]",
-        "inside": {"scale": 1 / 255, "mean": list(m["mean"]), "std": list(m["std"])},
+        "before": ["turn as EXIF says", *decoded(p), *framed(p)],
+        "size": m["size"], "resize": m["resize"], "width": width, "height": height, "fit": m["fit"],
+        "interpolation": "bilinear", "antialias": True, "crop": "center" if m["fit"] == "crop" else None,
+        "input": takes(p), "inside": {"scale": 1 / 255, "mean": list(m["mean"]), "std": list(m["std"])},
         "output": f"logits [batch, {len(p.classes)}]: softmax makes them probabilities"}
     return {"arch": m["arch"], "classes": p.classes, "made_by": f"fastricks {__version__}", "run": p.run.resolve().name,
             "preprocessing": preprocessing}
 
 
+def takes(p: Predictor) -> str:
+    width, height = p.frame.sides
+    channels = len(p.meta["mean"])
+    return f"uint8 {'RGB' if channels == 3 else 'grey'} [batch, {channels}, {height}, {width}]"
+
+
+def decoded(p: Predictor) -> list[str]:
+    "How a file becomes 8-bit pixels"
+    colours = ["colours of embedded profiles to sRGB"] if p.how.icc else []
+    levels = [f"16-bit levels 0 to {p.how.white} as 0 to 255"] if p.how.white != FULL else []
+    return [*levels, *colours, "RGB, 8 bits", *([] if len(p.meta["mean"]) == 3 else ["grey: .299 R + .587 G + .114 B"])]
+
+
+def framed(p: Predictor) -> list[str]:
+    "How a photo is brought to the network's size"
+    m, (width, height) = p.meta, p.frame.sides
+    if is_plain(p.frame): return [f"shorter side to {m['resize']}, bilinear with antialiasing", f"centre crop of {m['size']}"]
+    if m["fit"] == "squish": return [f"to {width} x {height}, whatever its shape, bilinear with antialiasing"]
+    if m["fit"] == "pad": return [f"into {width} x {height} in its own shape, bilinear with antialiasing", f"in the middle of grey {GREY}"]
+    wide, high = (max(o, round(m["resize"] / m["size"] * o)) for o in (width, height))
+    return [f"in its own shape until it covers {wide} x {high}, bilinear with antialiasing", f"centre crop of {width} x {height}"]
+
+
 def pixels_in_logits_out(p: Predictor, place: str) -> list[str]:
     "What a file that has the normalisation inside takes and gives; `place`: where it has the rest"
-    size, resize = p.meta["size"], p.meta["resize"]
-    images = f"uint8 RGB images [batch, 3, {size}, {size}]"
-    before = f"shorter side at {resize} pixels (bilinear) and centre-cropped"
-    return [f"takes     {images}, {before}; the normalisation is inside",
+    kind, shape = takes(p).removeprefix("uint8 ").split(" ", 1)
+    resize = p.meta["resize"]
+    before = f"shorter side at {resize} pixels (bilinear) and centre-cropped" if is_plain(p.frame) else ", ".join(framed(p))
+    return [f"takes     uint8 {kind} images {shape}, {before}; the normalisation is inside",
             f"gives     logits [batch, {len(p.classes)}]; names of classes and preprocessing are in its {place}"]
 
 

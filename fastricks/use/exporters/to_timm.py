@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 OF_OTHER_WEIGHTS = "tag", "origin_url", "paper_ids", "notes", "description"
 
 
+MODES = {"crop": "center", "pad": "border", "squish": "squash"}  # timm's words for our fits
+
+
 class ToTimm(Exporter):
     name = "timm"
     meaning = "a folder for timm.create_model"
@@ -67,8 +70,8 @@ def described(p: "Predictor") -> "nn.Module":
 
 
 def data_config(p: "Predictor") -> dict[str, Any]:
-    "timm's words for the preprocessing; its shorter side is floor(size / crop_pct)"
-    size, resize = p.meta["size"], p.meta["resize"]
-    crop = next(c for c in (size / resize, size / (resize + .01)) if math.floor(size / c) == resize)
-    return {"input_size": (3, size, size), "crop_pct": crop, "crop_mode": "center", "interpolation": "bilinear",
+    "timm's words for the preprocessing; of a crop its shorter side is floor(size / crop_pct)"
+    size, resize, fit = p.meta["size"], p.meta["resize"], p.meta["fit"]
+    crop = next(c for c in (size / resize, size / (resize + .01)) if math.floor(size / c) == resize) if fit == "crop" else 1.
+    return {"input_size": (len(p.meta["mean"]), *p.frame.sides[::-1]), "crop_pct": crop, "crop_mode": MODES[fit], "interpolation": "bilinear",
             "mean": tuple(p.meta["mean"]), "std": tuple(p.meta["std"])}

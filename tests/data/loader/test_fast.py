@@ -36,8 +36,8 @@ def tree(tmp_path):
 def decoded(monkeypatch):
     "Every call of a decoder, PIL's or libjpeg-turbo's"
     seen, old = [], pixels.rgb
-    monkeypatch.setattr(pixels, "rgb", lambda x, side: seen.append(x) or old(x, side))
-    monkeypatch.setattr(photo, "rgb_of", lambda x: pytest.fail("the plain path"))
+    monkeypatch.setattr(pixels, "rgb", lambda x, *how: seen.append(x) or old(x, *how))
+    monkeypatch.setattr(photo, "rgb_of", lambda *a: pytest.fail("the plain path"))
     return seen
 
 

@@ -210,3 +210,20 @@ def test_garbage_never_gives_another_error(tmp_path):
             (tmp_path/name).write_bytes(x)
             try: load_rgb(tmp_path/name)
             except Unreadable as e: assert 0 < len(str(e)) <= 80 and "\n" not in str(e)
+
+
+def test_the_limits_can_be_raised(tmp_path, monkeypatch):
+    import subprocess
+    import sys
+    Image.new("RGB", (6000, 40)).save(tmp_path/"pano.png")
+    with pytest.raises(Unreadable, match="too long and thin"): load_rgb(tmp_path/"pano.png")
+    monkeypatch.setenv("FASTRICKS_MAX_RATIO", "200")
+    assert load_rgb(tmp_path/"pano.png").size == (6000, 40)
+    monkeypatch.setenv("FASTRICKS_MAX_MEGAPIXELS", "200")
+    code = "from PIL import Image; import fastricks.data.pixels.image; print(Image.MAX_IMAGE_PIXELS)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "200000000\n"
+
+
+def test_how_limits_are_raised_is_said():
+    from fastricks.data.scan import limits
+    assert limits({"a": "too many pixels"}).endswith("FASTRICKS_MAX_MEGAPIXELS raises that limit") and limits({"a": "truncated"}) == ""

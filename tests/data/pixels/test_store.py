@@ -192,3 +192,9 @@ def test_a_worker_process_can_be_given_them(tree):
     right(tree, p)
     q = pickle.loads(pickle.dumps(p))
     assert right(tree, q) and isinstance(q.read(*next(iter(q.rows.values()))), np.ndarray)
+
+
+def test_photos_on_two_drives_have_a_place_too(monkeypatch):
+    import ntpath
+    monkeypatch.setattr(os, "path", ntpath)
+    assert store.common_folder(["C:\\data", "D:\\more"]) == "" and store.common_folder(["C:\\data\\a", "C:\\data\\b"]) == "C:\\data"

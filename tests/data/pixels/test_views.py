@@ -197,6 +197,6 @@ def test_views_cut_in_a_devices_memory_are_the_hosts(device):
     view = TrainView(48, .3, flip=.5)
     boxes, _ = view.draw(h, w, 1, 0, np.arange(5))
     mirrored = np.array([True, False, False, True, False])
-    got = Resident(xs, torch.device(device)).cut(idxs, boxes, mirrored, 48).cpu()
+    got = Resident(xs, torch.device(device)).cut(idxs, boxes, mirrored, (48, 48)).cpu()
     assert got.dtype == torch.uint8 and got.is_contiguous(memory_format=torch.channels_last)
     for n, i in enumerate(idxs): assert apart(got[n].permute(1, 2, 0), cut(view, xs[i], boxes[n], mirrored[n])) <= 1

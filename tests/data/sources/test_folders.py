@@ -140,8 +140,10 @@ def test_a_single_class(tmp_path):
 @pytest.mark.parametrize("below", ["", "train/"])
 def test_a_class_folder_without_images(tmp_path, below):
     class_tree(tmp_path/below, cat=3, dog=3, fox=3)
-    files(tmp_path, f"{below}fox/x.txt", f"{below}owl/x.txt")
-    with says("class 'owl' of", "has no training images", "--classes"): open_source(tmp_path)
+    files(tmp_path, f"{below}models/x.pth", f"{below}owl/x.txt")
+    source = open_source(tmp_path)
+    assert source.classes == ("cat", "dog", "fox") and "2 folders without images left out: models, owl" in source.notes
+    with says("class 'owl' of", "has no training images"): open_source(tmp_path, "cat,owl")
     assert open_source(tmp_path, "cat,dog").classes == ("cat", "dog")
 
 

@@ -74,10 +74,11 @@ def test_a_class_of_one_image_has_no_validation(tmp_path):
     assert source.notes == ("valid has no images of 1 class: cat",) and len(source.of("valid")) == 1
 
 
-@pytest.mark.parametrize("name", ["x.tgz", "x.tar.gz", "X.ZIP", "x.tar"])
-def test_an_archive(tmp_path, name):
+@pytest.mark.parametrize("name, way", [("x.tgz", "tar -xf"), ("x.tar.gz", "tar -xf"), ("X.ZIP", "python -m zipfile -e"), ("x.tar", "tar -xf"),
+                                       ("a b.7z", "unpack it into a folder"), ("food-101.tgz", "fastricks prepare")])
+def test_an_archive(tmp_path, name, way):
     files(tmp_path, name)
-    with says(f"is an archive: run `fastricks prepare {tmp_path/name} FOLDER` first"): open_source(tmp_path/name)
+    with says("is an archive:", way, "then give --data FOLDER"): open_source(tmp_path/name)
 
 
 @pytest.mark.parametrize("data, words", [

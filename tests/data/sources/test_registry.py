@@ -67,4 +67,4 @@ def test_the_order(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     class_tree(tmp_path/"digits", cat=3, dog=3)
     assert open_source("digits").classes[0] == "0" and open_source("./digits").classes == ("cat", "dog")
-    assert [type(o).__name__ for o in data_sources()] == ["Digits", "FoodByName", "FoodTree", "ImageFolder", "CsvFile"]
+    assert [type(o).__name__ for o in data_sources()] == ["Digits", "FoodByName", "FoodTree", "TableFolder", "ImageFolder", "CsvFile"]

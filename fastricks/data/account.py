@@ -1,0 +1,80 @@
+"""The account of a data set before a training: what files are there, which are used, why the others are not. No torch."""
+from collections import Counter
+from dataclasses import asdict, dataclass
+
+from ..core.errors import plural, visible
+from .same import looks, overlaps, same_files
+from .source import ENDING, SPLITS
+from .sources.walk import endings_text
+
+WORD = {"train": "train", "valid": "validation", "test": "test"}
+
+
+@dataclass(frozen=True)
+class Account:
+    """What is known of a data set's files. `found` is the sum of `used` and `ignored`: each file that is there counts once."""
+    found: int       # files that are there: below a folder; below a table's folder and beside its images
+    used: dict       # split -> images
+    ignored: dict    # reason -> files that are there and not used
+    endings: dict    # ending -> files that are not named as images are
+    missing: int     # images that are listed and not there
+    splits: str      # where the splits come from
+    classes: dict    # class -> {split: images}
+    copies: dict     # "test in train" -> images of one split whose bytes another has too
+
+    @property
+    def as_dict(self): return asdict(self)
+
+    @property
+    def lines(self):
+        "The account in a few lines, for the screen and the log"
+        return [self.files_line, f"splits: {self.splits}", *([] if self.even else [self.classes_line]), *self.copies_lines]
+
+    @property
+    def files_line(self):
+        "`files: 12 found = 10 used (8 train, 2 validation) + 2 ignored (1 hidden, 1 not named as images are: 1 .txt)`"
+        used = ", ".join(f"{n:,} {WORD[s]}" for s, n in self.used.items() if n)
+        said = f"files: {self.found:,} found = {sum(self.used.values()):,} used ({used})"
+        if self.ignored: said += f" + {sum(self.ignored.values()):,} ignored ({', '.join(map(self.told, self.ignored))})"
+        return said + (f"; {plural(self.missing, 'listed image')} not there" if self.missing else "")
+
+    def told(self, reason):
+        more = f": {endings_text(Counter(self.endings))}" if reason == ENDING else ""
+        return f"{self.ignored[reason]:,} {reason}{more}"
+
+    @property
+    def even(self):
+        sizes = [n["train"] for n in self.classes.values()]
+        return not sizes or max(sizes) < 1.5 * min(sizes)
+
+    @property
+    def classes_line(self):
+        order = sorted(self.classes, key=lambda k: (self.classes[k]["train"], k))
+        least, most = (f"{visible(k)!r} {self.classes[k]['train']:,}" for k in (order[0], order[-1]))
+        return f"classes: uneven, training images from {least} to {most}"
+
+    @property
+    def copies_lines(self):
+        for pair, n in self.copies.items():
+            a, _, b = pair.partition(" in ")
+            yield f"copies: {n:,} of {plural(self.used[a], f'{WORD[a]} image')} in {WORD[b]} too (the same bytes)"
+
+
+def account_of(source):
+    "The Account of a Source"
+    used = {s: len(source.of(s)) for s in SPLITS}
+    ignored, endings = Counter(), Counter()
+    for (why, end), n in source.ignored.items():
+        ignored[why] += n
+        if why == ENDING: endings[end] += n
+    found = sum(used.values()) + ignored.total()
+    copies = {f"{a} in {b}": len(pairs) for (a, b), pairs in overlaps(same_files(source.items, looks(source))).items()}
+    order = dict(sorted(ignored.items(), key=lambda o: (-o[1], o[0])))
+    return Account(found, used, order, dict(endings), len(source.missing), source.splits, class_sizes(source), copies)
+
+
+def class_sizes(source):
+    "{class: {split: images}}"
+    found = {o: Counter(dict.fromkeys(SPLITS, 0)) for o in source.classes}
+    for o in source.items: found[o.label][o.split] += 1
+    return {k: dict(n) for k, n in found.items()}

@@ -1,0 +1,53 @@
+"""Which images of a data set have the same file."""
+from collections import defaultdict
+from hashlib import blake2b
+from pathlib import Path
+from types import MappingProxyType
+
+from .source import is_path
+
+TAIL = 4096  # bytes of a file's end by which files of one size are told apart before they are read whole
+
+
+def overlaps(groups):
+    "{(split, where its images are too): [(Item, its copy)]} of groups of images that are the same"
+    out = {}
+    for a, b in (("test", "train"), ("valid", "train"), ("test", "valid")):
+        pairs = [(o, twin) for g in groups for o in g if o.split == a if (twin := next((t for t in g if t.split == b), None))]
+        if pairs: out[a, b] = pairs
+    return out
+
+
+def looks(source):
+    "{name: shape and checksum of its pixels} where the fast pipeline has them of every file, which tells most files apart unread; else {}"
+    rows = source.pixels.rows if source.pixels else {}
+    return {name: row[2:] for name, row in rows.items()} if all(o.name in rows for o in source.items if is_path(o.image)) else {}
+
+
+def same_files(items, looks=MappingProxyType({})):
+    "[[Item, …]]: groups of images whose files, or arrays, have the same bytes; `looks`: name -> what files with the same bytes share"
+    groups = grouped(items, lambda o: (o.size, looks.get(o.name)) if is_path(o.image) else o.image.shape)
+    groups = [g for group in groups for g in grouped(group, tail)]
+    return [g for group in groups for g in grouped(group, whole)]
+
+
+def grouped(items, key):
+    "The groups of two and more that have a key in common; without those whose key is None"
+    found = defaultdict(list)
+    for o in items: found[key(o)].append(o)
+    return [g for k, g in found.items() if len(g) > 1 and k is not None]
+
+
+def tail(o):
+    if not is_path(o.image): return o.image.tobytes()[-TAIL:]
+    try:
+        with open(o.image, "rb") as f:
+            f.seek(max(0, o.size - TAIL))
+            return f.read(TAIL)
+    except OSError: return None
+
+
+def whole(o):
+    try: data = Path(o.image).read_bytes() if is_path(o.image) else o.image.tobytes()
+    except OSError: return None
+    return blake2b(data, digest_size=16).digest()

@@ -1,0 +1,75 @@
+"""What a sample of the image files says about how all of them are to be decoded: colour profiles, and the bits that 16-bit files use."""
+from .source import is_path
+from .split import first
+
+SAMPLE = 32         # 16-bit images that are looked at
+COLOURS = 64        # images whose profiles are
+DARK = 1 / 4        # of the full range: what is never brighter has at most 14 bits
+ENDINGS = ".png", ".tif", ".tiff", ".pgm", ".jp2"
+FULL = 2**16 - 1
+BITS = 8, 10, 12, 14
+
+
+def decoding_of(recipe, items):
+    """(Decoding, lines for the user) of a recipe: what it says, and what it leaves open by a sample of the images.
+
+    `items`: as the source has them before unreadable ones are left out, so that whoever opens the data decides the same.
+    """
+    from .pixels.decoding import Decoding, has_cms, require_cms
+    files = [o for o in items if is_path(o.image)]
+    if recipe.icc: require_cms()
+    wide = recipe.icc is None and wide_gamut(files[::max(1, len(files) // COLOURS)][:COLOURS])
+    white, dark = level(recipe.white, files)
+    how = Decoding(bool(recipe.icc or (wide and has_cms())), white)
+    return how, [*([colour_line(wide, how)] if wide else []), *dark]
+
+
+def wide_gamut(files):
+    "Of images, how many have which other profile than sRGB's: {name of the profile: images}"
+    from collections import Counter
+
+    from .pixels.image import quiet
+    with quiet(): return Counter(name for o in files if (name := profile_name(o.image)))
+
+
+def profile_name(file):
+    "The name of a file's colour profile that is not sRGB's; None where there is none, and for what can't be read"
+    from PIL import Image
+
+    from .pixels.decoding import name_of, other_space
+    from .pixels.image import formats
+    try:
+        with Image.open(file, formats=formats()) as im:
+            mode = "RGB" if im.mode in ("RGBA", "P", "PA") else im.mode
+            profile = im.info.get("icc_profile")
+            return name_of(profile) if profile and other_space(profile, mode) else None
+    except Exception: return None  # the scan says why
+
+
+def colour_line(wide, how):
+    names = ", ".join(f"{n} {name}" for name, n in wide.most_common(2))
+    done = "their colours are brought to sRGB (--no-icc leaves them)" if how.icc else "taken for sRGB, as this Pillow has no LittleCMS"
+    return f"images with other colour profiles than sRGB in a sample ({names}): {done}"
+
+
+def level(white, files):
+    "(the level that is white, a line where a sample of the 16-bit images never reaches it by far, in a list)"
+    some = [o for o in files if o.image.suffix.lower() in ENDINGS]
+    if white not in (None, FULL) or not some: return white or FULL, []
+    levels = [top for o in first(some, SAMPLE, "depth") if (top := brightest(o.image)) is not None]
+    if not levels or max(levels) > DARK * FULL: return FULL, []
+    own = next(top for b in BITS if max(levels) <= (top := 2**b - 1))
+    said = f"16-bit images whose brightest level is {max(levels):,} of {FULL:,}: "
+    if white is None: return own, [f"{said}{own:,} counts as white (--white {FULL} for the full range)"]
+    return white, [f"{said}they are nearly black to the network; --white {own} makes that level white"]
+
+
+def brightest(file):
+    "The highest level of a 16-bit image; None for any other, and for one that can't be read"
+    import numpy as np
+    from PIL import Image
+
+    from .pixels.image import formats
+    try:
+        with Image.open(file, formats=formats()) as im: return int(np.asarray(im).max()) if im.mode.startswith("I") else None
+    except Exception: return None  # the scan says why
