@@ -6,7 +6,7 @@ from errno import ENOSPC
 
 import typer
 
-from ..core import ranks, stop
+from ..core import output, ranks, stop
 from ..core.errors import UserError, first_line, nearest, visible
 from ..recipe.recipe import flag_of, options
 from .ablate import ablate_command
@@ -40,6 +40,9 @@ app.command("tricks")(tricks_command)
 app.command("recipes")(recipes_command)
 app.command("prepare")(prepare_command)
 app.add_typer(show, name="show")
+
+
+ALL_NIGHT = [["train"], ["resume"], ["ablate"]]  # verbs that end their work, whether or not somebody reads what they say
 
 
 def fail(text, code=2):
@@ -90,6 +93,8 @@ def unexpected(e):
 
 def main(args=None):
     args = sys.argv[1:] if args is None else args
+    output.write_any_letter()
+    if args[:1] in ALL_NIGHT: output.outlive_readers()
     if ranks.rank():
         if not trains(args): return
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115  the first process speaks for all

@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
 
-from ..core import stop
+from ..core import output, stop
 from ..core.errors import first_line
 from ..core.machine import cores
 from ..core.words import silent
@@ -123,6 +123,7 @@ def has_terminal():
 def work(recipe, job_type, group, bar):
     "The body of a cell's process"
     leave_with_parent()
+    output.outlive_readers()
     own.trust = True  # whatever files the recipe names, this ablation's own process has run them
     adopt(recipe.trick_files)
     try:
