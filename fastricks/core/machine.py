@@ -61,6 +61,14 @@ def device_name(device):
     return torch.cuda.get_device_name(device) if str(device).startswith("cuda") else str(device)
 
 
+def gpus():
+    "The CUDA devices that this process may use, by the names that $CUDA_VISIBLE_DEVICES takes"
+    import torch
+    if not torch.cuda.is_available(): return []
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return named.split(",")[:torch.cuda.device_count()] if named else [str(i) for i in range(torch.cuda.device_count())]
+
+
 def pick_device(name):
     "`name`, if torch sees such a device here; for `auto` the best there is"
     import torch

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ..core.errors import UserError, plural
 from ..core.files import read_json
+from ..core.machine import gpus
 from ..core.stop import asked
 from ..core.words import duration, silent
 from ..data.checked import open_data
@@ -37,6 +38,7 @@ class Grid:
         if self.jobs < jobs:
             threads = plural(self.recipe.threads, "thread")
             say(f"--jobs {jobs}: {threads} each leave room for {self.jobs} at once (--threads 1 makes room for more)")
+        if line := shared_gpus(self.jobs, self.recipe.device): say(line)
         self.teachers, self.cells = plan(rows, seeds, self.source)
         self.start, self.spent = time.monotonic(), []
 
@@ -117,6 +119,13 @@ class Grid:
     def folders(self): return [c.folder for c in self.cells if c.ok]
 
     def folders_of(self, row): return [c.folder for c in self.cells if c.ok and c.row is row]
+
+
+def shared_gpus(jobs, device):
+    "What to say where several trainings at once are on one GPU; empty where they are not"
+    if jobs == 1 or not device.startswith("cuda"): return ""
+    there = 1 if ":" in device else len(gpus())
+    return f"{plural(jobs, 'training')} at once on {plural(there, 'GPU')}: some share one" if jobs > there else ""
 
 
 def set_num_threads(n):

@@ -40,7 +40,7 @@ def connect(address):
     return ray
 
 
-def needs(recipe): return {"num_cpus": recipe.threads, "num_gpus": int(recipe.device == "cuda")}
+def needs(recipe): return {"num_cpus": recipe.threads, "num_gpus": int(recipe.device.startswith("cuda"))}
 
 
 def tasks_that_fit(ray, recipe):
@@ -73,7 +73,8 @@ def carry_out(cells, address, group=None, on_done=lambda cell: None, go_on=lambd
 
 
 def submit(ray, cell, group, mark):
-    recipe = replace(cell.recipe, out=str(Path(cell.recipe.out).resolve()))
+    device = cell.recipe.device.partition(":")[0]  # Ray says which GPU
+    recipe = replace(cell.recipe, device=device, out=str(Path(cell.recipe.out).resolve()))
     cell.since = time.monotonic()
     task = ray.remote(work).options(**needs(recipe), max_retries=TRIES, name=cell.label)
     return task.remote(recipe.to_json(), cell.job_type, group, mark)

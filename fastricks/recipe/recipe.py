@@ -53,7 +53,8 @@ class Recipe:
     patience: int | None = option(None, "stop after this many epochs without a better validation accuracy", least=1)
     pipeline: str = option("fast", "how pixels are made: fast (decoded once, crops from those pixels) or reference (PIL, each crop from the file)",
                            choices=("fast", "reference"))
-    device: str = option("auto", "cpu, cuda, mps, or auto", choices=("auto", "cpu", "cuda", "mps"))
+    device: str = option("auto", "cpu, cuda (cuda:1 is one of several GPUs), mps, or auto", choices=("auto", "cpu", "cuda", "mps"),
+                         numbered="cuda", metavar="auto|cpu|cuda[:N]|mps")
     compile: bool = option(False, "train the network compiled by torch, which takes a minute first; pays in long runs", flag="--compile/--no-compile")
     sync_bn: bool = option(False, "several processes: BatchNorm over the images of all (CUDA)", flag="--sync-bn/--no-sync-bn")
     threads: int | None = option(None, "torch's CPU threads (default: the cores this process may use)", least=1, most=1024)

@@ -14,6 +14,7 @@ from .memory import readable
 def settle_machine(recipe):
     "Write the machine's part into the recipe: device, processes and their threads, whether it can compile, and absolute paths"
     device = pick_device(recipe.device)
+    use_device(device)
     out = replace(recipe, device=device, processes=recipe.processes or ranks.world(), threads=recipe.threads or threads_each(),
                   data=absolute(recipe.data), compile=recipe.compile and not cannot_compile(device),
                   weights=recipe.weights and absolute(recipe.weights), classes=recipe.classes and absolute(recipe.classes))
@@ -21,9 +22,17 @@ def settle_machine(recipe):
     return out
 
 
+def use_device(device):
+    "What asks CUDA without a number asks the GPU that was chosen"
+    import torch
+    if device.startswith("cuda:"): torch.cuda.set_device(device)
+
+
 def check_processes(recipe):
     import torch
     n = ranks.local_world()
+    if recipe.device.startswith("cuda:") and n > 1:
+        raise UserError(f"--device {recipe.device} is one GPU, and torchrun started {n} processes here: give --device cuda")
     if recipe.device == "mps": raise UserError("--device mps trains in one process: leave out torchrun, or give --device cpu")
     if recipe.device == "cuda" and n > (there := torch.cuda.device_count()):
         raise UserError(f"{n} processes on this machine, and {plural(there, 'CUDA device')}: give torchrun --nproc-per-node {there}")

@@ -5,6 +5,9 @@ import os
 import pytest
 
 from fastricks.core import machine
+from fastricks.core.errors import UserError
+from fastricks.recipe.identity import identity
+from fastricks.recipe.recipe import resolve
 
 
 @pytest.fixture
@@ -67,3 +70,25 @@ def test_torchruns_own_omp_num_threads_is_nobodys_word(cgroups, monkeypatch, sai
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no affinity here")
 def test_the_affinity_is_this_process_s(): assert machine.affinity() == len(os.sched_getaffinity(0))
+
+
+@pytest.fixture
+def two_gpus(monkeypatch):
+    import torch
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+
+
+def test_one_of_several_gpus_can_be_named(two_gpus):
+    assert machine.pick_device("cuda:1") == "cuda:1"
+    with pytest.raises(UserError, match="cuda:2: torch sees no such device here"): machine.pick_device("cuda:2")
+
+
+def test_which_gpu_it_was_is_no_other_training():
+    device = lambda name: identity(resolve({"device": name}), "data")
+    assert device("cuda:1") == device("cuda:0") == device("cuda") != device("cpu")
+
+
+@pytest.mark.parametrize("device", ["cuda:", "cuda:x", "cpu:1", "gpu"])
+def test_a_device_that_is_none_is_one_sentence(device):
+    with pytest.raises(UserError, match="is not one of"): resolve({"device": device})
