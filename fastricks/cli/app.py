@@ -19,7 +19,7 @@ from .page import page_command
 from .predict import predict_command
 from .prepare import prepare_command
 from .recipes import recipes_command
-from .resume import resume_command
+from .resume import ELSEWHERE, resume_command
 from .show import show
 from .train import train_command
 from .tricks import tricks_command
@@ -28,7 +28,7 @@ app = typer.Typer(name="fastricks", no_args_is_help=True, add_completion=False, 
                   rich_markup_mode=None, help="Train image classifiers with the bag of tricks, and see which of them pay.")
 
 app.command("train")(with_recipe(train_command))
-app.command("resume")(resume_command)
+app.command("resume")(with_recipe(resume_command, ELSEWHERE))
 app.command("ablate")(with_recipe(ablate_command))
 app.command("compare")(compare_command)
 app.command("evaluate")(evaluate_command)
@@ -78,8 +78,8 @@ def usage_text(e):
     text = re.sub(r" \(Possible options?: .*\)", "", e.format_message()).rstrip(".")
     text = text[0].lower() + text[1:] if text else text
     word = getattr(e, "option_name", None)
-    if word and "did you mean" not in text.lower():
-        text += nearest(word, [flag_of(f.name) for f in options()] + ["--tricks", "--recipe", "--resume", "--explain", "--debug"])
+    known = [*(flag_of(f.name) for f in options()), "--tricks", "--recipe", "--resume", "--explain", "--debug"]
+    if word and word not in known and "did you mean" not in text.lower(): text += nearest(word, known)
     return text.replace(" Did you mean ", "; did you mean ")
 
 
