@@ -54,8 +54,14 @@ def fail(text, code=2):
 def run(args):
     "Run a command line and return its exit code: 0, 2 for what the user can mend (one sentence), 130 for Ctrl-C, 143 for SIGTERM"
     with stop.listening():
-        code = run_app(args)
+        code = run_app([at_home(a) for a in args])
         return stop.say() if stop.asked.signum else code
+
+
+def at_home(word):
+    "`--out=~/runs` as it is meant: shells know ~ at a word's beginning only"
+    option = re.fullmatch(r"(--[a-z-]+=)(~(?:[/\\].*)?)", word, re.DOTALL)
+    return option[1] + os.path.expanduser(option[2]) if option else word
 
 
 def run_app(args):

@@ -2,6 +2,7 @@
 import csv
 import glob
 import io
+import os
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -224,7 +225,7 @@ def load_runs(texts, say=lambda line: None, diverged=None):
     `say(line)` is told what is left out; to the list `diverged` are added the DivergedRuns among it.
     Raises UserError where nothing is found, or nothing that is finished.
     """
-    texts = [texts] if isinstance(texts, str | Path) else list(texts)
+    texts = [os.path.expanduser(t) for t in ([texts] if isinstance(texts, str | Path) else texts)]
     named = {f.resolve() for t in texts if is_run(f := Path(t))}
     folders = list({f.resolve(): f for t in texts for f in find(str(t))}.values())
     runs, left = [], []

@@ -146,7 +146,8 @@ def opened(run, what, say, must):
         raise UserError(f"{run.folder} can't go on, as it would be another training: {'; '.join(odd)}")
     for line in wrong: say(f"{line}: " + ("the checkpoint before it is used" if state else "it can't be used"))
     if wrong and not state:
-        if must: raise UserError(f"{run.folder} has no checkpoint left that is whole: `fastricks train --recipe {run.folder}` trains it anew")
+        anew = f"`fastricks train --recipe {shlex.quote(str(run.folder))}` trains it anew"
+        if must: raise UserError(f"{run.folder} has no checkpoint left that is whole: {anew}")
         run.release()
         return None
     run.tidy()

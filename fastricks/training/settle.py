@@ -6,13 +6,15 @@ from ..core import ranks
 from ..core.errors import UserError, plural
 from ..core.machine import pick_device, threads_each
 from ..core.words import silent
-from ..recipe.recipe import FIND
+from ..recipe.recipe import FIND, PLACES, at_home
 from .job import Job
 from .memory import readable
 
 
 def settle_machine(recipe):
     "Write the machine's part into the recipe: device, processes and their threads, whether it can compile, and absolute paths"
+    require_one(recipe)
+    recipe = replace(recipe, **at_home({k: getattr(recipe, k) for k in PLACES}))
     device = pick_device(recipe.device)
     use_device(device)
     out = replace(recipe, device=device, processes=recipe.processes or ranks.world(), threads=recipe.threads or threads_each(),
@@ -20,6 +22,14 @@ def settle_machine(recipe):
                   weights=recipe.weights and absolute(recipe.weights), classes=recipe.classes and absolute(recipe.classes))
     if ranks.world() > 1 or out.sync_bn: check_processes(out)
     return out
+
+
+def require_one(recipe):
+    "Tasks of a cluster that know nothing of each other would each train the same; with names of their own they may"
+    n, by = ranks.copies()
+    if n > 1 and not recipe.name: raise UserError(
+        f"{by} started this {n} times, and each would train the same by itself: let it start one task a node, and that torchrun "
+        f"--nproc-per-node N -m fastricks train …; if they are {n} runs, give each its own --name")
 
 
 def use_device(device):

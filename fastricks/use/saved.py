@@ -25,7 +25,7 @@ class Saved:
 
 def find_saved(run: str | PathLike[str]) -> Saved:
     "The Saved of a run's folder or a FILE.safetensors; UserError for anything else, and for a run that is not finished"
-    path = Path(run)
+    path = Path(run).expanduser()
     try:
         if path.is_dir(): return of_folder(path)
         if path.is_file() and path.suffix == ".safetensors":

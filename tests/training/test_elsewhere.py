@@ -112,7 +112,8 @@ def test_a_teacher_that_lies_elsewhere(tmp_path, monkeypatch, teacher, capsys):
     folder = stopped(tmp_path / "runs", monkeypatch, f"distill:teacher={tmp_path / 'old' / 't.safetensors'}")
     (tmp_path / "old").rename(tmp_path / "new")
     err = said(capsys, 2, "resume", folder)
-    assert f"distill:teacher of {folder}, {tmp_path / 'old' / 't.safetensors'}, can't be found: `fastricks resume {folder} -t distill:teacher=NEW`" in err
+    assert f"distill:teacher of {folder}, {tmp_path / 'old' / 't.safetensors'}, can't be found" in err
+    assert f"`fastricks resume {folder} -t distill:teacher=NEW`" in err
     out = said(capsys, 0, "resume", folder, "-t", f"distill:teacher={tmp_path / 'new' / 't.safetensors'}")
     assert "resumed at epoch 2, batch 3" in out
 

@@ -117,11 +117,17 @@ def file_key(o): return key_of(f"{os.path.abspath(o.image)}\t{size_and_time(o.im
 
 def pixel_folder(files, side):
     "Where the pixels of these files belong"
-    common = os.path.commonpath([os.path.abspath(o.image.parent) for o in files])
+    common = common_folder([os.path.abspath(o.image.parent) for o in files])
     folder = cache_dir()/"pixels"/f"{side}-{decoder()}"/blake2b(os.fsencode(common), digest_size=6).hexdigest()
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder/"about.json").exists(): (folder/"about.json").write_text(json.dumps({"photos of": common}))
     return folder
+
+
+def common_folder(folders):
+    "What these folders have in common; nothing for those on two of Windows' drives"
+    try: return os.path.commonpath(folders)
+    except ValueError: return ""
 
 
 def find_pixels(folder, keys):

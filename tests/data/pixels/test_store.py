@@ -1,5 +1,6 @@
 import errno
 import multiprocessing
+import ntpath
 import os
 import shutil
 import signal
@@ -192,3 +193,8 @@ def test_a_worker_process_can_be_given_them(tree):
     right(tree, p)
     q = pickle.loads(pickle.dumps(p))
     assert right(tree, q) and isinstance(q.read(*next(iter(q.rows.values()))), np.ndarray)
+
+
+def test_photos_on_two_drives_have_a_place_too(monkeypatch):
+    monkeypatch.setattr(store.os, "path", ntpath)
+    assert store.common_folder([r"C:\data\a", r"D:\more"]) == "" and store.common_folder([r"C:\data\a", r"C:\data\b"]) == r"C:\data"
