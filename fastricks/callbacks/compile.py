@@ -136,7 +136,7 @@ def why_not(device):
         if device == "cpu":
             from torch._inductor.cpp_builder import get_cpp_compiler
             get_cpp_compiler()
-        elif device == "cuda":
+        elif device.startswith("cuda"):
             from torch.utils._triton import has_triton
             if not has_triton(): return "there is no Triton"
     except ImportError: return ""  # another torch: trying will tell

@@ -9,8 +9,8 @@ CPU_SIZE = 32  # below it a stride-2 convolution sees 1×1 inputs, whose weight 
 GAIN = 1.1     # a probe must find this much: less may be noise, and fp32 is the safe one
 
 
-def not_on_cuda(recipe): return recipe.device != "cuda"
-def cuda_without_bf16(recipe): return recipe.device == "cuda" and not torch.cuda.is_bf16_supported()
+def not_on_cuda(recipe): return not recipe.device.startswith("cuda")
+def cuda_without_bf16(recipe): return recipe.device.startswith("cuda") and not torch.cuda.is_bf16_supported()
 def on_mps(recipe): return recipe.device == "mps"
 def small_on_cpu(recipe): return recipe.device == "cpu" and recipe.size < CPU_SIZE
 def cpu_without_bf16(recipe): return recipe.device == "cpu" and not probe.cpu_has_bf16()

@@ -22,8 +22,9 @@ class WandbLog(Callback):
     every = 50  # steps between flushes: the device is waited for once, not fifty times
     tracker, _stateattrs = None, ("tracker",)  # a run does not go into an exported learner
 
-    def __init__(self, run):
-        # not `self.run`: that is fastai's switch of a callback
+    def __init__(self, run, logged=None):
+        # not `self.run`: that is fastai's switch of a callback; `logged`: a Logged, which knows what W&B has already
+        self.logged = logged
         self.tracker, self.pending, self.now, self.n_steps, self.sent = run, {}, None, 0, []
 
     def before_fit(self): self.run = self.tracker is not None and is_training(self.learn)
@@ -81,10 +82,17 @@ class WandbLog(Callback):
     def log_steps(self, pending):
         means = iter(torch.stack(list(mean_parts(pending.values()))).tolist())
         for step, (lr, batches) in pending.items():
-            self.tracker.log({"step": step, "train/lr": lr} | {f"train/{k}": next(means) for k in batches[0]})
+            parts = {f"train/{k}": next(means) for k in batches[0]}
+            if self.has("step", step): continue
+            self.tracker.log({"step": step, "train/lr": lr} | parts)
+        if self.logged: self.logged.add("step", max(pending))
+
+    def has(self, kind, number): return self.logged is not None and self.logged.has(kind, number)
 
     def log_epochs(self, rows):
         if not self.sent: define_best(self.tracker, rows[0])
         for row in rows:
+            if self.has("epoch", row["epoch"]): continue
             facts = {f"epoch/{k}": v for k, v in row.items() if k != "epoch" and v is not None}
             self.tracker.log({"epoch": row["epoch"]} | facts)
+            if self.logged: self.logged.add("epoch", row["epoch"])

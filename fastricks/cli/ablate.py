@@ -1,4 +1,5 @@
 """The verb `ablate`."""
+import shlex
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -179,4 +180,4 @@ def print_slurm(rows, seeds, given):
 def write_sweep(rows, seeds, given, file):
     from ..grid.scripts import sweep_file
     print(f"written   {sweep_file(rows, seeds, given, file)}")
-    print(f"start it with `wandb sweep {file}` and the `wandb agent` line that it prints, on as many machines as you like")
+    print(f"start it with `{shlex.join(['wandb', 'sweep', file])}` and the `wandb agent` line that it prints, on as many machines as you like")

@@ -6,7 +6,7 @@ from errno import ENOSPC
 
 import typer
 
-from ..core import ranks, stop
+from ..core import output, ranks, stop
 from ..core.errors import UserError, first_line, nearest, visible
 from ..recipe.recipe import flag_of, options
 from .ablate import ablate_command
@@ -19,7 +19,7 @@ from .page import page_command
 from .predict import predict_command
 from .prepare import prepare_command
 from .recipes import recipes_command
-from .resume import resume_command
+from .resume import ELSEWHERE, resume_command
 from .runs import runs_command
 from .show import show
 from .train import train_command
@@ -29,7 +29,7 @@ app = typer.Typer(name="fastricks", no_args_is_help=True, add_completion=False, 
                   rich_markup_mode=None, help="Train image classifiers with the bag of tricks, and see which of them pay.")
 
 app.command("train")(with_recipe(train_command))
-app.command("resume")(resume_command)
+app.command("resume")(with_recipe(resume_command, ELSEWHERE))
 app.command("ablate")(with_recipe(ablate_command))
 app.command("compare")(compare_command)
 app.command("runs")(runs_command)
@@ -44,6 +44,9 @@ app.command("prepare")(prepare_command)
 app.add_typer(show, name="show")
 
 
+ALL_NIGHT = [["train"], ["resume"], ["ablate"]]  # verbs that end their work, whether or not somebody reads what they say
+
+
 def fail(text, code=2):
     with stop.held():  # the launcher ends all processes as soon as one ended
         if ranks.may_tell(text): print(f"error: {visible(text)}", file=sys.stderr)
@@ -53,8 +56,14 @@ def fail(text, code=2):
 def run(args):
     "Run a command line and return its exit code: 0, 2 for what the user can mend (one sentence), 130 for Ctrl-C, 143 for SIGTERM"
     with stop.listening():
-        code = run_app(args)
+        code = run_app([at_home(a) for a in args])
         return stop.say() if stop.asked.signum else code
+
+
+def at_home(word):
+    "`--out=~/runs` as it is meant: shells know ~ at a word's beginning only"
+    option = re.fullmatch(r"(--[a-z-]+=)(~(?:[/\\].*)?)", word, re.DOTALL)
+    return option[1] + os.path.expanduser(option[2]) if option else word
 
 
 def run_app(args):
@@ -77,8 +86,8 @@ def usage_text(e):
     text = re.sub(r" \(Possible options?: .*\)", "", e.format_message()).rstrip(".")
     text = text[0].lower() + text[1:] if text else text
     word = getattr(e, "option_name", None)
-    if word and "did you mean" not in text.lower():
-        text += nearest(word, [flag_of(f.name) for f in options()] + ["--tricks", "--recipe", "--resume", "--explain", "--debug"])
+    known = [*(flag_of(f.name) for f in options()), "--tricks", "--recipe", "--resume", "--explain", "--debug"]
+    if word and word not in known and "did you mean" not in text.lower(): text += nearest(word, known)
     return text.replace(" Did you mean ", "; did you mean ")
 
 
@@ -92,6 +101,8 @@ def unexpected(e):
 
 def main(args=None):
     args = sys.argv[1:] if args is None else args
+    output.write_any_letter()
+    if args[:1] in ALL_NIGHT: output.outlive_readers()
     if ranks.rank():
         if not trains(args): return
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115  the first process speaks for all

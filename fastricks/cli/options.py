@@ -65,14 +65,15 @@ def with_options(fn):
     return command
 
 
-def with_recipe(fn):
-    "Give a command `(given, selection, recipe, …)` the options of all Recipe fields"
+def with_recipe(fn, names=None):
+    "Give a command `(given, selection, recipe, …)` the options of all Recipe fields, or of those with these names"
     hints = get_type_hints(Recipe)
-    params = [recipe_param(f, hints[f.name] | None) for f in options()]
+    taken = [f for f in options() if names is None or f.name in names]
+    params = [recipe_param(f, hints[f.name] | None) for f in taken]
     own = [p for n, p in inspect.signature(fn).parameters.items() if n != "given"]
 
     def command(**kw):
-        given = {f.name: v for f in options() if (v := kw.pop(f.name)) is not None}
+        given = {f.name: v for f in taken if (v := kw.pop(f.name)) is not None}
         trust_files(kw.pop("trust"))
         return fn(given, **kw)
     command.__name__, command.__doc__ = fn.__name__, fn.__doc__

@@ -46,7 +46,7 @@ def mean_time(metrics):
 
 
 def compare_hint(folders):
-    two = " ".join(str(folder) for folder in folders[:2])
+    two = shlex.join(str(folder) for folder in folders[:2])
     return f"fastricks compare {two} …  # with runs of another recipe"
 
 
@@ -56,7 +56,7 @@ def last_screen(recipe, result):
     "What was trained, how well, where it lies, and what to do next"
     lines = ["", labelled("trained", what_was_trained(recipe, result.metrics))]
     lines.append(labelled("accuracy", final_numbers(recipe, result.metrics)))
-    lines += skipped_steps(result.metrics)
+    lines += kept_epoch(recipe, result.metrics) + skipped_steps(result.metrics)
     lines.append(labelled("run", result.folder))
     page = Path(result.folder) / "index.html"
     if page.is_file(): lines.append(labelled("page", page))
@@ -77,6 +77,15 @@ def final_numbers(recipe, m):
     return f"{m['top1']:.2%} {MEASURED_ON[m['split']]}{chosen}: {right}, top-5 {m['top5']:.2%}, cross-entropy {m['loss']:.4f}"
 
 
+def kept_epoch(recipe, m):
+    "Of which epoch the weights are, where --keep or --patience asked for a choice"
+    if "kept_epoch" not in m: return []
+    early = f", stopped after {recipe.patience} without a better one" if m["epochs"] < recipe.epochs else ""
+    which = f"epoch {m['kept_epoch']} of {m['epochs']}{early}"
+    if m["kept_epoch"] == m["best_epoch"]: return [labelled("kept", f"{which}: the best on the validation split")]
+    return [labelled("kept", f"{which}: epoch {m['best_epoch']} was better on the validation split, and --keep best keeps that")]
+
+
 def skipped_steps(m):
     if not m["skipped_steps"]: return []
     steps = plural(m["skipped_steps"], "step")
@@ -86,7 +95,7 @@ def skipped_steps(m):
 def next_commands(recipe, folder):
     "Three commands to go on with, each with a remark"
     trust = " --trust" if recipe.trick_files else ""  # the user's own files
-    again = f"python train.py --recipe {shlex.quote(str(folder))}{trust}"
+    again = f"fastricks train --recipe {shlex.quote(str(folder))}{trust}"
     if recipe.tricks: other = f"{again} -t none  # the same without tricks"
     else: other = f"{again} -t warmup+cosine+label_smoothing  # the same with tricks"
     sync = tracking.sync_command(folder)

@@ -10,7 +10,7 @@ from .files import whole_file
 def cache_dir():
     "$FASTRICKS_CACHE, else fastricks/ in $XDG_CACHE_HOME, else ~/.cache/fastricks"
     own, xdg = (os.environ.get(o) for o in ("FASTRICKS_CACHE", "XDG_CACHE_HOME"))
-    return Path(own).expanduser() if own else (Path(xdg) if xdg else Path.home()/".cache")/"fastricks"
+    return Path(own).expanduser() if own else (Path(xdg).expanduser() if xdg else Path.home()/".cache")/"fastricks"
 
 
 def recall(path):

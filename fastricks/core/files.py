@@ -88,8 +88,14 @@ def sync_file(f: IO[Any]) -> None:
 
 
 def sync_folder(folder: str | Path) -> None:
-    "A rename outlives a power cut when the folder is on the disk too"
+    "A rename outlives a power cut when the folder is on the disk too; CIFS, and many file systems in user space, can't do that"
     if os.name == "nt": return
+    try: sync_opened(folder)
+    except OSError as e:
+        if e.errno in (*FULL, errno.EIO): raise
+
+
+def sync_opened(folder: str | Path) -> None:
     fd = os.open(folder, os.O_RDONLY)
     try: os.fsync(fd)
     finally: os.close(fd)

@@ -26,6 +26,20 @@ def world():
     return max(number("WORLD_SIZE"), 1) if started else 1
 
 
+ALL_TASKS = {"SLURM_STEP_NUM_TASKS": "srun", "OMPI_COMM_WORLD_SIZE": "mpirun", "PMI_SIZE": "mpirun"}  # how many tasks each started
+
+
+def copies():
+    """(how many times this command was started, by what), where a cluster's launcher started it several times and torchrun did not.
+
+    In a batch script SLURM_NTASKS is what the job may have, and the script itself is task 0.
+    """
+    if world() > 1 or "WANDB_SWEEP_ID" in os.environ: return 1, ""  # W&B's agents each train something else
+    n, by = max(((number(k) or 1, by) for k, by in ALL_TASKS.items()), key=lambda o: o[0])
+    if n == 1 and number("SLURM_PROCID"): n, by = number("SLURM_NTASKS") or 1, "srun"
+    return n, by
+
+
 def rank(): return number("RANK") if world() > 1 else 0
 def local_rank(): return (number("LOCAL_RANK") or 0) if world() > 1 else 0
 def local_world(): return max(number("LOCAL_WORLD_SIZE") or 1, 1) if world() > 1 else 1

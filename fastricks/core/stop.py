@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C: a training finishes its step and saves; a second Ctrl-C stops at once. Light."""
+"""SIGTERM, Ctrl-C and a terminal that closes: a training finishes its step and saves; a second Ctrl-C stops at once. Light."""
 import os
 import signal
 import sys
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from . import ranks
 
-SIGNALS = signal.SIGINT, signal.SIGTERM
+SIGNALS = [getattr(signal, s) for s in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, s)]  # Windows has no last one
 
 
 class Stopped(KeyboardInterrupt):
@@ -38,7 +38,7 @@ def at_once():
 
 @contextmanager
 def listening(exits=False):
-    """Hear SIGTERM and Ctrl-C for a while; with `exits` a second Ctrl-C ends the process without a word to anybody.
+    """Hear SIGTERM, SIGHUP and Ctrl-C for a while; with `exits` a second Ctrl-C ends the process without a word to anybody.
 
     Nothing in it is new where somebody listens already, or outside the main thread. A Ctrl-C that is switched off stays so.
     """

@@ -11,10 +11,10 @@ from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
 
-from ..core import stop
+from ..core import output, stop
 from ..core.errors import first_line
 from ..core.files import read_json
-from ..core.machine import cores
+from ..core.machine import cores, gpus
 from ..core.words import silent
 from ..recipe import own
 from ..recipe.registry import adopt
@@ -140,9 +140,11 @@ def has_terminal():
     return not IN_NOTEBOOK
 
 
-def work(recipe, job_type, group, bar):
-    "The body of a cell's process"
+def work(recipe, job_type, group, bar, gpu=None):
+    "The body of a cell's process; `gpu`: the one that it sees, by its name for CUDA, where it may not see all"
+    if gpu is not None: os.environ["CUDA_VISIBLE_DEVICES"] = gpu  # a fork server has its own environment; CUDA has not begun here
     leave_with_parent()
+    output.outlive_readers()
     own.trust = True  # whatever files the recipe names, this ablation's own process has run them
     adopt(recipe.trick_files)
     try:
@@ -168,10 +170,10 @@ def carry_out(cells, jobs=1, group=None, on_done=silent, go_on=lambda cell: True
                 if not go_on(todo[0]):
                     todo = []
                     break
-                running.append(start(ctx, todo.pop(0), group, bar))
-            for p, cell in [r for r in running if not r[0].is_alive()]:
-                running.remove((p, cell))
-                on_done(finished(cell, p))
+                running.append(start(ctx, todo.pop(0), group, bar, free_gpu(running)))
+            for ended in [r for r in running if not r[0].is_alive()]:
+                running.remove(ended)
+                on_done(finished(ended[1], ended[0]))
             time.sleep(.05)
     return cells
 
@@ -181,16 +183,39 @@ def ended_with_us(running):
     "Whatever ends this process ends the trainings: they are told, and waited for while they save"
     try: yield
     finally:
-        for p, _ in running: p.terminate()
-        for p, _ in running: p.join()
+        for p, *_ in running: p.terminate()
+        for p, *_ in running: p.join()
 
 
-def start(ctx, cell, group, bar):
+def free_gpu(running):
+    "The GPU that the fewest trainings are on, the first of equals; None where there is one or none, and no choice"
+    there, taken = gpus(), [gpu for *_, gpu in running]
+    return min(there, key=taken.count) if len(there) > 1 else None
+
+
+def start(ctx, cell, group, bar, gpu=None):
+    "(process, cell, the GPU that it has for itself): a recipe that names one, as cuda:1, is not given another"
     cell.since = time.monotonic()
-    with no_service(), no_main():
-        p = ctx.Process(target=work, args=(cell.recipe, cell.job_type, group, bar and has_terminal()))
+    gpu = gpu if cell.recipe.device == "cuda" else None
+    with no_service(), no_main(), seeing(gpu):
+        p = ctx.Process(target=work, args=(cell.recipe, cell.job_type, group, bar and has_terminal(), gpu))
         p.start()
-    return p, cell
+    return p, cell, gpu
+
+
+@contextmanager
+def seeing(gpu):
+    "A process that is spawned meanwhile sees this GPU alone"
+    old = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if gpu is not None: os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+    try: yield
+    finally:
+        if gpu is not None: restore("CUDA_VISIBLE_DEVICES", old)
+
+
+def restore(name, old):
+    if old is None: del os.environ[name]
+    else: os.environ[name] = old
 
 
 class no_service:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import UserError, plural
+from ..core.machine import gpus
 from ..core.stop import asked
 from ..core.words import duration, silent
 from ..data.checked import open_data
@@ -57,6 +58,7 @@ class Grid:
         if fit < jobs:
             threads = plural(self.recipe.threads, "thread")
             self.say(f"--jobs {jobs}: {threads} each leave room for {fit} at once (--threads 1 makes room for more)")
+        if line := shared_gpus(fit, self.recipe.device): self.say(line)
         return fit
 
     def with_lr(self, rows, dry):
@@ -138,6 +140,13 @@ class Grid:
     def stored(self): return [c.stored for c in self.cells if c.stored]
 
     def finished_of(self, row): return [c for c in self.cells if c.ok and c.row is row]
+
+
+def shared_gpus(jobs, device):
+    "What to say where several trainings at once are on one GPU; empty where they are not"
+    if jobs == 1 or not device.startswith("cuda"): return ""
+    there = 1 if ":" in device else len(gpus())
+    return f"{plural(jobs, 'training')} at once on {plural(there, 'GPU')}: some share one" if jobs > there else ""
 
 
 def set_num_threads(n):

@@ -27,20 +27,21 @@ def address_of(on):
 
 
 def connect(address):
+    "(the module ray, connected, whether a session was begun here): one that runs already is the user's, and is left running"
     try:
         import ray
-    except ImportError: raise UserError("--on ray needs Ray: pip install 'fastricks[ray]'") from None
+    except ImportError: raise UserError("--on ray needs Ray: pip install 'ray>=2.40'") from None
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else it reports to its makers
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    if ray.is_initialized(): return ray
+    if ray.is_initialized(): return ray, False
     try: ray.init(address, log_to_driver=False, logging_level="error", **({} if address else {"include_dashboard": False}))
     except Exception as e:
         where = f"ray:{address}" if address else "ray"
         raise UserError(f"--on {where}: no Ray answers ({first_line(e)})") from None
-    return ray
+    return ray, True
 
 
-def needs(recipe): return {"num_cpus": recipe.threads, "num_gpus": int(recipe.device == "cuda")}
+def needs(recipe): return {"num_cpus": recipe.threads, "num_gpus": int(recipe.device.startswith("cuda"))}
 
 
 def tasks_that_fit(ray, recipe):
@@ -56,9 +57,9 @@ def carry_out(cells, address, group=None, on_done=lambda cell: None, go_on=lambd
     from its last checkpoint where --out is a folder that all nodes see. Elsewhere a finished run's files are sent back."""
     todo, running = [c for c in cells if c.state == "todo"], {}
     if not todo: return cells
-    ray = connect(address)
+    ray, ours = connect(address)
     most = tasks_that_fit(ray, todo[0].recipe)
-    with marked(todo[0].recipe.out) as mark, stop.listening(), stop.held(), ended_with_us(ray, running):
+    with marked(todo[0].recipe.out) as mark, stop.listening(), stop.held(), ended_with_us(ray, running, ours):
         while todo or running:
             stop.check()
             while todo and len(running) < most:
@@ -73,7 +74,8 @@ def carry_out(cells, address, group=None, on_done=lambda cell: None, go_on=lambd
 
 
 def submit(ray, cell, group, mark):
-    recipe = replace(cell.recipe, out=str(Path(cell.recipe.out).resolve()))
+    device = cell.recipe.device.partition(":")[0]  # Ray says which GPU
+    recipe = replace(cell.recipe, device=device, out=str(Path(cell.recipe.out).resolve()))
     cell.since = time.monotonic()
     task = ray.remote(work).options(**needs(recipe), max_retries=TRIES, name=cell.label)
     return task.remote(recipe.to_json(), cell.job_type, group, mark)
@@ -90,13 +92,13 @@ def marked(out):
 
 
 @contextmanager
-def ended_with_us(ray, running):
+def ended_with_us(ray, running, ours):
     "Whatever ends the grid ends the trainings: they are told, and waited for while they save"
     try: yield
     finally:
         for task in running: ray.cancel(task)
         if running: ray.wait([*running], num_returns=len(running), timeout=PATIENCE)
-        ray.shutdown()
+        if ours: ray.shutdown()
 
 
 def work(text, job_type, group, mark):

@@ -1,5 +1,4 @@
 """timm models: made plainly, and started from weights that are never a pickle."""
-import urllib.request
 from pathlib import Path
 
 import timm
@@ -141,7 +140,7 @@ def misfit(arch, file, shapes, own):
 def hub_file(arch):
     """The safetensors file of timm's weights: from the hub's local cache, or downloaded.
 
-    Without network it says so within seconds, where the hub's own client would retry for most of a minute.
+    Whether the hub can be reached only its own client knows, which has the certificates, the proxies and the patience for it.
     """
     from huggingface_hub import hf_hub_download, try_to_load_from_cache
     from huggingface_hub.constants import ENDPOINT, HF_HUB_OFFLINE
@@ -149,19 +148,15 @@ def hub_file(arch):
     if not cfg.hf_hub_id: raise UserError(f"timm has no safetensors weights for {arch}: use --weights FILE.safetensors or --no-pretrained")
     cached = try_to_load_from_cache(cfg.hf_hub_id, "model.safetensors")
     if isinstance(cached, str): return cached
-    if HF_HUB_OFFLINE or not reachable(ENDPOINT): raise UserError(
-        f"the weights of {arch} are not on this machine and {ENDPOINT} can't be reached: "
-        "give --weights FILE.safetensors, or --no-pretrained to train from scratch")
+    if HF_HUB_OFFLINE: raise UserError(f"the weights of {arch} are not on this machine, and HF_HUB_OFFLINE is set: {OTHER_START}")
     try: return hf_hub_download(cfg.hf_hub_id, "model.safetensors")
-    except Exception as e: raise UserError(f"the weights of {arch} could not be downloaded ({type(e).__name__}: {first_line(e)}): "
-                                           "give --weights FILE.safetensors or --no-pretrained") from None
+    except Exception as e:
+        why = e.__cause__ or e  # the hub's client says what to do, its cause what happened
+        raise UserError(f"the weights of {arch} are not on this machine and {ENDPOINT} can't be reached, or does not give them "
+                        f"({type(why).__name__}: {first_line(why)}): {OTHER_START}") from None
 
 
-def reachable(url, timeout=5):
-    try: urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=timeout).close()
-    except urllib.error.HTTPError: return True
-    except (OSError, ValueError): return False
-    return True
+OTHER_START = "give --weights FILE.safetensors, or --no-pretrained to train from scratch"
 
 
 def start_file(recipe):

@@ -48,11 +48,11 @@ def probe(arch, classes, batch, size, dtype, device, rounds=3):
 
 def step_seconds(model, x, y, dtype, device):
     start = time.perf_counter()
-    with torch.autocast(device, dtype=dtype or torch.bfloat16, enabled=dtype is not None):
+    with torch.autocast(device.partition(":")[0], dtype=dtype or torch.bfloat16, enabled=dtype is not None):
         loss = torch.nn.functional.cross_entropy(model(x).float(), y)
     loss.backward()
     model.zero_grad()
-    if device == "cuda": torch.cuda.synchronize()
+    if device.startswith("cuda"): torch.cuda.synchronize()
     return time.perf_counter() - start
 
 

@@ -27,8 +27,8 @@ def option_words(given: Mapping[str, object]) -> list[str]:
 
 
 def line_of(given: Mapping[str, object], recipe: str | None = None, selection: Iterable[str] = ()) -> str:
-    "`python train.py …`, to be pasted into a shell"
-    words = ["python", "train.py", *(["--recipe", recipe] if recipe else []), *option_words(given)]
+    "`fastricks train …`, to be pasted into a shell"
+    words = ["fastricks", "train", *(["--recipe", recipe] if recipe else []), *option_words(given)]
     for text in selection: words += ["-t", text]
     return shlex.join(words)
 
@@ -40,7 +40,7 @@ def grid_words(rows: Sequence[WithRecipe], given: Mapping[str, object]) -> list[
 
 
 def command(recipe: Recipe) -> str | None:
-    "The `python train.py …` of a recipe, or None where options can't say it"
+    "The `fastricks train …` of a recipe, or None where options can't say it"
     name = recipe.recipe or None
     try: base = resolve({"data": recipe.data}, [], name)
     except UserError: return None
@@ -49,7 +49,7 @@ def command(recipe: Recipe) -> str | None:
     if given.get("weights"): given.pop("pretrained", None)  # goes without saying
     selection = selection_of(recipe, base)
     if not makes(recipe, given, selection, name): return None
-    return "python train.py " + shlex.join(["--data", recipe.data, *(["--recipe", name] if name else []), *option_words(given),
+    return "fastricks train " + shlex.join(["--data", recipe.data, *(["--recipe", name] if name else []), *option_words(given),
                                             *(word for text in selection for word in ("-t", text))])
 
 

@@ -20,7 +20,8 @@ def numeric(recipe: Recipe, weights_hash: str | None = None, facts: Facts | None
     d = {f.name: getattr(recipe, f.name) for f in fields(Recipe) if f.metadata["numeric"] and f.name not in by_fingerprint}
     tricks = {t.name: {**t.keys(), **needed(t, (facts or {}).get(t.name, {})), **of_file(recipe, t.name)} for t in recipe.make_tricks()}
     d |= {k: FIELDS[k] for k in OPEN if d[k] is None}
-    return {**d, "tricks": tricks, "weights": weights_hash, "processes": recipe.processes or 1}
+    kind = recipe.device.partition(":")[0]  # which of a machine's GPUs it was is no difference
+    return {**d, "device": kind, "tricks": tricks, "weights": weights_hash, "processes": recipe.processes or 1}
 
 
 def needed(trick: Trick, facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Recipe: everything that a training is made from, as plain data. The only configuration there is."""
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -70,7 +71,8 @@ class Recipe:
     patience: int | None = option(None, "stop after this many epochs without a better validation accuracy", least=1)
     pipeline: str = option("fast", "how pixels are made: fast (decoded once, crops from those pixels) or reference (PIL, each crop from the file)",
                            choices=("fast", "reference"))
-    device: str = option("auto", "cpu, cuda, mps, or auto", choices=("auto", "cpu", "cuda", "mps"))
+    device: str = option("auto", "cpu, cuda (cuda:1 is one of several GPUs), mps, or auto", choices=("auto", "cpu", "cuda", "mps"),
+                         numbered="cuda", metavar="auto|cpu|cuda[:N]|mps")
     compile: bool = option(False, "train the network compiled by torch, which takes a minute first; pays in long runs", flag="--compile/--no-compile")
     sync_bn: bool = option(False, "several processes: BatchNorm over the images of all (CUDA)", flag="--sync-bn/--no-sync-bn")
     threads: int | None = option(None, "torch's CPU threads (default: the cores this process may use)", least=1, most=1024)
@@ -150,7 +152,16 @@ def resolve(given: Mapping[str, Any], selection: Iterable[str] = (), recipe: "st
     merged["tricks"] = select(merged.get("tricks", {}), selection)
     outside = origins([*merged["tricks"], *merged.get("schedule", {})])
     merged["trick_files"] = {**named_only(merged), **outside}
-    return settle(Recipe(**merged))
+    return settle(Recipe(**at_home(merged)))
+
+
+PLACES = "data", "classes", "weights", "out"
+
+
+def at_home(given: Mapping[str, Any]) -> dict[str, Any]:
+    "Fields of a recipe whose `~` is the user's home: a shell knows it at a word's beginning only, Python nowhere"
+    home = {k: os.path.expanduser(v) for k, v in given.items() if k in PLACES and str(v).startswith("~")}
+    return {**given, **home}
 
 
 def named_only(merged: Mapping[str, Any]) -> dict[str, Any]:
@@ -185,7 +196,7 @@ def load_recipe(name: "str | Recipe") -> dict[str, Any]:
     "Fields that a named recipe, a run folder or a recipe.json sets, or those of a Recipe"
     if isinstance(name, Recipe): return {f.name: getattr(name, f.name) for f in fields(Recipe)}
     if name in RECIPES: return {"recipe": name, **RECIPES[name].fields}
-    path = Path(name)
+    path = Path(name).expanduser()
     file = path / "recipe.json" if path.is_dir() else path
     if not file.is_file():
         near = nearest(name, RECIPES) or f"; recipes: {one_of(RECIPES)}"

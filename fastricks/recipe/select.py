@@ -2,6 +2,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import Field, fields
+from os.path import expanduser
 from typing import Any
 
 from ..core.errors import UserError, nearest, one_of
@@ -21,7 +22,7 @@ def parse_value(trick: str, f: Field[Any], text: str) -> object:
         want = ("numbers joined by /" if isinstance(default, tuple) else "true or false" if isinstance(default, bool)
                 else "a whole number" if isinstance(default, int) else "a number")
         raise UserError(f"{trick}:{f.name}={text} is not {want}") from None
-    return text
+    return expanduser(text)  # where it is a place
 
 
 def finite(x: float) -> float:

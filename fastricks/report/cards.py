@@ -66,7 +66,7 @@ def recipe_list():
         on = {**r.fields.get("schedule", {}), **r.fields.get("tricks", {})}
         out += [f"{name}: {r.about}", *indent("source", r.source), *indent("settings", settings),
                 *indent("tricks", "+".join(n + keys(k) for n, k in on.items())), *indent("differs", r.differs), ""]
-    return [*out, "use: python train.py --recipe NAME; options override, as in --recipe blog --epochs 5"]
+    return [*out, "use: fastricks train --recipe NAME; options override, as in --recipe blog --epochs 5"]
 
 
 def keys(k): return (":" + ",".join(f"{a}={show(b)}" for a, b in k.items())) if k else ""

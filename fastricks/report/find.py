@@ -1,5 +1,6 @@
 """Finished runs, found by what a user calls them: folders, globs, groups, files of stored ones. Needs no torch."""
 import glob
+import os
 import re
 from pathlib import Path
 
@@ -17,7 +18,7 @@ def load_runs(texts, say=lambda line: None, diverged=None):
     `say(line)` is told what is left out; to the list `diverged` are added the DivergedRuns among it.
     Raises UserError where nothing is found, or nothing that is finished.
     """
-    texts = [texts] if isinstance(texts, str | Path) else list(texts)
+    texts = [os.path.expanduser(t) for t in ([texts] if isinstance(texts, str | Path) else texts)]
     files = [t for t in map(Path, texts) if is_stored(t)]
     texts = [t for t in texts if not is_stored(Path(t))]
     named = {f.resolve() for t in texts if is_run(f := Path(t))}

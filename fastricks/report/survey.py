@@ -192,7 +192,7 @@ def source_notes(s):
 
 def next_step(s):
     "The training of this very data"
-    line = f"python train.py {data_options(s.recipe)}".strip()
+    line = f"fastricks train {data_options(s.recipe)}".strip()
     if any(o.endswith(" in train") for o in s.account.copies): line += " --drop-duplicates"
     if not s.refused: return line
     needed = min(1, 1.01 * len(s.bad) / (len(s.bad) + len(s.items)))

@@ -4,16 +4,23 @@ import platform
 import subprocess
 from pathlib import Path
 
+from .. import __version__
 from ..core import ranks
 from ..core.machine import cpu_name, device_name
 
 
 def environment(device):
     "Versions, device and git state: what a number was measured with"
-    from importlib.metadata import version
     packages = ["torch", "torchvision", "fastai", "timm", "wandb", "numpy", "pillow", "safetensors"]
-    return {"fastricks": version("fastricks"), "processes": ranks.world(), "python": platform.python_version(), **{p: version(p) for p in packages},
+    return {"fastricks": __version__, "processes": ranks.world(), "python": platform.python_version(), **{p: version_of(p) for p in packages},
             "platform": platform.platform(), "cpu": cpu_name(), "cores": os.cpu_count(), "device": device_name(device), "git": git_state()}
+
+
+def version_of(package):
+    "None for one that lies on the path without having been installed"
+    from importlib.metadata import PackageNotFoundError, version
+    try: return version(package)
+    except PackageNotFoundError: return None
 
 
 def git_state():

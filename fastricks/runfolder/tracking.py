@@ -1,10 +1,12 @@
 """Weights & Biases: a run online, offline or not at all. Whatever fails here, the training goes on."""
 import atexit
 import configparser
+import json
 import logging
 import multiprocessing
 import netrc
 import os
+import secrets
 import shlex
 import signal
 import sys
@@ -15,6 +17,7 @@ from threading import Thread
 from urllib.parse import urlsplit
 
 from ..core.errors import UserError, first_line, nearest, one_of, visible
+from ..core.files import read_json
 
 MODES = "online", "offline", "disabled"
 OLD_MODES = {"run": "online", "dryrun": "offline"}
@@ -114,6 +117,23 @@ def last_id(folder):
     return last and last.name.split("-", 2)[2]
 
 
+class Logged:
+    "What W&B has of a run, step and epoch, in a file beside it: a killed training was ahead of its checkpoint"
+    def __init__(self, folder, run): self.file, self.id, self.last = Path(folder, "wandb", "logged.json"), run.id, {"step": -1, "epoch": 0}
+
+    def read(self):
+        with suppress(OSError, ValueError, TypeError, KeyError):
+            found = read_json(self.file)
+            if found["id"] == self.id: self.last = {k: int(found[k]) for k in self.last}
+        return self
+
+    def has(self, kind, number): return number <= self.last[kind]
+
+    def add(self, kind, number):
+        self.last[kind] = max(number, self.last[kind])
+        with suppress(OSError): self.file.write_text(json.dumps({"id": self.id, **self.last}))
+
+
 @dataclass(frozen=True)
 class WandbLabels:
     "By what a W&B run is found among others; names and tags that are too long for W&B are cut"
@@ -125,10 +145,18 @@ class WandbLabels:
     project: str = None      # None: $WANDB_PROJECT, else fastricks
 
     def arguments(self):
-        "What wandb.init calls them"
+        "What wandb.init calls them; what a lab's environment says wins, and its tags come along"
+        name, group, job_type = (os.environ.get(f"WANDB_{k}") for k in ("NAME", "RUN_GROUP", "JOB_TYPE"))
         project = self.project or os.environ.get("WANDB_PROJECT") or "fastricks"
-        return {"name": cut(self.name, 128), "group": cut(self.group, 128), "tags": self.tags, "project": project,
-                "config": self.config, "job_type": self.job_type}
+        tags = (*self.tags, *(t.strip() for t in os.environ.get("WANDB_TAGS", "").split(",")))
+        return {"name": cut(name or self.name, 128), "group": cut(group or self.group, 128), "tags": tags, "project": project,
+                "config": self.config, "job_type": job_type or self.job_type}
+
+
+def own_id():
+    "An id of its own where WANDB_RUN_ID would make all runs of a script one run; a sweep's agent gives each its own"
+    shared = os.environ.get("WANDB_RUN_ID") and not os.environ.get("WANDB_SWEEP_ID")
+    return {"id": secrets.token_hex(4)} if shared else {}
 
 
 def start(mode, folder, labels, timeout=20, go_on=None):
@@ -140,9 +168,9 @@ def start(mode, folder, labels, timeout=20, go_on=None):
     if mode == "online" and not logged_in():
         say("W&B: not logged in (`wandb login`); logging offline")
         mode = "offline"
-    facts = {"dir": os.path.abspath(folder), **labels.arguments(), "timeout": timeout}
+    facts = {"dir": os.path.abspath(folder), **labels.arguments(), "timeout": timeout, **own_id()}
     more = {"id": go_on, "resume": "allow"} if go_on else {}
-    run = attempt(OFFLINE, init, "online", **facts, **more) if mode == "online" else None
+    run = attempt(OFFLINE, init, "online", **{**facts, **more}) if mode == "online" else None
     return run or attempt("going on without it", init, "offline", **facts)
 
 

@@ -25,7 +25,8 @@ def finish(session, learn, seconds):
     logits, labels = predict(learn, learn.dls.test if split == "test" else learn.dls.valid)
     T, valid = valid_too(learn, run, job.source, split, logits, labels)
     final = {"split": split, **metrics(logits, labels), **tempered(logits, labels, T), **valid,
-             **times(learn, job.source, seconds, start), **guarded(learn), **compiled(learn, job.recipe)}
+             **times(learn, job.source, seconds, start), **kept(learn, job.recipe), **guarded(learn),
+             **compiled(learn, job.recipe)}
     if not ranks.is_first(): return final
     write_predictions(run.path("predictions.csv"), learn, job.source, split, logits, labels, T)
     save_weights(job, learn, run)
@@ -44,6 +45,14 @@ def times(learn, source, seconds, start):
     return {"epochs": len(rows), "seconds": round(seconds, 2), "train_seconds": round(training, 2),
             "eval_seconds": round(time.perf_counter() - start, 2),
             "images_per_s": round(len(rows) * len(source.of("train")) / training, 1)}
+
+
+def kept(learn, recipe):
+    "Which epoch's weights these are, and which was best on the validation split (the first of equals), where either was asked for"
+    rows = [r for r in learn.history.rows if r["accuracy"] is not None]
+    if not rows or (recipe.keep == "last" and not recipe.patience): return {}
+    best = max(rows, key=lambda r: r["accuracy"])["epoch"]
+    return {"kept_epoch": best if recipe.keep == "best" else rows[-1]["epoch"], "best_epoch": best}
 
 
 def guarded(learn):

@@ -7,14 +7,17 @@ from ..core.errors import UserError, plural
 from ..core.machine import pick_device, threads_each
 from ..core.words import silent
 from ..data.sampled import FULL
-from ..recipe.recipe import FIND
+from ..recipe.recipe import FIND, PLACES, at_home
 from .job import Job
 from .memory import readable
 
 
 def settle_machine(recipe):
     "Write the machine's part into the recipe: device, processes and their threads, whether it can compile, and absolute paths"
+    require_one(recipe)
+    recipe = replace(recipe, **at_home({k: getattr(recipe, k) for k in PLACES}))
     device = pick_device(recipe.device)
+    use_device(device)
     out = replace(recipe, device=device, processes=recipe.processes or ranks.world(), threads=recipe.threads or threads_each(),
                   data=absolute(recipe.data), compile=recipe.compile and not cannot_compile(device),
                   weights=recipe.weights and absolute(recipe.weights), classes=recipe.classes and absolute(recipe.classes))
@@ -22,9 +25,25 @@ def settle_machine(recipe):
     return out
 
 
+def require_one(recipe):
+    "Tasks of a cluster that know nothing of each other would each train the same; with names of their own they may"
+    n, by = ranks.copies()
+    if n > 1 and not recipe.name: raise UserError(
+        f"{by} started this {n} times, and each would train the same by itself: let it start one task a node, and that torchrun "
+        f"--nproc-per-node N -m fastricks train …; if they are {n} runs, give each its own --name")
+
+
+def use_device(device):
+    "What asks CUDA without a number asks the GPU that was chosen"
+    import torch
+    if device.startswith("cuda:"): torch.cuda.set_device(device)
+
+
 def check_processes(recipe):
     import torch
     n = ranks.local_world()
+    if recipe.device.startswith("cuda:") and n > 1:
+        raise UserError(f"--device {recipe.device} is one GPU, and torchrun started {n} processes here: give --device cuda")
     if recipe.device == "mps": raise UserError("--device mps trains in one process: leave out torchrun, or give --device cpu")
     if recipe.device == "cuda" and n > (there := torch.cuda.device_count()):
         raise UserError(f"{n} processes on this machine, and {plural(there, 'CUDA device')}: give torchrun --nproc-per-node {there}")

@@ -11,10 +11,10 @@ def start_wandb(session):
     return tracking.start(tracking.resolve_mode(recipe.wandb), run.folder, labels, go_on=tracking.last_id(run.folder))
 
 
-def wandb_callbacks(wb):
+def wandb_callbacks(wb, folder):
     if wb is None: return []
     from ..callbacks.wandb_log import WandbLog
-    return [WandbLog(wb)]
+    return [WandbLog(wb, tracking.Logged(folder, wb).read())]
 
 
 def summary(final):

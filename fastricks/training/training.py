@@ -115,7 +115,7 @@ def carry_out(session, parts, dls):
     start = time.perf_counter() - (state["seconds"] if state else 0)
     saver = checkpoints(job.recipe, run, start, state)
     try:
-        of_run = [*watchers(session), screen, *wandb_callbacks(wb), saver]
+        of_run = [*watchers(session), screen, *wandb_callbacks(wb, run.folder), saver]
         learn = make_learner(dls, parts, job.recipe, of_run)
         if bars: show_in_notebook(learn, bars)
         if state: resume(learn, state)

@@ -8,12 +8,16 @@ from ..core.errors import UserError, nearest, one_of
 
 @dataclass(frozen=True)
 class Range:
-    "Open (`above`, `below`) and closed (`least`, `most`) limits of a number, or the `choices` of a word; None sets no limit"
+    """Open (`above`, `below`) and closed (`least`, `most`) limits of a number, or the `choices` of a word; None sets no limit.
+
+    `numbered` is a choice that a number may follow, as in cuda:1.
+    """
     above: float | None = None
     least: float | None = None
     below: float | None = None
     most: float | None = None
     choices: tuple[str, ...] | None = None
+    numbered: str | None = None
 
     @property
     def text(self) -> str:
@@ -29,9 +33,13 @@ class Range:
         if self.below is not None and not value < self.below: return False
         return self.most is None or value <= self.most
 
+    def is_choice(self, value: object) -> bool:
+        word, colon, number = str(value).partition(":")
+        return value in (self.choices or ()) or (word == self.numbered and colon == ":" and number.isdecimal())
+
     def require(self, name: str, value: object, show: Callable[[object], str] = str) -> None:
         "Raise UserError where `value` (a number, a word, or a tuple of numbers) is outside; `name` is how a message begins"
-        if self.choices and value not in self.choices:
+        if self.choices and not self.is_choice(value):
             raise UserError(f"{name}{show(value)} is not one of {one_of(self.choices)}{nearest(value, self.choices)}")
         for x in value if isinstance(value, tuple) else (value,):
             if self.text and not self.choices and not isinstance(x, int | float):

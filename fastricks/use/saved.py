@@ -25,7 +25,7 @@ class Saved:
 
 def find_saved(run: str | PathLike[str]) -> Saved:
     "The Saved of a run's folder or a FILE.safetensors; UserError for anything else, and for a run that is not finished"
-    path = Path(run)
+    path = Path(run).expanduser()
     try:
         if path.is_dir(): return of_folder(path)
         if path.is_file() and path.suffix == ".safetensors":
@@ -41,6 +41,8 @@ def of_folder(folder: Path) -> Saved:
     if not recipe.is_file():
         if file.is_file(): return Saved(folder, file)
         raise UserError(f"{folder} is not the folder of a run: it has no recipe.json{runs_in(folder)}")
+    if not file.is_file() and is_finished(folder):
+        raise UserError(f"{folder} is finished, and its {MODEL} is not there: `fastricks train --recipe {quote(str(folder))}` makes it again")
     if not file.is_file() or ((folder / "status.json").exists() and not is_finished(folder)):
         raise UserError(f"{folder} is not finished: `fastricks resume {quote(str(folder))}` goes on with it")
     return Saved(folder, file, *read(recipe))

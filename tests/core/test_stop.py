@@ -34,7 +34,7 @@ with stop.listening(exits=True):
 """
 
 
-@pytest.mark.parametrize("number, code", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize("number, code", [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
 def test_the_first_signal_waits_for_the_step(number, code):
     assert light(HELD, number)[:2] == (code, "step done\nerror: interrupted\n")
 
@@ -50,6 +50,11 @@ def test_a_second_ctrl_c_stops_at_once():
 def test_where_nothing_waits_it_is_heard_at_once():
     code = HELD.replace("with stop.held():", "if True:")
     assert light(code, signal.SIGTERM)[:2] == (143, "error: interrupted\n")
+
+
+def test_nohup_counts():
+    code = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n" + HELD
+    assert light(code, signal.SIGHUP)[:2] == (0, "step done\n")
 
 
 def test_a_ctrl_c_that_is_switched_off_stays_off():

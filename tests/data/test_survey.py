@@ -190,7 +190,7 @@ def test_without_copies_it_says_so(tmp_path):
     lines = shown(tree(tmp_path, "cat", "dog"), 200)
     assert line(lines, "copies") == "none; resized or re-saved ones are not looked for" and not any(o[:4].isupper() for o in lines)
     assert lines[0] == f"data       {tmp_path.name}: 2 classes; 8 train, 8 validation and 8 test images"
-    assert line(lines, "next") == f"python train.py --data {tmp_path} --size 16"
+    assert line(lines, "next") == f"fastricks train --data {tmp_path} --size 16"
 
 
 def test_unreadable_files_are_named_with_their_reasons(tmp_path):

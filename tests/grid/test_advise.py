@@ -55,7 +55,7 @@ def fresh(delta, verdict, ratio=1.):
     return SimpleNamespace(rows=[None, said], metric=SimpleNamespace(points="points", digits=2), split="test")
 
 
-BASELINE = "python train.py --data x"
+BASELINE = "fastricks train --data x"
 
 
 @pytest.mark.parametrize("confirmed, take_bets, says, train", [
@@ -86,7 +86,7 @@ def test_a_null_row_is_rarely_adopted():
 
 def test_the_line_to_train_it():
     line = line_of({"data": "x", "flip": False, "lr": .1}, "blog", ("mixup",))
-    assert line == "python train.py --recipe blog --data x --no-flip --lr 0.1 -t mixup"
+    assert line == "fastricks train --recipe blog --data x --no-flip --lr 0.1 -t mixup"
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +109,7 @@ def test_from_plan_to_verdict_to_advice(ablated):
 
 def test_its_last_line_trains_the_advice(ablated, capsys):
     out, _ = ablated
-    line = next(x for x in out.splitlines() if x.startswith("train it")).split("python train.py ")[1]
+    line = next(x for x in out.splitlines() if x.startswith("train it")).split("fastricks train ")[1]
     assert run(["train", *line.split(), "--explain"]) == 0 and "linear_scaling" in capsys.readouterr().out
 
 

@@ -9,6 +9,7 @@ import time
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from support.paths import ROOT
@@ -42,6 +43,21 @@ def test_a_node_that_does_not_see_the_folder_sends_the_run_back(tmp_path):
         on_ray.unpack(out, got["name"], got["files"])
         assert find_finished(out, read_json(out / f"{got['name']}{name}" / "recipe.json")["identity"])
     assert on_ray.work(json.dumps(asdict(recipe_of(data=str(ROOT), pretrained=False))), "train", None, str(out))["reason"]
+
+
+class UsersRay(SimpleNamespace):
+    "A stand-in for the module of Ray, whose session may run already"
+    def __init__(self, runs): super().__init__(runs=runs, is_initialized=lambda: self.runs, cancel=print)
+    def init(self, *_, **__): self.runs = True
+    def shutdown(self): self.runs = False
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_a_session_of_the_users_is_left_running(monkeypatch, runs):
+    monkeypatch.setitem(sys.modules, "ray", UsersRay(runs))
+    ray, ours = on_ray.connect(None)
+    with on_ray.ended_with_us(ray, {}, ours): assert ray.runs
+    assert ray.runs == runs and ours == (not runs)
 
 
 def test_the_slurm_script_trains_every_cell(tmp_path, capsys):

@@ -65,7 +65,39 @@ def test_unknown_arch_names_the_nearest():
 
 
 def test_offline_without_weights_is_one_sentence_within_seconds():
-    with pytest.raises(UserError, match=r"not on this machine and .* can't be reached: give --weights"): hub_file("resnet18.tv_in1k")
+    with pytest.raises(UserError, match=r"not on this machine, and HF_HUB_OFFLINE is set: give --weights"): hub_file("resnet18.tv_in1k")
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    "The hub's client, which is asked though every other way to the network fails; it answers what the list has: a path, or an error"
+    import urllib.request
+
+    import huggingface_hub
+    answers = []
+
+    def refused(*_, **__): raise urllib.error.URLError("certificate verify failed: unable to get local issuer certificate")
+
+    def download(repo, name):
+        if isinstance(answers[0], Exception): raise answers[0]
+        return f"{repo}/{name}: {answers[0]}"
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(urllib.request, "urlopen", refused)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    return answers
+
+
+def test_only_the_hubs_own_client_knows_whether_the_hub_is_there(hub):
+    "It has the certificates and proxies that another client lacks"
+    hub.append("x")
+    assert hub_file("resnet18.tv_in1k") == "timm/resnet18.tv_in1k/model.safetensors: x"
+
+
+def test_its_reason_is_told(hub):
+    hub.append(OSError("please check your connection"))
+    hub[0].__cause__ = ConnectionError("Name or service not known")
+    with pytest.raises(UserError, match=r"can't be reached, .*\(ConnectionError: Name or service not known\): give --weights FILE"):
+        hub_file("resnet18.tv_in1k")
 
 
 def test_metadata_of_foreign_weights_is_ignored(tmp_path):

@@ -438,3 +438,43 @@ def test_an_exported_learner_leaves_the_run_behind():
     tracker = Tracker()
     tracker.lock = threading.Lock()  # not to be pickled, as in a run
     assert pickle.loads(pickle.dumps(WandbLog(tracker))).tracker is None
+
+
+# --- a lab's environment, and what is logged already
+
+def test_what_the_environment_says_wins(monkeypatch):
+    for k, v in {"NAME": "mine", "RUN_GROUP": "lab", "TAGS": "x, y,", "JOB_TYPE": "night"}.items(): monkeypatch.setenv(f"WANDB_{k}", v)
+    got = WandbLabels("run", "group", ("mixup",)).arguments()
+    assert (got["name"], got["group"], got["job_type"]) == ("mine", "lab", "night") and [*filter(None, got["tags"])] == ["mixup", "x", "y"]
+
+
+def test_one_run_id_in_the_environment_does_not_make_all_runs_one(monkeypatch):
+    monkeypatch.setenv("WANDB_RUN_ID", "fixed")
+    ids = {tracking.own_id()["id"] for _ in range(3)}
+    assert len(ids) == 3 and "fixed" not in ids
+    monkeypatch.setenv("WANDB_SWEEP_ID", "s")
+    assert tracking.own_id() == {}
+
+
+def test_an_offline_run_has_an_id_of_its_own(monkeypatch, tmp_path):
+    monkeypatch.setenv("WANDB_RUN_ID", "fixed")
+    run = tracking.start("offline", tmp_path, WandbLabels("a"))
+    tracking.finish(run)
+    assert [*tmp_path.glob("wandb/offline-run-*/run-*.wandb")] and not [*tmp_path.glob("wandb/*/run-fixed.wandb")]
+
+
+@pytest.mark.parametrize("same_run", [True, False])
+def test_steps_and_epochs_that_a_killed_training_was_ahead_are_not_logged_twice(tmp_path, same_run):
+    (tmp_path/"wandb").mkdir()
+    killed, again = SimpleNamespace(id="a"), SimpleNamespace(id="a" if same_run else "b")
+    fit(make_learner(History(), WandbLog(before := Tracker(), tracking.Logged(tmp_path, killed).read())), 2)
+    fit(make_learner(History(), WandbLog(after := Tracker(), tracking.Logged(tmp_path, again).read())), 3)
+    n = len(before.logged) // 2
+    assert len(after.logged) == (n if same_run else 3 * n)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"id": "a"}', '{"id": "a", "step": "x", "epoch": 1}', '{"id": "a", "step": null, "epoch": 1}'])
+def test_a_broken_note_of_what_is_logged_is_none(tmp_path, text):
+    (tmp_path/"wandb").mkdir()
+    (tmp_path/"wandb"/"logged.json").write_text(text)
+    assert tracking.Logged(tmp_path, SimpleNamespace(id="a")).read().last == {"step": -1, "epoch": 0}

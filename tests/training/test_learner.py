@@ -10,7 +10,9 @@ from support.batches import Batches
 from support.small import learner, recipe_of, same, trained, weights
 from torch import nn
 
+from fastricks.cli.screens import kept_epoch
 from fastricks.model.network import build
+from fastricks.training.finish import kept
 from fastricks.training.learner import fit
 
 
@@ -132,6 +134,20 @@ def test_keep_best_keeps_the_first_best_epoch_of_the_validation_split(best_is_th
 def test_patience_is_the_number_of_epochs_that_are_no_better(best_is_the_second, patience):
     _, accuracies, _ = best_is_the_second(patience=patience, epochs=30)
     assert len(accuracies) == 2 + patience
+
+
+@pytest.mark.parametrize("given, epoch, words", [
+    ({"keep": "best", "patience": 2}, 2, "epoch 2 of 4, stopped after 2 without a better one: the best on the validation split"),
+    ({"patience": 2}, 4, "epoch 4 of 4, stopped after 2 without a better one: epoch 2 was better on the validation split, and --keep best keeps"),
+    ({"keep": "best", "epochs": 3}, 2, "epoch 2 of 3: the best on the validation split")])
+def test_it_is_said_which_epoch_was_kept(best_is_the_second, given, epoch, words):
+    given = {"epochs": 30, **given}
+    learn, accuracies, second = best_is_the_second(**given)
+    recipe = recipe_of(**given)
+    found = kept(learn, recipe)
+    assert found == {"kept_epoch": epoch, "best_epoch": 2} and same(weights(learn), second) == (epoch == 2)
+    assert words in kept_epoch(recipe, {**found, "epochs": len(accuracies)})[0]
+    assert kept(learn, recipe_of()) == {} and kept_epoch(recipe_of(), {"epochs": 4}) == []
 
 
 def test_recipe_of_helper_is_the_resolved_one(): assert recipe_of(seed=3).seed == 3

@@ -222,7 +222,7 @@ def test_advice_takes_the_number_that_was_found(monkeypatch):
     grid = SimpleNamespace(rows=[SimpleNamespace(recipe=SimpleNamespace(lr=.003))])
     lines = []
     advise.advise(grid, "add", {"lr": "find"}, None, ["mixup"], say=lines.append)
-    assert set(asked) == {.003} and lines[-1] == "train it  python train.py --lr 0.003"
+    assert set(asked) == {.003} and lines[-1] == "train it  fastricks train --lr 0.003"
 
 
 def test_explain_and_pictures_say_that_it_would_be_found(tmp_path, monkeypatch, capsys):

@@ -143,7 +143,7 @@ def test_other_weights_are_refused(tmp_path, monkeypatch, teacher, capsys):
     file.write_bytes(data)
     assert "weights was" in fails(capsys, "resume", folder)
     file.unlink()
-    assert "there is no such file" in fails(capsys, "resume", folder)
+    assert f"the weights of {folder}, {file}, can't be found" in fails(capsys, "resume", folder)
 
 
 @pytest.mark.parametrize("where, says", [("nowhere", "is not the folder of a run"), ("empty", "is not the folder of a run")])

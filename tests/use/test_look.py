@@ -274,7 +274,7 @@ def test_every_run_has_its_page(which, words, request):
     folder = request.getfixturevalue(which)
     p = whole(folder / "index.html")
     m = read(folder, "metrics.json")
-    for w in (folder.name, f"{100 * m['top1']:.2f}%", f"{m['loss']:.4f}", "python train.py --recipe", "Environment", *words):
+    for w in (folder.name, f"{100 * m['top1']:.2f}%", f"{m['loss']:.4f}", "fastricks train --recipe", "Environment", *words):
         assert w in p.text, w
     assert p.tags.count("img") > 20 and p.tags.count("svg") == 3
 
@@ -340,7 +340,7 @@ def test_the_command_repeats_the_recipe(recipe, given, selection, monkeypatch):
     def caught(r, **kw): got.append(r); raise UserError("stop")
     monkeypatch.setattr("fastricks.use.train.train", caught)
     line = command(want)
-    assert line.startswith("python train.py ") and run(["train", *shlex.split(line)[2:]]) == 2
+    assert line.startswith("fastricks train ") and run(["train", *shlex.split(line)[2:]]) == 2
     for k in ("data", "wd", "lr", "tricks", "schedule", "flip", "pretrained", "keep", "patience", "classes", "epochs", "size", "resize"):
         assert getattr(got[0], k) == getattr(want, k), k
 

@@ -1,6 +1,7 @@
 """A DataLoader that goes on: without the images that can no longer be read, and without loader processes that died."""
 import sys
 from itertools import islice
+from pickle import PicklingError
 
 from fastai.data.core import TfmdDL
 from fastai.torch_core import to_device
@@ -14,12 +15,18 @@ from ..source import Item
 BROKEN = "DataLoader worker (pid", "Too many open files. Communication"  # how torch's errors begin
 NO_ROOM = "No space left on device", "unable to mmap", "shared memory"   # what a loader process dies of in a small /dev/shm
 
+UNSENT = AttributeError, TypeError, PicklingError  # what a process that is not forked can't be sent raises
+
 FEW = 3  # images that one batch lost are named
+
+
+def to_stderr(line): print(line, file=sys.stderr)
 
 
 class Losses:
     "Images that were lost in the middle of a training, name -> reason, and what was told; `then(losses)` is called after each change"
-    def __init__(self): self.found, self.then, self.say = {}, None, lambda line: print(line, file=sys.stderr)
+    def __init__(self): self.found, self.then, self.say = {}, None, to_stderr
+    def __getstate__(self): return {"found": self.found, "then": None, "say": to_stderr}  # to a loader process, which tells nobody
 
     def add(self, lost):
         "`lost`: (name, reason) pairs"
@@ -66,8 +73,8 @@ class SturdyDL(TfmdDL):
         try:
             it = processes(self.fake_l)
             for o in it: yield o; n += 1
-        except (RuntimeError, OSError, EOFError) as e:
-            if it is not None and not is_broken(e): raise  # without an iterator there was no room for processes
+        except (RuntimeError, OSError, EOFError, *UNSENT) as e:
+            if it is not None and (isinstance(e, UNSENT) or not is_broken(e)): raise  # without an iterator none was started
             if it is not None: end(it)
             self.losses.say(f"loader processes stopped ({first_line(e)[:100]}): what is left of this pass is loaded without them")
         else: return

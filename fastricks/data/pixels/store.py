@@ -126,9 +126,9 @@ def pixel_folder(files, side, how=PLAIN):
     return folder
 
 
-def common_folder(paths):
-    "The folder that all have in common; of paths on several of Windows' drives there is none"
-    try: return os.path.commonpath(paths)
+def common_folder(folders):
+    "What these folders have in common; nothing for those on two of Windows' drives"
+    try: return os.path.commonpath(folders)
     except ValueError: return ""
 
 

@@ -136,7 +136,7 @@ def run_picture(run, name):
 def commands_again(run):
     folder, line = shlex.quote(str(run.folder)), command(run.recipe)
     without_folder = [f"{line}  # the same without this folder"] if line else []
-    return code_block([f"python train.py --recipe {folder}", *without_folder, f"fastricks evaluate {folder}"])
+    return code_block([f"fastricks train --recipe {folder}", *without_folder, f"fastricks evaluate {folder}"])
 
 
 def data_facts(run):

@@ -1,5 +1,6 @@
 import errno
 import multiprocessing
+import ntpath
 import os
 import shutil
 import signal
@@ -195,6 +196,5 @@ def test_a_worker_process_can_be_given_them(tree):
 
 
 def test_photos_on_two_drives_have_a_place_too(monkeypatch):
-    import ntpath
-    monkeypatch.setattr(os, "path", ntpath)
-    assert store.common_folder(["C:\\data", "D:\\more"]) == "" and store.common_folder(["C:\\data\\a", "C:\\data\\b"]) == "C:\\data"
+    monkeypatch.setattr(store.os, "path", ntpath)
+    assert store.common_folder([r"C:\data\a", r"D:\more"]) == "" and store.common_folder([r"C:\data\a", r"C:\data\b"]) == r"C:\data"
