@@ -22,10 +22,11 @@ HOOKS = {  # hook: what a trick that overrides it changes. Each takes one part o
     "groups": "optimizer",      # ([Group], model, plan) -> [Group]: which parameters decay
     "schedule": "schedule",     # (Schedule, plan) -> Schedule
     "loss": "loss",             # (training loss, plan) -> training loss
-    "on_loss": "loss",          # ([Callback], plan) -> [Callback], as do the next three
+    "on_loss": "loss",          # ([Callback], plan) -> [Callback], as do all that begin with on_
     "on_batch": "batch",
     "on_step": "optimizer",
     "on_precision": "precision",
+    "on_weights": "weights",    # which weights are looked at, kept and saved
 }
 
 
@@ -184,6 +185,7 @@ class Trick:
     def on_batch(self, cbs: "list[Callback]", plan: Plan) -> "list[Callback]": return cbs
     def on_step(self, cbs: "list[Callback]", plan: Plan) -> "list[Callback]": return cbs
     def on_precision(self, cbs: "list[Callback]", plan: Plan) -> "list[Callback]": return cbs
+    def on_weights(self, cbs: "list[Callback]", plan: Plan) -> "list[Callback]": return cbs
 
     @property
     def summary(self) -> str: return (type(self).__doc__ or "").strip().split("\n")[0]
