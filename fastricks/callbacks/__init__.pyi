@@ -4,6 +4,7 @@ from .amp import CPUMixedPrecision as CPUMixedPrecision
 from .checkpoint import Checkpoint as Checkpoint
 from .distill import Distill as Distill
 from .distill import StoredDistill as StoredDistill
+from .ema import Ema as Ema
 from .guard import Guard as Guard
 from .history import History as History
 from .keep_best import KeepBest as KeepBest

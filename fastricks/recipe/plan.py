@@ -1,4 +1,5 @@
 """What follows from a recipe and a few numbers of its data: plan, optimizer settings, schedule. No torch."""
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
@@ -27,7 +28,10 @@ def channel_kwargs(recipe: Recipe) -> dict[str, Any]: return {} if recipe.channe
 
 def make_plan(recipe: Recipe, source: SourceLike, batches: int, device: str = "cpu",
               facts: dict[str, dict[str, Any]] | None = None) -> Plan:
-    return Plan(recipe, recipe.make_tricks(), len(source.classes), len(source.of("train")), batches, device, facts or {})
+    train = source.of("train")
+    of_class = Counter(o.label for o in train)
+    counts = tuple(of_class[c] for c in source.classes)
+    return Plan(recipe, recipe.make_tricks(), len(source.classes), len(train), batches, device, facts or {}, counts)
 
 
 def settings(recipe: Recipe, plan: Plan) -> Opt:

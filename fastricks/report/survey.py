@@ -16,6 +16,7 @@ from ..data.source import SPLITS, describe
 from ..data.split import by_class, first
 from ..data.survey import rows, survey
 from ..recipe.command import data_options
+from ..recipe.registry import registry
 
 FEW = 5       # classes up to which each has its row on the screen; of more the two largest and smallest
 CELL = 150    # pixels of a sample
@@ -94,7 +95,12 @@ def balance(source):
     if few == many: return f"each class has {plural(few, 'training image')}"
     if many < EVEN * few: return f"even: {few:,}–{many:,} training images a class"
     most, least = f"'{short(largest, 16)}' ({many:,})", f"'{short(smallest, 16)}' ({few:,})"
-    return f"{balance_word(few, many)}: {many / few:.3g} times as many {most} as {least}"
+    return f"{balance_word(few, many)}: {many / few:.3g} times as many {most} as {least}{remedies(few, many)}"
+
+
+def remedies(few, many):
+    "The tricks that make up for it, where it is much"
+    return f"; for it: -t {' or -t '.join(n for n, t in registry().items() if t.evens)}" if many >= ALMOST_EVEN * few else ""
 
 
 def balance_word(few, many):

@@ -28,7 +28,7 @@ from ..model.network import build, start_file
 from ..model.optimizers import all_params
 from ..recipe.plan import chain, channel_kwargs, make_schedule, settings
 from ..recipe.schedule import Schedule
-from ..trick.base import Opt
+from ..trick.base import HOOKS, Opt
 
 # torch's own optimizers, with their own betas, eps and kind of decay, in one kernel for all weights
 OPTIMIZERS = {"adam": partial(optimizers.Adam, fused=True), "adamw": partial(optimizers.AdamW, fused=True),
@@ -57,7 +57,7 @@ def make_parts(recipe, plan, load=True):
     model, lines = build(recipe.arch, plan.classes, recipe.seed, start_file(recipe) if load else None, kwargs)
     model = chain(tricks, "model", model, plan)
     groups = chain(tricks, "groups", all_params(model, opt.wd), model, plan)
-    cbs = [c for hook in ("on_batch", "on_loss", "on_step", "on_precision") for c in chain(tricks, hook, [], plan)]
+    cbs = [c for hook in HOOKS if hook.startswith("on_") for c in chain(tricks, hook, [], plan)]
     return Parts(model, chain(tricks, "loss", CrossEntropyLossFlat(), plan), opt, groups, schedule, cbs, choosers(recipe),
                  [*lines, *(line for c in cbs for line in vars(c).get("lines", ()))])
 

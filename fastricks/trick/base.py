@@ -22,10 +22,11 @@ HOOKS = {  # hook: what a trick that overrides it changes. Each takes one part o
     "groups": "optimizer",      # ([Group], model, plan) -> [Group]: which parameters decay
     "schedule": "schedule",     # (Schedule, plan) -> Schedule
     "loss": "loss",             # (training loss, plan) -> training loss
-    "on_loss": "loss",          # ([Callback], plan) -> [Callback], as do the next three
+    "on_loss": "loss",          # ([Callback], plan) -> [Callback], as do all that begin with on_
     "on_batch": "batch",
     "on_step": "optimizer",
     "on_precision": "precision",
+    "on_weights": "weights",    # which weights are looked at, kept and saved
 }
 
 
@@ -48,8 +49,19 @@ class Plan:
     batches: int = 0          # batches an epoch
     device: str = "cpu"
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)  # trick -> what its `settle` found
+    counts: tuple[int, ...] = ()  # training images of each class
 
     def trick(self, name: str) -> "Trick | None": return next((t for t in self.tricks if t.name == name), None)
+
+    @property
+    def steps_an_epoch(self) -> int: return -(-self.batches // prod(t.batches_a_step for t in self.tricks))
+
+    @property
+    def steps(self) -> int: return self.recipe.epochs * self.steps_an_epoch
+
+    def steps_in(self, x: float) -> float:
+        "Steps in `x`: a fraction of the run if < 1, else epochs; not rounded"
+        return x * (self.steps if x < 1 else self.steps_an_epoch)
 
 
 @dataclass(frozen=True)
@@ -110,6 +122,7 @@ class Trick:
     slot: ClassVar[str] = ""                       # tricks of one slot exclude each other; "schedule" is always filled
     conflicts: ClassVar[Mapping[str, str]] = {}    # name of another trick: why not together
     after: ClassVar[tuple[str, ...]] = ()          # tricks whose hooks come before this one's
+    evens: ClassVar[bool] = False                  # it is meant for classes of unequal sizes: the report on data names it
     origin: ClassVar[dict[str, str] | None] = None  # of a trick from outside: its file or entry point, and its hash
 
     name: str  # of its file or entry point, given by the registry
@@ -172,6 +185,7 @@ class Trick:
     def on_batch(self, cbs: "list[Callback]", plan: Plan) -> "list[Callback]": return cbs
     def on_step(self, cbs: "list[Callback]", plan: Plan) -> "list[Callback]": return cbs
     def on_precision(self, cbs: "list[Callback]", plan: Plan) -> "list[Callback]": return cbs
+    def on_weights(self, cbs: "list[Callback]", plan: Plan) -> "list[Callback]": return cbs
 
     @property
     def summary(self) -> str: return (type(self).__doc__ or "").strip().split("\n")[0]
@@ -187,6 +201,12 @@ def show(v: object) -> str:
     if isinstance(v, tuple): return "/".join(show(o) for o in v)
     if isinstance(v, bool): return str(v).lower()
     return f"{v:g}" if isinstance(v, float) else str(v)
+
+
+def require_uneven(name: str, plan: Plan) -> None:
+    "Raise UserError where a trick that makes up for unequal classes has nothing to do, or nothing to go by"
+    if not all(plan.counts): raise UserError(f"{name} goes by the number of training images of each class, and one class has none")
+    if len({*plan.counts}) < 2: raise UserError(f"{name} changes nothing: each class has {plan.counts[0]:,} training images; leave it out")
 
 
 def effective_batch(recipe: RecipeLike, tricks: Iterable[Trick]) -> int:

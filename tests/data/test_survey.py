@@ -233,7 +233,8 @@ def test_imbalance_sizes_shapes_and_small_ones(tmp_path):
     tree(tmp_path, "dog", n=2, splits=["train"], size=(30, 60))
     photo(tmp_path/"train/dog/small.png", 7, (12, 12))
     lines = shown(tmp_path, valid=.1)
-    assert line(lines, "balance") == "IMBALANCED: 9 times as many 'cat' (18) as 'dog' (2)"
+    assert line(lines, "balance") == ("IMBALANCED: 9 times as many 'cat' (18) as 'dog' (2); for it: "
+                                     "-t class_weights or -t logit_adjustment")
     assert line(lines, "sizes") == "shorter side 12–30 (median 30) pixels; most often 60×30 (87%)"
     assert line(lines, "shapes") == "width/height 0.50–2.00 (median 2.00); 9% tall, 4% square, 87% wide"
     assert line(lines, "types") == "JPEG 22, PNG 1; colour 23"

@@ -4,37 +4,43 @@ from itertools import combinations
 
 import pytest
 from support.small import learner, same, trained, weights
+from support.uneven import uneven_digits
 
 from fastricks.core.errors import UserError
-from fastricks.recipe.registry import registry
+from fastricks.recipe.registry import registry, schedules
 from fastricks.training.learner import fit
 
-GIVEN = dict(size=32, resize=32, epochs=2, wd=1e-2, batch_size=35, lr=1e-3)  # 70 images: two batches an epoch
+# four batches of five, or two steps of two batches
+FEW = dict(size=32, resize=32, epochs=1, wd=1e-2, batch_size=5, lr=1e-3, valid=.01, per_class=None, pretrained=False)
+MORE = {**FEW, "epochs": 2}
+KEYS = {"distill": "teacher={}", "amp": "dtype=bf16", "warmup": "by=keras,epochs=.5", "step": "at=.5,gamma=.5",
+        "ema": "half_life=.5"}
 REFUSED = {("one_cycle", "warmup"): "a rise of its own",
-           **dict.fromkeys(combinations(sorted(["cosine", "one_cycle", "step"]), 2), "both main schedules")}
-NAMES = sorted(registry())
+           ("bce", "logit_adjustment"): "asks each class by itself",
+           **dict.fromkeys(combinations(sorted(schedules()), 2), "both main schedules")}
+PAIRS = list(combinations(sorted(registry()), 2))
 
 
 @pytest.fixture(scope="module")
-def trained_weights(teacher):
-    "Weights after two epochs of a network with some tricks, each set trained once"
-    spell = {"distill": "distill:teacher={}", "amp": "amp:dtype=bf16",
-             "warmup": "warmup:by=keras,epochs=.5", "step": "step:at=.5,gamma=.5"}
+def weights_with(tmp_path_factory):
+    "Weights after a training with some tricks, those of single ones trained once"
+    folder = tmp_path_factory.mktemp("pairs")
+    data = dict(data=str(uneven_digits(folder / "digits", most=9, step=2)))
+
     @cache
     def teacher_of(arch):
         from safetensors.torch import save_file
-        file = teacher.parent / f"{arch}.safetensors"
-        save_file(weights(trained(**GIVEN, arch=arch, seed=5)), file)
+        file = folder / f"{arch}.safetensors"
+        save_file(weights(trained(**FEW, **data, arch=arch, seed=5)), file)
         return file
 
+    def spelled(name, arch): return f"{name}:{KEYS[name]}".format(teacher_of(arch) if name == "distill" else "") if name in KEYS else name
+    def train_with(arch, given, *names): return weights(fit(*learner(*(spelled(n, arch) for n in names), **given, **data, arch=arch)))
+
     @cache  # each pair is asked for once; to keep them all would take gigabytes
-    def alone(arch, name): return train_with(arch, name)
+    def alone(arch, epochs, name): return train_with(arch, {**FEW, "epochs": epochs}, name)
 
-    def train_with(arch, *names):
-        texts = [spell.get(n, n).format(teacher_of(arch) if n == "distill" else "") for n in sorted(names)]
-        return weights(fit(*learner(*texts, **GIVEN, arch=arch)))
-
-    def of(arch, *names): return alone(arch, *names) if len(names) == 1 else train_with(arch, *names)
+    def of(arch, given, *names): return alone(arch, given["epochs"], *names) if len(names) == 1 else train_with(arch, given, *names)
     return of
 
 
@@ -43,13 +49,14 @@ def network_for(*names):
     return "resnet18" if "resnet_d" in names else "test_resnet"
 
 
-@pytest.mark.parametrize("a, b", list(combinations(NAMES, 2)))
-def test_pair(a, b, trained_weights):
+@pytest.mark.parametrize("given", [FEW, pytest.param(MORE, marks=pytest.mark.slow)], ids=["few", "more"])
+@pytest.mark.parametrize("a, b", PAIRS)
+def test_pair(a, b, given, weights_with):
     arch = network_for(a, b)
     if (a, b) in REFUSED:
-        with pytest.raises(UserError, match=REFUSED[a, b]): learner(a, b, **GIVEN, arch=arch)
+        with pytest.raises(UserError, match=REFUSED[a, b]): learner(a, b, **given, arch=arch)
         return
-    both = trained_weights(arch, a, b)
+    both = weights_with(arch, given, a, b)
     for other in (a, b):
-        left = trained_weights(arch, *({a, b} - {other}))
+        left = weights_with(arch, given, *({a, b} - {other}))
         assert not same(both, left), f"{other} has no effect beside {({a, b} - {other}).pop()}"

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from fastai.callback.core import Callback
 from fastai.losses import CrossEntropyLossFlat
 from support.small import learner, recipe_of, same, trained, weights
+from support.uneven import uneven_digits
 from torch import nn
 
 from fastricks.callbacks.mixup import BatchMixUp, partner_index
@@ -29,13 +30,14 @@ def test_card_tells_what_it_changes_its_keys_and_source(name):
 
 def selection(name, teacher):
     "Keys that a trick can't do without here"
-    return {"distill": f"distill:teacher={teacher}", "amp": "amp:dtype=bf16"}.get(name, name)
+    return {"distill": f"distill:teacher={teacher}", "amp": "amp:dtype=bf16", "ema": "ema:half_life=.5"}.get(name, name)
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if n != "step"])
-def test_trains_with_an_effect(name, teacher):
+def test_trains_with_an_effect(name, teacher, tmp_path):
     "A few batches: the weights differ from those without it, whose seed and images are the same"
     given = dict(wd=1e-2, lr=3e-3, epochs=2, size=32, resize=32, arch="resnet18" if name == "resnet_d" else "test_resnet")
+    if registry()[name].evens: given |= dict(data=str(uneven_digits(tmp_path / "digits")), per_class=None, pretrained=False)
     alone, without = trained(selection(name, teacher), **given), trained(**given)
     assert not same(weights(alone), weights(without))
     assert all(torch.isfinite(v).all() for v in weights(alone).values())
