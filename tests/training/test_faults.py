@@ -196,7 +196,7 @@ NO_CHECKPOINT = "--checkpoint-every", "24h"  # a slow machine would save one, an
 FULL = "can't be written (No space left on device); make room there, or choose another place\n"
 
 
-@pytest.mark.parametrize("kb, file", [(4, "environment.json"), (16, "history.csv"), (40, "csv"), (200, "model.safetensors")])
+@pytest.mark.parametrize("kb, file", [(4, "environment.json"), (16, "data.json"), (20, "history.csv"), (44, "csv"), (200, "model.safetensors")])
 @pytest.mark.parametrize("wandb", ["disabled", pytest.param("offline", marks=pytest.mark.slow)])
 def test_a_full_disk_is_one_sentence(disk, kb, file, wandb):
     at = disk(kb)
