@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..core.errors import UserError, shorten
-from ..core.files import write
+from ..core.files import write, writing
 
 MANY = 15             # classes that are each drawn; of more at most the `TOP` largest, the others as one bar
 TOP = 10
@@ -33,7 +33,7 @@ def png(fig, dpi=120):
 
 def save(fig, file):
     "Write a figure as a PNG, whole or not at all"
-    Path(file).parent.mkdir(parents=True, exist_ok=True)
+    with writing(file): Path(file).parent.mkdir(parents=True, exist_ok=True)
     write(file, png(fig))
     return Path(file)
 

@@ -1,7 +1,7 @@
 """`--explain`: all that a training would do, without training."""
 from pathlib import Path
 
-from ..core.errors import plural
+from ..core.errors import UserError, plural
 from ..core.words import Say
 from ..data.account import account_of
 from ..data.checked import open_data
@@ -32,7 +32,8 @@ def explain(recipe: Recipe, say: Say = print) -> None:
     for line in curve(parts.schedule.trace(), parts.schedule.per_epoch): say(line)
     name = base_name(recipe, source.name)
     file = Path(recipe.out) / "explain" / f"{name}-lr.png"
-    say(f"picture    {save(draw_schedules({name: parts.schedule}), absolute(file))}")
+    try: say(f"picture    {save(draw_schedules({name: parts.schedule}), absolute(file))}")
+    except UserError as e: say(f"no picture ({e})")
 
 
 def recipe_lines(recipe: Recipe) -> list[str]:

@@ -219,3 +219,9 @@ def test_real_photos_from_archive_to_classifier(tmp_path, capsys):
     assert "made new for 2 classes (the file's is of 80 classes)" in out and "500 test images" in out
     folder = next((tmp_path / "runs").iterdir())
     assert read(folder, "metrics.json")["top1"] > .8
+
+
+def test_what_would_be_done_is_said_where_nothing_can_be_written(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert run(["train", *TINY_WORDS, "--explain", "--out", str(tmp_path / "file" / "runs")]) == 0
+    assert "no picture (" in capsys.readouterr().out.splitlines()[-1]

@@ -4,6 +4,7 @@
 
 A place is the folder that the photos have in common. An image's key is a hash of its path, size and time, so a changed file
 is another image. A pack counts once its index is there, which comes last; what a killed builder leaves is removed by the next.
+TOKEN.same has a hash of each image's file: a copy of the data elsewhere, as a job's own scratch folder, is not decoded again.
 """
 import json
 import os
@@ -98,13 +99,14 @@ def fill(files, side, threads, say, how=PLAIN):
     missing, bad = [o for o in files if o.name not in found], []
     if missing:
         with locked(folder, say):
-            found, packs = find_pixels(folder, keys)  # another builder may have made them
+            copied = find_copies(folder, missing, threads)
+            found, packs = joined(find_pixels(folder, keys), copied)  # another builder may have made them
             missing = [o for o in files if o.name not in found]
             in_use = {packs[row[0]] for row in found.values()}
             if not room(folder, len(missing) * size_of(side), in_use, say): return None, None
             if len(missing) > MANY: say(f"decoding {len(missing):,} photos, once")
             bad = build(folder, missing, keys, side, threads, how)
-        found, packs = find_pixels(folder, keys)
+        found, packs = joined(find_pixels(folder, keys), copied)
     touch(found, packs)
     size = sum(h * w * 3 for _, _, h, w, _ in found.values())
     when = f"{len(missing) - len(bad):,} decoded now" if missing else "decoded before"
@@ -141,6 +143,37 @@ def find_pixels(folder, keys):
         for key, *row in rows.tolist(): rows_by_key[key] = (len(packs), *row)
         packs.append(index.with_suffix(".bin"))
     return {name: rows_by_key[key] for name, key in keys.items() if key in rows_by_key}, packs
+
+
+def find_copies(folder, files, threads):
+    "As `find_pixels`, of those of `files` whose very bytes were decoded at another place"
+    rows_of, packs = {}, []
+    for index in sorted(o for o in folder.parent.glob("*/*.idx") if o.parent != folder):
+        rows, hashes = read_index(index), read_hashes(index)
+        if rows is None or hashes is None or len(rows) != len(hashes): continue
+        for (_, *row), h in zip(rows.tolist(), hashes.tolist(), strict=True): rows_of[h] = (len(packs), *row)
+        packs.append(index.with_suffix(".bin"))
+    if not rows_of: return {}, []
+    hashes = dict(zip((o.name for o in files), ahead(hash_of, files, threads, 4 * threads), strict=True))
+    return {name: rows_of[h] for name, h in hashes.items() if h in rows_of}, packs
+
+
+def hash_of(o):
+    "Of the bytes of an image's file, not 0; 0 for what can't be read"
+    try: return int.from_bytes(blake2b(o.image.read_bytes(), digest_size=8).digest(), "little") or 1
+    except OSError: return 0
+
+
+def read_hashes(index):
+    try: return np.frombuffer(index.with_suffix(".same").read_bytes(), "<u8")
+    except (OSError, ValueError): return None
+
+
+def joined(a, b):
+    "Two finds as one; the first goes first"
+    (found, packs), (others, other_packs) = a, b
+    moved = {name: (row[0] + len(packs), *row[1:]) for name, row in others.items() if name not in found}
+    return {**found, **moved}, [*packs, *other_packs]
 
 
 def read_index(file):
@@ -182,8 +215,9 @@ def write_pack(folder, files, keys, side, threads, how=PLAIN):
     pixels, index = folder/f"{token}.bin", folder/f"{token}.idx"
     part = folder/f"{token}.bin.part"
     try:
-        with open(part, "wb") as f: rows, bad = write_pixels(f, files, keys, side, threads, how)
+        with open(part, "wb") as f: rows, hashes, bad = write_pixels(f, files, keys, side, threads, how)
         if rows:
+            (folder/f"{token}.same").write_bytes(np.array(hashes, "<u8").tobytes())
             with whole_file(index, folder/f"{token}.idx.part") as unfinished:
                 write_index(unfinished, np.array(rows, ROW))
                 os.replace(part, pixels)
@@ -192,16 +226,18 @@ def write_pack(folder, files, keys, side, threads, how=PLAIN):
 
 
 def write_pixels(f, files, keys, side, threads, how=PLAIN):
-    "(rows of the images, as they lie in the file, [(name, reason)] of those that cannot be decoded)"
-    rows, bad, at = [], [], 0
-    for o, x in zip(files, ahead(lambda o: try_canonical(o, side, how), files, threads, 4 * threads), strict=True):
+    "(rows of the images, as they lie in the file, hashes of their files, [(name, reason)] of those that cannot be decoded)"
+    rows, hashes, bad, at = [], [], [], 0
+    decoded = ahead(lambda o: (try_canonical(o, side, how), hash_of(o)), files, threads, 4 * threads)
+    for o, (x, h) in zip(files, decoded, strict=True):
         if isinstance(x, str):
             bad.append((o.name, x))
             continue
         rows.append((keys[o.name], at, *x.shape[:2], zlib.crc32(x)))
+        hashes.append(h)
         at += f.write(x.data)
     sync_file(f)
-    return rows, bad
+    return rows, hashes, bad
 
 
 def try_canonical(o, side, how=PLAIN):
@@ -232,6 +268,7 @@ def room(folder, need, in_use, say):
         n = bytes_of(o)
         with suppress(OSError):
             o.unlink()
+            o.with_suffix(".same").unlink(missing_ok=True)
             o.with_suffix(".bin").unlink()
             used, free = used - n, free + n
     if used + need <= limit() and need <= free: return True

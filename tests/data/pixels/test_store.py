@@ -65,6 +65,36 @@ def test_a_changed_photo_is_another_one(tree, decoded):
     assert len(decoded) == N + 1 and right(tree, p)
 
 
+def test_a_copy_of_the_data_elsewhere_is_not_decoded_again(tree, tmp_path, decoded):
+    opened(tree)
+    copy = tmp_path/"scratch"/"job 7"/"pets"
+    shutil.copytree(tree, copy)
+    (copy/"cat/3.jpg").write_bytes(encoded(scene(33, 55, seed=9)))
+    said = []
+    p, bad = opened(copy, say=said.append)
+    assert right(copy, p) and bad == [] and len(decoded) == N + 1 and "1 decoded now" in said[0]
+    assert right(copy, opened(copy)[0]) and len(decoded) == N + 1
+
+
+def test_another_image_of_the_same_name_size_and_time_is_another(tree, tmp_path, decoded):
+    opened(tree)
+    copy = tmp_path/"scratch"/"pets"
+    shutil.copytree(tree, copy)
+    data = bytearray((copy/"cat/3.jpg").read_bytes())
+    data[-20] ^= 1
+    (copy/"cat/3.jpg").write_bytes(data)
+    os.utime(copy/"cat/3.jpg", ns=((tree/"cat/3.jpg").stat().st_mtime_ns,) * 2)
+    assert right(copy, opened(copy)[0]) and len(decoded) == N + 1
+
+
+@pytest.mark.parametrize("text", [None, b"", b"x", b"12345678"])
+def test_broken_hashes_are_none(tree, tmp_path, decoded, text):
+    opened(tree)
+    for file in kept(tmp_path, "same"): file.unlink() if text is None else file.write_bytes(text)
+    shutil.copytree(tree, tmp_path/"copy")
+    assert right(tmp_path/"copy", opened(tmp_path/"copy")[0]) and len(decoded) > N
+
+
 def test_another_size_is_kept_apart(tree):
     a, b = opened(tree, 24)[0], opened(tree, 16)[0]
     assert right(tree, a, 24) and right(tree, b, 16)
@@ -155,6 +185,7 @@ def test_a_killed_builder_leaves_whole_packs_and_its_rest_is_swept(tree, tmp_pat
 def test_the_size_is_bounded_and_the_longest_unused_go_first(tree, tmp_path, monkeypatch):
     other = tmp_path/"other"
     shutil.copytree(tree, other)
+    for o in other.rglob("*.jpg"): o.write_bytes(o.read_bytes() + b" ")  # no copy
     opened(tree)
     old = kept(tmp_path, "idx")
     for o in old: os.utime(o, (1, 1))
