@@ -36,6 +36,11 @@ class Answers:
         return hasattr(dl, "batch_places") and (dl.n, dl.bs, dl.seed) == (self.n, of["batch_size"], of["seed"])
 
     @property
+    def mixed(self):
+        "Are they of images that the recipe's own tricks change?"
+        return "tricks" in json.loads(self.what)
+
+    @property
     def bytes_an_epoch(self): return self.n * self.K * 2
 
     def path(self, epoch): return self.folder / f"epoch-{epoch + 1:04}.safetensors"
@@ -78,7 +83,13 @@ def answers_of(plan, file, data):
     what = {**views, "data": data, "stats": stats(recipe), "teacher": [plan.facts["distill"]["arch"], file_hash(file)],
             "precision": amp.dtype if amp else "fp32", "machine": cpu_name() if plan.device == "cpu" else device_name(plan.device),
             "versions": {p: version(p) for p in ("torch", "torchvision", "timm", "pillow", "simplejpeg", "numpy")}, "numerics": NUMERICS}
+    if shown := of_images(plan): what["tricks"] = shown
     return Answers(what, plan.n_train, plan.classes)
+
+
+def of_images(plan):
+    "The tricks that change what the teacher is shown, whose draws are functions of (seed, epoch, step or key): name -> keys, and their file"
+    return {t.name: [t.keys(), t.origin] for t in plan.tricks if {"on_batch", "views"} & {*t.hooks()}}
 
 
 def lines_of(answers, epochs):

@@ -58,6 +58,8 @@ class Compile(Callback):
 
     def step(self, x, train):
         self.model.train(train)
+        for cb in self.learn.cbs:  # parts of the network may stay in eval mode
+            if train and hasattr(type(cb), "set_modes"): cb.set_modes()
         x = x.to(next(self.model.parameters()).device)
         cast = next((cb.autocast for cb in self.learn.cbs if isinstance(cb, MixedPrecision)), nullcontext())
         with nullcontext() if train else torch.no_grad():

@@ -15,7 +15,7 @@ from ..trick.range import Range
 from .answers import half
 from .screen import tell
 
-MIXED = "stored answers are a teacher's to the views of the images, and MixUp blends those into others: leave out one of the two"
+MIXED = "stored answers are a teacher's to what the recipe shows, and a MixUp that is none of its tricks blends that: leave out one of the two"
 
 
 def kl_term(z, r, T):
@@ -109,7 +109,7 @@ class StoredDistill(Distill):
 
     def before_fit(self):
         if not self.answers.fit(self.dls.train): raise UserError("distill:store=true needs the loaders of its recipe")
-        if any(isinstance(cb, MixHandler) for cb in self.learn.cbs): raise UserError(MIXED)
+        if not self.answers.mixed and any(isinstance(cb, MixHandler) for cb in self.learn.cbs): raise UserError(MIXED)
         if self.teacher is not None: super().before_fit()
 
     def before_train(self):

@@ -1,4 +1,4 @@
-"""Mixup with one λ a batch, as the paper and the PyTorch-Lightning tutorial have it."""
+"""Mixup with one λ a batch, as the paper and the PyTorch-Lightning tutorial have it; and one of several ways to mix, by a draw."""
 import torch
 from fastai.callback.mixup import MixHandler, MixUp
 
@@ -30,6 +30,10 @@ class BatchMixUp(MixHandler):
         super().before_train()
         self.previous = None
 
+    def pass_by(self):
+        "A batch that another way of mixing takes, which may write into it"
+        if self.looks_back: self.previous = self.x.clone(), self.y
+
     def before_batch(self):
         self.lam = self.distrib.sample().to(self.x.device)
         x, y = self.x, self.y
@@ -38,6 +42,28 @@ class BatchMixUp(MixHandler):
         idx = partner_index(len(y), len(py)).to(x.device)
         self.yb1 = (py[idx],)
         self.learn.xb = (mix(x, px[idx], self.lam),)
+
+
+class EitherMix(MixHandler):
+    """Each batch is mixed by one of `handlers`, fastai MixHandlers, as a draw from torch's generator has it: all are as likely.
+
+    They are no callbacks of the Learner's own: this one has the λ and the partners' labels of the batch.
+    """
+    def __init__(self, handlers): self.handlers = list(handlers)
+
+    @property
+    def looks_back(self): return any(getattr(h, "looks_back", False) for h in self.handlers)
+
+    def before_train(self):
+        super().before_train()
+        for h in self.handlers: h.learn, h.stack_y, h.previous = self.learn, self.stack_y, None
+
+    def before_batch(self):
+        chosen = self.handlers[int(torch.randint(len(self.handlers), (1,)))]
+        for h in self.handlers:
+            if h is not chosen and hasattr(h, "pass_by"): h.pass_by()
+        chosen.before_batch()
+        self.chosen, self.lam, self.yb1 = chosen, chosen.lam, chosen.yb1
 
 
 def mix(x1, x2, lam):

@@ -46,7 +46,8 @@ def count(group): return sum(p.numel() for p in group.params)
 
 @dataclass(frozen=True)
 class Group:
-    "A parameter group and its weight decay"
+    "A parameter group, its weight decay, and the factor of its learning rate"
     name: str
     params: list
     wd: float
+    rate: float = 1.

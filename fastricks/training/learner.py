@@ -81,23 +81,29 @@ def choosers(recipe):
     return best + ([EarlyStoppingCallback("accuracy", patience=recipe.patience)] if recipe.patience else [])
 
 
-def scheduler(schedule, batches, n=1): return ParamScheduler(positions(schedule, batches, n))
+def scheduler(schedule, batches, n=1, rates=()): return ParamScheduler(positions(schedule, batches, n, rates))
 
 
-def positions(schedule, batches, n=1):
-    "What fastai's ParamScheduler takes: hyperparameter -> its value at a share of the fit. Batch i of an epoch belongs to its step i // n"
+def positions(schedule, batches, n=1, rates=()):
+    """What fastai's ParamScheduler takes: hyperparameter -> its value at a share of the fit. Batch i of an epoch belongs to its step i // n.
+
+    `rates`: a factor of the learning rate for each parameter group, where they are not all 1.
+    """
     def step_at(pct):
         epoch, i = divmod(round(pct * schedule.epochs * batches), batches)
         return epoch * schedule.per_epoch + i // n
 
-    scheds = {"lr": lambda pct: schedule(step_at(pct))}
+    def lr(pct): return schedule(step_at(pct))
+
+    scheds = {"lr": (lambda pct: [r * lr(pct) for r in rates]) if {*rates} - {1.} else lr}
     if schedule.mom: scheds["mom"] = lambda pct: schedule.mom(step_at(pct), schedule)
     return scheds
 
 
 def fit(learn, parts):
     "Train for the schedule's epochs; the scheduler sets the learning rate of each step"
-    cbs = [scheduler(parts.schedule, len(learn.dls.train), parts.opt.batches), *parts.choosers]
+    rates = [g.rate for g in parts.groups]
+    cbs = [scheduler(parts.schedule, len(learn.dls.train), parts.opt.batches, rates), *parts.choosers]
     try: learn.fit(parts.schedule.epochs, cbs=cbs)
     except BaseException:
         leave_all(learn)

@@ -63,10 +63,11 @@ def curve(job):
     job = replace(job, recipe=mock(job.recipe))
     with seeded(0):
         parts, dls = prepare(job)
-        learn, n = make_learner(dls, parts, job.recipe), parts.opt.batches
-        try: learn.fit(STEPS * n // len(dls.train) + 1, cbs=Finder(START, END, STEPS * n))
+        learn, n, rates = make_learner(dls, parts, job.recipe), parts.opt.batches, [g.rate for g in parts.groups]
+        try: learn.fit(STEPS * n // len(dls.train) + 1, cbs=Finder(START, END, STEPS * n, rates))
         finally: leave_all(learn)
-    return tuple([float(x) for x in xs[n - 1::n]] for xs in (learn.recorder.lrs, learn.recorder.losses))
+    lrs = [lr / rates[-1] for lr in learn.recorder.lrs]  # which are the last group's
+    return tuple([float(x) for x in xs[n - 1::n]] for xs in (lrs, learn.recorder.losses))
 
 
 def mock(recipe):

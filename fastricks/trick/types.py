@@ -92,13 +92,16 @@ class RecipeLike(Protocol):
 
 
 class GroupLike(Protocol):
-    "A parameter group (`model.optimizers.Group`)"
+    "A parameter group (`model.optimizers.Group`), a dataclass: `dataclasses.replace` changes it"
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
     @property
     def name(self) -> str: ...
     @property
     def params(self) -> "list[Tensor]": ...
     @property
-    def wd(self) -> float: ...  # its weight decay
+    def wd(self) -> float: ...    # its weight decay
+    @property
+    def rate(self) -> float: ...  # factor of its learning rate
 
 
 class ScheduleLike(Protocol):

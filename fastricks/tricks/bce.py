@@ -27,6 +27,6 @@ class Bce(Trick):
         eps = getattr(getattr(loss_func, "func", None), "eps", 0.)  # of fastai's smoothed cross-entropy
         return BinaryCrossEntropy(eps, self.threshold or None)
 
-    def on_batch(self, cbs, plan):
+    def on_loss(self, cbs, plan):
         from fastricks.callbacks.losses import MixedTargets
         return [*cbs, MixedTargets()] if self.threshold else cbs

@@ -4,8 +4,6 @@ from fastricks.core import ranks
 from fastricks.core.errors import UserError
 from fastricks.trick.base import Trick, Wanted, key
 
-MIXED = ("distill:store=true keeps the teacher's answers to the images' views, and mixup blends those into others: "
-         "leave out store=true, or mixup")
 SHARED = ("distill:store=true is for a training in one process, as each of several sees a share of the views only: "
           "leave out store=true, or torchrun")
 
@@ -21,7 +19,7 @@ class Distill(Trick):
     form: str = key("convex", "convex: (1−α)·L + α·T²·KL (PyTorch-Lightning tutorial); sum: L + T²·KL (paper)", choices=("convex", "sum"))
     seed: int = key(0, "seed of an architecture's training: one teacher serves all seeds of the student", least=0)
     store: bool = key(False, "true: the teacher's answers (float16) are kept in the cache folder, 2 bytes an image, class and epoch; the next "
-                      "student with the same data, views, seed and teacher reads them, and no teacher runs; not with mixup")
+                      "student with the same data, views, mixing, seed and teacher reads them, and no teacher runs")
 
     source = "arXiv 1812.01187 §5.3, eq. 6; Hinton et al., arXiv 1503.02531; both forms: the tutorial's published code"
     formula = "(1−α)·L + α·T²·KL(softmax(r/T) ‖ softmax(z/T)), r the teacher's and z the student's logits, mean over the batch"
@@ -56,7 +54,6 @@ class Distill(Trick):
         if self.store and ranks.world() > 1: raise UserError(SHARED)
         if recipe.lr == "find" and self.is_arch: raise UserError(
             f"distill:teacher={self.teacher} would be trained before --lr find knows a rate: give --lr a number, or the run or file of a teacher")
-        if self.store and any(t.name == "mixup" for t in tricks): raise UserError(MIXED)
 
     def settle(self, recipe, source, room):
         settled, facts = super().settle(recipe, source, room)

@@ -1,4 +1,4 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fastricks.core.errors import UserError
 from fastricks.trick.base import Trick
@@ -14,10 +14,11 @@ class NoBiasDecay(Trick):
         if not recipe.wd: raise UserError("no_bias_decay needs --wd > 0: without weight decay it changes nothing")
 
     def groups(self, groups, model, plan):
-        from fastricks.model.optimizers import Group, is_weight
+        from fastricks.model.optimizers import is_weight
         yes = is_weight(model)
         out = []
         for g in groups:
-            out += [Group("conv and linear weights", [p for p in g.params if yes(p)], g.wd),
-                    Group("biases, norms and the rest", [p for p in g.params if not yes(p)], 0.)]
+            of = "" if g.name == "all" else f"{g.name}: "
+            out += [replace(g, name=f"{of}conv and linear weights", params=[p for p in g.params if yes(p)]),
+                    replace(g, name=f"{of}biases, norms and the rest", params=[p for p in g.params if not yes(p)], wd=0.)]
         return [g for g in out if g.params]

@@ -16,6 +16,7 @@ from ..training.learner import Parts, make_parts
 from ..training.lr_find import TO_COME
 from ..training.settle import absolute, settle, settle_machine
 from ..trick.base import Opt, Plan, Trick
+from ..trick.types import GroupLike
 from .schedules import draw_schedules
 
 
@@ -62,8 +63,11 @@ def advice_lines(recipe: Recipe, plan: Plan) -> list[str]:
 
 
 def group_lines(parts: Parts) -> list[str]:
-    rows = [f"  {g.name:28} {plural(count(g), 'parameter'):>24} in {len(g.params):>4} tensors, weight decay {g.wd:g}" for g in parts.groups]
+    rows = [f"  {g.name:28} {plural(count(g), 'parameter'):>24} in {len(g.params):>4} tensors, weight decay {g.wd:g}{rate_of(g)}" for g in parts.groups]
     return ["parameters", *rows]
+
+
+def rate_of(g: GroupLike) -> str: return "" if g.rate == 1 else f", learning rate × {g.rate:.3g}"
 
 
 def rate_text(recipe: Recipe, opt: Opt) -> str:

@@ -5,7 +5,6 @@ import threading
 import numpy as np
 import pytest
 import torch
-from support.commands import fails
 from support.small import TINY, learner, recipe_of, same, trained, weights
 from support.stopped import EACH, resumed, stopped
 
@@ -43,6 +42,7 @@ def no_teacher(monkeypatch):
 
 @pytest.mark.parametrize("more, given", [("", {}), ("+accumulate:n=2+label_smoothing+cosine", dict(batch_size=13)),
                                          ("+accumulate:n=3", dict(batch_size=23)),  # 70 = 23 + 23 + 24: the last one joins
+                                         ("+mixup:partner=previous", {}), ("+mixup:per=sample", {}), ("+cutmix+mixup", {}),
                                          pytest.param("+amp:dtype=bf16", dict(size=32, resize=32), marks=bf16)])
 def test_the_reading_student_is_the_recording_one_bit_for_bit(teacher, tmp_path, no_teacher, more, given):
     spell = f"distill:teacher={teacher},T=4,store=true{more}"
@@ -198,14 +198,16 @@ def test_no_room_is_said_and_no_error(teacher, tmp_path, capsys):
     assert capsys.readouterr().out.count("can't be stored") == 1 and len(learn.history.rows) == 2
 
 
-def test_refused_with_mixup(teacher, capsys, tmp_path):
-    spell = f"distill:teacher={teacher},store=true+mixup"
-    assert "mixup blends" in fails(capsys, "train", *ARGS, "--out", tmp_path / "runs", "-t", spell)
-    assert "mixup blends" in fails(capsys, "train", *ARGS, "--out", tmp_path / "runs", "-t", spell.replace("mixup", "mixup:per=sample"))
-    assert not (tmp_path / "runs").exists()
+def test_a_mixing_that_is_none_of_the_recipes_is_refused(teacher):
     from fastai.callback.mixup import MixUp
     learn, parts = learner(f"distill:teacher={teacher},store=true", cbs=[MixUp(.2)])  # a user's own
-    with pytest.raises(UserError, match="MixUp"): fit(learn, parts)
+    with pytest.raises(UserError, match="none of its tricks"): fit(learn, parts)
+
+
+def test_answers_to_mixed_images_are_kept_apart(teacher):
+    plain, mixed = (f"distill:teacher={teacher},store=true{more}" for more in ("", "+mixup"))
+    for spell in (plain, mixed, mixed.replace("mixup", "mixup:alpha=.3"), mixed + "+cutmix"): assert not trained(spell, epochs=1).distill.found
+    for spell in (plain, mixed): assert trained(spell, epochs=1).distill.found
 
 
 def test_other_loaders_are_refused(teacher):

@@ -9,7 +9,8 @@ from fastricks.core.errors import UserError
 from fastricks.recipe.registry import build
 from fastricks.recipe.schedule import Schedule
 
-MAINS = {"step": {}, "cosine": {}, "cosine hold": {"hold": .2}, "step epochs": {"at": (2., 4.), "gamma": .5}}
+MAINS = {"step": {}, "cosine": {}, "cosine hold": {"hold": .2}, "step epochs": {"at": (2., 4.), "gamma": .5},
+         "wsd": {}, "wsd sqrt": {"shape": "sqrt", "cooldown": 3.}}
 WARMUPS = {"none": None, "step": {}, "step start": {"start": 1e-4}, "epoch": {"by": "epoch", "epochs": 2.}, "keras": {"by": "keras"},
            "keras start": {"by": "keras", "start": 2e-4, "epochs": 1.}}
 
@@ -37,6 +38,11 @@ def expected(main, keys, warm, l, epochs, per_epoch):
         elif main == "step":
             at, gamma = keys.get("at", (.375, .75)), keys.get("gamma", .1)
             out.append(l * gamma ** len([a for a in at if s >= (a * epochs if a < 1 else a) * per_epoch]))
+        elif main == "wsd":
+            cool = keys.get("cooldown", .2)
+            C = round(cool * (total if cool < 1 else per_epoch))
+            t = s - (total - C)
+            out.append(l if t < 0 else l * (1 - (t / C) ** (.5 if keys.get("shape") == "sqrt" else 1)))
         elif s < warm_steps + hold: out.append(l)
         else: out.append(l / 2 * (1 + np.cos(np.pi * (s - warm_steps - hold) / (total - warm_steps - hold))))
     return out
@@ -110,3 +116,11 @@ def test_warmup_does_not_shift_the_steps():
     plain, warm = schedule("step").trace(), schedule("step", {}).trace()
     assert plain[12:] == warm[12:]
     assert replace(schedule("step"), lr=2.)(0) == 2.
+
+
+def test_wsd_ends_above_zero_and_does_not_move_what_comes_before():
+    short, long = (schedule("wsd", {"epochs": 2.}, epochs=n, cooldown=2.) for n in (6, 10))
+    assert short.trace()[:4 * 8] == long.trace()[:4 * 8] and min(long.trace()) > 0 and long(63) == long(64) == 1e-3 > long(65)
+    warm = build("warmup", {"epochs": 7.}).schedule(Schedule(1e-3, 10, 8), None)
+    with pytest.raises(UserError, match="do not fit into the run's 80"): build("wsd", {"cooldown": 4.}).schedule(warm, None)
+    with pytest.raises(UserError, match="would never fall"): schedule("wsd", cooldown=.01)

@@ -45,6 +45,7 @@ COMBOS = {
     "accumulate": (["accumulate:n=2+mixup:partner=previous"], {"batch_size": 12}),
     "best": (["cosine"], {"keep": "best"}),
     "patience": ([], {"keep": "best", "patience": 1, "epochs": 6}),
+    "cutmix": (["cutmix+mixup:partner=previous"], {}),
     "ema": (["ema:half_life=.4,start=.2+mixup"], {"keep": "best"}),
     "amp": (["amp:dtype=bf16"], {"size": 32, "resize": 32, "per_class": 4}),
     "amp, mixup, accumulate": (["amp:dtype=bf16+mixup:partner=previous+accumulate"], {"size": 32, "resize": 32, "per_class": 4, "batch_size": 8}),
