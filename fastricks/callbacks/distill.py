@@ -11,6 +11,7 @@ from torch import nn
 
 from ..core.errors import UserError, plural
 from ..core.tensors import plain
+from ..model.layout import lay_out
 from ..trick.range import Range
 from .answers import half
 from .screen import tell
@@ -82,7 +83,7 @@ class Distill(Callback):
 
     def before_fit(self):
         if self.classes: require_classes(self.classes, [str(o) for o in getattr(self.learn.dls, "vocab", self.classes)])
-        self.teacher.to(next(self.learn.model.parameters()).device, memory_format=torch.channels_last).eval().requires_grad_(False)
+        lay_out(self.teacher, next(self.learn.model.parameters()).device).eval().requires_grad_(False)
 
     def after_loss(self):
         with torch.no_grad(): r = self.ask()

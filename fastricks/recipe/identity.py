@@ -10,7 +10,7 @@ from ..trick.base import Trick
 from .recipe import Recipe
 
 Facts = Mapping[str, Mapping[str, Any]]  # trick -> what its `settle` found
-LATER = {"processes": 1, "sync_bn": False}  # fields that came later leave the identity of runs that do not need them as it was
+LATER = {"processes": 1, "sync_bn": False, "arch_option": {}}  # fields that came later leave the identity of runs that do not need them as it was
 
 
 def numeric(recipe: Recipe, weights_hash: str | None = None, facts: Facts | None = None) -> dict[str, Any]:

@@ -17,9 +17,9 @@ def chain(tricks: Iterable[Trick], hook: str, part: T, *args: object) -> T:
 
 
 def arch_kwargs(recipe: Recipe, classes: int = 0) -> dict[str, Any]:
-    "What the tricks change about timm's network: the keyword arguments that it is made with"
+    "The keyword arguments that timm's network is made with: the recipe's own, and what its tricks change"
     tricks = recipe.make_tricks()
-    return chain(tricks, "arch", {}, Plan(recipe, tricks, classes))
+    return chain(tricks, "arch", dict(recipe.arch_option), Plan(recipe, tricks, classes))
 
 
 def make_plan(recipe: Recipe, source: SourceLike, batches: int, device: str = "cpu",

@@ -9,6 +9,7 @@ from ..core import ranks
 from ..core.errors import UserError, nearest, one_of, shorten
 from ..core.files import read_json
 from ..core.words import parse_time
+from ..model.options import is_option, require_options
 from ..trick.base import Trick
 from ..trick.range import Range
 from .named import DATA_DEFAULTS, RECIPES
@@ -26,6 +27,11 @@ def option(default: T, help: str, numeric: bool = True, flag: str | None = None,
                                                  range=Range(**limits)))
 
 
+def pairs(help: str, metavar: str) -> Any:
+    "A field of names and values, whose option is given once for each, as NAME=VALUE"
+    return field(default_factory=dict, metadata=dict(help=help, numeric=True, flag=None, metavar=metavar, word=None, range=None))
+
+
 def plain(default: T, numeric: bool = True) -> T: return field(default_factory=lambda: default, metadata=dict(numeric=numeric, help=None))
 
 
@@ -37,6 +43,7 @@ class Recipe:
     valid: float = option(.1, "share of the training images kept for validation; 0 trains on all", least=0, below=1)
     max_bad: float = option(.01, "share of unreadable images above which to give up", numeric=False, least=0, most=1)
     arch: str = option("resnet18.tv_in1k", "any timm model")
+    arch_option: dict = pairs("what timm is to make the network with, as drop_path_rate=.1; give it once for each", "NAME=VALUE")
     pretrained: bool = option(True, "start from timm's weights (default for photos)", flag="--pretrained/--no-pretrained")
     weights: str | None = option(None, "start from these weights: FILE.safetensors", metavar="FILE")
     epochs: int = option(40, "times through the training images", least=1)
@@ -94,7 +101,8 @@ class Recipe:
     def as_dict(self) -> dict[str, Any]:
         "What recipe.json has of it"
         out = asdict(self)
-        if not self.trick_files: del out["trick_files"]  # older versions do not know it
+        for later in ("trick_files", "arch_option"):
+            if not out[later]: del out[later]  # older versions do not know it
         return out
 
     def to_json(self) -> str: return json.dumps(self.as_dict, indent=2, ensure_ascii=False)
@@ -150,6 +158,7 @@ def settle(recipe: Recipe) -> Recipe:
     if r.valid == 0 and r.keep == "best": raise UserError("--keep best chooses by the validation split: give --valid above 0")
     if r.valid == 0 and r.patience: raise UserError("--patience watches the validation split: give --valid above 0")
     parse_time(r.checkpoint_every)
+    require_options(r.arch_option)
     if r.name and (Path(r.name).name != r.name or r.name in (".", "..")):
         raise UserError(f"--name {r.name} must be a plain name: choose the place with --out")
     check_all(r, r.make_tricks())
@@ -187,6 +196,6 @@ def require_types(got: Mapping[str, Any], file: str | Path) -> None:
     hints = get_type_hints(Recipe)
     for k, v in got.items():
         ok = isinstance(v, hints[k]) or (isinstance(v, int) and hints[k] is float)
-        if isinstance(v, dict): ok = ok and all(isinstance(keys, dict) for keys in v.values())
+        if isinstance(v, dict): ok = ok and all(is_option(*o) if k == "arch_option" else isinstance(o[1], dict) for o in v.items())
         if not ok or (isinstance(v, bool) and hints[k] is not bool): raise UserError(
             f"{file} is not the recipe of a run: its {k} is {shorten(repr(v))}")

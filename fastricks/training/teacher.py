@@ -50,8 +50,10 @@ def check_classes(facts, source, wanted):
 
 def network_recipe(wanted, recipe):
     "The recipe of a run with the architecture, seed, start and tricks of the network that it needs"
+    from ..model.network import check_arch, with_tag
+    check_arch(wanted.value)
     start = dict(weights=wanted.weights, pretrained=False) if wanted.weights else dict(weights=None)
-    return settle(replace(recipe, arch=wanted.value, seed=wanted.seed, keep="last", patience=None, name=None, recipe="",
+    return settle(replace(recipe, arch=with_tag(wanted.value), arch_option={}, seed=wanted.seed, keep="last", patience=None, name=None, recipe="",
                           tricks=select({}, [wanted.tricks]), **start))
 
 
@@ -61,10 +63,8 @@ def network_identity(recipe, source): return Job(recipe, source).identity
 def trained(wanted, recipe, source, room):
     "Facts of the finished run of the network's recipe under --out, trained now by `room.train` if there is none"
     from ..core.stop import Stopped, asked
-    from ..model.network import check_arch
     from ..runfolder.folder import find_finished
     role = wanted.role
-    check_arch(wanted.value)
     t = network_recipe(wanted, recipe)
     ident = network_identity(t, source)
     run = ranks.by_first(lambda: (found := find_finished(recipe.out, ident)) and str(found))

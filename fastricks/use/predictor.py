@@ -20,6 +20,7 @@ from ..data.pixels.canonical import as_torch, canonical, scaled
 from ..data.pixels.image import Unreadable, decode, quiet, reason, upright_rgb
 from ..data.pixels.views import CenterView, empty
 from ..data.source import Item
+from ..model.layout import lay_out
 from ..model.network import arch_cfg, check_arch, load_exactly, make
 from ..model.weights import read_meta
 from ..recipe.plan import arch_kwargs
@@ -55,7 +56,7 @@ class Predictor:
         self.saved, self.run, self.recipe, self.meta = saved, saved.run, saved.recipe, meta
         self.classes: list[str] = list(meta["classes"])
         self.device = torch.device(device)
-        self.model = model.to(self.device, memory_format=torch.channels_last).eval()
+        self.model = lay_out(model, self.device).eval()
         self.mean, self.std = (torch.tensor(meta[k], device=self.device).view(1, 3, 1, 1) for k in ("mean", "std"))
 
     def __repr__(self) -> str:
@@ -147,7 +148,7 @@ def open_predictor(saved: Saved, device: str | None = "auto", kind: type[Predict
     device = pick_device(str(device or "auto"))
     with plainly():
         meta = facts(saved)
-        with seeded(0): model = make(meta["arch"], len(meta["classes"]), meta["kwargs"])
+        with seeded(0): model = make(meta["arch"], len(meta["classes"]), meta["kwargs"], meta["size"])
         return kind(saved, load_exactly(model, meta["arch"], saved.file), meta, device)
 
 
