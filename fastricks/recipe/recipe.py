@@ -13,7 +13,7 @@ from ..model.options import is_option, require_options
 from ..trick.base import Trick
 from ..trick.range import Range
 from .named import DATA_DEFAULTS, RECIPES
-from .registry import adopt, check_all, make, origins, schedules
+from .registry import adopt, check_all, make, origins, schedules, with_later_keys
 from .select import select
 
 FIND = "find"  # --lr before it is found; the recipe of a run has the number
@@ -188,7 +188,12 @@ def read_recipe(file: str | Path) -> dict[str, Any]:
                         else f"{file} is not the recipe of a run")
     require_types(got, file)
     adopt(got.get("trick_files", {}))
-    return {k: v for k, v in got.items() if k not in ("name", "out", "wandb", "workers", "checkpoint_every", "processes")}
+    return {k: v for k, v in recorded(got).items() if k not in ("name", "out", "wandb", "workers", "checkpoint_every", "processes")}
+
+
+def recorded(got: Mapping[str, Any]) -> dict[str, Any]:
+    "Fields of a recipe.json, with the keys of tricks that came after it was written: they have the value that keeps its meaning"
+    return {k: with_later_keys(v) if k in ("tricks", "schedule") else v for k, v in got.items()}
 
 
 def require_types(got: Mapping[str, Any], file: str | Path) -> None:

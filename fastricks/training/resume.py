@@ -8,7 +8,7 @@ from ..core import ranks
 from ..core.errors import UserError, one_of
 from ..core.files import read_json, rows_to_csv, write
 from ..recipe.identity import differences
-from ..recipe.recipe import Recipe, settle
+from ..recipe.recipe import Recipe, recorded, settle
 from ..recipe.registry import adopt
 from ..runfolder.environment import environment
 from ..runfolder.folder import Guest, RunFolder, find_runs
@@ -42,7 +42,7 @@ def recipe_of(folder):
     known = {f.name for f in fields(Recipe)}
     if isinstance(got.get("trick_files"), dict): adopt(got["trick_files"])
     if new := set(got) - known: raise UserError(f"{folder} has fields that this version does not know: {one_of(sorted(new))}")
-    return settle(Recipe(**{"processes": 1, **got, "out": str(folder.parent), "name": None}))
+    return settle(Recipe(**{"processes": 1, **recorded(got), "out": str(folder.parent), "name": None}))
 
 
 def start_of(job, resume, say):

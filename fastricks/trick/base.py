@@ -62,6 +62,7 @@ class Wanted:
     weights: str = ""       # where an architecture's training starts
     seed: int = 0           # of an architecture's training
     tricks: str = "none"    # of an architecture's training
+    brief: str | None = None  # the tricks of one that is too short for those; None: there are no others
 
     @property
     def field(self) -> str: return self.key.partition(":")[2]
@@ -71,7 +72,7 @@ class Wanted:
         "`run`, `file` or `arch`; what looks like a path but is none is an error"
         path = Path(self.value)
         if path.is_dir(): return "run"
-        if path.suffix == ".safetensors": return "file"
+        if path.suffix == ".safetensors" or path.is_file(): return "file"
         if "/" in self.value or "\\" in self.value: raise UserError(
             f"{self.key}={self.value} is not there: give a finished run's folder, a FILE.safetensors or an architecture")
         return "arch"
@@ -110,6 +111,7 @@ class Trick:
     slot: ClassVar[str] = ""                       # tricks of one slot exclude each other; "schedule" is always filled
     conflicts: ClassVar[Mapping[str, str]] = {}    # name of another trick: why not together
     after: ClassVar[tuple[str, ...]] = ()          # tricks whose hooks come before this one's
+    before: ClassVar[Mapping[str, Any]] = {}       # of keys that came later: the value that recipes have which were recorded without them
     origin: ClassVar[dict[str, str] | None] = None  # of a trick from outside: its file or entry point, and its hash
 
     name: str  # of its file or entry point, given by the registry
@@ -122,6 +124,10 @@ class Trick:
     def changes(cls) -> list[str]: return list(dict.fromkeys(HOOKS[h] for h in cls.hooks()))
 
     def keys(self) -> dict[str, Any]: return asdict(self)
+
+    def numeric_keys(self, facts: Mapping[str, Any]) -> dict[str, Any]:
+        "The keys that enter a run's identity; one that came later does where its value is not what runs had before"
+        return {k: v for k, v in self.keys().items() if k not in self.before or v != self.before[k]}
 
     def __post_init__(self) -> None:
         for f in fields(self):
@@ -178,7 +184,7 @@ class Trick:
 
     def __str__(self) -> str:
         "The selection that makes this trick: only the keys that are not the defaults"
-        given = [f"{f.name}={show(getattr(self, f.name))}" for f in fields(self) if getattr(self, f.name) != f.default]
+        given = [f"{f.name}={quoted(show(getattr(self, f.name)))}" for f in fields(self) if getattr(self, f.name) != f.default]
         return self.name + (":" + ",".join(given) if given else "")
 
 
@@ -187,6 +193,12 @@ def show(v: object) -> str:
     if isinstance(v, tuple): return "/".join(show(o) for o in v)
     if isinstance(v, bool): return str(v).lower()
     return f"{v:g}" if isinstance(v, float) else str(v)
+
+
+def quoted(text: str) -> str:
+    "A value in quotes, where it has signs of the selection language"
+    if not any(sign in text for sign in "+,'\""): return text
+    return f'"{text}"' if "'" in text else f"'{text}'"
 
 
 def effective_batch(recipe: RecipeLike, tricks: Iterable[Trick]) -> int:

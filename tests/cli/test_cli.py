@@ -225,15 +225,15 @@ def test_real_photos_from_archive_to_classifier(tmp_path, capsys):
 # -- networks
 
 def test_options_of_a_network_are_in_recipe_and_file_and_repeated(tmp_path, capsys):
-    given = ["--arch-option", "drop_path_rate=.1", "--arch-option", "base_width=32"]
+    given = ["--arch-option", "drop_path_rate=.1", "--arch-option", "stem_width=16"]
     assert run(["train", *TINY_WORDS, *given, "--arch", "resnet10t", "--out", str(tmp_path), "--name", "r"]) == 0
     recipe = read(tmp_path / "r", "recipe.json")
-    assert recipe["recipe"]["arch_option"] == {"drop_path_rate": .1, "base_width": 32} and recipe["recipe"]["arch"] == "resnet10t.c3_in1k"
+    assert recipe["recipe"]["arch_option"] == {"drop_path_rate": .1, "stem_width": 16} and recipe["recipe"]["arch"] == "resnet10t.c3_in1k"
     assert run(["train", "--recipe", str(tmp_path / "r"), "--out", str(tmp_path), "--name", "again", "--wandb", "disabled"]) == 0
     assert read(tmp_path / "again", "recipe.json")["identity"] == recipe["identity"]
     from fastricks import load
-    assert load(tmp_path / "r").model.layer1[0].conv1.weight.shape[0] == 32
-    assert "--arch-option drop_path_rate=0.1 --arch-option base_width=32" in command(Recipe(**read_recipe(tmp_path / "r/recipe.json")))
+    assert load(tmp_path / "r").meta["kwargs"] == recipe["recipe"]["arch_option"]
+    assert "--arch-option drop_path_rate=0.1 --arch-option stem_width=16" in command(Recipe(**read_recipe(tmp_path / "r/recipe.json")))
 
 
 @pytest.mark.parametrize("given, words", [

@@ -119,7 +119,8 @@ def test_on_the_command_line(photo_run, capsys, tmp_path):
     shutil.copytree(photo_run[0], folder)
     for _ in range(2): assert run(["export", str(folder), "--to", "timm"]) == 0, "an earlier one is replaced"
     out = capsys.readouterr().out.splitlines()
-    assert out[0].startswith(f"written   {folder}/timm (") and "test_resnet.r160_in1k for 3 classes" in out[0] and out[2].startswith("checked   on 16 images")
+    assert out[0].startswith(f"written   {folder}/timm (") and "test_resnet.r160_in1k for 3 classes" in out[0]
+    assert out[2].startswith("checked   on 16 images")
     (folder / "timm/mine.txt").write_text("x")
     assert "has other files in it, as mine.txt" in fails(capsys, "export", folder, "--to", "timm") and (folder / "timm/mine.txt").exists()
     assert run(["export", str(folder / "model.safetensors"), "--to", "timm", "--out", str(tmp_path / "deep/er")]) == 0
