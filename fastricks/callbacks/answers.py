@@ -13,7 +13,7 @@ from ..core.cache import cache_dir
 from ..core.files import write
 from ..core.machine import cpu_name, device_name
 from ..core.numerics import NUMERICS
-from ..model.teacher import load_teacher
+from ..model.teacher import difference, load_teacher
 
 # numeric fields of a recipe that neither the views nor the teacher's forward pass depend on; data enters by its fingerprint
 OF_THE_STUDENT = {"arch", "pretrained", "weights", "epochs", "lr", "wd", "opt", "keep", "patience", "tricks", "compile",
@@ -73,8 +73,9 @@ def half(logits):
     return logits.float().clamp(-top, top).half()
 
 
-def answers_of(plan, file, data):
-    "The Answers of a plan's views by the teacher of weights `file`; `data`: the fingerprint of its Source"
+def answers_of(plan, file, data, view="own"):
+    """The Answers of a plan's views by the teacher of weights `file`; `data`: the fingerprint of its Source. How the teacher is shown its images
+    (`view`) is part of what they are of where it makes a difference: answers that were stored before there was a choice keep their meaning."""
     from ..model.network import stats
     from ..model.weights import file_hash
     recipe, amp = plan.recipe, plan.trick("amp")
@@ -84,6 +85,8 @@ def answers_of(plan, file, data):
             "precision": amp.dtype if amp else "fp32", "machine": cpu_name() if plan.device == "cpu" else device_name(plan.device),
             "versions": {p: version(p) for p in ("torch", "torchvision", "timm", "pillow", "simplejpeg", "numpy")}, "numerics": NUMERICS}
     if shown := of_images(plan): what["tricks"] = shown
+    own = difference(plan.facts["distill"]) if view == "own" else {}
+    if own: what["shown"] = own
     return Answers(what, plan.n_train, plan.classes)
 
 
@@ -103,10 +106,10 @@ def lines_of(answers, epochs):
     return [*lines, f"distill: the teacher's answers are stored for the next student: {some}{size} in {answers.folder}"], False
 
 
-def stored_teacher(plan):
+def stored_teacher(plan, view="own"):
     "(what gives the teacher's module, the Answers of this run's views, what to tell): it is loaded now where any answer is missing"
-    answers = answers_of(plan, plan.facts["distill"]["file"], plan.facts["distill"]["data"])
+    answers = answers_of(plan, plan.facts["distill"]["file"], plan.facts["distill"]["data"], view)
     lines, whole = lines_of(answers, plan.recipe.epochs)
-    if whole: return partial(load_teacher, plan.facts["distill"], plan.classes), answers, lines
-    teacher = load_teacher(plan.facts["distill"], plan.classes)
+    if whole: return partial(load_teacher, plan.facts["distill"], plan.classes, view), answers, lines
+    teacher = load_teacher(plan.facts["distill"], plan.classes, view)
     return lambda: teacher, answers, lines

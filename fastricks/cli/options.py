@@ -1,11 +1,13 @@
 """Arguments that several verbs have: the fields of Recipe, -t, --recipe, a trained run. Light."""
 import inspect
+from dataclasses import MISSING
 from functools import wraps
 from typing import Annotated, get_type_hints
 
 import typer
 
 from ..core.errors import UserError, nearest
+from ..model.options import parse_options
 from ..recipe import own
 from ..recipe.recipe import Recipe, flag_of, options
 
@@ -18,15 +20,19 @@ Trained = Annotated[str, typer.Argument(metavar="RUN", help="a finished run's fo
 Debug = Annotated[bool, typer.Option("--debug", help="show the traceback of an error")]
 
 
+def is_pairs(f): return f.default is MISSING
+
+
 def default_text(f):
+    if is_pairs(f): return ""
     return str(f.default) if f.default is not None and f.default is not True else ("yes" if f.default is True else "")
 
 
 def recipe_param(f, kind):
     "A field of the Recipe as an option: its name, type, default and help come from the field"
-    m = f.metadata
+    m, kind = f.metadata, list[str] | None if is_pairs(f) else kind
     names = [m["flag"] or flag_of(f.name)]
-    choices = m["range"].choices
+    choices = m["range"] and m["range"].choices
     metavar = m["metavar"] or ("|".join(choices) if choices else None)
     text = m["help"] + (f" [default: {default_text(f)}]" if default_text(f) and "default" not in m["help"] else "")
     option = typer.Option(*names, help=text, metavar=metavar, show_default=False,
@@ -73,7 +79,8 @@ def with_recipe(fn, names=None):
     own = [p for n, p in inspect.signature(fn).parameters.items() if n != "given"]
 
     def command(**kw):
-        given = {f.name: v for f in taken if (v := kw.pop(f.name)) is not None}
+        given = {f.name: v for f in taken if (v := kw.pop(f.name)) is not None and v != []}
+        given |= {f.name: parse_options(given[f.name]) for f in taken if is_pairs(f) and f.name in given}
         trust_files(kw.pop("trust"))
         return fn(given, **kw)
     command.__name__, command.__doc__ = fn.__name__, fn.__doc__

@@ -97,7 +97,7 @@ def with_seed(job, seed): return replace(job, recipe=replace(job.recipe, seed=se
 def needed_of(job):
     "Cells of the networks that must be trained before a row's runs"
     for wanted in [w for t in job.recipe.make_tricks() if (w := t.needs()) and w.kind == "arch"]:
-        r = network_recipe(wanted, job.recipe)
+        r = network_recipe(wanted, job.recipe, job.source)
         yield make_cell(GridRow(f"{wanted.role} {r.arch}", r), Job(r, job.source), wanted.role)
 
 

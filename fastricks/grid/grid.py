@@ -185,4 +185,5 @@ def estimate(cells, recipe, source):
 
 def weights_bytes(recipe, source):
     from ..model.network import build
-    return sum(p.numel() * p.element_size() for p in build(recipe.arch, len(source.classes))[0].state_dict().values())
+    model, _ = build(recipe.arch, len(source.classes), kwargs=recipe.arch_option, size=recipe.image_size)
+    return sum(p.numel() * p.element_size() for p in model.state_dict().values())

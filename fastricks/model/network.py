@@ -1,9 +1,10 @@
 """timm models: made plainly, and started from weights that are never a pickle."""
+from inspect import Parameter, signature
 from pathlib import Path
 
 import timm
 import torch
-from timm.models import clean_state_dict, get_arch_pretrained_cfgs, is_model, split_model_name_tag
+from timm.models import get_arch_pretrained_cfgs, is_model, split_model_name_tag
 from torch import nn
 
 from ..core.errors import UserError, first_line, nearest, plural
@@ -38,19 +39,63 @@ def of_channels(levels, n):
     return (sum(levels) / len(levels),) * n
 
 
-def build(arch, classes, seed=0, weights=None, kwargs=None):
-    """A timm model with a plain linear head and no hidden trick; `weights` a safetensors file or None.
+def with_tag(arch):
+    "A bare name with the tag of the weights that timm means by it today: another version may mean others"
+    name, tag = split_model_name_tag(arch)
+    cfg = None if tag else arch_cfg(name)
+    return f"{name}.{cfg.tag}" if cfg and cfg.tag else arch
+
+
+def build(arch, classes, seed=0, weights=None, kwargs=None, size=None):
+    """A timm model with a plain linear head and no hidden trick, for images of `size` pixels; `weights` a safetensors file or None.
 
     New parameters (all of them, or just a new head) are drawn from `seed`. Returns (model, lines about the weights).
     """
     with seeded(draw(INIT, seed)):
-        if weights is None: return plain_init(make(arch, classes, kwargs)), []
-        return load(arch, classes, weights, kwargs)
+        if weights is None: return plain_init(make(arch, classes, kwargs, size)), []
+        return load(arch, classes, weights, kwargs, size)
 
 
-def make(arch, classes, kwargs=None, **more):
-    try: return timm.create_model(arch, num_classes=classes, **(kwargs or {}), **more)
-    except (RuntimeError, ValueError, TypeError) as e: raise UserError(f"timm can't make {arch}: {first_line(e)}") from None
+def make(arch, classes, kwargs=None, size=None, **more):
+    "timm's model with these keyword arguments; one that is made for one size of images is made for `size` pixels (None: its own)"
+    try: return timm.create_model(arch, num_classes=classes, **(kwargs or {}), **for_size(arch, size), **more)
+    except Exception as e:  # each architecture has its own way to choke
+        raise UserError(wrong_option(arch, kwargs) or f"timm can't make {arch}{at_size(size)} ({reason(e)})") from None
+
+
+def for_size(arch, size): return {"img_size": size} if size and has_fixed_size(arch) else {}
+
+
+def has_fixed_size(arch):
+    "Must the network know the size of its images when it is made, as those with position embeddings or windows must?"
+    return bool(arch_cfg(arch).fixed_input_size)
+
+
+def at_size(size): return f" for images of {pixels(size)}" if size else ""
+
+
+def pixels(size):
+    "`224 pixels`, or `320x240 pixels` of (240, 320)"
+    return f"{size[1]}x{size[0]} pixels" if isinstance(size, tuple) else f"{size} pixels"
+
+
+def reason(error): return first_line(error) or type(error).__name__
+
+
+def wrong_option(arch, kwargs):
+    "What to say of keyword arguments that the network has not; empty where all are known, or it takes any"
+    known = option_names(arch) if kwargs else None
+    unknown = [k for k in kwargs or () if k not in known] if known else []
+    return f"timm's {arch} has no option {unknown[0]!r}{nearest(unknown[0], known)}" if unknown else ""
+
+
+def option_names(arch):
+    "Names of the keyword arguments that a network's class has; None where it takes any, or can't be made"
+    try:
+        with seeded(0): cls = type(timm.create_model(arch))
+    except Exception: return None
+    found = list(signature(cls.__init__).parameters.values())[1:]
+    return None if any(p.kind is Parameter.VAR_KEYWORD for p in found) else [p.name for p in found]
 
 
 @torch.no_grad()
@@ -61,23 +106,25 @@ def plain_init(model):
     return model
 
 
-def load(arch, classes, file, kwargs=None):
-    "timm's own fitting of a file's tensors: a classifier of another size is made anew, all else must fit"
-    state, own = read_state(arch, classes, file, kwargs)
+def load(arch, classes, file, kwargs=None, size=None):
+    """timm's own fitting of a file's tensors: a classifier of another size is made anew, position embeddings of other image sizes are
+    resampled, all else must fit."""
+    state, own = read_state(arch, classes, file, kwargs, size)
     shapes = {k: tuple(v.shape) for k, v in state.items()}
     head = as_tuple(arch_cfg(arch).classifier)
     rows = next((shapes[f"{h}.weight"][0] for h in head if shapes.get(f"{h}.weight")), 0)
-    overlay = dict(state_dict=clean_state_dict(state), num_classes=rows or -1)  # another number: timm leaves the classifier out
-    try: model = make(arch, classes, kwargs, pretrained=True, pretrained_cfg_overlay=overlay)
-    except Exception: raise UserError(misfit(arch, file, shapes, own)) from None  # each architecture has its own way to choke
+    if own.keys() <= state.keys(): state = {k: state[k] for k in own}  # without what it has besides, as an auxiliary head
+    overlay = dict(state_dict=state, num_classes=rows or -1)  # another number: timm leaves the classifier out
+    try: model = make(arch, classes, kwargs, size, pretrained=True, pretrained_cfg_overlay=overlay)
+    except UserError: raise UserError(misfit(arch, file, shapes, own)) from None
     if missing(model, shapes, head): raise UserError(misfit(arch, file, shapes, own))
     model.pretrained_cfg.pop("state_dict", None)
     return model, load_lines(model, head, rows, classes, shapes, file)
 
 
-def read_state(arch, classes, file, kwargs):
+def read_state(arch, classes, file, kwargs, size=None):
     "(tensors of a safetensors file, the architecture's own)"
-    with seeded(0): own = make(arch, classes, kwargs).state_dict()
+    with seeded(0): own = make(arch, classes, kwargs, size).state_dict()
     return read_tensors(arch, own, file), own
 
 
@@ -86,12 +133,27 @@ def read_tensors(arch, own, file):
     most = 4 * sum(v.nbytes for v in own.values()) + SPARE
     with open_weights(file) as f:
         if (size := Path(file).stat().st_size) > most: raise UserError(f"--weights {file} has {size:,} bytes, far more than {arch} needs")
-        state = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118
+        state = unwrapped({k: f.get_tensor(k) for k in f.keys()}, own)  # noqa: SIM118
     for k, v in state.items():
         if k in own and own[k].is_floating_point() and v.dtype not in FLOATS:
             raise UserError(f"--weights {file} has {k} as {str(v.dtype).removeprefix('torch.')}: give float32, float16 or bfloat16")
         if v.dtype in FLOATS and not v.isfinite().all(): raise UserError(f"--weights {file}: {k} has numbers that are not finite")
     return state
+
+
+def unwrapped(state, own):
+    "Tensors by the network's own names, where they have been saved from what wraps it: several processes, a compiled network, Lightning"
+    found = {bare(k, own): v for k, v in state.items()}
+    return found if len(found) == len(state) else state
+
+
+def bare(name, own):
+    "A tensor's name without the wrappers that it begins with"
+    while name not in own and (cut := next((w for w in WRAPPERS if name.startswith(w)), None)): name = name.removeprefix(cut)
+    return name
+
+
+WRAPPERS = "module.", "_orig_mod.", "model.", "net.", "network."
 
 
 def load_exactly(model, arch, file):
@@ -121,6 +183,9 @@ def load_lines(model, head, rows, classes, shapes, file):
     own = model.state_dict()
     loaded = sum(k in shapes and tuple(own[k].shape) == shapes[k] for k in own)
     lines = [f"loaded {plural(loaded, 'tensor')} of {len(own)} from {Path(file).name}"]
+    resampled = [k for k in own if k in shapes and tuple(own[k].shape) != shapes[k] and k.rpartition(".")[0] not in head]
+    if resampled: lines.append(f"resampled for this size of images: {plural(len(resampled), 'tensor')}, as {resampled[0]}, "
+                               f"from {shapes[resampled[0]]} to {tuple(own[resampled[0]].shape)}")
     if rows != classes:
         was = f"the file's is of {plural(rows, 'class', 'classes')}" if rows else "the file has none"
         lines.append(f"not loaded: the head {', '.join(head)}, made new for {plural(classes, 'class', 'classes')} ({was})")

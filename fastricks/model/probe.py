@@ -2,11 +2,12 @@
 import json
 import time
 
-import timm
 import torch
 
 from ..core.cache import cache_dir, recall, remember
 from ..core.rand import key_of, seeded
+from .layout import lay_out
+from .network import make
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -23,11 +24,12 @@ def remembered_gain(folder, recipe, classes, dtype):
     from ..core.machine import cpu_name, device_name
     batch = min(recipe.batch_size, 16)
     device = cpu_name() if recipe.device == "cpu" else device_name(recipe.device)
-    what = ["channels-last", recipe.arch, batch, recipe.size, recipe.threads, dtype, torch.__version__, device]
+    what = ["channels-last", recipe.arch, batch, recipe.size, recipe.threads, dtype, torch.__version__, device,
+            *([recipe.arch_option] if recipe.arch_option else [])]
     file = cache_dir() / folder / f"{hash_of(what):016x}.json"
     old = recall(file)
     if isinstance(old, dict) and old.get("what") == what: return old["gain"]
-    gain = round(probe(recipe.arch, classes, batch, recipe.size, dtype, recipe.device), 2)
+    gain = round(probe(recipe, classes, batch, dtype), 2)
     remember(file, {"what": what, "gain": gain})
     return gain
 
@@ -35,13 +37,13 @@ def remembered_gain(folder, recipe, classes, dtype):
 def hash_of(what): return key_of(json.dumps(what))
 
 
-def probe(arch, classes, batch, size, dtype, device, rounds=3):
+def probe(recipe, classes, batch, dtype, rounds=3):
     "Time of a training step in fp32 / in `dtype`: the best of some, taken in turns"
-    model, x, y = noise(arch, classes, batch, size, device)
+    model, x, y = noise(recipe, classes, batch)
     times = {"fp32": [], dtype: []}
     for i in range(rounds + 1):
         for d in times:
-            t = step_seconds(model, x, y, DTYPES.get(d), device)
+            t = step_seconds(model, x, y, DTYPES.get(d), recipe.device)
             if i: times[d].append(t)  # the first warms up
     return min(times["fp32"]) / min(times[dtype])
 
@@ -58,13 +60,15 @@ def step_seconds(model, x, y, dtype, device):
 
 def step_of(recipe, classes, rounds=3):
     "Seconds of a training step of a recipe in fp32, on noise: the best of some"
-    model, x, y = noise(recipe.arch, classes, recipe.batch_size, recipe.size, recipe.device)
+    model, x, y = noise(recipe, classes, recipe.batch_size)
     return min([step_seconds(model, x, y, None, recipe.device) for _ in range(rounds + 1)][1:])
 
 
-def noise(arch, classes, batch, size, device):
+def noise(recipe, classes, batch):
     "Model, images and labels, laid out as training has them"
+    size, device = recipe.image_size, recipe.device
+    height, width = recipe.sides[::-1]
     with seeded(0):
-        model = timm.create_model(arch, num_classes=classes).to(device, memory_format=torch.channels_last).train()
-        x = torch.randn(batch, 3, size, size, device=device).to(memory_format=torch.channels_last)
+        model = lay_out(make(recipe.arch, classes, recipe.arch_option, size), device).train()
+        x = torch.randn(batch, 3, height, width, device=device).to(memory_format=torch.channels_last)
         return model, x, torch.zeros(batch, dtype=torch.long, device=device)

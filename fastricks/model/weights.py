@@ -1,24 +1,41 @@
 """A file of weights: opened without running what is in it, and what it says of itself."""
 import json
 import re
+import shlex
 from hashlib import file_digest
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
 from ..core.errors import UserError, first_line
+from .options import is_option
 
 
 def open_weights(file, kind="pt"):
     "A safetensors file, or one sentence why not; `kind`: of its tensors, pt or np (which imports no torch)"
     path = Path(file)
     if not path.is_file(): raise UserError(f"--weights {file}: there is no such file")
-    if path.suffix in (".pth", ".pt", ".bin", ".ckpt", ".pkl"):
-        raise UserError(f"--weights {file} is a pickle, which can run code when it is loaded: convert it where you trust it, with "
-                        "safetensors.torch.save_file(torch.load(file, weights_only=True), 'weights.safetensors')")
+    if path.suffix in PICKLES: raise UserError(
+        f"--weights {file} is a pickle, which can run code when it is loaded: convert it where you trust it, with  {conversion(path)}")
     try: return safe_open(str(path), kind)
     except (SafetensorError, OSError, RuntimeError, ValueError) as e:
         raise UserError(f"--weights {file} is not a safetensors file ({first_line(e)})") from None
+
+
+PICKLES = ".pth", ".pt", ".bin", ".ckpt", ".pkl", ".pickle", ".tar"
+WEIGHTS = "state_dict_ema", "model_ema", "state_dict", "model_state_dict", "model"  # where checkpoints have them, the best first
+CONVERT = """import argparse, torch, safetensors.torch as s
+torch.serialization.add_safe_globals([argparse.Namespace])
+d = torch.load({old}, map_location="cpu", weights_only=True)
+d = next((d[k] for k in {places} if isinstance(d.get(k), dict)), d)
+s.save_file({{k: v.clone().contiguous() for k, v in d.items() if isinstance(v, torch.Tensor)}}, {new})"""
+
+
+def conversion(path):
+    "The command that makes a safetensors file of a checkpoint, whose weights may lie in it beside an optimizer and others"
+    new = path.with_name(f"{path.name.partition('.')[0]}.safetensors")
+    code = CONVERT.format(old=json.dumps(str(path)), new=json.dumps(str(new)), places=str(WEIGHTS).replace("'", '"'))
+    return shlex.join(["python", "-c", "; ".join(code.splitlines())])
 
 
 def file_hash(file):
@@ -41,7 +58,7 @@ def are_levels(x): return isinstance(x, list) and len(x) in (1, 3) and all(isins
 
 
 def is_pipeline(x): return x in ("fast", "reference")
-def are_tweaks(x): return isinstance(x, dict) and all(k in TWEAKS and type(v) is TWEAKS[k] for k, v in x.items())
+def are_options(x): return isinstance(x, dict) and all(is_option(k, v) or (k == "in_chans" and v in (1, 3)) for k, v in x.items())
 
 
 def is_fit(x): return x in ("crop", "pad", "squish")
@@ -49,6 +66,5 @@ def is_shape(x): return isinstance(x, str) and bool(re.fullmatch(r"\d{1,5}x\d{1,
 def is_level(x): return isinstance(x, int) and 0 < x < 1 << 16
 
 
-TWEAKS = {"stem_type": str, "stem_width": int, "avg_down": bool, "in_chans": int}  # what a file may ask of timm: no file to load, no name to download
-META = {"arch": is_word, "classes": is_words, "mean": are_levels, "std": are_levels, "pipeline": is_pipeline, "kwargs": are_tweaks,
+META = {"arch": is_word, "classes": is_words, "mean": are_levels, "std": are_levels, "pipeline": is_pipeline, "kwargs": are_options,
         "fit": is_fit, "shape": is_shape, "icc": lambda x: x is True, "white": is_level}

@@ -6,6 +6,7 @@ from dataclasses import Field
 from typing import Any, Protocol
 
 from ..core.errors import UserError
+from ..model.options import texts_of
 from ..trick.base import Trick
 from .recipe import LATER, OPEN, Recipe, flag_of, options, resolve
 
@@ -21,7 +22,8 @@ def option_words(given: Mapping[str, object]) -> list[str]:
     words = []
     for name, value in given.items():
         if value is None: continue
-        if isinstance(value, bool): words.append(flag_of(name) if value else "--no-" + flag_of(name)[2:])
+        if isinstance(value, dict): words += [w for pair in texts_of(value) for w in (flag_of(name), pair)]
+        elif isinstance(value, bool): words.append(flag_of(name) if value else "--no-" + flag_of(name)[2:])
         else: words += [flag_of(name), str(value)]
     return words
 

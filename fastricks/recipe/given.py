@@ -10,6 +10,7 @@ from typing import Any, ParamSpec, TypeVar, get_args, get_type_hints
 
 from ..core.calls import require_fit, require_kinds
 from ..core.errors import UserError, nearest, shorten
+from ..model.options import parse_options
 from ..trick.base import Trick
 from .recipe import Recipe, flag_of, options, resolve
 
@@ -43,6 +44,7 @@ def value_of(name: str, v: object, hint: Any, word: str | None = None) -> Any:
     kind = kind_of(hint)
     if word and isinstance(v, str): return word_or_number(name, v, word)
     if kind is str: return text_of(name, v)
+    if kind is dict: return parse_options(v)
     words, numbers = KINDS[kind]
     if not isinstance(v, numbers) or (kind is not bool and isinstance(v, bool)):
         raise UserError(f"invalid value for '{flag_of(name)}': {shorten(repr(v))} is not {words}")

@@ -8,7 +8,7 @@ from typing import Any
 from ..core.numerics import NUMERICS
 from ..trick.base import Trick
 from .recipe import LATER as FIELDS
-from .recipe import OPEN, Recipe
+from .recipe import OPEN, Recipe, recorded
 
 Facts = Mapping[str, Mapping[str, Any]]  # trick -> what its `settle` found
 LATER = {"processes": 1, "sync_bn": False, **FIELDS}  # fields that came later leave the identity of runs that do not need them as it was
@@ -18,7 +18,8 @@ def numeric(recipe: Recipe, weights_hash: str | None = None, facts: Facts | None
     "The fields that change the weights, as one dict; data enters by its fingerprint, weights and teachers by what they are"
     by_fingerprint = {"data", "classes", "per_class", "valid", "drop_duplicates", "group_by"}
     d = {f.name: getattr(recipe, f.name) for f in fields(Recipe) if f.metadata["numeric"] and f.name not in by_fingerprint}
-    tricks = {t.name: {**t.keys(), **needed(t, (facts or {}).get(t.name, {})), **of_file(recipe, t.name)} for t in recipe.make_tricks()}
+    tricks = {t.name: {**t.numeric_keys(of := (facts or {}).get(t.name, {})), **needed(t, of), **of_file(recipe, t.name)}
+              for t in recipe.make_tricks()}
     d |= {k: FIELDS[k] for k in OPEN if d[k] is None}
     kind = recipe.device.partition(":")[0]  # which of a machine's GPUs it was is no difference
     return {**d, "device": kind, "tricks": tricks, "weights": weights_hash, "processes": recipe.processes or 1}
@@ -60,7 +61,7 @@ def text(v: object) -> object: return "not there" if v is None else v
 def flat(what: Mapping[str, Any]) -> dict[str, Any]:
     "Everything that identity is made of as one dict, a key of a trick as `mixup:alpha`"
     known = {f.name: f.default for f in fields(Recipe)}
-    recipe = Recipe(**{**FIELDS, **{k: v for k, v in what["recipe"].items() if k in known}})
+    recipe = Recipe(**recorded({k: v for k, v in what["recipe"].items() if k in known}))
     d = numeric(recipe, what["weights_sha256"], what["facts"])
     tricks = {f"{n}:{k}" if k else f"trick {n}": v for n, keys in d.pop("tricks").items() for k, v in [("", "on"), *keys.items()]}
     return {**d, **tricks, "data (fingerprint)": what["data"]["fingerprint"], "numerics (of the code)": what["numerics"]}

@@ -18,12 +18,14 @@ def chain(tricks: Iterable[Trick], hook: str, part: T, *args: object) -> T:
 
 
 def arch_kwargs(recipe: Recipe, classes: int = 0) -> dict[str, Any]:
-    "What channels and tricks change about timm's network: the keyword arguments that it is made with"
+    "The keyword arguments that timm's network is made with: channels, the recipe's own options, and what its tricks change"
     tricks = recipe.make_tricks()
-    return chain(tricks, "arch", channel_kwargs(recipe), Plan(recipe, tricks, classes))
+    return chain(tricks, "arch", own_kwargs(recipe), Plan(recipe, tricks, classes))
 
 
-def channel_kwargs(recipe: Recipe) -> dict[str, Any]: return {} if recipe.channels == 3 else {"in_chans": recipe.channels}
+def own_kwargs(recipe: Recipe) -> dict[str, Any]:
+    "Of the recipe's fields alone"
+    return {**recipe.arch_option, **({} if recipe.channels == 3 else {"in_chans": recipe.channels})}
 
 
 def make_plan(recipe: Recipe, source: SourceLike, batches: int, device: str = "cpu",

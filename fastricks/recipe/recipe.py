@@ -10,17 +10,19 @@ from ..core import ranks
 from ..core.errors import UserError, nearest, one_of, shorten
 from ..core.files import read_json
 from ..core.words import parse_time
+from ..model.options import is_option, require_options
 from ..trick.base import Trick
 from ..trick.range import Range
 from .named import DATA_DEFAULTS, RECIPES
-from .registry import adopt, check_all, make, origins, schedules
+from .registry import adopt, check_all, make, origins, schedules, with_later_keys
 from .select import select
 from .size import sides_of, size_of, split_size
 
 FIND = "find"  # --lr before it is found; the recipe of a run has the number
 FULL_16 = 2**16 - 1  # the highest level of 16 bits
 LATER: dict[str, Any] = {  # fields that 0.1.0 lacked, and what it did: where a recipe.json leaves them out, that is meant
-    "trick_files": {}, "drop_duplicates": False, "group_by": None, "icc": False, "white": FULL_16, "fit": "crop", "channels": 3, "shape": None}
+    "trick_files": {}, "arch_option": {}, "drop_duplicates": False, "group_by": None, "icc": False, "white": FULL_16, "fit": "crop",
+    "channels": 3, "shape": None}
 OPEN = "icc", "white"  # of these, what the data decides where nobody says it
 T = TypeVar("T")
 
@@ -31,6 +33,11 @@ def option(default: T, help: str, numeric: bool = True, flag: str | None = None,
     what reads a value that is written in a way of its own."""
     return field(default=default, metadata=dict(help=help, numeric=numeric, flag=flag, metavar=metavar, word=word, reads=reads,
                                                  range=Range(**limits)))
+
+
+def pairs(help: str, metavar: str) -> Any:
+    "A field of names and values, whose option is given once for each, as NAME=VALUE"
+    return field(default_factory=dict, metadata=dict(help=help, numeric=True, flag=None, metavar=metavar, word=None, reads=None, range=None))
 
 
 def plain(default: T, numeric: bool = True) -> T: return field(default_factory=lambda: default, metadata=dict(numeric=numeric, help=None))
@@ -48,6 +55,7 @@ class Recipe:
                                   metavar="REGEX|COLUMN")
     max_bad: float = option(.01, "share of unreadable images above which to give up", numeric=False, least=0, most=1)
     arch: str = option("resnet18.tv_in1k", "any timm model")
+    arch_option: dict = pairs("what timm is to make the network with, as drop_path_rate=.1; give it once for each", "NAME=VALUE")
     pretrained: bool = option(True, "start from timm's weights (default for photos)", flag="--pretrained/--no-pretrained")
     weights: str | None = option(None, "start from these weights: FILE.safetensors", metavar="FILE")
     epochs: int = option(40, "times through the training images", least=1)
@@ -101,6 +109,11 @@ class Recipe:
     def sides(self) -> tuple[int, int]:
         "(width, height) of what the network sees"
         return sides_of(self.size, self.shape)
+
+    @property
+    def image_size(self) -> int | tuple[int, int]:
+        "As timm takes img_size: a square's side, or (height, width)"
+        return self.size if self.shape is None else self.sides[::-1]
 
     @property
     def whole_batch(self) -> int:
@@ -186,6 +199,7 @@ def settle(recipe: Recipe) -> Recipe:
     if r.valid == 0 and r.keep == "best": raise UserError("--keep best chooses by the validation split: give --valid above 0")
     if r.valid == 0 and r.patience: raise UserError("--patience watches the validation split: give --valid above 0")
     parse_time(r.checkpoint_every)
+    require_options(r.arch_option)
     if r.name and (Path(r.name).name != r.name or r.name in (".", "..")):
         raise UserError(f"--name {r.name} must be a plain name: choose the place with --out")
     check_all(r, r.make_tricks())
@@ -215,7 +229,13 @@ def read_recipe(file: str | Path) -> dict[str, Any]:
                         else f"{file} is not the recipe of a run")
     require_types(got, file)
     adopt(got.get("trick_files", {}))
-    return {k: v for k, v in {**LATER, **got}.items() if k not in ("name", "out", "wandb", "workers", "checkpoint_every", "processes")}
+    return {k: v for k, v in recorded(got).items() if k not in ("name", "out", "wandb", "workers", "checkpoint_every", "processes")}
+
+
+def recorded(got: Mapping[str, Any]) -> dict[str, Any]:
+    "Fields of a recipe.json, with the fields and the keys of tricks that came after it was written: they have what keeps its meaning"
+    own = {k: with_later_keys(v) if k in ("tricks", "schedule") else v for k, v in got.items()}
+    return {**LATER, **own}
 
 
 def require_types(got: Mapping[str, Any], file: str | Path) -> None:
@@ -223,7 +243,7 @@ def require_types(got: Mapping[str, Any], file: str | Path) -> None:
     hints = get_type_hints(Recipe)
     for k, v in got.items():
         ok = isinstance(v, hints[k]) or (isinstance(v, int) and hints[k] is float)
-        if isinstance(v, dict): ok = ok and all(isinstance(keys, dict) for keys in v.values())
+        if isinstance(v, dict): ok = ok and all(is_option(*o) if k == "arch_option" else isinstance(o[1], dict) for o in v.items())
         if not ok or (isinstance(v, bool) and hints[k] not in (bool, bool | None)): raise UserError(
             f"{file} is not the recipe of a run: its {k} is {shorten(repr(v))}")
     shape = got.get("shape")

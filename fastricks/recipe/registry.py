@@ -44,6 +44,11 @@ def adopt(files: Mapping[str, Mapping[str, Any]]) -> None:
     own.adopt(files, registry())
 
 
+def with_later_keys(tricks: Mapping[str, Any]) -> dict[str, Any]:
+    "name -> keys as recorded, with those that came later: see `Trick.before`"
+    return {n: {**registry()[n].before, **keys} if n in registry() and isinstance(keys, dict) else keys for n, keys in tricks.items()}
+
+
 def schedules() -> list[str]: return [n for n, c in {**registry(), **own.loaded}.items() if c.slot == "schedule"]
 
 

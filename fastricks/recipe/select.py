@@ -3,6 +3,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import Field, fields
 from os.path import expanduser
+from pathlib import Path
 from typing import Any
 
 from ..core.errors import UserError, nearest, one_of
@@ -33,14 +34,44 @@ def finite(x: float) -> float:
 def parse_keys(cls: type[Trick], text: str) -> dict[str, Any]:
     "`eps=0.2,form=paper` -> {'eps': .2, 'form': 'paper'}"
     known, got = {f.name: f for f in fields(cls)}, {}
-    for pair in filter(None, text.split(",")):
+    for pair in filter(None, split(text, ",")):
         k, eq, v = pair.partition("=")
+        v = unquoted(v)
         if k not in known:
             raise UserError(f"{cls.name} has no key {k!r}{nearest(k, known) or '; its keys: ' + (one_of(known) or 'none')}")
         if not eq or not v: raise UserError(f"{cls.name}:{k} needs a value, as in {cls.name}:{k}={show(known[k].default)}")
         if k in got: raise UserError(f"{cls.name}:{k} is given twice")
         got[k] = parse_value(cls.name, known[k], v)
     return got
+
+
+def split(text: str, sign: str) -> list[str]:
+    """Parts of a text between a `sign`, which does not divide what stands in quotes, nor the path of a file or folder that is there.
+
+    Quotes begin a value (`teacher='a+b'`), so that a path may have one inside it.
+    """
+    parts: list[str] = []
+    for piece in text.split(sign):
+        if parts and (is_open(parts[-1]) or is_path(parts, piece, sign, text)): parts[-1] += sign + piece
+        else: parts.append(piece)
+    return parts
+
+
+def is_open(part: str) -> bool:
+    "Does a value begin with a quote that does not end yet?"
+    return any(len(re.findall(f"(?<==){quote}", part)) > len(re.findall(f"(?<!=){quote}(?=,|$)", part)) for quote in "'\"")
+
+
+def is_path(parts: list[str], piece: str, sign: str, text: str) -> bool:
+    "Is the last value of `parts` the beginning of a longer path of the text that is there?"
+    value = parts[-1].rpartition("=")[2] if "=" in parts[-1] else ""
+    if not value or value[0] in "'\"": return False
+    rest = text[len(sign.join(parts)):]
+    ends = [m.end() for m in re.finditer(r"[^+,]*", rest) if m.end()]
+    return any(end > len(sign) and Path(value + rest[:end]).exists() for end in ends)
+
+
+def unquoted(value: str) -> str: return value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"" else value
 
 
 def split_file(part: str) -> tuple[str, ...] | None:
@@ -52,7 +83,7 @@ def split_file(part: str) -> tuple[str, ...] | None:
 def parse_selection(texts: Iterable[str]) -> list[tuple[str, str, dict[str, Any]]]:
     "The -t options -> [(op, name, keys)] with op one of '+', '-', 'none'"
     ops: list[tuple[str, str, dict[str, Any]]] = []
-    for part in (p.strip() for t in texts for p in t.removeprefix("=").split("+")):
+    for part in (p.strip() for t in texts for p in split(t.removeprefix("="), "+")):
         if not part: raise UserError("an empty trick in -t: names are joined by single +, as in -t warmup+cosine")
         if part == "none": ops.append(("none", "", {})); continue
         if part.startswith("-"): ops.append(("-", trick_class(part[1:]).name, {})); continue

@@ -24,9 +24,10 @@ from ..callbacks.seeds import Seeds
 from ..callbacks.train_loss import TrainLoss
 from ..core import ranks
 from ..model import optimizers
+from ..model.layout import lay_out
 from ..model.network import build, start_file
 from ..model.optimizers import all_params
-from ..recipe.plan import chain, channel_kwargs, make_schedule, settings
+from ..recipe.plan import chain, make_schedule, own_kwargs, settings
 from ..recipe.schedule import Schedule
 from ..trick.base import HOOKS, Opt
 
@@ -53,8 +54,8 @@ def make_parts(recipe, plan, load=True):
     tricks = plan.tricks
     opt = settings(recipe, plan)
     schedule = make_schedule(recipe, plan, opt)
-    kwargs = chain(tricks, "arch", channel_kwargs(recipe), plan)
-    model, lines = build(recipe.arch, plan.classes, recipe.seed, start_file(recipe) if load else None, kwargs)
+    kwargs = chain(tricks, "arch", own_kwargs(recipe), plan)
+    model, lines = build(recipe.arch, plan.classes, recipe.seed, start_file(recipe) if load else None, kwargs, recipe.image_size)
     model = chain(tricks, "model", model, plan)
     groups = chain(tricks, "groups", all_params(model, opt.wd), model, plan)
     cbs = [c for hook in HOOKS if hook.startswith("on_") for c in chain(tricks, hook, [], plan)]
@@ -64,7 +65,7 @@ def make_parts(recipe, plan, load=True):
 
 def make_learner(dls, parts, recipe, cbs=()):
     "An ordinary fastai Learner: loss_func and metrics are the plain ones of validation, nothing is frozen"
-    model = parts.model.to(memory_format=torch.channels_last)
+    model = lay_out(parts.model, dls.device)
     if recipe.sync_bn and not ranks.alone(): model = convert_sync_batchnorm(model)
     several = [] if ranks.alone() else [DataParallel()]
     learn = Learner(dls, model, loss_func=CrossEntropyLossFlat(), metrics=exact_accuracy() if several else accuracy, lr=parts.opt.lr,

@@ -10,7 +10,7 @@ from ..core import ranks
 from ..core.errors import UserError, one_of
 from ..core.files import read_json, rows_to_csv, write
 from ..recipe.identity import differences
-from ..recipe.recipe import LATER, Recipe, flag_of, settle
+from ..recipe.recipe import Recipe, flag_of, recorded, settle
 from ..recipe.registry import adopt
 from ..recipe.select import select
 from ..runfolder.environment import environment
@@ -62,7 +62,7 @@ def recipe_of(folder, given=None, tricks=()):
     if isinstance(got.get("trick_files"), dict): adopt(got["trick_files"])
     if new := set(got) - known: raise UserError(f"{folder} has fields that this version does not know: {one_of(sorted(new))}")
     own = {"out": str(folder.parent), "name": None, "tricks": select(got.get("tricks", {}), tricks)}
-    recipe = Recipe(**{"processes": 1, **LATER, **got, **given, **own})
+    recipe = Recipe(**{"processes": 1, **recorded(got), **given, **own})
     require_there(folder, recipe, given)
     return settle(recipe)
 

@@ -13,12 +13,16 @@ from .memory import readable
 
 
 def settle_machine(recipe):
-    "Write the machine's part into the recipe: device, processes and their threads, whether it can compile, and absolute paths"
+    """Write the machine's part into the recipe: device, processes and their threads, whether it can compile, absolute paths, and the tag of
+    the weights that its timm means by a bare name. A recipe that has been settled keeps its name: an older version wrote none with it."""
+    from ..model.network import check_arch, with_tag
     require_one(recipe)
+    check_arch(recipe.arch)
     recipe = replace(recipe, **at_home({k: getattr(recipe, k) for k in PLACES}))
     device = pick_device(recipe.device)
     use_device(device)
-    out = replace(recipe, device=device, processes=recipe.processes or ranks.world(), threads=recipe.threads or threads_each(),
+    arch = recipe.arch if recipe.processes else with_tag(recipe.arch)
+    out = replace(recipe, device=device, arch=arch, processes=recipe.processes or ranks.world(), threads=recipe.threads or threads_each(),
                   data=absolute(recipe.data), compile=recipe.compile and not cannot_compile(device),
                   weights=recipe.weights and absolute(recipe.weights), classes=recipe.classes and absolute(recipe.classes))
     if ranks.world() > 1 or out.sync_bn: check_processes(out)
@@ -69,10 +73,10 @@ def settle(recipe, room=None, source=None, check=True):
     open already; `check=False` opens it without decoding its images. Raises UserError for what can be known to be wrong by now.
     """
     from ..data.checked import open_data
-    from ..model.network import check_arch
+    from ..model.trial import require_network
     from ..model.weights import open_weights
     recipe = settle_machine(recipe)
-    check_arch(recipe.arch)
+    require_network(recipe.arch, recipe.image_size, recipe.arch_option)
     if recipe.weights: open_weights(recipe.weights)
     say = room.say if room else silent
     source = source or ranks.first_then_all(lambda: open_data(recipe, check, say))

@@ -5,6 +5,9 @@ from pathlib import Path
 
 from ..core import ranks
 from ..core.errors import UserError, plural
+from ..core.files import read_json
+from ..recipe.names import tricks_text
+from ..recipe.plan import batches_an_epoch, make_plan, make_schedule, settings
 from ..recipe.recipe import settle
 from ..recipe.select import select
 from .job import Job
@@ -17,7 +20,9 @@ def find_network(wanted, recipe, source, room):
     an architecture's identity alone, which needs no training.
     """
     kind = wanted.kind
-    if kind == "arch" and room.dry: return wanted.value, {"identity": network_identity(network_recipe(wanted, recipe), source)}
+    if kind == "arch" and room.dry:
+        t = network_recipe(wanted, recipe, source)
+        return wanted.value, {"identity": network_identity(t, source), **pixels_of(recipe, of_recipe(t))}
     if kind == "arch": return wanted.value, check_classes(trained(wanted, recipe, source, room), source, wanted)
     from ..model.weights import file_hash, open_weights
     path = Path(os.path.realpath(wanted.value))  # resolve() raises for a link in a circle
@@ -25,18 +30,40 @@ def find_network(wanted, recipe, source, room):
     if not file.is_file():
         raise UserError(f"{wanted.key}={wanted.value} has no weights: " + (
             "the run did not finish" if kind == "run" else "there is no such file"))
-    open_weights(file)
-    return str(path), check_classes(facts_of(file, file_hash(file), recipe.arch), source, wanted)
+    try: open_weights(file)
+    except UserError as e: raise UserError(str(e).replace("--weights ", f"{wanted.key}=", 1)) from None
+    return str(path), check_classes(facts_of(file, file_hash(file), recipe), source, wanted)
 
 
-def facts_of(file, ident, default_arch):
+def facts_of(file, ident, recipe):
     "What the weights say of themselves; those that say nothing must be of the architecture that needs it"
     from ..model.network import check_arch
     from ..model.weights import read_meta
     meta = read_meta(file)
     if "arch" in meta: check_arch(meta["arch"])  # of a file that came from anywhere: never a name that timm would download
-    return {"file": str(file), "identity": ident, "arch": meta.get("arch", default_arch), "classes": meta.get("classes"),
-            "mean": meta.get("mean"), "std": meta.get("std")}
+    own = {**of_recipe(recipe), **{k: meta[k] for k in ("mean", "std", "size") if k in meta}}
+    return {"file": str(file), "identity": ident, "arch": meta.get("arch", recipe.arch), "classes": meta.get("classes"),
+            "mean": meta.get("mean"), "std": meta.get("std"), **pixels_of(recipe, own), **record_of(file)}
+
+
+def of_recipe(recipe):
+    "Mean, std and size of the images that a recipe's training makes"
+    from ..model.network import stats
+    mean, std = stats(recipe)
+    return {"mean": mean, "std": std, "size": recipe.size}
+
+
+def pixels_of(recipe, own):
+    "Facts of a network whose images are `own`, and of those that this recipe makes for its own network"
+    return {name: {k: list(v) if k != "size" else v for k, v in o.items()} for name, o in (("own", own), ("pixels", of_recipe(recipe)))}
+
+
+def record_of(file):
+    "The accuracy that the run of a file of weights has on record, of its validation images where it has those too"
+    try: m = read_json(Path(file).parent / "metrics.json")
+    except (OSError, ValueError): return {}
+    m = {"split": "valid", **m["valid"]} if isinstance(m.get("valid"), dict) else m
+    return {"record": {k: m[k] for k in ("split", "top1", "n")}} if {"split", "top1", "n"} <= m.keys() else {}
 
 
 def check_classes(facts, source, wanted):
@@ -48,11 +75,23 @@ def check_classes(facts, source, wanted):
     return facts
 
 
-def network_recipe(wanted, recipe):
-    "The recipe of a run with the architecture, seed, start and tricks of the network that it needs"
+def network_recipe(wanted, recipe, source):
+    "The recipe of a run with the architecture, seed, start and tricks of the network that it needs; in a run too short for those, `wanted.brief`"
+    made = recipe_with(wanted, recipe, wanted.tricks)
+    if wanted.brief is None: return made
+    try:
+        plan = make_plan(made, source, batches_an_epoch(len(source.of("train")), made.whole_batch))
+        make_schedule(made, plan, settings(made, plan))
+    except UserError: return recipe_with(wanted, recipe, wanted.brief)
+    return made
+
+
+def recipe_with(wanted, recipe, tricks):
+    from ..model.network import check_arch, with_tag
+    check_arch(wanted.value)
     start = dict(weights=wanted.weights, pretrained=False) if wanted.weights else dict(weights=None)
-    return settle(replace(recipe, arch=wanted.value, seed=wanted.seed, keep="last", patience=None, name=None, recipe="",
-                          tricks=select({}, [wanted.tricks]), **start))
+    return settle(replace(recipe, arch=with_tag(wanted.value), arch_option={}, seed=wanted.seed, keep="last", patience=None, name=None, recipe="",
+                          tricks=select({}, [tricks]), **start))
 
 
 def network_identity(recipe, source): return Job(recipe, source).identity
@@ -61,11 +100,9 @@ def network_identity(recipe, source): return Job(recipe, source).identity
 def trained(wanted, recipe, source, room):
     "Facts of the finished run of the network's recipe under --out, trained now by `room.train` if there is none"
     from ..core.stop import Stopped, asked
-    from ..model.network import check_arch
     from ..runfolder.folder import find_finished
     role = wanted.role
-    check_arch(wanted.value)
-    t = network_recipe(wanted, recipe)
+    t = network_recipe(wanted, recipe, source)
     ident = network_identity(t, source)
     run = ranks.by_first(lambda: (found := find_finished(recipe.out, ident)) and str(found))
     if run: room.say(f"{role}: found {run}")
@@ -73,9 +110,9 @@ def trained(wanted, recipe, source, room):
         raise UserError(f"the {role} {t.arch} is not trained yet, and nothing is trained here: run `fastricks train` with these "
                         f"options first, or give {wanted.key}= a run or a FILE.safetensors")
     else:
-        room.say(f"{role}: {t.arch} is trained first, once, as an ordinary run")
+        room.say(f"{role}: {t.arch} is trained first, once, as an ordinary run, with {tricks_text(t)}")
         try: run = room.train(t, room.say, job_type=role, resume=True).folder
         except Stopped: asked.how = f"the same command goes on with the {role} where it is"; raise
         except UserError as e: raise UserError(f"the {role} {t.arch} can't be trained: {e}") from None
         room.say(f"{wanted.back}:")
-    return {**facts_of(Path(run) / "model.safetensors", ident, t.arch), "run": Path(run).name}
+    return {**facts_of(Path(run) / "model.safetensors", ident, recipe), "run": Path(run).name}

@@ -74,6 +74,7 @@ class Wanted:
     weights: str = ""       # where an architecture's training starts
     seed: int = 0           # of an architecture's training
     tricks: str = "none"    # of an architecture's training
+    brief: str | None = None  # the tricks of one that is too short for those; None: there are no others
 
     @property
     def field(self) -> str: return self.key.partition(":")[2]
@@ -83,7 +84,7 @@ class Wanted:
         "`run`, `file` or `arch`; what looks like a path but is none is an error"
         path = Path(self.value)
         if path.is_dir(): return "run"
-        if path.suffix == ".safetensors": return "file"
+        if path.suffix == ".safetensors" or path.is_file(): return "file"
         if "/" in self.value or "\\" in self.value: raise UserError(
             f"{self.key}={self.value} is not there: give a finished run's folder, a FILE.safetensors or an architecture")
         return "arch"
@@ -123,6 +124,7 @@ class Trick:
     conflicts: ClassVar[Mapping[str, str]] = {}    # name of another trick: why not together
     after: ClassVar[tuple[str, ...]] = ()          # tricks whose hooks come before this one's
     evens: ClassVar[bool] = False                  # it is meant for classes of unequal sizes: the report on data names it
+    before: ClassVar[Mapping[str, Any]] = {}       # of keys that came later: the value that recipes have which were recorded without them
     origin: ClassVar[dict[str, str] | None] = None  # of a trick from outside: its file or entry point, and its hash
 
     name: str  # of its file or entry point, given by the registry
@@ -135,6 +137,10 @@ class Trick:
     def changes(cls) -> list[str]: return list(dict.fromkeys(HOOKS[h] for h in cls.hooks()))
 
     def keys(self) -> dict[str, Any]: return asdict(self)
+
+    def numeric_keys(self, facts: Mapping[str, Any]) -> dict[str, Any]:
+        "The keys that enter a run's identity; one that came later does where its value is not what runs had before"
+        return {k: v for k, v in self.keys().items() if k not in self.before or v != self.before[k]}
 
     def __post_init__(self) -> None:
         for f in fields(self):
@@ -192,7 +198,7 @@ class Trick:
 
     def __str__(self) -> str:
         "The selection that makes this trick: only the keys that are not the defaults"
-        given = [f"{f.name}={show(getattr(self, f.name))}" for f in fields(self) if getattr(self, f.name) != f.default]
+        given = [f"{f.name}={quoted(show(getattr(self, f.name)))}" for f in fields(self) if getattr(self, f.name) != f.default]
         return self.name + (":" + ",".join(given) if given else "")
 
 
@@ -207,6 +213,10 @@ def require_uneven(name: str, plan: Plan) -> None:
     "Raise UserError where a trick that makes up for unequal classes has nothing to do, or nothing to go by"
     if not all(plan.counts): raise UserError(f"{name} goes by the number of training images of each class, and one class has none")
     if len({*plan.counts}) < 2: raise UserError(f"{name} changes nothing: each class has {plan.counts[0]:,} training images; leave it out")
+def quoted(text: str) -> str:
+    "A value in quotes, where it has signs of the selection language"
+    if not any(sign in text for sign in "+,'\""): return text
+    return f'"{text}"' if "'" in text else f"'{text}'"
 
 
 def effective_batch(recipe: RecipeLike, tricks: Iterable[Trick]) -> int:

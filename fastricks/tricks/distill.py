@@ -18,6 +18,10 @@ class Distill(Trick):
     T: float = key(20., "temperature", above=0)
     form: str = key("convex", "convex: (1−α)·L + α·T²·KL (PyTorch-Lightning tutorial); sum: L + T²·KL (paper)", choices=("convex", "sum"))
     seed: int = key(0, "seed of an architecture's training: one teacher serves all seeds of the student", least=0)
+    view: str = key("own", "own: the teacher sees each view at its own size and by its own mean and std; student: the very tensor "
+                    "that the student sees", choices=("own", "student"))
+    teacher_tricks: str = key("", "tricks of an architecture's training, in quotes: teacher_tricks='cosine+mixup' (default: "
+                              "warmup+cosine+label_smoothing, in a run of few steps without warmup)")
     store: bool = key(False, "true: the teacher's answers (float16) are kept in the cache folder, 2 bytes an image, class and epoch; the next "
                       "student with the same data, views, mixing, seed and teacher reads them, and no teacher runs")
 
@@ -26,9 +30,17 @@ class Distill(Trick):
     cost = ("the teacher's forward pass every step (tutorial: 1.35 times the time), and its training once; with store=true the "
             "forward pass once for all students of a seed, and 26 MB on disk for Food-101-21 and 40 epochs")
 
+    before = {"view": "student", "teacher_tricks": ""}
+
+    def numeric_keys(self, facts):
+        "How a teacher is shown its images counts where it makes a difference; its own tricks are in its identity"
+        from fastricks.model.teacher import difference
+        left_out = {"teacher_tricks"} if difference(facts) else {"teacher_tricks", "view"}
+        return {k: v for k, v in super().numeric_keys(facts).items() if k not in left_out}
+
     def advice(self, recipe, tricks):
         out = []
-        if self.is_arch:
+        if self.is_arch and not self.teacher_tricks:
             out.append("the teacher is trained with label smoothing, as the tutorial's was; smoothed teachers distil "
                        "less well (Müller et al., arXiv 1906.02629)")
             if recipe.weights and not self.weights:
@@ -40,7 +52,8 @@ class Distill(Trick):
 
     @property
     def wanted(self):
-        return Wanted("distill:teacher", self.teacher, "teacher", "student", self.weights, self.seed, tricks="warmup+cosine+label_smoothing")
+        return Wanted("distill:teacher", self.teacher, "teacher", "student", self.weights, self.seed,
+                      tricks=self.teacher_tricks or "warmup+cosine+label_smoothing", brief=None if self.teacher_tricks else "cosine+label_smoothing")
 
     @property
     def is_arch(self): return self.wanted.kind == "arch"
@@ -51,6 +64,8 @@ class Distill(Trick):
     def check(self, recipe, tricks):
         if self.weights and not self.is_arch: raise UserError("distill:weights is where an architecture's training starts; "
                                                               f"teacher={self.teacher} is trained already: leave weights out")
+        if self.teacher_tricks and not self.is_arch: raise UserError("distill:teacher_tricks are those of an architecture's training; "
+                                                                     f"teacher={self.teacher} is trained already: leave them out")
         if self.store and ranks.world() > 1: raise UserError(SHARED)
         if recipe.lr == "find" and self.is_arch: raise UserError(
             f"distill:teacher={self.teacher} would be trained before --lr find knows a rate: give --lr a number, or the run or file of a teacher")
@@ -64,7 +79,7 @@ class Distill(Trick):
         import torch
 
         from fastricks.model.teacher import load_teacher
-        teacher = load_teacher(plan.facts["distill"], plan.classes)
+        teacher = load_teacher(plan.facts["distill"], plan.classes, self.view)
         with torch.no_grad():
             soft = (teacher(images.cpu()).float() / self.T).softmax(1)
         words = [f"\nweight {o:.3g}" if self.form == "convex" else "" for o in (1 - self.alpha, self.alpha)]
@@ -75,7 +90,7 @@ class Distill(Trick):
         from fastricks.callbacks.distill import Distill, StoredDistill
         from fastricks.model.teacher import load_teacher
         if "distill" not in plan.facts: return cbs  # --explain trains no teacher
-        how = self.alpha, self.T, self.form
-        if not self.store: return [*cbs, Distill(load_teacher(plan.facts["distill"], plan.classes), *how)]
-        load, answers, lines = stored_teacher(plan)
-        return [*cbs, StoredDistill(load, answers, *how, lines)]
+        facts, how = plan.facts["distill"], (self.alpha, self.T, self.form)
+        if not self.store: return [*cbs, Distill(load_teacher(facts, plan.classes, self.view), *how, facts=facts)]
+        load, answers, lines = stored_teacher(plan, self.view)
+        return [*cbs, StoredDistill(load, answers, *how, lines, facts)]

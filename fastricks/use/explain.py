@@ -63,8 +63,12 @@ def advice_lines(recipe: Recipe, plan: Plan) -> list[str]:
 
 
 def group_lines(parts: Parts) -> list[str]:
-    rows = [f"  {g.name:28} {plural(count(g), 'parameter'):>24} in {len(g.params):>4} tensors, weight decay {g.wd:g}{rate_of(g)}" for g in parts.groups]
-    return ["parameters", *rows]
+    return ["parameters", *map(group_line, parts.groups)]
+
+
+def group_line(g: GroupLike) -> str:
+    parameters = plural(count(g), "parameter")
+    return f"  {g.name:28} {parameters:>24} in {len(g.params):>4} tensors, weight decay {g.wd:g}{rate_of(g)}"
 
 
 def rate_of(g: GroupLike) -> str: return "" if g.rate == 1 else f", learning rate × {g.rate:.3g}"

@@ -112,17 +112,18 @@ def split(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
 
 
 @checked_call
-def create_model(arch: str, classes: int, tricks: Any = (), seed: int = 0) -> nn.Module:
+def create_model(arch: str, classes: int, tricks: Any = (), seed: int = 0, size: int | None = None) -> nn.Module:
     """A timm network with new weights that are a function of `seed`, and no hidden trick: timm's ResNets start with zero γ, this does not.
 
-    `tricks`: zero_gamma and resnet_d, as `-t` has them. Raises UserError for what timm has not.
+    `tricks`: zero_gamma and resnet_d, as `-t` has them; `size`: pixels of the images, for networks that are made for one size, as
+    vision transformers are (default: timm's own). Raises UserError for what timm has not.
     """
     require_count("create_model: classes=", classes)
     check_arch(arch)
     recipe = recipe_from(None, tricks, None, {"arch": arch, "pretrained": False, "seed": seed})
     chosen = only_of_model(recipe.make_tricks())
     plan = Plan(recipe, chosen, classes)
-    model, _ = build(arch, classes, seed, None, chain(chosen, "arch", {}, plan))
+    model, _ = build(arch, classes, seed, None, chain(chosen, "arch", {}, plan), size)
     return chain(chosen, "model", model, plan)
 
 

@@ -22,6 +22,7 @@ from ..data.pixels.fits import eval_view, is_plain, put_pil
 from ..data.pixels.image import Unreadable, decode, quiet, reason, upright_rgb
 from ..data.pixels.views import empty
 from ..data.source import Item
+from ..model.layout import lay_out
 from ..model.network import arch_cfg, check_arch, load_exactly, make
 from ..model.weights import read_meta
 from ..recipe.plan import arch_kwargs
@@ -70,7 +71,7 @@ class Predictor:
         self.saved, self.run, self.recipe, self.meta = saved, saved.run, saved.recipe, meta
         self.classes: list[str] = list(meta["classes"])
         self.device = torch.device(device)
-        self.model = model.to(self.device, memory_format=torch.channels_last).eval()
+        self.model = lay_out(model, self.device).eval()
         self.how, self.frame = Decoding(meta["icc"], meta["white"]), Frame(meta["size"], meta["resize"], meta["fit"], meta["shape"])
         self.view = eval_view(self.frame)
         self.mean, self.std = (torch.tensor(meta[k], device=self.device).view(1, -1, 1, 1) for k in ("mean", "std"))
@@ -170,8 +171,13 @@ def open_predictor(saved: Saved, device: str | None = "auto", kind: type[Predict
     device = pick_device(str(device or "auto"))
     with plainly():
         meta = facts(saved)
-        with seeded(0): model = make(meta["arch"], len(meta["classes"]), meta["kwargs"])
+        with seeded(0): model = make(meta["arch"], len(meta["classes"]), meta["kwargs"], image_size(meta))
         return kind(saved, load_exactly(model, meta["arch"], saved.file), meta, device)
+
+
+def image_size(meta: dict[str, Any]) -> int | tuple[int, int]:
+    "As timm takes img_size: a square's side, or (height, width)"
+    return sides_of(meta["size"], meta["shape"])[::-1] if meta["shape"] else meta["size"]
 
 
 @contextmanager

@@ -15,7 +15,8 @@ from support.paths import ROOT, SHARED
 from support.run_files import read
 
 from fastricks.cli.app import run
-from fastricks.recipe.recipe import options
+from fastricks.recipe.command import command
+from fastricks.recipe.recipe import Recipe, options, read_recipe
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,7 @@ def test_history_metrics_and_predictions_agree(trained):
 def test_weights_carry_what_is_needed_to_use_them(trained):
     _, folder = trained
     with safe_open(folder / "model.safetensors", "pt") as f: meta = json.loads(f.metadata()["fastricks"])
-    assert meta["arch"] == "test_resnet" and meta["classes"] == list("0123456789") and (meta["size"], meta["resize"]) == (16, 16)
+    assert meta["arch"] == "test_resnet.r160_in1k" and meta["classes"] == list("0123456789") and (meta["size"], meta["resize"]) == (16, 16)
     assert len(meta["mean"]) == len(meta["std"]) == 3
 
 
@@ -225,3 +226,38 @@ def test_what_would_be_done_is_said_where_nothing_can_be_written(tmp_path, capsy
     (tmp_path / "file").write_text("")
     assert run(["train", *TINY_WORDS, "--explain", "--out", str(tmp_path / "file" / "runs")]) == 0
     assert "no picture (" in capsys.readouterr().out.splitlines()[-1]
+# -- networks
+
+def test_options_of_a_network_are_in_recipe_and_file_and_repeated(tmp_path, capsys):
+    given = ["--arch-option", "drop_path_rate=.1", "--arch-option", "stem_width=16"]
+    assert run(["train", *TINY_WORDS, *given, "--arch", "resnet10t", "--out", str(tmp_path), "--name", "r"]) == 0
+    recipe = read(tmp_path / "r", "recipe.json")
+    assert recipe["recipe"]["arch_option"] == {"drop_path_rate": .1, "stem_width": 16} and recipe["recipe"]["arch"] == "resnet10t.c3_in1k"
+    assert run(["train", "--recipe", str(tmp_path / "r"), "--out", str(tmp_path), "--name", "again", "--wandb", "disabled"]) == 0
+    assert read(tmp_path / "again", "recipe.json")["identity"] == recipe["identity"]
+    from fastricks import load
+    assert load(tmp_path / "r").meta["kwargs"] == recipe["recipe"]["arch_option"]
+    assert "--arch-option drop_path_rate=0.1 --arch-option stem_width=16" in command(Recipe(**read_recipe(tmp_path / "r/recipe.json")))
+
+
+@pytest.mark.parametrize("given, words", [
+    (["--arch-option", "drop_pth_rate=.1"], "has no option 'drop_pth_rate'"), (["--arch-option", "drop_rate=1.5"], "from 0 to below 1"),
+    (["--arch-option", "drop_rate"], "give NAME=VALUE"), (["--arch-option", "img_size=64"], "--size says that here"),
+    (["--arch-option", "checkpoint_path=x"], "a network has no such option"), (["--arch-option", "act_layer=nope"], "timm can't make"),
+    (["--arch", "inception_v3", "--size", "64", "--resize", "64"], "give --size 96"),
+])
+def test_networks_that_cannot_be_leave_no_run_folder(tmp_path, capsys, given, words):
+    assert words in fails(capsys, "train", *TINY_WORDS, *given, "--out", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_vision_transformer_at_another_size_is_trained_and_used(tmp_path, capsys):
+    words = [*TINY_WORDS, "--arch", "test_vit", "--size", "32", "--resize", "32", "--epochs", "1", "--out", str(tmp_path)]
+    assert run(["train", *words, "--name", "v"]) == 0
+    from fastricks import load
+    p = load(tmp_path / "v")
+    x = torch.zeros(2, 3, 32, 32, dtype=torch.uint8)
+    assert p.meta["size"] == 32 and p.logits(x).shape == (2, 10)
+    assert run(["export", str(tmp_path / "v"), "--to", "timm"]) == 0
+    assert run(["train", *words, "--weights", str(tmp_path / "v/model.safetensors"), "--size", "64", "--resize", "64", "--name", "w"]) == 0
+    assert "resampled for this size of images: 1 tensor, as pos_embed" in capsys.readouterr().out

@@ -1,5 +1,10 @@
 """Plain timm models, the weights that they start from, and what a file of weights says."""
+import argparse
 import json
+import shlex
+import subprocess
+import sys
+from dataclasses import replace
 
 import pytest
 import timm
@@ -8,8 +13,13 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from fastricks.core.errors import UserError
-from fastricks.model.network import build, check_arch, hub_file
+from fastricks.model.layout import lay_out
+from fastricks.model.network import build, check_arch, hub_file, with_tag
+from fastricks.model.trial import require_network
 from fastricks.model.weights import read_meta
+from fastricks.recipe.identity import identity
+from fastricks.recipe.recipe import resolve
+from fastricks.training.settle import settle_machine
 
 
 def test_no_hidden_zero_gamma():
@@ -56,6 +66,106 @@ def test_weights_that_do_not_fit_are_one_sentence(tmp_path, make, words):
     file = make(tmp_path / "w.safetensors")
     with pytest.raises(UserError, match=words) as e: build("test_resnet", 10, 0, file)
     assert "\n" not in str(e.value)
+
+
+# -- sizes, options, names
+
+VIT = "test_vit"
+
+
+def test_a_network_of_one_size_is_made_for_another_and_position_embeddings_are_resampled(tmp_path):
+    src = build(VIT, 7, 5)[0]
+    save_file(src.state_dict(), tmp_path / "w.safetensors")
+    model, lines = build(VIT, 10, 0, tmp_path / "w.safetensors", size=64)
+    assert model(torch.zeros(2, 3, 64, 64)).shape == (2, 10) and model.pos_embed.shape != src.pos_embed.shape
+    assert torch.equal(model.patch_embed.proj.weight, src.patch_embed.proj.weight) and any("resampled" in o and "pos_embed" in o for o in lines)
+    want = timm.layers.resample_abs_pos_embed(src.pos_embed, model.patch_embed.grid_size, num_prefix_tokens=model.num_prefix_tokens)
+    assert torch.allclose(model.pos_embed, want, atol=1e-6)
+
+
+@pytest.mark.parametrize("arch, size, words", [
+    (VIT, 64, ""), ("resnet18", 64, ""), ("test_efficientnet", 96, ""), ("mixer_s32_224", 64, ""),
+    (VIT, 8, r"--arch test_vit --size 8: the network can't take images of 8 pixels .*; give --size 32"),
+    ("inception_v3", 64, "; give --size 96"),
+])
+def test_sizes_that_cannot_be_are_known_before_anything_is_done(arch, size, words):
+    if not words: return require_network(arch, size)
+    with pytest.raises(UserError, match=words): require_network(arch, size)
+
+
+@pytest.mark.parametrize("options, words", [
+    ({"drop_path_rate": .1, "act_layer": "silu"}, ""),
+    ({"drop_pth_rate": .1}, "has no option 'drop_pth_rate'; did you mean 'drop_path_rate'"),
+    ({"act_layer": "nope"}, "--arch-option act_layer=nope: timm can't make resnet18"),
+    ({"output_stride": 7}, "--arch-option output_stride=7"),
+])
+def test_options_are_checked_against_what_timm_takes(options, words):
+    if not words: return require_network("resnet18", 64, options)
+    with pytest.raises(UserError, match=words): require_network("resnet18", 64, options)
+
+
+def test_an_auxiliary_head_is_refused_and_its_weights_are_left_out(tmp_path):
+    with pytest.raises(UserError, match="2 answers in place of one"): require_network("inception_v3", 299, {"aux_logits": True})
+    src = timm.create_model("inception_v3", num_classes=3, aux_logits=True)
+    save_file(src.state_dict(), tmp_path / "w.safetensors")
+    for arch in ("inception_v3.tv_in1k", "inception_v3.tf_in1k"):
+        model, lines = build(arch, 3, 0, tmp_path / "w.safetensors")
+        assert torch.equal(model.fc.weight, src.fc.weight) and any("not used from the file" in o and "AuxLogits" in o for o in lines)
+
+
+def test_a_bare_name_gets_the_tag_that_timm_means():
+    assert with_tag("resnet18") == "resnet18.a1_in1k" and with_tag("resnet18.tv_in1k") == "resnet18.tv_in1k"
+    assert with_tag("test_resnet") == "test_resnet.r160_in1k"
+    first, again = (settle_machine(resolve({"arch": "resnet18"})) for _ in range(2))
+    assert first.arch == "resnet18.a1_in1k" == settle_machine(first).arch and identity(first, "f") == identity(again, "f")
+    old = replace(first, arch="resnet18")  # a run of an older version that is resumed
+    assert settle_machine(old).arch == "resnet18"
+
+
+# -- names and places of tensors in files
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod.", "model."])
+def test_weights_of_what_wraps_a_network(tmp_path, prefix):
+    src = build("test_resnet", 7, 5)[0]
+    save_file({prefix + k: v for k, v in src.state_dict().items()}, tmp_path / "w.safetensors")
+    model, lines = build("test_resnet", 7, 0, tmp_path / "w.safetensors")
+    assert torch.equal(model.fc.weight, src.fc.weight) and len(lines) == 1
+    assert "made new for 10 classes (the file's is of 7 classes)" in build("test_resnet", 10, 0, tmp_path / "w.safetensors")[1][1]
+
+
+@pytest.mark.parametrize("name, wrap", [
+    ("a.pth", lambda sd: {"epoch": 3, "state_dict": sd, "args": argparse.Namespace(lr=1)}), ("model_best.pth.tar", lambda sd: {"model": sd}),
+    ("it's \"$HOME\".pt", lambda sd: sd), ("b.ckpt", lambda sd: {"state_dict": {f"model.{k}": v for k, v in sd.items()}, "optimizer": {"x": [1]}}),
+    ("tied.bin", lambda sd: {**sd, "again": sd["fc.weight"]}),
+])
+def test_the_line_that_converts_a_pickle_works(tmp_path, name, wrap):
+    src = build("test_resnet", 7, 5)[0]
+    file = tmp_path / name
+    torch.save(wrap(src.state_dict()), file)
+    with pytest.raises(UserError, match="is a pickle") as e: build("test_resnet", 7, 0, file)
+    line = str(e.value).partition("convert it where you trust it, with  ")[2]
+    subprocess.run(shlex.split(line.replace("python", shlex.quote(sys.executable), 1)), check=True)
+    model, _ = build("test_resnet", 7, 0, next(tmp_path.glob("*.safetensors")))
+    assert torch.equal(model.fc.weight, src.fc.weight)
+
+
+# -- layout
+
+def test_convolutions_that_end_the_process_in_channels_last_order_stay_contiguous():
+    "oneDNN writes past the end of such a convolution's gradient: RepVGG, MobileOne, FastViT"
+    code = ("import torch, timm; torch.set_num_threads(1); from fastricks.model.layout import lay_out\n"
+            "m = lay_out(timm.create_model('repvgg_a0', num_classes=3), 'cpu').train()\n"
+            "for _ in range(4): m(torch.randn(4, 3, 64, 64).to(memory_format=torch.channels_last)).sum().backward()\n"
+            "assert m.stem.conv_kxk.conv.weight.is_contiguous(memory_format=torch.channels_last)")
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_the_layout_changes_no_number():
+    conv = nn.Conv2d(3, 8, 1, stride=2)
+    x = torch.randn(2, 3, 16, 16)
+    want = conv(x)
+    assert torch.allclose(lay_out(conv, "cpu")(x.to(memory_format=torch.channels_last)), want, atol=1e-6)
+    assert len(lay_out(conv, "cpu")._forward_pre_hooks) == 1
 
 
 def test_unknown_arch_names_the_nearest():

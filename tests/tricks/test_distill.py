@@ -192,4 +192,106 @@ def test_a_teacher_whose_network_a_trick_has_changed(resnet_d_run):
     source = open_data(r, say=silent)
     job = settle_tricks(Job(r, source), Room(silent))
     teacher = load_teacher(job.facts["distill"], len(source.classes))
-    assert set(teacher.state_dict()) == set(load_file(run / "model.safetensors")) and len(teacher.conv1) > 1
+    network = teacher.network  # shown the student's images by its own mean and std
+    assert set(network.state_dict()) == set(load_file(run / "model.safetensors")) and len(network.conv1) > 1
+
+
+# -- how a teacher is shown the student's images
+
+def job_of(teacher, **given):
+    "The settled Job of a student of this teacher, and its loaders"
+    from fastricks.core.words import silent
+    from fastricks.training.prepare import prepare
+    from fastricks.training.room import Room
+    from fastricks.training.settle import settle
+    job = settle(recipe_of(f"distill:teacher={teacher}", **given), Room(silent))
+    parts, dls = prepare(job)
+    return job, parts, dls
+
+
+@pytest.fixture(scope="module")
+def byob_run(tmp_path_factory):
+    "A run of test_byobnet, whose mean and std are ImageNet's; test_resnet's are .5"
+    out = tmp_path_factory.mktemp("runs")
+    assert run(["train", *ARGS, "--arch", "test_byobnet", "--size", "32", "--resize", "32", "--out", str(out), "--name", "t", "--lr", "3e-3"]) == 0
+    return out / "t"
+
+
+@pytest.mark.parametrize("size", [32, 16])
+def test_a_teachers_answers_through_the_students_loader_are_its_own_predictions(byob_run, size):
+    "The same pixels, brought to the teacher's size, given to `load(TEACHER)`: the oracle"
+    from fastricks import load
+    _, parts, dls = job_of(byob_run, size=size, resize=size)
+    teacher, p = next(cb for cb in parts.cbs if cb.name == "distill").teacher, load(byob_run)
+    mean, std = (torch.tensor([.5] * 3).view(1, 3, 1, 1) for _ in range(2))
+    for x, _ in dls.valid:
+        x = x.as_subclass(torch.Tensor)
+        pixels = (x * std + mean) * 255
+        if size != 32: pixels = F.interpolate(pixels, (32, 32), mode="bilinear", antialias=True)
+        want = p.model((pixels / 255 - p.mean) / p.std)
+        assert torch.allclose(teacher.eval()(x), want, atol=1e-4)
+        if size == 32: assert torch.allclose(teacher(x), p.logits(pixels.round().to(torch.uint8)), atol=1e-4)
+
+
+def test_the_teacher_of_an_older_recipe_is_asked_as_it_was(byob_run, tmp_path):
+    "recipe.json without the key: the student's tensor as it is, the same identity; a new recipe says how"
+    from fastricks.recipe.recipe import Recipe, read_recipe
+    job, _, _ = job_of(byob_run)
+    got = json.loads(json.dumps(job.recipe_json))
+    for later in ("view", "teacher_tricks"): del got["recipe"]["tricks"]["distill"][later]
+    (tmp_path / "recipe.json").write_text(json.dumps(got))
+    old = Recipe(**read_recipe(tmp_path / "recipe.json"))
+    assert old.tricks["distill"]["view"] == "student" and job.recipe.tricks["distill"]["view"] == "own"
+    from fastricks.recipe.identity import identity, numeric
+    then, now = (numeric(o, None, job.facts)["tricks"]["distill"] for o in (old, job.recipe))
+    assert "view" not in then and now["view"] == "own"
+    assert identity(old, "f", None, job.facts) != identity(job.recipe, "f", None, job.facts)
+
+
+def test_where_nothing_differs_identity_answers_and_network_are_as_they_were(teacher):
+    from fastricks.recipe.identity import numeric
+    job, parts, _ = job_of(teacher)
+    assert not {"view", "teacher_tricks"} & numeric(job.recipe, None, job.facts)["tricks"]["distill"].keys()
+    assert type(next(cb for cb in parts.cbs if cb.name == "distill").teacher).__name__ != "Shown"
+
+
+def test_stored_answers_of_another_view_are_others(byob_run):
+    from fastricks.callbacks.answers import answers_of
+    from fastricks.recipe.plan import make_plan
+    job, _, _ = job_of(byob_run)
+    plan = make_plan(job.recipe, job.source, 5, "cpu", job.facts)
+    own, student = (answers_of(plan, job.facts["distill"]["file"], "data", view) for view in ("own", "student"))
+    assert json.loads(own.what)["shown"]["size"] == 32 and "shown" not in student.what and own.folder != student.folder
+
+
+def test_its_accuracy_is_said_beside_its_record(byob_run, tmp_path, capsys):
+    assert run(["train", *ARGS, "--out", str(tmp_path), "-t", f"distill:teacher={byob_run}"]) == 0
+    line = next(o for o in capsys.readouterr().out.splitlines() if o.startswith("teacher: "))
+    record = read(byob_run, "metrics.json")["valid"]
+    assert f"its own record: {record['top1']:.1%} of {record['n']} valid" in line and "at its own mean, std, size" in line
+
+
+def test_a_trained_teachers_tricks_fit_its_length_are_said_and_can_be_given(tmp_path, capsys):
+    short = ["train", *ARGS, "--epochs", "1", "--out", str(tmp_path)]
+    assert run([*short, "-t", "distill:teacher=test_resnet"]) == 0
+    assert "once, as an ordinary run, with cosine+label_smoothing" in capsys.readouterr().out
+    assert run([*short, "-t", "distill:teacher=test_resnet,teacher_tricks='cosine+mixup:alpha=.4,per=sample',seed=3"]) == 0
+    assert "with cosine+mixup:alpha=0.4,per=sample" in capsys.readouterr().out
+    assert "is trained already: leave them out" in fails(capsys, *short, "-t", f"distill:teacher={tmp_path},teacher_tricks=cosine")
+
+
+def test_a_pickle_as_teacher_is_said_to_be_one(tmp_path, capsys):
+    torch.save({"state_dict": {}}, tmp_path / "t.pth")
+    assert "distill:teacher=" in (said := fails(capsys, "train", *ARGS, "-t", f"distill:teacher={tmp_path}/t.pth")) and "is a pickle" in said
+
+
+@pytest.mark.parametrize("folder", ["c++", "a,b", "it's"])
+def test_a_teacher_whose_path_has_the_languages_signs(tmp_path, teacher, folder):
+    from fastricks.recipe.names import tricks_text
+    (tmp_path / folder).mkdir()
+    file = shutil.copy(teacher, tmp_path / folder / "t.safetensors")
+    quoted = f'"{file}"' if "'" in folder else f"'{file}'"
+    for text in (f"distill:teacher={file},T=4+mixup", f"distill:teacher={quoted},T=4+mixup", f"mixup+distill:T=4,teacher={file}"):
+        recipe = resolve(TINY, [text])
+        assert recipe.tricks["distill"]["teacher"] == str(file) and recipe.tricks["distill"]["T"] == 4. and "mixup" in recipe.tricks
+    assert resolve(TINY, [tricks_text(recipe)]).tricks == recipe.tricks

@@ -53,7 +53,7 @@ def test_onnx(photo_run, exported):
     facts = s.get_modelmeta().custom_metadata_map
     how = json.loads(facts["preprocessing"])
     assert json.loads(facts["classes"]) == load(folder).classes and (how["size"], how["resize"], how["crop"]) == (32, 38, "center")
-    assert facts["arch"] == "test_resnet" and how["interpolation"] == "bilinear" and len(how["inside"]["mean"]) == 3
+    assert facts["arch"] == "test_resnet.r160_in1k" and how["interpolation"] == "bilinear" and len(how["inside"]["mean"]) == 3
     i, = s.get_inputs()
     assert i.name == "images" and i.type == "tensor(uint8)" and i.shape[1:] == [3, 32, 32] and i.shape[0] == "batch" == s.get_outputs()[0].shape[0]
     assert [o.name for o in s.get_outputs()] == ["logits"] and [p.name for p in file.parent.iterdir() if "onnx" in p.name] == [file.name]
@@ -119,7 +119,8 @@ def test_on_the_command_line(photo_run, capsys, tmp_path):
     shutil.copytree(photo_run[0], folder)
     for _ in range(2): assert run(["export", str(folder), "--to", "timm"]) == 0, "an earlier one is replaced"
     out = capsys.readouterr().out.splitlines()
-    assert out[0].startswith(f"written   {folder}/timm (") and "test_resnet for 3 classes" in out[0] and out[2].startswith("checked   on 16 images")
+    assert out[0].startswith(f"written   {folder}/timm (") and "test_resnet.r160_in1k for 3 classes" in out[0]
+    assert out[2].startswith("checked   on 16 images")
     (folder / "timm/mine.txt").write_text("x")
     assert "has other files in it, as mine.txt" in fails(capsys, "export", folder, "--to", "timm") and (folder / "timm/mine.txt").exists()
     assert run(["export", str(folder / "model.safetensors"), "--to", "timm", "--out", str(tmp_path / "deep/er")]) == 0

@@ -20,7 +20,7 @@ from support.strangers import WRONG_FIELDS, recipe_with
 from fastricks import load
 from fastricks.core.errors import UserError
 from fastricks.data.pixels.image import Unreadable
-from fastricks.model.weights import TWEAKS, read_meta
+from fastricks.model.weights import read_meta
 
 
 def wrong(f, *a, **kw):
@@ -62,9 +62,9 @@ def test_the_pipelines_differ(photo_run, tmp_path):
 def test_what_it_is(photo_run):
     run, _ = photo_run
     p = load(str(run))
-    assert p.run == run and p.classes == list(CLASSES) and p.recipe.arch == p.meta["arch"] == "test_resnet" and p.device.type == "cpu"
+    assert p.run == run and p.classes == list(CLASSES) and p.recipe.arch == p.meta["arch"] == "test_resnet.r160_in1k" and p.device.type == "cpu"
     assert not p.model.training and p.meta["size"] == 32 and p.meta["resize"] == 38 and p.meta["pipeline"] == "fast" and p.meta["kwargs"] == {}
-    assert all(v.dtype == torch.float32 for v in p.model.parameters()) and "test_resnet, 3 classes" in repr(p)
+    assert all(v.dtype == torch.float32 for v in p.model.parameters()) and "test_resnet.r160_in1k, 3 classes" in repr(p)
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 4])
@@ -209,7 +209,7 @@ def test_tricks_that_change_the_network(resnet_d_run, tmp_path):
     "The file says it; of an older file the run's recipe does"
     run, data = resnet_d_run
     meta = read_meta(run / "model.safetensors")
-    assert meta["kwargs"] == dict(stem_type="deep", stem_width=32, avg_down=True) and meta["kwargs"].keys() <= TWEAKS.keys()
+    assert meta["kwargs"] == dict(stem_type="deep", stem_width=32, avg_down=True)
     agree(load(run), data, rows_of(run))
     shutil.copy(run / "model.safetensors", tmp_path / "alone.safetensors")
     agree(load(tmp_path / "alone.safetensors"), data, rows_of(run))
@@ -221,8 +221,9 @@ def test_tricks_that_change_the_network(resnet_d_run, tmp_path):
     assert "does not fit" in wrong(load, tmp_path / "old"), "nothing says what was changed"
 
 
-@pytest.mark.parametrize("kwargs", [{"checkpoint_path": "/etc/passwd"}, {"pretrained": True}, {"stem_type": ["deep"]}, {"stem_width": "64"},
-                                    {"stem_width": True}, [], "x", {"pretrained_cfg": {"file": "/tmp/x"}}])
+@pytest.mark.parametrize("kwargs", [{"checkpoint_path": "/etc/passwd"}, {"pretrained": True}, {"stem_type": ["deep"]}, {"img_size": 9999},
+                                    {"drop_rate": 1e999}, {"stem_width": 10**9}, {"features_only": True}, [], "x",
+                                    {"pretrained_cfg": {"file": "/tmp/x"}}])
 def test_what_a_file_may_ask_of_timm(tmp_path, photo_run, kwargs):
     run, _ = photo_run
     meta = {**read_meta(run / "model.safetensors"), "kwargs": kwargs}
