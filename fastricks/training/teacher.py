@@ -26,7 +26,8 @@ def find_network(wanted, recipe, source, room):
         raise UserError(f"{wanted.key}={wanted.value} has no weights: " + (
             "the run did not finish" if kind == "run" else "there is no such file"))
     open_weights(file)
-    return str(path), check_classes(facts_of(file, file_hash(file), recipe.arch), source, wanted)
+    facts = check_channels(facts_of(file, file_hash(file), recipe.arch), recipe, wanted)
+    return str(path), check_classes(facts, source, wanted)
 
 
 def facts_of(file, ident, default_arch):
@@ -37,6 +38,14 @@ def facts_of(file, ident, default_arch):
     if "arch" in meta: check_arch(meta["arch"])  # of a file that came from anywhere: never a name that timm would download
     return {"file": str(file), "identity": ident, "arch": meta.get("arch", default_arch), "classes": meta.get("classes"),
             "mean": meta.get("mean"), "std": meta.get("std")}
+
+
+def check_channels(facts, recipe, wanted):
+    "A network that is asked with this one's batches must take as many channels"
+    theirs = len(facts["mean"] or (0, 0, 0))
+    if theirs != recipe.channels: raise UserError(
+        f"the {wanted.role} {facts['file']} takes {plural(theirs, 'channel')} and this network {recipe.channels}: give both the same --channels")
+    return facts
 
 
 def check_classes(facts, source, wanted):
