@@ -18,6 +18,7 @@ from ..data.survey import rows, survey
 from ..recipe.command import data_options
 from ..recipe.registry import registry
 
+WEIGHTS = "class_weights"  # the trick against imbalance, where there is one
 FEW = 5       # classes up to which each has its row on the screen; of more the two largest and smallest
 CELL = 150    # pixels of a sample
 HEAD = 11     # letters before what a line says
@@ -200,6 +201,7 @@ def next_step(s):
     "The training of this very data"
     line = f"fastricks train {data_options(s.recipe)}".strip()
     if any(o.endswith(" in train") for o in s.account.copies): line += " --drop-duplicates"
+    if WEIGHTS in registry() and balance(s.source).startswith("IMBALANCED"): line += f" -t {WEIGHTS}"
     if not s.refused: return line
     needed = min(1, 1.01 * len(s.bad) / (len(s.bad) + len(s.items)))
     return f"mend or remove what is unreadable, or allow it: {line} --max-bad {needed:.2g}"

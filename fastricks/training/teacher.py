@@ -32,7 +32,8 @@ def find_network(wanted, recipe, source, room):
             "the run did not finish" if kind == "run" else "there is no such file"))
     try: open_weights(file)
     except UserError as e: raise UserError(str(e).replace("--weights ", f"{wanted.key}=", 1)) from None
-    return str(path), check_classes(facts_of(file, file_hash(file), recipe), source, wanted)
+    facts = check_channels(facts_of(file, file_hash(file), recipe), recipe, wanted)
+    return str(path), check_classes(facts, source, wanted)
 
 
 def facts_of(file, ident, recipe):
@@ -64,6 +65,14 @@ def record_of(file):
     except (OSError, ValueError): return {}
     m = {"split": "valid", **m["valid"]} if isinstance(m.get("valid"), dict) else m
     return {"record": {k: m[k] for k in ("split", "top1", "n")}} if {"split", "top1", "n"} <= m.keys() else {}
+
+
+def check_channels(facts, recipe, wanted):
+    "A network that is asked with this one's batches must take as many channels"
+    theirs = len(facts["mean"] or (0, 0, 0))
+    if theirs != recipe.channels: raise UserError(
+        f"the {wanted.role} {facts['file']} takes {plural(theirs, 'channel')} and this network {recipe.channels}: give both the same --channels")
+    return facts
 
 
 def check_classes(facts, source, wanted):

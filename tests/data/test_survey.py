@@ -316,3 +316,12 @@ def test_it_imports_no_torch():
     import sys
     code = "import sys, fastricks.report.survey; print([o for o in ('torch', 'fastai', 'matplotlib', 'pandas') if o in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_the_trick_against_imbalance_is_named_where_there_is_one(tmp_path, monkeypatch, there):
+    from fastricks.report import survey
+    tree(tmp_path, "cat", n=20, splits=["train"])
+    tree(tmp_path, "dog", n=2, splits=["train"])
+    monkeypatch.setattr(survey, "registry", lambda: {"class_weights": None} if there else {})
+    assert ("-t class_weights" in line(shown(tmp_path, valid=.1), "next")) == there
