@@ -66,6 +66,12 @@ def at_home(word):
     return option[1] + os.path.expanduser(option[2]) if option else word
 
 
+def bring_caches_home():
+    "`XDG_CACHE_HOME=~/c`, from a file that no shell read, is a folder called ~ to matplotlib"
+    place = os.environ.get("XDG_CACHE_HOME", "")
+    if place.startswith("~"): os.environ["XDG_CACHE_HOME"] = os.path.expanduser(place)
+
+
 def run_app(args):
     debug = "--debug" in args
     try: code = app(args, prog_name="fastricks", standalone_mode=False) or 0
@@ -102,6 +108,7 @@ def unexpected(e):
 def main(args=None):
     args = sys.argv[1:] if args is None else args
     output.write_any_letter()
+    bring_caches_home()
     if args[:1] in ALL_NIGHT: output.outlive_readers()
     if ranks.rank():
         if not trains(args): return

@@ -13,7 +13,7 @@ ELSEWHERE = "data", "classes", "weights", "device", "threads", "workers", "wandb
 
 def resume_command(given, run: Annotated[str, typer.Argument(metavar="RUN", help="an unfinished run's folder")],
                    tricks: Annotated[list[str] | None, typer.Option(
-                       "--tricks", "-t", metavar="TRICKS", show_default=False, help="where a teacher lies now, as TRICK:teacher=RUN")] = None,
+                       "--tricks", "-t", metavar="TRICKS", show_default=False, help="where a network lies now, as TRICK:KEY=PLACE")] = None,
                    debug: Debug = False):
     """Go on with a training that was stopped or killed, from its last checkpoint; the result is as if it had not been.
 

@@ -1,4 +1,5 @@
 """`~` where no shell writes the home folder in its place."""
+import os
 import shutil
 from dataclasses import replace
 
@@ -6,7 +7,7 @@ import pytest
 from support.commands import TINY_WORDS
 from support.small import recipe_of
 
-from fastricks.cli.app import at_home, run
+from fastricks.cli.app import at_home, bring_caches_home, run
 from fastricks.training.settle import settle_machine
 
 
@@ -23,6 +24,12 @@ def home(tmp_path, monkeypatch):
 def test_options_know_it(home):
     assert at_home("--to=~/a b.html") == f"--to={home}/a b.html" and at_home("--out=~") == f"--out={home}"
     for word in ("~/a", "--name=~x", "-t", "--out=a~/b", "--out"): assert at_home(word) == word
+
+
+def test_so_does_the_folder_of_caches(home, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", "~/c")
+    bring_caches_home()
+    assert os.environ["XDG_CACHE_HOME"] == f"{home}/c"
 
 
 def test_so_do_recipes_and_the_keys_of_tricks(home, teacher):
