@@ -60,7 +60,8 @@ def advice_lines(recipe: Recipe, plan: Plan) -> list[str]:
 
 
 def group_lines(parts: Parts) -> list[str]:
-    rows = [f"  {g.name:28} {plural(count(g), 'parameter'):>24} in {len(g.params):>4} tensors, weight decay {g.wd:g}{rate_of(g)}" for g in parts.groups]
+    rows = [f"  {g.name:28} {plural(count(g), 'parameter'):>24} in {len(g.params):>4} tensors, weight decay {g.wd:g}{rate_of(g)}"
+            for g in parts.groups]
     return ["parameters", *rows]
 
 
