@@ -92,7 +92,8 @@ def answers_of(plan, file, data, view="own"):
 
 def of_images(plan):
     "The tricks that change what the teacher is shown, whose draws are functions of (seed, epoch, step or key): name -> keys, and their file"
-    return {t.name: [t.keys(), t.origin] for t in plan.tricks if {"on_batch", "views"} & {*t.hooks()}}
+    shown = {t.name: [t.keys(), t.origin] for t in plan.tricks if {"on_batch", "views"} & {*t.hooks()}}
+    return shown | ({"epochs": plan.recipe.epochs} if any("views" in t.hooks() for t in plan.tricks) else {})  # fractions of which may matter
 
 
 def lines_of(answers, epochs):

@@ -255,3 +255,12 @@ def zero_last_gammas(model):
     norms = [n for m in model.modules() if (n := last_norm(m)) is not None]
     for n in norms: nn.init.zeros_(n.weight)
     return norms
+
+
+@torch.no_grad()
+def require_size(model, side, who):
+    "Raise UserError unless the network takes square images of so many pixels"
+    was = model.training
+    try: model.eval()(torch.zeros(1, 3, side, side))
+    except Exception: raise UserError(f"{who} does not take images of {side} pixels") from None
+    finally: model.train(was)

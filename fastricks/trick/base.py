@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 
 from ..core.errors import UserError
 from .range import Range
-from .types import GroupLike, Loss, RecipeLike, ScheduleLike, SourceLike
+from .types import GroupLike, Loss, RecipeLike, ScheduleLike, SourceLike, ViewsLike
 
 if TYPE_CHECKING:  # no torch at run time: a list of tricks is instant
     from fastai.callback.core import Callback
@@ -21,6 +21,7 @@ HOOKS = {  # hook: what a trick that overrides it changes. Each takes one part o
     "optimizer": "optimizer",   # (Opt, plan) -> Opt: learning rate, weight decay, batches a step
     "groups": "optimizer",      # ([Group], model, plan) -> [Group]: which parameters decay
     "schedule": "schedule",     # (Schedule, plan) -> Schedule
+    "views": "views",           # (Views, plan) -> Views: what is done to each training image
     "loss": "loss",             # (training loss, plan) -> training loss
     "on_loss": "loss",          # ([Callback], plan) -> [Callback], as do all that begin with on_
     "on_batch": "batch",
@@ -186,6 +187,7 @@ class Trick:
     def optimizer(self, opt: Opt, plan: Plan) -> Opt: return opt
     def groups(self, groups: list[GroupLike], model: "nn.Module", plan: Plan) -> list[GroupLike]: return groups
     def schedule(self, sched: ScheduleLike, plan: Plan) -> ScheduleLike: return sched
+    def views(self, views: ViewsLike, plan: Plan) -> ViewsLike: return views
     def loss(self, loss_func: Loss, plan: Plan) -> Loss: return loss_func
     def on_loss(self, cbs: "list[Callback]", plan: Plan) -> "list[Callback]": return cbs
     def on_batch(self, cbs: "list[Callback]", plan: Plan) -> "list[Callback]": return cbs

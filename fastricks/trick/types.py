@@ -106,6 +106,19 @@ class GroupLike(Protocol):
     def rate(self) -> float: ...  # factor of its learning rate
 
 
+class ViewsLike(Protocol):
+    "What is done to a training image (`data.pixels.views.Views`), a dataclass: `dataclasses.replace` changes it"
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    @property
+    def alternate(self) -> bool: ...                      # mirrored in every other epoch, not by a coin
+    @property
+    def side(self) -> Callable[[int], int] | None: ...    # epoch (0 is the first) -> pixels of the square
+    @property
+    def pixels(self) -> tuple[Callable[..., Any], ...]: ...      # steps on uint8 [3, h, w], after crop and flip
+    @property
+    def normalised(self) -> tuple[Callable[..., Any], ...]: ...  # steps on float [n, 3, h, w], after normalisation
+
+
 class ScheduleLike(Protocol):
     "The learning rate of every step (`recipe.schedule.Schedule`), a dataclass: `dataclasses.replace` changes it"
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]

@@ -37,6 +37,7 @@ def selection(name, teacher):
 def test_trains_with_an_effect(name, teacher, tmp_path):
     "A few batches: the weights differ from those without it, whose seed and images are the same"
     given = dict(wd=1e-2, lr=3e-3, epochs=2, size=32, resize=32, arch="resnet18" if name == "resnet_d" else "test_resnet")
+    given["flip"] = name == "alternating_flip"
     if registry()[name].evens: given |= dict(data=str(uneven_digits(tmp_path / "digits")), per_class=None, pretrained=False)
     alone, without = trained(selection(name, teacher), **given), trained(**given)
     assert not same(weights(alone), weights(without))

@@ -18,8 +18,9 @@ from ..pixels.store import Pixels
 from ..pixels.views import CenterView, TrainView, empty
 from ..source import Item
 from .keyed import KeyedDL
-from .transforms import CenterCrop, EvalFit, TrainCrop, TrainFit
+from .transforms import AlternatingFlip, CenterCrop, EvalFit, PixelSteps, TrainCrop, TrainFit
 
+KNOWN = {TrainCrop, CenterCrop, TrainFit, EvalFit, FlipItem, AlternatingFlip, PixelSteps, ToTensor}  # what views are made of
 IMAGES = Item, Path, str, bytes, np.ndarray
 
 
@@ -52,10 +53,11 @@ class FastDL(KeyedDL):
         "How to cut a batch's images, or None where the plain path must"
         tfms = {type(o): o for o in self.after_item.fs}
         crop, center, fit, whole = (tfms.get(o) for o in (TrainCrop, CenterCrop, TrainFit, EvalFit))
-        if {*tfms} - {TrainCrop, CenterCrop, TrainFit, EvalFit, FlipItem, ToTensor} or not ((crop and center) or (fit and whole)): return None
+        if {*tfms} - KNOWN or not ((crop and center) or (fit and whole)): return None
         if getattr(self.dataset, "split_idx", 1): return whole.view if whole else CenterView(center.size, center.resize)
-        flip = tfms[FlipItem].p if FlipItem in tfms else 0.
-        return replace(fit.view, flip=flip) if fit else TrainView(crop.size[0], crop.min_scale, crop.ratio, flip)
+        flip, steps = tfms.get(FlipItem), tfms.get(PixelSteps)
+        more = dict(flip=flip.p if flip else 0., alternate=AlternatingFlip in tfms, steps=steps.steps if steps else ())
+        return replace(fit.view, **more) if fit else TrainView(crop.side(self.epoch), crop.min_scale, crop.ratio, **more)
 
     def why_plain(self, view):
         if view is None: return "item transforms other than the recipe's"
@@ -77,20 +79,21 @@ class FastDL(KeyedDL):
         return 1 if on_cpu and self.pixels is not None and self.pixels.kept else min(8, cores())
 
     def parcel_of(self, chunk, view):
-        "(batch, lost) of the images at the places `chunk`"
-        if self.resident is not None: return self.batch_of(chunk, view), []
+        "(batch, lost, places) of the images at the places `chunk`"
+        if self.resident is not None: return self.batch_of(chunk, view), [], list(chunk)
         there, lost = [], []
         for i in self.present(chunk):
             try: there.append((i, self.canonical(self.images[i])))
             except Unreadable as e: lost.append((i, str(e)))
-        if not there: return None, lost
+        if not there: return None, lost, []
         idxs, xs = zip(*self.enough(there, chunk), strict=True)
-        return self.batch_of(list(idxs), view, xs), lost
+        return self.batch_of(list(idxs), view, xs), lost, list(idxs)
 
     def batch_of(self, idxs, view, xs=None):
         "(uint8 images [n, 3, h, w], labels [n]) of the images at `idxs`; `xs`: their pixels where they are read already"
         if self.resident is not None: x = self.on_device(idxs, view)
         else: x = self.on_host(idxs, view, xs or [self.canonical(self.images[i]) for i in idxs])
+        view.change(x, self.seed, self.epoch, self.item_keys[idxs])
         return (TensorImage(x),) if self.labels is None else (TensorImage(x), TensorCategory(self.labels[idxs]))
 
     def on_host(self, idxs, view, xs):

@@ -85,7 +85,13 @@ class KeyedDL(SturdyDL):
         "`batch_places` of this process alone, each image once"
         return [b[self.rank::self.world] for b in self.batch_places()] if self.shuffle else self.batch_places()[self.rank::self.world]
 
+    def tell(self, tfms, places):
+        "Tell the transforms that ask for it (`see`) the seed, the epoch and the keys (one place: the key) of the images that come"
+        for f in getattr(tfms, "fs", ()):
+            if hasattr(f, "see"): f.see(self.seed, self.epoch, self.item_keys[places])
+
     def do_item(self, s):
+        self.tell(self.after_item, s or 0)
         with seeded(int(draws(ITEM, self.seed, self.epoch, self.item_keys[s or 0])[0])): return super().do_item(s)
 
 

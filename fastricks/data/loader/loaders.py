@@ -8,10 +8,13 @@ from ...core.machine import cores
 from ..pixels.decoding import PLAIN, decoding
 from ..pixels.photo import Photo, opener
 from ..pixels.store import Pixels
+from ..pixels.views import Views
 from ..source import Item
 from .keyed import KeyedDL
 from .sturdy import Losses
-from .transforms import Scale, crops
+from .transforms import AlternatingFlip, NormalisedSteps, PixelSteps, Scale, crops
+
+NO_CHANGES = Views()
 
 
 def image_of(o): return o.image if isinstance(o, Item) else o
@@ -19,17 +22,20 @@ def label_of(o): return o.label
 def by_split(items): return [[i for i, o in enumerate(items) if o.split == s] for s in ("train", "valid")]
 
 
-def data_block(recipe, classes, mean, std):
+def data_block(recipe, classes, mean, std, views=NO_CHANGES):
     """The DataBlock of a recipe: the tutorial's transforms (TrainCrop, flip, normalise; resize and centre crop).
 
     `--pipeline fast` differs in the loader alone, which makes whole batches of the same views from canonical pixels.
     """
     from .fast import FastDL
-    tfms = crops(recipe)
+    crop, center = crops(recipe)
+    if views.side: crop.side_at = views.side
+    flip = [AlternatingFlip() if views.alternate else FlipItem(.5)] if recipe.flip else []
+    tfms = [crop, center, *flip, *([PixelSteps(views.pixels)] if views.pixels else [])]
+    last = [NormalisedSteps(views.normalised)] if views.normalised else []
     return DataBlock(blocks=(TransformBlock(type_tfms=opener(decoding(recipe))), CategoryBlock(vocab=list(classes))),
                      get_x=image_of, get_y=label_of, splitter=by_split, dl_type=FastDL if recipe.pipeline == "fast" else KeyedDL,
-                     item_tfms=[*tfms, FlipItem(.5)] if recipe.flip else tfms,
-                     batch_tfms=[Scale.from_stats(mean, std)])
+                     item_tfms=tfms, batch_tfms=[Scale.from_stats(mean, std), *last])
 
 
 def default_workers(recipe):
@@ -37,16 +43,16 @@ def default_workers(recipe):
     return 0 if recipe.size < 128 or recipe.pipeline == "fast" else min(8, max(cores() // ranks.local_world(), 1))
 
 
-def make_dls(source, recipe, mean, std, device="cpu"):
+def make_dls(source, recipe, mean, std, device="cpu", views=NO_CHANGES):
     """fastai DataLoaders of `source`: `dls.train`, `dls.valid` (empty for --valid 0) and `dls.test` (None if there is none).
 
     Batches are (images [n, 3, size, size] float, labels [n]); evaluation takes twice the training batch. Among several processes
-    (`fastricks.ranks`) the training batches are shared out, and evaluation's taken in turns.
+    (`fastricks.ranks`) the training batches are shared out, and evaluation's taken in turns. `views`: what else is done to training images.
     """
     items = [o for o in source.items if o.split != "test"]
     workers = default_workers(recipe) if recipe.workers is None else recipe.workers
     with Photo.stand_in():
-        dls = data_block(recipe, source.classes, mean, std).dataloaders(
+        dls = data_block(recipe, source.classes, mean, std, views).dataloaders(
             items, bs=recipe.whole_batch, val_bs=2 * recipe.batch_size, num_workers=workers, device=torch.device(device), drop_last=False)
     dls.losses, how = Losses(), decoding(recipe)
     for dl in dls.loaders:

@@ -56,13 +56,16 @@ class SturdyDL(TfmdDL):
         self.randomize()
         self.before_iter()
         self._DataLoader__idxs = self.get_idxs()
-        for b, lost in self.parcels():
+        for b, lost, places in self.parcels():
             if lost: self.losses.add((name_of(self.dataset.items[s]), why) for s, why in lost)
             if b is None: self.none_left(); continue
             if self.pin_memory and isinstance(b, list): b = tuple(b)  # torch's pinning makes lists of tuples
+            self.tell(self.after_batch, places)
             yield self.after_batch(b if self.device is None else to_device(b, self.device))
         self.after_iter()
         if hasattr(self, "it"): del self.it
+
+    def tell(self, tfms, places): "Tell transforms of whose images' views they are about to make: nothing here"
 
     def none_left(self): "No image of a batch can be read any more; the others go on without it"
 
@@ -83,19 +86,19 @@ class SturdyDL(TfmdDL):
         yield from self.create_batches(self.sample(), n)
 
     def create_batches(self, samps, start=0):
-        "Parcels (batch or None, [(sample, reason)] of what is lost) of every batch from number `start` on"
+        "Parcels (batch or None, [(sample, reason)] of what is lost, samples of the batch) of every batch from number `start` on"
         if self.dataset is not None: self.it = iter(self.dataset)
         yield from self.make(islice(self.chunkify(samps), start, None))
 
     def make(self, chunks): return map(self.parcel, chunks)
 
     def parcel(self, chunk):
-        items, lost = [], []
+        there, lost = [], []
         for s in self.present(chunk):
-            try: items.append(self.do_item(s))
+            try: there.append((s, self.do_item(s)))
             except Unreadable as e: lost.append((s, str(e)))
-        items = self.enough([o for o in items if o is not None], chunk)
-        return (self.do_batch(items) if items else None), lost
+        there = self.enough([(s, o) for s, o in there if o is not None], chunk)
+        return (self.do_batch([o for _, o in there]) if there else None), lost, [s for s, _ in there]
 
     def present(self, chunk):
         "The samples of a batch that are not lost yet"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .canonical import as_torch, into
-from .views import FLIP, CenterView, TrainView, crop_boxes, empty, uniforms
+from .views import FLIP, CenterView, TrainView, crop_boxes, empty, is_mirrored, uniforms
 
 GREY = 128  # what is beside a photo that does not fill its place
 
@@ -29,18 +29,24 @@ def is_plain(recipe): return recipe.fit == "crop" and recipe.sides[0] == recipe.
 class FitTrainView:
     """A random part of `min_scale` to 1 of a photo's area, brought to `sides` (width, height), mirrored with `flip`'s probability.
 
-    Its shape is drawn around that of the sides (crop) or around the photo's own (pad, squish).
+    Its shape is drawn around that of the sides (crop) or around the photo's own (pad, squish). `alternate` and `steps`: as a TrainView has
+    them.
     """
     sides: tuple
     fit: str = "crop"
     min_scale: float = .8
     ratio: tuple = (3/4, 4/3)
     flip: float = .5
+    alternate: bool = False
+    steps: tuple = ()
+
+    change = TrainView.change
 
     def draw(self, h, w, seed, epoch, keys):
         "(boxes [n, 4] of x, y, width, height; mirrored [n]) for images of heights and widths [n]"
         u = uniforms(seed, epoch, keys)
-        return self.boxes(h, w, u), u[:, FLIP] < self.flip
+        mirrored = is_mirrored(keys, epoch) if self.alternate else u[:, FLIP] < self.flip
+        return self.boxes(h, w, u), mirrored
 
     def boxes(self, h, w, u):
         shape = self.sides[0] / self.sides[1] if self.fit == "crop" else np.asarray(w) / np.asarray(h)
@@ -63,6 +69,8 @@ class FitView:
     sides: tuple
     fit: str = "crop"
     margin: float = 8 / 7
+
+    change = CenterView.change
 
     def draw(self, h, w, seed, epoch, keys): return np.zeros((len(keys), 4), int), np.zeros(len(keys), bool)
 

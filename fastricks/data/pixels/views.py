@@ -1,5 +1,6 @@
 """Views of canonical pixels: where each crop lies, as pure functions of draws, and how it is cut."""
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,13 +12,39 @@ TRIES = 10                # of fastai's RandomResizedCrop
 FLIP = 2 * TRIES + 2      # which of a view's draws is the flip's
 
 
+ERASED, AUGMENTED = 64, 128  # the first of a view's draws that these steps take
+
+
+@dataclass(frozen=True)
+class Views:
+    "What is done to a training image beside the recipe's crop and flip"
+    alternate: bool = False               # mirrored in every other epoch, not by a coin
+    side: Callable[[int], int] | None = None  # epoch (0 is the first) -> pixels of the square, where it is not the recipe's
+    pixels: tuple = ()                    # steps (uint8 [3, h, w], u [draws]) -> the same, after crop and flip
+    normalised: tuple = ()                # steps (float [n, 3, h, w], u [n, draws]) -> the same, after normalisation
+    # a step says in `first_draw` and `draws` which of the view's draws it takes
+
+
+def step_draws(step, seed, epoch, keys):
+    "[len(keys), step.draws] in [0, 1): of each key the draws of a step, whatever other steps there are"
+    return numbers(seed, epoch, keys, step.first_draw, step.draws)
+
+
+def is_mirrored(keys, epoch):
+    "Of each key whether (key + epoch) is odd; a key is the hash of a name"
+    return (np.asarray(keys, np.uint64) + np.uint64(epoch)) % np.uint64(2) == 1
+
+
 @dataclass(frozen=True)
 class TrainView:
-    "A random crop of `min_scale` to 1 of the area and `ratio` sides, brought to size × size, mirrored with `flip`'s probability"
+    """A random crop of `min_scale` to 1 of the area and `ratio` sides, brought to size × size, mirrored with `flip`'s probability, or with
+    `alternate` in every other epoch; then come `steps`, see `Views.pixels`"""
     size: int
     min_scale: float = .8
     ratio: tuple = (3/4, 4/3)
     flip: float = .5
+    alternate: bool = False
+    steps: tuple = ()
 
     @property
     def sides(self): return self.size, self.size
@@ -25,7 +52,13 @@ class TrainView:
     def draw(self, h, w, seed, epoch, keys):
         "(boxes [n, 4] of x, y, width, height; mirrored [n]) for images of heights and widths [n]"
         u = uniforms(seed, epoch, keys)
-        return crop_boxes(h, w, u, self.min_scale, self.ratio), u[:, FLIP] < self.flip
+        mirrored = is_mirrored(keys, epoch) if self.alternate else u[:, FLIP] < self.flip
+        return crop_boxes(h, w, u, self.min_scale, self.ratio), mirrored
+
+    def change(self, x, seed, epoch, keys):
+        "The steps on cut images, uint8 [n, 3, size, size], in place"
+        for step in self.steps:
+            for o, u in zip(x, step_draws(step, seed, epoch, keys), strict=True): o.copy_(step(o, u))
 
     def cut(self, x, box, mirrored, out):
         i, j, w, h = box
@@ -44,6 +77,7 @@ class CenterView:
     def sides(self): return self.size, self.size
 
     def draw(self, h, w, seed, epoch, keys): return np.zeros((len(keys), 4), int), np.zeros(len(keys), bool)
+    def change(self, x, seed, epoch, keys): "Evaluation sees images as they are"
 
     def cut(self, x, box, mirrored, out):
         x, (h, w) = as_torch(x), resize_shape(*x.shape[:2], self.resize)
@@ -59,7 +93,13 @@ def empty(n, h, w):
 
 def uniforms(seed, epoch, keys):
     "Of each key the draws of its view in this epoch, [n, FLIP + 1] in [0, 1): a function of (seed, epoch, key)"
-    bits = draws(ITEM, seed, epoch, np.asarray(keys, np.uint64)[:, None], np.arange(FLIP + 1, dtype=np.uint64)[None])
+    return numbers(seed, epoch, keys, 0, FLIP + 1)
+
+
+def numbers(seed, epoch, keys, first, n):
+    "[len(keys), n] in [0, 1): of each key its draws number `first` to `first` + n − 1 in this epoch"
+    places = np.arange(first, first + n, dtype=np.uint64)
+    bits = draws(ITEM, seed, epoch, np.asarray(keys, np.uint64)[:, None], places[None])
     return (bits >> np.uint64(11)) * 2.**-53
 
 
