@@ -137,7 +137,8 @@ class Predictor:
     def crop(self, im: Image.Image) -> Image.Image:
         "What the reference pipeline's evaluation sees of a photo"
         if is_plain(self.frame): return F.center_crop(F.resize(im, self.frame.resize), self.frame.size)
-        return put_pil(im, *self.view.place(im.height, im.width), self.frame.sides)
+        size, at = self.view.place(im.height, im.width)
+        return put_pil(im, size, at, self.frame.sides)
 
     def attempt(self, image: Any) -> tuple[Any, torch.Tensor | str]:
         "(image, its pixels or the reason why there are none)"
