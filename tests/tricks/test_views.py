@@ -43,8 +43,8 @@ def test_boxes_have_the_areas_and_ratios_asked_for():
     x, y, w, h = boxes.T
     assert there.mean() == pytest.approx(.25, abs=.03) and (x >= 0).all() and (y >= 0).all() and (x + w <= 100).all() and (y + h <= 100).all()
     area, ratio = w * h / 1e4, h / w
-    assert .015 < area.min() and area.max() < .34 and area.mean() == pytest.approx(.175, abs=.01)
-    assert .25 < ratio.min() and ratio.max() < 3.7 and np.log(ratio).mean() == pytest.approx(0, abs=.05)
+    assert area.min() > .015 and area.max() < .34 and area.mean() == pytest.approx(.175, abs=.01)
+    assert ratio.min() > .25 and ratio.max() < 3.7 and np.log(ratio).mean() == pytest.approx(0, abs=.05)
 
 
 @pytest.mark.parametrize("pipeline", ["fast", "reference"])
