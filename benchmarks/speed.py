@@ -82,7 +82,7 @@ def make_setting(a, i, work):
     size = a.size[i]
     recipe = settle_machine(resolve(dict(data=absolute(a.data[i]), arch=a.arch, device=a.device)))
     source = open_data(recipe, check=False, say=silent)
-    model, x, y = noise(a.arch, len(source.classes), a.batch, size, a.device)
+    model, x, y = noise(replace(recipe, size=size), len(source.classes), a.batch)
     step = min(step_seconds(model, x, y, DTYPES.get(a.precision), a.device) for _ in range(4))
     n = WARM + (a.batches or max(4, round(a.seconds / step)))
     n = min(n, len(source.of("train")) // a.batch)

@@ -37,8 +37,8 @@ class Answers:
 
     @property
     def mixed(self):
-        "Are they of images that the recipe's own tricks change?"
-        return "tricks" in json.loads(self.what)
+        "Are they of images that the recipe's own tricks mix?"
+        return "on_batch" in json.loads(self.what)
 
     @property
     def bytes_an_epoch(self): return self.n * self.K * 2
@@ -84,16 +84,15 @@ def answers_of(plan, file, data, view="own"):
     what = {**views, "data": data, "stats": stats(recipe), "teacher": [plan.facts["distill"]["arch"], file_hash(file)],
             "precision": amp.dtype if amp else "fp32", "machine": cpu_name() if plan.device == "cpu" else device_name(plan.device),
             "versions": {p: version(p) for p in ("torch", "torchvision", "timm", "pillow", "simplejpeg", "numpy")}, "numerics": NUMERICS}
-    if shown := of_images(plan): what["tricks"] = shown
     own = difference(plan.facts["distill"]) if view == "own" else {}
     if own: what["shown"] = own
-    return Answers(what, plan.n_train, plan.classes)
+    return Answers({**what, **of_images(plan)}, plan.n_train, plan.classes)
 
 
 def of_images(plan):
-    "The tricks that change what the teacher is shown, whose draws are functions of (seed, epoch, step or key): name -> keys, and their file"
-    shown = {t.name: [t.keys(), t.origin] for t in plan.tricks if {"on_batch", "views"} & {*t.hooks()}}
-    return shown | ({"epochs": plan.recipe.epochs} if any("views" in t.hooks() for t in plan.tricks) else {})  # fractions of which may matter
+    "The tricks that change what the teacher is shown, whose draws are functions of (seed, epoch, step or key): hook -> name -> keys, and their file"
+    shown = {hook: {t.name: [t.keys(), t.origin] for t in plan.tricks if hook in t.hooks()} for hook in ("on_batch", "views")}
+    return {k: v for k, v in shown.items() if v} | ({"epochs": plan.recipe.epochs} if shown["views"] else {})  # fractions of which may matter
 
 
 def lines_of(answers, epochs):

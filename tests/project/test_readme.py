@@ -69,7 +69,7 @@ def test_the_command_line_understands(words):
     tricks, recipe = given.get("tricks") or [], given.get("recipe")
     for t in tricks: resolve({"data": "digits", **OTHER_BATCH}, [t])
     if verb == "train":
-        fields = {f.name: v for f in options() if (v := given[f.name]) is not None}
+        fields = {f.name: v for f in options() if (v := given[f.name]) not in (None, ())}
         resolve({**OTHER_BATCH, **fields}, tricks, None if recipe == "runs/NAME" else recipe)
 
 
