@@ -57,7 +57,7 @@ def test_every_trick_trains_compiled_to_the_same_bits(backend, teacher, name, tm
     given = dict(size=32, resize=32, arch={"resnet_d": "resnet18", "zero_gamma": "resnet10t"}.get(name, "test_resnet"))
     if name == "no_bias_decay": given["wd"] = .1
     if name == "alternating_flip": given["flip"] = True
-    if name in UNEVEN: given |= dict(data=str(uneven_digits(tmp_path / "digits", most=20, step=1)), per_class=None, valid=.1)
+    if name in UNEVEN: given |= dict(data=str(uneven_digits(tmp_path / "digits", most=20, step=1)), per_class=None, valid=.1, pretrained=False)
     selection = [spell] if spell else []
     plain = trained(*selection, **given)
     learn = trained(*selection, compile=True, **given)
