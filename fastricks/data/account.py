@@ -7,7 +7,7 @@ from .same import looks, overlaps, same_files
 from .source import ENDING, SPLITS
 from .sources.walk import endings_text
 
-WORD = {"train": "train", "valid": "validation", "test": "test"}
+WORD = {"train": "train", "valid": "validation", "test": "test", "rest": "more validation"}
 
 
 @dataclass(frozen=True)

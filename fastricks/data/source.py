@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..core.errors import plural
 
-SPLITS = "train", "valid", "test"
+SPLITS = "train", "valid", "test", "rest"  # rest: of --rest valid, looked at once, with the validation images, at the end
 SPLIT = {"train": "train", "training": "train", "valid": "valid", "val": "valid", "validation": "valid", "test": "test", "testing": "test"}
 
 # why a file that is there is not used
@@ -54,6 +54,10 @@ class Source:
     pixels: object = None  # the fast pipeline's `Pixels` of the items, where they were looked up
 
     def of(self, split): return [o for o in self.items if o.split == split]
+    def final(self, split):
+        "The images that a split's final numbers are of: beside the validation images the rest, where --rest gives it to them"
+        return self.of(split) + (self.of("rest") if split == "valid" else [])
+
     def note(self, *lines): return replace(self, notes=(*self.notes, *lines))
 
     @property
@@ -84,6 +88,7 @@ def size_and_time(path):
 
 def describe(source):
     "`digits: 10 classes; 1,293 train, 144 validation and 360 test images`"
-    n = {s: len(source.of(s)) for s in ("train", "valid", "test")}
-    parts = [f"{n['train']:,} train"] + [f"{n[s]:,} {word}" for s, word in (("valid", "validation"), ("test", "test")) if n[s]]
+    n = {s: len(source.of(s)) for s in SPLITS}
+    words = {"valid": "validation", "test": "test", "rest": "more validation"}
+    parts = [f"{n['train']:,} train"] + [f"{n[s]:,} {word}" for s, word in words.items() if n[s]]
     return f"{source.name}: {plural(len(source.classes), 'class', 'classes')}; {' and '.join([', '.join(parts[:-1]), parts[-1]])} images"

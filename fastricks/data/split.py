@@ -28,8 +28,14 @@ def share(frac, n):
 
 def cap(items, n):
     "At most `n` training images of each class; the other splits as they are"
-    train = by_class(o for o in items if o.split == "train").values()
-    return [o for o in items if o.split != "train"] + [o for g in train for o in first(g, n, "per_class")]
+    return [o for o in set_aside(items, n) if o.split != "rest"]
+
+
+def set_aside(items, n):
+    "All but `n` training images of each class become `rest`"
+    groups = by_class(o for o in items if o.split == "train").values()
+    kept = {o.name for g in groups for o in first(g, n, "per_class")}
+    return [replace(o, split="rest") if o.split == "train" and o.name not in kept else o for o in items]
 
 
 def hold_out(items, frac, split, group_of=None):

@@ -179,7 +179,7 @@ def estimate(cells, recipe, source):
     known = [c.metrics["seconds"] for c in cells if c.state == "found"]
     if known: return sum(known) / len(known)
     from ..model.probe import step_of
-    images = len(source.of("train")) * recipe.epochs + len(source.of(source.eval_split))
+    images = len(source.of("train")) * recipe.epochs + len(source.final(source.eval_split))
     return images / recipe.batch_size * step_of(recipe, len(source.classes))
 
 

@@ -66,7 +66,7 @@ def comparison_of(grid, judging, by=None):
 def sight(grid, judging):
     "`sees 1.1 points or more in 8 of 10 such tables (5 seeds, 8 rows, 5,250 test images); smaller effects will mostly stay open`"
     n, rows, split = len(grid.seeds), len(grid.rows) - 1, grid.source.eval_split
-    images = len(grid.source.of(split))
+    images = len(grid.source.final(split))
     if rows < 1: return ""
     look = n if judging.once else max((r for r in RUNGS if r <= n), default=None)
     if look is None or look < 3: return f"sees nothing yet: verdicts come with {3 if judging.once else RUNGS[0]} seeds"

@@ -86,7 +86,7 @@ def unsaid(name: str, value: object) -> bool:
 def data_options(recipe: Recipe) -> str:
     "The options that say which data it is, as text"
     own = resolve({"data": recipe.data})
-    fields = "classes", "per_class", "valid", "drop_duplicates", "group_by", "size"
+    fields = "classes", "per_class", "rest", "valid", "drop_duplicates", "group_by", "size"
     given = {k: getattr(recipe, k) for k in fields if getattr(recipe, k) != getattr(own, k)}
     if recipe.shape: given["size"] = recipe.shape
     if recipe.data != Recipe.data: given = {"data": recipe.data, **given}

@@ -16,7 +16,7 @@ LATER = {"processes": 1, "sync_bn": False, **FIELDS}  # fields that came later l
 
 def numeric(recipe: Recipe, weights_hash: str | None = None, facts: Facts | None = None) -> dict[str, Any]:
     "The fields that change the weights, as one dict; data enters by its fingerprint, weights and teachers by what they are"
-    by_fingerprint = {"data", "classes", "per_class", "valid", "drop_duplicates", "group_by"}
+    by_fingerprint = {"data", "classes", "per_class", "rest", "valid", "drop_duplicates", "group_by"}
     d = {f.name: getattr(recipe, f.name) for f in fields(Recipe) if f.metadata["numeric"] and f.name not in by_fingerprint}
     tricks = {t.name: {**t.numeric_keys(of := (facts or {}).get(t.name, {})), **needed(t, of), **of_file(recipe, t.name)}
               for t in recipe.make_tricks()}

@@ -21,7 +21,7 @@ from .size import sides_of, size_of, split_size
 FIND = "find"  # --lr before it is found; the recipe of a run has the number
 FULL_16 = 2**16 - 1  # the highest level of 16 bits
 LATER: dict[str, Any] = {  # fields that 0.1.0 lacked, and what it did: where a recipe.json leaves them out, that is meant
-    "trick_files": {}, "arch_option": {}, "drop_duplicates": False, "group_by": None, "icc": False, "white": FULL_16, "fit": "crop",
+    "trick_files": {}, "arch_option": {}, "rest": "unused", "drop_duplicates": False, "group_by": None, "icc": False, "white": FULL_16, "fit": "crop",
     "channels": 3, "shape": None}
 OPEN = "icc", "white"  # of these, what the data decides where nobody says it
 T = TypeVar("T")
@@ -49,6 +49,8 @@ class Recipe:
     classes: str | None = option(None, "only these classes: names joined by commas, a file of names, or food-101-21")
     per_class: int | None = option(None, "at most this many training images of each class", least=1)
     valid: float = option(.1, "share of the training images kept for validation; 0 trains on all", least=0, below=1)
+    rest: str = option("unused", "what the images above --per-class are: unused, or valid, looked at once at the end with the validation images",
+                       choices=("unused", "valid"))
     drop_duplicates: bool = option(False, "leave out training images whose file is a validation or test image too",
                                    flag="--drop-duplicates/--no-drop-duplicates")
     group_by: str | None = option(None, "images of one group stay on one side: a regular expression over names, or a table's column",
@@ -182,6 +184,12 @@ def named_only(merged: Mapping[str, Any]) -> dict[str, Any]:
     return {name: origin for name, origin in merged.get("trick_files", {}).items() if name in merged["tricks"]}
 
 
+def check_rest(r: Recipe) -> None:
+    if r.rest == "unused": return
+    if not r.per_class: raise UserError("--rest valid is about the images that --per-class leaves out: give both, or neither")
+    if r.valid == 0: raise UserError("--rest valid adds to the validation images: give --valid above 0")
+
+
 def same_margin(size: int, old: Mapping[str, Any]) -> int | None:
     "The --resize that leaves the margin of the recipe's or the data's own sizes; None where they have none"
     return round(size * old["resize"] / old["size"]) if old.get("size") and old.get("resize") else None
@@ -196,6 +204,7 @@ def settle(recipe: Recipe) -> Recipe:
     if r.channels not in (1, 3): raise UserError(f"--channels {r.channels} is neither 3 nor 1, for grey")
     if min(r.sides) < 8: raise UserError(f"--size {r.shape}: give at least 8 pixels a side")
     if resize < r.size: raise UserError(f"--resize {resize} is smaller than --size {r.size}: the centre crop would not fit")
+    check_rest(r)
     if r.valid == 0 and r.keep == "best": raise UserError("--keep best chooses by the validation split: give --valid above 0")
     if r.valid == 0 and r.patience: raise UserError("--patience watches the validation split: give --valid above 0")
     parse_time(r.checkpoint_every)

@@ -2,6 +2,7 @@
 import json
 import time
 
+import torch
 from safetensors.torch import save
 
 from ..callbacks.checkpoint import finite
@@ -22,7 +23,7 @@ def finish(session, learn, seconds):
     if not finite(learn.model): raise UserError(NOT_FINITE)
     split = job.source.eval_split
     start = time.perf_counter()
-    logits, labels = predict(learn, learn.dls.test if split == "test" else learn.dls.valid)
+    logits, labels = predict(learn, learn.dls.test) if split == "test" else on_validation(learn)
     T, valid = valid_too(learn, run, job.source, split, logits, labels)
     final = {"split": split, **metrics(logits, labels), **tempered(logits, labels, T), **valid,
              **times(learn, job.source, seconds, start), **kept(learn, job.recipe), **guarded(learn),
@@ -73,14 +74,20 @@ def valid_too(learn, run, source, split, logits, labels):
     """
     if split == "valid": return temperature(logits, labels), {}
     if not source.of("valid"): return None, {}
-    logits, labels = predict(learn, learn.dls.valid)
+    logits, labels = on_validation(learn)
     T = temperature(logits, labels)
     if ranks.is_first(): write_predictions(run.path("predictions-valid.csv"), learn, source, "valid", logits, labels, T)
     return T, {"valid": {**metrics(logits, labels), **tempered(logits, labels, T)}}
 
 
+def on_validation(learn):
+    "(logits, labels) of the validation images, and of the rest where --rest gives it to them"
+    parts = [predict(learn, dl) for dl in (learn.dls.valid, learn.dls.rest) if dl is not None]
+    return tuple(torch.cat(o) for o in zip(*parts, strict=True))
+
+
 def write_predictions(file, learn, source, split, logits, labels, T=None):
-    items = learn.dls.losses.left(source.of(split))
+    items = learn.dls.losses.left(source.final(split))
     write(file, rows_to_csv(prediction_rows(items, logits, labels, source.classes, T)))
 
 

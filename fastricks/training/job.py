@@ -33,6 +33,7 @@ class Job:
     def record(self):
         "What recipe.json says beside the recipe: identities of run, data and weights, and what the tricks found out"
         counts = {split: len(self.source.of(split)) for split in ("train", "valid", "test")}
+        if rest := self.source.of("rest"): counts["rest"] = len(rest)
         out = {"identity": self.identity, "numerics": NUMERICS, "weights_sha256": self.weights_hash, "facts": self.facts,
                "data": {"fingerprint": fingerprint(self.source), "name": self.source.name, **counts}}
         if self.found:

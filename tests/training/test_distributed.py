@@ -18,7 +18,7 @@ from support.small import TINY, learner, recipe_of, weights
 
 from fastricks.callbacks.checkpoint import Checkpoint
 from fastricks.cli.app import run
-from fastricks.core import ranks, stop
+from fastricks.core import machine, ranks, stop
 from fastricks.core.errors import UserError
 from fastricks.core.files import read_json
 from fastricks.core.words import silent
@@ -123,7 +123,9 @@ def test_what_does_not_go_with_several_processes_is_refused(monkeypatch, capsys)
 
 
 def test_cores_are_divided(monkeypatch):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(8))
+    monkeypatch.setattr(machine, "affinity", lambda: 8)
+    monkeypatch.setattr(machine, "quota", lambda: 8.)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     assert settle_machine(resolve({})).threads == 8
     started(monkeypatch, 4)
     r = settle_machine(resolve({}))

@@ -134,7 +134,7 @@ def test_a_finished_run_that_was_copied_predicts_is_compared_and_evaluated(copie
     shutil.copytree(copied, tmp_path / "runs" / "b")
     image = next((photo_run[1] / "test").rglob("*.jpg"))
     assert image.name in said(capsys, 0, "predict", copied, image)
-    assert "1 seed" in said(capsys, 0, "compare", copied)
+    assert f"{100 * read(copied, 'metrics.json')['top1']:.2f}" in said(capsys, 0, "compare", copied)
     assert "is finished" in said(capsys, 0, "resume", copied)
     said(capsys, 0, "page", copied)
     assert "--data" in said(capsys, 2, "evaluate", copied)

@@ -44,12 +44,13 @@ def default_workers(recipe):
 
 
 def make_dls(source, recipe, mean, std, device="cpu", views=NO_CHANGES):
-    """fastai DataLoaders of `source`: `dls.train`, `dls.valid` (empty for --valid 0) and `dls.test` (None if there is none).
+    """fastai DataLoaders of `source`: `dls.train`, `dls.valid` (empty for --valid 0) and `dls.test` (None if there is none),
+    `dls.rest` (of --rest valid; None without).
 
     Batches are (images [n, 3, size, size] float, labels [n]); evaluation takes twice the training batch. Among several processes
     (`fastricks.ranks`) the training batches are shared out, and evaluation's taken in turns. `views`: what else is done to training images.
     """
-    items = [o for o in source.items if o.split != "test"]
+    items = [o for o in source.items if o.split in ("train", "valid")]
     workers = default_workers(recipe) if recipe.workers is None else recipe.workers
     with Photo.stand_in():
         dls = data_block(recipe, source.classes, mean, std, views).dataloaders(
@@ -61,4 +62,5 @@ def make_dls(source, recipe, mean, std, device="cpu", views=NO_CHANGES):
         dl.pixels = source.pixels or (None if how == PLAIN else Pixels(recipe.resize, how=how))
     if recipe.pipeline == "fast" and dls.device.type == "cuda": dls.train.take_up()
     dls.test = dls.test_dl(source.of("test"), with_labels=True) if source.has_test else None
+    dls.rest = dls.test_dl(rest, with_labels=True) if (rest := source.of("rest")) else None
     return dls

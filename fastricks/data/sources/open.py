@@ -10,7 +10,7 @@ from ...core.errors import UserError, nearest, one_of, plural
 from ..same import same_files
 from ..scan import leave_out
 from ..source import CAPPED, COPIES, Source
-from ..split import cap, hold_out
+from ..split import cap, hold_out, set_aside
 from .classes import both_encodings, check_classes, one_encoding, parse_classes, same_encoding, twins
 from .food import food_name
 from .registry import builtin_names, data_sources
@@ -21,16 +21,17 @@ ARCHIVES = ".tgz", ".tar.gz", ".zip", ".tar", ".tar.bz2", ".tbz2", ".tar.xz", ".
 
 def open_recipe(recipe, bad=None, data=None):
     "The Source of a recipe; `data`: where it lies now; `bad` as `open_source` has it"
-    return open_source(data or recipe.data, recipe.classes, recipe.per_class, recipe.valid, bad, recipe.drop_duplicates, recipe.group_by)
+    return open_source(data or recipe.data, recipe.classes, recipe.per_class, recipe.valid, bad, recipe.drop_duplicates, recipe.group_by, recipe.rest)
 
 
-def open_source(data, classes=None, per_class=None, valid=.1, bad=None, drop_duplicates=False, group_by=None):
+def open_source(data, classes=None, per_class=None, valid=.1, bad=None, drop_duplicates=False, group_by=None, rest="unused"):
     """The Source of `data`: a built-in name, a folder, an official Food-101 tree, a CSV file, or what another DataSource knows.
 
     `classes`: those to take; `per_class`: at most so many training images of each; `valid`: the fraction of the training
     images that is held out where `data` has no validation images; `bad`: {name: reason} of images to leave out;
     `drop_duplicates`: training images that have the bytes of a validation or test image are left out; `group_by`: a regular expression
-    over names, or a table's column: images that it gives the same text stay on one side. Raises UserError.
+    over names, or a table's column: images that it gives the same text stay on one side; `rest`: unused or valid, what images
+    above `per_class` are. Raises UserError.
     """
     data = str(data)
     check_numbers(per_class, valid)
@@ -45,7 +46,7 @@ def open_source(data, classes=None, per_class=None, valid=.1, bad=None, drop_dup
     chosen = tuple(sorted(wanted or found.classes))
     there = without(found, chosen, bad)
     group_of = grouping(group_by, found)
-    items = with_splits(there, per_class, valid, group_of)
+    items = with_splits(there, per_class, valid, group_of, rest)
     if all(o.split == "train" for o in items): raise UserError(nothing_to_test(data, valid))
     ignored = found.ignored + Counter({(CAPPED, ""): len(there) - len(items)})
     copied = copied_names(items) if drop_duplicates else ()
@@ -167,9 +168,9 @@ def without_copies(items, names, data):
     return left
 
 
-def with_splits(items, per_class, valid, group_of=None):
+def with_splits(items, per_class, valid, group_of=None, rest="unused"):
     "The items by name, at most `per_class` training images of each class, some held out if there are none for validation"
-    if per_class: items = cap(items, per_class)
+    if per_class: items = (set_aside if rest == "valid" else cap)(items, per_class)
     if not any(o.split == "valid" for o in items): items = hold_out(items, valid, "valid", group_of)
     return tuple(sorted(items, key=lambda o: o.name))
 
