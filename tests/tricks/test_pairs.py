@@ -49,8 +49,17 @@ def network_for(*names):
     return "resnet18" if "resnet_d" in names else "test_resnet"
 
 
+# a network of 11 million parameters: in the plain suite beside those alone that change network, loss, precision or groups as well
+BESIDE_RESNET_D = {"amp", "distill", "drop_path", "layer_decay", "zero_gamma"}
+
+
+def marked(pair):
+    other = {*pair} - {"resnet_d"}
+    return pytest.param(*pair, marks=pytest.mark.slow) if "resnet_d" in pair and not other & BESIDE_RESNET_D else pair
+
+
 @pytest.mark.parametrize("given", [FEW, pytest.param(MORE, marks=pytest.mark.slow)], ids=["few", "more"])
-@pytest.mark.parametrize("a, b", PAIRS)
+@pytest.mark.parametrize("a, b", map(marked, PAIRS))
 def test_pair(a, b, given, weights_with):
     arch = network_for(a, b)
     if (a, b) in REFUSED:
