@@ -1,7 +1,6 @@
 """Which images of a data set have the same file."""
 from collections import defaultdict
-from hashlib import blake2b
-from pathlib import Path
+from hashlib import blake2b, file_digest
 from types import MappingProxyType
 
 from .source import is_path
@@ -48,6 +47,7 @@ def tail(o):
 
 
 def whole(o):
-    try: data = Path(o.image).read_bytes() if is_path(o.image) else o.image.tobytes()
+    if not is_path(o.image): return blake2b(o.image.tobytes(), digest_size=16).digest()
+    try:
+        with open(o.image, "rb") as f: return file_digest(f, lambda: blake2b(digest_size=16)).digest()
     except OSError: return None
-    return blake2b(data, digest_size=16).digest()

@@ -37,8 +37,9 @@ def profile_name(file):
     from PIL import Image
 
     from .pixels.decoding import name_of, other_space
-    from .pixels.image import formats
+    from .pixels.image import formats, require_file
     try:
+        require_file(file)
         with Image.open(file, formats=formats()) as im:
             mode = "RGB" if im.mode in ("RGBA", "P", "PA") else im.mode
             profile = im.info.get("icc_profile")
@@ -69,7 +70,10 @@ def brightest(file):
     import numpy as np
     from PIL import Image
 
-    from .pixels.image import formats
+    from .pixels.image import LARGE, formats, require_decent, require_file
     try:
-        with Image.open(file, formats=formats()) as im: return int(np.asarray(im).max()) if im.mode.startswith("I") else None
+        require_file(file)
+        with Image.open(file, formats=formats()) as im:
+            require_decent(im)
+            return int(np.asarray(im).max()) if im.mode.startswith("I") and im.width * im.height <= LARGE else None
     except Exception: return None  # the scan says why

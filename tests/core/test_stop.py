@@ -36,6 +36,7 @@ with stop.listening(exits=True):
 
 @pytest.mark.parametrize("number, code", [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
 def test_the_first_signal_waits_for_the_step(number, code):
+    if signal.getsignal(number) == signal.SIG_IGN: pytest.skip("these tests run under nohup, whose word counts")
     assert light(HELD, number)[:2] == (code, "step done\nerror: interrupted\n")
 
 

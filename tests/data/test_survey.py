@@ -235,6 +235,7 @@ def test_imbalance_sizes_shapes_and_small_ones(tmp_path):
     lines = shown(tmp_path, valid=.1)
     assert line(lines, "balance") == ("IMBALANCED: 9 times as many 'cat' (18) as 'dog' (2); for it: "
                                      "-t class_weights or -t logit_adjustment")
+    assert line(lines, "next").endswith("-t class_weights")
     assert line(lines, "sizes") == "shorter side 12–30 (median 30) pixels; most often 60×30 (87%)"
     assert line(lines, "shapes") == "width/height 0.50–2.00 (median 2.00); 9% tall, 4% square, 87% wide"
     assert line(lines, "types") == "JPEG 22, PNG 1; colour 23"
@@ -295,7 +296,7 @@ def test_the_command_takes_what_a_training_takes(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert show_data(capsys)[1].startswith("data       digits: 10 classes; 1,295 train")
     out = show_data(capsys, "digits", "--classes", "3,8", "--per-class", 5, "--valid", .4)[1]
-    assert out.startswith("data       digits: 2 classes; 6 train, 4 validation and") and "train.py --classes 3,8 --per-class 5 --valid 0.4" in out
+    assert out.startswith("data       digits: 2 classes; 6 train, 4 validation and") and "fastricks train --classes 3,8 --per-class 5 --valid 0.4" in out
     for i in range(8): photo(tmp_path/f"{i}.png", i)
     (tmp_path/"t.csv").write_text("path,label\n" + "".join(f"{i}.png,{'ab'[i % 2]}\n" for i in range(8)))
     assert show_data(capsys, "t.csv")[1].startswith("data       t: 2 classes; 6 train and 2 validation images")
@@ -316,12 +317,3 @@ def test_it_imports_no_torch():
     import sys
     code = "import sys, fastricks.report.survey; print([o for o in ('torch', 'fastai', 'matplotlib', 'pandas') if o in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
-
-
-@pytest.mark.parametrize("there", [True, False])
-def test_the_trick_against_imbalance_is_named_where_there_is_one(tmp_path, monkeypatch, there):
-    from fastricks.report import survey
-    tree(tmp_path, "cat", n=20, splits=["train"])
-    tree(tmp_path, "dog", n=2, splits=["train"])
-    monkeypatch.setattr(survey, "registry", lambda: {"class_weights": None} if there else {})
-    assert ("-t class_weights" in line(shown(tmp_path, valid=.1), "next")) == there

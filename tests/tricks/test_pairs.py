@@ -59,7 +59,7 @@ def marked(pair):
 
 
 @pytest.mark.parametrize("given", [FEW, pytest.param(MORE, marks=pytest.mark.slow)], ids=["few", "more"])
-@pytest.mark.parametrize("a, b", map(marked, PAIRS))
+@pytest.mark.parametrize("a, b", [*map(marked, PAIRS)])
 def test_pair(a, b, given, weights_with):
     arch = network_for(a, b)
     if (a, b) in REFUSED:

@@ -13,7 +13,7 @@ import shutil
 import time
 import zlib
 from contextlib import contextmanager, suppress
-from hashlib import blake2b
+from hashlib import blake2b, file_digest
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from ..source import MANY, is_path, size_and_time
 from .ahead import ahead
 from .canonical import canonical, decoder
 from .decoding import PLAIN
-from .image import Unreadable, quiet
+from .image import Unreadable, quiet, require_file
 
 PACK = 1024               # images
 ROW = np.dtype([("key", "<u8"), ("at", "<i8"), ("h", "<i4"), ("w", "<i4"), ("crc", "<u4")])
@@ -159,9 +159,11 @@ def find_copies(folder, files, threads):
 
 
 def hash_of(o):
-    "Of the bytes of an image's file, not 0; 0 for what can't be read"
-    try: return int.from_bytes(blake2b(o.image.read_bytes(), digest_size=8).digest(), "little") or 1
-    except OSError: return 0
+    "Of the bytes of an image's file, not 0; 0 for what can't be read, or is no file that would be decoded"
+    try:
+        require_file(o.image)
+        with open(o.image, "rb") as f: return int.from_bytes(file_digest(f, lambda: blake2b(digest_size=8)).digest(), "little") or 1
+    except (OSError, Unreadable): return 0
 
 
 def read_hashes(index):
@@ -228,7 +230,7 @@ def write_pack(folder, files, keys, side, threads, how=PLAIN):
 def write_pixels(f, files, keys, side, threads, how=PLAIN):
     "(rows of the images, as they lie in the file, hashes of their files, [(name, reason)] of those that cannot be decoded)"
     rows, hashes, bad, at = [], [], [], 0
-    decoded = ahead(lambda o: (try_canonical(o, side, how), hash_of(o)), files, threads, 4 * threads)
+    decoded = ahead(lambda o: decoded_and_hashed(o, side, how), files, threads, 4 * threads)
     for o, (x, h) in zip(files, decoded, strict=True):
         if isinstance(x, str):
             bad.append((o.name, x))
@@ -238,6 +240,11 @@ def write_pixels(f, files, keys, side, threads, how=PLAIN):
         at += f.write(x.data)
     sync_file(f)
     return rows, hashes, bad
+
+
+def decoded_and_hashed(o, side, how):
+    x = try_canonical(o, side, how)
+    return x, 0 if isinstance(x, str) else hash_of(o)
 
 
 def try_canonical(o, side, how=PLAIN):
