@@ -81,6 +81,26 @@ def test_one_row_twice_under_two_names_is_refused(tmp_path):
         ablate("add", {**TINY, "out": str(tmp_path)}, None, ["step"], dry=True, say=lambda _: None)
 
 
+@pytest.mark.parametrize("row, given, words", [
+    ("resnet_d", {}, "row 'resnet_d': resnet_d is a change of ResNets, and convnext_atto"),
+    ("zero_gamma", {}, "row 'zero_gamma': zero_gamma: convnext_atto.* has no residual branch"),
+    ("drop_path", {"arch": "vgg11"}, "row 'drop_path': .*vgg11"),
+    ("warmup:epochs=1", {"epochs": 1}, "row 'warmup:epochs=1': "),
+    ("mixup", {"arch": "inception_v3", "size": 64}, "--arch inception_v3.* --size 64: ")])
+def test_rows_that_the_network_cannot_have_are_refused_before_any_run(row, given, words, tmp_path):
+    said, out = [], tmp_path / "runs"
+    given = {**TINY, "arch": "convnext_atto", "pretrained": False, "size": 32, "resize": 128, "out": str(out), **given}
+    with pytest.raises(UserError, match=words): ablate("add", given, None, [row], dry=True, say=said.append)
+    assert not said and not out.exists()
+
+
+def test_rows_whose_runs_are_all_there_are_not_made_again(monkeypatch):
+    asked = []
+    monkeypatch.setattr(cells_room, "require_fit", asked.append)
+    cells_room.require_rows({"mixup"}, {"baseline": 1, "mixup": 2})
+    assert asked == [2]
+
+
 def test_room_never_shares_a_core(monkeypatch):
     monkeypatch.setattr(cells_room.os, "sched_getaffinity", lambda _: range(8), raising=False)
     assert [jobs_that_fit(j, t) for j, t in ((4, 1), (4, 2), (4, 4), (2, 8), (9, 3), (1, 99))] == [4, 4, 2, 1, 2, 1]
