@@ -117,7 +117,7 @@ def grid(tmp_path_factory):
 def test_the_plan_is_printed_first(grid):
     _, said, _ = grid
     text = "\n".join(said)
-    assert "4 rows × 2 seeds = 8 runs" in text and "first a teacher test_resnet, once" in text and "GB of disk" in text
+    assert "4 rows × 2 seeds = 8 runs" in text and "first a teacher test_resnet.r160_in1k, once" in text and "GB of disk" in text
     assert text.index("8 runs") < text.index("[1/9] teacher") < text.index("[2/9]")
 
 
@@ -181,9 +181,9 @@ def test_a_killed_training_is_shown_and_the_rest_go_on(tmp_path, monkeypatch):
     real = cells_room.start
 
     def start(ctx, cell, *args):
-        p, cell = real(ctx, cell, *args)
-        if cell.row.name == "mixup": p.kill()
-        return p, cell
+        started = real(ctx, cell, *args)
+        if cell.row.name == "mixup": started[0].kill()
+        return started
     monkeypatch.setattr(cells_room, "start", start)
     said = []
     g = ablate("add", {**TINY, "out": str(tmp_path)}, None, ["mixup", "cosine"], seeds=(0,), say=said.append)
@@ -217,7 +217,7 @@ def alive(pid):
 
 def test_a_budget_begins_no_seed_that_would_not_end(tmp_path, monkeypatch):
     "Each seed is whole or not begun; the same command goes on"
-    from fastricks.grid import ablate as room_of
+    from fastricks.grid import grid as room_of
     monkeypatch.setattr(room_of, "estimate", lambda *a: 1e6)
     said = []
     g = ablate("add", {**TINY, "out": str(tmp_path)}, None, ["mixup"], seeds=(0, 1), budget="1m", say=said.append)
