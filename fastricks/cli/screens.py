@@ -55,7 +55,7 @@ def compare_hint(folders):
 def last_screen(recipe, result):
     "What was trained, how well, where it lies, and what to do next"
     lines = ["", labelled("trained", what_was_trained(recipe, result.metrics))]
-    lines.append(labelled("accuracy", final_numbers(recipe, result.metrics)))
+    lines.append(labelled("accuracy", final_numbers(recipe, result)))
     lines += kept_epoch(recipe, result.metrics) + skipped_steps(result.metrics)
     lines.append(labelled("run", result.folder))
     page = Path(result.folder) / "index.html"
@@ -71,10 +71,17 @@ def what_was_trained(recipe, m):
     return f"{recipe.arch} {start} with {'+'.join(tricks) or 'no trick'}, {time}"
 
 
-def final_numbers(recipe, m):
+def final_numbers(recipe, result):
+    m = result.metrics
     chosen = ", on which the weights were chosen" if m["split"] == "valid" and recipe.keep == "best" else ""
     right = f"{m['correct']:,} of {m['n']:,} right"
-    return f"{m['top1']:.2%} {MEASURED_ON[m['split']]}{chosen}: {right}, top-5 {m['top5']:.2%}, cross-entropy {m['loss']:.4f}"
+    return f"{m['top1']:.2%} {MEASURED_ON[m['split']]}{chosen}: {right}{five(result)}, cross-entropy {m['loss']:.4f}"
+
+
+def five(result):
+    "Top-5, where there are classes enough for it to be wrong"
+    few = result.learn and len(result.learn.dls.vocab) <= 5
+    return "" if few else f", top-5 {result.metrics['top5']:.2%}"
 
 
 def kept_epoch(recipe, m):

@@ -2,11 +2,13 @@
 from collections import Counter
 from dataclasses import asdict, dataclass
 
-from ..core.errors import plural, visible
+from ..core.errors import plural, shorten, visible
 from .same import looks, overlaps, same_files
 from .source import ENDING, SPLITS
 from .sources.walk import endings_text
 
+FEW = 5  # training images below which a class is told
+NAMED = 3  # classes that a line names
 WORD = {"train": "train", "valid": "validation", "test": "test", "rest": "more validation"}
 
 
@@ -28,7 +30,8 @@ class Account:
     @property
     def lines(self):
         "The account in a few lines, for the screen and the log"
-        return [self.files_line, f"splits: {self.splits}", *([] if self.even else [self.classes_line]), *self.copies_lines]
+        return [self.files_line, f"splits: {self.splits}", *([] if self.even else [self.classes_line]),
+                *([f"few: {self.few}"] if self.few else []), *self.copies_lines]
 
     @property
     def files_line(self):
@@ -52,6 +55,16 @@ class Account:
         order = sorted(self.classes, key=lambda k: (self.classes[k]["train"], k))
         least, most = (f"{visible(k)!r} {self.classes[k]['train']:,}" for k in (order[0], order[-1]))
         return f"classes: uneven, training images from {least} to {most}"
+
+    @property
+    def few(self):
+        "`2 classes have fewer than 5 training images: 'a' 1, 'b' 3; 1 class has no validation image`; empty where none has so few"
+        few = sorted((n["train"], k) for k, n in self.classes.items() if n["train"] < FEW)
+        if not few: return ""
+        some = ", ".join(f"{shorten(visible(k), 30)!r} {n}" for n, k in few[:NAMED]) + (", …" if len(few) > NAMED else "")
+        unseen = sum(not n["valid"] for n in self.classes.values()) if self.used["valid"] else 0
+        held_out = f"; {plural(unseen, 'class has', 'classes have')} no validation image" if unseen else ""
+        return f"{plural(len(few), 'class has', 'classes have')} fewer than {FEW} training images: {some}{held_out}"
 
     @property
     def copies_lines(self):

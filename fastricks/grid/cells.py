@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 from ..core import output, stop
-from ..core.errors import first_line
+from ..core.errors import UserError, first_line
 from ..core.files import read_json
 from ..core.machine import cores, gpus
 from ..core.words import silent
@@ -22,6 +22,7 @@ from ..report.stored import by_identity
 from ..runfolder.folder import find_finished
 from ..runfolder.record import read_record
 from ..training.job import Job
+from ..training.prepare import require_fit
 from ..training.room import Room
 from ..training.settle import settle_machine, settle_tricks
 from ..training.teacher import network_recipe
@@ -70,15 +71,24 @@ def plan(rows, seeds, source, have=()):
     Seed by seed, all rows of each: whatever is done at any moment is a fair comparison; within a seed in an order of its own, so that
     a machine that slows down wrongs no row. Runs that a file of `have` (as `compare --to NAME.json` writes) has are found too, and
     teachers that no run needs any more are left out then. Each row is settled once, for all its seeds: what a trick measures on this machine is
-    the same for all. Teachers that have to be trained for the rows come apart, to be trained first.
+    the same for all. Teachers that have to be trained for the rows come apart, to be trained first. Raises UserError for a row that has
+    something left to train and can't be: none of its runs is begun.
     """
     dry, stored = Room(silent, dry=True), by_identity(have)
     jobs = {row.name: settle_tricks(Job(settle_machine(row.recipe), source), dry) for row in rows}
     teachers = [c for row in rows for c in needed_of(jobs[row.name])]
     todo = [make_cell(row, with_seed(jobs[row.name], seed)) for seed in seeds for row in in_order(rows, seed)]
     cells = [look_up(c, stored) for c in todo]
+    require_rows({c.row.name for c in cells if c.state == "todo"}, jobs)
     wanted = {identity for c in cells if c.state == "todo" for identity in teachers_of(c)}
     return [look_up(c) for c in {c.identity: c for c in teachers}.values() if c.identity in wanted or not have], cells
+
+
+def require_rows(names, jobs):
+    "Raise UserError unless the jobs (name of a row -> Job) of these names can be trained"
+    for name in (n for n in jobs if n in names):
+        try: require_fit(jobs[name])
+        except UserError as e: raise UserError(f"row {name!r}: {e}") from None
 
 
 def teachers_of(cell):

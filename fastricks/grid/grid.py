@@ -10,6 +10,7 @@ from ..core.stop import asked
 from ..core.words import duration, silent
 from ..data.checked import open_data
 from ..data.source import describe
+from ..model.trial import require_network
 from ..recipe.identity import numeric
 from ..recipe.names import base_name
 from ..recipe.recipe import FIND
@@ -45,6 +46,7 @@ class Grid:
         asked.how = "the same command goes on from here"  # what a stopped one says, from now on
         self.recipe = settle_machine(rows[0].recipe)
         check_rows(rows)
+        require_network(self.recipe.arch, self.recipe.image_size, self.recipe.arch_option)
         set_num_threads(self.recipe.threads)
         self.source = open_data(self.recipe, say=self.say)
         self.rows = rows = self.with_lr(rows, h.dry)

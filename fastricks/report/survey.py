@@ -13,7 +13,7 @@ from ..core.files import rows_to_csv, write
 from ..data.account import class_sizes as counts
 from ..data.same import overlaps
 from ..data.source import SPLITS, describe
-from ..data.split import by_class, first
+from ..data.split import by_class, first, place
 from ..data.survey import rows, survey
 from ..recipe.command import data_options
 from ..recipe.registry import registry
@@ -21,6 +21,7 @@ from ..recipe.registry import registry
 WEIGHTS = "class_weights"  # the trick against imbalance, where there is one
 FEW = 5       # classes up to which each has its row on the screen; of more the two largest and smallest
 CELL = 150    # pixels of a sample
+MOST = 48     # samples of a picture, and so classes
 HEAD = 11     # letters before what a line says
 EVEN, ALMOST_EVEN, IMBALANCED = 1.1, 1.5, 5  # images of the largest class for each of the smallest
 SQUARE = 1.05  # width by height up to which an image counts as square, either way
@@ -33,15 +34,15 @@ PIXEL_MODES = {
 
 def screen(s, to=None, width=80, height=24):
     "The report's lines: fewer than `height`, and each but for paths shorter than `width`; `to`: the picture's file, where there is one"
-    head, *per_class = class_table(s.source)
+    head, *per_class = class_table(s.source, to)
     said = [("data", describe(s.source)), ("", head), *(("", line) for line in per_class),
             ("files", s.account.files_line.removeprefix("files: ")), ("splits", s.account.splits),
-            ("balance", balance(s.source)), ("sizes", pixel_sizes(s)), ("shapes", shapes(s)), ("types", types(s)),
-            ("small", small(s)),
+            ("balance", balance(s.source)), *([("few", s.account.few)] if s.account.few else []),
+            ("sizes", pixel_sizes(s)), ("shapes", shapes(s)), ("types", types(s)), ("small", small(s)),
             *leaks(s), *other_copies(s), *unreadable(s), *source_notes(s)]
     files = [("picture", to), ("table", f"{table_file(to)}  # a row for each image")] if to else []
     ends = [*files, ("next", next_step(s))]
-    for head in ("shapes", "types"):  # what tells least makes room
+    for head in ("shapes", "types", "small"):  # what tells least makes room
         if len(said) > height - 1 - len(ends): said = [o for o in said if o[0] != head]
     return fitted(said, width - 1, height - 1 - len(ends)) + [k.ljust(HEAD) + visible(line) for k, line in ends]
 
@@ -70,13 +71,13 @@ def padded(text, n): return text + " " * (n - cell_len(text))
 def short(name, n): return wrap(" ".join(visible(name).split()), n, 1)[0]
 
 
-def class_table(source):
-    "Images of each class and split, of many classes the largest and the smallest"
+def class_table(source, to=None):
+    "Images of each class and split, of many classes the largest and the smallest, and the file that has all"
     n, splits = counts(source), [split for split in SPLITS if source.of(split)]
     kept, hidden = classes_to_show(n)
     rows = [(short(k, 28), [f"{n[k][split]:,}" for split in splits]) for k in kept]
-    if hidden: rows.insert(2, (f"… {hidden} more", []))
     wide = max(10, *(cell_len(name) for name, _ in rows)) + 2
+    if hidden: rows.insert(2, (f"… {hidden:,} more{f': {classes_file(to)}' if to else ''}", []))
     return [padded(name, wide) + "".join(cell.rjust(9) for cell in cells) for name, cells in [("", splits), *rows]]
 
 
@@ -101,7 +102,8 @@ def balance(source):
 
 def remedies(few, many):
     "The tricks that make up for it, where it is much"
-    return f"; for it: -t {' or -t '.join(n for n, t in registry().items() if t.evens)}" if many >= ALMOST_EVEN * few else ""
+    found = [n for n, t in registry().items() if t.evens] if many >= ALMOST_EVEN * few else []
+    return f"; for it: -t {' or -t '.join(found)}" if found else ""
 
 
 def balance_word(few, many):
@@ -210,17 +212,19 @@ def next_step(s):
 # -- files
 
 def sample_items(source):
-    "Training images in rows of classes: the same ones every time"
+    "(training images in rows of classes, how many in a row): the same ones every time, and of many classes some"
     classes = by_class(source.of("train"))
-    each = min(8, max(1, 48 // len(classes)))
-    return [o for k in source.classes for o in first(classes[k], each, "sample")], 8 // each * each
+    each = min(8, max(1, MOST // len(classes)))
+    drawn = sorted(sorted(source.classes, key=lambda k: place("sample", k))[:MOST])
+    return [o for k in drawn for o in first(classes[k], each, "sample")], 8 // each * each
 
 
 def draw_survey(s):
     "Samples of each class as a matplotlib Figure; lines show what evaluation sees of a photo"
     from .plots import draw_samples
     items, cols = sample_items(s.source)
-    title = f"{visible(s.source.name)}: training images; evaluation sees what is inside the lines"
+    of = f" of {MOST} of {len(s.source.classes):,} classes" if len(s.source.classes) > MOST else ""
+    title = f"{visible(s.source.name)}: training images{of}; evaluation sees what is inside the lines"
     labels = [shorten(visible(o.label), 22) for o in items]
     return draw_samples([thumb(o.image) for o in items], labels, title, cols, CELL, s.recipe.size / s.recipe.resize)
 
@@ -242,7 +246,15 @@ def show_survey(recipe, to, width=80, height=24, say=print):
     s = survey(recipe, say)
     save_to(draw_survey(s), to)
     write(table_file(to), rows_to_csv(list(rows(s))))
+    if classes_to_show(s.account.classes)[1]: write(classes_file(to), rows_to_csv(class_rows(s.source)))
     for line in screen(s, to, width, height): say(line)
 
 
+def class_rows(source):
+    "A row for each class: its images of each split, the fewest first"
+    order = sorted(counts(source).items(), key=lambda o: (o[1]["train"], o[0]))
+    return [{"class": visible(k), **n} for k, n in order]
+
+
+def classes_file(to): return Path(to).with_name(f"{Path(to).stem}-classes.csv")
 def table_file(to): return Path(to).with_name(f"{Path(to).stem}-files.csv")

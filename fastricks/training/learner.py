@@ -54,13 +54,18 @@ def make_parts(recipe, plan, load=True):
     tricks = plan.tricks
     opt = settings(recipe, plan)
     schedule = make_schedule(recipe, plan, opt)
-    kwargs = chain(tricks, "arch", own_kwargs(recipe), plan)
-    model, lines = build(recipe.arch, plan.classes, recipe.seed, start_file(recipe) if load else None, kwargs, recipe.image_size)
-    model = chain(tricks, "model", model, plan)
+    model, lines = make_model(recipe, plan, load)
     groups = chain(tricks, "groups", all_params(model, opt.wd), model, plan)
     cbs = [c for hook in HOOKS if hook.startswith("on_") for c in chain(tricks, hook, [], plan)]
     return Parts(model, chain(tricks, "loss", CrossEntropyLossFlat(), plan), opt, groups, schedule, cbs, choosers(recipe),
                  [*lines, *(line for c in cbs for line in vars(c).get("lines", ()))])
+
+
+def make_model(recipe, plan, load=True):
+    "(network with the tricks applied, lines about its weights); `load=False` leaves pre-trained weights out"
+    kwargs = chain(plan.tricks, "arch", own_kwargs(recipe), plan)
+    model, lines = build(recipe.arch, plan.classes, recipe.seed, start_file(recipe) if load else None, kwargs, recipe.image_size)
+    return chain(plan.tricks, "model", model, plan), lines
 
 
 def make_learner(dls, parts, recipe, cbs=()):

@@ -2,14 +2,30 @@
 from ..data.loader.loaders import make_dls
 from ..data.pixels.views import Views
 from ..model.network import stats
-from ..recipe.plan import batches_an_epoch, chain, make_plan
-from .learner import make_parts
+from ..model.optimizers import all_params
+from ..recipe.plan import batches_an_epoch, chain, make_plan, make_schedule, settings
+from .learner import make_model, make_parts
+
+OF_NETWORK = {"arch", "model", "groups"}  # hooks that a network may not fit
 
 
 def prepare(job, load=True):
     "(Parts, DataLoaders) of a Job: weights (but for `load=False`), schedule, model, loaders"
-    recipe, source = job.recipe, job.source
-    batches = batches_an_epoch(len(source.of("train")), recipe.whole_batch)
-    plan = make_plan(recipe, source, batches, recipe.device, job.facts)
+    recipe, source, plan = job.recipe, job.source, plan_of(job)
     dls = make_dls(source, recipe, *stats(recipe), recipe.device, chain(plan.tricks, "views", Views(), plan))
     return make_parts(recipe, plan, load), dls
+
+
+def plan_of(job):
+    batches = batches_an_epoch(len(job.source.of("train")), job.recipe.whole_batch)
+    return make_plan(job.recipe, job.source, batches, job.recipe.device, job.facts)
+
+
+def require_fit(job):
+    "Raise UserError where a Job's tricks do not fit its length or its network: what `prepare` would find, without weights, loaders or a teacher"
+    plan = plan_of(job)
+    opt = settings(job.recipe, plan)
+    make_schedule(job.recipe, plan, opt)
+    if not any(OF_NETWORK & {*t.hooks()} for t in plan.tricks): return
+    model, _ = make_model(job.recipe, plan, load=False)
+    chain(plan.tricks, "groups", all_params(model, opt.wd), model, plan)

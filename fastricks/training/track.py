@@ -17,7 +17,8 @@ def wandb_callbacks(wb, folder):
     return [WandbLog(wb, tracking.Logged(folder, wb).read())]
 
 
-def summary(final):
-    "Final metrics as W&B's summary: test/accuracy, test/loss …"
+def summary(final, classes):
+    "Final metrics as W&B's summary: test/accuracy, test/loss …; top-5 only where there are classes enough for it to be wrong"
     names = {"top1": "accuracy", "top5": "top5", "loss": "loss", "n": "n"}
+    if classes <= 5: del names["top5"]
     return {f"{final['split']}/{names[k]}": final[k] for k in names} | {"seconds": final["seconds"]}

@@ -122,7 +122,7 @@ def carry_out(session, parts, dls):
         with stop.held(): fit(learn, parts)
         stop.check()
         final = finish(session, learn, time.perf_counter() - start)
-        tracking.finish(wb, summary(final), {n: p for n in PICTURES if (p := run.path(f"{n}.png")).is_file()})
+        tracking.finish(wb, summary(final, len(job.source.classes)), {n: p for n in PICTURES if (p := run.path(f"{n}.png")).is_file()})
     except BaseException as e:
         screen.stop()
         if isinstance(e, stop.Stopped) and not run.finished:

@@ -12,6 +12,11 @@ class DropPath(Trick):
     source = "Huang et al., arXiv 1603.09382, eq. 4; timm's drop_path_rate"
     formula = "x + b·f(x)/(1−p_l),  b ~ Bernoulli(1−p_l) an image,  p_l = rate·l/(L−1), l = 0 … L−1"
 
+    def check(self, recipe, tricks):
+        rate = recipe.arch_option.get("drop_path_rate")
+        if rate is not None: raise UserError(
+            f"drop_path:rate={self.rate:g} and --arch-option drop_path_rate={rate} say the same thing: give one of them")
+
     def arch(self, kwargs, plan): return {**kwargs, "drop_path_rate": self.rate}
 
     def model(self, model, plan):

@@ -171,6 +171,14 @@ def test_a_folder_of_photos_from_the_command_line(tmp_path, capsys):
     assert read(folder, "metrics.json")["split"] == "valid" and "a/broken.jpg" in (folder / "skipped.csv").read_text()
 
 
+@pytest.mark.parametrize("classes, said", [("ab", False), ("abcde", False), ("abcdef", True)])
+def test_top_5_is_told_where_it_can_be_wrong(classes, said, tmp_path, capsys):
+    args = ["--data", str(photos(tmp_path / "data", classes)), "--no-pretrained", *TINY_WORDS, "--valid", ".4", "--out", str(tmp_path / "runs")]
+    assert run(["train", *args]) == 0
+    assert ("top-5" in capsys.readouterr().out) == said
+    assert "top5" in read(next((tmp_path / "runs").iterdir()), "metrics.json")
+
+
 def test_valid_0_without_a_test_set_is_refused(tmp_path, capsys):
     assert "--valid" in fails(capsys, "train", "--data", photos(tmp_path / "d"), "--no-pretrained", *TINY_WORDS, "--valid", "0")
 

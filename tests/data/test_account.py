@@ -107,7 +107,19 @@ def test_copies_across_splits_are_told(tmp_path):
 def test_many_classes_have_short_lines(tmp_path):
     class_tree(tmp_path, **{f"k{i}": 2 for i in range(300)})
     lines = account_of(open_source(tmp_path)).lines
-    assert len(lines) == 3 and all(len(o) < 200 for o in lines)
+    assert len(lines) == 4 and all(len(o) < 200 for o in lines)
+
+
+@pytest.mark.parametrize("sizes, few", [
+    ({"a": 1, "b": 2, "c": 40}, "few: 2 classes have fewer than 5 training images: 'a' 1, 'b' 1; 1 class has no validation image"),
+    ({"a": 5, "b": 40}, "few: 1 class has fewer than 5 training images: 'a' 4"),
+    ({"a": 1, "b": 1, "c": 1, "d": 1, "e": 40},
+     "few: 4 classes have fewer than 5 training images: 'a' 1, 'b' 1, 'c' 1, …; 4 classes have no validation image"),
+    ({"a": 6, "b": 40}, None)])
+def test_classes_of_few_images_keep_one_in_training_and_are_told(tmp_path, sizes, few):
+    a = account_of(open_source(class_tree(tmp_path, **sizes)))
+    assert all(n["train"] >= 1 and sum(n.values()) == sizes[k] for k, n in a.classes.items())
+    assert next((o for o in a.lines if o.startswith("few: ")), None) == few
 
 
 def test_all_missing_is_one_sentence(tmp_path):

@@ -2,6 +2,7 @@
 import csv
 import io
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -296,7 +297,8 @@ def test_the_command_takes_what_a_training_takes(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert show_data(capsys)[1].startswith("data       digits: 10 classes; 1,295 train")
     out = show_data(capsys, "digits", "--classes", "3,8", "--per-class", 5, "--valid", .4)[1]
-    assert out.startswith("data       digits: 2 classes; 6 train, 4 validation and") and "fastricks train --classes 3,8 --per-class 5 --valid 0.4" in out
+    assert out.startswith("data       digits: 2 classes; 6 train, 4 validation and")
+    assert "fastricks train --classes 3,8 --per-class 5 --valid 0.4" in out
     for i in range(8): photo(tmp_path/f"{i}.png", i)
     (tmp_path/"t.csv").write_text("path,label\n" + "".join(f"{i}.png,{'ab'[i % 2]}\n" for i in range(8)))
     assert show_data(capsys, "t.csv")[1].startswith("data       t: 2 classes; 6 train and 2 validation images")
@@ -317,3 +319,23 @@ def test_it_imports_no_torch():
     import sys
     code = "import sys, fastricks.report.survey; print([o for o in ('torch', 'fastai', 'matplotlib', 'pandas') if o in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
+
+
+def test_many_classes_stay_small_and_each_is_in_a_file(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tree(tmp_path/"many", *(f"k{i:03}" for i in range(200)), n=1, splits=["train", "valid"])
+    out = show_data(capsys, "many", "--size", 16)[1]
+    assert out.count("\n") < 24 and "… 196 more: show-data-classes.csv" in out
+    assert "200 classes have fewer than 5 training images: 'k000' 1, 'k001' 1, 'k002' 1, …" in " ".join(out.split())
+    rows = list(csv.DictReader((tmp_path/"show-data-classes.csv").read_text().splitlines()))
+    assert len(rows) == 200 and rows[0] == {"class": "k000", "train": "1", "valid": "1", "test": "0"}
+    with Image.open(tmp_path/"show-data.png") as im: assert im.width < 2000 and im.height < 2000
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_the_trick_against_imbalance_is_named_where_there_is_one(tmp_path, monkeypatch, there):
+    from fastricks.report import survey
+    tree(tmp_path, "cat", n=20, splits=["train"])
+    tree(tmp_path, "dog", n=2, splits=["train"])
+    monkeypatch.setattr(survey, "registry", lambda: {"class_weights": SimpleNamespace(evens=True)} if there else {})
+    assert ("-t class_weights" in line(shown(tmp_path, valid=.1), "next")) == there

@@ -81,6 +81,26 @@ def test_one_row_twice_under_two_names_is_refused(tmp_path):
         ablate("add", {**TINY, "out": str(tmp_path)}, None, ["step"], dry=True, say=lambda _: None)
 
 
+@pytest.mark.parametrize("row, given, words", [
+    ("resnet_d", {}, "row 'resnet_d': resnet_d is a change of ResNets, and convnext_atto"),
+    ("zero_gamma", {}, "row 'zero_gamma': zero_gamma: convnext_atto.* has no residual branch"),
+    ("drop_path", {"arch": "vgg11"}, "row 'drop_path': .*vgg11"),
+    ("warmup:epochs=1", {"epochs": 1}, "row 'warmup:epochs=1': "),
+    ("mixup", {"arch": "inception_v3", "size": 64}, "--arch inception_v3.* --size 64: ")])
+def test_rows_that_the_network_cannot_have_are_refused_before_any_run(row, given, words, tmp_path):
+    said, out = [], tmp_path / "runs"
+    given = {**TINY, "arch": "convnext_atto", "pretrained": False, "size": 32, "resize": 128, "out": str(out), **given}
+    with pytest.raises(UserError, match=words): ablate("add", given, None, [row], dry=True, say=said.append)
+    assert not said and not out.exists()
+
+
+def test_rows_whose_runs_are_all_there_are_not_made_again(monkeypatch):
+    asked = []
+    monkeypatch.setattr(cells_room, "require_fit", asked.append)
+    cells_room.require_rows({"mixup"}, {"baseline": 1, "mixup": 2})
+    assert asked == [2]
+
+
 def test_room_never_shares_a_core(monkeypatch):
     monkeypatch.setattr(cells_room, "cores", lambda: 8)
     assert [jobs_that_fit(j, t) for j, t in ((4, 1), (4, 2), (4, 4), (2, 8), (9, 3), (1, 99))] == [4, 4, 2, 1, 2, 1]
@@ -97,7 +117,7 @@ def grid(tmp_path_factory):
 def test_the_plan_is_printed_first(grid):
     _, said, _ = grid
     text = "\n".join(said)
-    assert "4 rows × 2 seeds = 8 runs" in text and "first a teacher test_resnet, once" in text and "GB of disk" in text
+    assert "4 rows × 2 seeds = 8 runs" in text and "first a teacher test_resnet.r160_in1k, once" in text and "GB of disk" in text
     assert text.index("8 runs") < text.index("[1/9] teacher") < text.index("[2/9]")
 
 
@@ -161,9 +181,9 @@ def test_a_killed_training_is_shown_and_the_rest_go_on(tmp_path, monkeypatch):
     real = cells_room.start
 
     def start(ctx, cell, *args):
-        p, cell = real(ctx, cell, *args)
-        if cell.row.name == "mixup": p.kill()
-        return p, cell
+        started = real(ctx, cell, *args)
+        if cell.row.name == "mixup": started[0].kill()
+        return started
     monkeypatch.setattr(cells_room, "start", start)
     said = []
     g = ablate("add", {**TINY, "out": str(tmp_path)}, None, ["mixup", "cosine"], seeds=(0,), say=said.append)
@@ -197,7 +217,7 @@ def alive(pid):
 
 def test_a_budget_begins_no_seed_that_would_not_end(tmp_path, monkeypatch):
     "Each seed is whole or not begun; the same command goes on"
-    from fastricks.grid import ablate as room_of
+    from fastricks.grid import grid as room_of
     monkeypatch.setattr(room_of, "estimate", lambda *a: 1e6)
     said = []
     g = ablate("add", {**TINY, "out": str(tmp_path)}, None, ["mixup"], seeds=(0, 1), budget="1m", say=said.append)

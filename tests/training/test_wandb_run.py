@@ -5,6 +5,8 @@ import pytest
 from support.commands import TINY_WORDS, cli
 from support.run_files import read, wandb_records
 
+from fastricks.training.track import summary
+
 
 @pytest.fixture(scope="module")
 def offline(tmp_path_factory):
@@ -42,6 +44,11 @@ def test_summary_is_the_final_metrics(offline):
     for r in records:
         if r.get("type") == "summary": summary |= r["summary"].get("update", {})
     assert summary["test/accuracy"] == m["top1"] and summary["test/loss"] == m["loss"] and summary["test/n"] == 359
+
+
+def test_the_summary_of_few_classes_has_no_top_5():
+    final = {"split": "valid", "top1": .5, "top5": 1., "loss": .7, "n": 10, "seconds": 1.}
+    assert "valid/top5" not in summary(final, 5) and summary(final, 6)["valid/top5"] == 1
 
 
 def test_the_last_screen_says_how_to_send_it(offline):

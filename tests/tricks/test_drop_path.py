@@ -2,7 +2,7 @@
 import pytest
 import timm
 import torch
-from support.small import learner, same, trained, weights
+from support.small import learner, recipe_of, same, trained, weights
 from timm.layers import DropPath
 
 from fastricks.core.errors import UserError
@@ -25,6 +25,13 @@ def test_evaluation_leaves_nothing_out_and_the_weights_have_the_same_names():
 
 def test_the_draws_are_functions_of_the_step():
     assert same(weights(trained("drop_path:rate=.5")), weights(trained("drop_path:rate=.5")))
+
+
+def test_two_ways_to_say_one_thing_are_refused():
+    with pytest.raises(UserError, match=r"drop_path:rate=.* and --arch-option drop_path_rate=.* say the same thing: give one of them"):
+        recipe_of("drop_path:rate=.2", arch_option={"drop_path_rate": .3})
+    with pytest.raises(UserError, match="resnet_d and --arch-option stem_width=64 both say how the network is made"):
+        recipe_of("resnet_d", arch="resnet18", arch_option={"stem_width": 64})
 
 
 @pytest.mark.parametrize("arch", ["vgg11_bn", "inception_v3"])
