@@ -19,5 +19,5 @@ def wandb_callbacks(wb, folder):
 
 def summary(final):
     "Final metrics as W&B's summary: test/accuracy, test/loss …"
-    names = {"top1": "accuracy", "top5": "top5", "loss": "loss", "n": "n"}
+    names = {"top1": "accuracy", **{k: k for k in ("top5", "macro_f1", "balanced_accuracy", "loss", "n")}}
     return {f"{final['split']}/{names[k]}": final[k] for k in names} | {"seconds": final["seconds"]}

@@ -111,7 +111,7 @@ def carry_out(session, parts, dls):
     watch(dls.losses, job.recipe, job.source, run, session.tell)
     wb = start_wandb(session) if ranks.is_first() else None
     bars = [ProgressCallback()] if IN_NOTEBOOK and not session.quiet else []
-    screen = Screen(log=run.log, rows=not session.quiet and not bars, bar=session.asked.bar and ranks.is_first())
+    screen = Screen(log=run.log, rows=not session.quiet and not bars, bar=session.asked.bar and ranks.is_first(), by=job.recipe.chosen_by)
     start = time.perf_counter() - (state["seconds"] if state else 0)
     saver = checkpoints(job.recipe, run, start, state)
     try:
