@@ -19,12 +19,14 @@ class Checkpoint(Callback):
     """Calls `save(state)` at an epoch's end and every 5 minutes, where a step ends, taking at most 1% of the time.
 
     `every`: seconds between checkpoints instead, 0 for one after each step. `state`: what to go on from, as `save` got it;
-    `resume(learn, state)` comes before the fit. Another callback of the Learner that carries something from step to step says its
-    attributes' names in `keeps`, or has `kept()` -> dict and `put_back(dict)`. A signal (`fastricks.stop`) is answered here.
+    `resume(learn, state)` comes before the fit. `early`: (n, f), for f(state) to be called after
+    n epochs besides. Another callback of the Learner that carries something from step to step says its attributes' names in `keeps`, or
+    has `kept()` -> dict and `put_back(dict)`. A signal (`fastricks.stop`) is answered here.
     """
     order = 200  # after all that counts, logs or steps
 
-    def __init__(self, save, every=None, state=None):
+    def __init__(self, save, every=None, state=None, early=None):
+        self.early = early
         self.save, self.every, self.state, self.cost, self.final, self.heard = save, every, state, None, None, None
 
     def before_fit(self):
@@ -48,7 +50,13 @@ class Checkpoint(Callback):
     def after_epoch(self):
         if not self.trained: return  # learn.validate() ends an epoch too
         self.trained = False
+        self.save_early()
         if self.due(MINUTES * 60): self.write(self.learn.epoch + 1, 0)
+
+    def save_early(self):
+        "Before the checkpoint of the same epoch: a training that is killed between them saves it again"
+        n, save = self.early or (0, None)
+        if self.learn.epoch + 1 == n and finite(self.learn.model): save(gather(self.learn, n, 0))
 
     def after_fit(self): self.state, self.final = None, gather(self.learn, self.learn.n_epoch, 0)
 

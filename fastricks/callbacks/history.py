@@ -6,13 +6,16 @@ from fastai.callback.core import Callback
 from .only_training import is_training
 from .sizes import all_images
 
+BY_CLASS = "macro_f1", "balanced_accuracy"
+
 
 class History(Callback):
     """Collects `rows`, a dict an epoch, and hands each to `write(rows)`.
 
     `train_loss` is the mean over the epoch's images of what was minimised (without losses that are not finite), and where that has
     several terms (`learn.loss_parts`) each has its mean too; `valid_loss` and `accuracy` are the Learner's plain loss and metric (None
-    without validation); `skipped_steps` were left out by a Guard; `seconds` and `images_per_s` are of training alone.
+    without validation), as are `macro_f1` and `balanced_accuracy` where they are among its metrics; `skipped_steps` were left out by
+    a Guard; `seconds` and `images_per_s` are of training alone.
     """
     order, name = 55, "history"  # after Recorder (50) has made the epoch's record
 
@@ -53,6 +56,7 @@ class History(Callback):
         self.rows.append({"epoch": self.learn.epoch + 1, "lr": self.opt.hypers[-1]["lr"], "train_loss": self.mean_loss,
                           **{f"train_{k}": float(v / self.fine) for k, v in self.terms.items()},
                           "valid_loss": valid.get("valid_loss"), "accuracy": valid.get("accuracy"),
+                          **{k: valid.get(k) for k in BY_CLASS if k in self.recorder.metric_names},
                           "seconds": round(self.spent, 3), "images_per_s": round(self.n / self.spent, 1),
                           "skipped_steps": self.left_out() - self.left})
         if self.write: self.write(self.rows)

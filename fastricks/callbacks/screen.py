@@ -7,7 +7,8 @@ from .only_training import is_training
 
 COLUMNS = ("epoch", 7, ""), ("lr", 9, ".2e"), ("train_loss", 11, ".4f"), ("valid_loss", 11, ".4f"), ("accuracy", 9, ".2%"), \
     ("seconds", 8, ".1f"), ("images_per_s", 9, ",.0f")
-TITLES = {"train_loss": "train loss", "valid_loss": "valid loss", "images_per_s": "images/s"}
+MORE = {"macro_f1": ("macro_f1", 9, ".2%"), "balanced_accuracy": ("balanced_accuracy", 9, ".2%")}  # shown where they are gone by
+TITLES = {"macro_f1": "macro F1", "balanced_accuracy": "balanced", "train_loss": "train loss", "valid_loss": "valid loss", "images_per_s": "images/s"}
 
 
 def cell(row, name, width, spec):
@@ -34,10 +35,14 @@ def note(learn, line):
 
 
 class Screen(Callback):
-    "A table row per epoch, and on a terminal a progress bar; both can be left out, and `log(line)` still gets the rows"
+    """A table row per epoch, and on a terminal a progress bar; both can be left out, and `log(line)` still gets the rows.
+
+    `by`: the number that weights are chosen by, which has a column.
+    """
     order = 60  # after History's row
 
-    def __init__(self, console=None, log=None, rows=True, bar=True):
+    def __init__(self, console=None, log=None, rows=True, bar=True, by="accuracy"):
+        self.columns = (*COLUMNS[:5], *([MORE[by]] if by in MORE else []), *COLUMNS[5:])
         self.console, self.log, self.shows_rows, self.bar_too = console or plain_console(), log, rows, bar
 
     def line(self, text):
@@ -52,7 +57,7 @@ class Screen(Callback):
         self.rows, self.titled = 0, False
 
     def before_train(self):
-        if not self.titled: self.line("".join(" " + TITLES.get(n, n).rjust(w) for n, w, _ in COLUMNS))
+        if not self.titled: self.line("".join(" " + TITLES.get(n, n).rjust(w) for n, w, _ in self.columns))
         self.titled = True
         if not self.shows_bar: return
         self.bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
@@ -71,7 +76,7 @@ class Screen(Callback):
         rows = self.learn.history.rows
         if len(rows) == self.rows: return  # learn.validate() ends an epoch too
         self.rows = len(rows)
-        self.line("".join(" " + cell(rows[-1], *c) for c in COLUMNS))
+        self.line("".join(" " + cell(rows[-1], *c) for c in self.columns))
 
     def stop(self):
         "Leave the terminal as it was, however training ended"

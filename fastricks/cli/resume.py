@@ -14,19 +14,27 @@ ELSEWHERE = "data", "classes", "weights", "device", "threads", "workers", "wandb
 def resume_command(given, run: Annotated[str, typer.Argument(metavar="RUN", help="an unfinished run's folder")],
                    tricks: Annotated[list[str] | None, typer.Option(
                        "--tricks", "-t", metavar="TRICKS", show_default=False, help="where a network lies now, as TRICK:KEY=PLACE")] = None,
+                   epochs: Annotated[int | None, typer.Option(
+                       metavar="N", show_default=False, help="of a finished run with wsd: a run of N epochs, from before the cooldown on")] = None,
                    debug: Debug = False):
     """Go on with a training that was stopped or killed, from its last checkpoint; the result is as if it had not been.
 
     Where its data (--data), weights or teacher lie elsewhere now, say where: they must be the same. On another --device it goes on too,
     and rounds otherwise.
+
+    A finished run with the schedule wsd goes on from the state before its cooldown with --epochs N: a new run, which is as if it had had
+    N epochs from the start.
     """
     from ..runfolder.record import is_finished
+    from ..training.longer import longer
     from ..training.resume import Elsewhere, recipe_of
-    if is_finished(run): return print(finished(Path(run)))
+    if epochs is None and is_finished(run): return print(finished(Path(run)))
     r = recipe_of(run, given, tricks or ())
+    where = Elsewhere(Path(run), given)
+    if epochs is not None: r, where = longer(r, where, epochs)
     from ..use.train import train
     from .screens import last_screen
-    for line in last_screen(r, train(r, resume=Elsewhere(Path(run), given))): print(line)
+    for line in last_screen(r, train(r, resume=where)): print(line)
 
 
 def finished(run):

@@ -7,6 +7,7 @@ from ..core.files import read_json
 from ..core.words import duration
 from ..runfolder import tracking
 
+BY = {"accuracy": "", "macro_f1": " macro F1", "balanced_accuracy": " balanced accuracy", "valid_loss": " cross-entropy"}
 MEASURED_ON = {"test": "test", "valid": "validation (there is no test set)"}
 
 
@@ -73,7 +74,7 @@ def what_was_trained(recipe, m):
 
 def final_numbers(recipe, result):
     m = result.metrics
-    chosen = ", on which the weights were chosen" if m["split"] == "valid" and recipe.keep == "best" else ""
+    chosen = ", on which the weights were chosen" if m["split"] == "valid" and recipe.keeps_best else ""
     right = f"{m['correct']:,} of {m['n']:,} right"
     return f"{m['top1']:.2%} {MEASURED_ON[m['split']]}{chosen}: {right}{five(result)}, cross-entropy {m['loss']:.4f}"
 
@@ -89,7 +90,7 @@ def kept_epoch(recipe, m):
     if "kept_epoch" not in m: return []
     early = f", stopped after {recipe.patience} without a better one" if m["epochs"] < recipe.epochs else ""
     which = f"epoch {m['kept_epoch']} of {m['epochs']}{early}"
-    if m["kept_epoch"] == m["best_epoch"]: return [labelled("kept", f"{which}: the best on the validation split")]
+    if m["kept_epoch"] == m["best_epoch"]: return [labelled("kept", f"{which}: the best{BY[recipe.chosen_by]} on the validation split")]
     return [labelled("kept", f"{which}: epoch {m['best_epoch']} was better on the validation split, and --keep best keeps that")]
 
 

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 
 from ..core.errors import plural, shorten, visible
 from .same import looks, overlaps, same_files
-from .source import ENDING, SPLITS
+from .source import ENDING
 from .sources.walk import endings_text
 
 FEW = 5  # training images below which a class is told
@@ -75,7 +75,7 @@ class Account:
 
 def account_of(source):
     "The Account of a Source"
-    used = {s: len(source.of(s)) for s in SPLITS}
+    used = {s: len(source.of(s)) for s in source.splits_used}
     ignored, endings = Counter(), Counter()
     for (why, end), n in source.ignored.items():
         ignored[why] += n
@@ -88,6 +88,6 @@ def account_of(source):
 
 def class_sizes(source):
     "{class: {split: images}}"
-    found = {o: Counter(dict.fromkeys(SPLITS, 0)) for o in source.classes}
+    found = {o: Counter(dict.fromkeys(source.splits_used, 0)) for o in source.classes}
     for o in source.items: found[o.label][o.split] += 1
     return {k: dict(n) for k, n in found.items()}

@@ -11,7 +11,7 @@ def open_data(recipe, check=True, say=print):
     from .sources.open import open_recipe
     def reopen(bad=None): return open_recipe(recipe, bad)
     source = reopen()
-    if recipe.keep == "best" or recipe.patience: needs_valid(source)
+    if recipe.keep != "last" or recipe.patience: needs_valid(source)
     how, lines = decoding_of(recipe, source.items)
     if check: source = checked(source, reopen, recipe, say, how)
     source = replace(source, decoding=how).note(*lines)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ..core.errors import plural
 
-SPLITS = "train", "valid", "test", "rest"  # rest: of --rest valid, looked at once, with the validation images, at the end
+SPLITS = "train", "valid", "test"
+REST = "rest"  # what --rest valid makes of images: looked at once, with the validation images, at the end
 SPLIT = {"train": "train", "training": "train", "valid": "valid", "val": "valid", "validation": "valid", "test": "test", "testing": "test"}
 
 # why a file that is there is not used
@@ -22,7 +23,7 @@ MISSING = "not there"  # of a listed image
 class Item:
     name: str              # path relative to the data's root with "/": its name in reports, the key of its random numbers
     label: str             # class name
-    split: str             # one of SPLITS
+    split: str             # one of SPLITS, or REST
     image: object          # Path of the file, or the pixels themselves (uint8 array [h, w] or [h, w, 3])
     size: int = 0          # bytes of the file: part of the data's fingerprint
 
@@ -56,7 +57,10 @@ class Source:
     def of(self, split): return [o for o in self.items if o.split == split]
     def final(self, split):
         "The images that a split's final numbers are of: beside the validation images the rest, where --rest gives it to them"
-        return self.of(split) + (self.of("rest") if split == "valid" else [])
+        return self.of(split) + (self.of(REST) if split == "valid" else [])
+
+    @property
+    def splits_used(self): return (*SPLITS, REST) if self.of(REST) else SPLITS
 
     def note(self, *lines): return replace(self, notes=(*self.notes, *lines))
 
@@ -88,7 +92,7 @@ def size_and_time(path):
 
 def describe(source):
     "`digits: 10 classes; 1,293 train, 144 validation and 360 test images`"
-    n = {s: len(source.of(s)) for s in SPLITS}
+    n = {s: len(source.of(s)) for s in (*SPLITS, REST)}
     words = {"valid": "validation", "test": "test", "rest": "more validation"}
     parts = [f"{n['train']:,} train"] + [f"{n[s]:,} {word}" for s, word in words.items() if n[s]]
     return f"{source.name}: {plural(len(source.classes), 'class', 'classes')}; {' and '.join([', '.join(parts[:-1]), parts[-1]])} images"

@@ -24,6 +24,9 @@ LATER: dict[str, Any] = {  # fields that 0.1.0 lacked, and what it did: where a 
     "trick_files": {}, "arch_option": {}, "rest": "unused", "drop_duplicates": False, "group_by": None, "icc": False, "white": FULL_16, "fit": "crop",
     "channels": 3, "shape": None}
 OPEN = "icc", "white"  # of these, what the data decides where nobody says it
+CHOSEN_BY = {"last": "accuracy", "best": "accuracy", "best:macro_f1": "macro_f1", "best:balanced_accuracy": "balanced_accuracy",
+             "best:loss": "valid_loss"}  # --keep -> the column of history.csv that it and --patience go by
+KEEPS = tuple(CHOSEN_BY)
 T = TypeVar("T")
 
 
@@ -77,8 +80,8 @@ class Recipe:
     white: int | None = option(None, "level of 16-bit images that is white (default: what a sample's bits reach, as 4095 of 12)",
                                least=1, most=FULL_16)
     flip: bool = option(True, "training: mirror half of the images", flag="--flip/--no-flip")
-    keep: str = option("last", "which weights to keep: last, or best on the validation split", choices=("last", "best"))
-    patience: int | None = option(None, "stop after this many epochs without a better validation accuracy", least=1)
+    keep: str = option("last", "which weights to keep: last, or best by accuracy, or another number, of the validation split", choices=KEEPS)
+    patience: int | None = option(None, "stop after this many epochs without a better validation accuracy, or what --keep goes by", least=1)
     pipeline: str = option("fast", "how pixels are made: fast (decoded once, crops from those pixels) or reference (PIL, each crop from the file)",
                            choices=("fast", "reference"))
     device: str = option("auto", "cpu, cuda (cuda:1 is one of several GPUs), mps, or auto", choices=("auto", "cpu", "cuda", "mps"),
@@ -106,6 +109,14 @@ class Recipe:
 
     @property
     def from_scratch(self) -> bool: return not self.pretrained and not self.weights
+
+    @property
+    def keeps_best(self) -> bool: return self.keep != "last"
+
+    @property
+    def chosen_by(self) -> str:
+        "The column of history.csv by which --keep chooses and --patience waits"
+        return CHOSEN_BY[self.keep]
 
     @property
     def sides(self) -> tuple[int, int]:
@@ -205,7 +216,7 @@ def settle(recipe: Recipe) -> Recipe:
     if min(r.sides) < 8: raise UserError(f"--size {r.shape}: give at least 8 pixels a side")
     if resize < r.size: raise UserError(f"--resize {resize} is smaller than --size {r.size}: the centre crop would not fit")
     check_rest(r)
-    if r.valid == 0 and r.keep == "best": raise UserError("--keep best chooses by the validation split: give --valid above 0")
+    if r.valid == 0 and r.keeps_best: raise UserError(f"--keep {r.keep} chooses by the validation split: give --valid above 0")
     if r.valid == 0 and r.patience: raise UserError("--patience watches the validation split: give --valid above 0")
     parse_time(r.checkpoint_every)
     require_options(r.arch_option)

@@ -20,6 +20,7 @@ class Schedule:
     warm: int = 0                            # steps of warm-up
     hold: int = 0                            # steps at l between warm-up and the main schedule
     mom: Rate | None = None                  # momentum, where the schedule moves it too
+    stable: int = 0                          # steps whose rates a longer run has too, but for what warm-up makes of its length
 
     @property
     def total(self) -> int: return self.epochs * self.per_epoch

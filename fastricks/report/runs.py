@@ -9,8 +9,8 @@ import numpy as np
 
 from ..core.errors import UserError, nearest, one_of, plural, visible
 from ..core.files import read_json, read_text
+from ..core.scores import balanced_hits, ece, macro_f1
 from ..recipe.recipe import Recipe, read_recipe
-from .scores import balanced_hits, ece, macro_f1
 
 SPLIT_WORD = {"test": "test", "valid": "validation"}
 

@@ -12,7 +12,7 @@ from ..core.errors import plural, shorten, visible
 from ..core.files import rows_to_csv, write
 from ..data.account import class_sizes as counts
 from ..data.same import overlaps
-from ..data.source import SPLITS, describe
+from ..data.source import describe
 from ..data.split import by_class, first, place
 from ..data.survey import rows, survey
 from ..recipe.command import data_options
@@ -73,7 +73,7 @@ def short(name, n): return wrap(" ".join(visible(name).split()), n, 1)[0]
 
 def class_table(source, to=None):
     "Images of each class and split, of many classes the largest and the smallest, and the file that has all"
-    n, splits = counts(source), [split for split in SPLITS if source.of(split)]
+    n, splits = counts(source), [split for split in source.splits_used if source.of(split)]
     kept, hidden = classes_to_show(n)
     rows = [(short(k, 28), [f"{n[k][split]:,}" for split in splits]) for k in kept]
     wide = max(10, *(cell_len(name) for name, _ in rows)) + 2

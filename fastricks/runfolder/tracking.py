@@ -176,7 +176,7 @@ def start(mode, folder, labels, timeout=20, go_on=None):
 
 def best(key):
     "Which end of a metric is the good one"
-    if "accuracy" in key: return "max"
+    if "accuracy" in key or key == "macro_f1": return "max"
     return "min" if "loss" in key or "error" in key else None
 
 

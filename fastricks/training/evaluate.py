@@ -5,6 +5,7 @@ from fastai.callback.fp16 import MixedPrecision
 
 from ..callbacks.data_parallel import share_losses
 from ..core.ranks import add, alone, most
+from ..core.scores import balanced_accuracy, macro_f1
 from ..core.tensors import plain
 from ..data.loader.sturdy import name_of
 
@@ -46,6 +47,12 @@ def metrics(logits, labels):
     correct = int((r == 0).sum())
     return {"top1": correct / n, "top5": int((r < 5).sum()) / n, "correct": correct, "n": n,
             "loss": float(F.cross_entropy(logits.double(), labels))}
+
+
+def by_class(logits, labels):
+    "{\"macro_f1\", \"balanced_accuracy\"} of the classes that have images: a rare one counts as much as a frequent one"
+    y, k = labels.numpy(), logits.argmax(1).numpy()
+    return {"macro_f1": macro_f1(y, k, logits.shape[1]), "balanced_accuracy": balanced_accuracy(y, k)}
 
 
 COLDEST, HOTTEST = .05, 20.  # temperatures that are tried

@@ -1,6 +1,7 @@
 """The end of a training: final numbers on the final weights, and the files that hold them."""
 import json
 import time
+from math import isfinite
 
 import torch
 from safetensors.torch import save
@@ -12,7 +13,7 @@ from ..core.files import rows_to_csv, write, write_json
 from ..model.network import stats
 from ..recipe.plan import arch_kwargs
 from ..recipe.recipe import LATER
-from .evaluate import metrics, predict, prediction_rows, temperature, tempered
+from .evaluate import by_class, metrics, predict, prediction_rows, temperature, tempered
 
 NOT_FINITE = "the weights after the last epoch are not finite numbers, and none are saved: try a lower --lr"
 
@@ -25,7 +26,7 @@ def finish(session, learn, seconds):
     start = time.perf_counter()
     logits, labels = predict(learn, learn.dls.test) if split == "test" else on_validation(learn)
     T, valid = valid_too(learn, run, job.source, split, logits, labels)
-    final = {"split": split, **metrics(logits, labels), **tempered(logits, labels, T), **valid,
+    final = {"split": split, **metrics(logits, labels), **by_class(logits, labels), **tempered(logits, labels, T), **valid,
              **times(learn, job.source, seconds, start), **kept(learn, job.recipe), **guarded(learn),
              **compiled(learn, job.recipe)}
     if not ranks.is_first(): return final
@@ -50,10 +51,11 @@ def times(learn, source, seconds, start):
 
 def kept(learn, recipe):
     "Which epoch's weights these are, and which was best on the validation split (the first of equals), where either was asked for"
-    rows = [r for r in learn.history.rows if r["accuracy"] is not None]
-    if not rows or (recipe.keep == "last" and not recipe.patience): return {}
-    best = max(rows, key=lambda r: r["accuracy"])["epoch"]
-    return {"kept_epoch": best if recipe.keep == "best" else rows[-1]["epoch"], "best_epoch": best}
+    column = recipe.chosen_by
+    rows = [r for r in learn.history.rows if r[column] is not None and isfinite(r[column])]
+    if not rows or not (recipe.keeps_best or recipe.patience): return {}
+    best = (min if column == "valid_loss" else max)(rows, key=lambda r: r[column])["epoch"]
+    return {"kept_epoch": best if recipe.keeps_best else rows[-1]["epoch"], "best_epoch": best}
 
 
 def guarded(learn):
@@ -77,7 +79,7 @@ def valid_too(learn, run, source, split, logits, labels):
     logits, labels = on_validation(learn)
     T = temperature(logits, labels)
     if ranks.is_first(): write_predictions(run.path("predictions-valid.csv"), learn, source, "valid", logits, labels, T)
-    return T, {"valid": {**metrics(logits, labels), **tempered(logits, labels, T)}}
+    return T, {"valid": {**metrics(logits, labels), **by_class(logits, labels), **tempered(logits, labels, T)}}
 
 
 def on_validation(learn):

@@ -14,6 +14,7 @@ from fastai.optimizer import OptimWrapper
 from fastcore.basics import noop
 from timm.layers import convert_sync_batchnorm
 
+from ..callbacks.class_scores import class_scores
 from ..callbacks.cleanup import leave_all
 from ..callbacks.compile import Compile
 from ..callbacks.data_parallel import DataParallel, exact_accuracy
@@ -73,7 +74,8 @@ def make_learner(dls, parts, recipe, cbs=()):
     model = lay_out(parts.model, dls.device)
     if recipe.sync_bn and not ranks.alone(): model = convert_sync_batchnorm(model)
     several = [] if ranks.alone() else [DataParallel()]
-    learn = Learner(dls, model, loss_func=CrossEntropyLossFlat(), metrics=exact_accuracy() if several else accuracy, lr=parts.opt.lr,
+    learn = Learner(dls, model, loss_func=CrossEntropyLossFlat(), lr=parts.opt.lr,
+                    metrics=[exact_accuracy() if several else accuracy, *class_scores()],
                     wd=[g.wd for g in parts.groups], splitter=lambda m: [g.params for g in parts.groups],
                     opt_func=partial(OptimWrapper, opt=OPTIMIZERS[recipe.opt]),
                     cbs=[Quick(), Seeds(recipe.seed), TrainLoss(parts.loss), *parts.cbs, *several, *cbs, Guard(),
@@ -83,8 +85,8 @@ def make_learner(dls, parts, recipe, cbs=()):
 
 
 def choosers(recipe):
-    best = [KeepBest()] if recipe.keep == "best" else []
-    return best + ([EarlyStoppingCallback("accuracy", patience=recipe.patience)] if recipe.patience else [])
+    best = [KeepBest(recipe.chosen_by)] if recipe.keeps_best else []
+    return best + ([EarlyStoppingCallback(recipe.chosen_by, patience=recipe.patience)] if recipe.patience else [])
 
 
 def scheduler(schedule, batches, n=1, rates=()): return ParamScheduler(positions(schedule, batches, n, rates))

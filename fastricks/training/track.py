@@ -19,6 +19,6 @@ def wandb_callbacks(wb, folder):
 
 def summary(final, classes):
     "Final metrics as W&B's summary: test/accuracy, test/loss …; top-5 only where there are classes enough for it to be wrong"
-    names = {"top1": "accuracy", "top5": "top5", "loss": "loss", "n": "n"}
+    names = {"top1": "accuracy", **{k: k for k in ("top5", "macro_f1", "balanced_accuracy", "loss", "n")}}
     if classes <= 5: del names["top5"]
     return {f"{final['split']}/{names[k]}": final[k] for k in names} | {"seconds": final["seconds"]}

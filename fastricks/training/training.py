@@ -13,7 +13,9 @@ from ..core.machine import threads_each
 from ..core.words import parse_time, silent
 from ..data.source import describe
 from ..runfolder import checkpoint, tracking
+from . import longer as longer_run
 from . import resume as again
+from .longer import Longer
 from .memory import readable
 from .reporter import Reporter
 from .room import Room
@@ -68,10 +70,13 @@ def train_settled(job, asked):
     "Open the run, new or resumed, and train it to the end"
     from .prepare import prepare
     first = ranks.is_first()
-    start = again.along(again.start_of(job, asked.resume, asked.say) if first else None)
+    longer = isinstance(asked.resume, Longer)
+    start = longer_run.start_of(job, asked.resume) if longer else again.along(again.start_of(job, asked.resume, asked.say) if first else None)
     with Session(job, asked, start) as session:
         parts, dls = ranks.first_then_all(lambda: prepare(job, load=start.state is None))
+        if longer: longer_run.require_before(start.state, parts.schedule, asked.resume.folder)
         session.create()
+        if longer and first: longer_run.begin(session)
         stop.check()
         if job.found: keep_found(session)
         if start.run and first: again.log_start(start, job.recipe, session.tell)
@@ -111,9 +116,10 @@ def carry_out(session, parts, dls):
     watch(dls.losses, job.recipe, job.source, run, session.tell)
     wb = start_wandb(session) if ranks.is_first() else None
     bars = [ProgressCallback()] if IN_NOTEBOOK and not session.quiet else []
-    screen = Screen(log=run.log, rows=not session.quiet and not bars, bar=session.asked.bar and ranks.is_first())
+    screen = Screen(log=run.log, rows=not session.quiet and not bars, bar=session.asked.bar and ranks.is_first(), by=job.recipe.chosen_by)
     start = time.perf_counter() - (state["seconds"] if state else 0)
     saver = checkpoints(job.recipe, run, start, state)
+    saver.early = before_cooldown(session, parts, start)
     try:
         of_run = [*watchers(session), screen, *wandb_callbacks(wb, run.folder), saver]
         learn = make_learner(dls, parts, job.recipe, of_run)
@@ -169,6 +175,17 @@ def checkpoints(recipe, run, start, state):
 
     def save(now): checkpoint.save(run.folder, {**now, "what": what, "seconds": time.perf_counter() - start}, next(n))
     return Checkpoint(save, every, state)
+
+
+def before_cooldown(session, parts, start):
+    "What Checkpoint takes as `early`: the epochs before the cooldown, and what keeps the state after them; None where they depend on the length"
+    n, state = longer_run.last_epoch(session.job.recipe, parts.schedule), session.start.state
+    if not n: return None
+
+    def keep(now):
+        if ranks.is_first(): longer_run.keep(session, {**now, "seconds": time.perf_counter() - start})
+    if state and (state["epoch"], state["batch"]) == (n, 0): keep(state)
+    return n, keep
 
 
 def draw_first_batch(session, seen):

@@ -124,6 +124,7 @@ class Trick:
     slot: ClassVar[str] = ""                       # tricks of one slot exclude each other; "schedule" is always filled
     conflicts: ClassVar[Mapping[str, str]] = {}    # name of another trick: why not together
     after: ClassVar[tuple[str, ...]] = ()          # tricks whose hooks come before this one's
+    ends_apart: ClassVar[bool] = False             # a schedule whose rates do not depend on the run's length before its end
     evens: ClassVar[bool] = False                  # it is meant for classes of unequal sizes: the report on data names it
     before: ClassVar[Mapping[str, Any]] = {}       # of keys that came later: the value that recipes have which were recorded without them
     origin: ClassVar[dict[str, str] | None] = None  # of a trick from outside: its file or entry point, and its hash
@@ -173,6 +174,10 @@ class Trick:
         if not wanted: return self, {}
         value, facts = room.network(wanted, recipe, source)
         return replace(self, **{wanted.field: value}), facts
+
+    def of_length(self) -> list[str]:
+        "The keys, as `ema:half_life`, by which what this trick does early in a run depends on how many epochs that has"
+        return []
 
     def advice(self, recipe: RecipeLike, tricks: "tuple[Trick, ...]") -> list[str]: return []  # warnings: known bad company
     def caution(self) -> list[str]: return []                          # what every comparison with it must say, lines

@@ -59,6 +59,7 @@ class Distill(Trick):
     def is_arch(self): return self.wanted.kind == "arch"
 
     def needs(self): return self.wanted
+    def of_length(self): return ["distill:teacher"] if self.is_arch else []  # it is trained for as many epochs
     def rehearsal(self): return replace(self, store=False)  # no answers are kept of epochs that do not count
 
     def check(self, recipe, tricks):

@@ -14,6 +14,9 @@ class Ema(Trick):
     formula = "w̄ ← d·w̄ + (1−d)·w after each step, d = 2^(−1/h), h = half_life in steps; BatchNorm's averages too"
     cost = "a second copy of the weights, and a pass over them each step"
 
+    def of_length(self):
+        return [f"ema:{k}" for k in ("half_life", "start") if 0 < getattr(self, k) < 1]
+
     def explain(self, plan):
         h, start = self.steps(plan)
         return f"half of it is of the last {h:.4g} of {plan.steps:,} steps" + (f", from step {start:,} on" if start else "")

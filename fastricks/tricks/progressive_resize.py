@@ -22,6 +22,8 @@ class ProgressiveResize(Trick):
             "progressive_resize grows squares that are cropped: leave out --fit, and give --size one number")
         if recipe.compile: raise UserError("progressive_resize has images of several sizes, and --compile compiles for one: leave out one of the two")
 
+    def of_length(self): return ["progressive_resize:until"]
+
     def side(self, epoch, recipe):
         "Pixels of an epoch's images, 0 the first"
         share = self.start + (1 - self.start) * min(epoch / (self.until * recipe.epochs), 1)

@@ -15,6 +15,8 @@ class Warmup(Trick):
     source = "arXiv 1812.01187 §3.1; both tutorials"
     formula = "start + (l − start) · s/M"
 
+    def of_length(self): return ["warmup:epochs"] if self.epochs < 1 else []
+
     def schedule(self, sched, plan):
         if self.start > sched.lr: raise UserError(f"warmup:start={self.start:g} lies above the learning rate {sched.lr:g}")
         return replace(sched, warm=self.length(sched), warmup=self.lr)

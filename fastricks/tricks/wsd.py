@@ -15,13 +15,14 @@ class Wsd(Trick):
     formula = "l until the last C steps, then l·(1 − t/C), or with shape=sqrt l·(1 − √(t/C)), t = 0 … C−1"
     slot = "schedule"
     after = ("warmup",)
+    ends_apart = True
 
     def schedule(self, sched, plan):
         n = sched.steps(self.cooldown)
         if n < 2: raise UserError(f"wsd:cooldown={self.cooldown:g} is {n} of the run's {sched.total} steps, and the rate would never fall: give more")
         if sched.warm + n > sched.total: raise UserError(
             f"wsd: a warm-up of {sched.warm} steps and a cooldown of {n} do not fit into the run's {sched.total}: give less of one, or more --epochs")
-        return replace(sched, main=self.lr)
+        return replace(sched, main=self.lr, stable=sched.total - n)
 
     def lr(self, s, sched):
         n = sched.steps(self.cooldown)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from support.fake_runs import fake_images
 
-from fastricks.report import scores
+from fastricks.core import scores
 from fastricks.report.pages import quality
 from fastricks.report.pages.quality import confused, measure, wilson, worst
 

@@ -1,4 +1,5 @@
 """Several processes train one network: what each sees, what they make together, how they end."""
+import csv
 import os
 import re
 import signal
@@ -268,6 +269,13 @@ def test_final_numbers_are_those_of_one_process(whole):
     assert metrics(*predict(learn, learn.dls.test)) == {k: final[k] for k in ("top1", "top5", "correct", "n", "loss")}
     valid = metrics(*predict(learn, learn.dls.valid))
     assert valid == {k: final["valid"][k] for k in valid}
+
+
+def test_scores_of_classes_are_over_the_images_of_all_processes(whole):
+    "An epoch's, of the Learner's own shares of the images, are the final ones, of all predictions together"
+    folder, final = whole
+    last = list(csv.DictReader((folder / "history.csv").read_text().splitlines()))[-1]
+    for k in ("macro_f1", "balanced_accuracy"): assert float(last[k]) == pytest.approx(final["valid"][k])
 
 
 @pytest.mark.parametrize("then", [1, 2, 3])

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...core.scores import BINS, bin_of, ece, macro_f1
 from ..compare.stats import ALPHA, LEVEL
-from ..scores import BINS, bin_of, ece, macro_f1
 
 DRAWS, SEED = 1000, 0     # of the bootstrap: equal images, equal intervals
 WORST = 24                # images with the highest loss that are shown

@@ -112,7 +112,7 @@ def sentence(run):
 def reservations(run):
     "What a reader must know of the numbers: lines"
     if run.metrics["split"] == "valid":
-        chosen = ", on which the weights were chosen" if run.recipe.keep == "best" else ""
+        chosen = ", on which the weights were chosen" if run.recipe.keeps_best else ""
         yield f"There is no test set: these are the validation images{chosen}."
     bad = lost(run.folder)
     if not bad: return

@@ -22,6 +22,11 @@ def balanced_hits(labels, hit):
     return hit * (len(at) / len(n) / n)[at]
 
 
+def balanced_accuracy(y, k):
+    "Mean over the classes that have images of the share of theirs that is right: class numbers y (true) and k (predicted) [n]"
+    return float(balanced_hits(y, y == k).mean())
+
+
 def bin_of(p): return np.clip(np.ceil(np.asarray(p) * BINS).astype(int) - 1, 0, BINS - 1)
 
 
