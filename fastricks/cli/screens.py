@@ -34,7 +34,8 @@ def spread_of_accuracy(metrics):
     percent = [100 * m["top1"] for m in metrics]
     s = summary(percent)
     mean = f"{s.mean:.2f}%"
-    if len(percent) > 1: mean += f" ± {s.sd:.2f} (sd), 95% interval {s.low:.2f} to {s.high:.2f}"
+    if len({*percent}) == 1 < len(percent): mean += ", the same with every seed, so no interval"
+    elif len(percent) > 1: mean += f" ± {s.sd:.2f} (sd), 95% interval {s.low:.2f} to {s.high:.2f}"
     extremes = f"{min(percent):.2f} to {max(percent):.2f}"
     seeds = f"{plural(len(percent), 'seed')} of n = {metrics[0]['n']:,} images"
     return f"{mean}, {extremes}, {MEASURED_ON[metrics[0]['split']]}, {seeds}"

@@ -171,6 +171,12 @@ def test_a_folder_of_photos_from_the_command_line(tmp_path, capsys):
     assert read(folder, "metrics.json")["split"] == "valid" and "a/broken.jpg" in (folder / "skipped.csv").read_text()
 
 
+def test_seeds_of_one_accuracy_have_no_interval():
+    from fastricks.cli.screens import spread_of_accuracy
+    said = spread_of_accuracy([{"top1": .5, "n": 4, "split": "valid"}] * 2)
+    assert said.startswith("50.00%, the same with every seed, so no interval") and "nan" not in said
+
+
 @pytest.mark.parametrize("classes, said", [("ab", False), ("abcde", False), ("abcdef", True)])
 def test_top_5_is_told_where_it_can_be_wrong(classes, said, tmp_path, capsys):
     args = ["--data", str(photos(tmp_path / "data", classes)), "--no-pretrained", *TINY_WORDS, "--valid", ".4", "--out", str(tmp_path / "runs")]
