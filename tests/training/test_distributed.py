@@ -29,6 +29,7 @@ from fastricks.recipe.identity import identity
 from fastricks.recipe.recipe import resolve
 from fastricks.training import resume
 from fastricks.training.evaluate import metrics, predict
+from fastricks.training.longer import longer
 from fastricks.training.settle import settle_machine
 from fastricks.use.train import train
 
@@ -204,6 +205,20 @@ def loses_images(out, data):
     given = dict(data=data, pipeline="reference", pretrained=False, valid=.3, max_bad=.5, batch_size=6, epochs=3, out=out)
     result = train(recipe_of(**given), silent, bar=False)
     return [result.metrics["n"], sorted(result.learn.dls.losses.found), [r["train_loss"] for r in result.learn.history.rows]]
+
+
+def made_longer(folder, epochs):
+    "A finished run's longer one, by one of several processes: its folder and last row"
+    recipe, where = longer(resume.recipe_of(folder), resume.Elsewhere(Path(folder), {}), epochs)
+    result = train(recipe, silent, bar=False, resume=where)
+    return [str(result.folder), result.metrics]
+
+
+def test_a_run_with_wsd_gets_longer_in_several_processes(tmp_path):
+    (short, _), _ = several(2, a_run, str(tmp_path / "a"), None, None, ["wsd:cooldown=1."], {"epochs": 2})
+    (new, final), _ = several(2, made_longer, short, 3)
+    (whole, want), _ = several(2, a_run, str(tmp_path / "b"), None, None, ["wsd:cooldown=1."], {"epochs": 3})
+    assert new != short and untimed(final) == untimed(want) and rows(new) == rows(whole)
 
 
 def test_images_that_go_away_are_left_out_by_all(tmp_path):
