@@ -5,7 +5,7 @@ from support.commands import fails
 from support.fake_runs import fake_run, population, right
 from support.small import TINY
 
-from fastricks.grid import ablate as ablate_room
+from fastricks.grid import grid as ablate_room
 from fastricks.grid.climb import until_settled
 from fastricks.report.compare.comparison import compare
 from fastricks.report.compare.stats import HELPS, OPEN

@@ -37,6 +37,8 @@ def test_the_final_numbers_are_of_all_of_them(tmp_path, capsys):
     rows = list(csv.DictReader((tmp_path / "more/predictions-valid.csv").read_text().splitlines()))
     assert len(rows) == 1368 and sum(int(r["rank"]) == 0 for r in rows) == more["valid"]["correct"] and len({r["image"] for r in rows}) == 1368
     assert (tmp_path / "plain/model.safetensors").read_bytes() == (tmp_path / "more/model.safetensors").read_bytes()
+    assert run(["evaluate", str(tmp_path / "more"), "--split", "valid"]) == 0
+    assert f"{more['valid']['correct']:,} of 1,368 right" in capsys.readouterr().out
     assert run(["train", "--recipe", str(tmp_path / "more"), "--out", str(tmp_path), "--name", "again", "--wandb", "disabled"]) == 0
     assert read(tmp_path / "again", "recipe.json")["identity"] == read(tmp_path / "more", "recipe.json")["identity"]
 

@@ -64,7 +64,7 @@ def test_what_it_is(photo_run):
     p = load(str(run))
     assert p.run == run and p.classes == list(CLASSES) and p.recipe.arch == p.meta["arch"] == "test_resnet.r160_in1k" and p.device.type == "cpu"
     assert not p.model.training and p.meta["size"] == 32 and p.meta["resize"] == 38 and p.meta["pipeline"] == "fast" and p.meta["kwargs"] == {}
-    assert all(v.dtype == torch.float32 for v in p.model.parameters()) and "test_resnet.r160_in1k, 3 classes" in repr(p)
+    assert all(v.dtype == torch.float32 for v in p.model.parameters()) and "test_resnet, 3 classes" in repr(p)
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 4])

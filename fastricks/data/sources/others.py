@@ -52,7 +52,7 @@ def of_own(run, source, split):
     if not source.of(split): raise UserError(f"{run.name} has no {split} images: its data has {one_of(s for s in SPLITS if source.of(s))}")
     was, now = run.data["fingerprint"], fingerprint(source)
     notes = () if was == now else (f"warning: the data of {run.name} is not what it was trained on (fingerprint {was}, now {now})",)
-    return Chosen(replace(source, items=tuple(source.of(split))), split, was == now, notes)
+    return Chosen(replace(source, items=tuple(source.final(split))), split, was == now, notes)
 
 
 def lost(folder):
