@@ -47,7 +47,7 @@ def test_summary_is_the_final_metrics(offline):
 
 
 def test_the_summary_of_few_classes_has_no_top_5():
-    final = {"split": "valid", "top1": .5, "top5": 1., "loss": .7, "n": 10, "seconds": 1.}
+    final = {"split": "valid", "top1": .5, "top5": 1., "loss": .7, "macro_f1": .5, "balanced_accuracy": .5, "n": 10, "seconds": 1.}
     assert "valid/top5" not in summary(final, 5) and summary(final, 6)["valid/top5"] == 1
 
 
