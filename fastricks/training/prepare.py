@@ -26,6 +26,7 @@ def require_fit(job):
     plan = plan_of(job)
     opt = settings(job.recipe, plan)
     make_schedule(job.recipe, plan, opt)
-    if not any(OF_NETWORK & {*t.hooks()} for t in plan.tricks): return
+    of_network = [t for t in plan.tricks if OF_NETWORK & {*t.hooks()}]
+    if not of_network or any(t.needs() for t in of_network): return  # what needs another network may have to wait until that is trained
     model, _ = make_model(job.recipe, plan, load=False)
     chain(plan.tricks, "groups", all_params(model, opt.wd), model, plan)
