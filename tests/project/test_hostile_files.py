@@ -42,7 +42,7 @@ def test_hostile_weights_are_one_sentence(weights, how, tmp_path, capsys):
         given = ["--weights", folder / name] if how == "--weights" else ["-t", f"distill:teacher={folder / name}", "--no-pretrained"]
         start = time.monotonic()
         err = fails(capsys, "train", *TINY_WORDS, *given, "--out", tmp_path)
-        assert (name in err or "/dev/zero" in err) and len(err) < 700 and time.monotonic() - start < 60, err
+        assert (name in err or "/dev/zero" in err) and len(err) < 1000 and time.monotonic() - start < 60, err
         if how == "--weights": assert any(w in err for w in words.split("|")), err
     assert not (folder / "pwned").exists() and not list(tmp_path.iterdir())
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 4 * 2**20  # kilobytes
