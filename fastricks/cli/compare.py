@@ -1,57 +1,88 @@
 """`fastricks compare`: its arguments. Light, so that --help is instant."""
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
+from .options import Debug, with_options
+
 METRICS = "top1|top5|loss|loss_t|macro_f1|balanced_accuracy|ece"
+Runs = Annotated[list[str] | None, typer.Argument(
+    metavar="RUNS", help="run folders, globs, folders of runs, groups of runs, or JSON files of stored runs [default: runs]", show_default=False)]
+Baseline = Annotated[str | None, typer.Option(
+    metavar="NAME|RECIPE", help="what to compare with: a row's tricks, a run, a group or a named recipe [default: the row without tricks]",
+    show_default=False)]
+By = Annotated[str | None, typer.Option(
+    metavar="test|valid", help="whose images [default: test, or valid where there is no test set]", show_default=False)]
+Margin = Annotated[float | None, typer.Option(
+    help="the difference that matters, in points of accuracy [default: 0.5] or nats of loss [default: 0.02]", show_default=False)]
+MetricName = Annotated[str, typer.Option(metavar=METRICS, help="what to compare")]
+Once = Annotated[bool, typer.Option(
+    "--once", help="one look at 5% over all seeds there are, instead of looks at 5, 8, 12, 16 and 24: for those who will never add any")]
+FamilyName = Annotated[str | None, typer.Option(
+    metavar="HASH", help="the recorded family that a false verdict is counted over [default: the newest with all of these rows]",
+    show_default=False)]
+AsGoodIn = Annotated[float, typer.Option(
+    metavar="SHARE", help="a row as good as the baseline must take less than this share of its time to be called so")]
+PlainT = Annotated[bool, typer.Option("--plain-t", help="no variance is steadied by the images' luck")]
+To = Annotated[list[str] | None, typer.Option(
+    metavar="FILE", help="write a report: NAME.html, .md, .csv or .tex, or the runs: NAME.json; may be repeated", show_default=False)]
+Wandb = Annotated[str | None, typer.Option(
+    metavar="online|offline", help="log the table and the pictures as a W&B run of job type report", show_default=False)]
+WandbDir = Annotated[str, typer.Option(metavar="DIR", help="where that run's files go")]
+Anyway = Annotated[bool, typer.Option("--anyway", help="compare what is not comparable, with a warning")]
 
 
-def compare_command(
-        runs: Annotated[list[str] | None, typer.Argument(
-            metavar="RUNS", help="run folders, globs, folders of runs, or groups of runs [default: runs]", show_default=False)] = None,
-        baseline: Annotated[str | None, typer.Option(
-            metavar="NAME|RECIPE", help="what to compare with: a row's tricks, a run, a group or a named recipe [default: the row "
-            "without tricks]", show_default=False)] = None,
-        by: Annotated[str | None, typer.Option(metavar="test|valid", show_default=False,
-                                               help="whose images [default: test, or valid where there is no test set]")] = None,
-        margin: Annotated[float | None, typer.Option(
-            help="the difference that matters, in points of accuracy [default: 0.5] or nats of loss [default: 0.02]",
-            show_default=False)] = None,
-        metric: Annotated[str, typer.Option(metavar=METRICS, help="what to compare")] = "top1",
-        once: Annotated[bool, typer.Option("--once", help="one look at 5% over all seeds there are, instead of looks at 5, 8, 12, 16 and 24: "
-                                           "for those who will never add any")] = False,
-        family: Annotated[str | None, typer.Option(
-            metavar="HASH", help="the recorded family that a false verdict is counted over [default: the newest with all of these rows]",
-            show_default=False)] = None,
-        as_good_in: Annotated[float, typer.Option(
-            metavar="SHARE", help="a row as good as the baseline must take less than this share of its time to be called so")] = 1.,
-        plain_t: Annotated[bool, typer.Option("--plain-t", help="no variance is steadied by the images' luck")] = False,
-        to: Annotated[list[str] | None, typer.Option(
-            metavar="FILE", help="write a report: NAME.html, .md, .csv or .tex; may be repeated", show_default=False)] = None,
-        wandb: Annotated[str | None, typer.Option(metavar="online|offline", show_default=False,
-                                                  help="log the table and the pictures as a W&B run of job type report")] = None,
-        wandb_dir: Annotated[str, typer.Option(metavar="DIR", help="where that run's files go")] = "runs/report",
-        anyway: Annotated[bool, typer.Option("--anyway", help="compare what is not comparable, with a warning")] = False,
-        debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False):
+@dataclass(frozen=True)
+class CompareOptions:
+    "The options of `compare`"
+    baseline: Baseline = None
+    by: By = None
+    margin: Margin = None
+    metric: MetricName = "top1"
+    once: Once = False
+    family: FamilyName = None
+    as_good_in: AsGoodIn = 1.
+    plain_t: PlainT = False
+    to: To = None
+    wandb: Wandb = None
+    wandb_dir: WandbDir = "runs/report"
+    anyway: Anyway = False
+    debug: Debug = False
+
+    @property
+    def how(self):
+        "As `comparisons` takes them"
+        names = "baseline", "by", "anyway", "margin", "metric", "once", "family", "as_good_in"
+        return {**{k: getattr(self, k) for k in names}, "plain": self.plain_t}
+
+
+@with_options
+def compare_command(runs: Runs = None, asked: CompareOptions = None):
     """Say which tricks pay: recipes with their seeds against a baseline, with tests, intervals and verdicts.
 
     `fastricks compare runs --to report.html`; rows are recipes, seeds are paired where they are the same.
     """
-    from ..report.compare.files import check_report_files, save_comparison
-    from ..report.compare.groups import comparisons, numbered_file, place_text
-    from ..report.compare.terminal import terminal
+    from ..report.compare.files import check_report_files
+    from ..report.compare.groups import comparisons
     from ..runfolder.tracking import resolve_mode
-    check_report_files(to or ())
-    if wandb: resolve_mode(wandb)
-    tables, lost = comparisons(runs or ["runs"], baseline, by, anyway, margin=margin, metric=metric, once=once, family=family,
-                               as_good_in=as_good_in, plain=plain_t)
-    for k, c in enumerate(tables, 1):
-        if k > 1: print()
-        if len(tables) > 1: print(f"table {k} of {len(tables)}: {place_text(c.runs)}")
-        terminal(c)
-        for path in to or (): print(f"report    {save_comparison(c, numbered_file(path, k))}")
-        if wandb: log(c, numbered_file(wandb_dir, k), wandb)
+    check_report_files(asked.to or ())
+    if asked.wandb: resolve_mode(asked.wandb)
+    tables, lost = comparisons(runs or ["runs"], **asked.how)
+    for k, c in enumerate(tables, 1): show_table(c, k, len(tables), asked)
     for line in lost: print(line)
+
+
+def show_table(c, k, of, asked):
+    "The k-th table on the screen, and where else it was asked for"
+    from ..report.compare.files import save_comparison
+    from ..report.compare.groups import numbered_file, place_text
+    from ..report.compare.terminal import terminal
+    if k > 1: print()
+    if of > 1: print(f"table {k} of {of}: {place_text(c.runs)}")
+    terminal(c)
+    for path in asked.to or (): print(f"report    {save_comparison(c, numbered_file(path, k))}")
+    if asked.wandb: log(c, numbered_file(asked.wandb_dir, k), asked.wandb)
 
 
 def log(c, folder, mode):

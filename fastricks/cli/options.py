@@ -66,7 +66,9 @@ def with_options(fn):
     kind = last.annotation
 
     @wraps(fn)
-    def command(*args, **kw): return fn(*args, kind(**kw))
+    def command(*args, **kw):
+        own = {p.name: kw.pop(p.name) for p in others if p.name in kw}
+        return fn(*args, *own.values(), kind(**kw))
     command.__signature__ = inspect.Signature([*others, *inspect.signature(kind).parameters.values()])
     return command
 

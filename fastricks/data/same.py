@@ -11,7 +11,7 @@ TAIL = 4096  # bytes of a file's end by which files of one size are told apart b
 def overlaps(groups):
     "{(split, where its images are too): [(Item, its copy)]} of groups of images that are the same"
     out = {}
-    for a, b in (("test", "train"), ("valid", "train"), ("test", "valid")):
+    for a, b in (("test", "train"), ("valid", "train"), ("rest", "train"), ("test", "valid")):
         pairs = [(o, twin) for g in groups for o in g if o.split == a if (twin := next((t for t in g if t.split == b), None))]
         if pairs: out[a, b] = pairs
     return out

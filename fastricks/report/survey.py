@@ -18,7 +18,6 @@ from ..data.survey import rows, survey
 from ..recipe.command import data_options
 from ..recipe.registry import registry
 
-WEIGHTS = "class_weights"  # the trick against imbalance, where there is one
 FEW = 5       # classes up to which each has its row on the screen; of more the two largest and smallest
 CELL = 150    # pixels of a sample
 MOST = 48     # samples of a picture, and so classes
@@ -100,9 +99,12 @@ def balance(source):
     return f"{balance_word(few, many)}: {many / few:.3g} times as many {most} as {least}{remedies(few, many)}"
 
 
+def evening(): return [n for n, t in registry().items() if t.evens]
+
+
 def remedies(few, many):
     "The tricks that make up for it, where it is much"
-    found = [n for n, t in registry().items() if t.evens] if many >= ALMOST_EVEN * few else []
+    found = evening() if many >= ALMOST_EVEN * few else []
     return f"; for it: -t {' or -t '.join(found)}" if found else ""
 
 
@@ -203,7 +205,7 @@ def next_step(s):
     "The training of this very data"
     line = f"fastricks train {data_options(s.recipe)}".strip()
     if any(o.endswith(" in train") for o in s.account.copies): line += " --drop-duplicates"
-    if WEIGHTS in registry() and balance(s.source).startswith("IMBALANCED"): line += f" -t {WEIGHTS}"
+    if evening() and balance(s.source).startswith("IMBALANCED"): line += f" -t {evening()[0]}"
     if not s.refused: return line
     needed = min(1, 1.01 * len(s.bad) / (len(s.bad) + len(s.items)))
     return f"mend or remove what is unreadable, or allow it: {line} --max-bad {needed:.2g}"

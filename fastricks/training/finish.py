@@ -10,7 +10,7 @@ from ..callbacks.checkpoint import finite
 from ..core import ranks, stop
 from ..core.errors import UserError
 from ..core.files import rows_to_csv, write, write_json
-from ..model.network import stats
+from ..model.network import stats, with_tag
 from ..recipe.plan import arch_kwargs
 from ..recipe.recipe import LATER
 from .evaluate import by_class, metrics, predict, prediction_rows, temperature, tempered
@@ -97,7 +97,7 @@ def save_weights(job, learn, run):
     "model.safetensors with all that is needed to use it: the network, its classes, and how pixels are made for it"
     recipe = job.recipe
     mean, std = stats(recipe)
-    meta = {"arch": recipe.arch, "kwargs": arch_kwargs(recipe), "classes": list(job.source.classes), "pipeline": recipe.pipeline,
+    meta = {"arch": with_tag(recipe.arch), "kwargs": arch_kwargs(recipe), "classes": list(job.source.classes), "pipeline": recipe.pipeline,
             "size": recipe.size, "resize": recipe.resize, "mean": mean, "std": std,
             **{k: v for k in ("fit", "shape", "icc", "white") if (v := getattr(recipe, k)) != LATER[k]}}
     state = {k: v.detach().cpu().contiguous() for k, v in learn.model.state_dict().items()}

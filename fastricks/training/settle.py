@@ -13,16 +13,14 @@ from .memory import readable
 
 
 def settle_machine(recipe):
-    """Write the machine's part into the recipe: device, processes and their threads, whether it can compile, absolute paths, and the tag of
-    the weights that its timm means by a bare name. A recipe that has been settled keeps its name: an older version wrote none with it."""
-    from ..model.network import check_arch, with_tag
+    "Write the machine's part into the recipe: device, processes and their threads, whether it can compile, and absolute paths"
+    from ..model.network import check_arch
     require_one(recipe)
     check_arch(recipe.arch)
     recipe = replace(recipe, **at_home({k: getattr(recipe, k) for k in PLACES}))
     device = pick_device(recipe.device)
     use_device(device)
-    arch = recipe.arch if recipe.processes else with_tag(recipe.arch)
-    out = replace(recipe, device=device, arch=arch, processes=recipe.processes or ranks.world(), threads=recipe.threads or threads_each(),
+    out = replace(recipe, device=device, processes=recipe.processes or ranks.world(), threads=recipe.threads or threads_each(),
                   data=absolute(recipe.data), compile=recipe.compile and not cannot_compile(device),
                   weights=recipe.weights and absolute(recipe.weights), classes=recipe.classes and absolute(recipe.classes))
     if ranks.world() > 1 or out.sync_bn: check_processes(out)

@@ -96,10 +96,10 @@ def network_recipe(wanted, recipe, source):
 
 
 def recipe_with(wanted, recipe, tricks):
-    from ..model.network import check_arch, with_tag
+    from ..model.network import check_arch
     check_arch(wanted.value)
     start = dict(weights=wanted.weights, pretrained=False) if wanted.weights else dict(weights=None)
-    return settle(replace(recipe, arch=with_tag(wanted.value), arch_option={}, seed=wanted.seed, keep="last", patience=None, name=None, recipe="",
+    return settle(replace(recipe, arch=wanted.value, arch_option={}, seed=wanted.seed, keep="last", patience=None, name=None, recipe="",
                           tricks=select({}, [tricks]), **start))
 
 

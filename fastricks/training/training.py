@@ -106,7 +106,6 @@ def carry_out(session, parts, dls):
     from fastcore.imports import IN_NOTEBOOK
 
     from ..callbacks.checkpoint import resume
-    from ..callbacks.screen import Screen
     from .finish import finish
     from .learner import fit, make_learner
     from .skipped import watch
@@ -116,7 +115,7 @@ def carry_out(session, parts, dls):
     watch(dls.losses, job.recipe, job.source, run, session.tell)
     wb = start_wandb(session) if ranks.is_first() else None
     bars = [ProgressCallback()] if IN_NOTEBOOK and not session.quiet else []
-    screen = Screen(log=run.log, rows=not session.quiet and not bars, bar=session.asked.bar and ranks.is_first(), by=job.recipe.chosen_by)
+    screen = screen_of(session, bars)
     start = time.perf_counter() - (state["seconds"] if state else 0)
     saver = checkpoints(job.recipe, run, start, state)
     saver.early = before_cooldown(session, parts, start)
@@ -131,11 +130,23 @@ def carry_out(session, parts, dls):
         tracking.finish(wb, summary(final, len(job.source.classes)), {n: p for n in PICTURES if (p := run.path(f"{n}.png")).is_file()})
     except BaseException as e:
         screen.stop()
-        if isinstance(e, stop.Stopped) and not run.finished:
-            with stop.held(): saver.save_final()
+        save_stopped(e, run, saver)
         tracking.finish(wb, exit_code=1)
         raise
     return Result(run.folder, final, let_go(learn, [*of_run, *bars]))
+
+
+def screen_of(session, bars):
+    "What shows the epochs: rows of text, unless fastai's `bars` do in a notebook"
+    from ..callbacks.screen import Screen
+    rows = not session.quiet and not bars
+    return Screen(log=session.run.log, rows=rows, bar=session.asked.bar and ranks.is_first(), by=session.job.recipe.chosen_by)
+
+
+def save_stopped(error, run, saver):
+    "Whoever stopped a training can go on from where it was"
+    if not isinstance(error, stop.Stopped) or run.finished: return
+    with stop.held(): saver.save_final()
 
 
 def let_go(learn, of_run):

@@ -240,13 +240,16 @@ def test_what_would_be_done_is_said_where_nothing_can_be_written(tmp_path, capsy
     (tmp_path / "file").write_text("")
     assert run(["train", *TINY_WORDS, "--explain", "--out", str(tmp_path / "file" / "runs")]) == 0
     assert "no picture (" in capsys.readouterr().out.splitlines()[-1]
+
+
 # -- networks
 
 def test_options_of_a_network_are_in_recipe_and_file_and_repeated(tmp_path, capsys):
     given = ["--arch-option", "drop_path_rate=.1", "--arch-option", "stem_width=16"]
     assert run(["train", *TINY_WORDS, *given, "--arch", "resnet10t", "--out", str(tmp_path), "--name", "r"]) == 0
     recipe = read(tmp_path / "r", "recipe.json")
-    assert recipe["recipe"]["arch_option"] == {"drop_path_rate": .1, "stem_width": 16} and recipe["recipe"]["arch"] == "resnet10t.c3_in1k"
+    assert recipe["recipe"]["arch_option"] == {"drop_path_rate": .1, "stem_width": 16}
+    assert (recipe["recipe"]["arch"], recipe["network"]) == ("resnet10t", "resnet10t.c3_in1k")
     assert run(["train", "--recipe", str(tmp_path / "r"), "--out", str(tmp_path), "--name", "again", "--wandb", "disabled"]) == 0
     assert read(tmp_path / "again", "recipe.json")["identity"] == recipe["identity"]
     from fastricks import load

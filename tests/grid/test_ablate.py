@@ -117,7 +117,7 @@ def grid(tmp_path_factory):
 def test_the_plan_is_printed_first(grid):
     _, said, _ = grid
     text = "\n".join(said)
-    assert "4 rows × 2 seeds = 8 runs" in text and "first a teacher test_resnet.r160_in1k, once" in text and "GB of disk" in text
+    assert "4 rows × 2 seeds = 8 runs" in text and "first a teacher test_resnet, once" in text and "GB of disk" in text
     assert text.index("8 runs") < text.index("[1/9] teacher") < text.index("[2/9]")
 
 

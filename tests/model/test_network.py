@@ -4,7 +4,6 @@ import json
 import shlex
 import subprocess
 import sys
-from dataclasses import replace
 
 import pytest
 import timm
@@ -17,7 +16,6 @@ from fastricks.model.layout import lay_out
 from fastricks.model.network import build, check_arch, hub_file, with_tag
 from fastricks.model.trial import require_network
 from fastricks.model.weights import read_meta
-from fastricks.recipe.identity import identity
 from fastricks.recipe.recipe import resolve
 from fastricks.training.settle import settle_machine
 
@@ -116,10 +114,7 @@ def test_an_auxiliary_head_is_refused_and_its_weights_are_left_out(tmp_path):
 def test_a_bare_name_gets_the_tag_that_timm_means():
     assert with_tag("resnet18") == "resnet18.a1_in1k" and with_tag("resnet18.tv_in1k") == "resnet18.tv_in1k"
     assert with_tag("test_resnet") == "test_resnet.r160_in1k"
-    first, again = (settle_machine(resolve({"arch": "resnet18"})) for _ in range(2))
-    assert first.arch == "resnet18.a1_in1k" == settle_machine(first).arch and identity(first, "f") == identity(again, "f")
-    old = replace(first, arch="resnet18")  # a run of an older version that is resumed
-    assert settle_machine(old).arch == "resnet18"
+    assert settle_machine(resolve({"arch": "resnet18"})).arch == "resnet18", "a run is found by the name that was given, whatever it means"
 
 
 # -- names and places of tensors in files

@@ -103,7 +103,7 @@ def test_another_training_is_none_for_any_device(of_a_gpu, capsys):
 
 
 def test_an_option_of_another_training_is_none_of_resume(begun, capsys):
-    assert "no such option: --epochs\n" in said(capsys, 2, "resume", begun, "--epochs", 3)
+    assert "no such option: --lr\n" in said(capsys, 2, "resume", begun, "--lr", 3)
 
 
 def test_a_teacher_that_lies_elsewhere(tmp_path, monkeypatch, teacher, capsys):

@@ -33,7 +33,7 @@ def test_config_is_nested_and_the_group_leaves_out_the_seed(offline):
     config = run["config"]["update"]
     assert config["tricks"]["mixup"]["alpha"] == .3 and config["tricks"]["cosine"] == {"on": True, "hold": 0.}
     assert config["tricks"]["warmup"] == {"on": False} and config["schedule"] == "cosine"
-    assert config["arch"] == "test_resnet.r160_in1k" and config["seed"] == 0 and config["lr"] == 1e-3
+    assert config["arch"] == "test_resnet" and config["seed"] == 0 and config["lr"] == 1e-3
     assert sorted(run["tags"]) == ["cosine", "mixup"] and run["project"] == "fastricks" and run["job_type"] == "train"
     assert run["run_group"] + "-s0" == folder.name == run["display_name"]
 

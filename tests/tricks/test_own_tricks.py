@@ -128,7 +128,7 @@ def test_what_it_needs_is_trained_first_and_found_again(spelled, tmp_path):
     lines = []
     recipe = recipe_of(spelled("start_from"), out=str(tmp_path / "runs"))
     first = train(recipe, lines.append)
-    assert "donor: test_resnet.r160_in1k is trained first, once, as an ordinary run, with warmup:epochs=0.5" in lines and "heir:" in lines
+    assert "donor: test_resnet is trained first, once, as an ordinary run, with warmup:epochs=0.5" in lines and "heir:" in lines
     what = json.loads((first.folder / "recipe.json").read_text())
     assert what["facts"]["start_from"]["arch"] == "test_resnet.r160_in1k" and what["recipe"]["tricks"]["start_from"]["network"] == "test_resnet"
     again = []

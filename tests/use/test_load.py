@@ -62,7 +62,8 @@ def test_the_pipelines_differ(photo_run, tmp_path):
 def test_what_it_is(photo_run):
     run, _ = photo_run
     p = load(str(run))
-    assert p.run == run and p.classes == list(CLASSES) and p.recipe.arch == p.meta["arch"] == "test_resnet.r160_in1k" and p.device.type == "cpu"
+    assert p.run == run and p.classes == list(CLASSES)
+    assert (p.recipe.arch, p.meta["arch"]) == ("test_resnet", "test_resnet.r160_in1k") and p.device.type == "cpu"
     assert not p.model.training and p.meta["size"] == 32 and p.meta["resize"] == 38 and p.meta["pipeline"] == "fast" and p.meta["kwargs"] == {}
     assert all(v.dtype == torch.float32 for v in p.model.parameters()) and "test_resnet, 3 classes" in repr(p)
 
