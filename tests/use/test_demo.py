@@ -62,7 +62,8 @@ def test_a_photo_is_dropped_on_the_page(served, trained, photo, tmp_path):
     try:
         page("Page.navigate", url=address)
         page.until("document.querySelectorAll('input[type=file]').length")
-        assert "a_b *run*" in page.js("document.body.innerText") and "test_resnet, 10 classes" in page.js("document.body.innerText")
+        text = page.js("document.body.innerText")
+        assert "a_b *run*" in text and "test_resnet.r160_in1k, 10 classes" in text
         page.upload("input[type=file]", photo)
         text = page.until("(document.body.innerText.match(/\\d+%/g) || []).length >= 5 && document.body.innerText")
         says = [line for line in text.split("\n") if line.strip()]
