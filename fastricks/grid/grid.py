@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import UserError, plural
-from ..core.machine import gpus
+from ..core.machine import gpus, pick_device, threads_each
 from ..core.stop import asked
 from ..core.words import duration, silent
 from ..data.checked import open_data
@@ -41,10 +41,11 @@ class Grid:
     "An ablation that is planned: its rows, seeds, data and cells; `how` are the fields of a How"
     def __init__(self, rows, seeds, **how):
         h = How(**how)
-        self.rows, self.seeds, self.in_table = rows, seeds, False
+        self.seeds, self.in_table = seeds, False
         self.say, self.group, self.on, self.judging = h.say, h.group, h.on, h.judging
         asked.how = "the same command goes on from here"  # what a stopped one says, from now on
-        self.recipe = settle_machine(rows[0].recipe)
+        rows = with_threads(rows, h.jobs)
+        self.rows, self.recipe = rows, settle_machine(rows[0].recipe)
         check_rows(rows)
         require_network(self.recipe.arch, self.recipe.image_size, self.recipe.arch_option)
         set_num_threads(self.recipe.threads)
@@ -142,6 +143,13 @@ class Grid:
     def stored(self): return [c.stored for c in self.cells if c.stored]
 
     def finished_of(self, row): return [c for c in self.cells if c.ok and c.row is row]
+
+
+def with_threads(rows, jobs):
+    "The rows; where GPUs train, trainings at once share the cores out, as no result depends on how many read and cut photos"
+    if jobs == 1 or not pick_device(rows[0].recipe.device).startswith("cuda"): return rows
+    each = max(1, threads_each() // jobs)
+    return [replace(row, recipe=replace(row.recipe, threads=row.recipe.threads or each)) for row in rows]
 
 
 def shared_gpus(jobs, device):

@@ -1,5 +1,6 @@
 """Trainings at once on several GPUs, which are emulated: which one each of them sees."""
 import os
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 import pytest
@@ -7,8 +8,13 @@ import torch
 from support.small import recipe_of
 
 from fastricks.core.machine import gpus
-from fastricks.grid import cells
+from fastricks.grid import cells, grid
 from fastricks.grid.grid import shared_gpus
+
+
+@dataclass(frozen=True)
+class SimpleRow:
+    recipe: object
 
 
 class Children:
@@ -57,3 +63,11 @@ def test_none_is_given_where_none_is_wanted_or_one_was_named(two_gpus, device):
 def test_a_shared_gpu_is_said(two_gpus):
     assert shared_gpus(4, "cuda") == "4 trainings at once on 2 GPUs: some share one"
     assert shared_gpus(2, "cuda:1") and not shared_gpus(2, "cuda") and not shared_gpus(4, "cpu") and not shared_gpus(1, "cuda:1")
+
+
+def test_trainings_at_once_on_gpus_share_the_cores_out(two_gpus, monkeypatch):
+    monkeypatch.setattr(grid, "threads_each", lambda: 16)
+    threads = lambda jobs, **given: [row.recipe.threads for row in grid.with_threads([SimpleRow(recipe_of(**given))], jobs)]
+    assert threads(4, device="cuda", threads=None) == [4] and threads(40, device="cuda", threads=None) == [1]
+    assert threads(4, device="cuda", threads=3) == [3] and threads(1, device="cuda", threads=None) == [None]
+    assert threads(4, device="cpu", threads=None) == [None]  # a CPU's weights depend on its threads

@@ -6,7 +6,10 @@ import pytest
 import torch
 from fastai.callback.core import Callback
 from support.batches import Batches
-from support.small import learner, same, trained, weights
+from support.small import learner, recipe_of, same, trained, weights
+
+from fastricks.core.words import silent
+from fastricks.use.train import train
 
 ALL = "mixup+label_smoothing+warmup+cosine"
 
@@ -75,3 +78,18 @@ def test_an_image_keeps_its_augmentation_when_others_go():
     a, b = items(few), items(many)
     both = a.keys() & b.keys()
     assert len(both) > 20 and all(torch.equal(a[n], b[n]) for n in both)
+
+
+def test_convolutions_have_the_algorithms_that_rules_choose(tmp_path):
+    "fastai lets cuDNN time them, which is another choice on another day"
+    torch.backends.cudnn.benchmark = True
+    train(recipe_of(epochs=1, per_class=2, out=str(tmp_path)), silent)
+    assert torch.backends.cudnn.deterministic and not torch.backends.cudnn.benchmark
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("given", [{}, {"arch": "resnet18"}, {"arch": "tf_efficientnet_lite0", "size": 64, "resize": 64}])
+def test_on_a_gpu_too(tmp_path, given):
+    same_recipe = {"epochs": 2, "device": "cuda", "size": 32, "resize": 32, "per_class": 20, **given}
+    models = [train(recipe_of(**same_recipe, out=str(tmp_path / name)), silent).folder / "model.safetensors" for name in "ab"]
+    assert models[0].read_bytes() == models[1].read_bytes()
