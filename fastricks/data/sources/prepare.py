@@ -16,25 +16,40 @@ from ...core.errors import UserError, nearest, plural
 from ...core.files import whole_file
 from .classes import parse_classes
 from .food import LISTS, find_tree, listed, train_classes
+from .photo_list import names_fingerprint, read_photo_list
 from .walk import subfolders
 
 MB = 2**20
 MAX_IMAGE, MAX_META = 64*MB, 16*MB
 PART = ".part-"
+QUALITY = 92  # of JPEGs that are made smaller
 CORRUPT = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, OSError, ValueError,
            NotImplementedError, RuntimeError)
 FULL = errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)
 
 
-def prepare(src, target, classes=None, copy=False, say=print):
-    "Lays Food-101 out in `target` by its own lists, goes on where it stopped; returns (training, test) images there"
+def prepare(src, target, classes=None, copy=False, photos=None, side=None, say=print):
+    """Lays Food-101 out in `target` by its own lists, goes on where it stopped; returns (training, test) images there.
+
+    `classes`: only these; `photos`: a CSV of the images wanted and their splits; `side`: pixels that a larger photo's shorter side is
+    brought down to. `copy`: copy the files of an unpacked folder instead of linking them.
+    """
     src, target, wanted = Path(src).expanduser(), Path(target).expanduser(), parse_classes(classes)
+    mine = read_photo_list(photos) if photos else None
     with opening(src):
         check_places(src, target)
-        meta, images = source_of(src, copy)
+        meta, images = source_of(src, copy or side is not None)
     rows = choose(listed(meta, f"{src}/meta"), wanted, src)
-    with Room(target) as room: done = fill(room, images, {k: (split, *k.split("/")) for k, split in rows.items()}, say)
+    if mine: rows = of_list(rows, mine, photos, src)
+    with Room(target, side) as room: done = fill(room, images, {k: (split, *k.split("/")) for k, split in rows.items()}, say)
     return report(rows, done, target, say)
+
+
+def of_list(rows, mine, photos, src):
+    "The rows that a list names, in its splits"
+    unknown = sorted({*mine} - {*rows})
+    if unknown: raise UserError(f"{photos} lists {unknown[0]}, which {src} does not have{nearest(unknown[0], rows)}")
+    return mine
 
 
 def unpack_food(archive, folder, say=print):
@@ -81,12 +96,13 @@ def report(rows, done, target, say):
     others = {*subfolders(target/"train"), *subfolders(target/"test")} - classes if train and test else ()
     if others: say(f"{target} has {plural(len(others), 'other class', 'other classes')} from before")
     say(f"{target}: {train:,} training and {test:,} test images of {plural(len(classes), 'class', 'classes')}{gone}")
+    say(f"fingerprint of names, labels and splits: {names_fingerprint({k: rows[k] for k in done})}")
     return train, test
 
 
 class Room:
-    "The folder that is written to, and nothing beside it: each file whole or not at all, no link followed"
-    def __init__(self, root): self.root, self.made, self.start = root, set(), time.time()
+    "The folder that is written to, and nothing beside it: each file whole or not at all, no link followed; photos of `side` pixels at most"
+    def __init__(self, root, side=None): self.root, self.side, self.made, self.start = root, side, set(), time.time()
 
     def __enter__(self):
         with writing(self.root): self.root.mkdir(parents=True, exist_ok=True)
@@ -119,10 +135,16 @@ class Room:
         with writing(self.root):
             to = self.folder(folders)/name
             not_link(to)
-            if not has_size(to, size): self.replace(to, save)
+            if not self.has(to, size): self.replace(to, save)
+
+    def has(self, to, size):
+        "Is it there already? A photo that was brought down has bytes of its own"
+        return has_size(to, size) if self.side is None else has_side(to, self.side)
 
     def replace(self, to, save):
-        with whole_file(to, self.root/f"{PART}{secrets.token_hex(8)}") as part: save(part)
+        with whole_file(to, self.root/f"{PART}{secrets.token_hex(8)}") as part:
+            save(part)
+            if self.side: bring_down(part, self.side)
 
 
 def not_link(path):
@@ -134,6 +156,26 @@ def has_size(path, size):
     try: o = path.stat()
     except FileNotFoundError: return False
     return stat.S_ISREG(o.st_mode) and o.st_size == size
+
+
+def has_side(path, side):
+    "Is there a photo whose shorter side is `side` pixels at most?"
+    from PIL import Image
+    try:
+        with Image.open(path) as im: return min(im.size) <= side
+    except OSError: return False
+
+
+def bring_down(path, side):
+    "Write a photo again, upright, with its shorter side of `side` pixels; one that is smaller, or can't be read, stays as it is"
+    from PIL import Image, ImageOps
+    try:
+        with Image.open(path) as im:
+            if min(im.size) <= side: return
+            small = ImageOps.exif_transpose(im).convert("RGB")
+    except (OSError, ValueError): return
+    scale = side / min(small.size)
+    small.resize([round(o * scale) for o in small.size], Image.Resampling.LANCZOS).save(path, "JPEG", quality=QUALITY)
 
 
 @contextmanager

@@ -1,4 +1,5 @@
 import errno
+import hashlib
 import os
 import shutil
 import subprocess
@@ -8,9 +9,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from support.data_trees import all_files, class_tree, contents, files, food, jpeg, says, splits, tar, zipped
 from support.paths import SHARED
 
+from fastricks.core.errors import UserError
 from fastricks.data.sources import prepare as module
 from fastricks.data.sources.open import open_source
 from fastricks.data.sources.prepare import prepare, unpack_food
@@ -39,7 +42,7 @@ def archives(folder, members):
 
 def test_a_tree_is_linked(tree, target, said):
     assert prepare(tree, target, say=said.append) == (8, 4)
-    assert all_files(target) == WANT and said == [f"{target}: 8 training and 4 test images of 2 classes"]
+    assert all_files(target) == WANT and said[0] == f"{target}: 8 training and 4 test images of 2 classes"
     assert all((target/o).stat().st_nlink == 2 for o in WANT)
     assert (target/"test/ramen/100.jpg").samefile(tree/"images/ramen/100.jpg")
 
@@ -88,7 +91,7 @@ def test_classes(tmp_path, target, said, kind):
     with says("names 1 class"): prepare(src, target, "ramen")
     prepare(src, target, say=said.append)
     prepare(src, target, "ramen,steak", say=said.append)
-    assert said[-2] == f"{target} has 1 other class from before"
+    assert said[-3] == f"{target} has 1 other class from before"
 
 
 def test_what_is_prepared_opens(tree, target, said):
@@ -101,7 +104,7 @@ def test_missing_images_are_counted(tree, target, said, tmp_path):
     (tree/"images/ramen/0.jpg").unlink()
     for i, src in enumerate([tree, *archives(tmp_path, contents(tree))]):
         assert prepare(src, target/str(i), say=said.append) == (7, 4)
-        assert said[-1].endswith("of 2 classes; 1 of 12 listed images are not there")
+        assert said[-2].endswith("of 2 classes; 1 of 12 listed images are not there")
     shutil.rmtree(tree/"images/ramen")
     shutil.rmtree(tree/"images/steak")
     with says("none of the 12 listed images is there"): prepare(tree, target/"none")
@@ -338,7 +341,7 @@ def test_what_may_not_be_read(tree, target, tmp_path, monkeypatch):
 def test_progress_is_said(tmp_path, target, said):
     src = food(tmp_path/"src", [f"c{i}" for i in range(101)], train=99, test=1)
     prepare(src, target, say=said.append)
-    assert said == ["10,000 of 10,100 images", f"{target}: 9,999 training and 101 test images of 101 classes"]
+    assert said[:-1] == ["10,000 of 10,100 images", f"{target}: 9,999 training and 101 test images of 101 classes"]
 
 
 def test_unpack_recreates_the_tree(tree, target, tmp_path):
@@ -372,3 +375,64 @@ def test_the_real_archive(target, said):
     assert [len(source.of(o)) for o in ("train", "valid", "test")] == [1349, 150, 500]
     from fastricks.data.scan import drop_unreadable
     assert drop_unreadable(source, cache=target/"cache") is source
+
+
+# -- a list, and photos brought down
+
+HEAD = "image,label,split\n"
+LISTED = HEAD + "".join(f"images/ramen/{i}.jpg,ramen,train\n" for i in (3, 1)) + "images/ramen/100.jpg,ramen,test\nimages/steak/0.jpg,steak,train\n"
+
+
+@pytest.fixture
+def photos(tmp_path):
+    def make(text=LISTED):
+        (tmp_path/"public.csv").write_text(text)
+        return tmp_path/"public.csv"
+    return make
+
+
+def test_a_list_says_which_photos_and_splits(tree, target, photos, said):
+    assert prepare(tree, target, photos=photos(), say=said.append) == (3, 1)
+    assert all_files(target) == ["test/ramen/100.jpg", "train/ramen/1.jpg", "train/ramen/3.jpg", "train/steak/0.jpg"]
+
+
+def test_its_names_have_a_fingerprint_whatever_size_and_layout(tree, tmp_path, photos, said):
+    prepare(tree, tmp_path/"a", photos=photos(), say=said.append)
+    prepare(tar(tmp_path/"a.tgz", contents(tree)), tmp_path/"b", photos=photos(), side=16, say=said.append)
+    prepare(tree, tmp_path/"c", say=said.append)
+    a, b, c = [line for line in said if line.startswith("fingerprint")]
+    lines = ["ramen/1\ttrain\n", "ramen/100\ttest\n", "ramen/3\ttrain\n", "steak/0\ttrain\n"]
+    assert a == b != c and a.split()[-1] == hashlib.sha256("".join(lines).encode()).hexdigest()[:12]
+
+
+@pytest.mark.parametrize("text, words", [
+    ("file,label\n", "its columns must be image,label,split"), (HEAD + "images/ramen/9.jpg,ramen,train\n", "lists ramen/9, which"),
+    (HEAD + "images/ramen/1.jpg,ramen,valid\n", "split 'valid' is neither train nor test"),
+    (HEAD + "images/ramen/1.jpg,steak,train\n", "line 2 .*label 'steak' is not the image's folder"),
+    (HEAD + "../ramen/1.jpg,ramen,train\n", "is not images/<class>/<id>.jpg"), (HEAD + "images/ramen/100.jpg,ramen,test\n", "no training images"),
+    (LISTED + "images/ramen/1.jpg,ramen,test\n", "line 6 .*both train and test")])
+def test_a_list_that_is_none(tree, target, photos, text, words):
+    with pytest.raises(UserError, match=words): prepare(tree, target, photos=photos(text))
+    assert not target.exists()
+
+
+def sized(path):
+    with Image.open(path) as im: return im.size
+
+
+def test_photos_are_brought_down_once(tree, target, said):
+    wide = tree/"images/ramen/0.jpg"
+    Image.new("RGB", (90, 60), "red").save(wide)
+    upright = Image.Exif()
+    upright[0x112] = 6
+    Image.new("RGB", (80, 60), "blue").save(tree/"images/ramen/1.jpg", exif=upright)
+    prepare(tree, target, side=30, say=said.append)
+    assert sized(wide) == (90, 60)  # the source is what it was
+    assert sized(target/"train/ramen/0.jpg") == (45, 30) and sized(target/"train/ramen/1.jpg") == (30, 40)
+    before = (target/"train/ramen/0.jpg").stat().st_mtime_ns
+    prepare(tree, target, side=30, say=said.append)
+    assert (target/"train/ramen/0.jpg").stat().st_mtime_ns == before
+    prepare(tree, target, side=20, say=said.append)
+    assert sized(target/"train/ramen/0.jpg") == (30, 20)
+    prepare(tree, target, say=said.append)
+    assert sized(target/"train/ramen/0.jpg") == (90, 60)
