@@ -19,6 +19,7 @@ from fastricks.recipe.identity import identity
 from fastricks.recipe.registry import registry
 from fastricks.training.learner import fit
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 ARGS = [w for k, v in TINY.items() for w in (f"--{k.replace('_', '-')}", str(v))]
 
 

@@ -1,6 +1,4 @@
 """Grids of trainings: rows, seeds, processes, what is found, what fails."""
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -8,6 +6,7 @@ import numpy as np
 import pytest
 import yaml
 from safetensors.torch import load_file
+from support.forked import Forked
 from support.small import TINY, same, trained, weights
 
 from fastricks.cli.app import run
@@ -196,11 +195,9 @@ def test_a_killed_training_is_shown_and_the_rest_go_on(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 def test_a_killed_ablation_leaves_no_training_behind(tmp_path):
-    code = ("from fastricks.grid.ablate import ablate\nfrom fastricks.grid.plan import parse_seeds\nimport sys\n"
-            "if __name__ == '__main__': ablate('add', {**eval(sys.argv[1]), 'epochs': 100000}, None, ['mixup'], seeds=(0,))")
-    script = tmp_path / "go.py"
-    script.write_text(code)
-    p = subprocess.Popen([sys.executable, script, repr({**TINY, "out": str(tmp_path / "runs")})], stdout=subprocess.DEVNULL)
+    code = ("import sys\nfrom fastricks.grid.ablate import ablate\n"
+            "ablate('add', {**eval(sys.argv[1]), 'epochs': 100000}, None, ['mixup'], seeds=(0,))")
+    p = Forked(code, repr({**TINY, "out": str(tmp_path / "runs")}))
     deadline = time.time() + 120
     while not list(tmp_path.glob("runs/*/history.csv")) and time.time() < deadline: time.sleep(.1)
     child = read_json(next(tmp_path.glob("runs/*/status.json")))["pid"]

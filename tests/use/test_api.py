@@ -231,7 +231,7 @@ def test_images_from_the_web(run, tmp_path):
     with open(file, "rb") as f: assert torch.equal(run.probs(f), want)
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_an_ablation_in_a_script_that_guards_nothing(tmp_path, jobs):
     "As a notebook saved as a script: the trainings' processes must not run it again"
     script = tmp_path / "table.py"
