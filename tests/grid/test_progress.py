@@ -2,6 +2,7 @@
 import json
 import os
 import pty
+import select
 import time
 from types import SimpleNamespace as N
 
@@ -48,7 +49,8 @@ def test_in_a_terminal(tmp_path):
     mine, theirs = pty.openpty()
     p = Forked(MODULE, "ablate", *words, "-t", "cosine:hold=.5", "--seeds", "2", "--jobs", "2", terminal=os.ttyname(theirs),
                env={"TERM": "xterm", "COLUMNS": "100", "NO_COLOR": "1"})
-    os.close(theirs)
+    assert select.select([mine], [], [], 120)[0], "it says nothing"
+    os.close(theirs)  # it has opened its own by now: the end of what it says is an end here
     said = b""
     while True:
         try: part = os.read(mine, 4096)

@@ -9,7 +9,7 @@ import pytest
 from support.paths import ROOT
 
 TRY = ["--data", "digits", "--size", "32", "--resize", "32", "--arch", "test_resnet", "--teacher", "test_resnet", "--batch", "16",
-       "--batches", "4", "--rounds", "2", "--threads", "1", "--workers", "1"]
+       "--batches", "2", "--rounds", "2", "--threads", "1", "--workers", "1"]
 ROWS = ["2", "3", "3b", "4", "5", "5b", "6", "7", "8", "9", "10", "11"]
 SCRIPT = """
 for epoch in (0, 1):
