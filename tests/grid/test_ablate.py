@@ -21,6 +21,7 @@ from fastricks.grid.verdicts import Judging, comparison_of, next_free
 from fastricks.recipe.recipe import resolve
 from fastricks.report.compare.times import time_ratio
 
+GIVEN = {**TINY, "epochs": 1}
 SEEDS = {"5": [0, 1, 2, 3, 4], "0,2,7": [0, 2, 7], "3-5": [3, 4, 5], "1,4-6": [1, 4, 5, 6], "1": [0]}
 
 
@@ -109,7 +110,7 @@ def test_room_never_shares_a_core(monkeypatch):
 def grid(tmp_path_factory):
     out, said = tmp_path_factory.mktemp("grid"), []
     rows = ["mixup", "cosine", "distill:teacher=test_resnet"]
-    g = ablate("add", {**TINY, "out": str(out)}, None, rows, seeds=(0, 1), jobs=2, say=said.append)
+    g = ablate("add", {**GIVEN, "out": str(out)}, None, rows, seeds=(0, 1), jobs=2, say=said.append)
     return g, said, out
 
 
@@ -133,7 +134,7 @@ def test_a_cell_equals_the_same_run_alone_bit_for_bit(grid):
     g, _, _ = grid
     for c in g.cells:
         if c.row.name in ("baseline", "mixup", "cosine"):
-            alone = trained(*([] if c.row.name == "baseline" else [c.row.name]), seed=c.seed)
+            alone = trained(*([] if c.row.name == "baseline" else [c.row.name]), seed=c.seed, epochs=1)
             assert same(load_file(c.folder / "model.safetensors"), weights(alone))
 
 
@@ -143,7 +144,7 @@ def test_finished_runs_are_found_by_recipe_not_by_name(grid):
     next(c for c in g.cells if c.row.name == "cosine").folder.rename(out / "renamed")
     said = []
     rows = ["cosine", "mixup", "warmup:epochs=.5"]
-    again = ablate("add", {**TINY, "out": str(out)}, None, rows, seeds=(0, 1), dry=True, say=said.append)
+    again = ablate("add", {**GIVEN, "out": str(out)}, None, rows, seeds=(0, 1), dry=True, say=said.append)
     assert sum(c.state == "found" for c in again.cells) == 6 and sum(c.state == "todo" for c in again.cells) == 2
     assert any("6 of them found finished" in s for s in said)
 
@@ -151,7 +152,7 @@ def test_finished_runs_are_found_by_recipe_not_by_name(grid):
 def test_its_family_is_recorded_and_found(grid):
     "By compare too, from the run folders; fewer rows of it are no smaller family"
     _, said, out = grid
-    given, rows = {**TINY, "out": str(out)}, ["mixup", "cosine", "distill:teacher=test_resnet"]
+    given, rows = {**GIVEN, "out": str(out)}, ["mixup", "cosine", "distill:teacher=test_resnet"]
     c = comparison_of(ablate("add", given, None, rows, seeds=(0, 1), say=said.append), Judging())
     assert c.looked.family == c.looked.shown == 3 and c.looked.name and len(list((out / "families").iterdir())) == 1
     again = ablate("add", given, None, ["cosine"], seeds=(0, 1), say=said.append)

@@ -47,7 +47,7 @@ def test_in_a_terminal(tmp_path):
     "A real one: the lines of single trainings are not there, the table with all of them is"
     words = [w for k, v in {**TINY, "epochs": 1, "out": tmp_path}.items() for w in (f"--{k.replace('_', '-')}", str(v))]
     mine, theirs = pty.openpty()
-    p = Forked(MODULE, "ablate", *words, "-t", "cosine:hold=.5", "--seeds", "2", "--jobs", "2", terminal=os.ttyname(theirs),
+    p = Forked(MODULE, "ablate", *words, "-t", "cosine", "--seeds", "1", "--jobs", "2", terminal=os.ttyname(theirs),
                env={"TERM": "xterm", "COLUMNS": "100", "NO_COLOR": "1"})
     assert select.select([mine], [], [], 120)[0], "it says nothing"
     os.close(theirs)  # it has opened its own by now: the end of what it says is an end here
@@ -59,4 +59,4 @@ def test_in_a_terminal(tmp_path):
         said += part
     said = said.decode()
     assert p.wait().returncode == 0, said
-    assert "▸" in said and "4 of 4 finished" in said and "[1/4]" not in said and "seed 1" in said, said
+    assert "▸" in said and "2 of 2 finished" in said and "[1/2]" not in said and "seed 0" in said, said

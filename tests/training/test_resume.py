@@ -8,6 +8,7 @@ import sys
 
 import pytest
 import torch
+from support.forked import forked
 from support.kills import compare, left
 from support.paths import ROOT
 from support.run_files import read, wandb_records
@@ -32,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("undrawn")
 
 
 def many(*args):
-    r = subprocess.run([sys.executable, ROOT / "tests/support/kill_many.py", *map(str, args)], capture_output=True, text=True, timeout=3000)
+    r = forked("from support.kill_many import main\nmain()", *args, timeout=3000)
     assert r.returncode == 0, r.stdout + r.stderr
     return r.stdout
 
