@@ -17,23 +17,16 @@ def one_thread():
 
 @pytest.fixture(scope="module")
 def undrawn():
-    "Trainings of a file's tests draw neither their batch nor their rates nor a page, which takes twice as long as a small training itself"
-    from fastricks.report.reporter import RunReporter
-    from fastricks.training.reporter import Reporter
-    with pytest.MonkeyPatch.context() as m:
-        for name in ("batch", "targets", "rates", "page"): m.setattr(RunReporter, name, getattr(Reporter, name))
-        yield
+    "Trainings of a file's tests draw no pictures"
+    from support.quick import drawing_nothing
+    with drawing_nothing(): yield
 
 
 @pytest.fixture(scope="module")
-def forked_cells(undrawn):
-    "Trainings of a file's grids are forked from this process, which has everything imported, and draw nothing"
-    import multiprocessing
-
-    from fastricks.grid import cells
-    with pytest.MonkeyPatch.context() as m:
-        m.setattr(cells, "context", lambda: multiprocessing.get_context("fork"))
-        yield
+def forked_cells():
+    "Trainings of a file's grids are forked from this process and draw no pictures"
+    from support.quick import forking_cells
+    with forking_cells(): yield
 
 
 @pytest.fixture(scope="session")
