@@ -19,6 +19,8 @@ from fastricks.cli.app import run
 from fastricks.recipe.command import command
 from fastricks.recipe.recipe import Recipe, options, read_recipe
 
+pytestmark = pytest.mark.usefixtures("undrawn")  # those in this process; others draw
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
@@ -248,7 +250,7 @@ def test_what_would_be_done_is_said_where_nothing_can_be_written(tmp_path, capsy
 
 def test_options_of_a_network_are_in_recipe_and_file_and_repeated(tmp_path, capsys):
     given = ["--arch-option", "drop_path_rate=.1", "--arch-option", "stem_width=16"]
-    assert run(["train", *TINY_WORDS, *given, "--arch", "resnet10t", "--out", str(tmp_path), "--name", "r"]) == 0
+    assert run(["train", *TINY_WORDS, *given, "--epochs", "1", "--arch", "resnet10t", "--out", str(tmp_path), "--name", "r"]) == 0
     recipe = read(tmp_path / "r", "recipe.json")
     assert recipe["recipe"]["arch_option"] == {"drop_path_rate": .1, "stem_width": 16}
     assert (recipe["recipe"]["arch"], recipe["network"]) == ("resnet10t", "resnet10t.c3_in1k")

@@ -1,15 +1,18 @@
 """benchmarks/speed.py on the digits: that it counts right and its parts fit together, not how fast anything is."""
 import json
-import os
-import subprocess
-import sys
 from statistics import median
 
 import pytest
+from support.forked import forked
 from support.paths import ROOT
 
 TRY = ["--data", "digits", "--size", "32", "--resize", "32", "--arch", "test_resnet", "--teacher", "test_resnet", "--batch", "16",
        "--batches", "2", "--rounds", "2", "--threads", "1", "--workers", "1"]
+SPEED = f"""import sys
+sys.path.insert(0, {str(ROOT / "benchmarks")!r})
+from speed import main
+main()
+"""
 ROWS = ["2", "3", "3b", "4", "5", "5b", "6", "7", "8", "9", "10", "11"]
 SCRIPT = """
 for epoch in (0, 1):
@@ -26,8 +29,7 @@ def script(folder, line):
 
 
 def speed(*options):
-    return subprocess.run([sys.executable, str(ROOT / "benchmarks" / "speed.py"), *TRY, *options], cwd=ROOT, capture_output=True, text=True,
-                          env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=600)
+    return forked(SPEED, *TRY, *options, env={"PYTHONPATH": str(ROOT)}, timeout=600)
 
 
 @pytest.fixture(scope="module")
