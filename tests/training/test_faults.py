@@ -32,8 +32,9 @@ from fastricks.core.files import append, write
 from fastricks.runfolder import tracking
 from fastricks.training.learner import fit
 from fastricks.training.memory import is_out_of_memory
+from fastricks.training.training import train
 from fastricks.tricks.accumulate import smaller
-from fastricks.use.train import train
+from fastricks.use.train import train as train_with_pictures
 
 KEY = "local-" + "5ec4e7" * 7
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
@@ -145,7 +146,8 @@ def held():
 def many_fits(tmp_path, n, warm):
     def once(i):
         pipeline = ("fast", "reference")[i % 2]
-        train(recipe_of("mixup", epochs=1, per_class=4, workers=i % 2, pipeline=pipeline, out=str(tmp_path)), lambda _: None)
+        recipe = recipe_of("mixup", epochs=1, per_class=4, workers=i % 2, pipeline=pipeline, out=str(tmp_path))
+        train_with_pictures(recipe, lambda _: None)
 
     for i in range(warm): once(i)
     before = held()
