@@ -14,7 +14,6 @@ from pathlib import Path
 from fastricks.grid.cells import HEAVY, context, no_main, no_service
 from support.paths import ROOT
 
-DRAWING = ["fastricks.use.train", "fastricks.report.pages.run", "fastricks.report.plots", "sklearn.datasets"]
 MODULE = "import sys\nfrom fastricks.cli.app import main\nmain(sys.argv[1:])\n"             # python -m fastricks
 TRAIN = f"import runpy\nrunpy.run_path({str(ROOT / 'train.py')!r}, run_name='__main__')\n"  # python train.py
 SECONDS = 300
@@ -30,7 +29,7 @@ class Forked:
         self.files = [Path(self.folder.name) / name for name in ("out", "err")]
         outputs = [terminal] * 2 if terminal else [str(f) for f in self.files]
         ctx = context()
-        ctx.set_forkserver_preload([*HEAVY, *DRAWING])
+        ctx.set_forkserver_preload([*HEAVY, "fastricks.use.train", "sklearn.datasets"])
         with no_main(), no_service():
             args = text, self.words, str(cwd), {**os.environ, **(env or {})}, outputs
             self.process = ctx.Process(target=body, args=args)
