@@ -14,6 +14,7 @@ from speed import main
 main()
 """
 ROWS = ["2", "3", "3b", "4", "5", "5b", "6", "7", "8", "9", "10", "11"]
+FEW = ["2", "3", "5", "5b", "7", "11"]
 SCRIPT = """
 for epoch in (0, 1):
     for i in range(7): print(f"{line}")
@@ -32,20 +33,24 @@ def speed(*options):
     return forked(SPEED, *TRY, *options, env={"PYTHONPATH": str(ROOT)}, timeout=600)
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    "(what it printed, its JSON) with scripts in place of timm's and torchvision's, 1.5 s a batch"
+@pytest.fixture(scope="module", params=[FEW, pytest.param(ROWS, marks=pytest.mark.slow)], ids=["few", "all"])
+def measured(request, tmp_path_factory):
+    "(rows, what it printed, its JSON) with scripts in place of timm's and torchvision's, 1.5 s a batch"
     tmp = tmp_path_factory.mktemp("speed")
-    r = speed("--only", *ROWS, "--timm", script(tmp / "timm", TIMM), "--torchvision", script(tmp / "tv", VISION),
+    r = speed("--only", *request.param, "--timm", script(tmp / "timm", TIMM), "--torchvision", script(tmp / "tv", VISION),
               "--images", "1000", "--json", str(tmp / "o.json"))
     assert not r.returncode, r.stderr
-    return r.stdout, json.loads((tmp / "o.json").read_text())
+    return request.param, r.stdout, json.loads((tmp / "o.json").read_text())
 
 
-def test_every_row_is_there_and_printed(run):
-    out, found = run
+@pytest.fixture
+def run(measured): return measured[1:]
+
+
+def test_every_row_is_there_and_printed(measured):
+    wanted, out, found = measured
     rows = found["settings"][0]["rows"]
-    assert sorted(r["row"] for r in rows) == sorted([*ROWS, "7", "11", "work"])
+    assert sorted(r["row"] for r in rows) == sorted([*wanted, "7", "11", "work"])
     assert [r["what"] for r in rows if r["what"] not in out] == []
     for r in rows:
         kept = r["bound"] is None or (r["value"] >= r["bound"] if r["kind"] == "at least" else r["value"] <= r["bound"])
