@@ -15,6 +15,20 @@ def one_thread():
     torch.set_num_threads(1)
 
 
+@pytest.fixture(scope="module")
+def undrawn():
+    "Trainings of a file's tests draw no pictures"
+    from support.quick import drawing_nothing
+    with drawing_nothing(): yield
+
+
+@pytest.fixture(scope="module")
+def forked_cells():
+    "Trainings of a file's grids are forked from this process and draw no pictures"
+    from support.quick import forking_cells
+    with forking_cells(): yield
+
+
 @pytest.fixture(scope="session")
 def teacher(tmp_path_factory):
     import torch

@@ -19,6 +19,7 @@ from fastricks.model.probe import cpu_has_bf16
 from fastricks.recipe.registry import make
 from fastricks.training.learner import fit
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 ARGS = [w for k, v in TINY.items() for w in (f"--{k.replace('_', '-')}", str(v))]
 bf16 = pytest.mark.skipif(not cpu_has_bf16(), reason="no bf16")
 

@@ -16,6 +16,7 @@ from fastricks.recipe.recipe import CHOSEN_BY
 from fastricks.training.learner import choosers
 from fastricks.training.training import train
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 SCORES = "macro_f1", "balanced_accuracy"
 
 
@@ -42,7 +43,7 @@ def test_they_are_scikit_learns_over_the_classes_that_have_images():
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(tmp_path_factory, undrawn):
     r = recipe_of(lr=3e-3, valid=.3, per_class=20, keep="best:macro_f1", out=str(tmp_path_factory.mktemp("runs")))
     return train(r, silent, bar=False)
 

@@ -19,6 +19,7 @@ from fastricks.recipe.identity import identity
 from fastricks.recipe.registry import registry
 from fastricks.training.learner import fit
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 ARGS = [w for k, v in TINY.items() for w in (f"--{k.replace('_', '-')}", str(v))]
 
 
@@ -46,9 +47,15 @@ def backend(monkeypatch):
 SPELL = {"distill": "distill:teacher={}", "amp": "amp:dtype=bf16", "linear_scaling": "linear_scaling:base=4", "cosine": "cosine",
          "warmup": "warmup:epochs=1", "ema": "ema:half_life=.5", "wsd": "wsd:cooldown=.6"}
 UNEVEN = "class_weights", "logit_adjustment"  # which change nothing where classes have equal numbers of images
+# what changes images, rates or the loss alone goes through the same network in the same steps: two of its kind are in the plain suite
+ALIKE = {"alternating_flip", "bce", "class_weights", "control", "cosine", "cutmix", "label_smoothing", "layer_decay", "linear_scaling",
+         "logit_adjustment", "no_bias_decay", "random_erasing", "resnet_d", "step", "trivial_augment", "warmup", "wsd"}
 
 
-@pytest.mark.parametrize("name", ["", *registry(), "mixup:partner=previous", "distill:teacher={},store=true"])
+def marked(name): return pytest.param(name, marks=pytest.mark.slow) if name in ALIKE else name
+
+
+@pytest.mark.parametrize("name", ["", *map(marked, registry()), "mixup:partner=previous", "distill:teacher={},store=true"])
 def test_every_trick_trains_compiled_to_the_same_bits(backend, teacher, name, tmp_path):
     "Warm-up leaves nothing behind, and every full batch goes through the compiled network"
     if name == "progressive_resize": pytest.skip("refused beside --compile")

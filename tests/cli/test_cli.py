@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
-from support.commands import TINY_WORDS, cli, fails, hear_ctrl_c
+from support.commands import TINY_WORDS, cli, fails
+from support.forked import TRAIN, Forked
 from support.paths import ROOT, SHARED
 from support.run_files import read
 
@@ -18,11 +19,14 @@ from fastricks.cli.app import run
 from fastricks.recipe.command import command
 from fastricks.recipe.recipe import Recipe, options, read_recipe
 
+pytestmark = pytest.mark.usefixtures("undrawn")  # those in this process; others draw
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     out = tmp_path_factory.mktemp("runs")
-    r = cli(*TINY_WORDS, "-t", "mixup:alpha=.3+cosine", "--seed", 3, "--out", out)
+    words = [sys.executable, "train.py", *TINY_WORDS, "-t", "mixup:alpha=.3+cosine", "--seed", 3, "--out", out]
+    r = subprocess.run(list(map(str, words)), cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert r.returncode == 0, r.stderr
     return r, next(p for p in out.iterdir() if p.is_dir())
 
@@ -89,8 +93,7 @@ def test_names_are_unique_and_a_given_name_must_be_free(tmp_path, capsys):
 
 def started(out):
     "A long training that has just written its first epochs"
-    p = subprocess.Popen([sys.executable, ROOT / "train.py", *TINY_WORDS, "--epochs", "1000", "--out", out], text=True,
-                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=hear_ctrl_c)
+    p = Forked(TRAIN, *TINY_WORDS, "--epochs", "1000", "--out", out)
     deadline = time.time() + 90
     while not list(out.glob("*/history.csv")) and time.time() < deadline: time.sleep(.1)
     return p
@@ -98,7 +101,7 @@ def started(out):
 
 def test_a_killed_run_leaves_a_folder_that_says_so(tmp_path):
     p = started(tmp_path)
-    p.kill(); p.communicate()
+    p.kill(); p.wait()
     folder = next(tmp_path.iterdir())
     assert read(folder, "status.json")["status"] == "unfinished" and not (folder / "metrics.json").exists()
     assert list(csv.DictReader((folder / "history.csv").read_text().splitlines()))
@@ -109,7 +112,8 @@ def test_ctrl_c_is_said_in_the_folder(tmp_path):
     p = started(tmp_path)
     p.send_signal(2)
     folder = next(tmp_path.iterdir())
-    assert p.communicate(timeout=60)[1] == f"error: interrupted; `fastricks resume {folder}` goes on from here\n" and p.returncode == 130
+    r = p.wait(60)
+    assert r.stderr == f"error: interrupted; `fastricks resume {folder}` goes on from here\n" and r.returncode == 130
     assert read(folder, "status.json")["status"] == "interrupted"
 
 
@@ -205,7 +209,7 @@ def test_help_and_usage_errors_import_nothing_heavy(words):
 
 
 def test_every_option_is_in_the_help():
-    text = cli("--help").stdout
+    text = subprocess.run([sys.executable, "train.py", "--help"], cwd=ROOT, capture_output=True, text=True).stdout
     for f in options(): assert "--" + f.name.replace("_", "-") in text
 
 
@@ -246,7 +250,7 @@ def test_what_would_be_done_is_said_where_nothing_can_be_written(tmp_path, capsy
 
 def test_options_of_a_network_are_in_recipe_and_file_and_repeated(tmp_path, capsys):
     given = ["--arch-option", "drop_path_rate=.1", "--arch-option", "stem_width=16"]
-    assert run(["train", *TINY_WORDS, *given, "--arch", "resnet10t", "--out", str(tmp_path), "--name", "r"]) == 0
+    assert run(["train", *TINY_WORDS, *given, "--epochs", "1", "--arch", "resnet10t", "--out", str(tmp_path), "--name", "r"]) == 0
     recipe = read(tmp_path / "r", "recipe.json")
     assert recipe["recipe"]["arch_option"] == {"drop_path_rate": .1, "stem_width": 16}
     assert (recipe["recipe"]["arch"], recipe["network"]) == ("resnet10t", "resnet10t.c3_in1k")

@@ -5,15 +5,13 @@ import json
 import os
 import resource
 import shutil
-import subprocess
-import sys
 
 import pytest
 import torch
 from support.batches import Batches
 from support.data_trees import photo
+from support.forked import forked
 from support.hostile import hostile_images
-from support.paths import ROOT
 from support.small import TINY, learner, recipe_of
 
 from fastricks.core.errors import UserError
@@ -67,8 +65,7 @@ def command(tree, **given):
     "Train from the command line: the run's folder, peak MB of the process and of its children"
     words = [w for k, v in {**TINY, **given}.items() for w in (f"--{k.replace('_', '-')}", str(v)) if k != "per_class"]
     own = ["--data", str(tree), "--max-bad", "1", "--no-pretrained", "--out", str(tree.parent / "runs")]
-    done = subprocess.run([sys.executable, "-c", SCRIPT, "train", *own, *words], cwd=tree.parent, env={**os.environ, "PYTHONPATH": str(ROOT)},
-                          capture_output=True, text=True, timeout=1500)
+    done = forked(SCRIPT, "train", *own, *words, cwd=tree.parent, timeout=1500)
     code, *mb = json.loads(done.stdout.splitlines()[-1])
     assert code == 0, done.stderr
     run, = (tree.parent / "runs").iterdir()

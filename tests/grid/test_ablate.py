@@ -1,6 +1,4 @@
 """Grids of trainings: rows, seeds, processes, what is found, what fails."""
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -8,6 +6,8 @@ import numpy as np
 import pytest
 import yaml
 from safetensors.torch import load_file
+from support.forked import Forked
+from support.quick import forking_cells
 from support.small import TINY, same, trained, weights
 
 from fastricks.cli.app import run
@@ -22,6 +22,8 @@ from fastricks.grid.verdicts import Judging, comparison_of, next_free
 from fastricks.recipe.recipe import resolve
 from fastricks.report.compare.times import time_ratio
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+GIVEN = {**TINY, "epochs": 1}
 SEEDS = {"5": [0, 1, 2, 3, 4], "0,2,7": [0, 2, 7], "3-5": [3, 4, 5], "1,4-6": [1, 4, 5, 6], "1": [0]}
 
 
@@ -84,7 +86,7 @@ def test_one_row_twice_under_two_names_is_refused(tmp_path):
 @pytest.mark.parametrize("row, given, words", [
     ("resnet_d", {}, "row 'resnet_d': resnet_d is a change of ResNets, and convnext_atto"),
     ("zero_gamma", {}, "row 'zero_gamma': zero_gamma: convnext_atto.* has no residual branch"),
-    ("drop_path", {"arch": "vgg11"}, "row 'drop_path': .*vgg11"),
+    ("drop_path", {"arch": "dla46_c"}, "row 'drop_path': .*dla46_c"),
     ("warmup:epochs=1", {"epochs": 1}, "row 'warmup:epochs=1': "),
     ("mixup", {"arch": "inception_v3", "size": 64}, "--arch inception_v3.* --size 64: ")])
 def test_rows_that_the_network_cannot_have_are_refused_before_any_run(row, given, words, tmp_path):
@@ -106,11 +108,17 @@ def test_room_never_shares_a_core(monkeypatch):
     assert [jobs_that_fit(j, t) for j, t in ((4, 1), (4, 2), (4, 4), (2, 8), (9, 3), (1, 99))] == [4, 4, 2, 1, 2, 1]
 
 
+@pytest.fixture
+def quick():
+    with forking_cells(): yield
+
+
 @pytest.fixture(scope="module")
 def grid(tmp_path_factory):
+    "A Grid of trainings as users' are: in processes of a fork server, with pictures"
     out, said = tmp_path_factory.mktemp("grid"), []
     rows = ["mixup", "cosine", "distill:teacher=test_resnet"]
-    g = ablate("add", {**TINY, "out": str(out)}, None, rows, seeds=(0, 1), jobs=2, say=said.append)
+    g = ablate("add", {**GIVEN, "out": str(out)}, None, rows, seeds=(0, 1), jobs=2, say=said.append)
     return g, said, out
 
 
@@ -134,7 +142,7 @@ def test_a_cell_equals_the_same_run_alone_bit_for_bit(grid):
     g, _, _ = grid
     for c in g.cells:
         if c.row.name in ("baseline", "mixup", "cosine"):
-            alone = trained(*([] if c.row.name == "baseline" else [c.row.name]), seed=c.seed)
+            alone = trained(*([] if c.row.name == "baseline" else [c.row.name]), seed=c.seed, epochs=1)
             assert same(load_file(c.folder / "model.safetensors"), weights(alone))
 
 
@@ -144,15 +152,15 @@ def test_finished_runs_are_found_by_recipe_not_by_name(grid):
     next(c for c in g.cells if c.row.name == "cosine").folder.rename(out / "renamed")
     said = []
     rows = ["cosine", "mixup", "warmup:epochs=.5"]
-    again = ablate("add", {**TINY, "out": str(out)}, None, rows, seeds=(0, 1), dry=True, say=said.append)
+    again = ablate("add", {**GIVEN, "out": str(out)}, None, rows, seeds=(0, 1), dry=True, say=said.append)
     assert sum(c.state == "found" for c in again.cells) == 6 and sum(c.state == "todo" for c in again.cells) == 2
     assert any("6 of them found finished" in s for s in said)
 
 
-def test_its_family_is_recorded_and_found(grid):
+def test_its_family_is_recorded_and_found(grid, quick):
     "By compare too, from the run folders; fewer rows of it are no smaller family"
     _, said, out = grid
-    given, rows = {**TINY, "out": str(out)}, ["mixup", "cosine", "distill:teacher=test_resnet"]
+    given, rows = {**GIVEN, "out": str(out)}, ["mixup", "cosine", "distill:teacher=test_resnet"]
     c = comparison_of(ablate("add", given, None, rows, seeds=(0, 1), say=said.append), Judging())
     assert c.looked.family == c.looked.shown == 3 and c.looked.name and len(list((out / "families").iterdir())) == 1
     again = ablate("add", given, None, ["cosine"], seeds=(0, 1), say=said.append)
@@ -177,7 +185,7 @@ def test_fresh_seeds_are_the_first_that_nobody_has():
     assert next_free([0, 1, 2], 3, {4, 9}) == [3, 5, 6] and next_free(range(5), 2, set()) == [5, 6]
 
 
-def test_a_killed_training_is_shown_and_the_rest_go_on(tmp_path, monkeypatch):
+def test_a_killed_training_is_shown_and_the_rest_go_on(tmp_path, monkeypatch, quick):
     real = cells_room.start
 
     def start(ctx, cell, *args):
@@ -186,21 +194,19 @@ def test_a_killed_training_is_shown_and_the_rest_go_on(tmp_path, monkeypatch):
         return started
     monkeypatch.setattr(cells_room, "start", start)
     said = []
-    g = ablate("add", {**TINY, "out": str(tmp_path)}, None, ["mixup", "cosine"], seeds=(0,), say=said.append)
+    g = ablate("add", {**GIVEN, "out": str(tmp_path)}, None, ["mixup", "cosine"], seeds=(0,), say=said.append)
     assert {c.row.name: c.state for c in g.cells} == {"baseline": "done", "mixup": "failed", "cosine": "done"}
     assert any(s.startswith("failed: mixup seed 0") for s in said)
     monkeypatch.setattr(cells_room, "start", real)
-    again = ablate("add", {**TINY, "out": str(tmp_path)}, None, ["mixup", "cosine"], seeds=(0,), say=said.append)
+    again = ablate("add", {**GIVEN, "out": str(tmp_path)}, None, ["mixup", "cosine"], seeds=(0,), say=said.append)
     assert {c.row.name: c.state for c in again.cells} == {"baseline": "found", "mixup": "done", "cosine": "found"}
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 def test_a_killed_ablation_leaves_no_training_behind(tmp_path):
-    code = ("from fastricks.grid.ablate import ablate\nfrom fastricks.grid.plan import parse_seeds\nimport sys\n"
-            "if __name__ == '__main__': ablate('add', {**eval(sys.argv[1]), 'epochs': 100000}, None, ['mixup'], seeds=(0,))")
-    script = tmp_path / "go.py"
-    script.write_text(code)
-    p = subprocess.Popen([sys.executable, script, repr({**TINY, "out": str(tmp_path / "runs")})], stdout=subprocess.DEVNULL)
+    code = ("import sys\nfrom fastricks.grid.ablate import ablate\n"
+            "ablate('add', {**eval(sys.argv[1]), 'epochs': 100000}, None, ['mixup'], seeds=(0,))")
+    p = Forked(code, repr({**TINY, "out": str(tmp_path / "runs")}))
     deadline = time.time() + 120
     while not list(tmp_path.glob("runs/*/history.csv")) and time.time() < deadline: time.sleep(.1)
     child = read_json(next(tmp_path.glob("runs/*/status.json")))["pid"]
@@ -215,25 +221,25 @@ def alive(pid):
     except OSError: return False
 
 
-def test_a_budget_begins_no_seed_that_would_not_end(tmp_path, monkeypatch):
+def test_a_budget_begins_no_seed_that_would_not_end(tmp_path, monkeypatch, quick):
     "Each seed is whole or not begun; the same command goes on"
     from fastricks.grid import grid as room_of
     monkeypatch.setattr(room_of, "estimate", lambda *a: 1e6)
     said = []
-    g = ablate("add", {**TINY, "out": str(tmp_path)}, None, ["mixup"], seeds=(0, 1), budget="1m", say=said.append)
+    g = ablate("add", {**GIVEN, "out": str(tmp_path)}, None, ["mixup"], seeds=(0, 1), budget="1m", say=said.append)
     assert [c.state for c in g.cells] == ["todo"] * 4 and any("4 runs left" in s for s in said)
     monkeypatch.setattr(room_of, "estimate", lambda *a: 1.)
     said.clear()
     monkeypatch.setattr(room_of.time, "monotonic", lambda: 1e6 if any("seed 0:" in s for s in said) else 0.)
-    g = ablate("add", {**TINY, "out": str(tmp_path)}, None, ["mixup"], seeds=(0, 1), budget="1m", say=said.append)
+    g = ablate("add", {**GIVEN, "out": str(tmp_path)}, None, ["mixup"], seeds=(0, 1), budget="1m", say=said.append)
     assert [c.state for c in g.cells] == ["done", "done", "todo", "todo"]
 
 
-def test_train_seeds(tmp_path):
+def test_train_seeds(tmp_path, quick):
     said = []
-    g = train_seeds(resolve({**TINY, "out": str(tmp_path)}, ["mixup"]), (1, 3), said.append)
+    g = train_seeds(resolve({**GIVEN, "out": str(tmp_path)}, ["mixup"]), (1, 3), said.append)
     assert [c.seed for c in g.cells] == [1, 3] and all(c.ok for c in g.cells)
-    assert same(load_file(g.cells[1].folder / "model.safetensors"), weights(trained("mixup", seed=3)))
+    assert same(load_file(g.cells[1].folder / "model.safetensors"), weights(trained("mixup", seed=3, epochs=1)))
 
 
 def test_the_sweep_files_command_is_a_training(tmp_path, capsys):

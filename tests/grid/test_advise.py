@@ -2,6 +2,8 @@
 import json
 import subprocess
 import sys
+from contextlib import redirect_stdout
+from io import StringIO
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,7 +19,8 @@ from fastricks.report.compare.ladder import Seen, Terms, look_once
 from fastricks.report.compare.stats import AS_GOOD, HELPS, HURTS, OPEN, SAME
 from fastricks.report.compare.times import time_ratio
 
-ARGS = [w for k, v in {**TINY, "per_class": 60, "valid": .3, "lr": 1e-5, "epochs": 4}.items() for w in (f"--{k.replace('_', '-')}", str(v))]
+pytestmark = [pytest.mark.usefixtures("forked_cells"), pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")]
+ARGS = [w for k, v in {**TINY, "per_class": 30, "valid": .3, "lr": 3e-4, "epochs": 2}.items() for w in (f"--{k.replace('_', '-')}", str(v))]
 GREAT = "linear_scaling:base=1"  # 16 times a rate that is far too small: this must help
 
 
@@ -90,13 +93,12 @@ def test_the_line_to_train_it():
 
 
 @pytest.fixture(scope="module")
-def ablated(tmp_path_factory):
+def ablated(tmp_path_factory, forked_cells):
     out = tmp_path_factory.mktemp("ablation")
-    words = [sys.executable, "-m", "fastricks", "ablate", *ARGS, "--out", out / "runs", "-t", GREAT, "-t", "warmup:epochs=.5",
+    words = ["ablate", *ARGS, "--out", out / "runs", "-t", GREAT, "-t", "warmup:epochs=.5",
              "--seeds", "3", "--once", "--advise", "--to", out / "a.html", "--to", out / "a.md"]
-    r = subprocess.run(list(map(str, words)), capture_output=True, text=True, timeout=600)
-    assert r.returncode == 0, r.stdout + r.stderr
-    return r.stdout, out
+    with redirect_stdout(StringIO()) as said: assert run(list(map(str, words))) == 0
+    return said.getvalue(), out
 
 
 def test_from_plan_to_verdict_to_advice(ablated):

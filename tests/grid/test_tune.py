@@ -11,6 +11,8 @@ from fastricks.grid.verdicts import comparison_of
 from fastricks.report.compare.families import families_beside
 from fastricks.report.compare.table import explanation
 
+pytestmark = [pytest.mark.usefixtures("forked_cells"), pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")]
+
 
 def test_what_can_be_tuned():
     assert parse_tuning("lr=1e-4/3e-4") == Tuning("lr", (1e-4, 3e-4)) and parse_tuning("batch-size=16/32") == Tuning("batch_size", (16, 32))

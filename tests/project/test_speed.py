@@ -1,16 +1,20 @@
 """benchmarks/speed.py on the digits: that it counts right and its parts fit together, not how fast anything is."""
 import json
-import os
-import subprocess
-import sys
 from statistics import median
 
 import pytest
+from support.forked import forked
 from support.paths import ROOT
 
 TRY = ["--data", "digits", "--size", "32", "--resize", "32", "--arch", "test_resnet", "--teacher", "test_resnet", "--batch", "16",
-       "--batches", "4", "--rounds", "2", "--threads", "1", "--workers", "1"]
+       "--batches", "2", "--rounds", "2", "--threads", "1", "--workers", "1"]
+SPEED = f"""import sys
+sys.path.insert(0, {str(ROOT / "benchmarks")!r})
+from speed import main
+main()
+"""
 ROWS = ["2", "3", "3b", "4", "5", "5b", "6", "7", "8", "9", "10", "11"]
+FEW = ["2", "3", "5", "5b", "7", "11"]
 SCRIPT = """
 for epoch in (0, 1):
     for i in range(7): print(f"{line}")
@@ -26,24 +30,27 @@ def script(folder, line):
 
 
 def speed(*options):
-    return subprocess.run([sys.executable, str(ROOT / "benchmarks" / "speed.py"), *TRY, *options], cwd=ROOT, capture_output=True, text=True,
-                          env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=600)
+    return forked(SPEED, *TRY, *options, env={"PYTHONPATH": str(ROOT)}, timeout=600)
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    "(what it printed, its JSON) with scripts in place of timm's and torchvision's, 1.5 s a batch"
+@pytest.fixture(scope="module", params=[FEW, pytest.param(ROWS, marks=pytest.mark.slow)], ids=["few", "all"])
+def measured(request, tmp_path_factory):
+    "(rows, what it printed, its JSON) with scripts in place of timm's and torchvision's, 1.5 s a batch"
     tmp = tmp_path_factory.mktemp("speed")
-    r = speed("--only", *ROWS, "--timm", script(tmp / "timm", TIMM), "--torchvision", script(tmp / "tv", VISION),
+    r = speed("--only", *request.param, "--timm", script(tmp / "timm", TIMM), "--torchvision", script(tmp / "tv", VISION),
               "--images", "1000", "--json", str(tmp / "o.json"))
     assert not r.returncode, r.stderr
-    return r.stdout, json.loads((tmp / "o.json").read_text())
+    return request.param, r.stdout, json.loads((tmp / "o.json").read_text())
 
 
-def test_every_row_is_there_and_printed(run):
-    out, found = run
+@pytest.fixture
+def run(measured): return measured[1:]
+
+
+def test_every_row_is_there_and_printed(measured):
+    wanted, out, found = measured
     rows = found["settings"][0]["rows"]
-    assert sorted(r["row"] for r in rows) == sorted([*ROWS, "7", "11", "work"])
+    assert sorted(r["row"] for r in rows) == sorted([*wanted, "7", "11", "work"])
     assert [r["what"] for r in rows if r["what"] not in out] == []
     for r in rows:
         kept = r["bound"] is None or (r["value"] >= r["bound"] if r["kind"] == "at least" else r["value"] <= r["bound"])

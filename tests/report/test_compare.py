@@ -651,7 +651,7 @@ def test_comparing_needs_no_torch_and_help_nothing(runs):
 
 def test_real_run_folders(tmp_path):
     from fastricks.core.words import silent
-    from fastricks.use.train import train
+    from fastricks.training.training import train
     for tricks in ((), ("mixup:alpha=.4", "cosine")):
         for seed in (0, 1): train(recipe_of(*tricks, seed=seed, out=str(tmp_path)), silent)
     c = compare([tmp_path])

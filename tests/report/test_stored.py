@@ -15,6 +15,7 @@ from fastricks.report.compare.comparison import compare
 from fastricks.report.find import load_runs
 from fastricks.report.stored import pack, stored_runs
 
+pytestmark = [pytest.mark.usefixtures("forked_cells"), pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")]
 TIMELESS = {"date"}
 
 
@@ -80,7 +81,7 @@ def test_one_that_is_no_json(tmp_path):
 def test_an_ablation_goes_on_from_a_file(tmp_path, capsys):
     "The folders are gone: nothing but the new seed is trained, a teacher included, and all of it is one table"
     out, file = tmp_path / "runs", tmp_path / "kept.json"
-    given, rows = {**TINY, "out": str(out)}, ["mixup", "distill:teacher=test_resnet"]
+    given, rows = {**TINY, "epochs": 1, "out": str(out)}, ["mixup", "distill:teacher=test_resnet"]
     first = ablate("add", given, None, rows, seeds=(0, 1, 2), say=lambda _: None)
     c = comparison_of(first, Judging(once=True))
     from fastricks.report.compare.files import save_comparison

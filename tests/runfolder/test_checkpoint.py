@@ -1,14 +1,11 @@
 """Checkpoint files: what comes back is what went in, what is damaged is noticed, and two generations stand whatever happens."""
 import json
-import os
 import random
-import subprocess
-import sys
 
 import pytest
 import torch
 from safetensors import safe_open
-from support.paths import ROOT
+from support.forked import forked
 from support.small import learner
 
 from fastricks.callbacks import checkpoint as room
@@ -79,8 +76,7 @@ def test_damage_at_a_thousand_places_is_noticed_and_the_generation_before_is_use
 
 def test_killed_while_it_writes(tmp_path):
     "SIGKILL to processes that do nothing but save: whatever was said to be saved is there, whole"
-    r = subprocess.run([sys.executable, ROOT / "tests/support/savers.py", tmp_path], capture_output=True, text=True, timeout=300,
-                       env={**os.environ, "PYTHONPATH": str(ROOT)})
+    r = forked("import sys\nfrom pathlib import Path\nfrom support.savers import main\nmain(Path(sys.argv[1]))", tmp_path)
     assert r.returncode == 0, r.stderr
     assert r.stdout == "40 kills\n"
 

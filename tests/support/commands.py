@@ -1,10 +1,8 @@
 """The command line: in a process of its own, and in this one."""
-import os
 import signal
-import subprocess
-import sys
 
 from fastricks.cli.app import run
+from support.forked import TRAIN, forked
 from support.paths import ROOT
 
 TINY_WORDS = [w for k, v in {"arch": "test_resnet", "size": 16, "resize": 16, "per-class": 8, "epochs": 2, "batch-size": 16, "threads": 1,
@@ -12,8 +10,8 @@ TINY_WORDS = [w for k, v in {"arch": "test_resnet", "size": 16, "resize": 16, "p
 
 
 def cli(*args, cwd=ROOT, **env):
-    return subprocess.run([sys.executable, ROOT / "train.py", *map(str, args)], capture_output=True, text=True, cwd=cwd,
-                          env={**os.environ, **env}, timeout=300)
+    "train.py in a process of its own that starts with everything imported"
+    return forked(TRAIN, *args, cwd=cwd, env=env)
 
 
 def fails(capsys, *words):

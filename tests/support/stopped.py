@@ -1,4 +1,4 @@
-"""Trainings that a real signal stops at a chosen step, in this process, and that are resumed."""
+"""Trainings that a real signal stops at a chosen step, in this process, and that are resumed. They draw no pictures."""
 import os
 import signal
 
@@ -8,7 +8,7 @@ from fastricks.callbacks.checkpoint import Checkpoint
 from fastricks.core import stop
 from fastricks.core.words import silent
 from fastricks.training import resume
-from fastricks.use.train import train
+from fastricks.training.training import train
 from support.small import recipe_of
 
 EACH = dict(checkpoint_every="0s", batch_size=24)

@@ -31,7 +31,8 @@ from fastricks.training import resume
 from fastricks.training.evaluate import metrics, predict
 from fastricks.training.longer import longer
 from fastricks.training.settle import settle_machine
-from fastricks.use.train import train
+from fastricks.training.training import train
+from fastricks.use.train import train as train_with_pictures
 
 PLAIN = dict(arch="test_convnext", size=32, resize=32, lr=1e-3, opt="adam")  # no BatchNorm
 STATS = (.5,) * 3, (.5,) * 3
@@ -184,7 +185,7 @@ def test_every_trick_trains(teacher):
 
 def test_a_teacher_is_trained_once_by_all_together(tmp_path):
     given = dict(arch="test_resnet", size=16, resize=16, epochs=4)
-    results = several(2, a_run, str(tmp_path), None, None, ["distill:teacher=test_resnet+mixup"], given)
+    results = several(2, a_run, str(tmp_path), None, None, ["distill:teacher=test_resnet+mixup"], given, train_with_pictures)
     assert len({r[0] for r in results}) == 1
     for folder in tmp_path.iterdir():
         assert read_json(folder / "status.json")["status"] == "finished" and (folder / "targets.png").exists()
@@ -232,7 +233,7 @@ def test_images_that_go_away_are_left_out_by_all(tmp_path):
     assert len((folder / "skipped.csv").read_text().splitlines()) == 7 and len((folder / "predictions.csv").read_text().splitlines()) == 4
 
 
-def a_run(out, at=None, folder=None, selection=(), given=()):
+def a_run(out, at=None, folder=None, selection=(), given=(), train=train):
     "Train in one of several processes; process 1 gets a SIGTERM in a step `at` (epoch, batch)"
     step = Checkpoint.after_step
 

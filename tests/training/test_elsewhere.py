@@ -11,6 +11,7 @@ from fastricks.cli.app import run
 from fastricks.core.files import write_json
 from fastricks.runfolder import checkpoint
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 PHOTOS = dict(size=32, resize=32, per_class=6, epochs=2, batch_size=6)
 
 
@@ -24,7 +25,7 @@ def said(capsys, code, *words):
 
 
 @pytest.fixture(scope="module")
-def begun(tmp_path_factory, teacher):
+def begun(tmp_path_factory, teacher, undrawn):
     "A folder with photos, a teacher, weights and a run from all of them that was stopped in its second epoch"
     home, m = tmp_path_factory.mktemp("home"), pytest.MonkeyPatch()
     make_photos(home / "photos", train=6, test=4)

@@ -21,6 +21,7 @@ from fasttransform import Transform
 from safetensors.torch import load_file
 from support.commands import TINY_WORDS, cli
 from support.data_trees import all_files, contents, food, photo, tar
+from support.forked import MODULE, TRAIN, Forked, forked
 from support.paths import ROOT
 from support.run_files import read
 from support.small import TINY, learner, recipe_of, same, trained, weights
@@ -31,8 +32,9 @@ from fastricks.core.files import append, write
 from fastricks.runfolder import tracking
 from fastricks.training.learner import fit
 from fastricks.training.memory import is_out_of_memory
+from fastricks.training.training import train
 from fastricks.tricks.accumulate import smaller
-from fastricks.use.train import train
+from fastricks.use.train import train as train_with_pictures
 
 KEY = "local-" + "5ec4e7" * 7
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
@@ -120,7 +122,6 @@ def test_the_hint_trains(): trained("accumulate:n=2", batch_size=8)
 
 SMALL_ROOM = """
 import os, resource, sys
-import fastricks, fastai.vision.all, fastricks.training.training, torch
 from fastricks.cli.app import run
 used = int(open("/proc/self/statm").read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
 resource.setrlimit(resource.RLIMIT_AS, (used + 600 * 2**20,) * 2)
@@ -130,18 +131,9 @@ sys.exit(run(sys.argv[1:]))
 
 def test_a_real_lack_of_memory(tmp_path):
     words = ["train", "--arch", "resnet18", "--size", 224, "--batch-size", 64, "--per-class", 16, "--epochs", 1, "--threads", 1, "--workers", 0]
-    r = script(SMALL_ROOM, *words, "--device", "cpu", "--wandb", "disabled", "--out", tmp_path / "runs")
+    r = forked(SMALL_ROOM, *words, "--device", "cpu", "--wandb", "disabled", "--out", tmp_path / "runs")
     assert r.returncode == 2 and r.stderr == ("error: out of memory with --batch-size 64 at --size 224: try --batch-size 32 -t accumulate:n=2, "
                                               "which has the same 64 images a step\n"), r.stderr
-
-
-def environ(**more):
-    "Of a process of its own: also its W&B service is"
-    return {k: v for k, v in os.environ.items() if k != "WANDB_SERVICE"} | {"PYTHONPATH": str(ROOT), **more}
-
-
-def script(text, *words, timeout=300, **env):
-    return subprocess.run([sys.executable, "-c", text, *map(str, words)], env=environ(**env), capture_output=True, text=True, timeout=timeout)
 
 
 def held():
@@ -154,7 +146,8 @@ def held():
 def many_fits(tmp_path, n, warm):
     def once(i):
         pipeline = ("fast", "reference")[i % 2]
-        train(recipe_of("mixup", epochs=1, per_class=4, workers=i % 2, pipeline=pipeline, out=str(tmp_path)), lambda _: None)
+        recipe = recipe_of("mixup", epochs=1, per_class=4, workers=i % 2, pipeline=pipeline, out=str(tmp_path))
+        train_with_pictures(recipe, lambda _: None)
 
     for i in range(warm): once(i)
     before = held()
@@ -163,7 +156,7 @@ def many_fits(tmp_path, n, warm):
 
 
 def test_short_fits_leak_nothing(tmp_path):
-    before, after = many_fits(tmp_path, 8, 4)
+    before, after = many_fits(tmp_path, 4, 2)
     assert after[1:] == before[1:] and after[0] < before[0] * 1.1
 
 
@@ -231,14 +224,14 @@ def test_a_full_disk_in_a_checkpoint_and_on_from_there(disk, tmp_path):
     assert r.returncode == 2 and re.fullmatch(f"error: {run}/checkpoint-[01].safetensors {re.escape(FULL)}", r.stderr), r.stderr
     assert len([p for p in run.glob("checkpoint-*") if load_file(p)]) == 2 and not [p for p in run.iterdir() if p.name.endswith((".tmp", ".part"))]
     subprocess.run(["mount", "-o", "remount,size=60m", str(at)], check=True)
-    both(["-m", "fastricks", "resume", run], ["train.py", *TINY_WORDS, "--epochs", 3, "--out", tmp_path / "alone"])
+    both((MODULE, "resume", run), (TRAIN, *TINY_WORDS, "--epochs", 3, "--out", tmp_path / "alone"))
     alone, = (tmp_path / "alone").iterdir()
     assert (run / "model.safetensors").read_bytes() == (alone / "model.safetensors").read_bytes()
 
 
 def test_a_limit_of_file_size(tmp_path):
     "Where nothing can be mounted: the system's own limit of a file's size"
-    r = script("import resource, signal, sys\nfrom fastricks.cli.app import run\nsignal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+    r = forked("import resource, signal, sys\nfrom fastricks.cli.app import run\nsignal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
                "resource.setrlimit(resource.RLIMIT_FSIZE, (2**18,) * 2)\nsys.exit(run(sys.argv[1:]))", "train", *TINY_WORDS, *NO_CHECKPOINT,
                "--out", tmp_path)
     run, = tmp_path.iterdir()
@@ -285,7 +278,8 @@ def test_wandbs_full_disk_does_not_end_the_training(disk, tmp_path, monkeypatch,
 
 FAULT = """
 import os, signal, sys
-import fastricks
+from functools import partial
+from fastricks.runfolder import tracking
 from fastricks.callbacks.history import History
 from fastricks.cli.app import run
 what, file, *words = sys.argv[1:]
@@ -299,6 +293,7 @@ def before_train(cb):
         except (OSError, ValueError): continue
         if name.startswith("wandb-core") and parent == os.getpid() and hasattr(signal, what): os.kill(int(pid), getattr(signal, what))
 History.before_train = before_train
+if what == "never": tracking.start = partial(tracking.start, timeout=4)  # seconds that are waited for an answer
 sys.exit(run(words))
 """
 
@@ -318,7 +313,7 @@ def wandb_server(tmp_path):
 def run_with_wandb(tmp_path, what, mode, url, epochs=3):
     start = time.monotonic()
     words = ["train", *TINY_WORDS, "--wandb", mode, "--epochs", epochs, "--out", tmp_path / "runs"]
-    r = script(FAULT, what, tmp_path / "bad", *words, WANDB_API_KEY=KEY, WANDB_BASE_URL=url)
+    r = forked(FAULT, what, tmp_path / "bad", *words, env={"WANDB_API_KEY": KEY, "WANDB_BASE_URL": url})
     run, = (tmp_path / "runs").iterdir()
     assert r.returncode == 0 and "Traceback" not in r.stderr and KEY not in r.stderr, r.stderr
     assert read(run, "status.json")["status"] == "finished" and len(list(csv.DictReader((run / "history.csv").read_text().splitlines()))) == epochs
@@ -328,18 +323,19 @@ def run_with_wandb(tmp_path, what, mode, url, epochs=3):
 
 @pytest.mark.parametrize("how", [*(pytest.param(o, marks=pytest.mark.slow) for o in ("500", "garbage")), "never"])
 def test_wandb_that_answers_wrongly_or_never(tmp_path, wandb_server, how):
-    assert "logging offline" in run_with_wandb(tmp_path, "", "online", wandb_server(how)).stderr
+    assert "logging offline" in run_with_wandb(tmp_path, how, "online", wandb_server(how)).stderr
 
 
 def test_wandb_that_falls_silent_in_a_run(tmp_path, wandb_server):
     assert "sends the rest" in run_with_wandb(tmp_path, "bad", "online", wandb_server("well")).stderr
 
 
-@pytest.mark.parametrize("what", ["SIGKILL", "SIGTERM", "SIGSTOP"])
+@pytest.mark.parametrize("what, epochs", [("SIGKILL", 3), pytest.param("SIGTERM", 3, marks=pytest.mark.slow), ("SIGSTOP", 3),
+                                          pytest.param("SIGSTOP", 60, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("mode", ["online", pytest.param("offline", marks=pytest.mark.slow)])
-def test_wandbs_service_killed_or_hanging(tmp_path, wandb_server, what, mode):
-    "A stopped process, unlike a dead one, answers nothing and takes nothing: its pipes fill"
-    r = run_with_wandb(tmp_path, what, mode, wandb_server("well"), 60 if what == "SIGSTOP" else 3)
+def test_wandbs_service_killed_or_hanging(tmp_path, wandb_server, what, epochs, mode):
+    "A stopped process, unlike a dead one, answers nothing and takes nothing: in a long run its pipes fill"
+    r = run_with_wandb(tmp_path, what, mode, wandb_server("well"), epochs)
     said = [line for line in r.stderr.splitlines() if line.startswith("W&B: ")]
     assert said and len(said) <= 4, r.stderr
 
@@ -347,11 +343,9 @@ def test_wandbs_service_killed_or_hanging(tmp_path, wandb_server, what, mode):
 # -- two at once
 
 def both(*commands, **env):
-    ps = [subprocess.Popen([sys.executable, *map(str, c)], cwd=ROOT, env=environ(**env), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                           text=True) for c in commands]
-    out = [p.communicate(timeout=300) for p in ps]
-    assert all(p.returncode == 0 for p in ps), out
-    return out
+    "Commands (text, word, …) at the same time"
+    done = [p.wait() for p in [Forked(*c, env=env) for c in commands]]
+    assert all(r.returncode == 0 for r in done), done
 
 
 @pytest.fixture
@@ -365,7 +359,7 @@ def photos(tmp_path):
 @pytest.mark.parametrize("pipeline", [pytest.param("reference", marks=pytest.mark.slow), "fast"])
 def test_two_trainings_on_the_same_folders(tmp_path, photos, pipeline):
     "The same run twice at the same time, photos, cache and --out shared: two folders, both whole and equal to a third run alone"
-    words = ["train.py", *TINY_WORDS, "--data", photos, "--max-bad", .1, "--no-pretrained", "--pipeline", pipeline, "--out", tmp_path / "runs"]
+    words = [TRAIN, *TINY_WORDS, "--data", photos, "--max-bad", .1, "--no-pretrained", "--pipeline", pipeline, "--out", tmp_path / "runs"]
     env = {"FASTRICKS_CACHE": str(tmp_path / "cache")}
     both(words, words, **env)
     both(words, **{"FASTRICKS_CACHE": str(tmp_path / "cache2")})
@@ -379,7 +373,7 @@ def test_two_trainings_on_the_same_folders(tmp_path, photos, pipeline):
 
 def test_two_prepares_of_the_same_archive(tmp_path):
     archive = tar(tmp_path / "a.tgz", contents(food(tmp_path / "food", train=90, test=50)))
-    words = ["-m", "fastricks", "prepare", archive]
+    words = [MODULE, "prepare", archive]
     both([*words, tmp_path / "two"], [*words, tmp_path / "two"])
     both([*words, tmp_path / "one"])
     assert all_files(tmp_path / "one") == all_files(tmp_path / "two") and len(all_files(tmp_path / "one")) == 280

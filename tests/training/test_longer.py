@@ -12,6 +12,7 @@ from fastricks.runfolder import checkpoint
 from fastricks.training.longer import KEPT
 from fastricks.use.train import train
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 GIVEN = dict(batch_size=24, valid=.2, per_class=10, epochs=4)
 WSD = "warmup:epochs=1+wsd:cooldown=1.5"
 
@@ -20,7 +21,7 @@ def a_run(out, *selection, **given): return train(recipe_of(*selection, **{**GIV
 
 
 @pytest.fixture(scope="module")
-def short(tmp_path_factory): return a_run(tmp_path_factory.mktemp("short"), WSD)
+def short(tmp_path_factory, undrawn): return a_run(tmp_path_factory.mktemp("short"), WSD)
 
 
 def made_longer(folder, epochs, *words):

@@ -17,6 +17,7 @@ from fastricks.training import lr_find
 from fastricks.training.lr_find import END, START, Found, known, settle_lr, suggest
 from fastricks.use.train import train
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 ARGS = [w for k, v in TINY.items() for w in (f"--{k.replace('_', '-')}", str(v))]
 
 
@@ -34,7 +35,7 @@ def in_that_cache(own_cache, one_cache, monkeypatch): monkeypatch.setenv("FASTRI
 
 
 @pytest.fixture(scope="module")
-def found(one_cache, tmp_path_factory):
+def found(one_cache, tmp_path_factory, undrawn):
     "A run whose rate was found, with what it said, and the random state before and after the finding"
     import os
     old = os.environ.get("FASTRICKS_CACHE")
@@ -107,19 +108,23 @@ def test_an_interrupted_run_goes_on_without_looking_again(found, tmp_path, monke
     assert same(weights_of(done.folder), weights_of(found[0].folder))
 
 
+@pytest.fixture
+def fewer_steps(monkeypatch): monkeypatch.setattr(lr_find, "STEPS", 50)
+
+
 @pytest.mark.parametrize("selection", ["warmup+cosine", "one_cycle", "mixup:partner=previous", "mixup:per=sample", "accumulate:n=3",
                                        "label_smoothing+no_bias_decay+zero_gamma"])
-def test_with_tricks(selection):
+def test_with_tricks(selection, fewer_steps):
     learn, parts = learner(selection, lr="find", wd=1e-4)
     assert START < parts.opt.lr < END and learn.lr == parts.opt.lr == parts.schedule.lr and len(learn.dls.train) > 1
 
 
-def test_with_mixed_precision():
+def test_with_mixed_precision(fewer_steps):
     _, parts = learner("amp:dtype=bf16", lr="find", size=32, resize=32)
     assert START < parts.opt.lr < END and not torch.is_autocast_enabled("cpu")
 
 
-def test_with_a_teacher(teacher):
+def test_with_a_teacher(teacher, fewer_steps):
     _, parts = learner(f"distill:teacher={teacher},store=true", lr="find")
     assert START < parts.opt.lr < END and not list(cache_dir().rglob("answers/**/*.safetensors"))
 

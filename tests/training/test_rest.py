@@ -11,6 +11,7 @@ from fastricks.data.account import account_of
 from fastricks.data.sources.open import open_recipe
 from fastricks.recipe.identity import numeric
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 WORDS = [f"--{k.replace('_', '-')}={v}" for k, v in TINY.items() if k not in ("workers",)]
 
 

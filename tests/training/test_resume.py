@@ -8,6 +8,7 @@ import sys
 
 import pytest
 import torch
+from support.forked import forked
 from support.kills import compare, left
 from support.paths import ROOT
 from support.run_files import read, wandb_records
@@ -28,15 +29,23 @@ from fastricks.training.prepare import prepare
 from fastricks.training.settle import settle_machine
 from fastricks.use.train import train
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 def many(*args):
-    r = subprocess.run([sys.executable, ROOT / "tests/support/kill_many.py", *map(str, args)], capture_output=True, text=True, timeout=3000)
+    r = forked("from support.kill_many import main\nmain()", *args, timeout=3000)
     assert r.returncode == 0, r.stdout + r.stderr
     return r.stdout
 
 
 def test_killed_and_stopped_trainings_end_like_undisturbed_ones():
     "A few here; `python tests/support/kill_many.py` has as many as you like"
+    out = many("--kills", 2, "--signals", 2, "--pairs", 1, "--only", "accumulate")
+    assert all(f"{n}, 0 differences" in out for n in ("2 kills", "2 signals", "1 pairs"))
+
+
+@pytest.mark.slow
+def test_with_mixed_precision_patience_and_a_teacher():
     out = many("--kills", 4, "--signals", 4, "--pairs", 1, "--only", "amp, mixup, accumulate", "--only", "patience", "--only", "teacher")
     assert all(f"{n}, 0 differences" in out for n in ("4 kills", "4 signals", "1 pairs"))
 
@@ -51,7 +60,7 @@ def test_twenty_kills_and_twenty_signals():
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory):
+def base(tmp_path_factory, undrawn):
     "A run that was stopped in its second epoch, and what it is when nobody stops it"
     out, m = tmp_path_factory.mktemp("base"), pytest.MonkeyPatch()
     folder = stopped(out, m, "mixup:partner=previous")

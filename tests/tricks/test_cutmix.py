@@ -11,7 +11,7 @@ from support.small import learner, recipe_of, trained
 from support.stopped import EACH, resumed, stopped
 
 from fastricks.core.words import silent
-from fastricks.use.train import train
+from fastricks.training.training import train
 
 
 class Spy(Callback):

@@ -20,6 +20,7 @@ from fastricks.model.teacher import load_teacher
 from fastricks.recipe.recipe import resolve
 from fastricks.training.learner import fit
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 ARGS = [w for k, v in TINY.items() for w in (f"--{k.replace('_', '-')}", str(v))]
 
 
@@ -210,7 +211,7 @@ def job_of(teacher, **given):
 
 
 @pytest.fixture(scope="module")
-def byob_run(tmp_path_factory):
+def byob_run(tmp_path_factory, undrawn):
     "A run of test_byobnet, whose mean and std are ImageNet's; test_resnet's are .5"
     out = tmp_path_factory.mktemp("runs")
     assert run(["train", *ARGS, "--arch", "test_byobnet", "--size", "32", "--resize", "32", "--out", str(out), "--name", "t", "--lr", "3e-3"]) == 0

@@ -19,6 +19,7 @@ from fastricks.core.words import silent
 from fastricks.training.learner import fit
 from fastricks.use.train import train
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 LONG = "ema:half_life=.4"  # of the run
 
 

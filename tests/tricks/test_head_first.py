@@ -16,6 +16,7 @@ from fastricks.recipe.recipe import resolve
 from fastricks.training.learner import fit
 from fastricks.use.train import train
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 ONLY = "head_first:only=true"
 
 

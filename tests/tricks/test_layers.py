@@ -12,7 +12,7 @@ from fastricks.core.errors import UserError
 from fastricks.core.words import silent
 from fastricks.recipe.recipe import resolve
 from fastricks.training.learner import fit
-from fastricks.use.train import train
+from fastricks.training.training import train
 
 
 class Rates(Callback):

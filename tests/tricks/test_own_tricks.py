@@ -17,6 +17,7 @@ from fastricks.recipe.recipe import Recipe, read_recipe, resolve
 from fastricks.recipe.registry import registry
 from fastricks.use.train import train
 
+pytestmark = [pytest.mark.usefixtures("forked_cells"), pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")]
 HEAD = '''
 from dataclasses import dataclass, replace
 from fastricks.trick.base import Trick, Wanted, key

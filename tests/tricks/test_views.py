@@ -17,7 +17,7 @@ from fastricks.data.pixels.erase import Erase, erased_boxes
 from fastricks.data.pixels.trivial import TrivialAugment
 from fastricks.data.pixels.views import step_draws
 from fastricks.recipe.recipe import resolve
-from fastricks.use.train import train
+from fastricks.training.training import train
 
 SQUARE = dict(min_scale=1., flip=True)  # digits are square: the crop is the whole image, in both pipelines
 

@@ -12,6 +12,8 @@ import torch
 from fastai.callback.core import Callback
 from fastai.learner import Learner
 from matplotlib.figure import Figure
+from support.forked import forked
+from support.quick import forking_cells
 from support.small import TINY
 
 import fastricks as ft
@@ -26,6 +28,11 @@ def place(tmp_path_factory):
     os.chdir(folder)
     yield folder
     os.chdir(old)
+
+
+@pytest.fixture
+def quick():
+    with forking_cells(): yield
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +103,8 @@ def test_a_cell_that_runs_twice(place):
     assert two[0].folder != two[1].folder and two[0].metrics["loss"] == two[1].metrics["loss"]
 
 
-def test_an_ablation(place, run):
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_an_ablation(place, run, quick):
     a = ft.ablate("digits", ["cosine"], seeds=2, quiet=True, out="grid", **SMALL)
     assert [r.label for r in a.comparison.rows] == ["baseline", "cosine"] and len(a.folders) == 4 and a.failed == {}
     assert "cosine" in repr(a) and "<table" in a._repr_html_()
@@ -231,13 +239,13 @@ def test_images_from_the_web(run, tmp_path):
     with open(file, "rb") as f: assert torch.equal(run.probs(f), want)
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_an_ablation_in_a_script_that_guards_nothing(tmp_path, jobs):
     "As a notebook saved as a script: the trainings' processes must not run it again"
     script = tmp_path / "table.py"
     options = {**SMALL, "epochs": 1, "out": str(tmp_path / "runs"), "jobs": jobs}
     script.write_text(f"import fastricks as ft\nprint('begun')\na = ft.ablate('digits', 'cosine:hold=.3', seeds=1, quiet=True, **{options!r})\n"
                       "assert not a.failed, a.failed\nprint(len(a.folders))\n")
-    r = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, cwd=tmp_path)
+    r = forked(f"import runpy\nrunpy.run_path({str(script)!r}, run_name='__main__')", cwd=tmp_path)
     assert r.returncode == 0, r.stderr
     assert [line for line in r.stdout.splitlines() if line in ("begun", "2")] == ["begun", "2"]

@@ -14,7 +14,7 @@ from support.small import recipe_of
 
 from fastricks.cli.app import run
 from fastricks.core.words import silent
-from fastricks.use.train import train
+from fastricks.training.training import train
 
 gradio = pytest.mark.skipif(find_spec("gradio") is None, reason="gradio is not installed: pip install -e '.[demo]'")
 browser = pytest.mark.skipif(BROWSER is None, reason="there is no chromium on this machine")
