@@ -82,7 +82,7 @@ class Run(Predictor):
         "What the run is, in words"
         m, r = self.metrics, self.recipe
         out = {"folder": str(self.folder), "network": f"{self.meta['arch']}, {plural(len(self.classes), 'class', 'classes')}"}
-        if r and (soup := soup_of(self.record.get("facts"))): out |= {"data": r.data, "made of": soup_words(soup, r.seed)}
+        if r and (soup := soup_of(self.record.get("facts"))): out |= {"data": r.data, "made of": soup_words(soup, r.seed).removeprefix("soup of ")}
         elif r: out |= {"data": r.data, "tricks": " + ".join(r.tricks) or "none", "epochs": f"{r.epochs}, batch {r.batch_size}, seed {r.seed}"}
         if m: out |= {"top-1": f"{m['top1']:.2%} ({m['correct']:,} of {self.images})", "cross-entropy": f"{m['loss']:.4f}",
                       "time": f"{duration(m['train_seconds'])} of training"}

@@ -128,7 +128,8 @@ def comparison_rows(runs: Sequence[FinishedRun], say: Say, anyway: bool = False)
     rows.sort(key=lambda rs: not rs[0].plain)
     texts = [field_texts(rs[0]) for rs in rows]
     differ = [k for k in texts[0] if len({t[k] for t in texts if t[k]}) > 1]
-    labels = row_labels(texts, differ)
+    names = iter(row_labels([t for rs, t in zip(rows, texts, strict=True) if not rs[0].soup], differ))
+    labels = numbered([SOUP if rs[0].soup else next(names) for rs in rows])
     made = []
     for label, own, rs in zip(labels, texts, rows, strict=True):
         varies = {k: own[k] or NONE for k in differ}
