@@ -18,6 +18,7 @@ from fastricks.report.compare.comparison import compare
 from fastricks.report.compare.families import Family, families_beside, record_family
 from fastricks.report.compare.rows import comparison_rows, key_of
 from fastricks.report.find import load_runs
+from fastricks.use.averaging import remake_averages
 from fastricks.use.soup import soups
 from fastricks.use.train import train
 
@@ -188,7 +189,6 @@ def test_a_seed_without_all_rows_is_told(tmp_path):
 
 def test_batchnorm_alone_is_in_training_mode():
     "Dropout would draw, and its averages are the mean over batches"
-    from fastricks.use.soup import remake_averages
     model = torch.nn.Sequential(torch.nn.BatchNorm1d(3), torch.nn.Dropout(.5), torch.nn.BatchNorm1d(3))
     batches = [(torch.randn(8, 3) + i,) for i in range(3)]
 
