@@ -122,7 +122,7 @@ def written(asked: Ingredients, tried: tuple[Tried, ...], learn: "Learner", sour
         run.release()
         shutil.rmtree(run.folder, ignore_errors=True)
         raise
-    say(f"  {sum(t.kept for t in tried)} of {plural(len(tried), 'run')}: {numbers['split']} {numbers['top1']:.2%}   {visible(str(run.folder))}")
+    say(f"  kept {sum(t.kept for t in tried)} of {plural(len(tried), 'run')}: {numbers['split']} {numbers['top1']:.2%}   {visible(str(run.folder))}")
     return Soup(run.folder, asked.what, tried, numbers)
 
 

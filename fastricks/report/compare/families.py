@@ -79,10 +79,10 @@ def sane(f: Family) -> bool:
 
 
 def families_beside(folders: Iterable[str | Path]) -> list[Family]:
-    "Those of the folders that these run folders lie in, the newest first"
+    "Those of the folders that these run folders lie in, the newest first; of one second that with more rows, which another joined"
     places = dict.fromkeys(Path(f).parent / FOLDER for f in folders)
     found = [f for place in places for file in place.glob("*.json") if (f := read_family(file))]
-    return sorted(found, key=lambda f: f.date, reverse=True)
+    return sorted(found, key=lambda f: (f.date, len(f.rows)), reverse=True)
 
 
 def family_of(found: list[Family], baseline: str, rows: Iterable[str], name: str | None = None) -> Family | None:
