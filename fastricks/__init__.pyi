@@ -32,6 +32,7 @@ from .use.api import show_batch as show_batch
 from .use.api import show_data as show_data
 from .use.api import show_lr as show_lr
 from .use.api import show_targets as show_targets
+from .use.api import soup as soup
 from .use.api import train as train
 from .use.data_report import DataReport as DataReport
 from .use.own_learner import create_model as create_model

@@ -10,6 +10,7 @@ from .history import History as History
 from .keep_best import KeepBest as KeepBest
 from .mixup import BatchMixUp as BatchMixUp
 from .quick import Quick as Quick
+from .sam import Sam as Sam
 from .seeds import Seeds as Seeds
 from .seen import Seen as Seen
 from .train_loss import TrainLoss as TrainLoss

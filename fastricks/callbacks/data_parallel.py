@@ -47,7 +47,9 @@ class DataParallel(Callback):
         self.own = min(len(self.y), len(range(r.rank, self.sizes[i], r.world)))
         if r.rank: seed_all(draw(STEP, self.learn.seeds.seed, self.learn.epoch, i, r.rank), self.x.device)
         self.engine.require_backward_grad_sync = self.steps_now(i)  # what `no_sync` sets, for forward and backward pass
-        self.learn.model = self.engine
+        self.begin_again()
+
+    def begin_again(self): self.learn.model = self.engine
 
     def steps_now(self, i):
         n = vars(self.learn)["accumulate"].n if "accumulate" in vars(self.learn) else 1

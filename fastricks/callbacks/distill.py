@@ -16,6 +16,7 @@ from ..model.layout import lay_out
 from ..model.teacher import difference
 from ..trick.range import Range
 from .answers import half
+from .sam import is_second
 from .screen import tell
 
 MIXED = "stored answers are a teacher's to what the recipe shows, and a MixUp that is none of its tricks blends that: leave out one of the two"
@@ -106,12 +107,16 @@ class Distill(Callback):
         if n: tell(self.learn, accuracy_line(int(right), int(n), facts))
 
     def after_loss(self):
-        with torch.no_grad(): r = self.ask()
-        if r.shape != self.learn.pred.shape: raise UserError(other_shape(r, self.learn.pred))
-        label, kl = self.learn.loss_grad, kl_term(self.learn.pred, r, self.T)
+        if not is_second(self.learn): self.take_answer()
+        label, kl = self.learn.loss_grad, kl_term(self.learn.pred, self.r, self.T)
         self.learn.loss_grad = joined(label, kl, self.alpha, self.form)
         self.learn.loss = self.learn.loss_grad.detach().clone()
         self.learn.loss_parts = {"loss_label": label.detach(), "loss_teacher": kl.detach()}
+
+    @torch.no_grad()
+    def take_answer(self):
+        self.r = self.ask()
+        if self.r.shape != self.learn.pred.shape: raise UserError(other_shape(self.r, self.learn.pred))
 
     def ask(self): return self.teacher(*self.learn.xb)
 

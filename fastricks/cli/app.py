@@ -22,6 +22,7 @@ from .recipes import recipes_command
 from .resume import ELSEWHERE, resume_command
 from .runs import runs_command
 from .show import show
+from .soup import soup_command
 from .train import train_command
 from .tricks import tricks_command
 
@@ -32,6 +33,7 @@ app.command("train")(with_recipe(train_command))
 app.command("resume")(with_recipe(resume_command, ELSEWHERE))
 app.command("ablate")(with_recipe(ablate_command))
 app.command("compare")(compare_command)
+app.command("soup")(soup_command)
 app.command("runs")(runs_command)
 app.command("evaluate")(evaluate_command)
 app.command("page")(page_command)

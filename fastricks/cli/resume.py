@@ -25,9 +25,10 @@ def resume_command(given, run: Annotated[str, typer.Argument(metavar="RUN", help
     A finished run with the schedule wsd goes on from the state before its cooldown with --epochs N: a new run, which is as if it had had
     N epochs from the start.
     """
-    from ..runfolder.record import is_finished
+    from ..runfolder.record import is_finished, is_soup
     from ..training.longer import longer
     from ..training.resume import Elsewhere, recipe_of
+    if is_soup(run): raise UserError(f"{run} is a soup, an average of finished runs and no training: there is nothing to go on with")
     if epochs is None and is_finished(run): return print(finished(Path(run)))
     r = recipe_of(run, given, tricks or ())
     where = Elsewhere(Path(run), given)

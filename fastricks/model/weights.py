@@ -44,7 +44,7 @@ def file_hash(file):
 
 
 def read_meta(file):
-    "What a run wrote about its weights: `finish.save_weights` has the list; {} for weights from elsewhere. What is no such fact is left out"
+    "What a run wrote about its weights: `finish.facts_of_model` has the list; {} for weights from elsewhere. What is no such fact is left out"
     with open_weights(file, "np") as f: text = (f.metadata() or {}).get("fastricks", "{}")
     try: meta = json.loads(text)
     except (ValueError, RecursionError): return {}

@@ -11,6 +11,7 @@ from ..core.errors import UserError, nearest, one_of, shorten
 from ..core.files import read_json
 from ..core.words import parse_time
 from ..model.options import is_option, require_options
+from ..runfolder.record import is_soup
 from ..trick.base import Trick
 from ..trick.range import Range
 from .named import DATA_DEFAULTS, RECIPES
@@ -235,6 +236,8 @@ def load_recipe(name: "str | Recipe") -> dict[str, Any]:
     if not file.is_file():
         near = nearest(name, RECIPES) or f"; recipes: {one_of(RECIPES)}"
         raise UserError(f"no recipe is called {name!r}, and no such run folder is there{near}")
+    if is_soup(file.parent) and file.name == "recipe.json": raise UserError(
+        f"{name} is a soup, an average of finished runs: it has no recipe that can be trained; name one of the runs that it is made of")
     return read_recipe(file)
 
 

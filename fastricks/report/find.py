@@ -7,6 +7,7 @@ from pathlib import Path
 from ..core.errors import UserError, nearest, plural
 from ..recipe.names import base_name
 from ..recipe.recipe import Recipe, read_recipe
+from ..runfolder.record import soup_of
 from .runs import diverged_run, part, read_run
 from .stored import stored_runs
 
@@ -81,6 +82,7 @@ def groups_of(folder):
     try:
         meta = part(folder, "recipe.json")
         recipe = Recipe(**read_recipe(folder / "recipe.json"))
+        if soup_of(meta.get("facts")): return {re.sub(r"-s\d+(-\d+)?$", "", folder.name)}
         return {meta.get("group"), base_name(recipe, meta["data"]["name"]), re.sub(r"-s\d+(-\d+)?$", "", folder.name)}
     except (ValueError, UserError, KeyError, TypeError): return set()
 

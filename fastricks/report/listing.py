@@ -1,10 +1,11 @@
 """`fastricks runs`: what lies in a folder of runs, the oldest first."""
 from dataclasses import dataclass
 
-from ..core.errors import UserError, shorten
+from ..core.errors import UserError, plural, shorten
 from ..core.words import NONE, duration
 from ..recipe.recipe import Recipe, read_recipe
 from ..recipe.registry import make
+from ..runfolder.record import soup_of
 from .find import in_folder
 from .runs import made_visible, part
 
@@ -53,8 +54,16 @@ def what_it_is(folder):
         meta = part(folder, "recipe.json")
         recipe = Recipe(**made_visible(read_recipe(folder / "recipe.json")))
         tricks = "+".join(str(t) for t in make(recipe.tricks)) or "no trick"
+        if soup := soup_of(meta.get("facts")): return f"{meta['data']['name']}, {recipe.arch}, {soup_words(soup, recipe.seed)}"
         return f"{meta['data']['name']}, {recipe.arch}, {shorten(tricks, 40)}, seed {recipe.seed}"
-    except (ValueError, KeyError, TypeError, UserError): return "its recipe can't be read"
+    except (ValueError, KeyError, TypeError, AttributeError, UserError): return "its recipe can't be read"
+
+
+def soup_words(soup, seed):
+    "`soup of 2 of 3 runs, seed 3`"
+    kept = sum(bool(o.get("kept")) for o in soup["ingredients"])
+    of_seed = "all seeds" if soup.get("across_seeds") else f"seed {seed}"
+    return f"soup of {kept} of {plural(len(soup['ingredients']), 'run')}, {of_seed}"
 
 
 def how_well(metrics):

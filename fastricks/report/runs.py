@@ -11,6 +11,7 @@ from ..core.errors import UserError, nearest, one_of, plural, visible
 from ..core.files import read_json, read_text
 from ..core.scores import balanced_hits, ece, macro_f1
 from ..recipe.recipe import Recipe, read_recipe
+from ..runfolder.record import soup_of
 
 SPLIT_WORD = {"test": "test", "valid": "validation"}
 
@@ -99,6 +100,16 @@ class FinishedRun:
     def seed(self): return self.recipe.seed
     @property
     def seconds(self): return max(self.metrics["train_seconds"], .01)  # it is rounded to hundredths
+
+    @property
+    def soup(self):
+        "What a soup is made of, as `soup_of` says; None for a training"
+        return soup_of(self.facts)
+
+    @property
+    def plain(self):
+        "Is it a training without tricks?"
+        return not self.recipe.tricks and self.soup is None
 
     @property
     def needed(self):

@@ -5,6 +5,7 @@ from pathlib import Path
 from ..core.files import read_json
 
 RECIPE, STATUS = "recipe.json", "status.json"
+SOUP = "soup"  # of the facts in recipe.json: what a soup is made of
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,23 @@ def read_object(file):
     found = read_json(file)
     if not isinstance(found, dict): raise ValueError(f"{file.name} is not a JSON object")
     return found
+
+
+def soup_of(facts):
+    """What recipe.json's facts say of the runs whose weights were averaged to this one's; None for a training.
+
+    rows: the rows (`row_key`) that it was chosen from, sorted; across_seeds; varies: the recipe's fields in which those rows differ;
+    ingredients: in the order in which they were tried, each with its run, identity, row, seed, whether it was kept, and top-1 on the
+    validation split alone and of the average with it.
+    """
+    found = facts.get(SOUP) if isinstance(facts, dict) else None
+    return found if isinstance(found, dict) and all(isinstance(found.get(k), list) for k in ("rows", "varies", "ingredients")) else None
+
+
+def is_soup(folder):
+    "Is a folder that of a soup, not of a training?"
+    try: return soup_of(read_record(folder).what.get("facts")) is not None
+    except (OSError, ValueError): return False
 
 
 def is_finished(folder):

@@ -22,22 +22,28 @@ def finish(session, learn, seconds):
     "Final numbers on the final weights, and the files that hold them; `status.json` comes last"
     job, run, reporter = session.job, session.run, session.asked.reporter
     if not finite(learn.model): raise UserError(NOT_FINITE)
-    split = job.source.eval_split
     start = time.perf_counter()
-    logits, labels = predict(learn, learn.dls.test) if split == "test" else on_validation(learn)
-    T, valid = valid_too(learn, run, job.source, split, logits, labels)
-    final = {"split": split, **metrics(logits, labels), **by_class(logits, labels), **tempered(logits, labels, T), **valid,
+    numbers = measured(learn, run, job.source)
+    final = {**numbers,
              **times(learn, job.source, seconds, start), **kept(learn, job.recipe), **guarded(learn),
              **compiled(learn, job.recipe)}
     if not ranks.is_first(): return final
-    write_predictions(run.path("predictions.csv"), learn, job.source, split, logits, labels, T)
-    save_weights(job, learn, run)
+    save_weights(run, learn.model, facts_of_model(job))
     session.draw("lr.png", lambda file: reporter.rates(file, learn, run.name))
     write_json(run.path("metrics.json"), final)
     session.draw("index.html", lambda file: reporter.page(file, job.source))
     stop.check()
     with stop.held(): run.finish()
     return final
+
+
+def measured(learn, run, source):
+    "The final numbers of a Learner's network on the split that they are of, and on the validation split; the predictions are written"
+    split = source.eval_split
+    logits, labels = predict(learn, learn.dls.test) if split == "test" else on_validation(learn)
+    T, valid = valid_too(learn, run, source, split, logits, labels)
+    if ranks.is_first(): write_predictions(run.path("predictions.csv"), learn, source, split, logits, labels, T)
+    return {"split": split, **metrics(logits, labels), **by_class(logits, labels), **tempered(logits, labels, T), **valid}
 
 
 def times(learn, source, seconds, start):
@@ -93,12 +99,16 @@ def write_predictions(file, learn, source, split, logits, labels, T=None):
     write(file, rows_to_csv(prediction_rows(items, logits, labels, source.classes, T)))
 
 
-def save_weights(job, learn, run):
-    "model.safetensors with all that is needed to use it: the network, its classes, and how pixels are made for it"
+def facts_of_model(job):
+    "All that is needed to use a network: what it is, its classes, and how pixels are made for it"
     recipe = job.recipe
     mean, std = stats(recipe)
-    meta = {"arch": with_tag(recipe.arch), "kwargs": arch_kwargs(recipe), "classes": list(job.source.classes), "pipeline": recipe.pipeline,
+    return {"arch": with_tag(recipe.arch), "kwargs": arch_kwargs(recipe), "classes": list(job.source.classes), "pipeline": recipe.pipeline,
             "size": recipe.size, "resize": recipe.resize, "mean": mean, "std": std,
             **{k: v for k in ("fit", "shape", "icc", "white") if (v := getattr(recipe, k)) != LATER[k]}}
-    state = {k: v.detach().cpu().contiguous() for k, v in learn.model.state_dict().items()}
-    write(run.path("model.safetensors"), save(state, {"fastricks": json.dumps(meta)}))
+
+
+def save_weights(run, model, facts):
+    "model.safetensors, with the facts that it can be used by"
+    state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+    write(run.path("model.safetensors"), save(state, {"fastricks": json.dumps(facts)}))

@@ -124,6 +124,7 @@ class Trick:
     slot: ClassVar[str] = ""                       # tricks of one slot exclude each other; "schedule" is always filled
     conflicts: ClassVar[Mapping[str, str]] = {}    # name of another trick: why not together
     after: ClassVar[tuple[str, ...]] = ()          # tricks whose hooks come before this one's
+    new_start: ClassVar[bool] = False              # it changes the weights that a training starts from
     ends_apart: ClassVar[bool] = False             # a schedule whose rates do not depend on the run's length before its end
     evens: ClassVar[bool] = False                  # it is meant for classes of unequal sizes: the report on data names it
     before: ClassVar[Mapping[str, Any]] = {}       # of keys that came later: the value that recipes have which were recorded without them

@@ -8,6 +8,7 @@ from fastricks.trick.base import Trick
 class ZeroGamma(Trick):
     "Each residual branch starts at zero: γ = 0 in its last BatchNorm. From scratch only."
     source = "arXiv 1812.01187 §3.1; Goyal et al., arXiv 1706.02677"
+    new_start = True
     formula = "block(x) = x + γ·x̂ + β with γ = 0: every block starts as the identity"
 
     def check(self, recipe, tricks):

@@ -153,6 +153,17 @@ def compare(runs: Any = "runs", baseline: Any = None, *, margin: float | None = 
     return compare_runs(places_of(runs), row, margin, metric, by, anyway, once=once)
 
 
+@checked_call
+def soup(runs: Any = "runs", *, across_seeds: bool = False, quiet: bool = False) -> "list[Run]":
+    """The soups of an ablation's finished runs, a Run for each seed: their weights averaged, each kept where the average is no worse on validation.
+
+    `runs`: a folder of runs, or several runs, their folders or globs; `across_seeds`: one of all seeds. `ft.compare` shows them as the row
+    `soup`. Raises UserError where networks, classes, data or start differ, and without a validation split.
+    """
+    from .soup import soups
+    return [load(o.folder) for o in soups(places_of(runs), across_seeds, silent if quiet else print)]
+
+
 def places_of(runs: Any) -> list[str]:
     "Paths of one or several runs, folders or globs"
     several = isinstance(runs, list | tuple | set)

@@ -6,7 +6,9 @@ from ..core.errors import plural
 from ..core.files import read_json
 from ..core.words import duration
 from ..report.html import TABLE_STYLE, Html, png_element, table_element
+from ..report.listing import soup_words
 from ..report.runs import SPLIT_WORD, read_run
+from ..runfolder.record import soup_of
 from .predictor import Predictor
 
 if TYPE_CHECKING:
@@ -43,6 +45,11 @@ class Run(Predictor):
         return read_json(file) if self.saved.recipe and file.is_file() else {}
 
     @cached_property
+    def record(self) -> dict[str, Any]:
+        "What recipe.json has; {} for a model file alone"
+        return read_json(self.folder / "recipe.json") if self.saved.recipe else {}
+
+    @cached_property
     def history(self) -> "pd.DataFrame":
         "A row an epoch: epoch, lr, train_loss, valid_loss, accuracy, seconds …"
         return self.table("history.csv")
@@ -75,14 +82,16 @@ class Run(Predictor):
         "What the run is, in words"
         m, r = self.metrics, self.recipe
         out = {"folder": str(self.folder), "network": f"{self.meta['arch']}, {plural(len(self.classes), 'class', 'classes')}"}
-        if r: out |= {"data": r.data, "tricks": " + ".join(r.tricks) or "none", "epochs": f"{r.epochs}, batch {r.batch_size}, seed {r.seed}"}
+        if r and (soup := soup_of(self.record.get("facts"))): out |= {"data": r.data, "made of": soup_words(soup, r.seed).removeprefix("soup of ")}
+        elif r: out |= {"data": r.data, "tricks": " + ".join(r.tricks) or "none", "epochs": f"{r.epochs}, batch {r.batch_size}, seed {r.seed}"}
         if m: out |= {"top-1": f"{m['top1']:.2%} ({m['correct']:,} of {self.images})", "cross-entropy": f"{m['loss']:.4f}",
                       "time": f"{duration(m['train_seconds'])} of training"}
         return out
 
     def _repr_html_(self) -> str:
         facts = table_element(("run", self.folder.name), [("", row) for row in self.facts().items()], ("words", "words"))
-        return str(Html("\n").join([Html("<style>{}</style>").format(TABLE_STYLE), facts, *([png_element(self.curves())] if self.metrics else [])]))
+        curves = [png_element(self.curves())] if len(self.history) else []
+        return str(Html("\n").join([Html("<style>{}</style>").format(TABLE_STYLE), facts, *curves]))
 
     def curves(self) -> "Figure":
         "Losses and validation accuracy of the epochs, as a matplotlib Figure"

@@ -49,6 +49,7 @@ COMBOS = {
     "views": (["random_erasing+trivial_augment+alternating_flip+progressive_resize:step=4"], {"flip": True}),
     "head_first": (["head_first+freeze+layer_decay"], {}),
     "ema": (["ema:half_life=.4,start=.2+mixup"], {"keep": "best"}),
+    "sam": (["sam:every=3+mixup:partner=previous"], {}),
     "amp": (["amp:dtype=bf16"], {"size": 32, "resize": 32, "per_class": 4}),
     "amp, mixup, accumulate": (["amp:dtype=bf16+mixup:partner=previous+accumulate"], {"size": 32, "resize": 32, "per_class": 4, "batch_size": 8}),
     "teacher": (["distill:teacher=test_resnet+cosine"], {"seed": 1, "batch_size": 12}),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...core.errors import UserError, nearest, one_of
-from ...core.words import Say
+from ...core.words import Say, duration
 from ...recipe.registry import make
 from ..find import load_runs
 from ..runs import SPLIT_WORD, DivergedRun, FinishedRun, Metric, device, metric_of
@@ -70,6 +70,7 @@ def compare(runs: Runs, baseline: str | None = None, margin: float | None = None
     asked = checked_options(Asked(metric_of(metric), margin, by, anyway, **how))
     said, ended = list(notes), list(diverged)
     found = finished_runs(runs, said, ended)
+    found = judged_runs(found, asked, said)
     if not found: raise UserError("there are no runs to compare")
     rows = comparison_rows(found, said.append, anyway)
     said += check_comparable(rows, by, anyway)
@@ -84,6 +85,16 @@ def finished_runs(runs: Runs, notes: list[str], diverged: list[DivergedRun]) -> 
         given = [r for r in runs if isinstance(r, FinishedRun)]
         if len(given) == len(runs): return given
     return load_runs(runs, notes.append, diverged)
+
+
+def judged_runs(runs: list[FinishedRun], asked: Asked, notes: list[str]) -> list[FinishedRun]:
+    "The runs without the soups across seeds: each of those is one model, of which a line is said and no verdict"
+    one_of_all = [r for r in runs if r.soup and r.soup.get("across_seeds")]
+    for r in one_of_all:
+        m, split = asked.metric, asked.by or r.metrics["split"]
+        notes.append(f"{r.name}: {r.value(m, split):.{m.digits}f} {m.unit} {SPLIT_WORD[split]} {m.title}, a soup of runs of all seeds, "
+                     f"{duration(r.seconds)} of training in all; one model has no verdict")
+    return [r for r in runs if r not in one_of_all]
 
 
 def checked_options(asked: Asked) -> Asked:
@@ -217,7 +228,7 @@ def cautions(rows: Sequence[ComparisonRow], split: str) -> Iterator[str]:
     runs = [r for row in rows for r in row.runs]
     devices = sorted({device(r) for r in runs})
     if len(devices) > 1: yield f"not all trained on the same ({'; '.join(devices)}): times are not comparable"
-    if split == "valid" and any(r.recipe.keeps_best or r.recipe.patience for r in runs):
+    if split == "valid" and any(r.recipe.keeps_best or r.recipe.patience or r.soup for r in runs):
         yield "weights or epochs were chosen on the validation split: its numbers flatter"
     tricks = [t for row in rows for t in make(row.runs[0].recipe.tricks)]
     yield from dict.fromkeys(line for t in tricks for line in t.caution())

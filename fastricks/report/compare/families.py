@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from ...core.errors import UserError, nearest, one_of
 from ...core.files import read_json, write_json
 from ...recipe.identity import numeric
+from ...runfolder.record import soup_of
 
 if TYPE_CHECKING:
     from ...recipe.recipe import Recipe
@@ -24,6 +25,7 @@ FOLDER, ADVICE = "families", "advice"
 def row_key(recipe: "Recipe", facts: dict, fingerprint: str) -> str:
     "What a row is: a hash (16 hex digits) over its recipe's numeric fields but for the seed, and its data"
     what = {**numeric(recipe, recipe.weights, facts), "seed": None, "data": fingerprint}
+    if soup := soup_of(facts): what["soup"] = [*soup["rows"], *(["all seeds"] if soup.get("across_seeds") else [])]
     return sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -77,10 +79,10 @@ def sane(f: Family) -> bool:
 
 
 def families_beside(folders: Iterable[str | Path]) -> list[Family]:
-    "Those of the folders that these run folders lie in, the newest first"
+    "Those of the folders that these run folders lie in, the newest first; of one second that with more rows, which another joined"
     places = dict.fromkeys(Path(f).parent / FOLDER for f in folders)
     found = [f for place in places for file in place.glob("*.json") if (f := read_family(file))]
-    return sorted(found, key=lambda f: f.date, reverse=True)
+    return sorted(found, key=lambda f: (f.date, len(f.rows)), reverse=True)
 
 
 def family_of(found: list[Family], baseline: str, rows: Iterable[str], name: str | None = None) -> Family | None:

@@ -45,7 +45,7 @@ def table_of(runs: list[FinishedRun], baseline: str | None, notes: list[str], **
 def likely_baseline(runs: list[FinishedRun], anyway: bool) -> str:
     "The label of the row without tricks that has the most runs, or of the row with the most"
     rows = comparison_rows(runs, lambda line: None, anyway)
-    plain = [row for row in rows if not row.runs[0].recipe.tricks]
+    plain = [row for row in rows if row.runs[0].plain]
     return max(plain or rows, key=lambda row: len(row.runs)).label
 
 

@@ -190,7 +190,7 @@ def curve_of(c: Outcome) -> tuple[str, str, int]:
     "(column of the history, its title, scale): of the validation split; without one, the loss that was minimised"
     found = "accuracy", "validation accuracy, %", 100
     if c.metric.sign < 0: found = "valid_loss", "validation cross-entropy, nats", 1
-    if all(values_of(r, found[0]) is not None for r in c.rows): return found
+    if all(values_of(r, found[0]) is not None for r in c.rows if not r.runs[0].soup): return found
     return "train_loss", "training loss, as each recipe minimises it", 1
 
 

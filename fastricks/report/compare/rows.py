@@ -15,6 +15,7 @@ from ...core.words import NONE, Say
 from ...recipe.identity import numeric
 from ...recipe.registry import make, schedules
 from ...recipe.select import select
+from ...runfolder.record import SOUP
 from ..find import groups_of
 from ..runs import DivergedRun, FinishedRun, Metric
 from .families import Family, row_key
@@ -93,6 +94,7 @@ def key_of(row: ComparisonRow) -> str: return recipe_key(row.runs[0])
 
 def tricks_of_run(run: FinishedRun) -> str:
     "The selection of a run's tricks; those that were found to be of no use here are marked"
+    if run.soup: return SOUP
     off = {n for n, f in run.facts.items() if f.get("applied") is False}
     texts = [short_paths(str(t)) + (" (not applied)" if t.name in off else "") for t in make(run.recipe.tricks)]
     return "+".join(texts) or "baseline"
@@ -107,8 +109,9 @@ def field_texts(run: FinishedRun) -> Texts:
     own = {} if any(n in schedules() for n in r.tricks) else r.schedule
     said_apart = {"seed", "tricks", "data"}
     settings = {k: field_text(v) for k, v in numeric(r, r.weights).items() if k not in said_apart}
-    return {"tricks": tricks_of_run(run), "schedule": "+".join(str(t) for t in make(own)),
-            "data": f"{run.data['name']} ({run.data['train']:,} images)", **settings, "teacher": " / ".join(run.needed)}
+    found = {"tricks": tricks_of_run(run), "schedule": "+".join(str(t) for t in make(own)),
+             "data": f"{run.data['name']} ({run.data['train']:,} images)", **settings, "teacher": " / ".join(run.needed)}
+    return found | dict.fromkeys(found.keys() & {*run.soup["varies"]}, "") if run.soup else found
 
 
 def field_text(v: object) -> str:
@@ -122,10 +125,11 @@ def comparison_rows(runs: Sequence[FinishedRun], say: Say, anyway: bool = False)
     found: dict[str, list[FinishedRun]] = {}
     for r in runs: found.setdefault(recipe_key(r), []).append(r)
     rows = [tuple(sorted(one_a_seed(rs, say, anyway), key=lambda r: r.seed)) for rs in found.values()]
-    rows.sort(key=lambda rs: bool(rs[0].recipe.tricks))
+    rows.sort(key=lambda rs: not rs[0].plain)
     texts = [field_texts(rs[0]) for rs in rows]
     differ = [k for k in texts[0] if len({t[k] for t in texts if t[k]}) > 1]
-    labels = row_labels(texts, differ)
+    names = iter(row_labels([t for rs, t in zip(rows, texts, strict=True) if not rs[0].soup], differ))
+    labels = numbered([SOUP if rs[0].soup else next(names) for rs in rows])
     made = []
     for label, own, rs in zip(labels, texts, rows, strict=True):
         varies = {k: own[k] or NONE for k in differ}
@@ -246,11 +250,12 @@ def why_no_baseline(name: str | None, n: int) -> str:
 
 
 def name_fits(row: ComparisonRow, name: str | None) -> bool:
-    if name is None: return not row.runs[0].recipe.tricks
+    if name is None: return row.runs[0].plain
     name = str(name)
     if row.label == name: return True
     folders = {x for r in row.runs for x in (r.name, str(r.folder), str(r.folder.resolve()))}
     if name in folders or name.rstrip("/") in folders or name in groups_of(row.runs[0].folder): return True
+    if row.runs[0].soup: return name == row.tricks
     return name in (row.tricks, row.runs[0].recipe.recipe) or selects(name, row.runs[0].recipe)
 
 

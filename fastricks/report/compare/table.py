@@ -171,8 +171,10 @@ def next_step(c: Outcome) -> list[str]:
     l, rows = c.looked, [r for r in c.rows[1:] if r.verdict == OPEN]
     if l.once or not l.next or not rows: return []
     runs = lambda some: sum(max(0, l.next - len(r.runs) - r.failed) for r in (c.baseline, *some))
-    alone = f" (the {plural(len(rows), 'open row')} alone: {runs(rows)})" if len(rows) < len(c.rows) - 1 else ""
-    return [f"Next: the same ablation with --seeds {l.next} trains {plural(runs(c.rows[1:]), 'run')}{alone}."]
+    trained, again = [[r for r in some if not r.runs[0].soup] for some in (c.rows[1:], rows)]
+    alone = f" (the {plural(len(again), 'open row')} alone: {runs(again)})" if again and len(again) < len(trained) else ""
+    soups = ", then `fastricks soup` makes theirs" if len(trained) < len(c.rows) - 1 else ""
+    return [f"Next: the same ablation with --seeds {l.next} trains {plural(runs(trained), 'run')}{alone}{soups}."]
 
 
 def variances(c: Outcome) -> list[str]:

@@ -24,12 +24,14 @@ from ..html import (
     figure,
     folded,
     heading,
+    html_table,
     paragraph,
     warnings,
 )
+from ..listing import soup_words
 from ..runs import SPLIT_WORD, run_of
 from . import parts
-from .parts import listed
+from .parts import listed, percent
 from .pictures import draw_curves
 from .quality import measure
 
@@ -70,8 +72,7 @@ def run_page(run, source=None):
         run.name, heading(run.name, 1), paragraph(sentence(run)),
         parts.lead(q, f"the {SPLIT_WORD[split]} images of {run.data['name']}"), warnings(reservations(run)),
         parts.number_table({SPLIT_WORD[s]: v for s, v in found.items()}),
-        heading("How it went"), curves(run), run_picture(run, "lr"),
-        heading("What the network saw"), run_picture(run, "batch"), run_picture(run, "targets"),
+        *(ingredients(run.soup) if run.soup else course(run)),
         parts.mistakes(q, run.images(split), see), parts.calibration(q), parts.classes(q),
         heading("How it was made"), commands_again(run),
         folded("Data", definitions(data_facts(run))), folded("Recipe", definitions(recipe_facts(run.recipe))),
@@ -98,6 +99,9 @@ def classes_of_model(folder):
 def sentence(run):
     "What was trained, on what, how long, when"
     r, m = run.recipe, run.metrics
+    if run.soup: return (f"{r.arch}, the average of the weights of {soup_words(run.soup, r.seed).removeprefix('soup of ')}, on "
+                         f"{run.data['train']:,} images of {run.data['name']} at {r.size} pixels; all were trained in "
+                         f"{duration(m['train_seconds'])}, averaged {run.date}.")
     start = "from scratch" if r.from_scratch else "from pre-trained weights"
     tricks = f"with {tricks_of_run(run)}" if r.tricks else "without tricks"
     device = run.environment.get("device", r.device)
@@ -119,6 +123,20 @@ def reservations(run):
     yield f"Left out, as {plural(len(bad), 'image')} can't be read: {listed([*bad], 3)} (skipped.csv has the reasons)."
 
 
+def course(run):
+    "How a training went"
+    return (heading("How it went"), curves(run), run_picture(run, "lr"),
+            heading("What the network saw"), run_picture(run, "batch"), run_picture(run, "targets"))
+
+
+def ingredients(soup):
+    "What a soup is made of"
+    rows = [[o["run"], o["row"], percent(o["alone"]), percent(o["top1"]), "kept" if o["kept"] else "left out"] for o in soup["ingredients"]]
+    said = ("Each run in the order of its validation accuracy, and the validation accuracy of the average with it: it is kept where that is "
+            "no worse (arXiv 2203.05482). BatchNorm's averages of an average are made again on the training images.")
+    return heading("What it is made of"), html_table(["run", "row", "alone", "with it", ""], rows, left=(0, 1, 4)), paragraph(said)
+
+
 def curves(run):
     said = "An epoch's numbers. Validation is plain cross-entropy and accuracy, whatever the training loss is."
     try: return figure(drawing(draw_curves(run.history)), said)
@@ -135,8 +153,16 @@ def run_picture(run, name):
 
 def commands_again(run):
     folder, line = shlex.quote(str(run.folder)), command(run.recipe)
+    if run.soup: return code_block([soup_command(run), f"fastricks evaluate {folder}"])
     without_folder = [f"{line}  # the same without this folder"] if line else []
     return code_block([f"fastricks train --recipe {folder}", *without_folder, f"fastricks evaluate {folder}"])
+
+
+def soup_command(run):
+    "What makes a soup again, from the folder that its runs lie in"
+    names = sorted({o["run"] for o in run.soup["ingredients"]})
+    across = ["--across-seeds"] if run.soup.get("across_seeds") else []
+    return f"cd {shlex.quote(str(run.folder.parent))} && {shlex.join(['fastricks', 'soup', *names, *across])}"
 
 
 def data_facts(run):
