@@ -82,7 +82,7 @@ def class_table(source, to=None):
 
 def classes_to_show(n):
     "(classes, how many are not among them): of many the two largest and the two smallest"
-    if len(n) <= FEW: return sorted(n), 0
+    if len(n) <= FEW: return [*n], 0
     order = sorted(n, key=lambda k: (-n[k]["train"], k))
     return [*order[:2], *order[-2:]], len(n) - 4
 
@@ -217,7 +217,8 @@ def sample_items(source):
     "(training images in rows of classes, how many in a row): the same ones every time, and of many classes some"
     classes = by_class(source.of("train"))
     each = min(8, max(1, MOST // len(classes)))
-    drawn = sorted(sorted(source.classes, key=lambda k: place("sample", k))[:MOST])
+    some = {*sorted(source.classes, key=lambda k: place("sample", k))[:MOST]}
+    drawn = [k for k in source.classes if k in some]
     return [o for k in drawn for o in first(classes[k], each, "sample")], 8 // each * each
 
 

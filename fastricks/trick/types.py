@@ -48,6 +48,8 @@ class RecipeLike(Protocol):
     @property
     def group_by(self) -> str | None: ...
     @property
+    def class_order(self) -> str | None: ...           # natural or text
+    @property
     def arch(self) -> str: ...
     @property
     def arch_option(self) -> dict[str, Any]: ...        # name -> value, of what timm makes the network with

@@ -1,7 +1,9 @@
 """Class names: reading, checking and comparing them."""
 import csv
+import re
 import unicodedata
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 from ...core.errors import UserError, nearest, plural
@@ -34,6 +36,19 @@ def is_file(text):
 def quoted_words(text):
     "Names joined by commas; one that has a comma itself stands in quotes"
     return next(csv.reader([text], skipinitialspace=True), []) if '"' in text else text.split(",")
+
+
+NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+
+
+def in_order(names, order=None):
+    """Class names as a tuple, in the order of their labels: `text`, by their letters (0.1.0's), or `natural` (None means it), numbers by their
+    value before all other names. The two differ only where a name is a number: 1, 2, 10 is 1, 10, 2 by letters."""
+    return tuple(sorted(names, key=None if order == "text" else by_value))
+
+
+def by_value(name): return (0, Decimal(name), name) if NUMBER.fullmatch(name) else (1, 0, name)
+def order_of(names): return "text" if in_order(names, "text") == tuple(names) else "natural"
 
 
 def encoded(name): return unicodedata.normalize("NFC", name)
