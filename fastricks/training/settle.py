@@ -6,7 +6,6 @@ from ..core import ranks
 from ..core.errors import UserError, plural
 from ..core.machine import pick_device, threads_each
 from ..core.words import silent
-from ..data.sampled import FULL
 from ..recipe.recipe import FIND, PLACES, at_home
 from .job import Job
 from .memory import readable
@@ -84,10 +83,11 @@ def settle(recipe, room=None, source=None, check=True):
 
 def decided(recipe, source):
     "What the data decided about its colours, levels and classes, written into the recipe; data that decided nothing is taken as 0.1.0 took it"
+    from ..data.pixels.decoding import PLAIN
     from ..data.sources.classes import order_of
-    how = source.decoding
-    return replace(recipe, icc=bool(how.icc if how else recipe.icc), white=how.white if how else recipe.white or FULL,
-                   class_order=order_of(source.classes))
+    own = {k: v for k in ("icc", "white") if (v := getattr(recipe, k)) is not None}
+    how = source.decoding or PLAIN
+    return replace(recipe, **{"icc": how.icc, "white": how.white, **own, "class_order": order_of(source.classes)})
 
 
 def settle_tricks(job, room):
