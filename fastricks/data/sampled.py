@@ -1,9 +1,13 @@
 """What a sample of the image files says about how all of them are to be decoded: colour profiles, and the bits that 16-bit files use."""
+from ..core.errors import plural
 from .source import is_path
 from .split import first
 
 SAMPLE = 32         # 16-bit images that are looked at
 COLOURS = 64        # images whose profiles are
+TURNED = 256        # images whose XMP is, in their first bytes
+HEAD = 1 << 16
+JPEG = b"\xff\xd8\xff"
 DARK = 1 / 4        # of the full range: what is never brighter has at most 14 bits
 ENDINGS = ".png", ".tif", ".tiff", ".pgm", ".jp2"
 FULL = 2**16 - 1
@@ -18,10 +22,26 @@ def decoding_of(recipe, items):
     from .pixels.decoding import Decoding, has_cms, require_cms
     files = [o for o in items if is_path(o.image)]
     if recipe.icc: require_cms()
-    wide = recipe.icc is None and wide_gamut(files[::max(1, len(files) // COLOURS)][:COLOURS])
+    wide = recipe.icc is None and wide_gamut(every(files, COLOURS))
     white, dark = level(recipe.white, files)
-    how = Decoding(bool(recipe.icc or (wide and has_cms())), white)
-    return how, [*([colour_line(wide, how)] if wide else []), *dark]
+    turned = sum(map(turned_by_xmp, every(files, TURNED))) if recipe.xmp is None and recipe.pipeline == "fast" else 0  # PIL always turns them
+    how = Decoding(bool(recipe.icc or (wide and has_cms())), white, bool(recipe.xmp or turned))
+    return how, [*([colour_line(wide, how)] if wide else []), *dark, *([turned_line(turned)] if turned else [])]
+
+
+def every(files, most): return files[::max(1, len(files) // most)][:most]
+
+
+def turned_by_xmp(o):
+    "Is it a JPEG whose orientation, other than upright, is in XMP and not in EXIF?"
+    from .pixels.canonical import turned
+    try:
+        with open(o.image, "rb") as f: head = f.read(HEAD)
+    except OSError: return False
+    return head.startswith(JPEG) and turned(head, xmp=True) and not turned(head)
+
+
+def turned_line(n): return f"{plural(n, 'photo')} of a sample {'has' if n == 1 else 'have'} the orientation in XMP alone: turned as that says"
 
 
 def wide_gamut(files):

@@ -22,8 +22,8 @@ FIND = "find"  # --lr before it is found; the recipe of a run has the number
 FULL_16 = 2**16 - 1  # the highest level of 16 bits
 LATER: dict[str, Any] = {  # fields that 0.1.0 lacked, and what it did: where a recipe.json leaves them out, that is meant
     "trick_files": {}, "arch_option": {}, "rest": "unused", "drop_duplicates": False, "group_by": None, "icc": False, "white": FULL_16, "fit": "crop",
-    "channels": 3, "shape": None, "class_order": "text"}
-OPEN = "icc", "white", "class_order"  # of these, what the data decides where nobody says it
+    "channels": 3, "shape": None, "class_order": "text", "xmp": False}
+OPEN = "icc", "white", "class_order", "xmp"  # of these, what the data decides where nobody says it
 CHOSEN_BY = {"last": "accuracy", "best": "accuracy", "best:macro_f1": "macro_f1", "best:balanced_accuracy": "balanced_accuracy",
              "best:loss": "valid_loss"}  # --keep -> the column of history.csv that it and --patience go by
 KEEPS = tuple(CHOSEN_BY)
@@ -103,6 +103,7 @@ class Recipe:
     schedule: dict = plain({"step": {}}, numeric=False)                        # the recipe's own main schedule
     tricks: dict = plain({})                                                   # name -> keys, of what is switched on
     shape: str | None = plain(None)                                            # width x height, where they differ; then `size` is the longer
+    xmp: bool | None = plain(None)                                             # is a photo turned by an orientation that XMP alone keeps?
     processes: int | None = plain(None)                                        # among which batches are shared out; None: not settled yet
     trick_files: dict = plain({}, numeric=False)                               # tricks from outside: name -> file or entry point, and hash
 

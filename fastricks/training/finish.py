@@ -99,6 +99,6 @@ def save_weights(job, learn, run):
     mean, std = stats(recipe)
     meta = {"arch": with_tag(recipe.arch), "kwargs": arch_kwargs(recipe), "classes": list(job.source.classes), "pipeline": recipe.pipeline,
             "size": recipe.size, "resize": recipe.resize, "mean": mean, "std": std,
-            **{k: v for k in ("fit", "shape", "icc", "white") if (v := getattr(recipe, k)) != LATER[k]}}
+            **{k: v for k in ("fit", "shape", "icc", "white", "xmp") if (v := getattr(recipe, k)) != LATER[k]}}
     state = {k: v.detach().cpu().contiguous() for k, v in learn.model.state_dict().items()}
     write(run.path("model.safetensors"), save(state, {"fastricks": json.dumps(meta)}))

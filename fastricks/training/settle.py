@@ -85,9 +85,9 @@ def decided(recipe, source):
     "What the data decided about its colours, levels and classes, written into the recipe; data that decided nothing is taken as 0.1.0 took it"
     from ..data.pixels.decoding import PLAIN
     from ..data.sources.classes import order_of
-    own = {k: v for k in ("icc", "white") if (v := getattr(recipe, k)) is not None}
+    own = {k: v for k in ("icc", "white", "xmp") if (v := getattr(recipe, k)) is not None}
     how = source.decoding or PLAIN
-    return replace(recipe, **{"icc": how.icc, "white": how.white, **own, "class_order": order_of(source.classes)})
+    return replace(recipe, **{"icc": how.icc, "white": how.white, "xmp": how.xmp, **own, "class_order": order_of(source.classes)})
 
 
 def settle_tricks(job, room):
