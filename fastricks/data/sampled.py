@@ -77,17 +77,36 @@ def level(white, files):
     "(the level that is white, a line where a sample of the 16-bit images never reaches it by far, in a list)"
     some = [o for o in files if o.image.suffix.lower() in ENDINGS]
     if white not in (None, FULL) or not some: return white or FULL, []
-    levels = [top for o in first(some, SAMPLE, "depth") if (top := brightest(o.image)) is not None]
-    if not levels or max(levels) > DARK * FULL: return FULL, []
+    sample = first(some, SAMPLE, "depth")
+    levels = [top for o in sample if (top := brightest(o.image)) is not None]
+    if not levels: return FULL, dim_colours(sample)
+    if max(levels) > DARK * FULL: return FULL, []
     own = next(top for b in BITS if max(levels) <= (top := 2**b - 1))
     said = f"16-bit images whose brightest level is {max(levels):,} of {FULL:,}: "
     if white is None: return own, [f"{said}{own:,} counts as white (--white {FULL} for the full range)"]
     return white, [f"{said}they are nearly black to the network; --white {own} makes that level white"]
 
 
-def brightest(file):
-    "The highest level of a 16-bit image; None for any other, and for one that can't be read"
+def dim_colours(sample):
+    "A line where images of 16-bit colours are so dark that the 8 bits of them that can be read have next to nothing, in a list"
+    from .pixels.image import is_deep_colour
+    tops = [top for o in sample if (top := brightest(o.image, is_deep_colour)) is not None]
+    if not tops or max(tops) > DARK * 255: return []
+    return [f"16-bit colour images whose brightest level is about {256 * max(tops):,} of {FULL:,}: they are nearly black to the network, as of "
+            "16-bit colours the upper 8 bits are read; save them as 8-bit images whose white is white"]
+
+
+def is_grey(im): return im.mode.startswith("I")
+
+
+def levels_of(im):
+    "An image's pixels, without how transparent they are"
     import numpy as np
+    return np.asarray(im if im.mode != "RGBA" else im.convert("RGB"))
+
+
+def brightest(file, kind=is_grey):
+    "The highest level, as PIL has it, of an image of 16 bits and of this kind; None for any other, and for one that can't be read"
     from PIL import Image
 
     from .pixels.image import LARGE, formats, require_decent, require_file
@@ -95,5 +114,5 @@ def brightest(file):
         require_file(file)
         with Image.open(file, formats=formats()) as im:
             require_decent(im)
-            return int(np.asarray(im).max()) if im.mode.startswith("I") and im.width * im.height <= LARGE else None
+            return int(levels_of(im).max()) if kind(im) and im.width * im.height <= LARGE else None
     except Exception: return None  # the scan says why

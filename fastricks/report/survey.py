@@ -26,7 +26,8 @@ EVEN, ALMOST_EVEN, IMBALANCED = 1.1, 1.5, 5  # images of the largest class for e
 SQUARE = 1.05  # width by height up to which an image counts as square, either way
 PIXEL_MODES = {
     "RGB": "colour", "L": "grey", "1": "black and white", "P": "palette", "RGBA": "with transparency",
-    "LA": "with transparency", "PA": "with transparency", "CMYK": "CMYK", "I;16": "16-bit grey", "I": "16-bit grey"}
+    "LA": "with transparency", "PA": "with transparency", "CMYK": "CMYK", "I;16": "16-bit grey", "I": "16-bit grey",
+    "RGB;16": "16-bit colour, of which the upper 8 bits are read", "RGBA;16": "with transparency"}
 
 
 # -- the screen
