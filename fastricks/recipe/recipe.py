@@ -23,8 +23,8 @@ FIND = "find"  # --lr before it is found; the recipe of a run has the number
 FULL_16 = 2**16 - 1  # the highest level of 16 bits
 LATER: dict[str, Any] = {  # fields that 0.1.0 lacked, and what it did: where a recipe.json leaves them out, that is meant
     "trick_files": {}, "arch_option": {}, "rest": "unused", "drop_duplicates": False, "group_by": None, "icc": False, "white": FULL_16, "fit": "crop",
-    "channels": 3, "shape": None}
-OPEN = "icc", "white"  # of these, what the data decides where nobody says it
+    "channels": 3, "shape": None, "class_order": "text", "xmp": False}
+OPEN = "icc", "white", "class_order", "xmp"  # of these, what the data decides where nobody says it
 CHOSEN_BY = {"last": "accuracy", "best": "accuracy", "best:macro_f1": "macro_f1", "best:balanced_accuracy": "balanced_accuracy",
              "best:loss": "valid_loss"}  # --keep -> the column of history.csv that it and --patience go by
 KEEPS = tuple(CHOSEN_BY)
@@ -59,6 +59,8 @@ class Recipe:
                                    flag="--drop-duplicates/--no-drop-duplicates")
     group_by: str | None = option(None, "images of one group stay on one side: a regular expression over names, or a table's column",
                                   metavar="REGEX|COLUMN")
+    class_order: str | None = option(None, "numbers as class names: natural (1, 2, 10), or text (1, 10, 2), by their letters (default: natural)",
+                                     choices=("natural", "text"))
     max_bad: float = option(.01, "share of unreadable images above which to give up", numeric=False, least=0, most=1)
     arch: str = option("resnet18.tv_in1k", "any timm model")
     arch_option: dict = pairs("what timm is to make the network with, as drop_path_rate=.1; give it once for each", "NAME=VALUE")
@@ -102,6 +104,7 @@ class Recipe:
     schedule: dict = plain({"step": {}}, numeric=False)                        # the recipe's own main schedule
     tricks: dict = plain({})                                                   # name -> keys, of what is switched on
     shape: str | None = plain(None)                                            # width x height, where they differ; then `size` is the longer
+    xmp: bool | None = plain(None)                                             # is a photo turned by an orientation that XMP alone keeps?
     processes: int | None = plain(None)                                        # among which batches are shared out; None: not settled yet
     trick_files: dict = plain({}, numeric=False)                               # tricks from outside: name -> file or entry point, and hash
 

@@ -102,6 +102,7 @@ def init(mode, timeout, tags, config, **kwargs):
     os.environ.setdefault("WANDB_SILENT", "true")
     logging.raiseExceptions = False  # where its debug.log can't be written, no traceback for each line of it
     import wandb
+    if not can_keep_logs(): os.environ.setdefault("WANDB_CACHE_DIR", os.path.join(kwargs["dir"], "wandb", "cache"))
     settings = wandb.Settings(**PRIVATE, silent=True, quiet=True, use_dot_wandb=False, reinit="create_new",
                               init_timeout=timeout, finish_timeout=7, finish_timeout_raises=True)
     tags = list(dict.fromkeys(cut(t, 64) for t in tags or () if t)) or None
@@ -109,6 +110,14 @@ def init(mode, timeout, tags, config, **kwargs):
     run.define_metric("train/*", step_metric="step")
     run.define_metric("epoch/*", step_metric="epoch")
     return run
+
+
+def can_keep_logs():
+    "Can W&B's service write its logs to the user's cache folder? Where it can't, it writes them to the screen"
+    from wandb.env import get_cache_dir
+    try: os.makedirs(folder := get_cache_dir(), exist_ok=True)
+    except OSError: return False
+    return os.access(folder, os.W_OK)
 
 
 def last_id(folder):

@@ -6,7 +6,6 @@ from ..core import ranks
 from ..core.errors import UserError, plural
 from ..core.machine import pick_device, threads_each
 from ..core.words import silent
-from ..data.sampled import FULL
 from ..recipe.recipe import FIND, PLACES, at_home
 from .job import Job
 from .memory import readable
@@ -78,13 +77,17 @@ def settle(recipe, room=None, source=None, check=True):
     if recipe.weights: open_weights(recipe.weights)
     say = room.say if room else silent
     source = source or ranks.first_then_all(lambda: open_data(recipe, check, say))
-    job = Job(with_decoding(recipe, source.decoding), source)
+    job = Job(decided(recipe, source), source)
     return find_lr(settle_tricks(job, room), room.say, room.dry) if room else job
 
 
-def with_decoding(recipe, how):
-    "What the data decided about its colours and levels, written into the recipe; data that decided nothing is taken as 0.1.0 took it"
-    return replace(recipe, icc=bool(how.icc if how else recipe.icc), white=how.white if how else recipe.white or FULL)
+def decided(recipe, source):
+    "What the data decided about its colours, levels and classes, written into the recipe; data that decided nothing is taken as 0.1.0 took it"
+    from ..data.pixels.decoding import PLAIN
+    from ..data.sources.classes import order_of
+    own = {k: v for k in ("icc", "white", "xmp") if (v := getattr(recipe, k)) is not None}
+    how = source.decoding or PLAIN
+    return replace(recipe, **{"icc": how.icc, "white": how.white, "xmp": how.xmp, **own, "class_order": order_of(source.classes)})
 
 
 def settle_tricks(job, room):

@@ -39,6 +39,9 @@ class Result:
 def train(recipe, say=print, job_type="train", group=None, bar=True, resume=False, reporter=NO_REPORTER):
     """Train one recipe and return its Result; the run's folder holds everything.
 
+    Where `resume` is True and nothing of this recipe is unfinished, a finished run of it is the Result, without a Learner: the same command
+    may be queued again.
+
     `group`: of the W&B run (default: the recipe without its seed); `bar`: a progress bar, on a terminal. `resume`: True goes on with
     the last unfinished run of this recipe where there is one, a folder with that run. `reporter` draws (default: no picture, no page).
     Raises UserError for what the user can mend; whatever goes wrong later, the folder says how far it came. SIGTERM and Ctrl-C
@@ -73,6 +76,8 @@ def train_settled(job, asked):
     first = ranks.is_first()
     longer = isinstance(asked.resume, Longer)
     start = longer_run.start_of(job, asked.resume) if longer else again.along(again.start_of(job, asked.resume, asked.say) if first else None)
+    done = ranks.first(first and str(again.finished(job, asked.resume, start) or "")) if asked.resume is True else ""
+    if done: return found(Path(done), asked.say)
     with Session(job, asked, start) as session:
         parts, dls = ranks.first_then_all(lambda: prepare(job, load=start.state is None))
         if longer: longer_run.require_before(start.state, parts.schedule, asked.resume.folder)
@@ -93,6 +98,12 @@ def choose_kernels_by_rule():
     """
     import torch
     torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
+
+
+def found(folder, say):
+    "The Result of a run that is finished already"
+    say(f"{folder} is finished, so that nothing is left to train (without --resume the same is trained once more)")
+    return Result(folder, read_json(folder / "metrics.json"))
 
 
 def keep_found(session):

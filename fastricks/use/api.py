@@ -44,9 +44,9 @@ def train(data: Data = None, tricks: Tricks = (), *, recipe: object = None, resu
           quiet: bool = False, **options: Any) -> "Run":
     """Train a classifier and return its Run; with no arguments, on the built-in digits.
 
-    `data`, `tricks`, `recipe`: as `make_recipe` has them; `resume`: True goes on with the last unfinished run of this recipe, if there is
-    one; `quiet`: say nothing. All options of `fastricks train` are arguments, `--batch-size 64` is `batch_size=64`. The run's folder
-    holds everything; `run.learn` is the fastai Learner that was trained. Raises UserError for what the user can mend.
+    `data`, `tricks`, `recipe`: as `make_recipe` has them; `resume`: True goes on with the last unfinished run of this recipe, or opens a
+    finished one, if there is one; `quiet`: say nothing. All options of `fastricks train` are arguments, `--batch-size 64` is `batch_size=64`.
+    The run's folder holds everything; `run.learn` is the fastai Learner that was trained, if one was. Raises UserError for what the user can mend.
 
         run = ft.train("PHOTOS", "warmup+cosine+mixup:alpha=.4", epochs=5)
         run.predict("photo.jpg")
@@ -59,7 +59,7 @@ def train(data: Data = None, tricks: Tricks = (), *, recipe: object = None, resu
 
 def run_of(result: "Result") -> "Run":
     "The Run of a training's Result, with the Learner that was trained"
-    run = load(result.folder, result.learn.dls.device.type)
+    run = load(result.folder, result.learn.dls.device.type if result.learn else "auto")
     run.learn = result.learn
     return run
 

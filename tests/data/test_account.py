@@ -2,6 +2,7 @@
 import os
 import random
 import shutil
+import time
 
 import pytest
 from support.data_trees import class_tree, files, jpeg, photo, says
@@ -108,6 +109,17 @@ def test_many_classes_have_short_lines(tmp_path):
     class_tree(tmp_path, **{f"k{i}": 2 for i in range(300)})
     lines = account_of(open_source(tmp_path)).lines
     assert len(lines) == 4 and all(len(o) < 200 for o in lines)
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_thousands_of_classes_take_seconds(tmp_path, wanted):
+    "Nothing is done for each class with all the others: that took minutes"
+    names = [f"k {i}" for i in range(3000)]
+    class_tree(tmp_path, **dict.fromkeys(names, 2))
+    start = time.process_time()
+    source = open_source(tmp_path, names if wanted else None)
+    account = account_of(source)
+    assert time.process_time() - start < 10 and len(account.classes) == 3000 and account.found == 6000
 
 
 @pytest.mark.parametrize("sizes, few", [

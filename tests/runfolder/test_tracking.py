@@ -478,3 +478,14 @@ def test_a_broken_note_of_what_is_logged_is_none(tmp_path, text):
     (tmp_path/"wandb").mkdir()
     (tmp_path/"wandb"/"logged.json").write_text(text)
     assert tracking.Logged(tmp_path, SimpleNamespace(id="a")).read().last == {"step": -1, "epoch": 0}
+
+
+def test_a_home_that_cannot_be_written_to_is_quiet(tmp_path):
+    "W&B's service has its logs elsewhere then, and not on the screen"
+    (tmp_path/"file").write_text("")
+    env = {k: v for k, v in os.environ.items() if k not in ("WANDB_SERVICE", "XDG_CACHE_HOME")}
+    env |= {"HOME": str(tmp_path/"file/home"), "PYTHONPATH": str(ROOT)}
+    code = "from fastricks.runfolder import tracking as t; r = t.start('offline', 'run', t.WandbLabels('x')); r.log({'a': 1}); t.finish(r)"
+    (tmp_path/"run").mkdir()
+    r = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=env, timeout=120)
+    assert (r.returncode, r.stdout, r.stderr) == (0, "", "") and [*tmp_path.glob("run/wandb/offline-run-*")]
