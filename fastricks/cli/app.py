@@ -10,6 +10,7 @@ from ..core import output, ranks, stop
 from ..core.errors import UserError, first_line, nearest, visible
 from ..recipe.recipe import flag_of, options
 from .ablate import ablate_command
+from .card import card_command
 from .compare import compare_command
 from .demo import demo_command
 from .evaluate import evaluate_command
@@ -18,6 +19,7 @@ from .options import with_recipe
 from .page import page_command
 from .predict import predict_command
 from .prepare import prepare_command
+from .push import push_command
 from .recipes import recipes_command
 from .resume import ELSEWHERE, resume_command
 from .runs import runs_command
@@ -40,6 +42,8 @@ app.command("page")(page_command)
 app.command("predict")(predict_command)
 app.command("export")(export_command)
 app.command("demo")(demo_command)
+app.command("card")(card_command)
+app.command("push")(push_command)
 app.command("tricks")(tricks_command)
 app.command("recipes")(recipes_command)
 app.command("prepare")(prepare_command)

@@ -5,7 +5,7 @@ from pathlib import Path
 from ..core.errors import UserError, plural
 from ..core.files import read_json
 from ..core.words import duration
-from ..runfolder import tracking
+from ..runfolder import trackers, tracking
 
 BY = {"accuracy": "", "macro_f1": " macro F1", "balanced_accuracy": " balanced accuracy", "valid_loss": " cross-entropy"}
 MEASURED_ON = {"test": "test", "valid": "validation (there is no test set)"}
@@ -63,7 +63,8 @@ def last_screen(recipe, result):
     page = Path(result.folder) / "index.html"
     if page.is_file(): lines.append(labelled("page", page))
     first, *others = next_commands(recipe, result.folder)
-    return [*lines, labelled("next", first), *(labelled("", command) for command in others)]
+    shown = [f"{command}  # shows it" for command in trackers.commands(recipe.log, result.folder)]
+    return [*lines, labelled("next", first), *(labelled("", command) for command in [*others, *shown])]
 
 
 def what_was_trained(recipe, m):

@@ -127,8 +127,8 @@ def last_id(folder):
 
 
 class Logged:
-    "What W&B has of a run, step and epoch, in a file beside it: a killed training was ahead of its checkpoint"
-    def __init__(self, folder, run): self.file, self.id, self.last = Path(folder, "wandb", "logged.json"), run.id, {"step": -1, "epoch": 0}
+    "What a tracker has of its run `id`, step and epoch, in a file in its `folder`: a killed training was ahead of its checkpoint"
+    def __init__(self, folder, id): self.file, self.id, self.last = Path(folder, "logged.json"), id, {"step": -1, "epoch": 0}
 
     def read(self):
         with suppress(OSError, ValueError, TypeError, KeyError):

@@ -12,7 +12,7 @@ from ..core.files import read_json, rows_to_csv, to_json
 from ..core.machine import threads_each
 from ..core.words import parse_time, silent
 from ..data.source import describe
-from ..runfolder import checkpoint, tracking
+from ..runfolder import checkpoint, trackers, tracking
 from . import longer as longer_run
 from . import resume as again
 from .longer import Longer
@@ -22,7 +22,7 @@ from .room import Room
 from .session import Session, TrainingOptions
 from .settle import cannot_compile, settle, settle_machine
 from .targets import targets_of
-from .track import start_wandb, summary, wandb_callbacks
+from .track import Tracked, start_tracking, summary
 
 PICTURES = "batch", "targets", "lr"  # of a run folder
 NO_REPORTER = Reporter()
@@ -63,6 +63,7 @@ def settle_here(recipe, asked):
     recipe = replace(recipe, threads=ranks.first(recipe.threads))  # machines may differ
     if asked.resume: stop.asked.how = "the same command goes on"  # until there is more to say
     if recipe.wandb: tracking.resolve_mode(recipe.wandb)
+    trackers.require(recipe.log)
     torch.set_num_threads(min(recipe.threads, threads_each()) if recipe.processes != ranks.here.world else recipe.threads)
     job = settle(recipe, Room(asked.say, train=partial(train, reporter=asked.reporter)))
     ranks.require_same(job.identity, "data, weights or options")
@@ -121,7 +122,7 @@ def shared_line(recipe):
 
 
 def carry_out(session, parts, dls):
-    "Fit, from a checkpoint's state on if there is one, evaluate, write; the W&B run is closed whatever happens"
+    "Fit, from a checkpoint's state on if there is one, evaluate, write; what it is logged to is closed whatever happens"
     from fastai.callback.progress import ProgressCallback
     from fastcore.imports import IN_NOTEBOOK
 
@@ -133,25 +134,25 @@ def carry_out(session, parts, dls):
     for line in first_lines(session, parts): session.tell(line)
     run.write("data.json", to_json(job.account.as_dict))
     watch(dls.losses, job.recipe, job.source, run, session.tell)
-    wb = start_wandb(session) if ranks.is_first() else None
+    tracked = start_tracking(session) if ranks.is_first() else Tracked(run.folder)
     bars = [ProgressCallback()] if IN_NOTEBOOK and not session.quiet else []
     screen = screen_of(session, bars)
     start = time.perf_counter() - (state["seconds"] if state else 0)
     saver = checkpoints(job.recipe, run, start, state)
     saver.early = before_cooldown(session, parts, start)
     try:
-        of_run = [*watchers(session), screen, *wandb_callbacks(wb, run.folder), saver]
+        of_run = [*watchers(session), screen, *tracked.callbacks(), saver]
         learn = make_learner(dls, parts, job.recipe, of_run)
         if bars: show_in_notebook(learn, bars)
         if state: resume(learn, state)
         with stop.held(): fit(learn, parts)
         stop.check()
         final = finish(session, learn, time.perf_counter() - start)
-        tracking.finish(wb, summary(final, len(job.source.classes)), {n: p for n in PICTURES if (p := run.path(f"{n}.png")).is_file()})
+        tracked.finish(summary(final, len(job.source.classes)), {n: p for n in PICTURES if (p := run.path(f"{n}.png")).is_file()})
     except BaseException as e:
         screen.stop()
         save_stopped(e, run, saver)
-        tracking.finish(wb, exit_code=1)
+        tracked.fail()
         raise
     return Result(run.folder, final, let_go(learn, [*of_run, *bars]))
 
