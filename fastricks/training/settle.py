@@ -20,8 +20,8 @@ def settle_machine(recipe):
     device = pick_device(recipe.device)
     use_device(device)
     out = replace(recipe, device=device, processes=recipe.processes or ranks.world(), threads=recipe.threads or threads_each(),
-                  data=absolute(recipe.data), compile=recipe.compile and not cannot_compile(device),
-                  weights=recipe.weights and absolute(recipe.weights), classes=recipe.classes and absolute(recipe.classes))
+                  data=place_of_data(recipe.data), compile=recipe.compile and not cannot_compile(device),
+                  weights=recipe.weights and absolute(recipe.weights), classes=recipe.classes and place_of_classes(recipe.classes))
     if ranks.world() > 1 or out.sync_bn: check_processes(out)
     return out
 
@@ -58,6 +58,18 @@ def cannot_compile(device):
     from ..callbacks.compile import NOT_HERE, why_not
     why = "several processes train" if ranks.world() > 1 else why_not(device)
     return why and NOT_HERE.format(why)
+
+
+def place_of_data(text):
+    "A built-in name stays one, whatever lies here under it"
+    from ..data.sources.registry import builtin_names
+    return text if text in builtin_names() else absolute(text)
+
+
+def place_of_classes(text):
+    "Of a file with their names; names stay as they are"
+    from ..data.sources.classes import names_file
+    return absolute(text) if names_file(text) else text
 
 
 def absolute(text): return str(Path(text).resolve()) if Path(text).exists() else text

@@ -10,11 +10,13 @@ from ...core.errors import UserError, nearest, plural
 from .food import FOOD_21, NAMES
 from .walk import subfolders
 
+BUILT_IN = "food-101-21"
+
 
 def parse_classes(classes):
     "The class names in `classes` (names with commas, a file with a name a line, food-101-21, or a list); None is all"
     if classes is None: return None
-    if classes == "food-101-21": return FOOD_21
+    if classes == BUILT_IN: return FOOD_21
     words = class_words(classes) if isinstance(classes, str) else classes
     names = tuple(dict.fromkeys(o.strip() for o in words if o.strip()))
     if len(names) < 2: raise UserError(f"--classes {classes!r} names {plural(len(names), 'class', 'classes')}: give at "
@@ -31,6 +33,11 @@ def class_words(classes):
 def is_file(text):
     try: return Path(text).expanduser().is_file()
     except (OSError, RuntimeError, ValueError): return False
+
+
+def names_file(text):
+    "Does --classes mean a file?"
+    return text != BUILT_IN and is_file(text)
 
 
 def quoted_words(text):

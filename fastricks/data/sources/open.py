@@ -58,7 +58,14 @@ def open_source(data, classes=None, per_class=None, valid=.1, bad=None, drop_dup
     items, ignored = without_copies(items, copied, data), ignored + Counter({(COPIES, ""): len(copied)})
     source = Source(food_name(chosen) or found.name, items, chosen, tuple(found.notes), missing=found.missing, ignored=ignored,
                     splits=told_splits(found, valid))
+    source = source.note(*hidden_by_name(data))
     return source.note(*unused_columns(found, group_by), *crossing(source, group_of), *lacking(source), *twins(chosen), *few(source))
+
+
+def hidden_by_name(data):
+    "A note where what lies here is called as built-in data"
+    if data not in builtin_names() or not Path(data).exists(): return
+    yield f"--data {data} is the built-in data; ./{data} is not used: give --data ./{data} for that"
 
 
 def check_numbers(per_class, valid):

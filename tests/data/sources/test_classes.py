@@ -108,6 +108,17 @@ def test_runs_of_both_orders_are_not_comparable(tmp_path):
     with pytest.raises(UserError, match="they number the same classes in another order"): compare([tmp_path])
 
 
+def test_names_stay_names_whatever_lies_here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("digits", "0,1", "food-101-21"): (tmp_path/name).mkdir()
+    job = settle(resolve({"classes": "0,1", "per_class": 4}))
+    assert (job.recipe.data, job.recipe.classes, job.source.classes) == ("digits", "0,1", ("0", "1"))
+    assert "--data digits is the built-in data; ./digits is not used: give --data ./digits for that" in job.source.notes
+    (tmp_path/"few").write_text("0\n1\n")
+    assert settle(resolve({"classes": "few", "per_class": 4})).recipe.classes == str(tmp_path/"few")
+    with pytest.raises(UserError, match="has no class folders"): settle(resolve({"data": "./digits"}))
+
+
 def test_the_command_says_it_where_it_is_asked_for():
     assert "--class-order natural" in command(resolve({"class_order": "natural"}))
     assert "--class-order" not in command(resolve({}))
