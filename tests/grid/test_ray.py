@@ -42,7 +42,9 @@ def test_a_node_that_does_not_see_the_folder_sends_the_run_back(tmp_path):
     for name in ("", "-2"):
         on_ray.unpack(out, got["name"], got["files"])
         assert find_finished(out, read_json(out / f"{got['name']}{name}" / "recipe.json")["identity"])
-    assert on_ray.work(json.dumps(asdict(recipe_of(data=str(ROOT), pretrained=False))), "train", None, str(out))["reason"]
+    (tmp_path / "nothing").mkdir()
+    nothing = recipe_of(data=str(tmp_path / "nothing"), pretrained=False)
+    assert on_ray.work(json.dumps(asdict(nothing)), "train", None, str(out))["reason"]
 
 
 class UsersRay(SimpleNamespace):
