@@ -1,6 +1,8 @@
 """Build loaders and network: what can be wrong is found here, before there is a run folder."""
 from pathlib import Path
 
+import torch
+
 from ..data.loader.loaders import make_dls
 from ..data.pixels.views import Views
 from ..model.network import stats
@@ -14,11 +16,19 @@ OF_NETWORK = {"arch", "model", "groups"}  # hooks that a network may not fit
 
 def prepare(job, load=True):
     "(Parts, DataLoaders) of a Job: weights (but for `load=False`), schedule, model, loaders"
+    choose_kernels_by_rule()
     recipe, source, plan = job.recipe, job.source, plan_of(job)
     dls = make_dls(source, recipe, *stats(recipe), recipe.device, chain(plan.tricks, "views", Views(), plan))
     parts = make_parts(recipe, plan, load)
     parts.lines.extend(lines_of_head(recipe.weights, source.classes) if load and recipe.weights else [])
     return parts, dls
+
+
+def choose_kernels_by_rule():
+    """cuDNN picks each convolution's algorithm by its rules, among those that repeat to the last bit; fastai, imported by now, lets it time
+    them all: seconds for every new shape, and another choice on another day.
+    """
+    torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
 
 
 def lines_of_head(file, classes):

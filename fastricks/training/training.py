@@ -73,7 +73,6 @@ def settle_here(recipe, asked):
 def train_settled(job, asked):
     "Open the run, new or resumed, and train it to the end"
     from .prepare import prepare
-    choose_kernels_by_rule()
     first = ranks.is_first()
     longer = isinstance(asked.resume, Longer)
     start = longer_run.start_of(job, asked.resume) if longer else again.along(again.start_of(job, asked.resume, asked.say) if first else None)
@@ -91,14 +90,6 @@ def train_settled(job, asked):
         result = carry_out(session, parts, dls)
         ranks.wait()  # until the first has written everything
         return result
-
-
-def choose_kernels_by_rule():
-    """cuDNN picks each convolution's algorithm by its rules, among those that repeat to the last bit; fastai, imported by now, lets it time
-    them all: seconds for every new shape, and another choice on another day.
-    """
-    import torch
-    torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
 
 
 def found(folder, say):

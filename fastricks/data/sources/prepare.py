@@ -39,8 +39,8 @@ def prepare(src, target, classes=None, copy=False, photos=None, side=None, say=p
     with opening(src):
         check_places(src, target)
         meta, images = source_of(src, copy or side is not None)
-    rows = choose(listed(meta, f"{src}/meta"), wanted, src)
-    if mine: rows = of_list(rows, mine, photos, src)
+    rows = listed(meta, f"{src}/meta")
+    rows = choose(of_list(rows, mine, photos, src) if mine else rows, wanted, photos or src)
     with Room(target, side) as room: done = fill(room, images, {k: (split, *k.split("/")) for k, split in rows.items()}, say)
     return report(rows, done, target, say)
 
@@ -168,14 +168,14 @@ def has_side(path, side):
 
 def bring_down(path, side):
     "Write a photo again, upright, with its shorter side of `side` pixels; one that is smaller, or can't be read, stays as it is"
-    from PIL import Image, ImageOps
-    try:
-        with Image.open(path) as im:
-            if min(im.size) <= side: return
-            small = ImageOps.exif_transpose(im).convert("RGB")
-    except (OSError, ValueError): return
-    scale = side / min(small.size)
-    small.resize([round(o * scale) for o in small.size], Image.Resampling.LANCZOS).save(path, "JPEG", quality=QUALITY)
+    from PIL import Image
+
+    from ..pixels.image import Unreadable, decode
+    if has_side(path, side): return
+    try: photo = decode(path)
+    except Unreadable: return
+    scale = side / min(photo.size)
+    photo.resize([round(o * scale) for o in photo.size], Image.Resampling.LANCZOS).save(path, "JPEG", quality=QUALITY)
 
 
 @contextmanager

@@ -396,6 +396,14 @@ def test_a_list_says_which_photos_and_splits(tree, target, photos, said):
     assert all_files(target) == ["test/ramen/100.jpg", "train/ramen/1.jpg", "train/ramen/3.jpg", "train/steak/0.jpg"]
 
 
+def test_a_list_and_classes_are_both_kept_to(tmp_path, target, photos, said):
+    tree = food(tmp_path/"three/food-101", classes=("pizza", "ramen", "steak"))
+    more = LISTED + "images/pizza/2.jpg,pizza,train\n"
+    assert prepare(tree, target, "pizza,steak", photos=photos(more), say=said.append) == (2, 0)
+    assert all_files(target) == ["train/pizza/2.jpg", "train/steak/0.jpg"]
+    with pytest.raises(UserError, match=r"public.csv has no class 'pizza'"): prepare(tree, target, "pizza,steak", photos=photos())
+
+
 def test_its_names_have_a_fingerprint_whatever_size_and_layout(tree, tmp_path, photos, said):
     prepare(tree, tmp_path/"a", photos=photos(), say=said.append)
     prepare(tar(tmp_path/"a.tgz", contents(tree)), tmp_path/"b", photos=photos(), side=16, say=said.append)
