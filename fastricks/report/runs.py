@@ -107,6 +107,11 @@ class FinishedRun:
         return soup_of(self.facts)
 
     @property
+    def chosen_by_validation(self):
+        "Were its weights chosen by the validation split, whose numbers flatter then?"
+        return self.recipe.keeps_best or self.soup is not None
+
+    @property
     def plain(self):
         "Is it a training without tricks?"
         return not self.recipe.tricks and self.soup is None

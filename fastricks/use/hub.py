@@ -11,6 +11,7 @@ from typing import NamedTuple
 from ..core.errors import UserError, visible
 
 PREFIX = "hf://"
+NAME = r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*"  # user/name
 MODEL = "model.safetensors"
 COMES = MODEL, "recipe.json", "metrics.json"   # what `load` takes; the first must be there
 
@@ -26,7 +27,7 @@ def is_on_hub(run: object) -> bool: return isinstance(run, str) and run.startswi
 
 def parse(text: str) -> OnHub:
     "hf://user/name or hf://user/name@revision; UserError for anything else"
-    m = re.fullmatch(r"hf://([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@([\w./-]+))?", text)
+    m = re.fullmatch(rf"{PREFIX}({NAME})(?:@([\w./-]+))?", text)
     if not m: raise UserError(f"{text} is no model on the hub: as hf://user/name, or hf://user/name@revision")
     return OnHub(m[1], m[2])
 

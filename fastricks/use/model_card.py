@@ -13,10 +13,11 @@ from ..recipe.command import command
 from ..recipe.recipe import Recipe
 from ..recipe.size import sides_of
 from ..report.pages.parts import by_f1, numbers, one, short_percent
-from ..report.pages.run import classes_of_model, qualities, sentence
+from ..report.pages.run import classes_of_model, qualities, sentence, without_test_set
 from ..report.runs import SPLIT_WORD, FinishedRun
 from ..report.stored import without_folders
 from .evaluate import finished
+from .hub import NAME
 from .saved import find_saved
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def require_options(o: CardOptions) -> None:
 
 
 def require_place(name: str, what: str) -> None:
-    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", name): raise UserError(f"{what} {name} is no place on the hub: as user/name")
+    if not re.fullmatch(NAME, name): raise UserError(f"{what} {name} is no place on the hub: as user/name")
 
 
 def quality_of(run: FinishedRun) -> "Quality":
@@ -137,10 +138,9 @@ def start_of(run: FinishedRun) -> tuple[str | None, str | None]:
 def how_good(run: FinishedRun, q: "Quality") -> list[str]:
     split = SPLIT_WORD[run.metrics["split"]]
     rows = [(what, one(v, as_text), f"{q.n:,}") for what, v, as_text in numbers(q)]
-    said = [] if run.metrics["split"] == "test" else ["There is no test set: these are the validation images"
-            + (", on which the weights were chosen." if run.recipe.keeps_best else ".")]
-    return ["## How good it is", f"{q.hits:,} of {q.n:,} {split} images of {plain(run.data['name'])} are right. n = 1 training (seed {run.seed}).",
-            *said, table(["", "value [95% interval]", f"{split} images"], rows), plain(q.how()), *class_table(q)]
+    what = "soup" if run.soup else "training"
+    return ["## How good it is", f"{q.hits:,} of {q.n:,} {split} images of {plain(run.data['name'])} are right. n = 1 {what} (seed {run.seed}).",
+            *without_test_set(run), table(["", "value [95% interval]", f"{split} images"], rows), plain(q.how()), *class_table(q)]
 
 
 def class_table(q: "Quality") -> list[str]:

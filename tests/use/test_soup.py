@@ -19,6 +19,8 @@ from fastricks.report.compare.comparison import compare
 from fastricks.report.compare.families import Family, families_beside, record_family
 from fastricks.report.compare.rows import comparison_rows, key_of
 from fastricks.report.find import load_runs
+from fastricks.report.pages.run import reservations
+from fastricks.report.runs import read_run
 from fastricks.use.averaging import remake_averages
 from fastricks.use.soup import soups
 from fastricks.use.train import train
@@ -200,3 +202,11 @@ def test_batchnorm_alone_is_in_training_mode():
     update_bn((x for x, in batches), want)
     assert dl.epoch == 0 and all(torch.allclose(a, b) for a, b in zip(model.state_dict().values(), want.state_dict().values(), strict=True))
     assert model[0].momentum == .1 and not model.training
+
+
+def test_without_a_test_set_it_was_chosen_on_the_images_of_its_numbers(tmp_path):
+    soup = {"rows": [], "varies": [], "ingredients": []}
+    said = {name: [*reservations(read_run(fake_run(tmp_path, name=name, split="valid", facts=facts)))]
+            for name, facts in (("soup", {"soup": soup}), ("training", {}))}
+    assert said == {"soup": ["There is no test set: these are the validation images, on which the weights were chosen."],
+                    "training": ["There is no test set: these are the validation images."]}

@@ -113,11 +113,16 @@ def sentence(run):
     return f"{said} {plural(m['skipped_steps'], 'step')} whose loss or gradient was not finite left out."
 
 
+def without_test_set(run):
+    "A line where the numbers are of validation images"
+    if run.metrics["split"] != "valid": return
+    chosen = ", on which the weights were chosen" if run.chosen_by_validation else ""
+    yield f"There is no test set: these are the validation images{chosen}."
+
+
 def reservations(run):
     "What a reader must know of the numbers: lines"
-    if run.metrics["split"] == "valid":
-        chosen = ", on which the weights were chosen" if run.recipe.keeps_best else ""
-        yield f"There is no test set: these are the validation images{chosen}."
+    yield from without_test_set(run)
     bad = lost(run.folder)
     if not bad: return
     yield f"Left out, as {plural(len(bad), 'image')} can't be read: {listed([*bad], 3)} (skipped.csv has the reasons)."
