@@ -22,6 +22,7 @@ def numeric(recipe: Recipe, weights_hash: str | None = None, facts: Facts | None
               for t in recipe.make_tricks()}
     d |= {k: FIELDS[k] for k in OPEN if k in d and d[k] is None}
     kind = recipe.device.partition(":")[0]  # which of a machine's GPUs it was is no difference
+    if kind in ("cuda", "mps"): del d["threads"]  # of the CPU beside it, which rounds nothing
     return {**d, "device": kind, "tricks": tricks, "weights": weights_hash, "processes": recipe.processes or 1}
 
 

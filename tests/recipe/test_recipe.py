@@ -95,6 +95,12 @@ SAME = dict(max_bad=.5, workers=3, wandb="disabled", log="tensorboard", name="n"
 BY_FINGERPRINT = "data", "classes", "per_class", "rest", "valid", "drop_duplicates", "group_by", "class_order", "weights"
 
 
+def test_threads_are_a_difference_on_a_cpu_alone():
+    "Beside a GPU they are shared out among trainings at once: another --jobs finds the same runs"
+    of = lambda device, n: identity(resolve(dict(device=device, threads=n)), "data")
+    assert of("cpu", 1) != of("cpu", 4) and of("cuda", 1) == of("cuda", 4) == of("cuda:1", 2) and of("mps", 1) == of("mps", 4)
+
+
 def test_identity_changes_with_every_numeric_field_and_with_no_other():
     r = replace(resolve({}), resize=40)
     a = identity(r, "data")
