@@ -35,9 +35,11 @@ def every(files, most): return files[::max(1, len(files) // most)][:most]
 def turned_by_xmp(o):
     "Is it a JPEG whose orientation, other than upright, is in XMP and not in EXIF?"
     from .pixels.canonical import turned
+    from .pixels.image import Unreadable, require_file
     try:
+        require_file(o.image)
         with open(o.image, "rb") as f: head = f.read(HEAD)
-    except OSError: return False
+    except (OSError, Unreadable): return False  # the scan says why
     return head.startswith(JPEG) and turned(head, xmp=True) and not turned(head)
 
 

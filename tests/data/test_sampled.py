@@ -1,5 +1,6 @@
 """What the data decides about its pixels: profiles are followed and few bits in sixteen filled where a sample has them, and it is said."""
 import json
+import os
 import struct
 import zlib
 
@@ -122,3 +123,10 @@ def test_a_folder_of_before_means_what_was_done_then(tmp_path):
     assert (again.icc, again.white, again.fit, again.channels, again.sides) == (False, 65535, "crop", 3, (16, 16))
     assert decoding_of(again, open_source(again.data).items)[0] == PLAIN
     assert identity(again, "d") == identity(Recipe(**old), "d")
+
+
+def test_a_pipe_with_a_photos_name_is_not_waited_for(tmp_path):
+    root = class_tree(tmp_path, cat=3, dog=3)
+    os.mkfifo(root / "cat/pipe.jpg")
+    decoding, said = decoding_of(Recipe(data=str(root), pipeline="fast"), open_source(root).items)
+    assert decoding == PLAIN and not said

@@ -113,7 +113,7 @@ def watched(out):
 def body(combo, out, resume):
     watched(out)
     result = train(recipe(combo, out), silent, bar=False, resume=resume)
-    (result.folder / "opt").write_text(opt_digest(result.learn))
+    if result.learn: (result.folder / "opt").write_text(opt_digest(result.learn))  # not where another process ended it
 
 
 def opt_digest(learn):

@@ -126,7 +126,7 @@ def comparison_rows(runs: Sequence[FinishedRun], say: Say, anyway: bool = False)
     for r in runs: found.setdefault(recipe_key(r), []).append(r)
     rows = [tuple(sorted(one_a_seed(rs, say, anyway), key=lambda r: r.seed)) for rs in found.values()]
     rows.sort(key=lambda rs: not rs[0].plain)
-    texts = [field_texts(rs[0]) for rs in rows]
+    texts = same_fields([field_texts(rs[0]) for rs in rows])
     differ = [k for k in texts[0] if len({t[k] for t in texts if t[k]}) > 1]
     names = iter(row_labels([t for rs, t in zip(rows, texts, strict=True) if not rs[0].soup], differ))
     labels = numbered([SOUP if rs[0].soup else next(names) for rs in rows])
@@ -135,6 +135,12 @@ def comparison_rows(runs: Sequence[FinishedRun], say: Say, anyway: bool = False)
         varies = {k: own[k] or NONE for k in differ}
         made.append(ComparisonRow(label, own["tricks"], varies, rs))
     return made
+
+
+def same_fields(texts: list[Texts]) -> list[Texts]:
+    "Texts of the same fields: one that a run does not have (threads beside a GPU) is empty, and no difference"
+    fields = dict.fromkeys(k for t in texts for k in t)
+    return [{k: t.get(k, "") for k in fields} for t in texts]
 
 
 def row_labels(texts: list[Texts], differ: list[str]) -> list[str]:
