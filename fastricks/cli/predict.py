@@ -15,14 +15,16 @@ def predict_command(
         bs: Annotated[int, typer.Option(min=1, help="images that go through the network together")] = 64,
         threads: Annotated[int | None, typer.Option(min=1, max=1024, help="torch's CPU threads, and as many that decode [default: the "
                                                     "cores this process may use]", show_default=False)] = None,
-        device: Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps", help="what computes")] = "auto", debug: Debug = False):
+        device: Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps", help="what computes")] = "auto",
+        raw: Annotated[bool, typer.Option("--raw", help="probabilities at temperature 1, not at that of the validation images")] = False,
+        debug: Debug = False):
     """Say what is on photos: the most probable classes of each.
 
     A file that can't be read is told on stderr and left out.
     """
     from ..use.predict import predict
     check_device(device)
-    predict(run, paths, top, to, bs, threads, device)
+    predict(run, paths, top, to, bs, threads, device, raw)
 
 
 def check_device(name): check_field(next(f for f in options() if f.name == "device"), name)

@@ -24,9 +24,10 @@ WIDE = 48  # letters of a path in the table
 
 
 def predict(run: str | PathLike[str], words: Sequence[str], k: int = 3, to: str = "table", bs: int = 64,
-            threads: int | None = None, device: str = "auto") -> None:
+            threads: int | None = None, device: str = "auto", raw: bool = False) -> None:
     """Print, or write, the `k` most probable classes of the images that `words` mean: files, folders, globs, `-` for a list on stdin.
 
+    Probabilities are those at the model's temperature, or, `raw`, at 1; stderr has which.
     What can't be read is told on stderr and left out; UserError where nothing could be.
     """
     kind, file = parse_to(to)
@@ -39,19 +40,20 @@ def predict(run: str | PathLike[str], words: Sequence[str], k: int = 3, to: str 
     line = FORMAT[kind](k, p.classes, paths)
     n = 0
     with output(file) as put:
-        for rows in answers(p, paths, k, bs, threads, left_out):
+        for rows in answers(p, paths, k, bs, threads, left_out, raw):
             n += len(rows)
             if not put("".join(map(line, rows))): return
         if not n: raise UserError(nothing(left_out))
     if file: print(f"written   {file}: {plural(n, 'image')}")
     if left_out.n: print(f"{plural(n, 'image')} predicted, {left_out.n:,} left out", file=sys.stderr)
+    print(p.calibrated(raw), file=sys.stderr)
 
 
 def answers(p: "Predictor", paths: Iterable[str], k: int, bs: int, threads: int | None,
-            left_out: "LeftOut") -> "Iterator[list[Prediction]]":
+            left_out: "LeftOut", raw: bool) -> "Iterator[list[Prediction]]":
     from ..data.pixels.image import quiet
     with quiet():
-        for images, logits in p.stream(paths, bs, threads, left_out): yield p.named(images, logits, k)
+        for images, logits in p.stream(paths, bs, threads, left_out): yield p.named(images, p.softmax(logits, raw), k)
 
 
 def limit_threads(n: int) -> None:
