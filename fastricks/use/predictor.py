@@ -28,6 +28,7 @@ from ..model.weights import read_meta
 from ..recipe.plan import arch_kwargs
 from ..recipe.size import sides_of
 from .saved import Saved
+from .unknown import conformal, percent_of
 
 if TYPE_CHECKING:
     from fastai.learner import Learner
@@ -128,6 +129,14 @@ class Predictor:
         if "temperature" not in self.meta: return "probabilities at temperature 1: no validation images have calibrated this model"
         if self.temperature == 1: return "probabilities at temperature 1: all validation images are right, which no temperature fits"
         return f"probabilities at temperature {self.temperature:.3g}, which fits the validation images"
+
+    def least_probability(self, coverage: float) -> float:
+        """The probability that a class must have to be in an image's set, by the validation images: of images like them the set has the true
+        class with this `coverage` (.50 to .99, whole percents). One that no class has it for is none of the classes, or a hard one.
+
+            new = [o for o in run.predict(photos) if o.p < run.least_probability(.9)]
+        """
+        return conformal(self.meta, percent_of(coverage))[1]
 
     def named(self, images: list[Any], probs: torch.Tensor, k: int = 5) -> list[Prediction]:
         "Predictions of images by their probabilities [n, K]"
