@@ -6,7 +6,7 @@ import typer
 
 from .options import Debug, with_options
 
-METRICS = "top1|top5|loss|loss_t|macro_f1|balanced_accuracy|ece"
+METRICS = "top1|top5|loss|loss_t|macro_f1|balanced_accuracy|ece|ece_t"
 Runs = Annotated[list[str] | None, typer.Argument(
     metavar="RUNS", help="run folders, globs, folders of runs, groups of runs, or JSON files of stored runs [default: runs]", show_default=False)]
 Baseline = Annotated[str | None, typer.Option(

@@ -15,14 +15,22 @@ def predict_command(
         bs: Annotated[int, typer.Option(min=1, help="images that go through the network together")] = 64,
         threads: Annotated[int | None, typer.Option(min=1, max=1024, help="torch's CPU threads, and as many that decode [default: the "
                                                     "cores this process may use]", show_default=False)] = None,
-        device: Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps", help="what computes")] = "auto", debug: Debug = False):
+        device: Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps", help="what computes")] = "auto",
+        raw: Annotated[bool, typer.Option("--raw", help="probabilities at temperature 1, not at that of the validation images")] = False,
+        unknown: Annotated[float | None, typer.Option(metavar="COVERAGE", show_default=False, help="sets of classes that have the true one for this "
+                                                      "share of photos like the validation images, as .9; one with an empty set is unknown")] = None,
+        unknown_below: Annotated[float | None, typer.Option(metavar="P", show_default=False, help="a photo that no class has this probability "
+                                                            "for is unknown")] = None,
+        sort_into: Annotated[str | None, typer.Option(metavar="DIR", show_default=False, help="copy the photos into folders of DIR, one a class, "
+                                                      "and unknown; what lies there stays")] = None,
+        debug: Debug = False):
     """Say what is on photos: the most probable classes of each.
 
     A file that can't be read is told on stderr and left out.
     """
-    from ..use.predict import predict
+    from ..use.predict import Use, predict
     check_device(device)
-    predict(run, paths, top, to, bs, threads, device)
+    predict(run, paths, top, to, bs, threads, device, Use(raw, unknown, unknown_below, sort_into))
 
 
 def check_device(name): check_field(next(f for f in options() if f.name == "device"), name)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from ..core.conformal import LEVELS
 from ..core.errors import UserError, first_line
 from .options import is_option
 
@@ -44,7 +45,10 @@ def file_hash(file):
 
 
 def read_meta(file):
-    "What a run wrote about its weights: `finish.facts_of_model` has the list; {} for weights from elsewhere. What is no such fact is left out"
+    """What a run wrote about its weights: `finish.facts_of_model` has the list, `CALIBRATION` the rest; {} for weights from elsewhere.
+
+    What is no such fact is left out.
+    """
     with open_weights(file, "np") as f: text = (f.metadata() or {}).get("fastricks", "{}")
     try: meta = json.loads(text)
     except (ValueError, RecursionError): return {}
@@ -66,6 +70,16 @@ def is_shape(x): return isinstance(x, str) and bool(re.fullmatch(r"\d{1,5}x\d{1,
 def is_level(x): return isinstance(x, int) and 0 < x < 1 << 16
 
 
+def is_temperature(x): return isinstance(x, float) and .01 < x < 100
+def is_count(x): return isinstance(x, int) and 0 < x < 1e9
+def are_shares(x): return isinstance(x, list) and len(x) == len(LEVELS) and all(isinstance(o, float) and 0 <= o <= 1 for o in x)
+
+
+def is_conformal(x):
+    return isinstance(x, dict) and x.keys() == {"n", "least_p"} and is_count(x["n"]) and are_shares(x["least_p"])
+
+
+CALIBRATION = {"temperature": is_temperature, "conformal": is_conformal}  # by the validation images, at the end of a training
 META = {"arch": is_word, "classes": is_words, "mean": are_levels, "std": are_levels, "pipeline": is_pipeline, "kwargs": are_options,
         "fit": is_fit, "shape": is_shape, "icc": lambda x: x is True, "white": is_level,
-        "xmp": lambda x: x is True}
+        "xmp": lambda x: x is True, **CALIBRATION}

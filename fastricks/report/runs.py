@@ -37,7 +37,8 @@ METRICS = {m.name: m for m in (
     Metric("loss_t", "cross-entropy at the fitted temperature", "nats", "nats", 1., -1, .02, 4),
     Metric("macro_f1", "macro F1", "%", "points", 100., 1, .5, 2, of_images=False),
     Metric("balanced_accuracy", "balanced accuracy", "%", "points", 100., 1, .5, 2),
-    Metric("ece", "expected calibration error", "%", "points", 100., -1, .5, 2, of_images=False))}
+    Metric("ece", "expected calibration error", "%", "points", 100., -1, .5, 2, of_images=False),
+    Metric("ece_t", "expected calibration error at the fitted temperature", "%", "points", 100., -1, .5, 2, of_images=False))}
 OF_PREDICTIONS = {"top1", "macro_f1", "balanced_accuracy"}  # what is known where only the predicted classes are
 FROM_PREDICTIONS = "macro_f1", "balanced_accuracy", "ece"  # no number of metrics.json
 

@@ -4,8 +4,9 @@ import torch.nn.functional as F
 from fastai.callback.fp16 import MixedPrecision
 
 from ..callbacks.data_parallel import share_losses
+from ..core.conformal import least_probabilities
 from ..core.ranks import add, alone, most
-from ..core.scores import balanced_accuracy, macro_f1
+from ..core.scores import balanced_accuracy, ece, macro_f1
 from ..core.tensors import plain
 from ..data.loader.sturdy import name_of
 
@@ -61,8 +62,9 @@ COLDEST, HOTTEST = .05, 20.  # temperatures that are tried
 def temperature(logits, labels):
     """T in COLDEST … HOTTEST whose cross-entropy of logits [n, K] / T is least: Guo et al., arXiv 1706.04599, §4.2.
 
-    The loss is convex in 1/T, so that a bounded search finds it.
+    The loss is convex in 1/T, so that a bounded search finds it. 1 where every image is right: the colder the better then, to certainty.
     """
+    if (ranks(logits, labels) == 0).all(): return 1.
     from scipy.optimize import minimize_scalar
     z = logits.double()
     found = minimize_scalar(lambda b: float(F.cross_entropy(b * z, labels)), bounds=(1 / HOTTEST, 1 / COLDEST), method="bounded",
@@ -71,9 +73,20 @@ def temperature(logits, labels):
 
 
 def tempered(logits, labels, T):
-    "{\"temperature\", \"loss_t\": mean cross-entropy of the logits over it, in nats}; {} without a temperature"
+    """{"temperature", "loss_t": mean cross-entropy of the logits over it, in nats, "ece_t": calibration error of their probabilities, 0 to 1};
+    {} without a temperature"""
     if T is None: return {}
-    return {"temperature": T, "loss_t": float(F.cross_entropy(logits.double() / T, labels))}
+    z = logits.double() / T
+    p, k = z.softmax(1).max(1)
+    return {"temperature": T, "loss_t": float(F.cross_entropy(z, labels)), "ece_t": ece(p.numpy(), (k == labels).numpy())}
+
+
+def calibration(logits, labels):
+    """What a model keeps of its validation images: {"temperature", "conformal": {"n", "least_p": of each coverage of `conformal.LEVELS` the least
+    probability of a class in the set}}, the probabilities at that temperature"""
+    T = temperature(logits, labels)
+    p = (logits.double() / T).softmax(1).gather(1, labels[:, None])[:, 0]
+    return {"temperature": T, "conformal": {"n": len(labels), "least_p": least_probabilities(p.numpy())}}
 
 
 def prediction_rows(items, logits, labels, classes, T=None):

@@ -13,7 +13,7 @@ from ..core.files import rows_to_csv, write, write_json
 from ..model.network import stats, with_tag
 from ..recipe.plan import arch_kwargs
 from ..recipe.recipe import LATER
-from .evaluate import by_class, metrics, predict, prediction_rows, temperature, tempered
+from .evaluate import by_class, calibration, metrics, predict, prediction_rows, tempered
 
 NOT_FINITE = "the weights after the last epoch are not finite numbers, and none are saved: try a lower --lr"
 
@@ -23,12 +23,12 @@ def finish(session, learn, seconds):
     job, run, reporter = session.job, session.run, session.asked.reporter
     if not finite(learn.model): raise UserError(NOT_FINITE)
     start = time.perf_counter()
-    numbers = measured(learn, run, job.source)
+    numbers, calibrated = measured(learn, run, job.source)
     final = {**numbers,
              **times(learn, job.source, seconds, start), **kept(learn, job.recipe), **guarded(learn),
              **compiled(learn, job.recipe)}
     if not ranks.is_first(): return final
-    save_weights(run, learn.model, facts_of_model(job))
+    save_weights(run, learn.model, {**facts_of_model(job), **calibrated})
     session.draw("lr.png", lambda file: reporter.rates(file, learn, run.name))
     write_json(run.path("metrics.json"), final)
     session.draw("index.html", lambda file: reporter.page(file, job.source))
@@ -38,12 +38,14 @@ def finish(session, learn, seconds):
 
 
 def measured(learn, run, source):
-    "The final numbers of a Learner's network on the split that they are of, and on the validation split; the predictions are written"
+    """(final numbers of a Learner's network on the split that they are of, and on the validation split; its calibration, {} without a validation
+    split); the predictions are written"""
     split = source.eval_split
     logits, labels = predict(learn, learn.dls.test) if split == "test" else on_validation(learn)
-    T, valid = valid_too(learn, run, source, split, logits, labels)
+    calibrated, valid = valid_too(learn, run, source, split, logits, labels)
+    T = calibrated.get("temperature")
     if ranks.is_first(): write_predictions(run.path("predictions.csv"), learn, source, split, logits, labels, T)
-    return {"split": split, **metrics(logits, labels), **by_class(logits, labels), **tempered(logits, labels, T), **valid}
+    return {"split": split, **metrics(logits, labels), **by_class(logits, labels), **tempered(logits, labels, T), **valid}, calibrated
 
 
 def times(learn, source, seconds, start):
@@ -76,16 +78,17 @@ def compiled(learn, recipe):
 
 
 def valid_too(learn, run, source, split, logits, labels):
-    """(temperature that the validation split asks for, {"valid": its numbers}), of the same weights: what choosing between recipes may look at.
+    """(calibration by the validation split, {"valid": its numbers}), of the same weights: what choosing between recipes may look at.
 
-    Where the run's own numbers are the validation split's, {}; without such a split, (None, {}).
+    Where the run's own numbers are the validation split's, no others; without such a split, ({}, {}).
     """
-    if split == "valid": return temperature(logits, labels), {}
-    if not source.of("valid"): return None, {}
+    if split == "valid": return calibration(logits, labels), {}
+    if not source.of("valid"): return {}, {}
     logits, labels = on_validation(learn)
-    T = temperature(logits, labels)
+    calibrated = calibration(logits, labels)
+    T = calibrated["temperature"]
     if ranks.is_first(): write_predictions(run.path("predictions-valid.csv"), learn, source, "valid", logits, labels, T)
-    return T, {"valid": {**metrics(logits, labels), **by_class(logits, labels), **tempered(logits, labels, T)}}
+    return calibrated, {"valid": {**metrics(logits, labels), **by_class(logits, labels), **tempered(logits, labels, T)}}
 
 
 def on_validation(learn):
@@ -100,7 +103,7 @@ def write_predictions(file, learn, source, split, logits, labels, T=None):
 
 
 def facts_of_model(job):
-    "All that is needed to use a network: what it is, its classes, and how pixels are made for it"
+    "All that is needed to use a network, but for its calibration: what it is, its classes, and how pixels are made for it"
     recipe = job.recipe
     mean, std = stats(recipe)
     return {"arch": with_tag(recipe.arch), "kwargs": arch_kwargs(recipe), "classes": list(job.source.classes), "pipeline": recipe.pipeline,

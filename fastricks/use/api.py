@@ -170,7 +170,7 @@ def compare(runs: Any = "runs", baseline: Any = None, *, margin: float | None = 
 
     `runs`: a folder of runs, or several runs, their folders or globs; `baseline`: a row's tricks, a run or a named recipe (default: the
     row without tricks); `margin`: the difference that matters, in points; `metric`: top1, top5, loss, loss_t, macro_f1, balanced_accuracy
-    or ece; `by`: test or valid; `once`: one look at 5% over all seeds instead of looks at 5, 8, 12, 16 and 24; `anyway`: compare what is
+    ece or ece_t; `by`: test or valid; `once`: one look at 5% over all seeds instead of looks at 5, 8, 12, 16 and 24; `anyway`: compare what is
     not comparable, with a warning. Raises UserError.
     """
     from ..report.compare.comparison import compare as compare_runs

@@ -100,7 +100,8 @@ def demo_app(p: "Predictor") -> "gradio.Blocks":
         return photo, dict(zip(map(visible, found[0].labels), found[0].probabilities, strict=True)), ""
 
     with gr.Blocks(title=f"{visible(p.run.name)}: fastricks", analytics_enabled=False) as app:
-        gr.Markdown(f"## {words(p.run.name)}\n{words(p.meta['arch'])}, {plural(len(p.classes), 'class', 'classes')}. Drop a photo, or paste one.")
+        gr.Markdown(f"## {words(p.run.name)}\n{words(p.meta['arch'])}, {plural(len(p.classes), 'class', 'classes')}. Drop a photo, or paste one.\n\n"
+                    f"{words(p.calibrated().capitalize())}.")
         told = gr.Markdown()
         with gr.Row():
             photo = gr.Image(label="A photo", type="filepath", image_mode=None, sources=["upload", "clipboard"], height=420)

@@ -33,7 +33,7 @@ class Evaluation:
     split: str                    # theirs, or "" where there are none
     own: bool                     # is it the data that the run was trained on, unchanged?
     tta: bool
-    numbers: dict[str, Any]       # as metrics.json has them: top1, top5, correct, n, loss
+    numbers: dict[str, Any]       # as metrics.json has them: top1, top5, correct, n, loss; without TTA temperature, loss_t, ece_t
     images: Images
     quality: quality.Quality
     notes: tuple[str, ...]
@@ -125,7 +125,7 @@ def available(device: str) -> bool:
 def evaluated(run: FinishedRun, chosen: Chosen, p: "Predictor", tta: bool, say: Say) -> Evaluation:
     import torch
 
-    from ..training.evaluate import metrics, prediction_rows
+    from ..training.evaluate import metrics, prediction_rows, tempered
     bad: list[tuple[str, str]] = []
     notes = [*chosen.notes, *of_mirrors(run, tta)]
     for line in notes: say(visible(line))
@@ -137,7 +137,8 @@ def evaluated(run: FinishedRun, chosen: Chosen, p: "Predictor", tta: bool, say: 
     finally: torch.set_num_threads(old)
     if not items: raise UserError(f"no image of {chosen.source.name} can be read: {some(bad)}")
     labels = torch.tensor([p.classes.index(o.label) for o in items])
-    images, numbers = images_of(prediction_rows(items, logits, labels, p.classes)), metrics(logits, labels)
+    images = images_of(prediction_rows(items, logits, labels, p.classes))
+    numbers = {**metrics(logits, labels), **tempered(logits, labels, None if tta else p.meta.get("temperature"))}
     later = [*of_bad(bad), *of_other_numbers(run, chosen, numbers, tta)]
     for line in later: say(visible(line))
     return Evaluation(run, chosen.source.name, chosen.split, chosen.own, tta, numbers, images,
@@ -225,6 +226,6 @@ def some(bad: list[tuple[str, str]]) -> str:
 def of_other_numbers(run: FinishedRun, chosen: Chosen, numbers: dict[str, Any], tta: bool) -> list[str]:
     "Own images must give the run's own numbers; another machine may round differently"
     if tta or not chosen.own or chosen.split != run.metrics["split"]: return []
-    odd = [f"{k} {run.metrics[k]!r}, here {v!r}" for k, v in numbers.items() if run.metrics[k] != v]
+    odd = [f"{k} {run.metrics[k]!r}, here {v!r}" for k, v in numbers.items() if run.metrics.get(k, v) != v]
     if not odd: return []
     return [f"not to the last digit what metrics.json has, as another device, number of threads or version rounds differently: {', '.join(odd)}"]

@@ -49,7 +49,7 @@ def evaluation_document(e: Evaluation) -> str:
     return document(
         title(e), heading(title(e), 1), tta_line(e), warnings([*e.notes, *parts.of_few_classes(q)]), parts.lead(q, e.where),
         parts.number_table({shorten(e.where.removeprefix("the "), 60): q}), parts.mistakes(q, e.images, see),
-        parts.calibration(q), parts.classes(q), folded("The run", definitions(run_facts(e.run))))
+        parts.calibration(q, e.numbers), parts.classes(q), folded("The run", definitions(run_facts(e.run))))
 
 
 def title(e: Evaluation) -> str: return f"{e.run.name} on {e.where}" + (" (TTA)" if e.tta else "")
@@ -84,7 +84,7 @@ def lines(e: Evaluation, width: int | None = None) -> list[str]:
         con.print()
         con.print(class_table(q))
         con.print()
-        for line in pairs(q): con.print(Text(line))
+        for line in [*pairs(q), *parts.at_temperature(e.numbers)]: con.print(Text(line))
     return [x.rstrip() for x in got.get().rstrip().split("\n")]
 
 

@@ -11,7 +11,7 @@ from ..core.errors import UserError, one_of
 from ..core.files import read_json
 from ..core.numerics import NUMERICS
 from ..core.words import Say
-from ..model.weights import read_meta
+from ..model.weights import CALIBRATION, read_meta
 from ..recipe.names import base_name
 from ..recipe.recipe import Recipe
 from ..report.compare.rows import ComparisonRow, comparison_rows, key_of, obstacles
@@ -105,6 +105,7 @@ def other_network(a: FinishedRun, b: FinishedRun) -> Iterator[str]:
 
 def computed(meta: dict[str, Any]) -> dict[str, Any]:
     "The facts of a model by which it computes"
+    meta = {k: v for k, v in meta.items() if k not in CALIBRATION}
     return {**meta, "kwargs": {k: v for k, v in meta.get("kwargs", {}).items() if k not in OF_TRAINING}}
 
 

@@ -9,49 +9,93 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..core.errors import UserError, nearest, one_of, plural, shorten, visible
 from ..data.sources.walk import images_below
 from .saved import find_saved, neighbours
+from .sorting import Sorter, names_of
+from .unknown import UNKNOWN, Rule, check_rule, rule_of
 
 if TYPE_CHECKING:
     from .predictor import Prediction, Predictor
 
-Line = Callable[["Prediction"], str]
+Line = Callable[["Prediction", list[str] | None], str]  # of an answer and, where there is a rule for it, its set of classes
 FORMATS = "table", "jsonl", "csv"
 WIDE = 48  # letters of a path in the table
 
 
+class Use(NamedTuple):
+    "What is made of the answers"
+    raw: bool = False                     # probabilities at temperature 1, not at the model's
+    unknown: float | None = None          # coverage of the sets of classes; an image whose set is empty is unknown
+    unknown_below: float | None = None    # so is one that no class has this probability for
+    sort_into: str | PathLike[str] | None = None  # a folder that the images are copied into, a folder a class
+
+
+PLAINLY = Use()
+
+
 def predict(run: str | PathLike[str], words: Sequence[str], k: int = 3, to: str = "table", bs: int = 64,
-            threads: int | None = None, device: str = "auto") -> None:
+            threads: int | None = None, device: str = "auto", use: Use = PLAINLY) -> None:
     """Print, or write, the `k` most probable classes of the images that `words` mean: files, folders, globs, `-` for a list on stdin.
 
+    `use`: what else is asked for; stderr has of which temperature the probabilities are.
     What can't be read is told on stderr and left out; UserError where nothing could be.
     """
     kind, file = parse_to(to)
+    check_rule(use.unknown, use.unknown_below, use.raw)
     saved = find_saved(run)
     left_out = LeftOut()
     paths = images_of(words, left_out)
     from .predictor import open_predictor
     p = open_predictor(saved, device)
+    rule = rule_of(p.meta, use.unknown, use.unknown_below)
+    sorter = Sorter(use.sort_into, names_of(p.classes, rule is not None)) if use.sort_into else None
     if threads: limit_threads(threads)
     line = FORMAT[kind](k, p.classes, paths)
+    tally = Tally(rule)
     n = 0
     with output(file) as put:
-        for rows in answers(p, paths, k, bs, threads, left_out):
+        for rows in answers(p, paths, len(p.classes) if rule else k, bs, threads, left_out, use.raw):
             n += len(rows)
-            if not put("".join(map(line, rows))): return
+            found = [tally(o, k) for o in rows]
+            if sorter: sort(sorter, found)
+            if not put("".join(line(*o) for o in found)) and not sorter: return
         if not n: raise UserError(nothing(left_out))
     if file: print(f"written   {file}: {plural(n, 'image')}")
     if left_out.n: print(f"{plural(n, 'image')} predicted, {left_out.n:,} left out", file=sys.stderr)
+    for said in [*([sorter.said()] if sorter else []), *tally.said(), p.calibrated(use.raw)]: print(said, file=sys.stderr)
 
 
 def answers(p: "Predictor", paths: Iterable[str], k: int, bs: int, threads: int | None,
-            left_out: "LeftOut") -> "Iterator[list[Prediction]]":
+            left_out: "LeftOut", raw: bool) -> "Iterator[list[Prediction]]":
     from ..data.pixels.image import quiet
     with quiet():
-        for images, logits in p.stream(paths, bs, threads, left_out): yield p.named(images, logits, k)
+        for images, logits in p.stream(paths, bs, threads, left_out): yield p.named(images, p.softmax(logits, raw), k)
+
+
+def sort(sorter: Sorter, found: "Iterable[tuple[Prediction, list[str] | None]]") -> None:
+    for o, among in found: sorter(str(o.path), UNKNOWN if among == [] else o.label)
+
+
+class Tally:
+    "Finds each image's set of classes by a Rule, and counts"
+    def __init__(self, rule: Rule | None) -> None:
+        self.rule = rule
+        self.sizes: list[int] = []
+
+    def __call__(self, o: "Prediction", k: int) -> "tuple[Prediction, list[str] | None]":
+        "(the answer with k classes, its set: None without a rule)"
+        if not self.rule: return o, None
+        among = self.rule.among(o.labels, o.probabilities)
+        self.sizes.append(len(among))
+        return o._replace(labels=o.labels[:k], probabilities=o.probabilities[:k]), among
+
+    def said(self) -> list[str]:
+        if not self.rule: return []
+        n, mean = self.sizes.count(0), sum(self.sizes) / len(self.sizes)
+        return [f"{n:,} of {plural(len(self.sizes), 'image')} unknown: {self.rule.words}; sets of {mean:.2f} classes on average"]
 
 
 def limit_threads(n: int) -> None:
@@ -136,23 +180,25 @@ def parse_to(to: str) -> tuple[str, Path | None]:
 
 
 def jsonl(k: int, classes: list[str], paths: Iterable[str]) -> Line:
-    def line(o: "Prediction") -> str:
+    def line(o: "Prediction", among: list[str] | None) -> str:
         found = [{"label": c, "p": round(p, 6)} for c, p in zip(o.labels, o.probabilities, strict=True)]
-        return json.dumps({"path": str(o.path), "predictions": found}, ensure_ascii=False) + "\n"
+        more = {} if among is None else {"unknown": not among, "set": among}
+        return json.dumps({"path": str(o.path), "predictions": found, **more}, ensure_ascii=False) + "\n"
     return line
 
 
 def comma_separated(k: int, classes: list[str], paths: Iterable[str]) -> Line:
-    "path,label,p,label_2,p_2 … with a header"
+    "path,label,p,label_2,p_2 … with a header; with a rule also unknown (true, false) and set (a JSON list)"
     more = [w for i in range(2, min(k, len(classes)) + 1) for w in (f"label_{i}", f"p_{i}")]
     head: list[str] | None = ["path", "label", "p", *more]
 
-    def line(o: "Prediction") -> str:
+    def line(o: "Prediction", among: list[str] | None) -> str:
         nonlocal head
-        rows = [head] if head else []
+        own = {} if among is None else {"unknown": json.dumps(not among), "set": json.dumps(among, ensure_ascii=False)}
+        rows = [[*head, *own]] if head else []
         head, out = None, io.StringIO()
         cells = [w for c, p in zip(o.labels, o.probabilities, strict=True) for w in (c, f"{p:.6f}")]
-        csv.writer(out, lineterminator="\n").writerows([*rows, [str(o.path), *cells]])
+        csv.writer(out, lineterminator="\n").writerows([*rows, [str(o.path), *cells, *own.values()]])
         return out.getvalue()
     return line
 
@@ -161,9 +207,10 @@ def table(k: int, classes: list[str], paths: Iterable[str]) -> Line:
     wide = max((len(visible(o)) for o in paths), default=0) if isinstance(paths, list) else WIDE
     label = max(len(name(c)) for c in classes)
 
-    def line(o: "Prediction") -> str:
+    def line(o: "Prediction", among: list[str] | None) -> str:
+        own = [] if among is None else [f"{'' if among else UNKNOWN:<{len(UNKNOWN)}}"]
         cells = [f"{name(c):<{label}} {p:>6.1%}" for c, p in zip(o.labels, o.probabilities, strict=True)]
-        return f"{tail(visible(o.path)):<{min(wide, WIDE)}}  {'   '.join(cells)}\n"
+        return f"{tail(visible(o.path)):<{min(wide, WIDE)}}  {'   '.join([*own, *cells])}\n"
     return line
 
 

@@ -28,6 +28,7 @@ from ..model.weights import read_meta
 from ..recipe.plan import arch_kwargs
 from ..recipe.size import sides_of
 from .saved import Saved
+from .unknown import conformal, percent_of
 
 if TYPE_CHECKING:
     from fastai.learner import Learner
@@ -65,7 +66,8 @@ class Predictor:
 
     run: Path of the run's folder; recipe: its Recipe, None for a model file alone; classes: names in the order of the outputs; model: the
     timm module, in eval mode, fp32, channels-last; meta: arch, classes, size, resize, fit, shape, icc, white, xmp, mean, std, pipeline, kwargs;
-    device: torch's.
+    device: torch's; temperature: that of its validation images, by which logits are divided before probabilities are made of them, 1 where
+    it keeps none.
     """
     def __init__(self, saved: Saved, model: torch.nn.Module, meta: dict[str, Any], device: str) -> None:
         self.saved, self.run, self.recipe, self.meta = saved, saved.run, saved.recipe, meta
@@ -74,26 +76,28 @@ class Predictor:
         self.model = lay_out(model, self.device).eval()
         self.how, self.frame = Decoding(meta["icc"], meta["white"], meta["xmp"]), Frame(meta["size"], meta["resize"], meta["fit"], meta["shape"])
         self.view = eval_view(self.frame)
+        self.temperature: float = meta.get("temperature", 1.)
         self.mean, self.std = (torch.tensor(meta[k], device=self.device).view(1, -1, 1, 1) for k in ("mean", "std"))
 
     def __repr__(self) -> str:
         return f"Predictor({str(self.run)!r}: {self.meta['arch']}, {plural(len(self.classes), 'class', 'classes')}, {self.device})"
 
     def predict(self, images: Any, k: int = 5, bs: int = 64, threads: int | None = None,
-                bad: Bad | None = None) -> list[Prediction]:
+                bad: Bad | None = None, raw: bool = False) -> list[Prediction]:
         """A list of `Prediction`s, the `k` most probable classes of each image.
 
         `images`: one or several of: the path of a file, an open file or an encoded file's bytes, a PIL image, a uint8 array [h, w, 3] or
         [h, w], a tensor [3, h, w]. `k`: 1 or more; `bs`: how many go through the network together; `threads`: how many decode files ahead
         (default: as many as there are cores, 8 at most). An image that can't be read is a UserError, or, with `bad`, is told to it as
-        `bad(image, reason)` and left out.
+        `bad(image, reason)` and left out. `raw`: probabilities at temperature 1, as predictions.csv has them, not at the fitted one.
         """
         require_count("predict: k=", k)
-        with quiet(): return [o for given, logits in self.stream(listed(images), bs, threads, bad) for o in self.named(given, logits, k)]
+        with quiet():
+            return [o for given, logits in self.stream(listed(images), bs, threads, bad) for o in self.named(given, self.softmax(logits, raw), k)]
 
-    def probs(self, images: Any, bs: int = 64, threads: int | None = None, bad: Bad | None = None) -> torch.Tensor:
-        "Probabilities [n, K] float32 of images, which are what `predict` takes"
-        with quiet(): got = [logits.double().softmax(1).float() for _, logits in self.stream(listed(images), bs, threads, bad)]
+    def probs(self, images: Any, bs: int = 64, threads: int | None = None, bad: Bad | None = None, raw: bool = False) -> torch.Tensor:
+        "Probabilities [n, K] float32 of images, which are what `predict` takes; `raw`: at temperature 1"
+        with quiet(): got = [self.softmax(logits, raw).float() for _, logits in self.stream(listed(images), bs, threads, bad)]
         return torch.cat(got) if got else torch.zeros(0, len(self.classes))
 
     def stream(self, images: Iterable[Any], bs: int = 64, threads: int | None = None,
@@ -115,9 +119,28 @@ class Predictor:
                 some, xs = [], []
         if xs: yield some, self.logits(torch.cat(xs))
 
-    def named(self, images: list[Any], logits: torch.Tensor, k: int = 5) -> list[Prediction]:
-        "Predictions of images by their logits"
-        p, at = logits.double().softmax(1).topk(min(k, len(self.classes)))
+    def softmax(self, logits: torch.Tensor, raw: bool = False) -> torch.Tensor:
+        "Probabilities [n, K] float64 of logits at the fitted temperature; `raw`: at 1"
+        return (logits.double() / (1. if raw else self.temperature)).softmax(1)
+
+    def calibrated(self, raw: bool = False) -> str:
+        "Of which temperature probabilities are, in words"
+        if raw: return "probabilities at temperature 1, as predictions.csv has them"
+        if "temperature" not in self.meta: return "probabilities at temperature 1: no validation images have calibrated this model"
+        if self.temperature == 1: return "probabilities at temperature 1: all validation images are right, which no temperature fits"
+        return f"probabilities at temperature {self.temperature:.3g}, which fits the validation images"
+
+    def least_probability(self, coverage: float) -> float:
+        """The probability that a class must have to be in an image's set, by the validation images: of images like them the set has the true
+        class with this `coverage` (.50 to .99, whole percents). One that no class has it for is none of the classes, or a hard one.
+
+            new = [o for o in run.predict(photos) if o.p < run.least_probability(.9)]
+        """
+        return conformal(self.meta, percent_of(coverage))[1]
+
+    def named(self, images: list[Any], probs: torch.Tensor, k: int = 5) -> list[Prediction]:
+        "Predictions of images by their probabilities [n, K]"
+        p, at = probs.topk(min(k, len(self.classes)))
         return [Prediction(path_of(o), [self.classes[i] for i in ks], ps) for o, ks, ps in zip(images, at.tolist(), p.tolist(), strict=True)]
 
     @torch.inference_mode()

@@ -129,9 +129,10 @@ def written(asked: Ingredients, tried: tuple[Tried, ...], learn: "Learner", sour
 def fill(run: RunFolder, asked: Ingredients, tried: Sequence[Tried], learn: "Learner", source: Source, start: float) -> dict[str, Any]:
     from ..training.finish import measured, save_weights
     began = time.perf_counter()
-    numbers = {**measured(learn, run, source), **costs(asked), "eval_seconds": round(time.perf_counter() - began, 2),
+    found, calibrated = measured(learn, run, source)
+    numbers = {**found, **costs(asked), "eval_seconds": round(time.perf_counter() - began, 2),
                "soup_seconds": round(began - start, 2)}
-    save_weights(run, learn.model, computed(read_meta(asked.first.folder / MODEL)))
+    save_weights(run, learn.model, {**computed(read_meta(asked.first.folder / MODEL)), **calibrated})
     write_json(run.path("environment.json"), {**asked.first.environment, "averaged_with": environment(learn.dls.device.type)})
     for name in ("data.json", "skipped.csv"):
         if (asked.first.folder / name).is_file(): shutil.copyfile(asked.first.folder / name, run.path(name))

@@ -448,7 +448,7 @@ def test_validation_numbers_that_were_chosen_on_are_said_to_flatter(tmp_path):
 
 
 @pytest.mark.parametrize("given, words", [
-    (dict(metric="top2"), "--metric top2 is not one of top1, top5, loss, loss_t, macro_f1, balanced_accuracy, ece; did you mean 'top5'?"),
+    (dict(metric="top2"), "--metric top2 is not one of top1, top5, loss, loss_t, macro_f1, balanced_accuracy, ece, ece_t; did you mean 'top5'?"),
     (dict(margin=0), "--margin 0 is out of range"), (dict(as_good_in=0.), "--as-good-in 0 is out of range"),
     (dict(margin=-1.), "--margin -1 is out of range: it must be above 0"), (dict(margin=float("nan")), "--margin nan is out of range"),
     (dict(by="train"), "--by train is not one of test, valid"), (dict(by="tset"), "did you mean 'test'?")])

@@ -57,7 +57,8 @@ def test_onnx(photo_run, exported):
     assert facts["arch"] == "test_resnet.r160_in1k" and how["interpolation"] == "bilinear" and len(how["inside"]["mean"]) == 3
     i, = s.get_inputs()
     assert i.name == "images" and i.type == "tensor(uint8)" and i.shape[1:] == [3, 32, 32] and i.shape[0] == "batch" == s.get_outputs()[0].shape[0]
-    assert [o.name for o in s.get_outputs()] == ["logits"] and [p.name for p in file.parent.iterdir() if "onnx" in p.name] == [file.name]
+    assert [o.name for o in s.get_outputs()] == ["logits", "probabilities"]
+    assert [p.name for p in file.parent.iterdir() if "onnx" in p.name] == [file.name]
     rows = rows_of(folder)
     x = np.stack([by_hand(data / r["image"], how["size"], how["resize"]) for r in rows])
     right(softmax(s.run(None, {"images": x})[0]), rows)

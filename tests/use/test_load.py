@@ -31,7 +31,7 @@ def wrong(f, *a, **kw):
 
 
 def agree(p, data, rows):
-    got = p.predict([data / r["image"] for r in rows], k=1)
+    got = p.predict([data / r["image"] for r in rows], k=1, raw=True)
     assert [o.label for o in got] == [r["predicted"] for r in rows]
     assert max(abs(o.p - float(r["p"])) for o, r in zip(got, rows, strict=True)) < 1e-4
 

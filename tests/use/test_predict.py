@@ -19,6 +19,8 @@ from support.run_files import rows_of
 from fastricks import load
 from fastricks.cli.app import run
 
+SURE = "probabilities at temperature 1: all validation images are right, which no temperature fits\n"
+
 
 @pytest.fixture
 def predict(photo_run, capsys):
@@ -34,7 +36,7 @@ def test_three_forms_say_the_same(photo_run, predict, tmp_path):
     rows = [r for r in rows_of(folder) if "/blue/" in r["image"]]
     lines, table, text = (predict(data / "test/blue", "--to", o, "-k", 2) for o in ("jsonl", "table", "csv"))
     got = [json.loads(o) for o in lines.out.splitlines()]
-    assert lines.code == table.code == text.code == 0 and not lines.err and len(got) == 10
+    assert lines.code == table.code == text.code == 0 and lines.err == table.err == text.err == SURE and len(got) == 10
     assert [o["path"] for o in got] == [str(data / r["image"]) for r in rows]
     for o, r in zip(got, rows, strict=True):
         assert o["predictions"][0]["label"] == r["predicted"] and abs(o["predictions"][0]["p"] - float(r["p"])) < 1e-4
@@ -81,8 +83,8 @@ def test_bad_files_are_told_and_passed_over(photo_run, predict, tmp_path):
     (tmp_path / "loop.jpg").symlink_to(tmp_path / "loop.jpg")
     (tmp_path / "bare").mkdir()
     r = predict(tmp_path, tmp_path / "gone.jpg", tmp_path / "*.xyz", tmp_path / "bare", "--to", "csv", "--bs", 1)
-    told = dict(line.removeprefix("left out: ").removeprefix(f"{tmp_path}/").split(" ", 1) for line in r.err.splitlines()[:-1])
-    assert r.code == 0 and len(r.out.splitlines()) == 2 and r.err.splitlines()[-1] == "1 image predicted, 8 left out"
+    told = dict(line.removeprefix("left out: ").removeprefix(f"{tmp_path}/").split(" ", 1) for line in r.err.splitlines()[:-2])
+    assert r.code == 0 and len(r.out.splitlines()) == 2 and r.err.splitlines()[-2] == "1 image predicted, 8 left out"
     assert told.keys() == {"empty.jpg", "text.png", "cut.png", "pipe.jpg", "loop.jpg", "gone.jpg", "*.xyz", "bare"}
     assert told["empty.jpg"] == "(empty file)" and told["cut.png"] == "(truncated)" and told["*.xyz"] == "(matches nothing)"
     r = predict(tmp_path / "empty.jpg", tmp_path / "cut.png", "--to", tmp_path / "p.csv")

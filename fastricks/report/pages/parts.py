@@ -113,12 +113,20 @@ def captioned(images, i, see):
 
 # -- calibration and classes
 
-def calibration(q):
+def calibration(q, numbers):
+    "`numbers`: as metrics.json has them"
     gap = number(100 * q.ece.value, 1)
     said = (f"On average the probability of the predicted class is {gap} points away from how often it is right (ECE, "
             f"{BINS} bins of equal width, 95% interval {between(q.ece, percent)}). Points below the line: surer than "
             "right.")
-    return heading("Is it as sure as it is right?") + figure(drawing(draw_reliability(q)), said)
+    return heading("Is it as sure as it is right?") + figure(drawing(draw_reliability(q)), " ".join([said, *at_temperature(numbers)]))
+
+
+def at_temperature(numbers):
+    "What the fitted temperature makes of the probabilities; nothing where a run has none"
+    if "ece_t" not in numbers: return []
+    return [f"At temperature {numbers['temperature']:.3g}, which the validation images ask for and `predict` uses: ECE {percent(numbers['ece_t'])}, "
+            f"cross-entropy {nats(numbers['loss_t'])}."]
 
 
 def classes(q):

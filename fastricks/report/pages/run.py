@@ -73,7 +73,7 @@ def run_page(run, source=None):
         parts.lead(q, f"the {SPLIT_WORD[split]} images of {run.data['name']}"), warnings(reservations(run)),
         parts.number_table({SPLIT_WORD[s]: v for s, v in found.items()}),
         *(ingredients(run.soup) if run.soup else course(run)),
-        parts.mistakes(q, run.images(split), see), parts.calibration(q), parts.classes(q),
+        parts.mistakes(q, run.images(split), see), parts.calibration(q, run.metrics), parts.classes(q),
         heading("How it was made"), commands_again(run),
         folded("Data", definitions(data_facts(run))), folded("Recipe", definitions(recipe_facts(run.recipe))),
         parts.environment_facts(run.environment))

@@ -45,6 +45,17 @@ class Network(nn.Module):
 def network(p: Predictor) -> Network: return Network(p).eval()
 
 
+class WithProbabilities(nn.Module):
+    "The same with a second output: 8-bit pixels -> (logits [n, K], their probabilities [n, K] at a temperature)"
+    def __init__(self, net: nn.Module, temperature: float) -> None:
+        super().__init__()
+        self.net, self.temperature = net, temperature
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        logits = self.net(images)
+        return logits, (logits / self.temperature).softmax(1)
+
+
 def about(p: Predictor) -> dict[str, Any]:
     "What a user of the file must know, as plain data"
     m, (width, height) = p.meta, p.frame.sides
@@ -53,7 +64,7 @@ def about(p: Predictor) -> dict[str, Any]:
         "size": m["size"], "resize": m["resize"], "width": width, "height": height, "fit": m["fit"],
         "interpolation": "bilinear", "antialias": True, "crop": "center" if m["fit"] == "crop" else None,
         "input": takes(p), "inside": {"scale": 1 / 255, "mean": list(m["mean"]), "std": list(m["std"])},
-        "output": f"logits [batch, {len(p.classes)}]: softmax makes them probabilities"}
+        "output": f"logits [batch, {len(p.classes)}]: softmax of logits / temperature makes them probabilities", "temperature": p.temperature}
     return {"arch": m["arch"], "classes": p.classes, "made_by": f"fastricks {__version__}", "run": p.run.resolve().name,
             "preprocessing": preprocessing}
 

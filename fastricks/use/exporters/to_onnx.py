@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
+APART = 1e-3           # of probabilities
 LIMIT = 2_000_000_000  # bytes of weights in one ONNX file: what protobuf can hold
 
 
@@ -27,17 +28,18 @@ class ToOnnx(Exporter):
     needs = "onnx", "onnxscript", "onnxruntime"
 
     def write(self, p: "Predictor", x: "Tensor", out: Path, sizes: Sequence[int]) -> float:
-        from .common import about, agree, deliver, network
+        from .common import WithProbabilities, about, agree, deliver, network
         net = network(p)
         check_size(p, net)
-        data = serialized(net, x, about(p))
+        data = serialized(WithProbabilities(net, p.temperature).eval(), x, about(p))
         worst = agree(p, x, sizes, runner(data))
+        require_probabilities(p, x, runner(data, "probabilities"))
         deliver(out, data)
         return worst
 
     def how(self, p: "Predictor", out: Path) -> list[str]:
         from .common import pixels_in_logits_out
-        return pixels_in_logits_out(p, "metadata")
+        return [*pixels_in_logits_out(p, "metadata"), f"and       {p.calibrated()}"]
 
 
 def check_size(p: "Predictor", net: "nn.Module") -> None:
@@ -63,15 +65,22 @@ def to_proto(net: "nn.Module", x: "Tensor") -> "ModelProto":
     import torch
     from torch.export import Dim
     program = torch.onnx.export(net, (x[:2],), dynamo=True, dynamic_shapes=({0: Dim.DYNAMIC},), verbose=False,
-                                input_names=["images"], output_names=["logits"])
+                                input_names=["images"], output_names=["logits", "probabilities"])
     return program.model_proto
 
 
-def runner(data: bytes) -> "Callable[[Tensor], ndarray]":
-    "pixels -> logits, by onnxruntime"
+def require_probabilities(p: "Predictor", x: "Tensor", f: "Callable[[Tensor], ndarray]") -> None:
+    "Raise UserError unless `f(x)` are the probabilities of the model's own logits"
+    import torch
+    gap = (torch.as_tensor(f(x)) - p.softmax(p.logits(x))).abs().max().item()
+    if not gap <= APART: raise UserError(f"the exported model's probabilities differ by {gap:.2g} from the model's own: nothing is written")
+
+
+def runner(data: bytes, output: str = "logits") -> "Callable[[Tensor], ndarray]":
+    "pixels -> an output, by onnxruntime"
     import onnxruntime as ort
     session = ort.InferenceSession(data, providers=["CPUExecutionProvider"])
-    return lambda x: session.run(["logits"], {"images": x.numpy()})[0]
+    return lambda x: session.run([output], {"images": x.numpy()})[0]
 
 
 def name_batch(graph: "GraphProto") -> None:
