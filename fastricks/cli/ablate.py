@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ..core import ranks
+from ..core import output, ranks
 from ..core.errors import UserError
 from ..grid.plan import CONTROL, MODES, make_rows, parse_budget, parse_seeds, parse_tuning
 from ..grid.ray import address_of
@@ -145,7 +145,7 @@ def train_rows(given, asked, seeds):
     rows = asked.mode, given, asked.recipe, list(asked.tricks)
     judging = Judging(asked.margin, asked.once, asked.plain_t, asked.as_good_in)
     tune = parse_tuning(asked.tune) if asked.tune else None
-    how = dict(jobs=asked.jobs, on=asked.on, judging=judging, have=tuple(asked.have or ()), tune=tune)
+    how = dict(jobs=asked.jobs, on=asked.on, judging=judging, have=tuple(asked.have or ()), tune=tune, say=output.tell)
     if asked.until and not asked.explain: grid, c = climbed(rows, seeds, asked.budget, how)
     else:
         grid = ablate(*rows, seeds, asked.budget, asked.explain, **how)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ..core import output
 from ..core.errors import UserError
 from .options import Debug
 
@@ -34,8 +35,8 @@ def resume_command(given, run: Annotated[str, typer.Argument(metavar="RUN", help
     where = Elsewhere(Path(run), given)
     if epochs is not None: r, where = longer(r, where, epochs)
     from ..use.train import train
-    from .screens import last_screen
-    for line in last_screen(r, train(r, resume=where)): print(line)
+    from .screens import last_screen, show_screen
+    show_screen(last_screen(r, train(r, output.tell, resume=where)))
 
 
 def finished(run):

@@ -143,7 +143,8 @@ def with_hash(name: str, hidden: list[Value]) -> str:
     "A name, cut where it must be, and six hex digits of what is not in it"
     if not hidden: return name
     digits = sha256(json.dumps(hidden, sort_keys=True, default=str).encode()).hexdigest()[:6]
-    return f"{name[:LONGEST - 7].rstrip('-_.')}-{digits}"
+    kept = name if len(name) <= LONGEST - 7 else name[:LONGEST - 7].rpartition("-")[0] or name[:LONGEST - 7]
+    return f"{kept}-{digits}"
 
 
 def tricks_config(recipe: Recipe) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
 from ..core.errors import UserError, nearest, one_of, plural, shorten, visible
@@ -158,12 +159,21 @@ def comma_separated(k: int, classes: list[str], paths: Iterable[str]) -> Line:
 
 
 def table(k: int, classes: list[str], paths: Iterable[str]) -> Line:
+    """Aligned columns with a header. In a pipe or a file all is there; on a terminal a long path is shortened, and there are as many classes
+    as there is room for."""
     wide = max((len(visible(o)) for o in paths), default=0) if isinstance(paths, list) else WIDE
-    label = max(len(name(c)) for c in classes)
+    label, k = max(5, *(len(name(c)) for c in classes)), min(k, len(classes))
+    shown: Callable[[str], str] = visible
+    if sys.stdout.isatty():
+        wide, shown = min(wide, WIDE), tail
+        k = max(1, min(k, (get_terminal_size().columns - wide + 1) // (label + 10)))  # 10: a probability and what stands between
+    titles = "   ".join([f"{'class':<{label}} {'p':>6}"] * k)
+    head = [f"{'image':<{wide}}  {titles}\n"]
 
     def line(o: "Prediction") -> str:
-        cells = [f"{name(c):<{label}} {p:>6.1%}" for c, p in zip(o.labels, o.probabilities, strict=True)]
-        return f"{tail(visible(o.path)):<{min(wide, WIDE)}}  {'   '.join(cells)}\n"
+        cells = [f"{name(c):<{label}} {p:>6.1%}" for c, p in zip(o.labels[:k], o.probabilities[:k], strict=True)]
+        first = head.pop() if head else ""
+        return f"{first}{shown(visible(o.path)):<{wide}}  {'   '.join(cells)}\n"
     return line
 
 

@@ -511,13 +511,13 @@ def test_the_terminal_table_fits(awkward, width):
     assert max(map(len, lines)) <= max(width, 60)
     text = "\n".join(lines)
     assert "baseline" in text and "helps" in text and "top-1 accuracy on 600 test" in text and "\x1b" not in text
-    assert ("Too narrow for:" in text) == (width < 200) and "Measured on Some CPU, 1 thread" in text
+    assert ("Columns hidden" in text) == (width < 200) and "Measured on Some CPU, 1 thread" in text
 
 
 def test_piped_it_is_plain_and_whole(awkward, capsys):
     terminal(awkward)
     out = capsys.readouterr().out
-    assert "Too narrow" not in out and all(x == x.rstrip() for x in out.split("\n"))
+    assert "Columns hidden" not in out and all(x == x.rstrip() for x in out.split("\n"))
     assert "mixup:alpha=0.4" in out and "gain in points, and what it could be" in out and "open: one seed says nothing of the spread" in out
 
 
