@@ -31,6 +31,7 @@ from ..html import (
 from ..listing import soup_words
 from ..runs import SPLIT_WORD, run_of
 from . import parts
+from .index import links_of
 from .parts import listed, percent
 from .pictures import draw_curves
 from .quality import measure
@@ -69,7 +70,7 @@ def run_page(run, source=None):
     q = found[split]
     see = viewer(source, run.recipe) if source else lambda name: None
     return document(
-        run.name, heading(run.name, 1), paragraph(sentence(run)),
+        run.name, heading(run.name, 1), links_of(run.folder), paragraph(sentence(run)),
         parts.lead(q, f"the {SPLIT_WORD[split]} images of {run.data['name']}"), warnings(reservations(run)),
         parts.number_table({SPLIT_WORD[s]: v for s, v in found.items()}),
         *(ingredients(run.soup) if run.soup else course(run)),
