@@ -124,7 +124,7 @@ def disk_full(e): return isinstance(e, OSError) and e.errno == ENOSPC
 
 def unexpected(e):
     if disk_full(e): return f"the disk is full ({e.filename or 'no space left on device'}): make room, or choose another --out"
-    return f"{type(e).__name__}: {first_line(e)} (this is not a user's error: --debug shows where)"
+    return f"{type(e).__name__}: {first_line(e)} (internal error; please report it, with the traceback that --debug shows)"
 
 
 def main(args=None):

@@ -16,7 +16,7 @@ def predict_command(
         threads: Annotated[int | None, typer.Option(min=1, max=1024, help="torch's CPU threads, and as many that decode [default: the "
                                                     "cores this process may use]", show_default=False)] = None,
         device: Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps", help="what computes")] = "auto", debug: Debug = False):
-    """Say what is on photos: the most probable classes of each.
+    """Classify images: the most probable classes of each.
 
     A file that can't be read is told on stderr and left out.
     """

@@ -15,8 +15,8 @@ def train_command(given,
           recipe: RecipeName = None,
           tricks: Tricks = None,
           seeds: Annotated[str | None, typer.Option(
-              metavar="5|0,1,2|0-4", help="train with each of these seeds, and say how they spread")] = None,
-          resume: Annotated[bool, typer.Option("--resume", help="go on with the last unfinished run of this recipe, if there is one")] = False,
+              metavar="5|0,1,2|0-4", help="train with each of these seeds, and report mean ± sd")] = None,
+          resume: Annotated[bool, typer.Option("--resume", help="resume the last unfinished run of this recipe, if there is one")] = False,
           explain: Annotated[bool, typer.Option("--explain", help="say what would be done, draw the learning rate, don't train")] = False,
           debug: Debug = False):
     """Train a classifier: `fastricks train PHOTOS`; with no options, on the built-in digits."""
@@ -33,10 +33,10 @@ def train_command(given,
         return say_all(r)
     from ..use.train import train as run
     from .screens import last_screen, show_screen
-    show_screen(last_screen(r, run(r, output.tell, resume=resume)))
+    show_screen(last_screen(r, run(r, say=output.tell, resume=resume)))
 
 
 def train_all(recipe, seeds):
     from ..grid.ablate import train_seeds
     from .screens import seeds_screen, show_screen
-    show_screen(seeds_screen(train_seeds(recipe, seeds, output.tell).folders))
+    show_screen(seeds_screen(train_seeds(recipe, seeds, say=output.tell).folders))

@@ -45,7 +45,7 @@ class Grid:
         h = How(**how)
         self.seeds, self.in_table = seeds, False
         self.say, self.group, self.on, self.judging = h.say, h.group, h.on, h.judging
-        asked.how = "the same command goes on from here"  # what a stopped one says, from now on
+        asked.how = "the same command resumes it"  # what a stopped one says, from now on
         rows = with_threads(rows, h.jobs)
         self.rows, self.recipe = rows, settle_machine(rows[0].recipe)
         check_rows(rows)
@@ -109,7 +109,7 @@ class Grid:
         self.done = 0
         self.train()
         left = [c for c in self.cells if c.state == "todo"]
-        if left: self.say(f"the budget is spent: {plural(len(left), 'run')} left; the same command goes on")
+        if left: self.say(f"the budget is spent: {plural(len(left), 'run')} left; the same command resumes")
         for c in self.cells:
             if c.state == "failed": self.say(f"failed: {c.label}: {c.reason}")
         return self

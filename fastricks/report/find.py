@@ -31,7 +31,7 @@ def load_runs(texts, say=lambda line: None, diverged=None):
             left.append(f"{f.name} ({e})")
             if diverged is not None and (run := diverged_run(f)): diverged.append(run)
     if not runs: raise UserError(f"none of {plural(len(folders), 'run')} is finished: {shortened(left)}")
-    if left: say(f"left out: {shortened(left)}")
+    if left: say(f"skipped: {shortened(left)}")
     return without_teachers(runs, named, say)
 
 

@@ -82,7 +82,7 @@ class Session:
     def left_off(self, error):
         "The folder says how the run ended, the user how to go on"
         stopped = isinstance(error, KeyboardInterrupt)
-        stop.asked.how = f"`{resume_command(self.run.folder)}` goes on from here"
+        stop.asked.how = f"`{resume_command(self.run.folder)}` resumes it"
         with stop.held(), suppress(UserError):  # where the disk is full `unfinished` has to do
             why = ranks.word(first_line(f"{type(error).__name__}: {error}"))
             self.run.status("interrupted" if stopped else "failed", reason=visible(why))

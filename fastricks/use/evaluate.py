@@ -105,7 +105,7 @@ def evaluate(run: str | PathLike[str], data: str | None = None, split: str | Non
 
 def finished(saved: Saved) -> FinishedRun:
     "The FinishedRun of a Saved, or a UserError"
-    if not saved.recipe: raise UserError(f"{saved.file} lies there without its run: give the folder of a run")
+    if not saved.recipe: raise UserError(f"{saved.file} has no recipe.json of its run beside it: give the folder of a run")
     try: return read_run(saved.run)
     except ValueError as e: raise UserError(f"{saved.run} can't be read: {e}") from None
 

@@ -126,8 +126,8 @@ def in_points(v: Value) -> tuple[str, str]:
 def pairs(q: Quality) -> list[str]:
     from ..report.pages.quality import confused
     found = confused(q, PAIRS)
-    words = [f"{shorten(a)} taken for {shorten(b)} ({n:,})" for a, b, n in found]
-    return ["most frequent mistakes: " + "; ".join(words)] if words else ["no mistakes"]
+    words = [f"{shorten(a)} → {shorten(b)} ({n:,})" for a, b, n in found]
+    return ["most confused: " + "; ".join(words)] if words else ["no mistakes"]
 
 
 def said(files: tuple[Path, Path]) -> list[str]: return [f"page      {files[0]}", f"numbers   {files[1]}"]

@@ -116,7 +116,7 @@ def test_ctrl_c_is_said_in_the_folder(tmp_path):
     p.send_signal(2)
     folder = next(tmp_path.iterdir())
     r = p.wait(60)
-    assert r.stderr == f"interrupted; `fastricks resume {folder}` goes on from here\n" and r.returncode == 130
+    assert r.stderr == f"interrupted; `fastricks resume {folder}` resumes it\n" and r.returncode == 130
     assert read(folder, "status.json")["status"] == "interrupted"
 
 

@@ -110,7 +110,7 @@ def fill(files, side, threads, say, how=PLAIN):
         found, packs = joined(find_pixels(folder, keys), copied)
     touch(found, packs)
     size = sum(h * w * 3 for _, _, h, w, _ in found.values())
-    when = f"{len(missing) - len(bad):,} decoded now" if missing else "decoded before"
+    when = f"{len(missing) - len(bad):,} decoded" if missing else "loaded from cache"
     photos, where = plural(len(found), "photo"), folder.parent.parent
     say(f"pixels: {photos} at {side} pixels in {where} ({size / 1e6:,.0f} MB), {when}")
     return (found, packs), bad
