@@ -207,7 +207,7 @@ def test_unreadable_files_are_named_with_their_reasons(tmp_path):
     if not heif(): assert dict(s.bad)["test/cat/phone.HEIC"] == HEIC
     lines = shown(tmp_path)
     assert line(lines, "UNREADABLE").startswith("6 of 185 (3.2%), more than --max-bad 0.01: test/cat/nil.png (empty file)")
-    assert "mend or remove" in line(lines, "next") and "--max-bad 0.033" in line(lines, "next")
+    assert "fix or delete" in line(lines, "next") and "--max-bad 0.033" in line(lines, "next")
 
 
 def heif():

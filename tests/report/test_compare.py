@@ -425,7 +425,7 @@ def test_without_a_row_without_tricks_it_must_be_chosen(tmp_path):
 def test_other_things_are_not_compared_unless_told_to(tmp_path, given, words):
     fake_run(tmp_path, "none"); fake_run(tmp_path, "mixup", **given)
     with pytest.raises(UserError) as e: compare([tmp_path])
-    assert words in str(e.value) and "--anyway" in str(e.value)
+    assert words in str(e.value) and "--force" in str(e.value)
     if "split" in given:  # what one of them lacks cannot be compared anyway
         with pytest.raises(UserError, match="has no numbers of a test split"): compare([tmp_path], anyway=True)
         return
