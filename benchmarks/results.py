@@ -53,7 +53,7 @@ def gather(a):
         runs = e.runs(all_runs)
         kinds = {(str(r.recipe.tricks), str(r.recipe.schedule), r.recipe.batch_size) for r in runs}
         if len(kinds) < 2: continue  # the shared baseline alone, or nothing
-        said = e.commands(data="food-101-21", weights="WEIGHTS", per_class=a.per_class, epochs=a.epochs, advice=a.advice)
+        said = e.commands(data=e.data, weights=e.weights, per_class=a.per_class, epochs=a.epochs, advice=a.advice)
         KEPT.mkdir(exist_ok=True)
         save_runs(KEPT / f"{name}.json", runs, {"commands": said, "remark": a.remark})
         print(f"written   {KEPT / name}.json")

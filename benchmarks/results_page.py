@@ -69,7 +69,8 @@ def section(name, c, about):
     pictures = {k: save_picture(fig, KEPT / f"{name}-{k}.png") for k, fig in (("delta", draw_delta(c)), ("time", draw_time(c)))}
     recipes = {row.label: f"results/recipes/{keep_recipe(name, i, row)}" for i, row in enumerate(c.rows)}
     return "\n".join([f"## {e.title}", "", e.about, "", headline(c), "", *table(c, recipes), "", *in_words(c), "",
-                      *beside_the_tutorial(c, e), *explanation(c, agree=False), "", *(f"- {n}" for n in (*c.notes, about.get("remark")) if n), "",
+                      *beside_the_tutorial(c, e), *map(bare, explanation(c, agree=False)), "",
+                      *(f"- {n}" for n in (*c.notes, about.get("remark")) if n), "",
                       *(f"![{e.title}: {k}](results/{p.name})\n" for k, p in pictures.items()),
                       *(f"- {k}: {v}" for k, v in measured_facts(c).items() if k != "date"), f"- run with `{'`, `'.join(about['commands'])}`", ""])
 
@@ -152,7 +153,7 @@ def short(c):
     measured = "; ".join(f"{k}: {f[k]}" for k in ("data", "network", "seeds", "hardware", "versions"))
     return [headline(c), "", *as_table(["`-t`", *(o.head for o in own), "the tutorial's Δ"], rows), "",
             "![the same as a picture: Δ with 95% intervals over seeds, and over seeds and test images](docs/results/table8-delta.png)", "",
-            f"Measured on {measured}. {' '.join(explanation(c)[:2])}", ""]
+            f"Measured on {measured}. {' '.join(map(bare, explanation(c)[:3]))}", ""]
 
 
 def followed(c):

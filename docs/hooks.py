@@ -1,6 +1,7 @@
 """Pages that are not written but made: the first one from README.md, those of the API from docstrings and cards, a page a module."""
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 from mkdocs.structure.files import File
@@ -55,6 +56,7 @@ def overview(group, found):
 
 
 def on_config(config):
+    config.repo_url = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["REPOSITORY"]
     config.nav = [{"fastricks": "index.md"}, {"Contributing": "contributing.md"}, {"Changelog": "changelog.md"}, {"Benchmarks": "benchmarks.md"},
                   *({title: f"{p.stem}.md"} for p in sorted((ROOT / "docs").glob("*.md")) for title in [p.stem.capitalize()]),
                   *({title: [{"all": f"api/{g}.md"}, *({n.removeprefix("fastricks."): page_of(n)} for n, _ in found)]}

@@ -27,6 +27,8 @@ from .use.api import learner as learner
 from .use.api import list_tricks as list_tricks
 from .use.api import load as load
 from .use.api import make_recipe as make_recipe
+from .use.api import model_card as model_card
+from .use.api import push as push
 from .use.api import schedule as schedule
 from .use.api import show_batch as show_batch
 from .use.api import show_data as show_data

@@ -17,7 +17,7 @@ from ..model.teacher import difference, load_teacher
 
 # numeric fields of a recipe that neither the views nor the teacher's forward pass depend on; data enters by its fingerprint
 OF_THE_STUDENT = {"arch", "pretrained", "weights", "epochs", "lr", "wd", "opt", "keep", "patience", "tricks", "compile",
-                  "data", "classes", "per_class", "rest", "valid", "processes", "sync_bn"}
+                  "data", "classes", "per_class", "rest", "valid", "class_order", "processes", "sync_bn"}
 
 
 class Answers:

@@ -12,6 +12,7 @@ from ..core import output, ranks, stop
 from ..core.errors import UserError, first_line, nearest, visible
 from ..recipe.recipe import flag_of, options
 from .ablate import ablate_command
+from .card import card_command
 from .compare import compare_command
 from .demo import demo_command
 from .evaluate import evaluate_command
@@ -21,6 +22,7 @@ from .options import with_recipe
 from .page import page_command
 from .predict import predict_command
 from .prepare import prepare_command
+from .push import push_command
 from .recipes import recipes_command
 from .resume import ELSEWHERE, resume_command
 from .runs import runs_command
@@ -59,6 +61,8 @@ add_verb("page", page_command)
 add_verb("predict", predict_command)
 add_verb("export", export_command)
 add_verb("demo", demo_command)
+add_verb("card", card_command)
+add_verb("push", push_command)
 add_verb("tricks", tricks_command)
 add_verb("recipes", recipes_command)
 add_verb("prepare", prepare_command)

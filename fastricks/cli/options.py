@@ -17,7 +17,10 @@ Tricks = Annotated[list[str] | None, typer.Option(
     show_default=False)]
 RecipeName = Annotated[str | None, typer.Option(
     metavar="NAME", help="a named recipe (see `fastricks recipes`), or a run folder to repeat", show_default=False)]
-Trained = Annotated[str, typer.Argument(metavar="RUN", help="a finished run's folder, or its model.safetensors")]
+Trained = Annotated[str, typer.Argument(metavar="RUN", help="a finished run's folder, its model.safetensors, or hf://user/name")]
+License = Annotated[str | None, typer.Option(
+    "--license", metavar="ID", help="the weights' licence, as the hub names it: mit, cc-by-4.0 … [default: unknown]", show_default=False)]
+Dataset = Annotated[str | None, typer.Option(metavar="USER/NAME", help="where the photos are on the hub", show_default=False)]
 Debug = Annotated[bool, typer.Option("--debug", help="show the traceback of an error")]
 
 

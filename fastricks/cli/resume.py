@@ -9,7 +9,7 @@ from ..core import output
 from ..core.errors import UserError
 from .options import Debug
 
-ELSEWHERE = "data", "classes", "weights", "device", "threads", "workers", "wandb"  # may be other where a run goes on
+ELSEWHERE = "data", "classes", "weights", "device", "threads", "workers", "wandb", "log"  # may be other where a run goes on
 
 
 def resume_command(given, run: Annotated[str, typer.Argument(metavar="RUN", help="an unfinished run's folder")],

@@ -3,10 +3,10 @@ import shlex
 from pathlib import Path
 
 from ..core import output
-from ..core.errors import plural
+from ..core.errors import UserError, plural
 from ..core.files import read_json
 from ..core.words import duration
-from ..runfolder import tracking
+from ..runfolder import trackers, tracking
 
 BY = {"accuracy": "", "macro_f1": " macro F1", "balanced_accuracy": " balanced accuracy", "valid_loss": " cross-entropy"}
 MEASURED_ON = {"test": "test", "valid": "validation (there is no test set)"}
@@ -74,7 +74,8 @@ def last_screen(recipe, result):
     page = Path(result.folder) / "index.html"
     if page.is_file(): lines.append(labelled("page", page))
     first, *others = next_commands(recipe, result.folder)
-    return [*lines, labelled("next", first), *(labelled("", command) for command in others)]
+    shown = [f"{command}  # shows it" for command in trackers.commands(recipe.log, result.folder)]
+    return [*lines, labelled("next", first), *(labelled("", command) for command in [*others, *shown])]
 
 
 def what_was_trained(recipe, m, idle=()):
@@ -101,7 +102,9 @@ def final_numbers(recipe, result):
 
 def five(result):
     "Top-5, where there are classes enough for it to be wrong"
-    few = result.learn and len(result.learn.dls.vocab) <= 5
+    from ..model.weights import read_meta
+    names = result.learn.dls.vocab if result.learn else read_meta(Path(result.folder) / "model.safetensors")["classes"]
+    few = len(names) <= 5
     return "" if few else f", top-5 {result.metrics['top5']:.2%}"
 
 
@@ -120,12 +123,25 @@ def skipped_steps(m):
     return [labelled("left out", f"{steps} whose loss or gradient was not finite (log.txt has the images)")]
 
 
+SUGGESTED, SHORT = "warmup+cosine+label_smoothing", "cosine+label_smoothing"  # the second for runs too short to warm up
+
+
+def worth_trying(folder):
+    "Tricks with which the run's recipe can be trained once more"
+    from ..recipe.recipe import resolve
+    from ..use.schedules import schedule_of
+    n = read_json(Path(folder) / "recipe.json")["data"]["train"]
+    try: schedule_of(resolve({}, [SUGGESTED], str(folder)), images=n)
+    except UserError: return SHORT
+    return SUGGESTED
+
+
 def next_commands(recipe, folder):
     "Three commands to go on with, each with a remark"
     trust = " --trust" if recipe.trick_files else ""  # the user's own files
     again = f"fastricks train --recipe {shlex.quote(str(folder))}{trust}"
     if recipe.tricks: other = f"{again} -t none  # the same without tricks"
-    else: other = f"{again} -t warmup+cosine+label_smoothing  # the same with tricks"
+    else: other = f"{again} -t {worth_trying(folder)}  # the same with tricks"
     sync = tracking.sync_command(folder)
     last = f"{sync}  # send it to W&B" if sync else "fastricks tricks  # list all tricks"
     return [other, f"{again} --seed {recipe.seed + 1}  # the same with another seed", last]

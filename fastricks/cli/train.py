@@ -16,7 +16,8 @@ def train_command(given,
           tricks: Tricks = None,
           seeds: Annotated[str | None, typer.Option(
               metavar="5|0,1,2|0-4", help="train with each of these seeds, and report mean ± sd")] = None,
-          resume: Annotated[bool, typer.Option("--resume", help="resume the last unfinished run of this recipe, if there is one")] = False,
+          resume: Annotated[bool, typer.Option(
+              "--resume", help="resume the last unfinished run of this recipe, or show a finished one, if there is one")] = False,
           explain: Annotated[bool, typer.Option("--explain", help="say what would be done, draw the learning rate, don't train")] = False,
           debug: Debug = False):
     """Train a classifier: `fastricks train PHOTOS`; with no options, on the built-in digits."""

@@ -88,6 +88,7 @@ def account_of(source):
 
 def class_sizes(source):
     "{class: {split: images}}"
-    found = {o: Counter(dict.fromkeys(source.splits_used, 0)) for o in source.classes}
+    none = dict.fromkeys(source.splits_used, 0)
+    found = {o: dict(none) for o in source.classes}
     for o in source.items: found[o.label][o.split] += 1
-    return {k: dict(n) for k, n in found.items()}
+    return found

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ..core.cache import cache_dir, recall, remember
 from ..core.machine import cores
-from .pixels.image import FORMATS, Unreadable, decode, formats, orientation, quiet, reason
+from .pixels.image import FORMATS, Unreadable, decode, formats, is_deep_colour, orientation, quiet, reason
 from .scan import CHUNK, state
 from .source import MANY, is_path
 
@@ -19,7 +19,7 @@ class Fact(NamedTuple):
     w: int        # as it is seen: after EXIF's turn
     h: int
     format: str   # JPEG, PNG …; "array" for pixels that are in memory
-    mode: str     # PIL's: RGB, L (grey), RGBA, P (palette), CMYK, I;16 …
+    mode: str     # PIL's: RGB, L (grey), RGBA, P (palette), CMYK, I;16 …, and RGB;16 for colours of 16 bits
     print: str    # a hash that images with the same pixels share, and few others
 
 
@@ -69,9 +69,9 @@ def header(image):
     from PIL import Image
     if not is_path(image): return *image.shape[1::-1], "array", "L" if image.ndim == 2 else "RGB"
     with Image.open(image, formats=formats()) as im:
-        w, h = im.size
+        (w, h), mode = im.size, f"{im.mode};16" if is_deep_colour(im) else im.mode
         turned = im.format != "TIFF" and orientation(im) in SIDEWAYS  # PIL tells a TIFF's size as it is seen
-        return *((h, w) if turned else (w, h)), im.format, im.mode
+        return *((h, w) if turned else (w, h)), im.format, mode
 
 
 def digest(im): return blake2b(im.tobytes(), digest_size=8, key=repr(im.size).encode()).hexdigest()

@@ -1,9 +1,13 @@
 """What a sample of the image files says about how all of them are to be decoded: colour profiles, and the bits that 16-bit files use."""
+from ..core.errors import plural
 from .source import is_path
 from .split import first
 
 SAMPLE = 32         # 16-bit images that are looked at
 COLOURS = 64        # images whose profiles are
+TURNED = 256        # images whose XMP is, in their first bytes
+HEAD = 1 << 16
+JPEG = b"\xff\xd8\xff"
 DARK = 1 / 4        # of the full range: what is never brighter has at most 14 bits
 ENDINGS = ".png", ".tif", ".tiff", ".pgm", ".jp2"
 FULL = 2**16 - 1
@@ -18,10 +22,26 @@ def decoding_of(recipe, items):
     from .pixels.decoding import Decoding, has_cms, require_cms
     files = [o for o in items if is_path(o.image)]
     if recipe.icc: require_cms()
-    wide = recipe.icc is None and wide_gamut(files[::max(1, len(files) // COLOURS)][:COLOURS])
+    wide = recipe.icc is None and wide_gamut(every(files, COLOURS))
     white, dark = level(recipe.white, files)
-    how = Decoding(bool(recipe.icc or (wide and has_cms())), white)
-    return how, [*([colour_line(wide, how)] if wide else []), *dark]
+    turned = sum(map(turned_by_xmp, every(files, TURNED))) if recipe.xmp is None and recipe.pipeline == "fast" else 0  # PIL always turns them
+    how = Decoding(bool(recipe.icc or (wide and has_cms())), white, bool(recipe.xmp or turned))
+    return how, [*([colour_line(wide, how)] if wide else []), *dark, *([turned_line(turned)] if turned else [])]
+
+
+def every(files, most): return files[::max(1, len(files) // most)][:most]
+
+
+def turned_by_xmp(o):
+    "Is it a JPEG whose orientation, other than upright, is in XMP and not in EXIF?"
+    from .pixels.canonical import turned
+    try:
+        with open(o.image, "rb") as f: head = f.read(HEAD)
+    except OSError: return False
+    return head.startswith(JPEG) and turned(head, xmp=True) and not turned(head)
+
+
+def turned_line(n): return f"{plural(n, 'photo')} of a sample {'has' if n == 1 else 'have'} the orientation in XMP alone: turned as that says"
 
 
 def wide_gamut(files):
@@ -57,17 +77,36 @@ def level(white, files):
     "(the level that is white, a line where a sample of the 16-bit images never reaches it by far, in a list)"
     some = [o for o in files if o.image.suffix.lower() in ENDINGS]
     if white not in (None, FULL) or not some: return white or FULL, []
-    levels = [top for o in first(some, SAMPLE, "depth") if (top := brightest(o.image)) is not None]
-    if not levels or max(levels) > DARK * FULL: return FULL, []
+    sample = first(some, SAMPLE, "depth")
+    levels = [top for o in sample if (top := brightest(o.image)) is not None]
+    if not levels: return FULL, dim_colours(sample)
+    if max(levels) > DARK * FULL: return FULL, []
     own = next(top for b in BITS if max(levels) <= (top := 2**b - 1))
     said = f"16-bit images whose brightest level is {max(levels):,} of {FULL:,}: "
     if white is None: return own, [f"{said}{own:,} counts as white (--white {FULL} for the full range)"]
     return white, [f"{said}they are nearly black to the network; --white {own} makes that level white"]
 
 
-def brightest(file):
-    "The highest level of a 16-bit image; None for any other, and for one that can't be read"
+def dim_colours(sample):
+    "A line where images of 16-bit colours are so dark that the 8 bits of them that can be read have next to nothing, in a list"
+    from .pixels.image import is_deep_colour
+    tops = [top for o in sample if (top := brightest(o.image, is_deep_colour)) is not None]
+    if not tops or max(tops) > DARK * 255: return []
+    return [f"16-bit colour images whose brightest level is about {256 * max(tops):,} of {FULL:,}: they are nearly black to the network, as of "
+            "16-bit colours the upper 8 bits are read; save them as 8-bit images whose white is white"]
+
+
+def is_grey(im): return im.mode.startswith("I")
+
+
+def levels_of(im):
+    "An image's pixels, without how transparent they are"
     import numpy as np
+    return np.asarray(im if im.mode != "RGBA" else im.convert("RGB"))
+
+
+def brightest(file, kind=is_grey):
+    "The highest level, as PIL has it, of an image of 16 bits and of this kind; None for any other, and for one that can't be read"
     from PIL import Image
 
     from .pixels.image import LARGE, formats, require_decent, require_file
@@ -75,5 +114,5 @@ def brightest(file):
         require_file(file)
         with Image.open(file, formats=formats()) as im:
             require_decent(im)
-            return int(np.asarray(im).max()) if im.mode.startswith("I") and im.width * im.height <= LARGE else None
+            return int(levels_of(im).max()) if kind(im) and im.width * im.height <= LARGE else None
     except Exception: return None  # the scan says why

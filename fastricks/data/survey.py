@@ -2,6 +2,7 @@
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 
 from ..core.errors import visible
 from .account import account_of
@@ -10,6 +11,8 @@ from .sampled import decoding_of
 from .scan import allowed, settled
 from .source import ENDING
 from .sources.open import open_recipe
+
+COPIES = 5  # of an image that its row names
 
 
 @dataclass
@@ -62,11 +65,17 @@ def survey(recipe, say=None):
     return Survey(recipe, source, facts, copies(source.items, facts), lost)
 
 
+def others(o, group):
+    "The other images of a group, by name: a few, as a picture that stands in for thousands would fill the table with them"
+    some = [visible(t.name) for t in islice((t for t in group if t is not o), COPIES)]
+    return " | ".join([*some, *([f"… {len(group) - 1 - len(some):,} more"] if len(group) - 1 > len(some) else [])])
+
+
 def rows(s):
     "A row for each image, the unreadable ones too"
-    same = {o.name: [t.name for t in g if t is not o] for g in s.groups for o in g}
+    same = {o.name: others(o, g) for g in s.groups for o in g}
     for o in s.items:
         f = s.fact(o)
         yield dict(image=visible(o.name), label=visible(o.label), split=o.split, width=f.w, height=f.h, format=f.format, mode=f.mode,
-                   copy_of=" | ".join(map(visible, same.get(o.name, []))), unreadable="")
+                   copy_of=same.get(o.name, ""), unreadable="")
     for o in s.lost: yield dict(image=visible(o.name), label=visible(o.label), split=o.split, unreadable=visible(s.facts[o.name]))

@@ -24,7 +24,7 @@ from ..runfolder.record import read_record
 from ..training.job import Job
 from ..training.prepare import require_fit
 from ..training.room import Room
-from ..training.settle import settle_machine, settle_tricks
+from ..training.settle import decided, settle_machine, settle_tricks
 from ..training.teacher import network_recipe
 from ..use.train import train
 from .plan import GridRow
@@ -75,7 +75,7 @@ def plan(rows, seeds, source, have=()):
     something left to train and can't be: none of its runs is begun.
     """
     dry, stored = Room(silent, dry=True), by_identity(have)
-    jobs = {row.name: settle_tricks(Job(settle_machine(row.recipe), source), dry) for row in rows}
+    jobs = {row.name: settle_tricks(Job(decided(settle_machine(row.recipe), source), source), dry) for row in rows}
     teachers = [c for row in rows for c in needed_of(jobs[row.name])]
     todo = [make_cell(row, with_seed(jobs[row.name], seed)) for seed in seeds for row in in_order(rows, seed)]
     cells = [look_up(c, stored) for c in todo]

@@ -20,7 +20,7 @@ from ..report.plots import draw_found, save
 from ..training.job import Job
 from ..training.lr_find import TO_COME
 from ..training.room import Room
-from ..training.settle import find_lr, settle_machine, settle_tricks
+from ..training.settle import decided, find_lr, settle_machine, settle_tricks
 from .cells import carry_out, jobs_that_fit, plan
 from .plan import MODES
 from .progress import shown
@@ -52,6 +52,7 @@ class Grid:
         require_network(self.recipe.arch, self.recipe.image_size, self.recipe.arch_option)
         set_num_threads(self.recipe.threads)
         self.source = open_data(self.recipe, say=self.say)
+        self.recipe = decided(self.recipe, self.source)
         self.rows = rows = self.with_lr(rows, h.dry)
         self.jobs = self.at_once(h.jobs)
         self.teachers, self.cells = plan(rows, seeds, self.source, h.have)

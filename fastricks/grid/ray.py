@@ -12,7 +12,7 @@ from pathlib import Path
 from ..core import stop
 from ..core.errors import UserError, first_line
 from ..recipe import own
-from ..recipe.recipe import Recipe, settle
+from ..recipe.recipe import Recipe, recorded, settle
 from ..recipe.registry import adopt
 
 TRIES = 3       # times that a cell whose worker or node was lost is begun again
@@ -108,7 +108,7 @@ def work(text, job_type, group, mark):
     fields = json.loads(text)
     own.trust = True  # whatever files the recipe names, the ablation's own process has run them
     adopt(fields.get("trick_files", {}))
-    recipe = settle(Recipe(**fields))
+    recipe = settle(Recipe(**recorded(fields)))
     shared = Path(mark).exists()
     out = recipe.out if shared else tempfile.mkdtemp(prefix="fastricks-")
     try:

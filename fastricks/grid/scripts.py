@@ -18,7 +18,7 @@ def sweep_file(rows, seeds, given, path):
 
 
 def slurm_script(rows, seeds, given):
-    "The same grid as a SLURM array: a task a run, seed by seed; one that was stopped goes on when it is queued again"
+    "The same grid as a SLURM array: a task a run, seed by seed; queued again, what was stopped goes on and what is finished stays"
     recipe, n, words = rows[0].recipe, len(rows), grid_words(rows, given)
     cpus = recipe.threads or 4
     if not recipe.threads: words += ["--threads", str(cpus)]

@@ -67,4 +67,5 @@ def is_level(x): return isinstance(x, int) and 0 < x < 1 << 16
 
 
 META = {"arch": is_word, "classes": is_words, "mean": are_levels, "std": are_levels, "pipeline": is_pipeline, "kwargs": are_options,
-        "fit": is_fit, "shape": is_shape, "icc": lambda x: x is True, "white": is_level}
+        "fit": is_fit, "shape": is_shape, "icc": lambda x: x is True, "white": is_level,
+        "xmp": lambda x: x is True}

@@ -86,8 +86,8 @@ def unsaid(name: str, value: object) -> bool:
 def data_options(recipe: Recipe) -> str:
     "The options that say which data it is, as text"
     own = resolve({"data": recipe.data})
-    fields = "classes", "per_class", "rest", "valid", "drop_duplicates", "group_by", "size"
-    given = {k: getattr(recipe, k) for k in fields if getattr(recipe, k) != getattr(own, k)}
+    fields = "classes", "per_class", "rest", "valid", "drop_duplicates", "group_by", "class_order", "size"
+    given = {k: v for k in fields if (v := getattr(recipe, k)) != getattr(own, k) and not unsaid(k, v)}
     if recipe.shape: given["size"] = recipe.shape
     if recipe.data != Recipe.data: given = {"data": recipe.data, **given}
     return shlex.join(option_words(given))

@@ -16,11 +16,11 @@ LATER = {"processes": 1, "sync_bn": False, **FIELDS}  # fields that came later l
 
 def numeric(recipe: Recipe, weights_hash: str | None = None, facts: Facts | None = None) -> dict[str, Any]:
     "The fields that change the weights, as one dict; data enters by its fingerprint, weights and teachers by what they are"
-    by_fingerprint = {"data", "classes", "per_class", "rest", "valid", "drop_duplicates", "group_by"}
+    by_fingerprint = {"data", "classes", "per_class", "rest", "valid", "drop_duplicates", "group_by", "class_order"}
     d = {f.name: getattr(recipe, f.name) for f in fields(Recipe) if f.metadata["numeric"] and f.name not in by_fingerprint}
     tricks = {t.name: {**t.numeric_keys(of := (facts or {}).get(t.name, {})), **needed(t, of), **of_file(recipe, t.name)}
               for t in recipe.make_tricks()}
-    d |= {k: FIELDS[k] for k in OPEN if d[k] is None}
+    d |= {k: FIELDS[k] for k in OPEN if k in d and d[k] is None}
     kind = recipe.device.partition(":")[0]  # which of a machine's GPUs it was is no difference
     return {**d, "device": kind, "tricks": tricks, "weights": weights_hash, "processes": recipe.processes or 1}
 

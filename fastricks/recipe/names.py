@@ -149,7 +149,7 @@ def with_hash(name: str, hidden: list[Value]) -> str:
 
 def tricks_config(recipe: Recipe) -> dict[str, Any]:
     "The recipe as W&B's config: nested, `tricks.NAME.on` for every trick, `tricks.NAME.key` for those in effect"
-    hidden = {"schedule", "tricks", "out", "name", "wandb", "checkpoint_every", "trick_files"}
+    hidden = {"schedule", "tricks", "out", "name", "wandb", "log", "checkpoint_every", "trick_files"}
     main = next(n for n in recipe.active if n in schedules())
     tricks = {n: {"on": n in recipe.active, **recipe.active.get(n, {})} for n in [*registry(), *recipe.trick_files]}
     return {**{k: v for k, v in asdict(recipe).items() if k not in hidden}, "schedule": main, "tricks": tricks}

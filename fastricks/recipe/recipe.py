@@ -12,6 +12,7 @@ from ..core.files import read_json
 from ..core.words import parse_time
 from ..model.options import is_option, require_options
 from ..runfolder.record import is_soup
+from ..runfolder.trackers import parse as trackers
 from ..trick.base import Trick
 from ..trick.range import Range
 from .named import DATA_DEFAULTS, RECIPES
@@ -23,8 +24,8 @@ FIND = "find"  # --lr before it is found; the recipe of a run has the number
 FULL_16 = 2**16 - 1  # the highest level of 16 bits
 LATER: dict[str, Any] = {  # fields that 0.1.0 lacked, and what it did: where a recipe.json leaves them out, that is meant
     "trick_files": {}, "arch_option": {}, "rest": "unused", "drop_duplicates": False, "group_by": None, "icc": False, "white": FULL_16, "fit": "crop",
-    "channels": 3, "shape": None}
-OPEN = "icc", "white"  # of these, what the data decides where nobody says it
+    "channels": 3, "shape": None, "class_order": "text", "xmp": False, "log": None}
+OPEN = "icc", "white", "class_order", "xmp"  # of these, what the data decides where nobody says it
 CHOSEN_BY = {"last": "accuracy", "best": "accuracy", "best:macro_f1": "macro_f1", "best:balanced_accuracy": "balanced_accuracy",
              "best:loss": "valid_loss"}  # --keep -> the column of history.csv that it and --patience go by
 KEEPS = tuple(CHOSEN_BY)
@@ -59,6 +60,8 @@ class Recipe:
                                    flag="--drop-duplicates/--no-drop-duplicates")
     group_by: str | None = option(None, "images of one group stay on one side: a regular expression over names, or a table's column",
                                   metavar="REGEX|COLUMN")
+    class_order: str | None = option(None, "numbers as class names: natural (1, 2, 10), or text (1, 10, 2), by their letters (default: natural)",
+                                     choices=("natural", "text"))
     max_bad: float = option(.01, "share of unreadable images above which to give up", numeric=False, least=0, most=1)
     arch: str = option("resnet18.tv_in1k", "any timm model")
     arch_option: dict = pairs("what timm is to make the network with, as drop_path_rate=.1; give it once for each", "NAME=VALUE")
@@ -94,6 +97,8 @@ class Recipe:
                               least=0)
     wandb: str | None = option(None, "W&B: online, offline or disabled (default: online when logged in, else offline)",
                             numeric=False, choices=("online", "offline", "disabled"))
+    log: str | None = option(None, "log to these too, joined by commas: tensorboard, mlflow; W&B is --wandb's", numeric=False,
+                             metavar="tensorboard,mlflow")
     name: str | None = option(None, "name of the run's folder (default: made from the recipe)", numeric=False)
     out: str = option("runs", "folder that run folders go to", numeric=False, metavar="DIR")
     checkpoint_every: str | None = option(None, "save a checkpoint whenever this much time has passed, 0s after each step (default: at "
@@ -102,6 +107,7 @@ class Recipe:
     schedule: dict = plain({"step": {}}, numeric=False)                        # the recipe's own main schedule
     tricks: dict = plain({})                                                   # name -> keys, of what is switched on
     shape: str | None = plain(None)                                            # width x height, where they differ; then `size` is the longer
+    xmp: bool | None = plain(None)                                             # is a photo turned by an orientation that XMP alone keeps?
     processes: int | None = plain(None)                                        # among which batches are shared out; None: not settled yet
     trick_files: dict = plain({}, numeric=False)                               # tricks from outside: name -> file or entry point, and hash
 
@@ -220,6 +226,7 @@ def settle(recipe: Recipe) -> Recipe:
     if r.valid == 0 and r.keeps_best: raise UserError(f"--keep {r.keep} chooses by the validation split: give --valid above 0")
     if r.valid == 0 and r.patience: raise UserError("--patience watches the validation split: give --valid above 0")
     parse_time(r.checkpoint_every)
+    if "wandb" in trackers(r.log) and r.wandb == "disabled": raise UserError("--log wandb and --wandb disabled: give one of them")
     require_options(r.arch_option)
     if r.name and (Path(r.name).name != r.name or r.name in (".", "..")):
         raise UserError(f"--name {r.name} must be a plain name: choose the place with --out")
@@ -252,7 +259,7 @@ def read_recipe(file: str | Path) -> dict[str, Any]:
                         else f"{file} is not the recipe of a run")
     require_types(got, file)
     adopt(got.get("trick_files", {}))
-    return {k: v for k, v in recorded(got).items() if k not in ("name", "out", "wandb", "workers", "checkpoint_every", "processes")}
+    return {k: v for k, v in recorded(got).items() if k not in ("name", "out", "wandb", "log", "workers", "checkpoint_every", "processes")}
 
 
 def recorded(got: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,7 +26,8 @@ EVEN, ALMOST_EVEN, IMBALANCED = 1.1, 1.5, 5  # images of the largest class for e
 SQUARE = 1.05  # width by height up to which an image counts as square, either way
 PIXEL_MODES = {
     "RGB": "colour", "L": "grey", "1": "black and white", "P": "palette", "RGBA": "with transparency",
-    "LA": "with transparency", "PA": "with transparency", "CMYK": "CMYK", "I;16": "16-bit grey", "I": "16-bit grey"}
+    "LA": "with transparency", "PA": "with transparency", "CMYK": "CMYK", "I;16": "16-bit grey", "I": "16-bit grey",
+    "RGB;16": "16-bit colour, of which the upper 8 bits are read", "RGBA;16": "with transparency"}
 
 
 # -- the screen
@@ -82,7 +83,7 @@ def class_table(source, to=None):
 
 def classes_to_show(n):
     "(classes, how many are not among them): of many the two largest and the two smallest"
-    if len(n) <= FEW: return sorted(n), 0
+    if len(n) <= FEW: return [*n], 0
     order = sorted(n, key=lambda k: (-n[k]["train"], k))
     return [*order[:2], *order[-2:]], len(n) - 4
 
@@ -217,7 +218,8 @@ def sample_items(source):
     "(training images in rows of classes, how many in a row): the same ones every time, and of many classes some"
     classes = by_class(source.of("train"))
     each = min(8, max(1, MOST // len(classes)))
-    drawn = sorted(sorted(source.classes, key=lambda k: place("sample", k))[:MOST])
+    some = {*sorted(source.classes, key=lambda k: place("sample", k))[:MOST]}
+    drawn = [k for k in source.classes if k in some]
     return [o for k in drawn for o in first(classes[k], each, "sample")], 8 // each * each
 
 

@@ -85,10 +85,10 @@ def find_runs(out):
         yield record.folder, record.what, record.status
 
 
-def find_finished(out, identity):
-    "The folder under `out` of a finished run with this identity, or None"
+def find_finished(out, identity, name=None):
+    "The folder under `out` of a finished run with this identity, and of this name where one is given, or None"
     for folder, what, status in find_runs(out):
-        if what["identity"] != identity or status != "finished": continue
+        if what["identity"] != identity or status != "finished" or name not in (None, folder.name): continue
         if (folder / "model.safetensors").is_file(): return folder
     return None
 

@@ -102,6 +102,7 @@ def init(mode, timeout, tags, config, **kwargs):
     os.environ.setdefault("WANDB_SILENT", "true")
     logging.raiseExceptions = False  # where its debug.log can't be written, no traceback for each line of it
     import wandb
+    if not can_keep_logs(): os.environ.setdefault("WANDB_CACHE_DIR", os.path.join(kwargs["dir"], "wandb", "cache"))
     settings = wandb.Settings(**PRIVATE, silent=True, quiet=True, use_dot_wandb=False, reinit="create_new",
                               init_timeout=timeout, finish_timeout=7, finish_timeout_raises=True)
     tags = list(dict.fromkeys(cut(t, 64) for t in tags or () if t)) or None
@@ -111,6 +112,14 @@ def init(mode, timeout, tags, config, **kwargs):
     return run
 
 
+def can_keep_logs():
+    "Can W&B's service write its logs to the user's cache folder? Where it can't, it writes them to the screen"
+    from wandb.env import get_cache_dir
+    try: os.makedirs(folder := get_cache_dir(), exist_ok=True)
+    except OSError: return False
+    return os.access(folder, os.W_OK)
+
+
 def last_id(folder):
     "The id of the last online run in a run folder, or None: W&B can go on with such a one, and not with an offline run"
     last = max(Path(folder, "wandb").glob("run-*-*"), default=None)
@@ -118,8 +127,8 @@ def last_id(folder):
 
 
 class Logged:
-    "What W&B has of a run, step and epoch, in a file beside it: a killed training was ahead of its checkpoint"
-    def __init__(self, folder, run): self.file, self.id, self.last = Path(folder, "wandb", "logged.json"), run.id, {"step": -1, "epoch": 0}
+    "What a tracker has of its run `id`, step and epoch, in a file in its `folder`: a killed training was ahead of its checkpoint"
+    def __init__(self, folder, id): self.file, self.id, self.last = Path(folder, "logged.json"), id, {"step": -1, "epoch": 0}
 
     def read(self):
         with suppress(OSError, ValueError, TypeError, KeyError):

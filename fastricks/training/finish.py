@@ -107,7 +107,7 @@ def facts_of_model(job):
     mean, std = stats(recipe)
     return {"arch": with_tag(recipe.arch), "kwargs": arch_kwargs(recipe), "classes": list(job.source.classes), "pipeline": recipe.pipeline,
             "size": recipe.size, "resize": recipe.resize, "mean": mean, "std": std,
-            **{k: v for k in ("fit", "shape", "icc", "white") if (v := getattr(recipe, k)) != LATER[k]}}
+            **{k: v for k in ("fit", "shape", "icc", "white", "xmp") if (v := getattr(recipe, k)) != LATER[k]}}
 
 
 def save_weights(run, model, facts):

@@ -1,5 +1,5 @@
 """A training that is settled: everything is decided, nothing is built yet."""
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from ..core.numerics import NUMERICS
@@ -7,6 +7,7 @@ from ..data.account import account_of
 from ..data.source import Source, fingerprint
 from ..model.weights import file_hash
 from ..recipe.identity import identity
+from ..recipe.names import base_name
 from ..recipe.recipe import Recipe
 
 
@@ -22,7 +23,14 @@ class Job:
     def weights_hash(self): return self.recipe.weights and file_hash(self.recipe.weights)
 
     @cached_property
-    def identity(self): return identity(self.recipe, fingerprint(self.source), self.weights_hash, self.facts)
+    def identity(self): return self.identity_of(self.recipe)
+
+    def identity_of(self, recipe): return identity(recipe, fingerprint(self.source), self.weights_hash, self.facts)
+
+    @cached_property
+    def group(self):
+        "The name of the recipe without its seed: runs that differ in nothing else have it, and no others"
+        return f"{base_name(self.recipe, self.source.name)}-{self.identity_of(replace(self.recipe, seed=0))[:6]}"
 
     @cached_property
     def account(self):
@@ -36,7 +44,7 @@ class Job:
         from ..model.network import with_tag
         counts = {split: len(self.source.of(split)) for split in ("train", "valid", "test")}
         if rest := self.source.of("rest"): counts["rest"] = len(rest)
-        out = {"identity": self.identity, "numerics": NUMERICS, "weights_sha256": self.weights_hash, "facts": self.facts,
+        out = {"identity": self.identity, "group": self.group, "numerics": NUMERICS, "weights_sha256": self.weights_hash, "facts": self.facts,
                "network": with_tag(self.recipe.arch),
                "data": {"fingerprint": fingerprint(self.source), "name": self.source.name, **counts}}
         if self.found:

@@ -1,8 +1,11 @@
 """Build loaders and network: what can be wrong is found here, before there is a run folder."""
+from pathlib import Path
+
 from ..data.loader.loaders import make_dls
 from ..data.pixels.views import Views
 from ..model.network import stats
 from ..model.optimizers import all_params
+from ..model.weights import read_meta
 from ..recipe.plan import batches_an_epoch, chain, make_plan, make_schedule, settings
 from .learner import make_model, make_parts
 
@@ -13,7 +16,17 @@ def prepare(job, load=True):
     "(Parts, DataLoaders) of a Job: weights (but for `load=False`), schedule, model, loaders"
     recipe, source, plan = job.recipe, job.source, plan_of(job)
     dls = make_dls(source, recipe, *stats(recipe), recipe.device, chain(plan.tricks, "views", Views(), plan))
-    return make_parts(recipe, plan, load), dls
+    parts = make_parts(recipe, plan, load)
+    parts.lines.extend(lines_of_head(recipe.weights, source.classes) if load and recipe.weights else [])
+    return parts, dls
+
+
+def lines_of_head(file, classes):
+    "A line where the head of a run's weights, which has as many rows as there are classes, knows other ones, or in another order"
+    theirs = read_meta(file).get("classes") or []
+    if len(theirs) != len(classes) or theirs == [*classes]: return
+    odd = next((a, b) for a, b in zip(theirs, classes, strict=True) if a != b)
+    yield f"mind: the head of {Path(file).name} was trained on {odd[0]!r} where this data has {odd[1]!r}: its classes are others, or in another order"
 
 
 def plan_of(job):

@@ -14,7 +14,7 @@ from ..recipe.recipe import Recipe, flag_of, recorded, settle
 from ..recipe.registry import adopt
 from ..recipe.select import select
 from ..runfolder.environment import environment
-from ..runfolder.folder import Guest, RunFolder, find_runs
+from ..runfolder.folder import Guest, RunFolder, find_finished, find_runs
 from ..runfolder.record import is_finished
 
 
@@ -122,6 +122,13 @@ def named(recipe, what, say):
     folder = Path(recipe.out) / recipe.name
     if not (folder / "recipe.json").is_file() or is_finished(folder): return Start()
     return begin(RunFolder(folder), what, say, must=True)
+
+
+def finished(job, resume, start):
+    "The folder of a finished run of this very training, of the name that was asked for if any; None where one is to be trained"
+    if resume is not True or start.run: return None
+    folder = find_finished(job.recipe.out, job.identity, job.recipe.name)
+    return folder if folder and (folder / "metrics.json").is_file() else None
 
 
 def unfinished(out, identity):

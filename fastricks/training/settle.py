@@ -6,7 +6,6 @@ from ..core import ranks
 from ..core.errors import UserError, plural
 from ..core.machine import pick_device, threads_each
 from ..core.words import silent
-from ..data.sampled import FULL
 from ..recipe.recipe import FIND, PLACES, at_home
 from .job import Job
 from .memory import readable
@@ -21,8 +20,8 @@ def settle_machine(recipe):
     device = pick_device(recipe.device)
     use_device(device)
     out = replace(recipe, device=device, processes=recipe.processes or ranks.world(), threads=recipe.threads or threads_each(),
-                  data=absolute(recipe.data), compile=recipe.compile and not cannot_compile(device),
-                  weights=recipe.weights and absolute(recipe.weights), classes=recipe.classes and absolute(recipe.classes))
+                  data=place_of_data(recipe.data), compile=recipe.compile and not cannot_compile(device),
+                  weights=recipe.weights and absolute(recipe.weights), classes=recipe.classes and place_of_classes(recipe.classes))
     if ranks.world() > 1 or out.sync_bn: check_processes(out)
     return out
 
@@ -61,6 +60,18 @@ def cannot_compile(device):
     return why and NOT_HERE.format(why)
 
 
+def place_of_data(text):
+    "A built-in name stays one, whatever lies here under it"
+    from ..data.sources.registry import builtin_names
+    return text if text in builtin_names() else absolute(text)
+
+
+def place_of_classes(text):
+    "Of a file with their names; names stay as they are"
+    from ..data.sources.classes import names_file
+    return absolute(text) if names_file(text) else text
+
+
 def absolute(text): return str(Path(text).resolve()) if Path(text).exists() else text
 
 
@@ -78,13 +89,17 @@ def settle(recipe, room=None, source=None, check=True):
     if recipe.weights: open_weights(recipe.weights)
     say = room.say if room else silent
     source = source or ranks.first_then_all(lambda: open_data(recipe, check, say))
-    job = Job(with_decoding(recipe, source.decoding), source)
+    job = Job(decided(recipe, source), source)
     return find_lr(settle_tricks(job, room), room.say, room.dry) if room else job
 
 
-def with_decoding(recipe, how):
-    "What the data decided about its colours and levels, written into the recipe; data that decided nothing is taken as 0.1.0 took it"
-    return replace(recipe, icc=bool(how.icc if how else recipe.icc), white=how.white if how else recipe.white or FULL)
+def decided(recipe, source):
+    "What the data decided about its colours, levels and classes, written into the recipe; data that decided nothing is taken as 0.1.0 took it"
+    from ..data.pixels.decoding import PLAIN
+    from ..data.sources.classes import order_of
+    own = {k: v for k in ("icc", "white", "xmp") if (v := getattr(recipe, k)) is not None}
+    how = source.decoding or PLAIN
+    return replace(recipe, **{"icc": how.icc, "white": how.white, "xmp": how.xmp, **own, "class_order": order_of(source.classes)})
 
 
 def settle_tricks(job, room):

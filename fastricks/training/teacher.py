@@ -6,6 +6,7 @@ from pathlib import Path
 from ..core import ranks
 from ..core.errors import UserError, plural
 from ..core.files import read_json
+from ..data.sources.classes import in_order, order_of
 from ..recipe.names import tricks_text
 from ..recipe.plan import batches_an_epoch, make_plan, make_schedule, settings
 from ..recipe.recipe import settle
@@ -79,9 +80,16 @@ def check_classes(facts, source, wanted):
     theirs = facts["classes"]
     if theirs is not None and tuple(theirs) != source.classes:
         odd = sorted(set(theirs) ^ set(source.classes))
+        if not odd: raise UserError(f"the {wanted.role} {facts['file']} has these classes in another order{order_to_give(theirs)}")
         raise UserError(f"the {wanted.role} {facts['file']} has {plural(len(theirs), 'class', 'classes')} and this data has "
-                        f"{len(source.classes)}: they must be the same (as to {odd[0] if odd else 'their order'})")
+                        f"{len(source.classes)}: they must be the same (as to {odd[0]})")
     return facts
+
+
+def order_to_give(classes):
+    "The option that numbers the data's classes as a network does, where there is one"
+    order = order_of(classes)
+    return f": give --class-order {order}" if tuple(classes) == in_order(classes, order) else ""
 
 
 def network_recipe(wanted, recipe, source):

@@ -1,20 +1,38 @@
-"""The W&B run of a training."""
-from ..recipe.names import base_name, trick_words, tricks_config
-from ..runfolder import tracking
+"""What a training is logged to: its W&B run, and what --log names."""
+from dataclasses import dataclass
+
+from ..recipe.names import trick_words, tricks_config
+from ..runfolder import trackers, tracking
 
 
-def start_wandb(session):
-    "The W&B run of a Session, or None where W&B is off"
+@dataclass
+class Tracked:
+    "A training's W&B run (None where it is off) and its other Trackers. Whatever fails with one, the training goes on"
+    folder: object
+    wandb: object = None
+    others: tuple = ()
+
+    def callbacks(self):
+        from ..callbacks.track_log import TrackerLog
+        from ..callbacks.wandb_log import WandbLog
+        logged = self.wandb and tracking.Logged(self.folder / "wandb", self.wandb.id).read()
+        return [*([WandbLog(self.wandb, logged)] if self.wandb else []), *map(TrackerLog, self.others)]
+
+    def finish(self, summary, pictures):
+        tracking.finish(self.wandb, summary, pictures)
+        trackers.finish(self.others, summary, pictures)
+
+    def fail(self):
+        tracking.finish(self.wandb, exit_code=1)
+        trackers.finish(self.others, status="FAILED")
+
+
+def start_tracking(session):
+    "The Tracked of a Session"
     recipe, run, asked = session.job.recipe, session.run, session.asked
-    group = asked.group or base_name(recipe, session.job.source.name)
-    labels = tracking.WandbLabels(run.name, group, trick_words(recipe), tricks_config(recipe), asked.job_type)
-    return tracking.start(tracking.resolve_mode(recipe.wandb), run.folder, labels, go_on=tracking.last_id(run.folder))
-
-
-def wandb_callbacks(wb, folder):
-    if wb is None: return []
-    from ..callbacks.wandb_log import WandbLog
-    return [WandbLog(wb, tracking.Logged(folder, wb).read())]
+    labels = tracking.WandbLabels(run.name, asked.group or session.job.group, trick_words(recipe), tricks_config(recipe), asked.job_type)
+    wandb = tracking.start(tracking.resolve_mode(recipe.wandb), run.folder, labels, go_on=tracking.last_id(run.folder))
+    return Tracked(run.folder, wandb, tuple(trackers.start(recipe.log, run.folder, labels)))
 
 
 def summary(final, classes):

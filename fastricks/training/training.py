@@ -12,7 +12,7 @@ from ..core.files import read_json, rows_to_csv, to_json
 from ..core.machine import threads_each
 from ..core.words import parse_time, silent
 from ..data.source import describe
-from ..runfolder import checkpoint, tracking
+from ..runfolder import checkpoint, trackers, tracking
 from . import longer as longer_run
 from . import resume as again
 from .longer import Longer
@@ -22,7 +22,7 @@ from .room import Room
 from .session import Session, TrainingOptions
 from .settle import cannot_compile, settle, settle_machine
 from .targets import targets_of
-from .track import start_wandb, summary, wandb_callbacks
+from .track import Tracked, start_tracking, summary
 
 PICTURES = "batch", "targets", "lr"  # of a run folder
 NO_REPORTER = Reporter()
@@ -38,6 +38,9 @@ class Result:
 
 def train(recipe, say=print, job_type="train", group=None, bar=True, resume=False, reporter=NO_REPORTER):
     """Train one recipe and return its Result; the run's folder holds everything.
+
+    Where `resume` is True and nothing of this recipe is unfinished, a finished run of it is the Result, without a Learner: the same command
+    may be queued again.
 
     `group`: of the W&B run (default: the recipe without its seed); `bar`: a progress bar, on a terminal. `resume`: True goes on with
     the last unfinished run of this recipe where there is one, a folder with that run. `reporter` draws (default: no picture, no page).
@@ -60,6 +63,7 @@ def settle_here(recipe, asked):
     recipe = replace(recipe, threads=ranks.first(recipe.threads))  # machines may differ
     if asked.resume: stop.asked.how = "the same command resumes it"  # until there is more to say
     if recipe.wandb: tracking.resolve_mode(recipe.wandb)
+    trackers.require(recipe.log)
     torch.set_num_threads(min(recipe.threads, threads_each()) if recipe.processes != ranks.here.world else recipe.threads)
     job = settle(recipe, Room(asked.say, train=partial(train, reporter=asked.reporter)))
     ranks.require_same(job.identity, "data, weights or options")
@@ -73,6 +77,8 @@ def train_settled(job, asked):
     first = ranks.is_first()
     longer = isinstance(asked.resume, Longer)
     start = longer_run.start_of(job, asked.resume) if longer else again.along(again.start_of(job, asked.resume, asked.say) if first else None)
+    done = ranks.first(first and str(again.finished(job, asked.resume, start) or "")) if asked.resume is True else ""
+    if done: return found(Path(done), asked.say)
     with Session(job, asked, start) as session:
         parts, dls = ranks.first_then_all(lambda: prepare(job, load=start.state is None))
         if longer: longer_run.require_before(start.state, parts.schedule, asked.resume.folder)
@@ -95,6 +101,12 @@ def choose_kernels_by_rule():
     torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
 
 
+def found(folder, say):
+    "The Result of a run that is finished already"
+    say(f"{folder} is finished, so that nothing is left to train (without --resume the same is trained once more)")
+    return Result(folder, read_json(folder / "metrics.json"))
+
+
 def keep_found(session):
     "How the learning rate was found, in the run's folder"
     found = session.job.found
@@ -110,7 +122,7 @@ def shared_line(recipe):
 
 
 def carry_out(session, parts, dls):
-    "Fit, from a checkpoint's state on if there is one, evaluate, write; the W&B run is closed whatever happens"
+    "Fit, from a checkpoint's state on if there is one, evaluate, write; what it is logged to is closed whatever happens"
     from fastai.callback.progress import ProgressCallback
     from fastcore.imports import IN_NOTEBOOK
 
@@ -122,25 +134,25 @@ def carry_out(session, parts, dls):
     for line in first_lines(session, parts): session.tell(line)
     run.write("data.json", to_json(job.account.as_dict))
     watch(dls.losses, job.recipe, job.source, run, session.tell)
-    wb = start_wandb(session) if ranks.is_first() else None
+    tracked = start_tracking(session) if ranks.is_first() else Tracked(run.folder)
     bars = [ProgressCallback()] if IN_NOTEBOOK and not session.quiet else []
     screen = screen_of(session, bars)
     start = time.perf_counter() - (state["seconds"] if state else 0)
     saver = checkpoints(job.recipe, run, start, state)
     saver.early = before_cooldown(session, parts, start)
     try:
-        of_run = [*watchers(session), screen, *wandb_callbacks(wb, run.folder), saver]
+        of_run = [*watchers(session), screen, *tracked.callbacks(), saver]
         learn = make_learner(dls, parts, job.recipe, of_run)
         if bars: show_in_notebook(learn, bars)
         if state: resume(learn, state)
         with stop.held(): fit(learn, parts)
         stop.check()
         final = finish(session, learn, time.perf_counter() - start)
-        tracking.finish(wb, summary(final, len(job.source.classes)), {n: p for n in PICTURES if (p := run.path(f"{n}.png")).is_file()})
+        tracked.finish(summary(final, len(job.source.classes)), {n: p for n in PICTURES if (p := run.path(f"{n}.png")).is_file()})
     except BaseException as e:
         screen.stop()
         save_stopped(e, run, saver)
-        tracking.finish(wb, exit_code=1)
+        tracked.fail()
         raise
     return Result(run.folder, final, let_go(learn, [*of_run, *bars]))
 

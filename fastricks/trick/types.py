@@ -48,6 +48,8 @@ class RecipeLike(Protocol):
     @property
     def group_by(self) -> str | None: ...
     @property
+    def class_order(self) -> str | None: ...           # natural or text
+    @property
     def arch(self) -> str: ...
     @property
     def arch_option(self) -> dict[str, Any]: ...        # name -> value, of what timm makes the network with
@@ -81,6 +83,8 @@ class RecipeLike(Protocol):
     def icc(self) -> bool | None: ...                   # None, as white: what the data decides
     @property
     def white(self) -> int | None: ...
+    @property
+    def xmp(self) -> bool | None: ...
     @property
     def min_scale(self) -> float: ...
     @property

@@ -44,9 +44,9 @@ def train(data: Data = None, tricks: Tricks = (), *, recipe: object = None, resu
           quiet: bool = False, **options: Any) -> "Run":
     """Train a classifier and return its Run; with no arguments, on the built-in digits.
 
-    `data`, `tricks`, `recipe`: as `make_recipe` has them; `resume`: True goes on with the last unfinished run of this recipe, if there is
-    one; `quiet`: say nothing. All options of `fastricks train` are arguments, `--batch-size 64` is `batch_size=64`. The run's folder
-    holds everything; `run.learn` is the fastai Learner that was trained. Raises UserError for what the user can mend.
+    `data`, `tricks`, `recipe`: as `make_recipe` has them; `resume`: True goes on with the last unfinished run of this recipe, or opens a
+    finished one, if there is one; `quiet`: say nothing. All options of `fastricks train` are arguments, `--batch-size 64` is `batch_size=64`.
+    The run's folder holds everything; `run.learn` is the fastai Learner that was trained, if one was. Raises UserError for what the user can mend.
 
         run = ft.train("PHOTOS", "warmup+cosine+mixup:alpha=.4", epochs=5)
         run.predict("photo.jpg")
@@ -59,7 +59,7 @@ def train(data: Data = None, tricks: Tricks = (), *, recipe: object = None, resu
 
 def run_of(result: "Result") -> "Run":
     "The Run of a training's Result, with the Learner that was trained"
-    run = load(result.folder, result.learn.dls.device.type)
+    run = load(result.folder, result.learn.dls.device.type if result.learn else "auto")
     run.learn = result.learn
     return run
 
@@ -68,8 +68,8 @@ def run_of(result: "Result") -> "Run":
 def load(run: str | PathLike[str], device: str = "auto") -> "Run":
     """A finished run, ready to use: `predict`, `probs`, `learner()`, `metrics`, `history`, `recipe`.
 
-    `run`: the run's folder, or its model.safetensors wherever it lies; `device`: auto, cpu, cuda or mps. Nothing in these files is
-    executed. Raises UserError for what is no such thing.
+    `run`: the run's folder, its model.safetensors wherever it lies, or hf://user/name on the Hugging Face hub; `device`: auto, cpu, cuda or
+    mps. Nothing in these files is executed. Raises UserError for what is no such thing.
 
         ft.load("runs/NAME").predict("photo.jpg")
         learn = ft.load("runs/NAME").learner()
@@ -136,6 +136,31 @@ def export(run: str | PathLike[str], to: str = "onnx", out: str | PathLike[str] 
     written = export_run(text_of("run", run), to, out)
     if not quiet: print(*written.lines, sep="\n")
     return written.path
+
+
+@checked_call
+def model_card(run: str | PathLike[str], out: str | PathLike[str] | None = None, *, license: str | None = None, dataset: str | None = None,
+               place: str | None = None) -> "Path":
+    """Write a finished run's model card (Markdown, with what the Hugging Face hub reads at its top) and return its path.
+
+    `out`: default README.md in the run's folder; `license`: of the weights, as the hub names it; `dataset`: the photos' user/name on the hub;
+    `place`: the model's. Raises UserError.
+    """
+    from .model_card import card_options, save_card
+    return save_card(text_of("run", run), out, card_options(license, dataset, place))
+
+
+@checked_call
+def push(run: str | PathLike[str], place: str, *, public: bool = False, license: str | None = None, dataset: str | None = None,
+         quiet: bool = False) -> str:
+    """Send a finished run to the Hugging Face hub as user/name, private unless `public`, and return its address.
+
+    Weights, configuration, numbers and model card go there: safetensors, JSON and Markdown. `license`, `dataset`: as `model_card` has them. The
+    token is huggingface_hub's own. Raises UserError.
+    """
+    from .model_card import card_options
+    from .push import push as push_run
+    return push_run(text_of("run", run), card_options(license, dataset, place), public, silent if quiet else print)
 
 
 @checked_call

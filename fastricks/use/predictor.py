@@ -64,7 +64,7 @@ class Predictor:
     """A trained model with all that is needed to use it; `fastricks.load` makes it.
 
     run: Path of the run's folder; recipe: its Recipe, None for a model file alone; classes: names in the order of the outputs; model: the
-    timm module, in eval mode, fp32, channels-last; meta: arch, classes, size, resize, fit, shape, icc, white, mean, std, pipeline, kwargs;
+    timm module, in eval mode, fp32, channels-last; meta: arch, classes, size, resize, fit, shape, icc, white, xmp, mean, std, pipeline, kwargs;
     device: torch's.
     """
     def __init__(self, saved: Saved, model: torch.nn.Module, meta: dict[str, Any], device: str) -> None:
@@ -72,7 +72,7 @@ class Predictor:
         self.classes: list[str] = list(meta["classes"])
         self.device = torch.device(device)
         self.model = lay_out(model, self.device).eval()
-        self.how, self.frame = Decoding(meta["icc"], meta["white"]), Frame(meta["size"], meta["resize"], meta["fit"], meta["shape"])
+        self.how, self.frame = Decoding(meta["icc"], meta["white"], meta["xmp"]), Frame(meta["size"], meta["resize"], meta["fit"], meta["shape"])
         self.view = eval_view(self.frame)
         self.mean, self.std = (torch.tensor(meta[k], device=self.device).view(1, -1, 1, 1) for k in ("mean", "std"))
 
@@ -190,13 +190,14 @@ def plainly() -> Iterator[None]:
 def facts(saved: Saved) -> dict[str, Any]:
     "All that must be known to use the weights: what they say of themselves, else what the run's recipe says"
     meta, r = read_meta(saved.file), saved.recipe
-    if r: meta = {**{k: getattr(r, k) for k in ("arch", "size", "resize", "pipeline", "fit", "shape", "white")}, "icc": bool(r.icc), **meta}
+    if r: meta = {**{k: getattr(r, k) for k in ("arch", "size", "resize", "pipeline", "fit", "shape", "white")},
+                  **{k: bool(getattr(r, k)) for k in ("icc", "xmp")}, **meta}
     if lacks := [k for k in ("arch", "classes", "size") if not meta.get(k)]: raise UserError(
         f"{saved.file} does not say its {one_of(lacks)}: give the model.safetensors of a run")
     check_arch(meta["arch"])
     cfg = arch_cfg(meta["arch"])
     meta = {"resize": round(meta["size"] * 8 / 7), "mean": cfg.mean, "std": cfg.std, "pipeline": "fast", "fit": "crop", "shape": None,
-            "icc": False, **meta, "white": meta.get("white") or FULL}
+            "icc": False, "xmp": False, **meta, "white": meta.get("white") or FULL}
     if not meta["size"] <= meta["resize"] <= MOST:
         raise UserError(f"{saved.file} asks for a centre crop of {meta['size']} from {meta['resize']} pixels, which can't be")
     if meta["shape"] and max(sides_of(meta["size"], meta["shape"])) != meta["size"]:

@@ -59,7 +59,7 @@ def recipe_of(p: PredictorLike, data: str | Path | None) -> Recipe:
     if not (p.recipe or data): raise UserError(f"{p.saved.file} has no recipe.json of its run beside it: say with data= which images to open")
     r = p.recipe or settle(Recipe(arch=p.meta["arch"], pretrained=False))
     return replace(r, compile=False, data=str(data or r.data), channels=len(p.meta["mean"]),
-                   **{k: p.meta[k] for k in ("size", "resize", "pipeline", "fit", "shape", "icc", "white")})
+                   **{k: p.meta[k] for k in ("size", "resize", "pipeline", "fit", "shape", "icc", "white", "xmp")})
 
 
 def source_of(p: PredictorLike, recipe: Recipe, data: str | Path | None, say: Say) -> Source:

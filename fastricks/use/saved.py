@@ -10,8 +10,7 @@ from ..core.errors import UserError, nearest, one_of
 from ..core.files import read_json
 from ..recipe.recipe import Recipe, read_recipe, settle
 from ..runfolder.record import is_finished
-
-MODEL = "model.safetensors"
+from .hub import MODEL, downloaded, is_on_hub
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,8 @@ class Saved:
 
 
 def find_saved(run: str | PathLike[str]) -> Saved:
-    "The Saved of a run's folder or a FILE.safetensors; UserError for anything else, and for a run that is not finished"
+    "The Saved of a run's folder, a FILE.safetensors or hf://user/name; UserError for anything else, and for a run that is not finished"
+    if is_on_hub(run): return of_folder(downloaded(str(run)))
     path = Path(run).expanduser()
     try:
         if path.is_dir(): return of_folder(path)

@@ -12,13 +12,17 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
 from support.commands import TINY_WORDS, cli, fails
+from support.fake_runs import fake_run
 from support.forked import TRAIN, Forked
 from support.paths import ROOT, SHARED
 from support.run_files import read
 
 from fastricks.cli.app import run
+from fastricks.cli.screens import worth_trying
+from fastricks.core.files import write_json
 from fastricks.recipe.command import command
-from fastricks.recipe.recipe import Recipe, options, read_recipe
+from fastricks.recipe.recipe import Recipe, options, read_recipe, resolve
+from fastricks.use.schedules import schedule_of
 
 pytestmark = pytest.mark.usefixtures("undrawn")  # those in this process; others draw
 
@@ -71,6 +75,15 @@ def test_last_screen(trained):
     assert f"{m['correct']} of {m['n']} right" in r.stdout and "test:" in r.stdout
     assert r.stderr == "" and "\r" not in r.stdout
     assert all(line in (folder / "log.txt").read_text() for line in r.stdout.split("\n")[2:5])
+
+
+@pytest.mark.parametrize("epochs, train, text", [(1, 20, "cosine+label_smoothing"), (40, 400, "warmup+cosine+label_smoothing")])
+def test_the_tricks_that_are_suggested_fit_the_run(tmp_path, epochs, train, text):
+    folder = fake_run(tmp_path, epochs=epochs)
+    what = read(folder, "recipe.json")
+    write_json(folder / "recipe.json", {**what, "data": {**what["data"], "train": train}, "recipe": {**what["recipe"], "batch_size": 32}})
+    assert worth_trying(folder) == text
+    schedule_of(resolve({}, [text], str(folder)), images=train)
 
 
 def test_a_run_folder_repeats_bit_for_bit(trained, tmp_path):

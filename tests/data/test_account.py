@@ -2,6 +2,7 @@
 import os
 import random
 import shutil
+import time
 
 import pytest
 from support.data_trees import class_tree, files, jpeg, photo, says
@@ -40,7 +41,14 @@ def generated_tree(rng, root):
     for o in rng.sample(extras, rng.randint(0, len(extras))): write(rng, root/o)
     if rng.random() < .5: files(root, "runs/r-s0/recipe.json", "runs/r-s0/status.json", "runs/r-s0/batch.png")
     if rng.random() < .3: (root/(splits[0] if splits else "")/"empty").mkdir()
+    if rng.random() < .5: copies(rng, root)
     return root
+
+
+def copies(rng, root):
+    "Some photos once more, in other splits or classes or under another name"
+    there = sorted(o for o in root.rglob("*.png") if o.parent.name in CLASSES)
+    for i in range(rng.randint(1, 4)): shutil.copy(rng.choice(there), rng.choice(there).parent/f"copy{i}.png")
 
 
 def generated_list(rng, root):
@@ -49,8 +57,10 @@ def generated_list(rng, root):
     images = sorted(o for o in root.rglob("*.png") if "runs" not in o.parts and "wandb" not in o.parts)
     rows = [(o.relative_to(root).as_posix(), f"k{i % 3}") for i, o in enumerate(images) if rng.random() < .7]
     rows += [(f"gone/{i}.png", "k0") for i in range(rng.randint(0, 3))]
-    c = rng.choice(",;\t")
-    lines = ["path,label".replace(",", c), *(f'"{a}"{c}{b}' for a, b in rows)]
+    c, split = rng.choice(",;\t"), rng.random() < .5
+    more = [(f"p{i // 4}", *([("train", "train", "valid", "test")[i % 4]] if split else [])) for i in range(len(rows))]
+    names = "path", "label", "patient", *(["split"] if split else [])
+    lines = [c.join(names), *(c.join([f'"{a}"', b, *rest]) for (a, b), rest in zip(rows, more, strict=True))]
     (root/"list.csv").write_text("\n".join(lines), encoding="utf-8-sig")
     return root/"list.csv"
 
@@ -61,21 +71,24 @@ def check_sums(account):
     assert sum(account.endings.values()) == account.ignored.get("not named as images are", 0)
 
 
-@pytest.mark.parametrize("seed", range(15))
+@pytest.mark.parametrize("seed", range(24))
 def test_the_numbers_of_a_tree_add_up(tmp_path, seed):
     rng = random.Random(seed)
     root = generated_tree(rng, tmp_path/"data")
-    source = open_data(resolve({"data": str(root), "max_bad": .5, "per_class": rng.choice([None, 5])}), say=silent)
+    source = open_data(resolve({"data": str(root), "max_bad": .5, "per_class": rng.choice([None, 5]), "drop_duplicates": seed % 3 == 0,
+                                "group_by": rng.choice([None, r"(\w)\.png"])}), say=silent)
     account = account_of(source)
     check_sums(account)
     assert account.found == on_disk(root) and account.ignored.get("unreadable", 0) == len(source.skipped)
+    if seed % 3 == 0: assert not any(pair.endswith(" in train") for pair in account.copies)
 
 
-@pytest.mark.parametrize("seed", range(15))
+@pytest.mark.parametrize("seed", range(24))
 def test_the_numbers_of_a_list_add_up(tmp_path, seed):
     rng = random.Random(100 + seed)
     file = generated_list(rng, tmp_path/"data")
-    source = open_data(resolve({"data": str(file), "max_bad": .5, "classes": rng.choice([None, "k0,k1"])}), say=silent)
+    source = open_data(resolve({"data": str(file), "max_bad": .5, "classes": rng.choice([None, "k0,k1"]), "drop_duplicates": seed % 3 == 0,
+                                "group_by": rng.choice([None, "patient"])}), say=silent)
     account = account_of(source)
     check_sums(account)
     assert account.found == on_disk(file.parent)
@@ -108,6 +121,17 @@ def test_many_classes_have_short_lines(tmp_path):
     class_tree(tmp_path, **{f"k{i}": 2 for i in range(300)})
     lines = account_of(open_source(tmp_path)).lines
     assert len(lines) == 4 and all(len(o) < 200 for o in lines)
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_thousands_of_classes_take_seconds(tmp_path, wanted):
+    "Nothing is done for each class with all the others: that took minutes"
+    names = [f"k {i}" for i in range(3000)]
+    class_tree(tmp_path, **dict.fromkeys(names, 2))
+    start = time.process_time()
+    source = open_source(tmp_path, names if wanted else None)
+    account = account_of(source)
+    assert time.process_time() - start < 10 and len(account.classes) == 3000 and account.found == 6000
 
 
 @pytest.mark.parametrize("sizes, few", [

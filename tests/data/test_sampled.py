@@ -1,5 +1,7 @@
 """What the data decides about its pixels: profiles are followed and few bits in sixteen filled where a sample has them, and it is said."""
 import json
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -8,13 +10,17 @@ from support.data_trees import class_tree
 from support.profiles import gamut_profile
 
 from fastricks.core.words import silent
+from fastricks.data.account import account_of
 from fastricks.data.checked import open_data
+from fastricks.data.pixels.canonical import canonical
 from fastricks.data.pixels.decoding import PLAIN, Decoding
+from fastricks.data.pixels.image import load_rgb
 from fastricks.data.sampled import decoding_of
 from fastricks.data.sources.open import open_source
 from fastricks.data.survey import survey
 from fastricks.recipe.identity import identity
 from fastricks.recipe.recipe import Recipe, read_recipe, resolve
+from fastricks.report.survey import types
 from fastricks.training.settle import settle
 
 
@@ -39,6 +45,33 @@ def test_eight_bits_are_no_matter(tmp_path):
     recipe = resolve({"data": str(deep(tmp_path/"d", 4, "png", "uint8")), "size": 16})
     assert open_data(recipe, say=silent).notes == ()
     assert open_source(class_tree(tmp_path/"x", a=3, b=3)).notes == ()
+
+
+@pytest.mark.parametrize("colour", [2, 6])
+@pytest.mark.parametrize("bits", [8, 12, 16])
+def test_of_16_bit_colours_the_upper_8_bits_are_read_and_dark_ones_are_told(tmp_path, bits, colour):
+    "PIL can read no more of them, so that no white of their own brings the others back"
+    for k, label in enumerate("ab"):
+        for i in range(6): deep_colour(tmp_path/"d"/label/f"{i}.png", 2**bits, 10*k + i, colour)
+    recipe = resolve({"data": str(tmp_path/"d"), "size": 16})
+    source, report = open_data(recipe, say=silent), survey(recipe, silent)
+    told = [o for o in source.notes if o.startswith("16-bit colour images whose brightest level is about")]
+    assert source.decoding == PLAIN and len(told) == (bits < 16) and report.account == account_of(source)
+    assert types(report) == f"PNG 12; {'16-bit colour, of which the upper 8 bits are read' if colour == 2 else 'with transparency'} 12"
+    x = deep_colour(tmp_path/"x.png", 2**16, 0)
+    assert np.array_equal(load_rgb(tmp_path/"x.png"), x >> 8) and np.array_equal(canonical(tmp_path/"x.png", 16), x >> 8)
+
+
+def deep_colour(path, levels, seed, colour=2):
+    "Write a PNG of 16-bit colours, which PIL can't: colour 2 is RGB, 6 has transparency too. Returns its pixels"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    x = np.random.default_rng(seed).integers(0, levels, (16, 16, 3 if colour == 2 else 4))
+    if colour == 6: x[..., 3] = 2**16 - 1
+    def chunk(kind, data): return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in x)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 16, 16, 16, colour, 0, 0, 0)) +
+                     chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+    return x
 
 
 def wide(root, n=6, odd=6):

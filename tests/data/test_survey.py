@@ -15,7 +15,7 @@ from fastricks.data.facts import Fact, copies, header, look
 from fastricks.data.pixels.image import HEIC, load_rgb
 from fastricks.data.source import fingerprint
 from fastricks.data.sources.open import open_source
-from fastricks.data.survey import survey
+from fastricks.data.survey import rows, survey
 from fastricks.recipe.recipe import resolve
 from fastricks.report.survey import screen
 
@@ -339,3 +339,9 @@ def test_the_trick_against_imbalance_is_named_where_there_is_one(tmp_path, monke
     tree(tmp_path, "dog", n=2, splits=["train"])
     monkeypatch.setattr(survey, "registry", lambda: {"class_weights": SimpleNamespace(evens=True)} if there else {})
     assert ("-t class_weights" in line(shown(tmp_path, valid=.1), "next")) == there
+
+
+def test_a_picture_that_is_there_many_times_does_not_fill_the_table(tmp_path):
+    for i in range(30): photo(tmp_path/"ab"[i % 2]/f"{i:02}.png", 1)
+    found = {o["image"]: o["copy_of"] for o in rows(look_at(tmp_path))}
+    assert found["a/00.png"].split(" | ") == ["a/02.png", "a/04.png", "a/06.png", "a/08.png", "a/10.png", "… 24 more"]

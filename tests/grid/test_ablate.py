@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from PIL import Image
 from safetensors.torch import load_file
 from support.forked import Forked
+from support.profiles import gamut_profile
 from support.quick import forking_cells
 from support.small import TINY, same, trained, weights
 
@@ -233,6 +235,25 @@ def test_a_budget_begins_no_seed_that_would_not_end(tmp_path, monkeypatch, quick
     monkeypatch.setattr(room_of.time, "monotonic", lambda: 1e6 if any("seed 0:" in s for s in said) else 0.)
     g = ablate("add", {**GIVEN, "out": str(tmp_path)}, None, ["mixup"], seeds=(0, 1), budget="1m", say=said.append)
     assert [c.state for c in g.cells] == ["done", "done", "todo", "todo"]
+
+
+@pytest.mark.parametrize("pixels, field, value", [
+    (dict(icc_profile=gamut_profile()), "icc", True), (dict(bits=12), "white", 4095)])
+def test_what_the_data_decides_is_decided_for_all_cells(tmp_path, pixels, field, value):
+    "The plan looks for the runs by the identity that they get"
+    for k in "ab":
+        for i in range(8): write_png(tmp_path / "data" / k / f"{i}.png", i, **pixels)
+    given = {**TINY, "data": str(tmp_path / "data"), "epochs": 1, "per_class": None, "pretrained": False, "out": str(tmp_path / "runs")}
+    g = ablate("add", given, None, ["mixup"], seeds=[0], say=lambda _: None)
+    assert [c.state for c in g.cells] == ["done", "done"]
+    assert {read_json(c.folder / "recipe.json")["recipe"][field] for c in g.cells} == {value}
+
+
+def write_png(path, seed, bits=8, **info):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
+    x = rng.integers(0, 256, (20, 20, 3), dtype=np.uint8) if bits == 8 else rng.integers(0, 2**bits, (20, 20)).astype(np.uint16)
+    Image.fromarray(x).save(path, **info)
 
 
 def test_train_seeds(tmp_path, quick):

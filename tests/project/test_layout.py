@@ -2,8 +2,6 @@
 import ast
 import shutil
 import subprocess
-import sys
-from zipfile import ZipFile
 
 import pytest
 from support.paths import ROOT
@@ -62,12 +60,3 @@ def test_only_what_is_made_at_the_top_is_ignored():
 def test_a_room_may_be_called_so(name):
     assert git("check-ignore", "-q", f"{name}/file").returncode == 0
     assert git("check-ignore", "-q", f"fastricks/{name}/file.py").returncode == 1
-
-
-def test_a_wheel_says_that_the_package_has_types(tmp_path):
-    pytest.importorskip("setuptools", "77")
-    for name in ("pyproject.toml", "README.md", "LICENSE"): shutil.copy(ROOT / name, tmp_path)
-    shutil.copytree(PACKAGE, tmp_path / "fastricks", ignore=shutil.ignore_patterns("__pycache__"))
-    build = [sys.executable, "-c", "from setuptools.build_meta import build_wheel; build_wheel('.')"]
-    subprocess.run(build, cwd=tmp_path, check=True, capture_output=True)
-    assert "fastricks/py.typed" in ZipFile(next(tmp_path.glob("*.whl"))).namelist()

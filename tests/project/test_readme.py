@@ -74,5 +74,5 @@ def test_the_command_line_understands(words):
 
 
 def test_the_pictures_are_there():
-    names = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", README)
+    names = re.findall(r"!\[[^\]]*\]\((?!https:)([^)]+)\)", README)  # a badge lies elsewhere
     assert names and all((ROOT / n).is_file() for n in names)

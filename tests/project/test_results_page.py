@@ -177,7 +177,8 @@ def test_the_lines_are_ones_that_ablate_takes(tool, tmp_path, capsys):
 
     from fastricks.cli.app import run
     data, w = make_photos(tmp_path / "sky"), tmp_path / "w.safetensors"
-    save_file(timm.create_model("resnet18", num_classes=3).state_dict(), w)
     for name in tool.EXPERIMENTS:
+        arch = "tf_efficientnet_lite0" if name == "public" else "resnet18"
+        save_file(timm.create_model(arch, num_classes=3).state_dict(), w)
         for line in tool.lines(arguments(tmp_path / "runs", "commands", name, "--data", str(data), "--weights", str(w)), name):
             assert run([*line.split()[1:], "--explain"]) == 0, capsys.readouterr().err

@@ -90,9 +90,9 @@ def test_a_broken_recipe_file_is_one_sentence(tmp_path, text):
 
 OTHER = dict(compile=True, arch="resnet34", pretrained=True, epochs=7, batch_size=9, lr=.5, wd=.5, opt="sgd", seed=9, size=48, resize=77,
              min_scale=.5, flip=True, keep="best", patience=2, device="cuda", threads=7, tricks={"mixup": {}},
-             sync_bn=True, processes=2, fit="pad", channels=1, shape="32x24", icc=True, white=4095, arch_option={"drop_rate": .1})
-SAME = dict(max_bad=.5, workers=3, wandb="disabled", name="n", out="o", recipe="r", checkpoint_every="1s")
-BY_FINGERPRINT = "data", "classes", "per_class", "rest", "valid", "drop_duplicates", "group_by", "weights"
+             sync_bn=True, processes=2, fit="pad", channels=1, shape="32x24", icc=True, white=4095, xmp=True, arch_option={"drop_rate": .1})
+SAME = dict(max_bad=.5, workers=3, wandb="disabled", log="tensorboard", name="n", out="o", recipe="r", checkpoint_every="1s")
+BY_FINGERPRINT = "data", "classes", "per_class", "rest", "valid", "drop_duplicates", "group_by", "class_order", "weights"
 
 
 def test_identity_changes_with_every_numeric_field_and_with_no_other():

@@ -466,9 +466,9 @@ def test_an_offline_run_has_an_id_of_its_own(monkeypatch, tmp_path):
 @pytest.mark.parametrize("same_run", [True, False])
 def test_steps_and_epochs_that_a_killed_training_was_ahead_are_not_logged_twice(tmp_path, same_run):
     (tmp_path/"wandb").mkdir()
-    killed, again = SimpleNamespace(id="a"), SimpleNamespace(id="a" if same_run else "b")
-    fit(make_learner(History(), WandbLog(before := Tracker(), tracking.Logged(tmp_path, killed).read())), 2)
-    fit(make_learner(History(), WandbLog(after := Tracker(), tracking.Logged(tmp_path, again).read())), 3)
+    killed, again = "a", "a" if same_run else "b"
+    fit(make_learner(History(), WandbLog(before := Tracker(), tracking.Logged(tmp_path/"wandb", killed).read())), 2)
+    fit(make_learner(History(), WandbLog(after := Tracker(), tracking.Logged(tmp_path/"wandb", again).read())), 3)
     n = len(before.logged) // 2
     assert len(after.logged) == (n if same_run else 3 * n)
 
@@ -477,4 +477,15 @@ def test_steps_and_epochs_that_a_killed_training_was_ahead_are_not_logged_twice(
 def test_a_broken_note_of_what_is_logged_is_none(tmp_path, text):
     (tmp_path/"wandb").mkdir()
     (tmp_path/"wandb"/"logged.json").write_text(text)
-    assert tracking.Logged(tmp_path, SimpleNamespace(id="a")).read().last == {"step": -1, "epoch": 0}
+    assert tracking.Logged(tmp_path/"wandb", "a").read().last == {"step": -1, "epoch": 0}
+
+
+def test_a_home_that_cannot_be_written_to_is_quiet(tmp_path):
+    "W&B's service has its logs elsewhere then, and not on the screen"
+    (tmp_path/"file").write_text("")
+    env = {k: v for k, v in os.environ.items() if k not in ("WANDB_SERVICE", "XDG_CACHE_HOME")}
+    env |= {"HOME": str(tmp_path/"file/home"), "PYTHONPATH": str(ROOT)}
+    code = "from fastricks.runfolder import tracking as t; r = t.start('offline', 'run', t.WandbLabels('x')); r.log({'a': 1}); t.finish(r)"
+    (tmp_path/"run").mkdir()
+    r = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=env, timeout=120)
+    assert (r.returncode, r.stdout, r.stderr) == (0, "", "") and [*tmp_path.glob("run/wandb/offline-run-*")]

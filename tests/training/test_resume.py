@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -110,8 +111,19 @@ def test_the_option_finds_it_by_what_it_is(base, run_folder, capsys):
     other = run_folder.rename(run_folder.parent / "another name")
     r = recipe_of("mixup:partner=previous", **EACH, out=str(other.parent))
     assert train(r, print, resume=True).folder == other and not compare({"a": left(other)}, {"a": base[1]})
-    assert train(r, print, resume=True).folder != other  # finished: a new one, and it says so
+    again = train(r, print, resume=True)  # finished: it is found, and nothing is trained
+    assert again.folder == other and again.learn is None and again.metrics == read(other, "metrics.json")
+    assert f"{other} is finished, so that nothing is left to train" in capsys.readouterr().out
+    assert train(replace(r, name="of that name"), print, resume=True).folder.name == "of that name"
     assert "no unfinished run of this recipe" in capsys.readouterr().out
+    assert train(r, print).folder not in (other, other.parent / "of that name")
+
+
+def test_a_command_that_is_queued_again_shows_the_finished_run(tmp_path, capsys):
+    words = ["train", "--resume", "--out", tmp_path, *(w for k, v in TINY.items() for w in (f"--{k.replace('_', '-')}", v)), "--classes", "0,1"]
+    for n in (1, 2): assert run([*map(str, words)]) == 0 and len([*tmp_path.glob("*/recipe.json")]) == 1, n
+    out = capsys.readouterr().out
+    assert "is finished, so that nothing is left to train" in out and out.count("\naccuracy  ") == 2 and "top-5" not in out
 
 
 def test_the_option_begins_anew_and_says_what_differs(run_folder, capsys):

@@ -1,10 +1,15 @@
 """A training's offline W&B run, read back with wandb's own reader."""
 import csv
+import re
 
 import pytest
 from support.commands import TINY_WORDS, cli
 from support.run_files import read, wandb_records
+from support.small import recipe_of
 
+from fastricks.core.words import silent
+from fastricks.training.room import Room
+from fastricks.training.settle import settle
 from fastricks.training.track import summary
 
 
@@ -35,7 +40,16 @@ def test_config_is_nested_and_the_group_leaves_out_the_seed(offline):
     assert config["tricks"]["warmup"] == {"on": False} and config["schedule"] == "cosine"
     assert config["arch"] == "test_resnet" and config["seed"] == 0 and config["lr"] == 1e-3
     assert sorted(run["tags"]) == ["cosine", "mixup"] and run["project"] == "fastricks" and run["job_type"] == "train"
-    assert run["run_group"] + "-s0" == folder.name == run["display_name"]
+    assert run["run_group"] == read(folder, "recipe.json")["group"] and re.fullmatch(r"digits-test_resnet-\S+-[0-9a-f]{6}", run["run_group"])
+    assert folder.name == run["display_name"]
+
+
+def test_a_group_is_a_recipe_without_its_seed():
+    def group(*selection, **given): return settle(recipe_of(*selection, **given), Room(silent)).group
+    first = group("mixup")
+    assert group("mixup", seed=3) == first == group("mixup", name="x", out="elsewhere", workers=1)
+    others = [group("mixup:alpha=.3"), group("mixup", epochs=3), group("mixup", lr=.1), group("mixup", per_class=9), group("mixup", batch_size=8)]
+    assert len({first, *others}) == 6
 
 
 def test_summary_is_the_final_metrics(offline):

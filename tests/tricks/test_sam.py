@@ -17,7 +17,7 @@ from fastricks.core.errors import UserError
 from fastricks.core.words import silent
 from fastricks.recipe.recipe import resolve
 from fastricks.training.learner import fit
-from fastricks.use.train import train
+from fastricks.training.training import train
 
 RHO = .5
 LARGER = dict(arch="resnet18", size=32, resize=32)  # it has branches to leave out

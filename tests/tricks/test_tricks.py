@@ -32,7 +32,7 @@ def test_card_tells_what_it_changes_its_keys_and_source(name):
 def selection(name, teacher):
     "Keys that a trick can't do without here"
     return {"distill": f"distill:teacher={teacher}", "amp": "amp:dtype=bf16", "ema": "ema:half_life=.5", "warmup": "warmup:epochs=.5",
-            "wsd": "wsd:cooldown=.6"}.get(name, name)
+            "sam": "sam:every=2", "wsd": "wsd:cooldown=.6"}.get(name, name)
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,14 @@ import timm
 import torch
 from PIL import Image, ImageOps
 from support.commands import fails
+from support.data_trees import photo
 from support.run_files import rows_of
 
 from fastricks import load
 from fastricks.cli.app import run
 from fastricks.use import export as ex
 from fastricks.use.exporters import common as common_module
-from fastricks.use.exporters.to_timm import data_config
+from fastricks.use.exporters.to_timm import data_config, order_line
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +91,7 @@ def test_timms_own_preprocessing_has_the_runs_sizes(photo_run, resize):
 def test_timm(photo_run, exported):
     folder, data = photo_run
     out, said = exported["timm"]
-    assert {p.name for p in out.iterdir()} == {"config.json", "model.safetensors"}
+    assert {p.name for p in out.iterdir()} == {"config.json", "model.safetensors", "class_map.txt"}
     model = timm.create_model(f"local-dir:{out}", pretrained=True).eval()
     cfg = model.pretrained_cfg
     assert cfg["label_names"] == load(folder).classes and cfg["num_classes"] == 3 and tuple(cfg["input_size"]) == (3, 32, 32)
@@ -103,6 +104,19 @@ def test_timm(photo_run, exported):
         x = torch.stack([tfm(ImageOps.exif_transpose(Image.open(data / r["image"])).convert("RGB")) for r in rows])
         right(model(x).softmax(1).numpy(), rows)
     assert f"local-dir:{out}" in said[1]
+
+
+@pytest.mark.parametrize("classes, said", [(("1", "2", "10"), False), (("1", "2", "10", "Zebra", "apple"), True), (("a10", "a2"), True)])
+def test_timms_own_reader_numbers_folders_as_the_class_map_says(exported, tmp_path, classes, said):
+    from timm.data.readers import create_reader
+    out = exported["timm"][0]
+    assert (out / "class_map.txt").read_text().splitlines() == json.loads((out / "config.json").read_text())["label_names"]
+    assert bool(order_line(classes, out)) == said
+    for k in classes: photo(tmp_path / "data" / k / "1.jpg")
+    (tmp_path / "class_map.txt").write_text("".join(f"{k}\n" for k in classes))
+    with_map = create_reader("", str(tmp_path / "data"), class_map=str(tmp_path / "class_map.txt")).class_to_idx
+    assert with_map == {k: i for i, k in enumerate(classes)}
+    assert (create_reader("", str(tmp_path / "data")).class_to_idx != with_map) == said
 
 
 def test_a_changed_network_survives(resnet_d_run, tmp_path):

@@ -19,6 +19,7 @@ from .image import ORIENTATION, TURNS, Unreadable, alone, decode, orientation, r
 NEAR = 1.25  # less than so much above `side` a photo stays as it is: two resizes by little each would only blur it
 EXIF = b"Exif\0\0"
 ICC = b"ICC_PROFILE\0"
+XMP = b"tiff:Orientation"  # in XMP's text
 HEAD = 1 << 16  # bytes of a file among which its EXIF block begins
 BYTE_ORDERS = {b"II": "<", b"MM": ">"}  # of TIFF, as Intel and Motorola had them
 SHORT, UPRIGHT = 3, 1  # TIFF's type of 16 bits; the value of Orientation that asks for no turning
@@ -65,7 +66,7 @@ def rgb(image, side=None, how=PLAIN):
 
 
 def of_bytes(data, side=None, how=PLAIN):
-    x = jpeg(data, side)
+    x = jpeg(data, side, how)
     if x is None: return np.array(decode(io.BytesIO(data), how=how))
     return pixels_to_srgb(x, profile_of(data)) if how.icc else x
 
@@ -78,13 +79,13 @@ def profile_of(data):
     except Exception: return None  # its pixels are there already
 
 
-def jpeg(data, side=None):
+def jpeg(data, side=None, how=PLAIN):
     """uint8 [h, w, 3] of a colour or grey JPEG that needs no turning, bit for bit PIL's; None for anything else.
 
     With `side`, a half, 3/8, a quarter or an eighth of it, where the shorter of h and w is no less than that.
     """
     import simplejpeg
-    if not simplejpeg.is_jpeg(data) or turned(data): return None
+    if not simplejpeg.is_jpeg(data) or turned(data, how.xmp): return None
     try:
         h, w, space, _ = simplejpeg.decode_jpeg_header(data)
         if space not in ("YCbCr", "Gray"): return None
@@ -103,11 +104,16 @@ def lent(n):
     return own.memory
 
 
-def turned(data):
-    "Does a JPEG's EXIF block, which comes before the first scan (or holds one: its own small picture's), ask for turning?"
+def turned(data, xmp=False):
+    "Does a JPEG's EXIF block, which comes before the first scan (or holds one: its own small picture's), ask for turning, or its XMP where asked?"
+    if xmp and XMP in data[:HEAD]: return asks_for_turning(data)
     head = before_scan(data)
     at = head.find(EXIF)
-    if at < 0 or says_upright(head[at + len(EXIF):]): return False
+    return at >= 0 and not says_upright(head[at + len(EXIF):]) and asks_for_turning(data)
+
+
+def asks_for_turning(data):
+    "As PIL parses it: EXIF before XMP"
     try:
         with Image.open(io.BytesIO(data)) as im: return orientation(im) in TURNS
     except Exception: return True  # PIL says why

@@ -16,14 +16,16 @@ own = threading.local()
 
 @dataclass(frozen=True)
 class Decoding:
-    "How files become 8-bit RGB. `icc`: colours of a profile other than sRGB are brought to sRGB; `white`: the level of 16-bit files that is white"
+    """How files become 8-bit RGB. `icc`: colours of a profile other than sRGB are brought to sRGB; `white`: the level of 16-bit files that is white;
+    `xmp`: the fast pipeline's JPEGs are turned by an orientation that XMP alone keeps, too, as PIL turns them and all other formats."""
     icc: bool = False
     white: int = FULL
+    xmp: bool = False
 
     @property
     def suffix(self):
         "Of the folder in which such pixels are kept; empty for 0.1.0's"
-        return ("-icc" if self.icc else "") + (f"-white{self.white}" if self.white != FULL else "")
+        return ("-icc" if self.icc else "") + (f"-white{self.white}" if self.white != FULL else "") + ("-xmp" if self.xmp else "")
 
 
 PLAIN = Decoding()
@@ -32,7 +34,7 @@ PLAIN = Decoding()
 def decoding(recipe):
     "The Decoding of a recipe; what it leaves open is as 0.1.0 did it"
     if recipe.icc: require_cms()
-    return Decoding(bool(recipe.icc), recipe.white or FULL)
+    return Decoding(bool(recipe.icc), recipe.white or FULL, bool(recipe.xmp))
 
 
 def require_cms():

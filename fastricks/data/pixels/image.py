@@ -174,6 +174,12 @@ def to_rgb(im, how=PLAIN):
     return to_srgb(im, profile) if other_space(profile, im.mode) else im.convert("RGB")
 
 
+def is_deep_colour(im):
+    "Has an image that is open, and not loaded, colours of 16 bits, of which PIL reads the upper 8?"
+    how = im.tile[0][3] if im.tile else ""
+    return im.mode in ("RGB", "RGBA") and ";16" in str(how[0] if isinstance(how, tuple) and how else how)
+
+
 def coloured(im, profile):
     "An RGBA image in sRGB's colours; how transparent it is stays"
     if not other_space(profile, "RGB"): return im

@@ -1,18 +1,22 @@
 """Class names: reading, checking and comparing them."""
 import csv
+import re
 import unicodedata
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 from ...core.errors import UserError, nearest, plural
 from .food import FOOD_21, NAMES
 from .walk import subfolders
 
+BUILT_IN = "food-101-21"
+
 
 def parse_classes(classes):
     "The class names in `classes` (names with commas, a file with a name a line, food-101-21, or a list); None is all"
     if classes is None: return None
-    if classes == "food-101-21": return FOOD_21
+    if classes == BUILT_IN: return FOOD_21
     words = class_words(classes) if isinstance(classes, str) else classes
     names = tuple(dict.fromkeys(o.strip() for o in words if o.strip()))
     if len(names) < 2: raise UserError(f"--classes {classes!r} names {plural(len(names), 'class', 'classes')}: give at "
@@ -31,9 +35,27 @@ def is_file(text):
     except (OSError, RuntimeError, ValueError): return False
 
 
+def names_file(text):
+    "Does --classes mean a file?"
+    return text != BUILT_IN and is_file(text)
+
+
 def quoted_words(text):
     "Names joined by commas; one that has a comma itself stands in quotes"
     return next(csv.reader([text], skipinitialspace=True), []) if '"' in text else text.split(",")
+
+
+NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+
+
+def in_order(names, order=None):
+    """Class names as a tuple, in the order of their labels: `text`, by their letters (0.1.0's), or `natural` (None means it), numbers by their
+    value before all other names. The two differ only where a name is a number: 1, 2, 10 is 1, 10, 2 by letters."""
+    return tuple(sorted(names, key=None if order == "text" else by_value))
+
+
+def by_value(name): return (0, Decimal(name), name) if NUMBER.fullmatch(name) else (1, 0, name)
+def order_of(names): return "text" if in_order(names, "text") == tuple(names) else "natural"
 
 
 def encoded(name): return unicodedata.normalize("NFC", name)
@@ -46,8 +68,8 @@ def both_encodings(names):
 
 def same_encoding(names, known):
     "`names` as `known` has them, where only the encoding of accents differs"
-    spelled = {encoded(o): o for o in known}
-    return tuple(dict.fromkeys(o if o in known else spelled.get(encoded(o), o) for o in names))
+    there, spelled = {*known}, {encoded(o): o for o in known}
+    return tuple(dict.fromkeys(o if o in there else spelled.get(encoded(o), o) for o in names))
 
 
 def one_encoding(found):
@@ -55,16 +77,17 @@ def one_encoding(found):
     known = {*found.classes}
     odd = {o.label for o in found.items} - known
     if not odd: return found
-    spelled = dict(zip(odd, (same_encoding([o], found.classes)[0] for o in odd), strict=True))
-    return replace(found, items=[replace(o, label=spelled.get(o.label, o.label)) for o in found.items])
+    spelled = {encoded(o): o for o in found.classes}
+    return replace(found, items=[replace(o, label=spelled.get(encoded(o.label), o.label)) if o.label in odd else o for o in found.items])
 
 
 def check_classes(items, known, wanted, data):
+    there = {*known}
     for o in wanted or ():
-        if o not in known: raise UserError(f"{data} has no class {o!r}{nearest(o, known)}")
+        if o not in there: raise UserError(f"{data} has no class {o!r}{nearest(o, known)}")
     if len(wanted or known) < 2: raise UserError(f"{data} has only one class, {known[0]!r}: give at least two{inside(data, known[0])}")
     for o in items:
-        if o.label not in known: raise UserError(f"{o.split} class {o.label!r} of {data} is not among its training "
+        if o.label not in there: raise UserError(f"{o.split} class {o.label!r} of {data} is not among its training "
                                                  f"classes{twin(o.label, known)}")
     trained = {o.label for o in items if o.split == "train"}
     for o in sorted(wanted or known):

@@ -156,9 +156,8 @@ def class_folders(root, walk, wanted=None):
 
 def with_images(items, labels, wanted):
     "(the classes that have images, or were asked for, a note on the others)"
-    there = {o.label for o in items}
-    kept = labels if wanted is not None else [o for o in labels if o in there]
-    empty = [o for o in labels if o not in kept]
+    there = {o.label for o in items} if wanted is None else {*labels}
+    kept, empty = [o for o in labels if o in there], [o for o in labels if o not in there]
     if not kept: return labels, []
     return kept, [f"{plural(len(empty), 'folder')} without images left out: {first_three(empty)}"] if empty else []
 

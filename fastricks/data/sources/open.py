@@ -3,6 +3,7 @@ import re
 import shlex
 from collections import Counter, defaultdict
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from ..same import same_files
 from ..scan import leave_out
 from ..source import CAPPED, COPIES, Source
 from ..split import cap, hold_out, set_aside
-from .classes import both_encodings, check_classes, one_encoding, parse_classes, same_encoding, twins
+from .classes import both_encodings, check_classes, in_order, one_encoding, parse_classes, same_encoding, twins
 from .food import food_name
 from .registry import builtin_names, data_sources
 
@@ -19,9 +20,13 @@ FEW = 3  # training images of a class, where another has ten times as many and m
 ARCHIVES = ".tgz", ".tar.gz", ".zip", ".tar", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".7z", ".rar", ".gz"
 
 
+OF_IMAGES = "classes", "per_class", "valid", "drop_duplicates", "group_by", "rest"  # fields of a recipe that say which images
+
+
 def open_recipe(recipe, bad=None, data=None):
     "The Source of a recipe; `data`: where it lies now; `bad` as `open_source` has it"
-    return open_source(data or recipe.data, recipe.classes, recipe.per_class, recipe.valid, bad, recipe.drop_duplicates, recipe.group_by, recipe.rest)
+    source = open_source(data or recipe.data, bad=bad, **{k: getattr(recipe, k) for k in OF_IMAGES})
+    return replace(source, classes=in_order(source.classes, recipe.class_order))
 
 
 def open_source(data, classes=None, per_class=None, valid=.1, bad=None, drop_duplicates=False, group_by=None, rest="unused"):
@@ -31,7 +36,7 @@ def open_source(data, classes=None, per_class=None, valid=.1, bad=None, drop_dup
     images that is held out where `data` has no validation images; `bad`: {name: reason} of images to leave out;
     `drop_duplicates`: training images that have the bytes of a validation or test image are left out; `group_by`: a regular expression
     over names, or a table's column: images that it gives the same text stay on one side; `rest`: unused or valid, what images
-    above `per_class` are. Raises UserError.
+    above `per_class` are. Its classes are in natural order. Raises UserError.
     """
     data = str(data)
     check_numbers(per_class, valid)
@@ -43,7 +48,7 @@ def open_source(data, classes=None, per_class=None, valid=.1, bad=None, drop_dup
     wanted = wanted and same_encoding(wanted, found.classes)
     found = one_encoding(found)
     check_classes(found.items, found.classes, wanted, data)
-    chosen = tuple(sorted(wanted or found.classes))
+    chosen = in_order(wanted or found.classes)
     there = without(found, chosen, bad)
     group_of = grouping(group_by, found)
     items = with_splits(there, per_class, valid, group_of, rest)
@@ -53,7 +58,14 @@ def open_source(data, classes=None, per_class=None, valid=.1, bad=None, drop_dup
     items, ignored = without_copies(items, copied, data), ignored + Counter({(COPIES, ""): len(copied)})
     source = Source(food_name(chosen) or found.name, items, chosen, tuple(found.notes), missing=found.missing, ignored=ignored,
                     splits=told_splits(found, valid))
+    source = source.note(*hidden_by_name(data))
     return source.note(*unused_columns(found, group_by), *crossing(source, group_of), *lacking(source), *twins(chosen), *few(source))
+
+
+def hidden_by_name(data):
+    "A note where what lies here is called as built-in data"
+    if data not in builtin_names() or not Path(data).exists(): return
+    yield f"--data {data} is the built-in data; ./{data} is not used: give --data ./{data} for that"
 
 
 def check_numbers(per_class, valid):

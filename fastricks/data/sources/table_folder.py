@@ -1,6 +1,7 @@
 """A folder whose images are listed in a table: `train.csv` beside `test.csv`, Hugging Face's `metadata.csv`, one table alone."""
 from collections import Counter
 from dataclasses import replace
+from itertools import islice
 
 from ...core.errors import UserError, one_of
 from ..source import UNLISTED, Found
@@ -27,8 +28,9 @@ class TableFolder(DataSource):
 def has_class_folders(root):
     "Are there splits with class folders, or two folders and more, not called as splits are, that have images?"
     if has_splits(root): return True
-    others = [o for o in subfolders(root) if o not in split_names(root).values()]
-    return sum(bool(loose_images(root/o)) for o in others) > 1
+    splits = {*split_names(root).values()}
+    with_images = (o for o in subfolders(root) if o not in splits and loose_images(root/o))
+    return len([*islice(with_images, 2)]) > 1
 
 
 def tables_of(root):

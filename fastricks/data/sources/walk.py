@@ -32,7 +32,7 @@ class Walk:
 
     def images(self, folder, name):
         "(name, Path, size) of each image below `folder`, which is called `name`"
-        there = listed(folder)
+        there, folder = listed(folder), Path(folder)
         if str(folder) != self.given and is_tools(folder, there):
             self.ignored[TOOLS, ""] += sum(map(count_files, there))
             self.runs += 1
@@ -41,7 +41,7 @@ class Walk:
             if self.left_out(o): continue
             path = f"{name}/{o.name}"
             if is_folder(o): yield from self.images(o.path, path) if self.enters(o) else ()
-            elif is_image(o.name) or self.sniffs(o): yield path, Path(o.path), size_of(o)
+            elif is_image(o.name) or self.sniffs(o): yield path, folder/o.name, size_of(o)
             else: self.ignored[ENDING, ending(o.name)] += 1
 
     def left_out(self, o):
@@ -149,7 +149,7 @@ def count_below(folder):
 def is_tools(folder, there):
     "Do these entries make a run's folder, or a folder of runs with perhaps a few pictures of them?"
     if {o.name for o in there} >= RUN: return True
-    runs = sum(is_run_folder(o.path) for o in there if not o.name.startswith(".") and is_folder(o))
+    runs = sum(is_run_folder(o.path) for o in there if is_folder(o) and not o.name.startswith("."))
     pictures = sum(is_image(o.name) for o in there) if runs else 0
     return runs > 0 and (os.path.basename(folder) == "runs" or pictures <= 2 * runs)
 

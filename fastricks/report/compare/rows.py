@@ -193,6 +193,8 @@ def obstacles(a: FinishedRun, b: FinishedRun, split: str | None) -> Iterator[str
     if a.data["fingerprint"] == b.data["fingerprint"]: return
     x, y = true_classes(a), true_classes(b)
     if x != y: yield f"they have other classes ({len(x)} and {len(y)} of them)"
+    elif a.recipe.class_order != b.recipe.class_order:
+        yield f"they number the same classes in another order (--class-order {a.recipe.class_order} and {b.recipe.class_order})"
     else: yield f"they have other data or another split ({data_text(a)}, and {data_text(b)})"
 
 

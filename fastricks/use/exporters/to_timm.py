@@ -5,9 +5,11 @@ import shutil
 from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from ...core.errors import UserError
+from ...core.files import write
 from .kinds import Exporter
 
 if TYPE_CHECKING:
@@ -18,13 +20,14 @@ if TYPE_CHECKING:
 OF_OTHER_WEIGHTS = "tag", "origin_url", "paper_ids", "notes", "description"
 
 
+CLASS_MAP = "class_map.txt"  # a name a line, in the order of the logits: what timm's --class-map takes
 MODES = {"crop": "center", "pad": "border", "squish": "squash"}  # timm's words for our fits
 
 
 class ToTimm(Exporter):
     name = "timm"
     meaning = "a folder for timm.create_model"
-    files = "config.json", "model.safetensors"
+    files = "config.json", "model.safetensors", CLASS_MAP
 
     def write(self, p: "Predictor", x: "Tensor", out: Path, sizes: Sequence[int]) -> float:
         "As timm itself writes them, in a folder beside, which then takes the name"
@@ -41,12 +44,20 @@ class ToTimm(Exporter):
 
     def how(self, p: "Predictor", out: Path) -> list[str]:
         call = f"timm.create_model({f'local-dir:{out}'!r}, pretrained=True)"
-        return [f"use it    {call}; config.json has classes and preprocessing"]
+        return [f"use it    {call}; config.json has classes and preprocessing", *order_line(p.classes, out)]
+
+
+def order_line(classes: Sequence[str], out: Path) -> list[str]:
+    "Where timm would number folders of these classes in another way"
+    from timm.utils.misc import natural_key
+    if sorted(classes, key=natural_key) == list(classes): return []
+    return [f"mind      timm numbers folders of these classes in another order: give its scripts --class-map {quote(str(out / CLASS_MAP))}"]
 
 
 def save_folder(p: "Predictor", folder: Path) -> None:
     from timm.models import save_for_hf
     save_for_hf(described(p), folder, {"label_names": p.classes}, safe_serialization=True, data_config=data_config(p))
+    write(folder / CLASS_MAP, "".join(f"{name}\n" for name in p.classes))
     shutil.copymode(folder / "config.json", folder / "model.safetensors")  # it would be its writer's alone
 
 
