@@ -2,17 +2,17 @@
 from typer.core import TyperCommand, TyperGroup
 
 FIELDS = {  # group -> fields of the recipe whose options are in it
-    "Data": ("data", "classes", "per_class", "valid", "rest", "drop_duplicates", "group_by", "max_bad"),
-    "Images": ("size", "resize", "min_scale", "fit", "channels", "icc", "white", "flip", "pipeline"),
+    "Data": ("data", "classes", "per_class", "valid", "rest", "drop_duplicates", "group_by", "class_order", "max_bad"),
+    "Images": ("size", "resize", "min_scale", "fit", "channels", "icc", "white", "xmp", "flip", "pipeline"),
     "Network": ("arch", "arch_option", "pretrained", "weights"),
     "Training": ("epochs", "batch_size", "lr", "wd", "opt", "seed", "keep", "patience"),
     "Machine": ("device", "compile", "sync_bn", "threads", "workers"),
-    "Output": ("name", "out", "wandb", "checkpoint_every")}
+    "Output": ("name", "out", "wandb", "log", "checkpoint_every")}
 OTHERS = "Options"
 VERBS = {  # group -> verbs in it
     "Train": ("train", "resume", "ablate", "soup"),
     "Compare": ("compare", "runs", "page", "evaluate"),
-    "Use": ("predict", "export", "demo"),
+    "Use": ("predict", "export", "demo", "card", "push"),
     "Look up": ("tricks", "recipes", "show", "prepare")}
 
 
