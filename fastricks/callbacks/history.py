@@ -15,7 +15,8 @@ class History(Callback):
     `train_loss` is the mean over the epoch's images of what was minimised (without losses that are not finite), and where that has
     several terms (`learn.loss_parts`) each has its mean too; `valid_loss` and `accuracy` are the Learner's plain loss and metric (None
     without validation), as are `macro_f1` and `balanced_accuracy` where they are among its metrics; `skipped_steps` were left out by
-    a Guard; `seconds` and `images_per_s` are of training alone.
+    a Guard; `seconds` and `images_per_s` are of training alone. `lr` is the mean of the rates that the epoch's batches had: where it falls
+    or rises within an epoch, neither the first nor the last says what that was trained with.
     """
     order, name = 55, "history"  # after Recorder (50) has made the epoch's record
 
@@ -24,16 +25,18 @@ class History(Callback):
     def before_fit(self): self.run = is_training(self.learn)
 
     def kept(self):
-        counts = {k: vars(self)[k] for k in ("rows", "total", "n", "fine", "left")}
+        counts = {k: vars(self)[k] for k in ("rows", "total", "n", "fine", "left", "rate", "batches")}
         return {**counts, "parts": self.terms, "spent": time.perf_counter() - self.start}
 
     def put_back(self, state):
         counts = {k: v for k, v in state.items() if k not in ("parts", "spent")}
-        vars(self).update(counts, terms=state["parts"], start=time.perf_counter() - state["spent"])
+        vars(self).update({"rate": 0., "batches": 0, **counts},  # which checkpoints from before lack
+                          terms=state["parts"], start=time.perf_counter() - state["spent"])
 
     def before_train(self):
         self.trained = True
         self.total, self.terms, self.n, self.fine, self.start = 0., {}, 0, 0, time.perf_counter()
+        self.rate, self.batches = 0., 0
         self.left = self.left_out()
 
     def left_out(self): return vars(self.learn)["guard"].skipped if "guard" in vars(self.learn) else 0
@@ -41,6 +44,8 @@ class History(Callback):
     def after_batch(self):
         if not self.training: return
         n, loss = all_images(self.learn), self.loss.detach()
+        self.batches += 1
+        self.rate += (self.opt.hypers[-1]["lr"] - self.rate) / self.batches  # the mean; of equal rates that rate, to the last bit
         self.n, self.fine, self.total = self.n + n, self.fine + loss.isfinite() * n, self.total + number(loss) * n
         for k, v in getattr(self.learn, "loss_parts", {}).items(): self.terms[k] = self.terms.get(k, 0.) + number(v) * n
 
@@ -53,7 +58,7 @@ class History(Callback):
         if not getattr(self, "trained", False): return  # learn.validate() ends an epoch too
         self.trained = False
         valid = dict(zip(self.recorder.metric_names[2:-1], self.learn.final_record[1:], strict=False))
-        self.rows.append({"epoch": self.learn.epoch + 1, "lr": self.opt.hypers[-1]["lr"], "train_loss": self.mean_loss,
+        self.rows.append({"epoch": self.learn.epoch + 1, "lr": self.rate, "train_loss": self.mean_loss,
                           **{f"train_{k}": float(v / self.fine) for k, v in self.terms.items()},
                           "valid_loss": valid.get("valid_loss"), "accuracy": valid.get("accuracy"),
                           **{k: valid.get(k) for k in BY_CLASS if k in self.recorder.metric_names},

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ..core import ranks
+from ..core import output, ranks
 from ..core.errors import UserError
 from ..grid.plan import CONTROL, MODES, make_rows, parse_budget, parse_seeds, parse_tuning
 from ..grid.ray import address_of
@@ -18,7 +18,7 @@ Mode = Annotated[str, typer.Option(
     metavar="|".join(MODES), help="; ".join(f"{name}: {meaning}" for name, meaning in MODES.items()))]
 Seeds = Annotated[str, typer.Option(metavar="5|0,1,2|0-4", help="seeds of every row")]
 Jobs = Annotated[int, typer.Option(min=1, help="trainings at once, where cores / --threads leave room")]
-Budget = Annotated[str | None, typer.Option(metavar="2h|90m", help="begin no seed that would not end in this time")]
+Budget = Annotated[str | None, typer.Option(metavar="2h|90m", help="time budget: no seed is begun that would exceed it")]
 Margin = Annotated[float, typer.Option(min=0., help="points of accuracy below which a difference does not matter")]
 Have = Annotated[list[str] | None, typer.Option(
     metavar="FILE.json", help="count the stored runs of a file, as --to NAME.json writes one, as finished; may be repeated")]
@@ -74,7 +74,7 @@ class AblateOptions:
 def ablate_command(given, asked: AblateOptions):
     """Train a baseline and tricks with several seeds, and say which pay.
 
-    Finished runs are found by their recipe and never trained twice: the same command goes on where it was stopped.
+    Finished runs are found by their recipe and never trained twice: the same command resumes an ablation that was stopped.
     """
     check_given(given)
     asked = with_control(asked)
@@ -145,7 +145,7 @@ def train_rows(given, asked, seeds):
     rows = asked.mode, given, asked.recipe, list(asked.tricks)
     judging = Judging(asked.margin, asked.once, asked.plain_t, asked.as_good_in)
     tune = parse_tuning(asked.tune) if asked.tune else None
-    how = dict(jobs=asked.jobs, on=asked.on, judging=judging, have=tuple(asked.have or ()), tune=tune)
+    how = dict(jobs=asked.jobs, on=asked.on, judging=judging, have=tuple(asked.have or ()), tune=tune, say=output.tell)
     if asked.until and not asked.explain: grid, c = climbed(rows, seeds, asked.budget, how)
     else:
         grid = ablate(*rows, seeds, asked.budget, asked.explain, **how)

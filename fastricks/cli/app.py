@@ -3,9 +3,11 @@ import os
 import re
 import sys
 from errno import ENOSPC
+from typing import Annotated
 
 import typer
 
+from .. import __version__
 from ..core import output, ranks, stop
 from ..core.errors import UserError, first_line, nearest, visible
 from ..recipe.recipe import flag_of, options
@@ -15,6 +17,7 @@ from .compare import compare_command
 from .demo import demo_command
 from .evaluate import evaluate_command
 from .export import export_command
+from .help import GroupedCommand, GroupedVerbs
 from .options import with_recipe
 from .page import page_command
 from .predict import predict_command
@@ -28,28 +31,45 @@ from .soup import soup_command
 from .train import train_command
 from .tricks import tricks_command
 
-app = typer.Typer(name="fastricks", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
-                  rich_markup_mode=None, help="Train image classifiers with the bag of tricks, and see which of them pay.")
+app = typer.Typer(name="fastricks", cls=GroupedVerbs, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
+                  context_settings={"help_option_names": ["-h", "--help"]},
+                  help="Train image classifiers with the bag of tricks, and see which of them pay.")
 
-app.command("train")(with_recipe(train_command))
-app.command("resume")(with_recipe(resume_command, ELSEWHERE))
-app.command("ablate")(with_recipe(ablate_command))
-app.command("compare")(compare_command)
-app.command("soup")(soup_command)
-app.command("runs")(runs_command)
-app.command("evaluate")(evaluate_command)
-app.command("page")(page_command)
-app.command("predict")(predict_command)
-app.command("export")(export_command)
-app.command("demo")(demo_command)
-app.command("card")(card_command)
-app.command("push")(push_command)
-app.command("tricks")(tricks_command)
-app.command("recipes")(recipes_command)
-app.command("prepare")(prepare_command)
+
+def say_version(wanted):
+    if not wanted: return
+    print(f"fastricks {__version__}")
+    raise typer.Exit
+
+
+@app.callback()
+def options_of_all(version: Annotated[bool, typer.Option("--version", callback=say_version, is_eager=True, help="Show the version.")] = False):
+    pass
+
+
+def add_verb(name, function): app.command(name, cls=GroupedCommand)(function)
+
+
+add_verb("train", with_recipe(train_command))
+add_verb("resume", with_recipe(resume_command, ELSEWHERE))
+add_verb("ablate", with_recipe(ablate_command))
+add_verb("compare", compare_command)
+add_verb("soup", soup_command)
+add_verb("runs", runs_command)
+add_verb("evaluate", evaluate_command)
+add_verb("page", page_command)
+add_verb("predict", predict_command)
+add_verb("export", export_command)
+add_verb("demo", demo_command)
+add_verb("card", card_command)
+add_verb("push", push_command)
+add_verb("tricks", tricks_command)
+add_verb("recipes", recipes_command)
+add_verb("prepare", prepare_command)
 app.add_typer(show, name="show")
 
 
+INSTANT = {"runs", "tricks", "recipes"}  # verbs that load nothing heavy
 ALL_NIGHT = [["train"], ["resume"], ["ablate"]]  # verbs that end their work, whether or not somebody reads what they say
 
 
@@ -100,7 +120,7 @@ def usage_text(e):
     word = getattr(e, "option_name", None)
     known = [*(flag_of(f.name) for f in options()), "--tricks", "--recipe", "--resume", "--explain", "--debug"]
     if word and word not in known and "did you mean" not in text.lower(): text += nearest(word, known)
-    return text.replace(" Did you mean ", "; did you mean ")
+    return re.sub(r"\.? Did you mean ", "; did you mean ", text)
 
 
 def disk_full(e): return isinstance(e, OSError) and e.errno == ENOSPC
@@ -108,7 +128,7 @@ def disk_full(e): return isinstance(e, OSError) and e.errno == ENOSPC
 
 def unexpected(e):
     if disk_full(e): return f"the disk is full ({e.filename or 'no space left on device'}): make room, or choose another --out"
-    return f"{type(e).__name__}: {first_line(e)} (this is not a user's error: --debug shows where)"
+    return f"{type(e).__name__}: {first_line(e)} (internal error; please report it, with the traceback that --debug shows)"
 
 
 def main(args=None):
@@ -116,6 +136,7 @@ def main(args=None):
     output.write_any_letter()
     bring_caches_home()
     if args[:1] in ALL_NIGHT: output.outlive_readers()
+    if takes_a_while(args) and ranks.is_first(): output.announce(f"fastricks {args[0]}: loading PyTorch …")
     if ranks.rank():
         if not trains(args): return
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115  the first process speaks for all
@@ -125,9 +146,14 @@ def main(args=None):
     sys.exit(code)
 
 
+def takes_a_while(args):
+    "Does a command line load torch before it has anything to say?"
+    return bool(args) and args[0][:1] not in ("-", "") and args[0] not in INSTANT and not {"--help", "-h"} & {*args}
+
+
 def trains(args):
     "Is it a training, which several processes do together?"
-    return args[:1] in (["train"], ["resume"]) and not {"--explain", "--help"} & {*args}
+    return args[:1] in (["train"], ["resume"]) and not {"--explain", "--help", "-h"} & {*args}
 
 
 if __name__ == "__main__": main()

@@ -30,7 +30,7 @@ To = Annotated[list[str] | None, typer.Option(
 Wandb = Annotated[str | None, typer.Option(
     metavar="online|offline", help="log the table and the pictures as a W&B run of job type report", show_default=False)]
 WandbDir = Annotated[str, typer.Option(metavar="DIR", help="where that run's files go")]
-Anyway = Annotated[bool, typer.Option("--anyway", help="compare what is not comparable, with a warning")]
+Anyway = Annotated[bool, typer.Option("--force", "--anyway", help="compare runs with different data or settings, with a warning")]
 
 
 @dataclass(frozen=True)

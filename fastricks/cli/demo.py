@@ -10,7 +10,7 @@ def demo_command(run: Trained,
                  port: Annotated[int, typer.Option(min=1, max=65535, help="where the page is served")] = 7860,
                  host: Annotated[str, typer.Option(help="who may see it: 127.0.0.1 is this machine alone, 0.0.0.0 all that reach it")] = "127.0.0.1",
                  debug: Debug = False):
-    """Serve a page to drop a photo on, which shows what the model says. Ctrl-C ends it.
+    """Serve a web demo (Gradio): drop a photo on a page and see its predicted classes. Ctrl-C ends it.
 
     Nothing leaves this machine, and no photo stays: needs gradio (`pip install gradio`).
     """

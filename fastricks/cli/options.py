@@ -10,6 +10,7 @@ from ..core.errors import UserError, nearest
 from ..model.options import parse_options
 from ..recipe import own
 from ..recipe.recipe import Recipe, flag_of, options
+from .help import group_of
 
 Tricks = Annotated[list[str] | None, typer.Option(
     "--tricks", "-t", metavar="TRICKS", help="tricks to add, as warmup+cosine+mixup:alpha=.4; -t=-NAME takes one away, -t none all",
@@ -38,7 +39,7 @@ def recipe_param(f, kind):
     choices = m["range"] and m["range"].choices
     metavar = m["metavar"] or ("|".join(choices) if choices else None)
     text = m["help"] + (f" [default: {default_text(f)}]" if default_text(f) and "default" not in m["help"] else "")
-    option = typer.Option(*names, help=text, metavar=metavar, show_default=False,
+    option = typer.Option(*names, help=text, metavar=metavar, show_default=False, rich_help_panel=group_of(f.name),
                           parser=m["reads"] or (number_or(m["word"], names[0]) if m["word"] else None))
     return inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option])
 

@@ -24,7 +24,7 @@ def predict_command(
         sort_into: Annotated[str | None, typer.Option(metavar="DIR", show_default=False, help="copy the photos into folders of DIR, one a class, "
                                                       "and unknown; what lies there stays")] = None,
         debug: Debug = False):
-    """Say what is on photos: the most probable classes of each.
+    """Classify images: the most probable classes of each.
 
     A file that can't be read is told on stderr and left out.
     """

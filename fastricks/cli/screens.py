@@ -2,6 +2,7 @@
 import shlex
 from pathlib import Path
 
+from ..core import output
 from ..core.errors import UserError, plural
 from ..core.files import read_json
 from ..core.words import duration
@@ -11,7 +12,17 @@ BY = {"accuracy": "", "macro_f1": " macro F1", "balanced_accuracy": " balanced a
 MEASURED_ON = {"test": "test", "valid": "validation (there is no test set)"}
 
 
+WHOLE = ("run", "page", "next", "")  # labels of paths and commands, which are to be copied
+
+
 def labelled(label, text): return f"{label:<10}{text}"
+
+
+def show_screen(lines):
+    "Print labelled lines; those that are prose end between words where the terminal is narrow"
+    for line in lines:
+        if line[:10].strip() in WHOLE: print(line)
+        else: output.tell(line, indent=10)
 
 
 # -- of several seeds
@@ -48,15 +59,15 @@ def mean_time(metrics):
 
 
 def compare_hint(folders):
-    two = shlex.join(str(folder) for folder in folders[:2])
-    return f"fastricks compare {two} …  # with runs of another recipe"
+    out = shlex.quote(str(Path(folders[0]).parent))
+    return f"fastricks compare {out}  # with the runs of other recipes there"
 
 
 # -- of one training
 
 def last_screen(recipe, result):
     "What was trained, how well, where it lies, and what to do next"
-    lines = ["", labelled("trained", what_was_trained(recipe, result.metrics))]
+    lines = ["", labelled("trained", what_was_trained(recipe, result.metrics, not_applied(result.folder)))]
     lines.append(labelled("accuracy", final_numbers(recipe, result)))
     lines += kept_epoch(recipe, result.metrics) + skipped_steps(result.metrics)
     lines.append(labelled("run", result.folder))
@@ -67,11 +78,19 @@ def last_screen(recipe, result):
     return [*lines, labelled("next", first), *(labelled("", command) for command in [*others, *shown])]
 
 
-def what_was_trained(recipe, m):
+def what_was_trained(recipe, m, idle=()):
+    "`idle`: names of tricks that were asked for and not applied, as amp where nothing is faster than fp32"
     start = "from scratch" if recipe.from_scratch else "from pre-trained weights"
-    tricks = [str(t) for t in recipe.make_tricks() if t.name in recipe.tricks]
+    tricks = [str(t) for t in recipe.make_tricks() if t.name in recipe.tricks and t.name not in idle]
     time = f"{plural(m['epochs'], 'epoch')} in {m['train_seconds']:,.0f} s ({m['images_per_s']:,.0f} images/s)"
-    return f"{recipe.arch} {start} with {'+'.join(tricks) or 'no trick'}, {time}"
+    without = f" ({' and '.join(idle)} not applied)" if idle else ""
+    return f"{recipe.arch} {start} with {'+'.join(tricks) or 'no tricks'}{without}, {time}"
+
+
+def not_applied(folder):
+    "The tricks of a run that were found to be of no use on its machine"
+    facts = read_json(Path(folder) / "recipe.json").get("facts", {})
+    return [name for name, found in facts.items() if found.get("applied") is False]
 
 
 def final_numbers(recipe, result):
@@ -124,5 +143,5 @@ def next_commands(recipe, folder):
     if recipe.tricks: other = f"{again} -t none  # the same without tricks"
     else: other = f"{again} -t {worth_trying(folder)}  # the same with tricks"
     sync = tracking.sync_command(folder)
-    last = f"{sync}  # send it to W&B" if sync else "fastricks tricks  # what else there is"
+    last = f"{sync}  # send it to W&B" if sync else "fastricks tricks  # list all tricks"
     return [other, f"{again} --seed {recipe.seed + 1}  # the same with another seed", last]

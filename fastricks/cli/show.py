@@ -8,9 +8,10 @@ import typer
 
 from ..core.errors import UserError
 from ..recipe.recipe import resolve
+from .help import GroupedCommand
 from .options import Debug, RecipeName, Tricks, with_recipe
 
-show = typer.Typer(no_args_is_help=True, rich_markup_mode=None,
+show = typer.Typer(no_args_is_help=True, rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]},
                    help="Look at data before a training; draw its learning rate, first batch or targets.")
 Rows = Annotated[list[str] | None, typer.Option("--tricks", "-t", metavar="TRICKS", show_default=False,
                                                help="one line more, with these tricks")]
@@ -26,7 +27,7 @@ def check_to(to):
     if path.is_dir(): raise UserError(f"--to {to} is a folder: name a file in it, as {path / path.name}")
 
 
-@show.command("data")
+@show.command("data", cls=GroupedCommand)
 @with_recipe
 def show_data(given,
               path: Annotated[str | None, typer.Argument(metavar="PATH", help="what --data takes", show_default=False)] = None,
@@ -42,7 +43,7 @@ def show_data(given,
     show_survey(r, to, *get_terminal_size())
 
 
-@show.command("lr")
+@show.command("lr", cls=GroupedCommand)
 @with_recipe
 def show_lr(given,
             recipes: Annotated[list[str] | None, typer.Argument(
@@ -61,7 +62,7 @@ def show_lr(given,
     schedules.tell_lr(schedules.schedules_of(lines, steps_per_epoch, print), to, sys.stdout.isatty())
 
 
-@show.command("batch")
+@show.command("batch", cls=GroupedCommand)
 @with_recipe
 def show_batch(given, recipe: RecipeName = None, tricks: Tricks = None, images: Images = 8, epoch: Epoch = 1, to: To = "show-batch.png",
                debug: Debug = False):
@@ -73,7 +74,7 @@ def show_batch(given, recipe: RecipeName = None, tricks: Tricks = None, images: 
     print(f"picture    {save_to(first_batch.show_batch(r, images, epoch, print), to)}")
 
 
-@show.command("targets")
+@show.command("targets", cls=GroupedCommand)
 @with_recipe
 def show_targets(given, recipe: RecipeName = None, tricks: Tricks = None, images: Images = 4, epoch: Epoch = 1, to: To = "show-targets.png",
                  debug: Debug = False):

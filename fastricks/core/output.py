@@ -2,6 +2,8 @@
 import os
 import sys
 from contextlib import suppress
+from shutil import get_terminal_size
+from textwrap import fill
 
 
 class Lasting:
@@ -28,6 +30,48 @@ class Lasting:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self.stream.fileno())
             os.close(nowhere)
+
+
+class Erasing:
+    "A text stream that takes a passing line off the terminal before it writes anything, once"
+    def __init__(self, stream, erase): self.stream, self.erase = stream, erase
+    def __getattr__(self, name): return getattr(self.stream, name)
+
+    def write(self, text):
+        self.erase()
+        return self.stream.write(text)
+
+    def writelines(self, lines): self.write("".join(lines))
+
+
+def tell(line, indent=2):
+    "Print a line; on a terminal that is too narrow for it, in several that end between words. Commands and paths are better printed whole"
+    print(folded(str(line), indent) if sys.stdout.isatty() else line)
+
+
+def folded(line, indent=2):
+    width = get_terminal_size().columns
+    if len(line) <= width: return line
+    return fill(line, width, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)
+
+
+def announce(line):
+    """Say something at once, on a terminal, until there is more to say: the line goes as soon as anything is written.
+
+    For the seconds that imports take. Where stderr is no terminal nothing is said.
+    """
+    err = sys.stderr
+    if err is None or sys.stdout is None or not err.isatty(): return
+    there = True
+
+    def erase():
+        nonlocal there
+        if there: err.write("\r\x1b[2K")
+        if there: err.flush()
+        there = False
+    err.write(line)
+    err.flush()
+    sys.stdout, sys.stderr = Erasing(sys.stdout, erase), Erasing(err, erase)
 
 
 def write_any_letter():

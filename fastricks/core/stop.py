@@ -78,7 +78,7 @@ def code(): return 128 + (asked.signum or signal.SIGINT)
 def say():
     "One line on stderr: that it was stopped, and how to go on"
     text = "interrupted" + (f"; {asked.how}" if asked.how else "")
-    if ranks.may_tell(text): print(f"error: {text}", file=sys.stderr)
+    if ranks.may_tell(text): print(text, file=sys.stderr)
     return code()
 
 

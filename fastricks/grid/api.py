@@ -59,7 +59,7 @@ class AblationOptions:
     jobs: int = 1                 # trainings at once
     have: Any = ()                # JSON files of stored runs that count as finished
     tune: str | None = None       # as "lr=1e-4/3e-4/1e-3": each row gets its own best, chosen on the validation split
-    budget: str | None = None     # as "2h": begin no seed that would not end in this time
+    budget: str | None = None     # as "2h": time budget: no seed is begun that would exceed it
     margin: float = .5            # the difference that matters, in points
     once: bool = False            # one look at 5% over all seeds, instead of looks at 5, 8, 12, 16 and 24
     explain: bool = False         # plan only

@@ -165,8 +165,8 @@ def work(recipe, job_type, group, bar, gpu=None):
         sys.exit(1)
 
 
-def carry_out(cells, jobs=1, group=None, on_done=silent, go_on=lambda cell: True, bar=False):
-    """Train the cells that are not found yet, up to `jobs` at once; `on_done(cell)` after each.
+def carry_out(cells, jobs=1, group=None, on_done=silent, go_on=lambda cell: True, bar=False, meanwhile=lambda: None):
+    """Train the cells that are not found yet, up to `jobs` at once; `on_done(cell)` after each, `meanwhile()` many times a second.
 
     A failed one is marked and the rest go on. `go_on(cell)` is asked before each start. Ctrl-C and SIGTERM end all of them, after
     their checkpoints.
@@ -184,6 +184,7 @@ def carry_out(cells, jobs=1, group=None, on_done=silent, go_on=lambda cell: True
             for ended in [r for r in running if not r[0].is_alive()]:
                 running.remove(ended)
                 on_done(finished(ended[1], ended[0]))
+            meanwhile()
             time.sleep(.05)
     return cells
 

@@ -1,4 +1,5 @@
 """A Grid: rows times seeds that are planned and trained, and what to say while they run."""
+import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -6,6 +7,7 @@ from typing import Any
 
 from ..core.errors import UserError, plural
 from ..core.machine import gpus, pick_device, threads_each
+from ..core.progress import EVERY
 from ..core.stop import asked
 from ..core.words import duration, silent
 from ..data.checked import open_data
@@ -43,7 +45,7 @@ class Grid:
         h = How(**how)
         self.seeds, self.in_table = seeds, False
         self.say, self.group, self.on, self.judging = h.say, h.group, h.on, h.judging
-        asked.how = "the same command goes on from here"  # what a stopped one says, from now on
+        asked.how = "the same command resumes it"  # what a stopped one says, from now on
         rows = with_threads(rows, h.jobs)
         self.rows, self.recipe = rows, settle_machine(rows[0].recipe)
         check_rows(rows)
@@ -108,7 +110,7 @@ class Grid:
         self.done = 0
         self.train()
         left = [c for c in self.cells if c.state == "todo"]
-        if left: self.say(f"the budget is spent: {plural(len(left), 'run')} left; the same command goes on")
+        if left: self.say(f"the budget is spent: {plural(len(left), 'run')} left; the same command resumes")
         for c in self.cells:
             if c.state == "failed": self.say(f"failed: {c.label}: {c.reason}")
         return self
@@ -122,14 +124,31 @@ class Grid:
 
     def carry_out_all(self, cells, jobs, go_on=lambda cell: True, bar=False):
         "Each in a process of this machine, or a task of Ray's"
-        if self.on is None: return carry_out(cells, jobs, self.group, self.tell, go_on, bar)
+        self.told = time.monotonic()
+        if self.on is None: return carry_out(cells, jobs, self.group, self.tell, go_on, bar, self.tell_where)
         from . import ray as on_ray
         on_ray.carry_out(cells, on_ray.address_of(self.on), self.group, self.tell, go_on)
 
     def tell(self, cell):
         if cell.ok: self.spent.append(cell.metrics["seconds"])
         self.done += 1
-        if not self.in_table: self.say(f"[{self.done}/{self.done + len(self.todo)}] {outcome(cell)}")
+        self.told = time.monotonic()
+        if not self.in_table: self.say(f"[{self.done}/{self.done + len(self.todo)}] {outcome(cell)}{self.left_text}")
+
+    def tell_where(self):
+        "In a pipe or a log, half a minute after the last line: what is trained, and how long all will take"
+        if sys.stdout.isatty() or time.monotonic() - self.told < EVERY: return
+        self.told = time.monotonic()
+        running = [c.label for c in self.todo if c.since]
+        self.say(f"training {', '.join(running)}{self.left_text}")
+
+    @property
+    def left_text(self):
+        "`; about 12 min left` of all runs, by those that are finished; empty before there is one, and at the end"
+        if not self.spent or not self.todo: return ""
+        since = sum(time.monotonic() - c.since for c in self.todo if c.since)
+        seconds = sum(self.spent) / len(self.spent) * len(self.todo) - since
+        return f"; about {duration(max(seconds, 1.) / self.jobs)} left"
 
     def go_on(self, cell):
         "May this cell be started? Its whole seed must fit into the budget"

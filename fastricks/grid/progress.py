@@ -18,15 +18,15 @@ def shown(grid):
         yield False
         return
     from rich.live import Live
-    with Live(get_renderable=lambda: table(grid.rows, grid.seeds, grid.cells), console=console, refresh_per_second=2): yield True
+    with Live(get_renderable=lambda: table(grid.rows, grid.seeds, grid.cells, grid.left_text), console=console, refresh_per_second=2): yield True
 
 
-def table(rows, seeds, cells):
+def table(rows, seeds, cells, left=""):
     "A rich Table of what has become of each cell"
     from rich.table import Table
     from rich.text import Text
     each = len(seeds) <= MOST
-    t = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", caption=caption(cells), caption_justify="left")
+    t = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", caption=caption(cells) + left, caption_justify="left")
     t.add_column("row", overflow="fold")
     for head in [*(f"seed {s}" for s in seeds)] if each else ["finished", "mean", "now"]: t.add_column(head, justify="right", no_wrap=True)
     for row in rows:

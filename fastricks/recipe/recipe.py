@@ -67,13 +67,13 @@ class Recipe:
     arch_option: dict = pairs("what timm is to make the network with, as drop_path_rate=.1; give it once for each", "NAME=VALUE")
     pretrained: bool = option(True, "start from timm's weights (default for photos)", flag="--pretrained/--no-pretrained")
     weights: str | None = option(None, "start from these weights: FILE.safetensors", metavar="FILE")
-    epochs: int = option(40, "times through the training images", least=1, most=100_000)
+    epochs: int = option(40, "number of training epochs", least=1, most=100_000)
     batch_size: int = option(32, "images a batch, of each process where torchrun starts several", least=2)
     lr: float = option(1e-4, "learning rate; find: what fastai's lr_find suggests, before the training", word=FIND, metavar="RATE|find", above=0)
     wd: float = option(0., "weight decay", least=0)
     opt: str = option("adam", "adam or adamw (betas .9, .999), sgd (Nesterov, momentum .9)", choices=("adam", "adamw", "sgd"))
     seed: int = option(0, "seed of order, augmentation, new weights and tricks", least=0, most=2**63 - 1)
-    size: int = option(224, "pixels of the square that the network sees, or width x height, as 320x240", reads=size_of, metavar="N|WxH", least=8)
+    size: int = option(224, "input image size in pixels, or width x height, as 320x240", reads=size_of, metavar="N|WxH", least=8)
     resize: int | None = option(None, "evaluation: shorter side before the centre crop (default: 8/7 of --size)", least=8)
     min_scale: float = option(.8, "training: smallest share of a photo's area that a random crop takes", above=0, most=1)
     fit: str = option("crop", "how a photo of another shape fills it: crop (the middle), pad (the whole photo on grey), squish (the whole photo)",
@@ -83,7 +83,7 @@ class Recipe:
                               flag="--icc/--no-icc")
     white: int | None = option(None, "level of 16-bit images that is white (default: what a sample's bits reach, as 4095 of 12)",
                                least=1, most=FULL_16)
-    flip: bool = option(True, "training: mirror half of the images", flag="--flip/--no-flip")
+    flip: bool = option(True, "training: random horizontal flip (p=0.5)", flag="--flip/--no-flip")
     keep: str = option("last", "which weights to keep: last, or best by accuracy, or another number, of the validation split", choices=KEEPS)
     patience: int | None = option(None, "stop after this many epochs without a better validation accuracy, or what --keep goes by", least=1)
     pipeline: str = option("fast", "how pixels are made: fast (decoded once, crops from those pixels) or reference (PIL, each crop from the file)",

@@ -20,7 +20,7 @@ class View:
 def draw_seen(batch, recipe, source, n=8):
     from .plots import draw_batch
     return draw_batch(pixels(batch.x[:n], recipe), captions(batch, source.classes)[:n],
-                      title("what the network sees", batch, recipe, source, n))
+                      title("training batch after augmentation", batch, recipe, source, n))
 
 
 def title(what, batch, recipe, source, n):

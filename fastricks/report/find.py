@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from ..core.errors import UserError, nearest, plural
-from ..recipe.names import base_name
+from ..recipe.names import base_name, short_name
 from ..recipe.recipe import Recipe, read_recipe
 from ..runfolder.record import soup_of
 from .runs import diverged_run, part, read_run
@@ -31,7 +31,7 @@ def load_runs(texts, say=lambda line: None, diverged=None):
             left.append(f"{f.name} ({e})")
             if diverged is not None and (run := diverged_run(f)): diverged.append(run)
     if not runs: raise UserError(f"none of {plural(len(folders), 'run')} is finished: {shortened(left)}")
-    if left: say(f"left out: {shortened(left)}")
+    if left: say(f"skipped: {shortened(left)}")
     return without_teachers(runs, named, say)
 
 
@@ -78,12 +78,13 @@ def group(path):
 
 
 def groups_of(folder):
-    "A run folder's names without a seed: the recipe's, and its own"
+    "A run folder's names without a seed: the recipe's, whole and without what differs from the defaults, and its own"
     try:
         meta = part(folder, "recipe.json")
         recipe = Recipe(**read_recipe(folder / "recipe.json"))
         if soup_of(meta.get("facts")): return {re.sub(r"-s\d+(-\d+)?$", "", folder.name)}
-        return {meta.get("group"), base_name(recipe, meta["data"]["name"]), re.sub(r"-s\d+(-\d+)?$", "", folder.name)}
+        source = meta["data"]["name"]
+        return {meta.get("group"), base_name(recipe, source), short_name(recipe, source), re.sub(r"-s\d+(-\d+)?$", "", folder.name)}
     except (ValueError, UserError, KeyError, TypeError): return set()
 
 

@@ -1,5 +1,6 @@
 """`fastricks runs`: what lies in a folder of runs, the oldest first."""
 from dataclasses import dataclass
+from textwrap import wrap
 
 from ..core.errors import UserError, plural, shorten
 from ..core.words import NONE, duration
@@ -10,6 +11,7 @@ from .find import in_folder
 from .runs import made_visible, part
 
 REASON = 60  # letters of why one ended as it did
+NAME = 100   # and of a name, which ends with what tells it from the others
 
 
 @dataclass(frozen=True)
@@ -23,8 +25,11 @@ class Line:
     ended: str
 
 
-def listing(folder):
-    "The list as aligned lines; raises UserError where there is no run"
+def listing(folder, width=None):
+    """The list as aligned lines; where they would be longer than `width`, the name of each run and what is to be said of it below.
+
+    Raises UserError where there is no run.
+    """
     from pathlib import Path
     folder = Path(folder)
     if not folder.is_dir(): raise UserError(f"{folder} is no folder: give one of run folders, as runs")
@@ -32,14 +37,22 @@ def listing(folder):
     head = Line("when", "run", "data, network, tricks", "accuracy", "time", "ended")
     rows = [tuple(vars(line).values()) for line in (head, *found)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    if width and sum(widths) + 2 * len(widths) - 2 > width: return [text for line in found for text in in_lines(line, width)]
     return ["  ".join(x.ljust(n) for x, n in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def in_lines(line, width):
+    "A run in several lines: its name, which is whole, and the rest"
+    said = [line.when, line.what, line.well, line.time, line.ended]
+    rest = ", ".join(x for x in said if x != NONE)
+    return [line.name, *wrap(rest, width, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)]
 
 
 def line_of(folder):
     "The Line of a run folder, whatever of it can be read"
     status, metrics = found(folder, "status.json"), found(folder, "metrics.json")
     word, reason = status.get("status", "unknown"), status.get("reason", "")
-    return Line(str(status.get("time", NONE)), shorten(folder.name, 48), what_it_is(folder), how_well(metrics), how_long(metrics),
+    return Line(str(status.get("time", NONE)), shorten(folder.name, NAME), what_it_is(folder), how_well(metrics), how_long(metrics),
                 shorten(": ".join(filter(None, [str(word), str(reason)])), REASON))
 
 
@@ -53,7 +66,7 @@ def what_it_is(folder):
     try:
         meta = part(folder, "recipe.json")
         recipe = Recipe(**made_visible(read_recipe(folder / "recipe.json")))
-        tricks = "+".join(str(t) for t in make(recipe.tricks)) or "no trick"
+        tricks = "+".join(str(t) for t in make(recipe.tricks)) or "no tricks"
         if soup := soup_of(meta.get("facts")): return f"{meta['data']['name']}, {recipe.arch}, {soup_words(soup, recipe.seed)}"
         return f"{meta['data']['name']}, {recipe.arch}, {shorten(tricks, 40)}, seed {recipe.seed}"
     except (ValueError, KeyError, TypeError, AttributeError, UserError): return "its recipe can't be read"

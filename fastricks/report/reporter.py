@@ -23,6 +23,10 @@ class RunReporter:
         hps = {k: {name: values} for k, values in learn.recorder.hps.items()}
         save(draw_lr(hps["lr"], {name: len(learn.dls.train)}, hps.get("mom")), file)
 
+    def index(self, folder):
+        from .pages.index import save_index
+        save_index(folder)
+
     def page(self, file, source):
         from .pages.run import save_run_page
         save_run_page(file.parent, source)

@@ -199,7 +199,7 @@ def unreadable(s):
 def source_notes(s):
     "Two notes at most: what is left out and why"
     notes = [o for o in s.source.notes if not o.startswith("skipped ")]  # they have their own line
-    for note in notes[:2]: yield "mind", note
+    for note in notes[:2]: yield "warnings", note
 
 
 def next_step(s):
@@ -209,7 +209,7 @@ def next_step(s):
     if evening() and balance(s.source).startswith("IMBALANCED"): line += f" -t {evening()[0]}"
     if not s.refused: return line
     needed = min(1, 1.01 * len(s.bad) / (len(s.bad) + len(s.items)))
-    return f"mend or remove what is unreadable, or allow it: {line} --max-bad {needed:.2g}"
+    return f"fix or delete unreadable images, or allow them: {line} --max-bad {needed:.2g}"
 
 
 # -- files

@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from fastai.callback.fp16 import MixedPrecision
 
 from ..callbacks.data_parallel import share_losses
+from ..callbacks.screen import counting
 from ..core.conformal import least_probabilities
 from ..core.ranks import add, alone, most
 from ..core.scores import balanced_accuracy, ece, macro_f1
@@ -14,7 +15,8 @@ from ..data.loader.sturdy import name_of
 def predict(learn, dl):
     "(logits [n, K] float32, labels [n]) on the CPU, in the order of `dl`, which must not shuffle"
     with learn.removed_cbs(learn._grab_cbs(MixedPrecision)):
-        logits, labels = learn.get_preds(dl=dl, act=plain, reorder=False)  # it reorders by place, which a lost image shifts
+        cbs = counting(learn, "evaluation", len(dl))
+        logits, labels = learn.get_preds(dl=dl, act=plain, reorder=False, cbs=cbs)  # it reorders by place, which a lost image shifts
     if not alone(): return of_all(learn, dl, logits, labels)
     return plain(logits).float(), plain(labels).long()
 

@@ -33,7 +33,9 @@ def finish(session, learn, seconds):
     write_json(run.path("metrics.json"), final)
     session.draw("index.html", lambda file: reporter.page(file, job.source))
     stop.check()
-    with stop.held(): run.finish()
+    with stop.held():
+        run.finish()
+        session.list_runs()
     return final
 
 

@@ -73,13 +73,20 @@ class Session:
             with ranks.apart(): write(self.run.path(name))
         except Exception as e: self.tell(f"no {name} ({type(e).__name__}: {e})")
 
+    def list_runs(self):
+        "Let the reporter bring the list of all runs up to date; whatever goes wrong with it, the run has ended as it has"
+        if not ranks.is_first(): return
+        try: self.asked.reporter.index(self.run.folder.parent)
+        except Exception as e: self.run.log(f"no list of runs ({type(e).__name__}: {e})")
+
     def left_off(self, error):
         "The folder says how the run ended, the user how to go on"
         stopped = isinstance(error, KeyboardInterrupt)
-        stop.asked.how = f"`{resume_command(self.run.folder)}` goes on from here"
+        stop.asked.how = f"`{resume_command(self.run.folder)}` resumes it"
         with stop.held(), suppress(UserError):  # where the disk is full `unfinished` has to do
             why = ranks.word(first_line(f"{type(error).__name__}: {error}"))
             self.run.status("interrupted" if stopped else "failed", reason=visible(why))
+            self.list_runs()
 
 
 def resume_command(folder):

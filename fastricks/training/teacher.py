@@ -81,7 +81,7 @@ def check_classes(facts, source, wanted):
     if theirs is not None and tuple(theirs) != source.classes:
         odd = sorted(set(theirs) ^ set(source.classes))
         if not odd: raise UserError(f"the {wanted.role} {facts['file']} has these classes in another order{order_to_give(theirs)}")
-        raise UserError(f"the {wanted.role} {facts['file']} knows {plural(len(theirs), 'class', 'classes')} and this data has "
+        raise UserError(f"the {wanted.role} {facts['file']} has {plural(len(theirs), 'class', 'classes')} and this data has "
                         f"{len(source.classes)}: they must be the same (as to {odd[0]})")
     return facts
 
@@ -129,7 +129,7 @@ def trained(wanted, recipe, source, room):
     else:
         room.say(f"{role}: {t.arch} is trained first, once, as an ordinary run, with {tricks_text(t)}")
         try: run = room.train(t, room.say, job_type=role, resume=True).folder
-        except Stopped: asked.how = f"the same command goes on with the {role} where it is"; raise
+        except Stopped: asked.how = f"the same command resumes the {role}"; raise
         except UserError as e: raise UserError(f"the {role} {t.arch} can't be trained: {e}") from None
         room.say(f"{wanted.back}:")
     return {**facts_of(Path(run) / "model.safetensors", ident, recipe), "run": Path(run).name}

@@ -61,7 +61,7 @@ def settle_here(recipe, asked):
     "The Job of a recipe on this machine and, where several processes train, with the same settings in all of them"
     import torch
     recipe = replace(recipe, threads=ranks.first(recipe.threads))  # machines may differ
-    if asked.resume: stop.asked.how = "the same command goes on"  # until there is more to say
+    if asked.resume: stop.asked.how = "the same command resumes it"  # until there is more to say
     if recipe.wandb: tracking.resolve_mode(recipe.wandb)
     trackers.require(recipe.log)
     torch.set_num_threads(min(recipe.threads, threads_each()) if recipe.processes != ranks.here.world else recipe.threads)

@@ -10,7 +10,7 @@ SHARED = ("distill:store=true is for a training in one process, as each of sever
 
 @dataclass(frozen=True)
 class Distill(Trick):
-    "The network also learns from a teacher's softened answers to the very images it sees."
+    "The network also learns from a teacher's soft labels (temperature T) of the very images it sees."
     teacher: str = key("resnet50.tv_in1k", "a run folder, a FILE.safetensors, or an architecture, "
                        "which is trained first, once, on this data")
     weights: str = key("", "what an architecture's training starts from: FILE.safetensors")

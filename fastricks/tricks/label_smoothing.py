@@ -6,7 +6,7 @@ from fastricks.trick.base import Trick, key
 
 @dataclass(frozen=True)
 class LabelSmoothing(Trick):
-    "The true class gives away a share ε of its target to the others. Training loss only."
+    "A share ε of the target mass is spread over the other classes. Training loss only."
     eps: float = key(.1, "ε, the share", above=0, below=1)
     form: str = key("paper", "paper: true class 1−ε, others ε/(K−1); uniform: 1−ε+ε/K and ε/K (Keras tutorial, torch, fastai)",
                     choices=("paper", "uniform"))

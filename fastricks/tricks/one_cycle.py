@@ -15,7 +15,7 @@ class OneCycle(Trick):
     source = "Smith and Topin, arXiv 1708.07120; fastai's fit_one_cycle. Not in arXiv 1812.01187"
     formula = "l/div → l → l/div_final by half cosines, momentum .95 → .85 → .95 (Adam's β₁)"
     slot = "schedule"
-    conflicts = {"warmup": "one_cycle has a rise of its own, set by pct_start"}
+    conflicts = {"warmup": "one_cycle has its own warm-up phase, set by pct_start"}
 
     def schedule(self, sched, plan):
         from fastai.callback.schedule import combined_cos

@@ -234,7 +234,7 @@ def show_batch(data: Data = None, tricks: Tricks = (), *, recipe: object = None,
 def show_targets(data: Data = None, tricks: Tricks = (), *, recipe: object = None, n: int = 4, epoch: int = 1, **options: Any) -> "Figure":
     """What the loss asks the network for, of the first `n` images of an epoch's first batch, as a matplotlib Figure.
 
-    With a teacher also its softened answers to these images; a teacher that is not there yet is a UserError.
+    With a teacher also its soft labels for these images; a teacher that is not there yet is a UserError.
     """
     require_count("show_targets: n=", n)
     asked = recipe_from(data, tricks, recipe, options)

@@ -1,15 +1,15 @@
 """A trained run looked at: its model's answers to images, its own data's or others, measured."""
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import UserError, plural, visible
-from ..core.words import Say
+from ..core.progress import Progress
+from ..core.words import Say, silent
 from ..data.source import Item
 from ..data.sources.others import Chosen, choose
 from ..model.weights import read_meta
@@ -105,7 +105,7 @@ def evaluate(run: str | PathLike[str], data: str | None = None, split: str | Non
 
 def finished(saved: Saved) -> FinishedRun:
     "The FinishedRun of a Saved, or a UserError"
-    if not saved.recipe: raise UserError(f"{saved.file} lies there without its run: give the folder of a run")
+    if not saved.recipe: raise UserError(f"{saved.file} has no recipe.json of its run beside it: give the folder of a run")
     try: return read_run(saved.run)
     except ValueError as e: raise UserError(f"{saved.run} can't be read: {e}") from None
 
@@ -133,7 +133,7 @@ def evaluated(run: FinishedRun, chosen: Chosen, p: "Predictor", tta: bool, say: 
     try:
         torch.set_num_threads(run.recipe.threads or old)  # others would round differently
         items, logits = logits_of(p, chosen.source.items, 2 * run.recipe.batch_size, tta,
-                                  lambda item, why: bad.append((item.name, why)))
+                                  lambda item, why: bad.append((item.name, why)), say)
     finally: torch.set_num_threads(old)
     if not items: raise UserError(f"no image of {chosen.source.name} can be read: {some(bad)}")
     labels = torch.tensor([p.classes.index(o.label) for o in items])
@@ -146,7 +146,7 @@ def evaluated(run: FinishedRun, chosen: Chosen, p: "Predictor", tta: bool, say: 
 
 
 def logits_of(p: "Predictor", items: Sequence[Item], bs: int, tta: bool = False,
-              bad: Callable[[Item, str], object] = print) -> "tuple[list[Item], Tensor]":
+              bad: Callable[[Item, str], object] = print, say: Say = silent) -> "tuple[list[Item], Tensor]":
     "(the Items that can be read, logits [n, K] float32); `bad(item, reason)` is told of the others"
     import torch
 
@@ -157,9 +157,8 @@ def logits_of(p: "Predictor", items: Sequence[Item], bs: int, tta: bool = False,
     xs: list[torch.Tensor] = []
     found: list[torch.Tensor] = []
     ask = lambda x: both_ways(p, x) if tta else p.logits(x)
-    with quiet(), image_bar(len(items)) as step:
-        for o, x in ahead(p.attempt, items, min(8, cores()), 2 * bs):
-            step()
+    with quiet(), Progress("evaluation", len(items), "images", say) as progress:
+        for o, x in progress.over(ahead(p.attempt, items, min(8, cores()), 2 * bs)):
             if isinstance(x, str):
                 bad(o, x)
                 continue
@@ -176,26 +175,6 @@ def both_ways(p: "Predictor", x: "Tensor") -> "Tensor":
     "log of the mean of the probabilities of images and of their mirror images [n, K]"
     import torch
     return torch.stack([p.logits(o).double().log_softmax(1) for o in (x, x.flip(3))]).logsumexp(0).sub(math.log(2)).float()
-
-
-def image_bar(n: int) -> AbstractContextManager[Callable[[], object]]:
-    "A bar on a terminal: a function that moves it on by an image"
-    from contextlib import contextmanager
-
-    from rich.progress import Progress
-
-    from ..callbacks.screen import plain_console
-
-    @contextmanager
-    def shown() -> Iterator[Callable[[], object]]:
-        with Progress(console=console, transient=True, refresh_per_second=4) as progress:
-            task = progress.add_task("images", total=n)
-            yield lambda: progress.advance(task)
-
-    @contextmanager
-    def silent() -> Iterator[Callable[[], object]]: yield lambda: None
-    console = plain_console()
-    return shown() if console.is_terminal else silent()
 
 
 def check_page(to: str | PathLike[str] | None, run: str | PathLike[str]) -> None:

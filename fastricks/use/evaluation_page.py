@@ -82,7 +82,8 @@ def lines(e: Evaluation, width: int | None = None) -> list[str]:
         for line in [*tta, *parts.of_few_classes(q)]: con.print(Text(line))
         con.print(number_table(q))
         con.print()
-        con.print(class_table(q))
+        whole = class_table(q)
+        con.print(whole if con.measure(whole).maximum <= con.width else class_table(q, intervals=False))
         con.print()
         for line in [*pairs(q), *parts.at_temperature(e.numbers)]: con.print(Text(line))
     return [x.rstrip() for x in got.get().rstrip().split("\n")]
@@ -102,15 +103,17 @@ def number_table(q: Quality) -> "Table":
     return t
 
 
-def class_table(q: Quality) -> "Table":
-    "All classes that have images, or of many those with the lowest F1"
+def class_table(q: Quality, intervals: bool = True) -> "Table":
+    "All classes that have images, or of many those with the lowest F1; a narrow terminal has no room for intervals"
     from rich.text import Text
     rows = [r for r in parts.by_f1(q) if r.n]
     kept = rows if len(rows) <= CLASSES else rows[:CLASSES // 2]
     first = "class" if kept is rows else f"class, the {len(kept)} of {len(rows)} with the lowest F1"
-    t = new_table(first, "images", "recall", "95%", "precision", "95%", "F1", "95%")
+    heads = ["recall", "95%", "precision", "95%", "F1", "95%"]
+    each = 1 if intervals else 2  # of value, interval, value, interval …
+    t = new_table(first, "images", *heads[::each])
     for r in kept:
-        cells = [w for v in (r.recall, r.precision, r.f1) for w in in_points(v)]
+        cells = [w for v in (r.recall, r.precision, r.f1) for w in in_points(v)][::each]
         t.add_row(Text(shorten(r.name, 40)), f"{r.n:,}", *cells)
     return t
 
@@ -123,8 +126,8 @@ def in_points(v: Value) -> tuple[str, str]:
 def pairs(q: Quality) -> list[str]:
     from ..report.pages.quality import confused
     found = confused(q, PAIRS)
-    words = [f"{shorten(a)} taken for {shorten(b)} ({n:,})" for a, b, n in found]
-    return ["most frequent mistakes: " + "; ".join(words)] if words else ["no mistakes"]
+    words = [f"{shorten(a)} → {shorten(b)} ({n:,})" for a, b, n in found]
+    return ["most confused: " + "; ".join(words)] if words else ["no mistakes"]
 
 
 def said(files: tuple[Path, Path]) -> list[str]: return [f"page      {files[0]}", f"numbers   {files[1]}"]

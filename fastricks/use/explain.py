@@ -59,7 +59,7 @@ def settings_text(t: Trick) -> str: return ", ".join(f"{k}={v}" for k, v in t.ke
 
 def advice_lines(recipe: Recipe, plan: Plan) -> list[str]:
     said = [o for t in plan.tricks for o in t.advice(recipe, plan.tricks)]
-    return ["mind", *(f"  {o}" for o in said)] if said else ["mind", "  nothing known against this combination"]
+    return ["warnings", *(f"  {o}" for o in said)] if said else ["warnings", "  none"]
 
 
 def group_lines(parts: Parts) -> list[str]:

@@ -43,7 +43,7 @@ def show_batch(recipe: Recipe, n: int = 8, epoch: int = 1, say: Say = silent) ->
 def show_targets(recipe: Recipe, n: int = 4, epoch: int = 1, say: Say = silent) -> "Figure":
     """The training targets of the first `n` images of an epoch's first batch, as a matplotlib Figure.
 
-    With a teacher also its softened answers to these very images; a teacher that is not there yet is a UserError.
+    With a teacher also its soft labels for these very images; a teacher that is not there yet is a UserError.
     """
     job, seen = look(recipe, epoch, say)
     if seen.target is not None: job = replace(job, facts=needed_facts(job, say))

@@ -70,7 +70,7 @@ class Ingredients:
 
     @property
     def name(self) -> str:
-        base = base_name(self.recipe, self.first.data["name"]).removesuffix("-baseline")
+        base = base_name(self.recipe, self.first.data["name"], plain="")
         return f"{base}-soup" + ("" if self.seed is None else f"-s{self.seed}")
 
 

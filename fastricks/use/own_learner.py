@@ -65,7 +65,7 @@ def scheduler(tricks: Any = "cosine") -> TrickSchedule:
 
 @checked_call
 def label_smoothing(classes: int, eps: float = .1, form: str = "paper") -> nn.Module:
-    """A smoothed training loss, for `TrainLoss`: the true class gives away a share `eps` of its target to the others.
+    """A smoothed training loss, for `TrainLoss`: a share `eps` of the target mass is spread over the other classes.
 
     `classes`: K, the number of classes; `form`: paper (true class 1−ε, others ε/(K−1): arXiv 1812.01187 eq. 4) or uniform
     (1−ε+ε/K and ε/K: torch, fastai, Keras). Raises UserError for values out of range.

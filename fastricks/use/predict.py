@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..core.errors import UserError, nearest, one_of, plural, shorten, visible
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
 Line = Callable[["Prediction", list[str] | None], str]  # of an answer and, where there is a rule for it, its set of classes
 FORMATS = "table", "jsonl", "csv"
-WIDE = 48  # letters of a path in the table
+WIDE = 48    # letters of a path in the table
+PERCENT = 6  # of a probability
+BETWEEN = 3  # spaces between two columns
 
 
 class Use(NamedTuple):
@@ -53,7 +56,7 @@ def predict(run: str | PathLike[str], words: Sequence[str], k: int = 3, to: str 
     rule = rule_of(p.meta, use.unknown, use.unknown_below)
     sorter = Sorter(use.sort_into, names_of(p.classes, rule is not None)) if use.sort_into else None
     if threads: limit_threads(threads)
-    line = FORMAT[kind](k, p.classes, paths)
+    line = FORMAT[kind](k, p.classes, paths, rule is not None)
     tally = Tally(rule)
     n = 0
     with output(file) as put:
@@ -179,7 +182,7 @@ def parse_to(to: str) -> tuple[str, Path | None]:
     return file.suffix.lower()[1:], file
 
 
-def jsonl(k: int, classes: list[str], paths: Iterable[str]) -> Line:
+def jsonl(k: int, classes: list[str], paths: Iterable[str], ruled: bool = False) -> Line:
     def line(o: "Prediction", among: list[str] | None) -> str:
         found = [{"label": c, "p": round(p, 6)} for c, p in zip(o.labels, o.probabilities, strict=True)]
         more = {} if among is None else {"unknown": not among, "set": among}
@@ -187,7 +190,7 @@ def jsonl(k: int, classes: list[str], paths: Iterable[str]) -> Line:
     return line
 
 
-def comma_separated(k: int, classes: list[str], paths: Iterable[str]) -> Line:
+def comma_separated(k: int, classes: list[str], paths: Iterable[str], ruled: bool = False) -> Line:
     "path,label,p,label_2,p_2 … with a header; with a rule also unknown (true, false) and set (a JSON list)"
     more = [w for i in range(2, min(k, len(classes)) + 1) for w in (f"label_{i}", f"p_{i}")]
     head: list[str] | None = ["path", "label", "p", *more]
@@ -203,14 +206,27 @@ def comma_separated(k: int, classes: list[str], paths: Iterable[str]) -> Line:
     return line
 
 
-def table(k: int, classes: list[str], paths: Iterable[str]) -> Line:
+def table(k: int, classes: list[str], paths: Iterable[str], ruled: bool = False) -> Line:
+    """Aligned columns with a header. In a pipe or a file all is there.
+
+    On a terminal a long path is shortened, and there are as many classes as there is room for.
+    """
     wide = max((len(visible(o)) for o in paths), default=0) if isinstance(paths, list) else WIDE
-    label = max(len(name(c)) for c in classes)
+    label, k = max(5, *(len(name(c)) for c in classes)), min(k, len(classes))
+    shown: Callable[[str], str] = visible
+    gap, rule = " " * BETWEEN, len(UNKNOWN) if ruled else 0
+    if sys.stdout.isatty():
+        wide, shown = min(wide, WIDE), tail
+        room = get_terminal_size().columns - wide + 1 - (rule and rule + BETWEEN)
+        k = max(1, min(k, room // (label + PERCENT + 1 + BETWEEN)))
+    titles = gap.join([" " * rule] * ruled + [f"{'class':<{label}} {'p':>{PERCENT}}"] * k)
+    head = [f"{'image':<{wide}}  {titles}\n"]
 
     def line(o: "Prediction", among: list[str] | None) -> str:
-        own = [] if among is None else [f"{'' if among else UNKNOWN:<{len(UNKNOWN)}}"]
-        cells = [f"{name(c):<{label}} {p:>6.1%}" for c, p in zip(o.labels, o.probabilities, strict=True)]
-        return f"{tail(visible(o.path)):<{min(wide, WIDE)}}  {'   '.join([*own, *cells])}\n"
+        own = [f"{'' if among else UNKNOWN:<{rule}}"] if ruled else []
+        cells = [f"{name(c):<{label}} {p:>{PERCENT}.1%}" for c, p in zip(o.labels[:k], o.probabilities[:k], strict=True)]
+        first = head.pop() if head else ""
+        return f"{first}{shown(visible(o.path)):<{wide}}  {gap.join([*own, *cells])}\n"
     return line
 
 

@@ -56,7 +56,7 @@ def learner_of(p: PredictorLike, data: str | Path | None = None, say: Say = prin
 
 def recipe_of(p: PredictorLike, data: str | Path | None) -> Recipe:
     "The run's recipe, or for a model file alone the least that makes its DataLoaders; pixels as the model's facts have them"
-    if not (p.recipe or data): raise UserError(f"{p.saved.file} lies there without its run's recipe.json: say with data= which images to open")
+    if not (p.recipe or data): raise UserError(f"{p.saved.file} has no recipe.json of its run beside it: say with data= which images to open")
     r = p.recipe or settle(Recipe(arch=p.meta["arch"], pretrained=False))
     return replace(r, compile=False, data=str(data or r.data), channels=len(p.meta["mean"]),
                    **{k: p.meta[k] for k in ("size", "resize", "pipeline", "fit", "shape", "icc", "white", "xmp")})

@@ -141,6 +141,7 @@ def fill(run: RunFolder, asked: Ingredients, tried: Sequence[Tried], learn: "Lea
     write_json(run.path("metrics.json"), numbers)
     RunReporter().page(run.path("index.html"), source)
     with stop.held(): run.finish()
+    RunReporter().index(run.folder.parent)
     return numbers
 
 

@@ -37,10 +37,10 @@ with stop.listening(exits=True):
 @pytest.mark.parametrize("number, code", [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
 def test_the_first_signal_waits_for_the_step(number, code):
     if signal.getsignal(number) == signal.SIG_IGN: pytest.skip("these tests run under nohup, whose word counts")
-    assert light(HELD, number)[:2] == (code, "step done\nerror: interrupted\n")
+    assert light(HELD, number)[:2] == (code, "step done\ninterrupted\n")
 
 
-def test_sigterm_may_come_often(): assert light(HELD, *[signal.SIGTERM] * 3)[:2] == (143, "step done\nerror: interrupted\n")
+def test_sigterm_may_come_often(): assert light(HELD, *[signal.SIGTERM] * 3)[:2] == (143, "step done\ninterrupted\n")
 
 
 def test_a_second_ctrl_c_stops_at_once():
@@ -50,7 +50,7 @@ def test_a_second_ctrl_c_stops_at_once():
 
 def test_where_nothing_waits_it_is_heard_at_once():
     code = HELD.replace("with stop.held():", "if True:")
-    assert light(code, signal.SIGTERM)[:2] == (143, "error: interrupted\n")
+    assert light(code, signal.SIGTERM)[:2] == (143, "interrupted\n")
 
 
 def test_nohup_counts():

@@ -207,7 +207,7 @@ def test_unreadable_files_are_named_with_their_reasons(tmp_path):
     if not heif(): assert dict(s.bad)["test/cat/phone.HEIC"] == HEIC
     lines = shown(tmp_path)
     assert line(lines, "UNREADABLE").startswith("6 of 185 (3.2%), more than --max-bad 0.01: test/cat/nil.png (empty file)")
-    assert "mend or remove" in line(lines, "next") and "--max-bad 0.033" in line(lines, "next")
+    assert "fix or delete" in line(lines, "next") and "--max-bad 0.033" in line(lines, "next")
 
 
 def heif():
@@ -265,7 +265,7 @@ def test_it_fits_one_screen_with_everything_there_is_to_say(tmp_path, n, width, 
     files(tmp_path, *(f"{long} {i}.png" for i in range(6 if n < 101 else 1)), "train/loose.jpg", "more/x.txt", f"train/{a}/a.txt")
     lines = shown(tmp_path, width, height)
     assert len(lines) < height and all(cell_len(o) < width for o in lines[:-1]) and all(o.isprintable() for o in lines)
-    assert {"LEAK", "LABELS", "unreadable" if n == 101 else "UNREADABLE", "mind"} <= {o[:11].strip() for o in lines}
+    assert {"LEAK", "LABELS", "unreadable" if n == 101 else "UNREADABLE", "warnings"} <= {o[:11].strip() for o in lines}
     assert sum(o.startswith("LEAK") for o in lines) == 3
 
 

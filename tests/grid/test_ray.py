@@ -123,6 +123,6 @@ class TestRay:
         folder, pid = until(lambda: training(tmp_path))
         p.send_signal(signal.SIGINT)
         _, err = p.communicate(timeout=120)
-        assert p.returncode == 130 and "the same command goes on" in err
+        assert p.returncode == 130 and "the same command resumes it" in err
         assert read_json(folder / "status.json")["status"] == "interrupted" and [*folder.glob("checkpoint-*")]
         until(lambda: not Path(f"/proc/{pid}").exists(), 20)

@@ -129,7 +129,7 @@ def test_no_pickle_is_loaded_and_nothing_foreign_is_run(tmp_path, audited, capsy
     out = tmp_path / "runs"
     words = ["train", *TINY_WORDS, "--weights", tmp_path / "w.safetensors", "-t", f"distill:teacher={tmp_path}/w.safetensors", "--out", out]
     assert run([str(w) for w in words]) == 0
-    first, = out.iterdir()
+    first, = out.glob("*/")
     assert run([str(w) for w in ["train", "--recipe", first, "--out", out, "--wandb", "disabled"]]) == 0
     with monkeypatch.context() as m:
         m.setattr(Learner, "_do_epoch_validate", interrupted)

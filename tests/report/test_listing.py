@@ -3,6 +3,7 @@ from support.commands import fails
 from support.fake_runs import fake_run
 
 from fastricks.cli.app import run
+from fastricks.report.listing import listing
 
 
 def test_what_lies_in_a_folder(tmp_path, capsys):
@@ -16,6 +17,14 @@ def test_what_lies_in_a_folder(tmp_path, capsys):
     text = "\n".join(rest)
     assert "digits, test_resnet, mixup:alpha=0.4, seed 3" in text and "100.00% test" in text and "75 s" in text
     assert "its recipe can't be read" in text and len(rest) == 3
+
+
+def test_a_narrow_terminal_has_each_run_in_lines_of_their_own(tmp_path):
+    name = "digits-resnet18-" + "mixup_alpha0.4-" * 5 + "s3"
+    fake_run(tmp_path, "mixup:alpha=0.4", 3, seconds=75., name=name)
+    first, *rest = listing(tmp_path, 60)
+    assert first == name and all(line.startswith("  ") and len(line) <= 60 for line in rest)
+    assert "digits, test_resnet, mixup:alpha=0.4, seed 3" in " ".join(" ".join(rest).split()) and len(listing(tmp_path, 250)) == 2
 
 
 def test_no_folder_of_runs(tmp_path, capsys):

@@ -307,9 +307,9 @@ def signal_trial(combo, out, want, seconds, draw, most=3):
             if code == 0: break
             phases.append(where)
             if code != 128 + number: odd.append(f"exit code {code} after {number}: {log}")
-            if "error: interrupted" not in log: odd.append(f"said nothing: {log}")
+            if "interrupted" not in log: odd.append(f"said nothing: {log}")
             if took > 5: odd.append(f"took {took:.1f} s")
-            if run_folders(out) and not done(out) and "goes on" not in log: odd.append(f"no line to go on with: {log}")
+            if run_folders(out) and not done(out) and "resume" not in log: odd.append(f"no line to go on with: {log}")
         if not done(out) or len(run_folders(out)) < len(want):
             code = wait(child(f, *args, log=out / "log"))
             if code: return phases, [*odd, f"exit code {code}: {(out / 'log').read_text()[-2000:]}"]

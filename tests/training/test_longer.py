@@ -28,7 +28,7 @@ def made_longer(folder, epochs, *words):
     "The new run's folder"
     before = {*folder.parent.iterdir()}
     assert run(["resume", str(folder), "--epochs", str(epochs), *words]) == 0
-    new, = {*folder.parent.iterdir()} - before
+    new, = {*folder.parent.glob("*/")} - before
     return new
 
 

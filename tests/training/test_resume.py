@@ -226,7 +226,7 @@ def test_the_signal_is_heard_in_the_final_evaluation(tmp_path, monkeypatch):
     with monkeypatch.context() as m:
         m.setattr(finish, "metrics", lambda *a: os.kill(os.getpid(), signal.SIGTERM))
         with pytest.raises(stop.Stopped): train(recipe_of(keep="best", out=str(tmp_path), epochs=3), silent)
-    folder, = tmp_path.iterdir()
+    folder, = tmp_path.glob("*/")
     state, _ = checkpoint.newest(folder)
     assert (state["epoch"], state["batch"]) == (3, 0)
     monkeypatch.setattr(Checkpoint, "before_batch", lambda self: pytest.fail("trained again"))

@@ -44,7 +44,7 @@ def test_three_forms_say_the_same(photo_run, predict, tmp_path):
     assert list(cells[0]) == ["path", "label", "p", "label_2", "p_2"]
     assert [(c["path"], c["label"], float(c["p"]), c["label_2"]) for c in cells] == [
         (o["path"], o["predictions"][0]["label"], o["predictions"][0]["p"], o["predictions"][1]["label"]) for o in got]
-    for line, o in zip(table.out.splitlines(), got, strict=True):
+    for line, o in zip(table.out.splitlines()[1:], got, strict=True):
         assert o["predictions"][0]["label"] in line and f"{o['predictions'][0]['p']:.1%}" in line and "\x1b" not in line
     for form, want in (("jsonl", lines), ("csv", text)):
         r = predict(data / "test/blue", "--to", tmp_path / "new" / f"p.{form}", "-k", 2)
@@ -100,7 +100,7 @@ def test_odd_names(photo_run, predict, tmp_path):
     lines, text, table = (predict(tmp_path, "--to", o) for o in ("jsonl", "csv", "table"))
     assert {os.path.basename(json.loads(o)["path"]) for o in lines.out.splitlines()} == {*names, os.fsdecode(b"\xff.png")}
     assert {os.path.basename(o["path"]) for o in csv.DictReader(io.StringIO(text.out))} == {*names, "\\udcff.png"}
-    assert len(table.out.splitlines()) == 9 and "\x1b" not in table.out
+    assert len(table.out.splitlines()) == 10 and "\x1b" not in table.out
     for o in names: assert len(predict(tmp_path / o, "--to", "jsonl").out.splitlines()) == 1, o
     assert predict(tmp_path / "cut\x1b[31m", tmp_path / names[0]).err.count("\x1b") == 0
 
@@ -164,9 +164,11 @@ def test_threads_of_torch(photo_run, predict):
     assert predict(photo_run[1] / "test/blue", "--threads", 2).code == 0 and torch.get_num_threads() == 2
 
 
-def test_a_large_photo(photo_run, predict, tmp_path):
-    "The table shortens a long path from the left"
+def test_a_long_path_is_whole_in_a_pipe_and_shortened_on_a_terminal(photo_run, predict, tmp_path, monkeypatch):
     file = tmp_path / ("x" * 60 + ".jpg")
     Image.new("RGB", (3000, 2000), "blue").save(file)
-    out, (o,) = predict(file).out, load(photo_run[0]).predict(file)
-    assert out.startswith("…" + "x" * 43 + ".jpg  ") and f"{o.label} " in out and f"{o.p:.1%}" in out
+    (head, line), (o,) = predict(file).out.splitlines(), load(photo_run[0]).predict(file)
+    assert line.startswith(f"{file}  {o.label} ") and f"{o.p:.1%}" in line
+    assert head.split() == ["image", *["class", "p"] * 3] and head.index("class") == line.index(o.label, len(str(file)))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert predict(file).out.splitlines()[1].startswith("…" + "x" * 43 + ".jpg  ")

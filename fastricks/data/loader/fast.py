@@ -67,7 +67,7 @@ class FastDL(KeyedDL):
     def make(self, chunks):
         view = self.view
         if why := self.why_plain(view):
-            if not FastDL.said: FastDL.said = print(f"pipeline: plain path, as there are {why}") or True
+            if not FastDL.said: FastDL.said = print(f"pipeline: slower item-by-item loading, as there are {why}") or True
             return super().make(chunks)
         return ahead(lambda b: self.parcel_of(b, view), chunks, self.threads)
 

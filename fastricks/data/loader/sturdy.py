@@ -79,7 +79,7 @@ class SturdyDL(TfmdDL):
         except (RuntimeError, OSError, EOFError, *UNSENT) as e:
             if it is not None and (isinstance(e, UNSENT) or not is_broken(e)): raise  # without an iterator none was started
             if it is not None: end(it)
-            self.losses.say(f"loader processes stopped ({first_line(e)[:100]}): what is left of this pass is loaded without them")
+            self.losses.say(f"a DataLoader worker died ({first_line(e)[:100]}): the rest of the epoch is loaded in the main process")
         else: return
         finally:
             if it is not None: it._shutdown_workers()

@@ -22,6 +22,7 @@ from ...core.errors import plural
 from ...core.files import sync_file, whole_file
 from ...core.lock import ProcessLock
 from ...core.machine import cores
+from ...core.progress import Progress
 from ...core.rand import key_of
 from ..source import MANY, is_path, size_and_time
 from .ahead import ahead
@@ -105,11 +106,11 @@ def fill(files, side, threads, say, how=PLAIN):
             in_use = {packs[row[0]] for row in found.values()}
             if not room(folder, len(missing) * size_of(side), in_use, say): return None, None
             if len(missing) > MANY: say(f"decoding {len(missing):,} photos, once")
-            bad = build(folder, missing, keys, side, threads, how)
+            with Progress("decoding", len(missing), "photos", say) as progress: bad = build(folder, missing, keys, side, threads, how, progress)
         found, packs = joined(find_pixels(folder, keys), copied)
     touch(found, packs)
     size = sum(h * w * 3 for _, _, h, w, _ in found.values())
-    when = f"{len(missing) - len(bad):,} decoded now" if missing else "decoded before"
+    when = f"{len(missing) - len(bad):,} decoded" if missing else "loaded from cache"
     photos, where = plural(len(found), "photo"), folder.parent.parent
     say(f"pixels: {photos} at {side} pixels in {where} ({size / 1e6:,.0f} MB), {when}")
     return (found, packs), bad
@@ -203,21 +204,21 @@ def locked(folder, say):
     finally: lock.release()
 
 
-def build(folder, files, keys, side, threads, how=PLAIN):
+def build(folder, files, keys, side, threads, how, progress):
     "Decode `files` into packs; [(name, reason)] of those that cannot be"
     bad = []
     with quiet():
-        for i in range(0, len(files), PACK): bad += write_pack(folder, files[i:i + PACK], keys, side, threads, how)
+        for i in range(0, len(files), PACK): bad += write_pack(folder, files[i:i + PACK], keys, side, threads, how, progress)
     return bad
 
 
-def write_pack(folder, files, keys, side, threads, how=PLAIN):
+def write_pack(folder, files, keys, side, threads, how, progress):
     "Decode `files` into a pack, whose index comes last; [(name, reason)] of those that cannot be"
     token = secrets.token_hex(8)
     pixels, index = folder/f"{token}.bin", folder/f"{token}.idx"
     part = folder/f"{token}.bin.part"
     try:
-        with open(part, "wb") as f: rows, hashes, bad = write_pixels(f, files, keys, side, threads, how)
+        with open(part, "wb") as f: rows, hashes, bad = write_pixels(f, files, keys, side, threads, how, progress)
         if rows:
             (folder/f"{token}.same").write_bytes(np.array(hashes, "<u8").tobytes())
             with whole_file(index, folder/f"{token}.idx.part") as unfinished:
@@ -227,11 +228,11 @@ def write_pack(folder, files, keys, side, threads, how=PLAIN):
     return bad
 
 
-def write_pixels(f, files, keys, side, threads, how=PLAIN):
+def write_pixels(f, files, keys, side, threads, how, progress):
     "(rows of the images, as they lie in the file, hashes of their files, [(name, reason)] of those that cannot be decoded)"
     rows, hashes, bad, at = [], [], [], 0
     decoded = ahead(lambda o: decoded_and_hashed(o, side, how), files, threads, 4 * threads)
-    for o, (x, h) in zip(files, decoded, strict=True):
+    for o, (x, h) in zip(files, progress.over(decoded), strict=True):
         if isinstance(x, str):
             bad.append((o.name, x))
             continue

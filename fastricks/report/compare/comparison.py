@@ -229,6 +229,6 @@ def cautions(rows: Sequence[ComparisonRow], split: str) -> Iterator[str]:
     devices = sorted({device(r) for r in runs})
     if len(devices) > 1: yield f"not all trained on the same ({'; '.join(devices)}): times are not comparable"
     if split == "valid" and any(r.chosen_by_validation or r.recipe.patience for r in runs):
-        yield "weights or epochs were chosen on the validation split: its numbers flatter"
+        yield "weights or epochs were chosen on the validation split: its numbers are optimistically biased"
     tricks = [t for row in rows for t in make(row.runs[0].recipe.tricks)]
     yield from dict.fromkeys(line for t in tricks for line in t.caution())

@@ -37,7 +37,7 @@ def comparison_page(c: Outcome, base: Path | None = None) -> str:
     return document(
         title, heading(title, 1), said, warnings(n for n in c.notes if is_warning(n)), paragraph(headline(c)), wide(table_html(c)),
         *map(paragraph, explanation(c)), notes_html(c), heading("Pictures"), *figures,
-        heading("Measured on and with"), definitions(measured_facts(c)), heading("Runs"), runs_html(c, base),
+        heading("Setup"), definitions(measured_facts(c)), heading("Runs"), runs_html(c, base),
         style=STYLE)
 
 

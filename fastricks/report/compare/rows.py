@@ -184,7 +184,7 @@ def one_a_seed(runs: list[FinishedRun], say: Say, anyway: bool) -> list[Finished
         else:
             raise UserError(f"{old.name} and {r.name} have one recipe and one seed but are not the same run (other "
                             "weights to start from, or another version): leave one out, or take the first with "
-                            "--anyway")
+                            "--force")
     return [*kept.values()]
 
 
@@ -223,7 +223,7 @@ def check_comparable(rows: Rows, split: str | None, anyway: bool) -> list[str]:
     for row in rows[1:]:
         for what in obstacles(first, row.runs[0], split):
             line = f"{first.name} and {row.runs[0].name} are not comparable: {what}"
-            if not anyway: raise UserError(f"{line}; --anyway compares them nevertheless")
+            if not anyway: raise UserError(f"{line}; --force compares runs with different data or settings")
             lines.append(f"warning: {line}")
     return lines
 

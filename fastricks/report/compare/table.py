@@ -43,6 +43,7 @@ class Column:
 
 # what a narrow terminal does without, in this order; ONE: all that differs goes into one column
 ONE = "one"
+WHOLE = 999  # letters of a column of words that is not folded
 DROPPED = "R", "p", "agree", "holm", "time", ONE, "n", "ratio"
 
 
@@ -254,17 +255,25 @@ def fit_columns(c: Outcome, cols: list[Column], width: int) -> tuple[list[Column
     "(columns, letters for a column of words) that `width` holds"
     for dropped in [None, *DROPPED]:
         cols = in_one(c, cols) if dropped == ONE else [o for o in cols if o.name != dropped]
-        for letters in (999, 40, 28, 20):
+        for letters in (WHOLE, 40, 28, 20):
             if table_width(c, cols, letters) <= width: return cols, letters
-    return cols, 16
+    return cols, next((n for n in (16, 12) if table_width(c, cols, n) <= width), 12)
 
 
 def table_width(c: Outcome, cols: list[Column], letters: int) -> int: return sum(2 + column_width(c, o, letters) for o in cols) - 2
 
 
 def column_width(c: Outcome, col: Column, letters: int) -> int:
-    texts = [col.head, *(fold(col, col.cell(row), letters) for row in c.rows)]
-    return max(len(line) for text in texts for line in text.split("\n"))
+    return widest([head_text(c, col, letters), *(fold(col, col.cell(row), letters) for row in c.rows)])
+
+
+def head_text(c: Outcome, col: Column, letters: int) -> str:
+    "A column's head; where there is little room, in lines as long as its cells"
+    if letters == WHOLE: return col.head
+    return fold_text(col.head, widest([fold(col, col.cell(row), letters) for row in c.rows]))
+
+
+def widest(texts: list[str]) -> int: return max(len(line) for text in texts for line in text.split("\n"))
 
 
 def in_one(c: Outcome, cols: list[Column]) -> list[Column]:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Literal
 
 from .ladder import AS_GOOD, FAILED, HELPS, HURTS, IDENTICAL, OPEN, SAME
 from .outcome import Outcome
-from .table import DROPPED, explanation, fit_columns, fold, headline, measured_facts, table_columns
+from .table import DROPPED, explanation, fit_columns, fold, head_text, headline, measured_facts, table_columns
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -20,7 +20,7 @@ def rich_table(c: Outcome, width: int) -> "tuple[Table, list[str]]":
     kept, letters = fit_columns(c, table_columns(c), width)
     for o in kept:
         side: Literal["left", "right"] = "left" if o.left else "right"
-        table.add_column(o.head, justify=side, no_wrap=not o.left, overflow="fold", vertical="top")
+        table.add_column(head_text(c, o, letters), justify=side, no_wrap=not o.left, overflow="fold", vertical="top")
     for row in c.rows:
         style = "bold" if row.baseline else STYLES.get(row.verdict)
         table.add_row(*(Text(fold(o, o.cell(row), letters)) for o in kept), style=style)
@@ -42,7 +42,7 @@ def lines(c: Outcome, width: int | None = None) -> list[str]:
     with con.capture() as got: con.print(table)
     out = wrapped_lines(headline(c), con.width) + [line.rstrip() for line in got.get().rstrip().split("\n")] + [""]
     said = explanation(c, "agree" not in hidden)
-    if hidden: said.append(f"Too narrow for: {', '.join(hidden)}; --to FILE has all.")
+    if hidden: said.append(f"Columns hidden for lack of room: {', '.join(hidden)}; --to FILE has all.")
     for text in [*said, measured(c)]: out += wrapped_lines(text, con.width)
     for note in c.notes:
         mark = "! " if note.startswith("warning") else "- "

@@ -19,10 +19,10 @@ from .pictures import confusion_svg, draw_reliability, left_out
 from .quality import BINS, confused, worst
 
 PAIRS, EACH = 6, 4  # confused pairs with images, images of each
-CELLS = ("Rows: true classes, columns: what they were taken for. Blue: right, red: wrong, darker for a larger share of "
+CELLS = ("Rows: true classes, columns: predicted classes. Blue: correct, red: wrong, darker for a larger share of "
          "its row.")
-LOSSES = ("The images whose true class got the lowest probability, as the network saw them: mistakes of the model, "
-          "hard photos, or wrong labels. Below each its class, what it was taken for and how surely, and its file.")
+LOSSES = ("The images whose true class got the lowest probability, as the network sees them: mistakes of the model, "
+          "hard photos, or wrong labels. Below each its true class, the predicted class, its confidence and loss, and its file.")
 
 
 # -- numbers as text
@@ -47,13 +47,13 @@ def number_table(found):
     for same in zip(*map(numbers, found.values()), strict=True):
         rows.append([same[0][0], *(one(v, as_text) for _, v, as_text in same)])
     right = [f"{q.hits:,} of {q.n:,}" for q in found.values()]
-    return html_table(["", *found], [*rows, ["right, of all images", *right]])
+    return html_table(["", *found], [*rows, ["correct / total", *right]])
 
 
 def lead(q, where):
     "The one number that a reader takes along"
     interval = between(q.top1, percent)
-    said = f"of {where} are right: {q.hits:,} of {q.n:,}, 95% interval {interval}"
+    said = f"accuracy on {where}: {q.hits:,} / {q.n:,}, 95% CI {interval}"
     return paragraph(percent(q.top1.value), "big") + paragraph(said, "of")
 
 
@@ -62,8 +62,8 @@ def of_few_classes(q):
     if not q.absent: return []
     here = len(q.classes) - len(q.absent)
     all_classes = plural(len(q.classes), "class", "classes")
-    return [f"There are images of {here:,} of the model's {all_classes} only; it chose among all. "
-            f"{plural(q.astray, 'image')} taken for a class that is not here. Macro F1 is the mean over the {here:,}; "
+    return [f"There are images of {here:,} of the model's {all_classes} only; all of them were allowed as predictions. "
+            f"{plural(q.astray, 'image')} predicted as a class without images here. Macro F1 is the mean over the {here:,}; "
             f"no images of: {listed(q.absent)}"]
 
 
@@ -80,8 +80,8 @@ def mistakes(q, images, see):
     `see(name)`: an image's data URI, or None.
     """
     highest = photos(captioned(images, i, see) for i in worst(images))
-    return EMPTY.join([heading("What it takes for what"), wide(confusion_svg(q)), paragraph(CELLS + left_out(q)),
-                       confused_pairs(q, images, see), heading("The highest losses"), paragraph(LOSSES), highest])
+    return EMPTY.join([heading("Confusion matrix"), wide(confusion_svg(q)), paragraph(CELLS + left_out(q)),
+                       confused_pairs(q, images, see), heading("Top losses"), paragraph(LOSSES), highest])
 
 
 def confused_pairs(q, images, see):
@@ -89,7 +89,7 @@ def confused_pairs(q, images, see):
     if not found: return paragraph("No mistakes.")
     of = {r.name: r.n for r in q.rows}
     rows = [[a, b, f"{n:,}", percent(n / of[a], 1)] for a, b, n in found]
-    table = html_table(["is", "taken for", "images", "of its images"], rows, left=(0, 1))
+    table = html_table(["True class", "Predicted class", "Count", "% of true class"], rows, left=(0, 1))
     shown = EMPTY.join(pair(a, b, images, see) for a, b, _ in found[:PAIRS])
     return heading("Most frequent mistakes") + table + Html('<div class="two">{}</div>').format(shown)
 
@@ -97,18 +97,18 @@ def confused_pairs(q, images, see):
 def pair(a, b, images, see):
     "The images of a confused pair with the highest losses"
     mine = [i for i in worst(images, None) if images.labels[i] == a and images.predicted[i] == b][:EACH]
-    title = heading(f"{shorten(a, 40)} taken for {shorten(b, 40)}", 3)
+    title = heading(f"{shorten(a, 40)} → {shorten(b, 40)}", 3)
     return Html("<div>{}{}</div>").format(title, photos(captioned(images, i, see) for i in mine))
 
 
 def captioned(images, i, see):
-    "An image, its class, what it was taken for, how sure, and its file's name"
+    "An image, its true class, the predicted one, the confidence, the loss, and its file's name"
     name = str(images.names[i])
     label = Html("<b>{}</b>").format(shorten(images.labels[i], 40))
-    if images.rank[i] == 0: was = Html('<span class="right">right</span>')
+    if images.rank[i] == 0: was = Html('<span class="right">correct</span>')
     else: was = Html('<span class="was">{}</span>').format(shorten(images.predicted[i], 40))
     file = shorten(name.rpartition("/")[2], 30)
-    return photo(see(name), name, [label, was, f"{images.p[i]:.0%} sure", f"loss {images.loss[i]:.2f}", file])
+    return photo(see(name), name, [label, was, f"confidence {images.p[i]:.0%}", f"loss {images.loss[i]:.2f}", file])
 
 
 # -- calibration and classes
@@ -116,10 +116,10 @@ def captioned(images, i, see):
 def calibration(q, numbers):
     "`numbers`: as metrics.json has them"
     gap = number(100 * q.ece.value, 1)
-    said = (f"On average the probability of the predicted class is {gap} points away from how often it is right (ECE, "
-            f"{BINS} bins of equal width, 95% interval {between(q.ece, percent)}). Points below the line: surer than "
-            "right.")
-    return heading("Is it as sure as it is right?") + figure(drawing(draw_reliability(q)), " ".join([said, *at_temperature(numbers)]))
+    said = (f"On average the confidence is {gap} points away from the accuracy (expected calibration error, "
+            f"{BINS} bins of equal width, 95% interval {between(q.ece, percent)}). Points below the diagonal: "
+            "over-confident.")
+    return heading("Calibration (reliability diagram)") + figure(drawing(draw_reliability(q)), " ".join([said, *at_temperature(numbers)]))
 
 
 def at_temperature(numbers):
@@ -131,10 +131,10 @@ def at_temperature(numbers):
 
 def classes(q):
     "A row a class, the lowest F1 first; those without images last"
-    head = ["class", "images", "predicted", "right", "recall [95%]", "precision [95%]", "F1 [95%]"]
+    head = ["class", "support", "predicted as", "correct", "recall [95%]", "precision [95%]", "F1 [95%]"]
     rows = by_f1(q)
     table = html_table(head, [class_cells(r) for r in rows], kinds=["some" if r.n else "none" for r in rows])
-    return heading("Class by class") + table + folded("How the intervals are made", paragraph(q.how()))
+    return heading("Per-class metrics") + table + folded("How the intervals are made", paragraph(q.how()))
 
 
 def class_cells(r):

@@ -26,10 +26,10 @@ def draw_curves(history):
     has = [k for k in ("train_loss", "valid_loss", "accuracy") if any(r.get(k) is not None for r in history)]
     fig = sized(8.6 if "accuracy" in has else 4.8, 2.9, left=.75, bottom=.5)
     axs = fig.subplots(1, 1 + ("accuracy" in has), squeeze=False)[0]
-    names = {"train_loss": ("training, as it was minimised", GREY), "valid_loss": ("validation, plain", BLUE)}
+    names = {"train_loss": ("train loss (with tricks)", GREY), "valid_loss": ("validation loss (cross-entropy)", BLUE)}
     for k in has[:2]:
         if k in names: draw_line(axs[0], history, k, 1, names[k][1], names[k][0])
-    axs[0].set(ylabel="cross-entropy, nats", ylim=(0, None))
+    axs[0].set(ylabel="loss (cross-entropy)", ylim=(0, None))
     axs[0].legend(frameon=False, fontsize=8)
     if "accuracy" in has:
         draw_line(axs[1], history, "accuracy", 100, BLUE)
@@ -54,20 +54,23 @@ def draw_reliability(q):
     x, y = np.array([b.confidence for b in bins]), np.array([b.accuracy for b in bins])
     fig = sized(4.6, 4.6, left=.7, bottom=.5, top=.35)
     ax, below = fig.subplots(2, sharex=True, height_ratios=[3.4, 1])
-    ax.plot([0, 1], [0, 1], color=GREY, lw=1, ls="--", label="as sure as right")
+    ax.plot([0, 1], [0, 1], color=GREY, lw=1, ls="--", label="perfect calibration")
     reach = [y[:, 0] - y[:, 1], y[:, 2] - y[:, 0]]
     ax.errorbar(x, y[:, 0], reach, fmt="o", ms=4.5, color=BLUE, ecolor=BLUE, elinewidth=1, capsize=2,
                 label="accuracy, 95% interval")
-    ax.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="share that is right")
+    ax.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="accuracy")
     # above: points may be anywhere
     ax.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     below.bar([(b.low + b.high) / 2 for b in q.bins], [b.n for b in q.bins], width=.9 / len(q.bins), color=GREY)
-    below.set(xlabel="probability of the predicted class", ylabel="images")
+    below.set(xlabel="confidence", ylabel="images")
     for o in (ax, below): o.grid(alpha=.3)
     return fig
 
 
 # -- confusion
+
+TRUE, PREDICTED = "True label", "Predicted label"  # the axes of a confusion matrix
+
 
 def confusion_svg(q):
     """A cell for each pair of a true class (row) and a predicted one (column).
@@ -81,18 +84,19 @@ def confusion_svg(q):
     size = min(34, max(9, 900 // len(cols)))
     font = min(11, size - 1)
     long = round(.62 * font * max(map(len, row_names + col_names))) + 8
-    left, top = max(long, 24), (long if long > size else 18) + 18
+    letter = .62 * max(font, 9)  # of the axes' names
+    left, top = max(long, round(letter * len(TRUE)) + 10), (long if long > size else 18) + 18
     inside = [*colored_cells(share, own, size), grid_lines(share.shape, size), *left_labels(row_names, size, font),
               *top_labels(col_names, size, font, upright=long <= size), axis_names(font, top)]
     if len(cols) <= MANY: inside += cell_counts(counts, share, size, font, row_names, col_names)
-    w, h = left + len(cols) * size + 14, top + len(rows) * size + 6
+    w, h = left + max(len(cols) * size + 14, round(letter * len(PREDICTED)) + 6), top + len(rows) * size + 6
     template = Html('<svg role="img" aria-label="confusion matrix" width="{w}" height="{h}" viewBox="{x} {y} {w} {h}" '
                     'font-size="{font}">{inside}</svg>')
     return template.format(w=w, h=h, x=-left, y=-top, font=font, inside=EMPTY.join(inside))
 
 
 def shown_classes(q):
-    """(rows, columns): classes that have images, and those or what they were taken for.
+    """(rows, columns): classes that have images, and those or the predicted ones.
 
     Of very many those with the most mistakes.
     """
@@ -128,8 +132,8 @@ def grid_lines(shape, size):
 
 
 def axis_names(font, top):
-    left, above = Html('<text x="-6" y="-6" text-anchor="end">is</text>'), Html('<text y="{}">taken for</text>')
-    return Html('<g fill="#666" font-size="{}">{}{}</g>').format(max(font, 9), left, above.format(12 - top))
+    left, above = Html('<text x="-6" y="-6" text-anchor="end">{}</text>'), Html('<text y="{}">{}</text>')
+    return Html('<g fill="#666" font-size="{}">{}{}</g>').format(max(font, 9), left.format(TRUE), above.format(12 - top, PREDICTED))
 
 
 def left_labels(names, size, font):
@@ -146,7 +150,7 @@ def top_labels(names, size, font, upright):
 
 
 def cell_counts(counts, share, size, font, rows, cols):
-    template = Html('<text x="{:g}" y="{:.1f}" text-anchor="middle" fill="{}"><title>{} taken for {}</title>{}</text>')
+    template = Html('<text x="{:g}" y="{:.1f}" text-anchor="middle" fill="{}"><title>{} → {}</title>{}</text>')
     for i, j in zip(*np.nonzero(counts), strict=True):
         fill = "#fff" if share[i, j] > .3 else "#222"
         yield template.format((j + .5) * size, (i + .5) * size + .35 * font, fill, rows[i], cols[j], counts[i, j])

@@ -74,7 +74,7 @@ class Quality:
         return [r.name for r in self.rows if not r.n]
 
     @property
-    def astray(self): return int(sum(r.predicted for r in self.rows if not r.n))  # images taken for a class that is not here
+    def astray(self): return int(sum(r.predicted for r in self.rows if not r.n))  # images predicted as a class without images here
 
     def how(self): return HOW.format(draws=f"{self.draws:,}", seed=SEED, bins=BINS, few=FEW)
 

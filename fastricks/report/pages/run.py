@@ -31,12 +31,13 @@ from ..html import (
 from ..listing import soup_words
 from ..runs import SPLIT_WORD, run_of
 from . import parts
+from .index import links_of
 from .parts import listed, percent
 from .pictures import draw_curves
 from .quality import measure
 
 SIDE = 112  # pixels of an image on a page
-RUN_PICTURES = {"batch": "The first training batch as the network saw it.", "targets": "What the loss asked for.",
+RUN_PICTURES = {"batch": "The first training batch after augmentation.", "targets": "Training targets, after label smoothing, mixup and the like.",
                 "lr": "The learning rate of every step."}
 
 
@@ -69,12 +70,12 @@ def run_page(run, source=None):
     q = found[split]
     see = viewer(source, run.recipe) if source else lambda name: None
     return document(
-        run.name, heading(run.name, 1), paragraph(sentence(run)),
+        run.name, heading(run.name, 1), links_of(run.folder), paragraph(sentence(run)),
         parts.lead(q, f"the {SPLIT_WORD[split]} images of {run.data['name']}"), warnings(reservations(run)),
         parts.number_table({SPLIT_WORD[s]: v for s, v in found.items()}),
         *(ingredients(run.soup) if run.soup else course(run)),
         parts.mistakes(q, run.images(split), see), parts.calibration(q, run.metrics), parts.classes(q),
-        heading("How it was made"), commands_again(run),
+        heading("Reproduce this run"), commands_again(run),
         folded("Data", definitions(data_facts(run))), folded("Recipe", definitions(recipe_facts(run.recipe))),
         parts.environment_facts(run.environment))
 
@@ -130,8 +131,8 @@ def reservations(run):
 
 def course(run):
     "How a training went"
-    return (heading("How it went"), curves(run), run_picture(run, "lr"),
-            heading("What the network saw"), run_picture(run, "batch"), run_picture(run, "targets"))
+    return (heading("Training curves"), curves(run), run_picture(run, "lr"),
+            heading("Training batch after augmentation"), run_picture(run, "batch"), run_picture(run, "targets"))
 
 
 def ingredients(soup):

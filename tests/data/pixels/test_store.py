@@ -51,9 +51,9 @@ def test_decoded_once_and_said_in_one_line(tree, tmp_path, decoded):
     said = []
     p, bad = opened(tree, say=said.append)
     assert right(tree, p) and bad == [] and len(decoded) == N and len(kept(tmp_path, "bin")) == 5
-    assert len(said) == 1 and f"{N} photos at 24 pixels" in said[0] and f"{N} decoded now" in said[0]
+    assert len(said) == 1 and f"{N} photos at 24 pixels" in said[0] and f"{N} decoded" in said[0]
     p, _ = opened(tree, say=said.append)
-    assert right(tree, p) and len(decoded) == N and "decoded before" in said[1]
+    assert right(tree, p) and len(decoded) == N and "loaded from cache" in said[1]
     assert not kept(tmp_path, "part")
 
 
@@ -72,7 +72,7 @@ def test_a_copy_of_the_data_elsewhere_is_not_decoded_again(tree, tmp_path, decod
     (copy/"cat/3.jpg").write_bytes(encoded(scene(33, 55, seed=9)))
     said = []
     p, bad = opened(copy, say=said.append)
-    assert right(copy, p) and bad == [] and len(decoded) == N + 1 and "1 decoded now" in said[0]
+    assert right(copy, p) and bad == [] and len(decoded) == N + 1 and "1 decoded" in said[0]
     assert right(copy, opened(copy)[0]) and len(decoded) == N + 1
 
 
