@@ -70,4 +70,5 @@ def starts(rounds):
     return {k: {"value": median(v), "low": min(v), "high": max(v), "n": len(v)} for k, v in found.items()}
 
 
-def python(*args): return subprocess.run([sys.executable, *args], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+def python(*args):
+    return subprocess.run([sys.executable, *args], cwd=ROOT, capture_output=True, text=True, check=True).stdout

@@ -25,10 +25,18 @@ from fastricks.training.settle import settle_machine
 
 def parse():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    p.add_argument("--data", default="digits"); p.add_argument("--arch", default="resnet18"); p.add_argument("--weights")
-    p.add_argument("--size", type=int, default=32); p.add_argument("--resize", type=int); p.add_argument("--batch-size", type=int, default=32)
-    p.add_argument("--lr", type=float, default=1e-3); p.add_argument("--dtype", default="bf16"); p.add_argument("--device", default="auto")
-    p.add_argument("--steps", type=int, default=200); p.add_argument("--long", type=int, default=0); p.add_argument("--threads", type=int)
+    p.add_argument("--data", default="digits")
+    p.add_argument("--arch", default="resnet18")
+    p.add_argument("--weights")
+    p.add_argument("--size", type=int, default=32)
+    p.add_argument("--resize", type=int)
+    p.add_argument("--batch-size", type=int, default=32)
+    p.add_argument("--lr", type=float, default=1e-3)
+    p.add_argument("--dtype", default="bf16")
+    p.add_argument("--device", default="auto")
+    p.add_argument("--steps", type=int, default=200)
+    p.add_argument("--long", type=int, default=0)
+    p.add_argument("--threads", type=int)
     return p.parse_args()
 
 
@@ -52,10 +60,13 @@ class Net:
 
     def step(self, x, y):
         start = time.perf_counter()
-        with torch.autocast(self.device, dtype=self.dtype or torch.bfloat16, enabled=self.dtype is not None): z = self.model(x)
+        with torch.autocast(self.device, dtype=self.dtype or torch.bfloat16, enabled=self.dtype is not None):
+            z = self.model(x)
         loss = torch.nn.functional.cross_entropy(z.float(), y)
         self.scaler.scale(loss).backward()
-        self.scaler.step(self.opt); self.scaler.update(); self.opt.zero_grad()
+        self.scaler.step(self.opt)
+        self.scaler.update()
+        self.opt.zero_grad()
         self.losses.append(loss.item())  # waits for the device
         self.seconds.append(time.perf_counter() - start)
 
@@ -68,7 +79,8 @@ def mean(x): return sum(x) / len(x)
 
 def main():
     a = parse()
-    given = {k: v for k, v in vars(a).items() if k in ("data", "arch", "weights", "size", "resize", "batch_size", "lr", "device", "threads")
+    given = {k: v for k, v in vars(a).items() if k in ("data", "arch", "weights", "size", "resize", "batch_size", "lr",
+                                                       "device", "threads")
              and v is not None}
     recipe = settle_machine(resolve({**given, "pretrained": False}))
     torch.set_num_threads(recipe.threads)
@@ -87,8 +99,10 @@ def main():
     for k in nets: print(f"{k:8}{rate[k]:10.1f}{rate[k] / rate['fp32']:8.2f}{last[k]:36.4f}")
     print(f"{dtype}: {nan} non-finite losses in {len(half.losses):,} steps, weights finite: {finite(half)}; "
           f"loss {100 * (last[dtype] / last['fp32'] - 1):+.2f}% of fp32's")
-    print(json.dumps({"arch": recipe.arch, "size": recipe.size, "batch": recipe.batch_size, "threads": recipe.threads, "rate": rate, "loss": last,
-                      "steps": len(half.losses), "nan": nan, "finite": finite(half), "environment": environment(recipe.device)}))
+    print(json.dumps({"arch": recipe.arch, "size": recipe.size, "batch": recipe.batch_size, "threads": recipe.threads,
+                      "rate": rate, "loss": last,
+                      "steps": len(half.losses), "nan": nan, "finite": finite(half),
+                      "environment": environment(recipe.device)}))
 
 
 if __name__ == "__main__": main()

@@ -16,10 +16,16 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from fastricks.core.words import silent
 from fastricks.use.train import train
 
-DECODERS = ("simplejpeg", "decode_jpeg"), ("torchvision.io", "decode_jpeg"), ("torchvision.io", "decode_image"), ("cv2", "imdecode"), \
-    ("torchcodec.decoders", "decode_jpeg")
+DECODERS = (
+    ("simplejpeg", "decode_jpeg"),
+    ("torchvision.io", "decode_jpeg"),
+    ("torchvision.io", "decode_image"),
+    ("cv2", "imdecode"),
+    ("torchcodec.decoders", "decode_jpeg"),
+)
 OWN = "batch.png", "targets.png", "lr.png"  # a run's own pictures, which its page holds
-WAITS = {torch.ops.aten._local_scalar_dense.default, torch.ops.aten.nonzero.default, torch.ops.aten.masked_select.default}
+WAITS = {torch.ops.aten._local_scalar_dense.default, torch.ops.aten.nonzero.default,
+         torch.ops.aten.masked_select.default}
 
 
 class Decodes:
@@ -30,7 +36,9 @@ class Decodes:
         with self.lock: self.n += 1
 
     def counted(self, f):
-        def g(*args, **kwargs): self.add(); return f(*args, **kwargs)
+        def g(*args, **kwargs):
+            self.add()
+            return f(*args, **kwargs)
         return g
 
     @contextmanager
@@ -38,7 +46,8 @@ class Decodes:
         load, undo = ImageFile.ImageFile.load, []
 
         def counted_load(im):
-            if im.tile and Path(getattr(im, "filename", "")).name not in OWN: self.add()  # what is loaded already has no tiles left
+            # what is loaded already has no tiles left
+            if im.tile and Path(getattr(im, "filename", "")).name not in OWN: self.add()
             return load(im)
         ImageFile.ImageFile.load = counted_load
         for module, name in DECODERS:
@@ -64,7 +73,9 @@ def replace_all(f, name, g):
 
 class Waits(TorchDispatchMode):
     "Operations that make the host wait for a tensor's value: .item() and its kin, copies to the CPU"
-    def __init__(self): super().__init__(); self.n = self.cuda = 0
+    def __init__(self):
+        super().__init__()
+        self.n = self.cuda = 0
 
     def __torch_dispatch__(self, f, types, args=(), kwargs=None):
         out = f(*args, **(kwargs or {}))
@@ -105,8 +116,9 @@ class WaitsOf(Callback):
 
 
 def runs(setting, epochs=3):
-    """Two trainings of the same images, one after the other, the cache as it is found: {"first run": {"before", "epochs",
-    "evaluation", "all", "waits", "seconds_before"}, "second run": …}: images decoded, waits of the second epoch, seconds
+    """Two trainings of the same images, one after the other, the cache as it is found: {"first run": {"before",
+    "epochs", "evaluation", "all", "waits", "seconds_before"}, "second run": …}: images decoded, waits of the second
+    epoch, seconds
     before the first step. In one process: workers would decode unseen."""
     return {name: one_run(setting, epochs) for name in ("first run", "second run")}
 
@@ -114,8 +126,10 @@ def runs(setting, epochs=3):
 def one_run(setting, epochs):
     decodes, waits, start = Decodes(), WaitsOf(1), time.perf_counter()
     book = Book(lambda: decodes.n)
-    with decodes.counting(), watched(waits, *book.cbs): train(setting.recipe(epochs=epochs, workers=0), silent, bar=False)
-    return {"before": book.first, "epochs": book.rows["train"], "evaluation": book.rows["valid"], "all": decodes.n, "waits": waits.found,
+    with decodes.counting(), watched(waits, *book.cbs):
+        train(setting.recipe(epochs=epochs, workers=0), silent, bar=False)
+    return {"before": book.first, "epochs": book.rows["train"], "evaluation": book.rows["valid"], "all": decodes.n,
+            "waits": waits.found,
             "seconds_before": book.began - start}
 
 

@@ -60,7 +60,8 @@ class Experiment:
         "The command lines; an advice may name {weights} too"
         values["advice"] = values["advice"].format(**values)
         verb = lambda line: ("ablate", " --jobs 2") if " -t " in line else ("train", "")
-        return [f"fastricks {(v := verb(line))[0]} {line} --seeds {self.seeds}{v[1]} --threads 1".format(**values) for line in self.lines]
+        return [f"fastricks {(v := verb(line))[0]} {line} --seeds {self.seeds}{v[1]} --threads 1".format(**values)
+                for line in self.lines]
 
 
 def fine(recipe): return bool(recipe.weights)
@@ -72,21 +73,26 @@ def public(recipe): return recipe.arch.startswith("tf_efficientnet_lite0")
 EXPERIMENTS = {
     "table8": Experiment(
         "The tutorial's Table 8, fine-tuned",
-        "Each trick alone against the baseline, the tutorial's best four together, and one row that it lacks: one-cycle. The weights that "
-        "all start from were trained on Food-101's other 80 classes at 64 pixels. The teacher (the tutorial's: a ResNet-50) is the student's own "
+        "Each trick alone against the baseline, the tutorial's best four together, and one row that it lacks: "
+        "one-cycle. The weights that "
+        "all start from were trained on Food-101's other 80 classes at 64 pixels. The teacher (the tutorial's: a "
+        "ResNet-50) is the student's own "
         "architecture, from the same weights, trained by the tool with warm-up, cosine and smoothing.",
         (f"{FINE} -t warmup -t amp:dtype=bf16 -t cosine -t label_smoothing -t {TEACHER} -t mixup "
          f"-t {FOUR} --advise",
          f"{FINE} -t one_cycle"), "5", at_32,
-        tutorial={"warmup": Tutorial(90.29, .02, 50), "amp": Tutorial(90.36, .11, 35), "cosine": Tutorial(90.38, .19, 36),
-         "label_smoothing": Tutorial(91.05, .27, 37), "distill": Tutorial(90.72, .17, 58), "mixup": Tutorial(90.66, .26, 36),
+        tutorial={"warmup": Tutorial(90.29, .02, 50), "amp": Tutorial(90.36, .11, 35),
+                  "cosine": Tutorial(90.38, .19, 36),
+         "label_smoothing": Tutorial(91.05, .27, 37), "distill": Tutorial(90.72, .17, 58),
+                  "mixup": Tutorial(90.66, .26, 36),
          "warmup+cosine+label_smoothing+distill": Tutorial(91.14, .18, 57)}),
     "table1": Experiment(
         "The tutorial's Table 1: batch sizes, with and without linear scaling",
         "Batches of 16, 64 and 96 against 32, at the baseline's learning rate and at one scaled with the batch.",
         (FINE, *(f"{FINE} --batch-size {n} -t linear_scaling:base=32" for n in (16, 64, 96))), "3", batches,
         baseline="baseline, batch_size 32",
-        tutorial={"batch_size 16": Tutorial(90.21, .35, 45), "batch_size 64": Tutorial(90.14, .16, 33), "batch_size 96": Tutorial(89.81, .13, 32)}),
+        tutorial={"batch_size 16": Tutorial(90.21, .35, 45), "batch_size 64": Tutorial(90.14, .16, 33),
+                  "batch_size 96": Tutorial(89.81, .13, 32)}),
     "scratch": Experiment(
         "From scratch",
         "No pre-trained weights; AdamW with a weight decay of 0.01, so that there is a decay to take from biases.",
@@ -95,18 +101,25 @@ EXPERIMENTS = {
          "-t warmup+cosine+label_smoothing+distill:teacher=resnet18"), "3", lambda r: not fine(r)),
     "advice": Experiment(
         "The advice, followed",
-        "What `ablate --advise` chose from the rows of Table 8 (on the validation split: what is resolved to help there, or else the best by "
+        "What `ablate --advise` chose from the rows of Table 8 (on the validation split: what is resolved to help "
+        "there, or else the best by "
         "its mean), against the baseline and the tutorial's best, with fresh seeds.",
         (f"{FINE} -t {{advice}} -t {FOUR}",), "5-9", at_32),
     "public": Experiment(
         "Photos and weights that anyone can get: a first look",
-        "Food-101's first ten classes (the 4,400 photos of [public.csv](results/public.csv), made by `fastricks prepare food-101.tgz food-101-10 "
-        "--list public.csv --side 192`, which prints 2190449d2b58), 1,350 of them for training, and EfficientNet-Lite0 from its ImageNet weights: "
-        "which learning rate, what head-first fine-tuning with one-cycle adds, and whether a quarter of the epochs will do (not here). These "
-        "photos lay in the archive's own folders, and training photos are drawn by their paths: a folder made so trains on others of the same list. "
-        "The baseline's best rate is the highest that was tried. Not the whole table yet, and three seeds: what is open stays open until there "
+        "Food-101's first ten classes (the 4,400 photos of [public.csv](results/public.csv), made by `fastricks "
+        "prepare food-101.tgz food-101-10 "
+        "--list public.csv --side 192`, which prints 2190449d2b58), 1,350 of them for training, and "
+        "EfficientNet-Lite0 from its ImageNet weights: "
+        "which learning rate, what head-first fine-tuning with one-cycle adds, and whether a quarter of the epochs "
+        "will do (not here). These "
+        "photos lay in the archive's own folders, and training photos are drawn by their paths: a folder made so "
+        "trains on others of the same list. "
+        "The baseline's best rate is the highest that was tried. Not the whole table yet, and three seeds: what is "
+        "open stays open until there "
         "are more.",
-        (f"{PUBLIC} --epochs 12 --lr 3e-4", *(f"{PUBLIC} --epochs 12 --lr {lr} -t one_cycle+head_first -t {AUGMENTED}" for lr in ("1e-3", "3e-3")),
+        (f"{PUBLIC} --epochs 12 --lr 3e-4", *(f"{PUBLIC} --epochs 12 --lr {lr} -t one_cycle+head_first -t {AUGMENTED}"
+                                              for lr in ("1e-3", "3e-3")),
          *(f"{PUBLIC} --epochs 3 --lr {lr} -t one_cycle+head_first" for lr in ("1e-3", "3e-3"))), "0-2", public,
         data="food-101-10", weights="tf_efficientnet_lite0.safetensors", baseline="baseline, lr 0.003"),
 }

@@ -38,7 +38,9 @@ class Clock(Callback):
         i = self.learn.iter + 1
         if i not in (WARM, self.setting.batches): return
         self.setting.sync()
-        if i == WARM: self.start = time.perf_counter(); return
+        if i == WARM:
+            self.start = time.perf_counter()
+            return
         self.spent = (time.perf_counter() - self.start) / self.setting.steps
         if i < self.learn.n_iter: raise CancelFitException
 
@@ -69,14 +71,16 @@ class Teacher:
     def slice(self):
         if not self.seen: self.look()
         for _ in range(WARM): self.one()
-        self.setting.sync(); start = time.perf_counter()
+        self.setting.sync()
+        start = time.perf_counter()
         for _ in range(self.setting.steps): self.one()
         self.setting.sync()
         return (time.perf_counter() - start) / self.setting.steps
 
     def look(self):
         "A batch in the very layout that the teacher is given"
-        hook = self.model.register_forward_pre_hook(lambda m, xs: self.seen.append(plain(xs[0]).clone()) if not self.seen else None)
+        hook = self.model.register_forward_pre_hook(lambda m, xs: self.seen.append(plain(xs[0]).clone())
+                                                    if not self.seen else None)
         self.ours.slice()
         hook.remove()
 
@@ -86,9 +90,11 @@ class Stock:
     def __init__(self, setting, workers, half=False):
         self.setting, self.name, self.how = setting, f"fastai {setting.precision if half else 'fp32'}", f"{workers} workers"
         block = DataBlock((ImageBlock, CategoryBlock), get_items=lambda p: files(setting), get_y=parent_label,
-                          splitter=GrandparentSplitter(valid_name="val"), item_tfms=[RandomResizedCrop(setting.size, min_scale=.8), FlipItem()],
+                          splitter=GrandparentSplitter(valid_name="val"),
+                          item_tfms=[RandomResizedCrop(setting.size, min_scale=.8), FlipItem()],
                           batch_tfms=Normalize.from_stats(*stats(setting.recipe())))
-        dls = block.dataloaders(setting.tree, bs=setting.batch, num_workers=workers, device=torch.device(setting.device))
+        dls = block.dataloaders(setting.tree, bs=setting.batch, num_workers=workers,
+                                device=torch.device(setting.device))
         model = build(setting.arch, setting.classes, 0, setting.weights)[0]
         self.clock = Clock(setting)
         self.learn = Learner(dls, model, loss_func=CrossEntropyLossFlat(), metrics=accuracy, lr=1e-4, cbs=self.clock)
@@ -149,12 +155,16 @@ def watched(*cbs):
 
 
 class Trainer:
-    "Our trainer from start to end: `train` on the folder of images. Its epochs are the slices, all others run between them"
+    """Our trainer from start to end: `train` on the folder of images. Its epochs are the slices, all others run between
+    them
+    """
     name = "ours, end to end"
 
     def __init__(self, setting): self.setting = setting
 
-    def read(self): self.setting.sync(); return time.perf_counter()
+    def read(self):
+        self.setting.sync()
+        return time.perf_counter()
 
     def run(self, rounds, between):
         self.book = Book(self.read, lambda epoch: between(epoch) if epoch < rounds else None)

@@ -16,7 +16,9 @@ from fastricks.training.learner import fit
 def timed(setting, batches, step):
     "Seconds a batch of `step(batch)`, the first WARM left out"
     for i, b in enumerate(batches):
-        if i == WARM: setting.sync(); start = time.perf_counter()
+        if i == WARM:
+            setting.sync()
+            start = time.perf_counter()
         step(b)
         if i + 1 == setting.batches: break
     setting.sync()
@@ -31,7 +33,8 @@ class Limit:
         self.setting = setting
         learn, parts = make_memory_learner(setting, batches)
         seen = []
-        hook = learn.model.register_forward_pre_hook(lambda m, xs: seen.append(plain(xs[0]).clone()) if not seen else None)
+        hook = learn.model.register_forward_pre_hook(lambda m, xs: seen.append(plain(xs[0]).clone()) if not seen
+                                                     else None)
         fit(learn, parts)  # as the trainer leaves it: layout of weights and batch, the optimizer's state
         hook.remove()
         self.model, self.loss, self.opt = learn.model.train(), parts.loss, learn.opt.opt
@@ -41,7 +44,8 @@ class Limit:
     def step(self, _=None):
         with self.setting.autocast(): z = self.model(self.x)
         self.scaler.scale(self.loss(z.float(), self.y)).backward()
-        self.scaler.step(self.opt); self.scaler.update()
+        self.scaler.step(self.opt)
+        self.scaler.update()
         self.opt.zero_grad()
 
     def slice(self): return timed(self.setting, range(self.setting.batches), self.step)
@@ -62,7 +66,8 @@ class Hand:
         y = batch[1].to(self.setting.device, non_blocking=True)
         with self.setting.autocast(): loss = F.cross_entropy(self.model(x), y)
         self.scaler.scale(loss).backward()
-        self.scaler.step(self.opt); self.scaler.update()
+        self.scaler.step(self.opt)
+        self.scaler.update()
         self.opt.zero_grad(set_to_none=True)
         self.total += loss.detach()
 
@@ -87,10 +92,12 @@ class HandImages(Hand):
         super().__init__(setting)
         self.how = f"{workers} workers"
         mean, std = stats(setting.recipe())
-        tfms = T.Compose([T.RandomResizedCrop(setting.size, scale=(.8, 1)), T.RandomHorizontalFlip(), T.ToTensor(), T.Normalize(mean, std)])
+        tfms = T.Compose([T.RandomResizedCrop(setting.size, scale=(.8, 1)), T.RandomHorizontalFlip(), T.ToTensor(),
+                          T.Normalize(mean, std)])
         data = ImageFolder(setting.tree / "train", tfms)
         more = setting.images + (2 * workers + 1) * setting.batch  # no end in sight while the clock runs
-        self.dl = DataLoader(data, setting.batch, sampler=RandomSampler(data, True, more), num_workers=workers, drop_last=True,
+        self.dl = DataLoader(data, setting.batch, sampler=RandomSampler(data, True, more), num_workers=workers,
+                             drop_last=True,
                              pin_memory=setting.device == "cuda")
 
     def batches(self): return self.dl

@@ -1,11 +1,12 @@
 """R, and how often an A/A row is called, in settings of your own: is the images' luck to be trusted there?
 
     python benchmarks/measure_r.py stored                       # R of each row of docs/results/*.json
-    python benchmarks/measure_r.py run --seeds 24 --epochs 3    # trains the built-in digits; the same command goes on where it was stopped
-    python benchmarks/measure_r.py run --data PHOTOS --size 64 --arch resnet18 --out runs/r-photos
+    python benchmarks/measure_r.py run --seeds 24 --epochs 3    # trains the built-in digits; the same command goes on
+    where it was stopped python benchmarks/measure_r.py run --data PHOTOS --size 64 --arch resnet18 --out runs/r-photos
 
-`run` trains a baseline, the A/A row and four tricks, and prints each row's R = s² / v with the 95% interval of s² (χ²); the mean R, by which
-`compare` decides whether variances are steadied; and how many looks at five seeds of the A/A row, alone in its table, are called.
+`run` trains a baseline, the A/A row and four tricks, and prints each row's R = s² / v with the 95% interval of s² (χ²);
+the mean R, by which `compare` decides whether variances are steadied; and how many looks at five seeds of the A/A row,
+alone in its table, are called.
 """
 import argparse
 import json
@@ -28,10 +29,17 @@ BLOCK = 5  # seeds of a look
 def parse(args=None):
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("what", choices=("stored", "run"))
-    p.add_argument("--data", default="digits"); p.add_argument("--size", type=int, default=16); p.add_argument("--arch", default="test_resnet")
-    p.add_argument("--epochs", type=int, default=3); p.add_argument("--seeds", type=int, default=24); p.add_argument("--lr", type=float, default=3e-3)
-    p.add_argument("--weights"); p.add_argument("--per-class", type=int)
-    p.add_argument("--out", default="runs/r-digits"); p.add_argument("--jobs", type=int, default=1); p.add_argument("--json")
+    p.add_argument("--data", default="digits")
+    p.add_argument("--size", type=int, default=16)
+    p.add_argument("--arch", default="test_resnet")
+    p.add_argument("--epochs", type=int, default=3)
+    p.add_argument("--seeds", type=int, default=24)
+    p.add_argument("--lr", type=float, default=3e-3)
+    p.add_argument("--weights")
+    p.add_argument("--per-class", type=int)
+    p.add_argument("--out", default="runs/r-digits")
+    p.add_argument("--jobs", type=int, default=1)
+    p.add_argument("--json")
     return p.parse_args(args)
 
 
@@ -47,7 +55,8 @@ def ratios(c):
 
 def show(title, found):
     print(f"\n{title}: mean R {np.mean([r[1] for r in found.values()]):.2f}")
-    for label, (n, R, low, high) in found.items(): print(f"  {label[:60]:60} {n:3} pairs  R {R:5.2f} [{low:.2f}, {high:.2f}]")
+    for label, (n, R, low, high) in found.items():
+        print(f"  {label[:60]:60} {n:3} pairs  R {R:5.2f} [{low:.2f}, {high:.2f}]")
 
 
 def stored():
@@ -59,7 +68,8 @@ def stored():
 
 
 def run(a):
-    given = {"data": a.data, "size": a.size, "resize": a.size, "arch": a.arch, "epochs": a.epochs, "lr": a.lr, "threads": 1, "workers": 0,
+    given = {"data": a.data, "size": a.size, "resize": a.size, "arch": a.arch, "epochs": a.epochs, "lr": a.lr,
+             "threads": 1, "workers": 0,
              "device": "cpu", "wandb": "disabled", "out": a.out, "pretrained": False,
              **{k: v for k in ("weights", "per_class") if (v := getattr(a, k))}}
     grid = ablate("add", given, None, list(TRICKS), range(a.seeds), jobs=a.jobs)

@@ -1,9 +1,10 @@
-"""Which of timm's networks can be trained: the two smallest of each family at two sizes, two steps each. Writes docs/networks.md.
+"""Which of timm's networks can be trained: the two smallest of each family at two sizes, two steps each. Writes
+docs/networks.md.
 
     python benchmarks/networks.py [--sizes 64 96] [--only FAMILY …] [--out docs/networks.md]
 
-Weights are new, images are noise; what is found out is whether a network can be made, takes images of the size, answers as a classifier
-does, and gets finite gradients. Half an hour on one slow core.
+Weights are new, images are noise; what is found out is whether a network can be made, takes images of the size, answers
+as a classifier does, and gets finite gradients. Half an hour on one slow core.
 """
 import argparse
 import sys
@@ -22,7 +23,8 @@ from fastricks.model.network import arch_cfg, build, has_fixed_size, with_tag, z
 from fastricks.model.trial import trouble
 
 MOST = 30_000_000  # parameters of a network that is tried
-TOO_LARGE = "large", "huge", "giant", "gigantic", "enormous", "xlarge", "so400m", "xxl", "7b", "1b", "2b"  # in names: not even counted
+# in names: not even counted
+TOO_LARGE = "large", "huge", "giant", "gigantic", "enormous", "xlarge", "so400m", "xxl", "7b", "1b", "2b"
 CLASSES, BATCH, STEPS = 10, 2, 2
 HEAD = Path(__file__).with_name("networks.head.md")
 
@@ -34,7 +36,8 @@ def main():
     rows, start = [], time.perf_counter()
     for family in a.only or list_modules():
         found = smallest(family)
-        rows += [row_of(family, arch, n, a.sizes) for n, arch in found] or [[family, "", "", "", *["none of at most 30 M parameters"], ""]]
+        rows += [row_of(family, arch, n, a.sizes)
+                 for n, arch in found] or [[family, "", "", "", *["none of at most 30 M parameters"], ""]]
         for row in rows[-max(len(found), 1):]: print(*row, sep=" | ", flush=True)
         write_page(a, rows)
     print(f"{time.perf_counter() - start:,.0f} s")
@@ -58,7 +61,8 @@ def smallest(family, n=2):
 def parameters(arch):
     "How many a network has, without memory for them; more than any where it can't be made so"
     try:
-        with torch.device("meta"): return sum(p.numel() for p in timm.create_model(arch, num_classes=CLASSES).parameters())
+        with torch.device("meta"):
+            return sum(p.numel() for p in timm.create_model(arch, num_classes=CLASSES).parameters())
     except Exception as e:
         print(f"{arch}: {type(e).__name__}: {first_line(e)}", file=sys.stderr)
         return sys.maxsize
@@ -102,11 +106,13 @@ def gammas(arch):
 
 
 def write_page(a, rows):
-    head = HEAD.read_text().format(timm=timm.__version__, torch=torch.__version__.partition("+")[0], small=a.sizes[0], large=a.sizes[1],
+    head = HEAD.read_text().format(timm=timm.__version__, torch=torch.__version__.partition("+")[0], small=a.sizes[0],
+                                   large=a.sizes[1],
                                    n=len([r for r in rows if r[1]]), works=sum(r[4] == "trains" for r in rows))
     names = "family", "network", "M parameters", "pixels", f"at {a.sizes[0]} and {a.sizes[1]} pixels", "zero_gamma"
     lines = [names, ["---"] * len(names), *rows]
-    a.out.write_text(head + "\n" + "\n".join("| " + " | ".join(str(c).replace("|", "\\|") for c in r) + " |" for r in lines) + "\n")
+    a.out.write_text(head + "\n" + "\n".join("| " + " | ".join(str(c).replace("|", "\\|") for c in r) + " |"
+                                             for r in lines) + "\n")
 
 
 if __name__ == "__main__": main()

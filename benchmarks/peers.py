@@ -23,7 +23,9 @@ def script(path):
     raise UserError(f"{path} has no train.py: give timm's or torchvision's training script, or a checkout")
 
 
-def words(**options): return [w for k, v in options.items() for w in ([f"--{k.replace('_', '-')}", *map(str, v if isinstance(v, tuple) else (v,))])]
+def words(**options):
+    return [w for k, v in options.items() for w in ([f"--{k.replace('_', '-')}",
+                                                     *map(str, v if isinstance(v, tuple) else (v,))])]
 
 
 class Peer:
@@ -39,7 +41,8 @@ class Peer:
         env = {**os.environ, "OMP_NUM_THREADS": str(self.setting.threads), "MKL_NUM_THREADS": str(self.setting.threads)}
         r = subprocess.run(self.command, cwd=self.setting.work, env=env, capture_output=True, text=True)
         seconds = self.seconds(r.stdout + r.stderr)
-        if r.returncode or len(seconds) <= WARM: raise UserError(f"{self.name} failed: {(r.stderr or r.stdout).strip()[-400:]}")
+        if r.returncode or len(seconds) <= WARM:
+            raise UserError(f"{self.name} failed: {(r.stderr or r.stdout).strip()[-400:]}")
         return sum(seconds[WARM:]) / len(seconds[WARM:])
 
 
@@ -50,9 +53,12 @@ class Timm(Peer):
     def options(self):
         s = self.setting
         mean, std = stats(s.recipe())
-        given = words(data_dir=s.tree, val_split="", model=s.arch.split(".")[0], num_classes=s.classes, input_size=(3, s.size, s.size),
-                      mean=mean, std=std, batch_size=s.batch, workers=self.workers, device=s.device, epochs=2, warmup_epochs=0,
-                      lr=1e-4, weight_decay=0, opt="adam", opt_kwargs="fused=True", smoothing=0, scale=(.8, 1.), color_jitter=0,
+        given = words(data_dir=s.tree, val_split="", model=s.arch.split(".")[0], num_classes=s.classes,
+                      input_size=(3, s.size, s.size),
+                      mean=mean, std=std, batch_size=s.batch, workers=self.workers, device=s.device, epochs=2,
+                      warmup_epochs=0,
+                      lr=1e-4, weight_decay=0, opt="adam", opt_kwargs="fused=True", smoothing=0, scale=(.8, 1.),
+                      color_jitter=0,
                       train_interpolation="bilinear", log_interval=1, output=s.work / "timm", checkpoint_hist=1)
         amp = ["--amp", *words(amp_dtype={"bf16": "bfloat16", "fp16": "float16"}[s.precision])] if s.dtype else []
         start = ["--pretrained", *words(pretrained_path=s.weights)] if s.weights else []
@@ -62,13 +68,17 @@ class Timm(Peer):
 
 
 class Vision(Peer):
-    "torchvision's reference train.py: fp32 on a CPU, where it has no mixed precision; from scratch; AdamW, as it has no Adam"
+    """torchvision's reference train.py: fp32 on a CPU, where it has no mixed precision; from scratch; AdamW, as it has
+    no Adam
+    """
     name = "torchvision's train.py"
 
     def options(self):
         s = self.setting
-        given = words(data_path=s.tree, model=s.arch.split(".")[0], device=s.device, batch_size=s.batch, epochs=2, workers=self.workers,
-                      opt="adamw", lr=1e-4, weight_decay=0, print_freq=1, output_dir="", train_crop_size=s.size, val_crop_size=s.size,
+        given = words(data_path=s.tree, model=s.arch.split(".")[0], device=s.device, batch_size=s.batch, epochs=2,
+                      workers=self.workers,
+                      opt="adamw", lr=1e-4, weight_decay=0, print_freq=1, output_dir="", train_crop_size=s.size,
+                      val_crop_size=s.size,
                       val_resize_size=s.resize)
         return [*given, *(["--amp"] if s.device == "cuda" and s.dtype else [])]
 

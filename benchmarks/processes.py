@@ -2,8 +2,9 @@
 
     python benchmarks/processes.py --processes 1 2 --batch 64 --rounds 3 --data food-101-21 --size 64 --resize 64
 
-The batch of all processes together is `--batch` throughout; a process has the machine's cores, or devices, divided by their number.
-Each round trains every contender from its start for `--epochs`; the first epoch is left out. What is not known here goes to `train`.
+The batch of all processes together is `--batch` throughout; a process has the machine's cores, or devices, divided by
+their number. Each round trains every contender from its start for `--epochs`; the first epoch is left out. What is not
+known here goes to `train`.
 """
 import argparse
 import csv
@@ -21,8 +22,10 @@ ROOT = Path(__file__).parents[1]
 
 def parse():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    p.add_argument("--processes", type=int, nargs="+", default=[1, 2]); p.add_argument("--batch", type=int, default=64)
-    p.add_argument("--rounds", type=int, default=3); p.add_argument("--epochs", type=int, default=3)
+    p.add_argument("--processes", type=int, nargs="+", default=[1, 2])
+    p.add_argument("--batch", type=int, default=64)
+    p.add_argument("--rounds", type=int, default=3)
+    p.add_argument("--epochs", type=int, default=3)
     return p.parse_known_args()
 
 
@@ -31,7 +34,8 @@ def rate(n, batch, epochs, words):
     with tempfile.TemporaryDirectory() as out:
         launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", n] if n > 1 else []
         own = ["--batch-size", batch // n, "--epochs", epochs, "--out", out, "--wandb", "disabled"]
-        r = subprocess.run([str(w) for w in (sys.executable, *launch, ROOT / "train.py", *own, *words)], capture_output=True, text=True)
+        r = subprocess.run([str(w) for w in (sys.executable, *launch, ROOT / "train.py", *own, *words)],
+                           capture_output=True, text=True)
         if r.returncode: sys.exit(r.stderr)
         rows = list(csv.DictReader(next(Path(out).glob("*/history.csv")).open()))
         env = json.loads(next(Path(out).glob("*/environment.json")).read_text())
@@ -48,7 +52,8 @@ def main():
             print(f"  round {r + 1} of {a.rounds}: {n} processes {x:,.0f} images/s", flush=True)
     first = median(rates[a.processes[0]])
     print(f"\n{'processes':>9} {'images/s':>10} {'least':>8} {'most':>8} {'ratio':>6}   (n = {a.rounds})")
-    for n, xs in rates.items(): print(f"{n:>9} {median(xs):>10,.0f} {min(xs):>8,.0f} {max(xs):>8,.0f} {median(xs) / first:>6.2f}")
+    for n, xs in rates.items():
+        print(f"{n:>9} {median(xs):>10,.0f} {min(xs):>8,.0f} {max(xs):>8,.0f} {median(xs) / first:>6.2f}")
     print(json.dumps({"rates": rates, "batch": a.batch, "words": words, "environment": env}))
 
 

@@ -1,9 +1,11 @@
-"""docs/results.md: the tutorial's experiment with seeds and intervals. Every number of the page comes from a file that `gather` wrote.
+"""docs/results.md: the tutorial's experiment with seeds and intervals. Every number of the page comes from a file that
+`gather` wrote.
 
     python benchmarks/results.py commands [NAME …]    # the `fastricks ablate` lines
     python benchmarks/results.py run [NAME …]         # carry them out; the same command goes on where it was stopped
     python benchmarks/results.py gather [NAME …]      # run folders -> docs/results/NAME.json
-    python benchmarks/results.py page                 # docs/results/*.json -> docs/results.md, its pictures, README's table
+    python benchmarks/results.py page                 # docs/results/*.json -> docs/results.md, its pictures, README's
+    table
 """
 import argparse
 import shlex
@@ -21,13 +23,18 @@ def parse(args=None):
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("what", choices=("commands", "run", "gather", "page"))
     p.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(EXPERIMENTS)} (default: all)")
-    p.add_argument("--data", default="food-101-21"); p.add_argument("--weights", default="resnet18.safetensors")
-    p.add_argument("--per-class", type=int, default=100); p.add_argument("--epochs", type=int, default=6)
-    p.add_argument("--advice", default="cosine", help="the tricks that `run table8` advised, as -t has them; {weights} stands for --weights")
-    p.add_argument("--out", default="runs/results"); p.add_argument("--budget", help="of each line, as ablate takes it")
+    p.add_argument("--data", default="food-101-21")
+    p.add_argument("--weights", default="resnet18.safetensors")
+    p.add_argument("--per-class", type=int, default=100)
+    p.add_argument("--epochs", type=int, default=6)
+    p.add_argument("--advice", default="cosine",
+                   help="the tricks that `run table8` advised, as -t has them; {weights} stands for --weights")
+    p.add_argument("--out", default="runs/results")
+    p.add_argument("--budget", help="of each line, as ablate takes it")
     p.add_argument("--remark", help="of gather: what readers of the table should know of these trainings")
     a = p.parse_args(args)
-    if wrong := [n for n in a.names if n not in EXPERIMENTS]: p.error(f"{wrong[0]} is not one of {', '.join(EXPERIMENTS)}")
+    if wrong := [n for n in a.names if n not in EXPERIMENTS]:
+        p.error(f"{wrong[0]} is not one of {', '.join(EXPERIMENTS)}")
     a.names = a.names or list(EXPERIMENTS)
     return a
 
@@ -42,7 +49,8 @@ def run(a):
     for name in a.names:
         for line in lines(a, name):
             print(f"\n$ {line}", flush=True)
-            if code := subprocess.run([sys.executable, "-m", "fastricks", *shlex.split(line)[1:]]).returncode: sys.exit(code)
+            if code := subprocess.run([sys.executable, "-m", "fastricks", *shlex.split(line)[1:]]).returncode:
+                sys.exit(code)
 
 
 def gather(a):

@@ -39,7 +39,8 @@ def page():
     parts = [section(name, *k) for name, k in kept.items()]
     write(DOCS / "results.md", "\n".join([HEAD, *parts, *missing(kept)]))
     print(f"written   {DOCS / 'results.md'}")
-    if "table8" in kept: into_readme(short(kept["table8"][0]) + (followed(kept["advice"][0]) if "advice" in kept else []))
+    if "table8" in kept:
+        into_readme(short(kept["table8"][0]) + (followed(kept["advice"][0]) if "advice" in kept else []))
 
 
 def compare_kept(name):
@@ -61,18 +62,21 @@ def missing(kept):
     if not left or not kept: return []
     one = max(row.seconds for row in next(iter(kept.values()))[0].rows)
     cost = lambda n: f"at the slowest row's {duration(one)} a training {duration(one * n / 2)} with two at once"
-    return ["## Not measured yet", "", *(f"- {e.title}: {n} of its commands' {e.n_runs} trainings, {cost(n)}" for e, n in left.items()), ""]
+    return ["## Not measured yet", "", *(f"- {e.title}: {n} of its commands' {e.n_runs} trainings, {cost(n)}"
+                                         for e, n in left.items()), ""]
 
 
 def section(name, c, about):
     e = EXPERIMENTS[name]
-    pictures = {k: save_picture(fig, KEPT / f"{name}-{k}.png") for k, fig in (("delta", draw_delta(c)), ("time", draw_time(c)))}
+    pictures = {k: save_picture(fig, KEPT / f"{name}-{k}.png")
+                for k, fig in (("delta", draw_delta(c)), ("time", draw_time(c)))}
     recipes = {row.label: f"results/recipes/{keep_recipe(name, i, row)}" for i, row in enumerate(c.rows)}
     return "\n".join([f"## {e.title}", "", e.about, "", headline(c), "", *table(c, recipes), "", *in_words(c), "",
                       *beside_the_tutorial(c, e), *map(bare, explanation(c, agree=False)), "",
                       *(f"- {n}" for n in (*c.notes, about.get("remark")) if n), "",
                       *(f"![{e.title}: {k}](results/{p.name})\n" for k, p in pictures.items()),
-                      *(f"- {k}: {v}" for k, v in measured_facts(c).items() if k != "date"), f"- run with `{'`, `'.join(about['commands'])}`", ""])
+                      *(f"- {k}: {v}" for k, v in measured_facts(c).items() if k != "date"),
+                      f"- run with `{'`, `'.join(about['commands'])}`", ""])
 
 
 def in_words(c): return [f"- **{verdict}**: {bare(rows)}" for verdict, rows in verdicts(c).items()]
@@ -83,13 +87,15 @@ def keep_recipe(name, i, row):
     run = row.runs[0]
     file = KEPT / "recipes" / f"{name}-{i}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
-    write(file, json.dumps({"recipe": asdict(replace(run.recipe, data=run.data["name"], out=Recipe.out))}, indent=1) + "\n")
+    write(file, json.dumps({"recipe": asdict(replace(run.recipe, data=run.data["name"], out=Recipe.out))},
+                           indent=1) + "\n")
     return file.name
 
 
 def table(c, recipes):
     own = [o for o in table_columns(c) if o.name in ("n", "value", "delta", "holm", "ratio", "verdict")]
-    return as_table(["recipe", *(o.head for o in own)], [[link(r, recipes), *(cell(o.cell(r)) for o in own)] for r in c.rows])
+    return as_table(["recipe", *(o.head for o in own)],
+                    [[link(r, recipes), *(cell(o.cell(r)) for o in own)] for r in c.rows])
 
 
 def beside_the_tutorial(c, e):
@@ -119,7 +125,8 @@ def names(tricks): return frozenset(part.split(":")[0] for part in tricks.split(
 def find(row, e):
     "The tutorial's row of the same tricks, or of the same setting without any; or None"
     same = [t for k, t in e.tutorial.items() if names(k) == names(row.tricks)]
-    return next(iter(same or [t for k, t in e.tutorial.items() if not row.runs[0].recipe.tricks and k in row.label]), None)
+    return next(iter(same or [t for k, t in e.tutorial.items() if not row.runs[0].recipe.tricks and k in row.label]),
+                None)
 
 
 def beside(row, t, margin):
@@ -135,7 +142,8 @@ def sentence(row, t, margin):
     if d.high < low or high < d.low: return "disagrees"
     if side(d.low, d.high) and side(d.low, d.high) == side(low, high): return "agrees"
     if row.verdict == SAME and abs(t.gain) <= margin: return f"agrees: neither is larger than {margin:g}"
-    return "not resolved by " + {(0, 0): "either", (0, 1): "ours"}.get((abs(side(d.low, d.high)), abs(side(low, high))), "the tutorial")
+    return ("not resolved by " + {(0, 0): "either",
+                                  (0, 1): "ours"}.get((abs(side(d.low, d.high)), abs(side(low, high))), "the tutorial"))
 
 
 def side(low, high): return 1 if low > 0 else -1 if high < 0 else 0
@@ -152,15 +160,18 @@ def short(c):
     f = measured_facts(c)
     measured = "; ".join(f"{k}: {f[k]}" for k in ("data", "network", "seeds", "hardware", "versions"))
     return [headline(c), "", *as_table(["`-t`", *(o.head for o in own), "the tutorial's Δ"], rows), "",
-            "![the same as a picture: Δ with 95% intervals over seeds, and over seeds and test images](docs/results/table8-delta.png)", "",
+            "![the same as a picture: Δ with 95% intervals over seeds, and over seeds and test "
+            "images](docs/results/table8-delta.png)", "",
             f"Measured on {measured}. {' '.join(map(bare, explanation(c)[:3]))}", ""]
 
 
 def followed(c):
     "The advice's rows, as a sentence"
-    said = [f"`{bare(r.label)}` {with_interval(r.diff.delta, r.diff.low, r.diff.high, 2)} ({r.words})" for r in c.rows[1:]]
+    said = [f"`{bare(r.label)}` {with_interval(r.diff.delta, r.diff.low, r.diff.high, 2)} ({r.words})"
+            for r in c.rows[1:]]
     advice = next(r for r in c.rows[1:] if names(r.tricks) != names(FOUR))
-    return [f"`--advise` chose `{bare(advice.label)}` by the validation split. With {advice.summary.n} fresh seeds: {', '.join(said)}.", ""]
+    return [f"`--advise` chose `{bare(advice.label)}` by the validation split. With {advice.summary.n} fresh seeds: "
+            f"{', '.join(said)}.", ""]
 
 
 def tutorial(row):

@@ -13,7 +13,8 @@ class Times:
 
     def facts(self, batch):
         rates = sorted(batch / s for s in self.seconds)
-        return {"n": len(rates), "seconds_a_batch": self.seconds, "images_per_s": batch / self.median, "low": rates[0], "high": rates[-1]}
+        return {"n": len(rates), "seconds_a_batch": self.seconds, "images_per_s": batch / self.median, "low": rates[0],
+                "high": rates[-1]}
 
 
 def rotated(xs, r): return [*xs[r % len(xs):], *xs[:r % len(xs)]] if xs else []
@@ -22,14 +23,16 @@ def rotated(xs, r): return [*xs[r % len(xs):], *xs[:r % len(xs)]] if xs else []
 def interleave(contenders, rounds, trainer=None, say=print):
     """{name: Times} of `rounds` rounds, each begun by another contender.
 
-    A contender has `name` and `slice()`, which returns seconds a batch. `trainer` is one whole training: its `run(rounds,
-    between)` calls `between(r)` after each epoch but the last, and returns the seconds a batch of epochs 2, 3 …
+    A contender has `name` and `slice()`, which returns seconds a batch. `trainer` is one whole training: its
+    `run(rounds, between)` calls `between(r)` after each epoch but the last, and returns the seconds a batch of epochs
+    2, 3 …
     """
     times = {c.name: Times() for c in contenders}
 
     def one(r):
         for c in rotated(contenders, r): times[c.name].seconds.append(c.slice())
-        say(f"  round {r + 1} of {rounds}: " + "  ".join(f"{n} {t.seconds[-1]:.4g}" for n, t in times.items()) + "  (s a batch)")
+        say(f"  round {r + 1} of {rounds}: " + "  ".join(f"{n} {t.seconds[-1]:.4g}"
+                                                         for n, t in times.items()) + "  (s a batch)")
 
     if trainer: times[trainer.name] = Times(trainer.run(rounds, one))
     else:

@@ -1,4 +1,5 @@
-"""What a comparison is made on: one model, one set of images as a folder, one batch, precision and number of threads."""
+"""What a comparison is made on: one model, one set of images as a folder, one batch, precision and number of threads.
+"""
 import io
 import json
 import os
@@ -27,7 +28,8 @@ WARM = 3  # batches at the start of a slice that are not timed
 @dataclass(frozen=True)
 class Setting:
     name: str
-    tree: Path            # train/<class>/ and val/<class>/: `batches` batches of training images, and some for evaluation
+    # train/<class>/ and val/<class>/: `batches` batches of training images, and some for evaluation
+    tree: Path
     classes: int
     batches: int          # of an epoch, all of them full
     size: int
@@ -52,9 +54,12 @@ class Setting:
 
     def recipe(self, *tricks, **more):
         "Our recipe of it: every trick off but amp, where the precision asks for it, and those that are named"
-        given = dict(data=str(self.tree), size=self.size, resize=self.resize, batch_size=self.batch, arch=self.arch, weights=self.weights,
-                     pretrained=False, threads=self.threads, device=self.device, wandb="disabled", out=str(self.work / "runs"), epochs=1,
-                     checkpoint_every="24h")  # they take 1% of the time at most, but would all fall into few of these short slices
+        given = dict(data=str(self.tree), size=self.size, resize=self.resize, batch_size=self.batch, arch=self.arch,
+                     weights=self.weights,
+                     pretrained=False, threads=self.threads, device=self.device, wandb="disabled",
+                     out=str(self.work / "runs"), epochs=1,
+                     # they take 1% of the time at most, but would all fall into few of these short slices
+                     checkpoint_every="24h")
         if self.pipeline: given["pipeline"] = self.pipeline
         amp = [f"amp:dtype={self.precision}"] if self.dtype else []
         return settle_machine(resolve({**given, **more}, [*amp, *tricks]))
@@ -74,7 +79,9 @@ class Memory:
 
 
 def make_memory_learner(setting, batches, *tricks, cbs=(), **more):
-    "(Learner, Parts) as `train` makes them, on batches that are ready (None: those of the folder); nothing is evaluated"
+    """(Learner, Parts) as `train` makes them, on batches that are ready (None: those of the folder); nothing is
+    evaluated
+    """
     job = settle(setting.recipe(*tricks, **more), Room())
     parts, dls = prepare(job)
     if batches is not None: dls.loaders = [Memory(batches, setting.batches, dls.train), Memory([], 0, dls.valid)]
@@ -91,7 +98,8 @@ def make_tree(source, folder, n_train, n_valid):
     "train/<class> and val/<class> in `folder`: links to the source's files, in turns through the classes"
     spare = source.of("test") or source.of("valid")
     for split, items, n in (("train", source.of("train"), n_train), ("val", spare, n_valid)):
-        for i, o in enumerate(in_turns(items)[:n]): put(o, folder / split / o.label / f"{i:06}{Path(o.name).suffix or '.jpg'}")
+        for i, o in enumerate(in_turns(items)[:n]):
+            put(o, folder / split / o.label / f"{i:06}{Path(o.name).suffix or '.jpg'}")
     return folder
 
 

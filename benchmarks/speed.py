@@ -1,6 +1,7 @@
 """How fast the trainer is, in ratios, each from one run in which all contenders took turns.
 
-    python benchmarks/speed.py --data food-101-21 --size 64 --resize 64 --weights FILE [--timm PATH] [--torchvision PATH] [--json FILE]
+    python benchmarks/speed.py --data food-101-21 --size 64 --resize 64 --weights FILE [--timm PATH] [--torchvision
+    PATH] [--json FILE]
 
 Several --data, each with its --size (and --resize), are compared one after the other. Rows: benchmarks/README.md.
 """
@@ -26,19 +27,29 @@ def parse(args=None):
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("--data", action="append", help="as train's --data; may be repeated")
     p.add_argument("--size", action="append", type=int, help="pixels, one for each --data (default 224)")
-    p.add_argument("--resize", action="append", type=int, help="shorter side of photos, one for each --data (default 8/7 of --size)")
-    p.add_argument("--batch", type=int, default=32); p.add_argument("--arch", default="resnet18"); p.add_argument("--weights")
+    p.add_argument("--resize", action="append", type=int,
+                   help="shorter side of photos, one for each --data (default 8/7 of --size)")
+    p.add_argument("--batch", type=int, default=32)
+    p.add_argument("--arch", default="resnet18")
+    p.add_argument("--weights")
     p.add_argument("--teacher", default="resnet50", help="architecture of rows 9 and 10")
     p.add_argument("--precision", choices=("bf16", "fp16", "fp32"), default="bf16")
     p.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    p.add_argument("--threads", type=int); p.add_argument("--pipeline", choices=("fast", "reference"))
-    p.add_argument("--rounds", type=int, default=5); p.add_argument("--seconds", type=float, default=10, help="of a slice at the step limit")
+    p.add_argument("--threads", type=int)
+    p.add_argument("--pipeline", choices=("fast", "reference"))
+    p.add_argument("--rounds", type=int, default=5)
+    p.add_argument("--seconds", type=float, default=10, help="of a slice at the step limit")
     p.add_argument("--batches", type=int, help="of a slice, in place of --seconds; three more warm up")
-    p.add_argument("--workers", type=int, nargs="+", help="worker processes of those that have them: each is tried, the best one stays")
-    p.add_argument("--timm", metavar="PATH"); p.add_argument("--torchvision", metavar="PATH", help="train.py of theirs, or a checkout")
-    p.add_argument("--timm-args", default="", help="more options for timm's"); p.add_argument("--torchvision-args", default="")
-    p.add_argument("--images", type=int, help="also say how long so many images would take (630000: the tutorial's work)")
-    p.add_argument("--only", nargs="+", choices=ROWS); p.add_argument("--skip", nargs="+", choices=ROWS, default=[])
+    p.add_argument("--workers", type=int, nargs="+",
+                   help="worker processes of those that have them: each is tried, the best one stays")
+    p.add_argument("--timm", metavar="PATH")
+    p.add_argument("--torchvision", metavar="PATH", help="train.py of theirs, or a checkout")
+    p.add_argument("--timm-args", default="", help="more options for timm's")
+    p.add_argument("--torchvision-args", default="")
+    p.add_argument("--images", type=int, help="also say how long so many images would take (630000: the tutorial's "
+                                              "work)")
+    p.add_argument("--only", nargs="+", choices=ROWS)
+    p.add_argument("--skip", nargs="+", choices=ROWS, default=[])
     p.add_argument("--json", metavar="FILE")
     a = p.parse_args(args)
     a.data, n = a.data or ["food-101-21"], len(a.data or [1])
@@ -54,7 +65,9 @@ def wanted(a, big):
     if not a.timm: rows -= {"5"}
     if not a.torchvision: rows -= {"5b"}
     if a.device == "cpu": rows -= {"4b"}
-    if not rows: raise UserError("nothing is left to measure: rows 5 and 5b need --timm and --torchvision, 4b needs --device cuda")
+    if not rows:
+        raise UserError("nothing is left to measure: rows 5 and 5b need --timm and --torchvision, 4b needs --device "
+                        "cuda")
     return rows
 
 
@@ -115,7 +128,8 @@ def contenders(s, rows, a, say):
         ({"5"}, lambda: tried(lambda w: Timm(a.timm, s, w, a.timm_args.split()), 1)),  # it needs one
         ({"5b"}, lambda: tried(lambda w: Vision(a.torchvision, s, w, a.torchvision_args.split()))),
         ({"6"}, lambda: decoders(s)),
-        ({"8"}, lambda: [OursMemory(scratch, batches, *on, name=f"tricks {name}", wd=1e-4) for name, on in (("on", [ALL_ON]), ("off", []))]),
+        ({"8"}, lambda: [OursMemory(scratch, batches, *on, name=f"tricks {name}", wd=1e-4)
+                         for name, on in (("on", [ALL_ON]), ("off", []))]),
         ({"9"}, lambda: with_forward(OursMemory(s, batches, teacher, name="distill"))),
         ({"10"}, lambda: asked(OursMemory(s, batches, f"{teacher},store=true", name="distill, stored")))]
     out = [c for needs, make in makers if needs & rows for c in make()]
@@ -153,17 +167,21 @@ def measure(s, a, say=print):
     rates, apart = facts(s, each, times), trainer.apart() if trainer else None
     show(title, table, rates, apart, waits, counts)
     setting = {k: v for k, v in asdict(s).items() if k not in ("tree", "work")}
-    return {**setting, "steps": s.steps, "rows": table, "contenders": rates, "apart": apart, "decoder_calls": counts, "waits": waits}
+    return {**setting, "steps": s.steps, "rows": table, "contenders": rates, "apart": apart, "decoder_calls": counts,
+            "waits": waits}
 
 
 def facts(s, each, times):
     "{name: images/s with spread, and how it was run}"
     by_name = {c.name: c for c in each}
-    return {n: {**t.facts(getattr(by_name.get(n), "images", s.batch)), "how": getattr(by_name.get(n), "how", None)} for n, t in times.items()}
+    return {n: {**t.facts(getattr(by_name.get(n), "images", s.batch)), "how": getattr(by_name.get(n), "how", None)}
+            for n, t in times.items()}
 
 
 def waits_of_all(s, each, counts):
-    "Waits for the device in a slice of each loop on ready batches (elsewhere a loader's own would count), and in our trainer's second epoch"
+    """Waits for the device in a slice of each loop on ready batches (elsewhere a loader's own would count), and in our
+    trainer's second epoch
+    """
     from counts import waits_of
     from learners import OursMemory, Trainer
     from loops import HandMemory, Limit

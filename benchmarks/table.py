@@ -13,7 +13,8 @@ def row(name, what, got, least=None, most=None, aim=None, digits=2):
     bound = least if up else most
     kept, met = (None if b is None else (v >= b if up else v <= b) for b in (bound, aim))
     verdict = "no bound" if kept is None else "fails" if not kept else "passes, aim met" if met else "passes"
-    return {"row": name, "what": what, **got, "bound": bound, "kind": "at least" if up else "at most", "aim": aim, "verdict": verdict,
+    return {"row": name, "what": what, **got, "bound": bound, "kind": "at least" if up else "at most", "aim": aim,
+            "verdict": verdict,
             "digits": digits}
 
 
@@ -21,7 +22,9 @@ def rows_of(s, times, images=None, counts=None, starts=None):
     "All rows whose contenders were there"
     rows = [make(s, times) for needs, make in LOOPS if needs <= times.keys()]
     if counts: rows += calls(counts)
-    if starts: rows += [row("11", f"{k}: seconds", v, most=m, digits=3) for (k, v), m in zip(starts.items(), (.2, .5), strict=True)]
+    if starts:
+        rows += [row("11", f"{k}: seconds", v, most=m, digits=3)
+                 for (k, v), m in zip(starts.items(), (.2, .5), strict=True)]
     if images and E2E in times: rows.append(whole_work(s, times, images))
     return sorted(rows, key=lambda r: place(r["row"]))
 
@@ -41,10 +44,13 @@ def cuda(s): return s.device == "cuda"
 
 def end_to_end(s, t):
     least, aim = (.95, .98) if big(s) or cuda(s) else (.90, .97)
-    return row("1" if big(s) else "2", f"end to end / step limit, {s.size} px", ratios(t[LIMIT], t[E2E]), least=least, aim=aim, digits=3)
+    return row("1" if big(s) else "2", f"end to end / step limit, {s.size} px", ratios(t[LIMIT], t[E2E]), least=least,
+               aim=aim, digits=3)
 
 
-def loop(s, t): return row("3", "our loop / hand-written, in memory: step time", ratios(t[OURS], t[HAND]), most=1.03, aim=1.01, digits=3)
+def loop(s, t):
+    return row("3", "our loop / hand-written, in memory: step time", ratios(t[OURS], t[HAND]), most=1.03, aim=1.01,
+               digits=3)
 def by_hand(s, t): return row("3b", "end to end against a hand-written loop on images", ratios(t[PHOTOS], t[E2E]))
 
 
@@ -69,7 +75,9 @@ def decode(s, t):
     return row("6", f"decode, crop, resize to {s.size} px a core, against fastai's PIL path", got, least=1.8, aim=3.0)
 
 
-def tricks(s, t): return row("8", "five tricks on / off: step time", ratios(t["tricks on"], t["tricks off"]), most=1.03, aim=1.01, digits=3)
+def tricks(s, t):
+    return row("8", "five tricks on / off: step time", ratios(t["tricks on"], t["tricks off"]), most=1.03, aim=1.01,
+               digits=3)
 
 
 def distill(s, t):
@@ -80,18 +88,23 @@ def distill(s, t):
 
 
 def stored(s, t):
-    return row("10", "distillation with stored answers / without: step time", ratios(t["distill, stored"], t[OURS]), most=1.05, aim=1.01, digits=3)
+    return row("10", "distillation with stored answers / without: step time", ratios(t["distill, stored"], t[OURS]),
+               most=1.05, aim=1.01, digits=3)
 
 
-LOOPS = [({E2E, LIMIT}, end_to_end), ({OURS, HAND}, loop), ({E2E, PHOTOS}, by_hand), ({E2E, FASTAI}, stock), ({E2E, TIMM}, timm),
-         ({E2E, VISION}, vision), ({"ours, decode and crop"}, decode), ({"tricks on"}, tricks), ({"distill", OURS}, distill),
-         ({"distill, stored", OURS}, stored), *(({E2E, f"fastai {p}"}, stock_half(f"fastai {p}")) for p in ("bf16", "fp16"))]
+LOOPS = [({E2E, LIMIT}, end_to_end), ({OURS, HAND}, loop), ({E2E, PHOTOS}, by_hand), ({E2E, FASTAI}, stock),
+         ({E2E, TIMM}, timm),
+         ({E2E, VISION}, vision), ({"ours, decode and crop"}, decode), ({"tricks on"}, tricks),
+         ({"distill", OURS}, distill),
+         ({"distill, stored", OURS}, stored), *(({E2E, f"fastai {p}"}, stock_half(f"fastai {p}"))
+                                                for p in ("bf16", "fp16"))]
 
 
 def calls(counts):
     "Images decoded where none should be"
     one = {"low": None, "high": None, "n": 1}
-    return [row("7", "images decoded from the second epoch on", {"value": later_calls(counts["first run"]), **one}, most=0, digits=0),
+    return [row("7", "images decoded from the second epoch on", {"value": later_calls(counts["first run"]), **one},
+                most=0, digits=0),
             row("7", "images decoded in a second run", {"value": counts["second run"]["all"], **one}, most=0, digits=0)]
 
 
@@ -112,11 +125,14 @@ def show(title, rows, rates, apart=None, waits=None, counts=None):
     console.print(table)
     for name, f in rates.items():
         how = f" ({f['how']})" if f["how"] else ""
-        console.print(f"{f['images_per_s']:10,.1f} images/s  {f['low']:9,.1f} – {f['high']:9,.1f}, n = {f['n']}  {name}{how}")
+        console.print(f"{f['images_per_s']:10,.1f} images/s  {f['low']:9,.1f} – {f['high']:9,.1f}, n = {f['n']}  "
+                      f"{name}{how}")
     for name, rate in (apart or {}).items(): console.print(f"{rate:10,.1f} images/s  {'n = 1':>24}  {E2E}: {name}")
     for name, c in (counts or {}).items():
-        console.print(f"{c['seconds_before']:10.1f} s before the first step, {c['before']:,} images decoded: {E2E}, {name}")
-    for name, w in (waits or {}).items(): console.print(f"{w['waits']:10} waits for the device in {w['steps']} steps: {name}")
+        console.print(f"{c['seconds_before']:10.1f} s before the first step, {c['before']:,} images decoded: {E2E}, "
+                      f"{name}")
+    for name, w in (waits or {}).items():
+        console.print(f"{w['waits']:10} waits for the device in {w['steps']} steps: {name}")
 
 
 def cells(r):

@@ -1,4 +1,6 @@
-"""Pages that are not written but made: the first one from README.md, those of the API from docstrings and cards, a page a module."""
+"""Pages that are not written but made: the first one from README.md, those of the API from docstrings and cards, a page
+a module.
+"""
 import ast
 import re
 import tomllib
@@ -9,8 +11,10 @@ from mkdocs.structure.files import File
 from fastricks.report.cards import card
 
 ROOT = Path(__file__).parents[1]
-PAGES = {"index.md": "README.md", "contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md", "benchmarks.md": "benchmarks/README.md"}
-ROOMS = ("tricks", "callbacks", "trick", "recipe", "data", "model", "training", "runfolder", "report", "use", "grid", "cli", "core")
+PAGES = {"index.md": "README.md", "contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md",
+         "benchmarks.md": "benchmarks/README.md"}
+ROOMS = ("tricks", "callbacks", "trick", "recipe", "data", "model", "training", "runfolder", "report", "use", "grid",
+         "cli", "core")
 GROUPS = {room: room.capitalize() for room in ROOMS}
 
 
@@ -19,7 +23,8 @@ def on_files(files, config):
         text = (ROOT / source).read_text()
         files.append(File.generated(config, page, content=text.replace("](docs/", "](")))
     for group, found in modules().items():
-        for name, _ in found: files.append(File.generated(config, page_of(name), content=f"# {name}\n\n{card_of(name)}::: {name}\n"))
+        for name, _ in found:
+            files.append(File.generated(config, page_of(name), content=f"# {name}\n\n{card_of(name)}::: {name}\n"))
         files.append(File.generated(config, f"api/{group}.md", content=overview(group, found)))
     return files
 
@@ -52,13 +57,16 @@ def page_of(name): return f"api/{name}.md"
 
 
 def overview(group, found):
-    return "\n".join([f"# {GROUPS[group]}", "", "| module | |", "|---|---|", *(f"| [{name}]({name}.md) | {said} |" for name, said in found)])
+    return "\n".join([f"# {GROUPS[group]}", "", "| module | |", "|---|---|",
+                      *(f"| [{name}]({name}.md) | {said} |" for name, said in found)])
 
 
 def on_config(config):
     config.repo_url = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["REPOSITORY"]
-    config.nav = [{"fastricks": "index.md"}, {"Contributing": "contributing.md"}, {"Changelog": "changelog.md"}, {"Benchmarks": "benchmarks.md"},
-                  *({title: f"{p.stem}.md"} for p in sorted((ROOT / "docs").glob("*.md")) for title in [p.stem.capitalize()]),
+    config.nav = [{"fastricks": "index.md"}, {"Contributing": "contributing.md"}, {"Changelog": "changelog.md"},
+                  {"Benchmarks": "benchmarks.md"},
+                  *({title: f"{p.stem}.md"} for p in sorted((ROOT / "docs").glob("*.md"))
+                    for title in [p.stem.capitalize()]),
                   *({title: [{"all": f"api/{g}.md"}, *({n.removeprefix("fastricks."): page_of(n)} for n, _ in found)]}
                     for (g, title), found in zip(GROUPS.items(), modules().values(), strict=True))]
     return config

@@ -19,7 +19,8 @@ def lines(url):
             f"    pip install git+{url}   # Python 3.11 or newer\n\n")
 
 
-def with_lines(text, url): return re.sub(f"(?<={FIRST}).*?(?={LAST})", lambda _: "\n" + lines(url), text, flags=re.DOTALL)
+def with_lines(text, url):
+    return re.sub(f"(?<={FIRST}).*?(?={LAST})", lambda _: "\n" + lines(url), text, flags=re.DOTALL)
 
 
 if __name__ == "__main__": README.write_text(with_lines(README.read_text(), repository()))

@@ -21,5 +21,6 @@ def __getattr__(name):
 
 
 # not ours, and nothing that a user could mend
-warnings.filterwarnings("ignore", message=".*torch.jit.script. is deprecated.*", category=FutureWarning)  # fastai's import
+# fastai's import
+warnings.filterwarnings("ignore", message=".*torch.jit.script. is deprecated.*", category=FutureWarning)
 warnings.filterwarnings("ignore", message="IProgress not found")  # tqdm's, in a notebook without ipywidgets

@@ -1,4 +1,6 @@
-"""Run notebooks in Jupyter and keep what they show: `python nbs/execute.py [NAME.ipynb …]`, all of them if none is named."""
+"""Run notebooks in Jupyter and keep what they show: `python nbs/execute.py [NAME.ipynb …]`, all of them if none is
+named.
+"""
 import sys
 from pathlib import Path
 
@@ -9,7 +11,9 @@ HERE = Path(__file__).parent
 
 
 def execute(file):
-    "Run a notebook from top to bottom in a new kernel and write it back, its cells numbered as they ran and nothing else about the machine"
+    """Run a notebook from top to bottom in a new kernel and write it back, its cells numbered as they ran and nothing
+    else about the machine
+    """
     nb = nbformat.read(file, 4)
     NotebookClient(nb, timeout=600, record_timing=False, resources={"metadata": {"path": str(HERE)}}).execute()
     nb.metadata = {k: v for k, v in nb.metadata.items() if k in ("kernelspec",)}

@@ -1,4 +1,6 @@
-"""What the notebooks of this folder begin with, so that they look alike and leave nothing behind. Your own need none of it."""
+"""What the notebooks of this folder begin with, so that they look alike and leave nothing behind. Your own need none of
+it.
+"""
 import os
 from tempfile import mkdtemp
 

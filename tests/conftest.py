@@ -6,7 +6,8 @@ import support.quiet  # noqa: F401  before torch is imported
 
 
 @pytest.fixture(autouse=True)
-def own_cache(monkeypatch, tmp_path_factory): monkeypatch.setenv("FASTRICKS_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+def own_cache(monkeypatch, tmp_path_factory):
+    monkeypatch.setenv("FASTRICKS_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
 
 
 @pytest.fixture(autouse=True)

@@ -9,10 +9,11 @@ from .sizes import batch_sizes
 class Accumulate(Callback):
     """Step once every `n` training batches, with the mean gradient over their images.
 
-    Unlike fastai's GradientAccumulation the last, shorter group of an epoch is a step of its own, weighed by its images.
-    The loss that is recorded stays the batch's own.
+    Unlike fastai's GradientAccumulation the last, shorter group of an epoch is a step of its own, weighed by its
+    images. The loss that is recorded stays the batch's own.
     """
-    order, run_valid = MixedPrecision.order - 4, False  # before mixed precision scales the loss; after distillation adds to it
+    # before mixed precision scales the loss; after distillation adds to it
+    order, run_valid = MixedPrecision.order - 4, False
 
     def __init__(self, n=2):
         require_count("Accumulate: n=", n)
@@ -22,7 +23,8 @@ class Accumulate(Callback):
     def batches_a_step(self): return self.n
 
     def before_batch(self):
-        if self.learn.iter % self.n == 0: self.images = sum(batch_sizes(self.learn)[self.learn.iter:self.learn.iter + self.n])
+        if self.learn.iter % self.n == 0:
+            self.images = sum(batch_sizes(self.learn)[self.learn.iter:self.learn.iter + self.n])
 
     def after_loss(self):
         from .sizes import own_images

@@ -25,8 +25,11 @@ def precision(dtype, device):
 
 @checked_call
 def amp(device: str = "auto", dtype: str = "bf16") -> list[Callback]:
-    "Mixed precision as callbacks: fastai's own on CUDA (bf16, or fp16 with loss scaling), the CPU's bf16 autocast on a CPU"
-    if dtype not in ("bf16", "fp16"): raise UserError(f"amp: dtype={dtype!r} is not one of bf16, fp16{nearest(dtype, ['bf16', 'fp16'])}")
+    """Mixed precision as callbacks: fastai's own on CUDA (bf16, or fp16 with loss scaling), the CPU's bf16 autocast on
+    a CPU
+    """
+    if dtype not in ("bf16", "fp16"):
+        raise UserError(f"amp: dtype={dtype!r} is not one of bf16, fp16{nearest(dtype, ['bf16', 'fp16'])}")
     device = pick_device(str(device)).partition(":")[0]
     if device == "cpu" and dtype == "fp16": raise UserError("amp: fp16 needs CUDA: give dtype='bf16'")
     return precision(dtype, device)

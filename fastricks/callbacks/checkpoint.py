@@ -11,16 +11,17 @@ from fastai.learner import Recorder
 from ..core import ranks, stop
 from .only_training import is_training
 
-MINUTES, SHARE = 5, .01     # when checkpoints are due beside epochs' ends, and the share of the time that writing them may take
+# when checkpoints are due beside epochs' ends, and the share of the time that writing them may take
+MINUTES, SHARE = 5, .01
 BYTES_A_SECOND = 150e6      # what writing is taken to cost before the first was written
 
 
 class Checkpoint(Callback):
     """Calls `save(state)` at an epoch's end and every 5 minutes, where a step ends, taking at most 1% of the time.
 
-    `every`: seconds between checkpoints instead, 0 for one after each step. `state`: what to go on from, as `save` got it;
-    `resume(learn, state)` comes before the fit. `early`: (n, f), for f(state) to be called after
-    n epochs besides. Another callback of the Learner that carries something from step to step says its attributes' names in `keeps`, or
+    `every`: seconds between checkpoints instead, 0 for one after each step. `state`: what to go on from, as `save` got
+    it; `resume(learn, state)` comes before the fit. `early`: (n, f), for f(state) to be called after n epochs besides.
+    Another callback of the Learner that carries something from step to step says its attributes' names in `keeps`, or
     has `kept()` -> dict and `put_back(dict)`. A signal (`fastricks.stop`) is answered here.
     """
     order = 200  # after all that counts, logs or steps
@@ -67,7 +68,9 @@ class Checkpoint(Callback):
         return self.heard
 
     def hear(self, due=False):
-        "Whether a checkpoint is due and which signal was sent, by any process's word: all of them stop after the same step"
+        """Whether a checkpoint is due and which signal was sent, by any process's word: all of them stop after the same
+        step
+        """
         due, signum = ranks.most(due and ranks.is_first(), stop.asked.signum or 0)
         if signum: stop.asked.signum = self.heard = stop.asked.signum or signum
         return due
@@ -80,7 +83,8 @@ class Checkpoint(Callback):
         spent = time.monotonic() - self.last
         if self.every is not None: return spent >= self.every
         if spent + waited < MINUTES * 60: return False
-        if self.cost is None: self.cost = 3 * sum(t.nbytes for t in self.learn.model.state_dict().values()) / BYTES_A_SECOND
+        if self.cost is None:
+            self.cost = 3 * sum(t.nbytes for t in self.learn.model.state_dict().values()) / BYTES_A_SECOND
         return spent >= self.cost / SHARE
 
     def write(self, epoch, batch):
@@ -106,8 +110,10 @@ def in_order(learn): return learn.cbs.sorted("order")
 def kept(cb):
     "What a callback carries from step to step; fastai's own are known here"
     if hasattr(type(cb), "kept"): return cb.kept()
-    if isinstance(cb, ParamScheduler): return {"hps": {k: torch.tensor(v, dtype=torch.float64) for k, v in cb.hps.items()}}
-    if isinstance(cb, Recorder): return {"smooth": {k: v for k, v in vars(cb.smooth_loss).items() if isinstance(v, (int, float, torch.Tensor))}}
+    if isinstance(cb, ParamScheduler):
+        return {"hps": {k: torch.tensor(v, dtype=torch.float64) for k, v in cb.hps.items()}}
+    if isinstance(cb, Recorder):
+        return {"smooth": {k: v for k, v in vars(cb.smooth_loss).items() if isinstance(v, (int, float, torch.Tensor))}}
     names = (*getattr(type(cb), "keeps", ()), *(("best", "wait") if isinstance(cb, TrackerCallback) else ()))
     return {k: vars(cb)[k] for k in names if k in vars(cb)}
 
@@ -123,8 +129,10 @@ def put_back_cb(cb, state):
 def gather(learn, epoch, batch):
     "The state of a Learner from which `batch` of `epoch` is next: references, not copies"
     scaler = vars(learn).get("scaler")
-    return {"epoch": epoch, "batch": batch, "train_iter": learn.train_iter, "pct_train": learn.pct_train, "model": learn.model.state_dict(),
-            "opt": learn.opt.state_dict(), "scaler": scaler.state_dict() if scaler else {}, "cbs": {cb.name: kept(cb) for cb in in_order(learn)}}
+    return {"epoch": epoch, "batch": batch, "train_iter": learn.train_iter, "pct_train": learn.pct_train,
+            "model": learn.model.state_dict(),
+            "opt": learn.opt.state_dict(), "scaler": scaler.state_dict() if scaler else {},
+            "cbs": {cb.name: kept(cb) for cb in in_order(learn)}}
 
 
 def put_back(learn, state):
@@ -168,7 +176,8 @@ def rest_of_epoch(learn, start):
     "Learner.all_batches from a batch on; a callback that looks at the batch before gets it again"
     del learn.all_batches
     learn.n_iter = len(learn.dl)
-    back = [cb for cb in in_order(learn) if hasattr(type(cb), "looks_back") and cb.looks_back] if start < learn.n_iter else []
+    back = [cb for cb in in_order(learn) if hasattr(type(cb), "looks_back")
+            and cb.looks_back] if start < learn.n_iter else []
     learn.dl.start = start - bool(back)
     try:
         for i, b in enumerate(learn.dl, learn.dl.start):

@@ -8,7 +8,8 @@ from ..core.tensors import plain
 
 
 class ClassScore(Metric):
-    """`f(y, k)` of the true and the predicted class numbers [n] of all images of all processes; None where there are none.
+    """`f(y, k)` of the true and the predicted class numbers [n] of all images of all processes; None where there are
+    none.
 
     scikit-learn's metrics, as fastai wraps them, are of one process's images, and count classes that have none.
     """

@@ -5,7 +5,8 @@ import torch
 def leave_all(learn):
     """Undo what a fit that an exception ended has left in the Learner and in torch.
 
-    A callback that changes either for the time of a batch or of a fit has a method `leave()`, which may be called at any moment.
+    A callback that changes either for the time of a batch or of a fit has a method `leave()`, which may be called at
+    any moment.
     """
     leave_autocast(learn.dls.device.type)
     for cb in learn.cbs.sorted("order"):
@@ -13,7 +14,9 @@ def leave_all(learn):
 
 
 def leave_autocast(device):
-    "Autocast is still on where a batch ended early, and its cache of cast weights alive; fastai's MixedPrecision can't `leave()`"
+    """Autocast is still on where a batch ended early, and its cache of cast weights alive; fastai's MixedPrecision
+    can't `leave()`
+    """
     torch.autocast_increment_nesting()
     while torch.autocast_decrement_nesting() > 0: pass
     torch.clear_autocast_cache()

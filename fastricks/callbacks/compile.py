@@ -22,14 +22,16 @@ NOT_HERE = "compile: not possible here ({}); the network is trained as it is"
 class Compile(Callback):
     """Trains a compiled model: `model.compile()` in place, so that its weights and their names stay what they are.
 
-    Before the fit it compiles on throwaway batches of the two shapes that come again and again, a full training and a full
-    validation batch, and puts weights, buffers, gradients and random state back. An epoch's last, shorter batch and whatever
-    else comes runs uncompiled: compiling takes a minute, and in the midst of an epoch it would count as training. After the fit
-    the model is as it was before. Where it can't be compiled it is trained uncompiled, said in a line.
+    Before the fit it compiles on throwaway batches of the two shapes that come again and again, a full training and a
+    full validation batch, and puts weights, buffers, gradients and random state back. An epoch's last, shorter batch
+    and whatever else comes runs uncompiled: compiling takes a minute, and in the midst of an epoch it would count as
+    training. After the fit the model is as it was before. Where it can't be compiled it is trained uncompiled, said in
+    a line.
 
     `seconds`: what compiling took; `on`: whether the fit was compiled; `why`: not compiled because.
     """
-    order, name = MixedPrecision.order + 1, "compiled"  # before_fit: mixed precision's autocast is made; `learn.compile` is the model's own
+    # before_fit: mixed precision's autocast is made; `learn.compile` is the model's own
+    order, name = MixedPrecision.order + 1, "compiled"
 
     def __init__(self, backend=None): self.backend, self.on, self.why, self.seconds = backend, False, "", 0.
 
@@ -64,7 +66,8 @@ class Compile(Callback):
         cast = next((cb.autocast for cb in self.learn.cbs if isinstance(cb, MixedPrecision)), nullcontext())
         with nullcontext() if train else torch.no_grad():
             with cast: z = self.model(x)
-            if train: F.cross_entropy(plain(z).float(), torch.zeros(len(x), dtype=torch.long, device=x.device)).backward()
+            if train:
+                F.cross_entropy(plain(z).float(), torch.zeros(len(x), dtype=torch.long, device=x.device)).backward()
 
     def fall_back(self, e):
         self.leave()

@@ -14,22 +14,27 @@ from ..core.tensors import plain
 from .only_training import is_training
 from .sizes import batch_sizes
 
-# the name, for this version of torch, of the switch by which process 0 would give its buffers to all in each forward pass
-OWN_BUFFERS = next(k for k in ("forward_sync_buffers", "broadcast_buffers") if k in signature(DistributedDataParallel).parameters)
+# the name, for this version of torch, of the switch by which process 0 would give its buffers to all in each forward
+# pass
+OWN_BUFFERS = next(k for k in ("forward_sync_buffers", "broadcast_buffers")
+                   if k in signature(DistributedDataParallel).parameters)
 
 
 class DataParallel(Callback):
-    """Trains the Learner's network together with the other processes of `fastricks.ranks`, each on its share of every batch.
+    """Trains the Learner's network together with the other processes of `fastricks.ranks`, each on its share of every
+    batch.
 
-    torch's DistributedDataParallel is put around the forward pass alone: outside it `learn.model` is the plain network, whose weights
-    have the same names for every number of processes. Gradients are the mean over all images of the step, however unequal the shares,
-    and exchanged once a step under accumulation. `learn.loss` becomes the mean of all processes, so that each decides alike. What
-    is random in the network is each process's own; λ of mixup, drawn before, is one for all. BatchNorm's averages are those of process 0.
+    torch's DistributedDataParallel is put around the forward pass alone: outside it `learn.model` is the plain network,
+    whose weights have the same names for every number of processes. Gradients are the mean over all images of the step,
+    however unequal the shares, and exchanged once a step under accumulation. `learn.loss` becomes the mean of all
+    processes, so that each decides alike. What is random in the network is each process's own; λ of mixup, drawn
+    before, is one for all. BatchNorm's averages are those of process 0.
 
-    fastai's own DistributedTrainer does not fit: its loader repeats images until all processes have as many, its metrics are means of
-    means, and its wrapped network gives other names to the weights of a checkpoint.
+    fastai's own DistributedTrainer does not fit: its loader repeats images until all processes have as many, its
+    metrics are means of means, and its wrapped network gives other names to the weights of a checkpoint.
     """
-    order, run_valid = 8, False  # after_loss: after distillation (5) and accumulation (6), before mixed precision scales (10)
+    # after_loss: after distillation (5) and accumulation (6), before mixed precision scales (10)
+    order, run_valid = 8, False
 
     def after_create(self): self.learn.recorder.loss = Exact("loss", lambda learn: learn.loss.mean())
 
@@ -38,7 +43,8 @@ class DataParallel(Callback):
         if not self.run: return
         device = next(self.learn.model.parameters()).device
         self.plain = self.learn.model
-        self.engine = DistributedDataParallel(self.plain, [device] if device.type == "cuda" else None, **{OWN_BUFFERS: False})
+        self.engine = DistributedDataParallel(self.plain, [device] if device.type == "cuda" else None,
+                                              **{OWN_BUFFERS: False})
 
     def before_train(self): self.sizes = batch_sizes(self.learn)
 
@@ -65,7 +71,8 @@ class DataParallel(Callback):
         self.total, *means = ranks.add(here if self.own else torch.zeros_like(here))
         self.learn.loss, *means = (m / self.total for m in means)
         if parts: self.learn.loss_parts = dict(zip(parts, means, strict=True))
-        share = 1. if "accumulate" in vars(self.learn) else self.own / self.total  # accumulation has weighed by images already
+        # accumulation has weighed by images already
+        share = 1. if "accumulate" in vars(self.learn) else self.own / self.total
         self.learn.loss_grad = self.learn.loss_grad * (share * ranks.here.world)
 
     @torch.no_grad()

@@ -19,7 +19,8 @@ from .answers import half
 from .sam import is_second
 from .screen import tell
 
-MIXED = "stored answers are a teacher's to what the recipe shows, and a MixUp that is none of its tricks blends that: leave out one of the two"
+MIXED = ("stored answers are a teacher's to what the recipe shows, and a MixUp that is none of its tricks blends "
+         "that: leave out one of the two")
 
 
 def kl_term(z, r, T):
@@ -59,12 +60,14 @@ def classes_of(teacher):
 def require_classes(theirs, ours):
     if theirs == ours: return
     odd = next((a for a, b in zip_longest(theirs, ours) if a != b), None)
-    raise UserError(f"Distill: the teacher's {plural(len(theirs), 'class', 'classes')} are not the {len(ours)} of the data in their order "
+    raise UserError(f"Distill: the teacher's {plural(len(theirs), 'class', 'classes')} are not the {len(ours)} of the "
+                    "data in their order "
                     f"(the first that differs: {odd!r})")
 
 
 def other_shape(r, z):
-    return f"Distill: the teacher answers {tuple(r.shape)}, the network {tuple(z.shape)}: both must know the same classes"
+    return (f"Distill: the teacher answers {tuple(r.shape)}, the network {tuple(z.shape)}: both must know the same "
+            "classes")
 
 
 def accuracy_line(right, n, facts):
@@ -78,12 +81,14 @@ def accuracy_line(right, n, facts):
 class Distill(Callback):
     """Learn from `teacher`, a module from images to logits [n, K], as well as from the labels.
 
-    A teacher may also be what has one as its `model`: a run of `fastricks.load`, whose classes must then be the student's, or a Learner.
-    It sees the very tensor that the student sees (mixed by mixup, cast by amp), in eval mode and without
-    gradient; it joins neither the student's state nor its optimizer. `learn.loss_parts` has the two terms of each batch.
-    `alpha`: the teacher's weight, 0 to 1 (`form="convex"`); `T`: the temperature, above 0. Raises UserError for what is none of this.
+    A teacher may also be what has one as its `model`: a run of `fastricks.load`, whose classes must then be the
+    student's, or a Learner. It sees the very tensor that the student sees (mixed by mixup, cast by amp), in eval mode
+    and without gradient; it joins neither the student's state nor its optimizer. `learn.loss_parts` has the two terms
+    of each batch. `alpha`: the teacher's weight, 0 to 1 (`form="convex"`); `T`: the temperature, above 0. Raises
+    UserError for what is none of this.
     """
-    order, run_valid = 5, False  # after mixup (0), before accumulation (6) and before mixed precision (10) leaves autocast
+    # after mixup (0), before accumulation (6) and before mixed precision (10) leaves autocast
+    order, run_valid = 5, False
 
     def __init__(self, teacher, alpha=.5, T=20., form="convex", facts=None):
         Range(above=0).require("Distill: T=", T)
@@ -101,7 +106,8 @@ class Distill(Callback):
     def say_accuracy(self):
         "What the teacher makes of the student's validation images as it is shown them, beside its own record: once"
         facts, self.facts = self.facts, None
-        rows = [torch.stack([(plain(self.teacher(plain(x))).argmax(1) == plain(y)).sum(), torch.tensor(len(y), device=y.device)])
+        rows = [torch.stack([(plain(self.teacher(plain(x))).argmax(1) == plain(y)).sum(),
+                             torch.tensor(len(y), device=y.device)])
                 for x, y in self.learn.dls.valid] if self.learn.dls.valid.n else []
         right, n = ranks.add(sum(rows).cpu() if rows else torch.zeros(2, dtype=torch.long)).tolist()
         if n: tell(self.learn, accuracy_line(int(right), int(n), facts))
@@ -122,10 +128,11 @@ class Distill(Callback):
 
 
 class StoredDistill(Distill):
-    """Distill with the teacher's answers in float16, read from `answers` where an epoch is stored, else asked for and stored.
+    """Distill with the teacher's answers in float16, read from `answers` where an epoch is stored, else asked for and
+    stored.
 
-    `load()` makes the teacher when it is first needed. Both ways the same bits. The loaders must be the recipe's: the batches'
-    images are known by a KeyedDL's `batch_places`.
+    `load()` makes the teacher when it is first needed. Both ways the same bits. The loaders must be the recipe's: the
+    batches' images are known by a KeyedDL's `batch_places`.
     """
     name = "distill"
 
@@ -144,7 +151,8 @@ class StoredDistill(Distill):
         self.places, self.starts = torch.from_numpy(np.concatenate(places)), np.cumsum([0, *map(len, places)])
         old = self.answers.read(self.learn.epoch)
         self.found, self.asked = old is not None, 0
-        self.rows = old[self.places] if self.found else torch.empty(len(self.places), self.answers.K, dtype=torch.float16)
+        self.rows = old[self.places] if self.found else torch.empty(len(self.places), self.answers.K,
+                                                                    dtype=torch.float16)
         if self.x_device.type == "cuda": self.rows = self.rows.pin_memory()  # so that no step waits for a copy
         if not self.found and self.teacher is None:
             self.teacher = self.load()
@@ -172,5 +180,6 @@ class StoredDistill(Distill):
 
     def cannot(self, e):
         "A cache that cannot be written is no error: said once"
-        if not self.told: tell(self.learn, f"distill: the teacher's answers can't be stored in {self.answers.folder} ({e.strerror})")
+        if not self.told:
+            tell(self.learn, f"distill: the teacher's answers can't be stored in {self.answers.folder} ({e.strerror})")
         self.told = True

@@ -20,7 +20,8 @@ IMPOSSIBLE = (  # (the dtype that is asked for, where it can't be had, the error
     ("fp16", not_on_cuda, "amp:dtype=fp16 needs a CUDA device, and this run is on {device}: use bf16"),
     ("bf16", cuda_without_bf16, "amp:dtype=bf16: this GPU has no bf16; use fp16"),
     ("bf16", on_mps, "amp does not support --device mps: leave it out"),
-    ("bf16", small_on_cpu, f"amp on a CPU needs --size {CPU_SIZE} or more: bf16 gradients of 1×1 maps are not reliable"),
+    ("bf16", small_on_cpu, f"amp on a CPU needs --size {CPU_SIZE} or more: bf16 gradients of 1×1 maps are not "
+                           "reliable"),
 )
 NOT_APPLIED = (  # (where `auto` takes fp32 without a probe, why)
     (small_on_cpu, f"bf16 on a CPU needs --size {CPU_SIZE} or more"),

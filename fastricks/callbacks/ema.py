@@ -7,10 +7,12 @@ from .only_training import is_training
 
 
 class Ema(Callback):
-    """w̄ ← d·w̄ + (1−d)·w after each step, d = 2^(−1/half_life), of parameters and BatchNorm's averages: Izmailov et al., arXiv 1803.05407.
+    """w̄ ← d·w̄ + (1−d)·w after each step, d = 2^(−1/half_life), of parameters and BatchNorm's averages: Izmailov et
+    al., arXiv 1803.05407.
 
-    `half_life` and `start` are in optimizer steps; w̄ begins as the weights are after `start` of them. From the end of an epoch's training to
-    the next one's begin, and after the fit, the network holds w̄, and the callback w. A step that a Guard leaves out leaves w̄ as it was.
+    `half_life` and `start` are in optimizer steps; w̄ begins as the weights are after `start` of them. From the end of
+    an epoch's training to the next one's begin, and after the fit, the network holds w̄, and the callback w. A step
+    that a Guard leaves out leaves w̄ as it was.
     """
     order = 7  # after_train: before History stops its clock; before_train: before Guard (15) reads BatchNorm's averages
 
@@ -29,7 +31,8 @@ class Ema(Callback):
         "Parameters and floating-point buffers that are saved, themselves"
         model = self.learn.model
         own = model.state_dict().keys()
-        return [*(p.detach() for p in model.parameters()), *(b for n, b in model.named_buffers() if n in own and b.is_floating_point())]
+        return [*(p.detach() for p in model.parameters()),
+                *(b for n, b in model.named_buffers() if n in own and b.is_floating_point())]
 
     def begin(self): self.other = [t.clone() for t in self.tensors()]
 
@@ -69,8 +72,11 @@ class Ema(Callback):
         return {"steps": self.steps, "swapped": self.swapped, "other": self.other}
 
     def put_back(self, state):
-        "Once a fit: a checkpoint of a validation is put back before and after `before_train` has given the network its own weights"
+        """Once a fit: a checkpoint of a validation is put back before and after `before_train` has given the network
+        its own weights
+        """
         if self.restored: return
         self.restored, self.steps = True, state["steps"]
         self.swapped = state.get("swapped", False)
-        self.other = [o.to(t.device, copy=True) for o, t in zip(state["other"], self.tensors(), strict=True)] if "other" in state else None
+        self.other = [o.to(t.device, copy=True)
+                      for o, t in zip(state["other"], self.tensors(), strict=True)] if "other" in state else None

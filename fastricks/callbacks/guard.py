@@ -23,12 +23,12 @@ class Step:
 
 
 class Guard(Callback):
-    """Leaves out each step whose loss or gradient is not finite, or so large that its square is not: weights, optimizer state and
-    BatchNorm's averages stay as they were before it. `most` of them in a row raise UserError.
+    """Leaves out each step whose loss or gradient is not finite, or so large that its square is not: weights, optimizer
+    state and BatchNorm's averages stay as they were before it. `most` of them in a row raise UserError.
 
-    Nothing waits for it: torch's fused optimizers are told on the device (`found_inf`), and Python looks every `every` steps and where an
-    epoch ends. For other optimizers it asks before each step.
-    `skipped` counts them; `rescaled` the steps that fp16's loss scaling left out in search of its scale, which are no errors.
+    Nothing waits for it: torch's fused optimizers are told on the device (`found_inf`), and Python looks every `every`
+    steps and where an epoch ends. For other optimizers it asks before each step. `skipped` counts them; `rescaled` the
+    steps that fp16's loss scaling left out in search of its scale, which are no errors.
     """
     order, run_valid = MixedPrecision.order + 5, False  # before_step: after accumulation's and loss scaling's
 
@@ -39,7 +39,8 @@ class Guard(Callback):
 
     def kept(self):
         self.look()
-        return {"counts": [self.skipped, self.streak, self.rescaled, self.n_steps, self.before], "last_bad": self.last_bad and asdict(self.last_bad)}
+        return {"counts": [self.skipped, self.streak, self.rescaled, self.n_steps, self.before],
+                "last_bad": self.last_bad and asdict(self.last_bad)}
 
     def put_back(self, state):
         self.skipped, self.streak, self.rescaled, self.n_steps, self.before = state["counts"]
@@ -59,21 +60,25 @@ class Guard(Callback):
         own = self.learn.model.state_dict()
         self.averages = [b for n, b in self.learn.model.named_buffers() if n in own and b.is_floating_point()]
         self.good, self.first = self.gathered(), None
-        self.pieces = [o.view(b.shape) for o, b in zip(self.good.split([b.numel() for b in self.averages]), self.averages, strict=True)]
+        self.pieces = [o.view(b.shape) for o, b in zip(self.good.split([b.numel() for b in self.averages]),
+                                                       self.averages, strict=True)]
         self.taint = torch.zeros((), device=self.found.device)
         self.before = self.skipped
 
-    def gathered(self): return torch.cat([b.flatten() for b in self.averages]) if self.averages else self.found.new_zeros(0)
+    def gathered(self):
+        return torch.cat([b.flatten() for b in self.averages]) if self.averages else self.found.new_zeros(0)
 
     def before_backward(self):
         if self.first is None: self.first = self.learn.iter
-        self.taint = self.taint + plain(self.learn.loss).detach().float() * 0  # nan from a non-finite loss on, for the whole step
+        # nan from a non-finite loss on, for the whole step
+        self.taint = self.taint + plain(self.learn.loss).detach().float() * 0
 
     def before_step(self):
         grads = [p.grad for g in self.opt.param_lists for p in g if p.grad is not None]
         size = squares(grads) if grads else self.taint
         self.judge(~(size + self.taint).isfinite())
-        if not self.late or not self.torch_opt.state: self.ask()  # a first step makes the optimizer's state: not from this gradient
+        # a first step makes the optimizer's state: not from this gradient
+        if not self.late or not self.torch_opt.state: self.ask()
 
     def ask(self):
         if not self.found.item(): return
@@ -98,7 +103,8 @@ class Guard(Callback):
     def here(self):
         n = self.learn.iter - self.first + 1
         self.n_steps += 1
-        return Step(self.learn.epoch + 1, self.n_steps, self.opt.hypers[-1]["lr"], self.learn.iter - n + 1, self.learn.iter)
+        return Step(self.learn.epoch + 1, self.n_steps, self.opt.hypers[-1]["lr"], self.learn.iter - n + 1,
+                    self.learn.iter)
 
     def after_cancel_step(self):
         "Loss scaling left the step out: an error only where the loss itself is not finite, or the scale is spent"
@@ -117,7 +123,8 @@ class Guard(Callback):
             self.streak = self.streak + 1 if bad else 0
             if not bad: continue
             self.skipped, self.last_bad = self.skipped + 1, where
-            note(self.learn, f"{words_of(where)} left out, as loss or gradient was not finite: {', '.join(self.members(where))}")
+            note(self.learn, f"{words_of(where)} left out, as loss or gradient was not finite: "
+                             f"{', '.join(self.members(where))}")
             if self.streak == self.most:
                 self.let_go()
                 raise UserError(self.message(where))
@@ -126,26 +133,30 @@ class Guard(Callback):
         "Names of the images of a step's batches, where the loader can tell"
         dl = self.learn.dls.train
         if not hasattr(dl, "batch_places"): return []
-        return [str(getattr(dl.items[i], "name", dl.items[i])) for b in dl.batch_places()[where.first:where.last + 1] for i in b]
+        return [str(getattr(dl.items[i], "name", dl.items[i])) for b in dl.batch_places()[where.first:where.last + 1]
+                for i in b]
 
     def message(self, where):
         names = self.members(where)
         some = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
         return (f"{self.most} steps in a row had a loss or gradient that is not finite, the last one {words_of(where)}"
-                f"{f', with the images {some}' if names else ''}; none of them changed the weights: try a lower --lr, or look at those images")
+                f"{f', with the images {some}' if names else ''}; none of them changed the weights: try a lower --lr, "
+                "or look at those images")
 
     def after_train(self):
         if not self.run: return
         self.look()
         if n := self.skipped - self.before:
             last = words_of(self.last_bad)
-            tell(self.learn, f"{plural(n, 'step')} left out in this epoch, as loss or gradient was not finite; the last was {last}")
+            tell(self.learn, f"{plural(n, 'step')} left out in this epoch, as loss or gradient was not finite; the "
+                             f"last was {last}")
 
     def after_fit(self):
         if not self.run: return
         self.let_go()
-        if self.n_steps and self.skipped == self.n_steps: raise UserError(f"every step had a loss or gradient that is not finite, the last one "
-                                                                      f"{words_of(self.last_bad)}: nothing was trained; try a lower --lr")
+        if self.n_steps and self.skipped == self.n_steps:
+            raise UserError(f"every step had a loss or gradient that is not finite, the last one "
+                        f"{words_of(self.last_bad)}: nothing was trained; try a lower --lr")
 
     def let_go(self):
         "The optimizer steps as before again"
@@ -154,7 +165,9 @@ class Guard(Callback):
 
 
 def squares(grads):
-    "A sum that is finite if each gradient's squares are: dot products run three times as fast as norms on a CPU, but one by one elsewhere"
+    """A sum that is finite if each gradient's squares are: dot products run three times as fast as norms on a CPU, but
+    one by one elsewhere
+    """
     if grads[0].device.type != "cpu": return torch.stack(torch._foreach_norm(grads)).sum().float()
     flat = [dense(g.float()).flatten() for g in grads]
     return torch.stack([torch.dot(f, f) for f in flat]).sum()

@@ -17,10 +17,11 @@ STEPS = 1000  # of lbfgs at most
 
 
 class HeadFirst(Callback):
-    """Fits the network's linear head by logistic regression on its own features of the training images, seen once as evaluation sees them.
+    """Fits the network's linear head by logistic regression on its own features of the training images, seen once as
+    evaluation sees them.
 
-    L2 with C = 1, lbfgs to 1e-4, on features standardised by the training images; the standardisation is folded into the head. A training
-    that goes on from a checkpoint has its head already. Kumar et al., arXiv 2202.10054.
+    L2 with C = 1, lbfgs to 1e-4, on features standardised by the training images; the standardisation is folded into
+    the head. A training that goes on from a checkpoint has its head already. Kumar et al., arXiv 2202.10054.
     """
     order, run_valid = 1, False  # before_fit: before a mean of weights begins (7)
 
@@ -30,7 +31,8 @@ class HeadFirst(Callback):
         if not self.run or getattr(vars(self.learn).get("checkpoint"), "state", None): return
         start = time.perf_counter()
         head = self.learn.model.get_classifier()
-        weight, bias = fitted_head(*self.features(), head.out_features, lambda line: tell(self.learn, f"head_first: {line}"))
+        weight, bias = fitted_head(*self.features(), head.out_features,
+                                   lambda line: tell(self.learn, f"head_first: {line}"))
         set_head(head, weight, bias)
         self.seconds = time.perf_counter() - start
 
@@ -65,7 +67,8 @@ class NothingElse(Callback):
         state = getattr(vars(self.learn).get("checkpoint"), "state", None)
         if state and state["epoch"]: raise CancelFitException  # gone on with after its one epoch
         self.begun = True
-        self.learn.all_batches = partial(no_batches, self.learn)  # cancelling the training would leave the epoch's record without numbers
+        # cancelling the training would leave the epoch's record without numbers
+        self.learn.all_batches = partial(no_batches, self.learn)
 
     def after_epoch(self):
         if not self.begun: return  # learn.validate() ends an epoch too
@@ -77,13 +80,16 @@ def no_batches(learn): del learn.all_batches
 
 
 def fitted_head(x, y, K, say):
-    "(weight [K, d], bias [K]) of the multinomial logistic regression on features x [n, d] and labels y [n] of all K classes"
+    """(weight [K, d], bias [K]) of the multinomial logistic regression on features x [n, d] and labels y [n] of all K
+    classes
+    """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
     x = x.astype(np.float64)
     mean, std = x.mean(0), x.std(0)
     std[std == 0] = 1
-    model = LogisticRegression(C=1. if K > 2 else 2., tol=1e-4, max_iter=STEPS)  # of two classes sklearn fits the difference: this is the same
+    # of two classes sklearn fits the difference: this is the same
+    model = LogisticRegression(C=1. if K > 2 else 2., tol=1e-4, max_iter=STEPS)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", ConvergenceWarning)
         model.fit((x - mean) / std, y)

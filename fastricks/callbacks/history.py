@@ -12,11 +12,12 @@ BY_CLASS = "macro_f1", "balanced_accuracy"
 class History(Callback):
     """Collects `rows`, a dict an epoch, and hands each to `write(rows)`.
 
-    `train_loss` is the mean over the epoch's images of what was minimised (without losses that are not finite), and where that has
-    several terms (`learn.loss_parts`) each has its mean too; `valid_loss` and `accuracy` are the Learner's plain loss and metric (None
-    without validation), as are `macro_f1` and `balanced_accuracy` where they are among its metrics; `skipped_steps` were left out by
-    a Guard; `seconds` and `images_per_s` are of training alone. `lr` is the mean of the rates that the epoch's batches had: where it falls
-    or rises within an epoch, neither the first nor the last says what that was trained with.
+    `train_loss` is the mean over the epoch's images of what was minimised (without losses that are not finite), and
+    where that has several terms (`learn.loss_parts`) each has its mean too; `valid_loss` and `accuracy` are the
+    Learner's plain loss and metric (None without validation), as are `macro_f1` and `balanced_accuracy` where they are
+    among its metrics; `skipped_steps` were left out by a Guard; `seconds` and `images_per_s` are of training alone.
+    `lr` is the mean of the rates that the epoch's batches had: where it falls or rises within an epoch, neither the
+    first nor the last says what that was trained with.
     """
     order, name = 55, "history"  # after Recorder (50) has made the epoch's record
 
@@ -45,7 +46,8 @@ class History(Callback):
         if not self.training: return
         n, loss = all_images(self.learn), self.loss.detach()
         self.batches += 1
-        self.rate += (self.opt.hypers[-1]["lr"] - self.rate) / self.batches  # the mean; of equal rates that rate, to the last bit
+        # the mean; of equal rates that rate, to the last bit
+        self.rate += (self.opt.hypers[-1]["lr"] - self.rate) / self.batches
         self.n, self.fine, self.total = self.n + n, self.fine + loss.isfinite() * n, self.total + number(loss) * n
         for k, v in getattr(self.learn, "loss_parts", {}).items(): self.terms[k] = self.terms.get(k, 0.) + number(v) * n
 

@@ -4,7 +4,9 @@ from fastai.callback.tracker import TrackerCallback
 
 
 class KeepBest(TrackerCallback):
-    "Remember the weights of the best epoch by `monitor`, a loss or metric (the first of equals), and put them back when training ends"
+    """Remember the weights of the best epoch by `monitor`, a loss or metric (the first of equals), and put them back
+    when training ends
+    """
     order, keeps = 58, ("best", "state")
 
     def __init__(self, monitor="accuracy"): super().__init__(monitor=monitor)

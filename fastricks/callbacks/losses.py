@@ -10,7 +10,9 @@ from ..core.tensors import plain
 
 
 class OfLabels:
-    "Base of losses (logits [n, K], labels [n]) -> a scalar, or with `reduction` none one an image [n]; `consts` follow the logits' device"
+    """Base of losses (logits [n, K], labels [n]) -> a scalar, or with `reduction` none one an image [n]; `consts`
+    follow the logits' device
+    """
     y_int, reduction = True, "mean"  # labels are class numbers: fastai's mixing then mixes losses, not labels
 
     def on(self, device, name):
@@ -43,7 +45,8 @@ class Shifted(OfLabels):
 class BinaryCrossEntropy(OfLabels):
     """Binary cross-entropy of every class, the mean over classes and batch. arXiv 2110.00476 §3.
 
-    `eps`: share of the target that goes to all K classes alike; `threshold`: targets above it count as 1, others as 0; None leaves them soft.
+    `eps`: share of the target that goes to all K classes alike; `threshold`: targets above it count as 1, others as 0;
+    None leaves them soft.
     """
     def __init__(self, eps=0., threshold=None): self.eps, self.threshold = eps, threshold
 
@@ -59,13 +62,17 @@ class BinaryCrossEntropy(OfLabels):
     def each(self, z, y): return self.of(z, self.target(y, z.shape[1]))
 
     def mixed(self, z, y, y1, lam):
-        "The loss of targets λ q(y) + (1−λ) q(y1), which a threshold makes another than the mixed losses; λ a number or one an image"
+        """The loss of targets λ q(y) + (1−λ) q(y1), which a threshold makes another than the mixed losses; λ a number
+        or one an image
+        """
         a, b = (self.target(plain(o), z.shape[1]) for o in (y, y1))
         return self.of(plain(z), torch.lerp(b, a, plain(lam).reshape(-1, 1).to(a))).mean()
 
 
 class MixedTargets(Callback):
-    "Gives the mixed target itself to a loss that has `mixed`, in place of each label's loss mixed: for those that are not linear in it"
+    """Gives the mixed target itself to a loss that has `mixed`, in place of each label's loss mixed: for those that are
+    not linear in it
+    """
     order, run_valid = MixHandler.order + 1, False  # before_train: the mixing has put its own loss in place
 
     def before_train(self):

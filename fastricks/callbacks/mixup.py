@@ -1,4 +1,6 @@
-"""Mixup with one λ a batch, as the paper and the PyTorch-Lightning tutorial have it; and one of several ways to mix, by a draw."""
+"""Mixup with one λ a batch, as the paper and the PyTorch-Lightning tutorial have it; and one of several ways to mix, by
+a draw.
+"""
 import torch
 from fastai.callback.mixup import MixHandler, MixUp
 
@@ -20,11 +22,13 @@ class BatchMixUp(MixHandler):
         self.partner, self.previous = partner, None
 
     @property
-    def looks_back(self): return self.partner == "previous"  # a training that goes on in mid-epoch shows the batch before again
+    # a training that goes on in mid-epoch shows the batch before again
+    def looks_back(self): return self.partner == "previous"
 
     def before_fit(self):
         others = [cb.name for cb in self.learn.cbs if isinstance(cb, MixHandler) and cb is not self]
-        if others: raise UserError(f"BatchMixUp: {others[0]} mixes the images of this Learner too: leave one of the two out")
+        if others:
+            raise UserError(f"BatchMixUp: {others[0]} mixes the images of this Learner too: leave one of the two out")
 
     def before_train(self):
         super().before_train()
@@ -45,7 +49,8 @@ class BatchMixUp(MixHandler):
 
 
 class EitherMix(MixHandler):
-    """Each batch is mixed by one of `handlers`, fastai MixHandlers, as a draw from torch's generator has it: all are as likely.
+    """Each batch is mixed by one of `handlers`, fastai MixHandlers, as a draw from torch's generator has it: all are as
+    likely.
 
     They are no callbacks of the Learner's own: this one has the λ and the partners' labels of the batch.
     """

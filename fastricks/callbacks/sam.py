@@ -15,13 +15,16 @@ SMALLEST = 1e-12  # norm of a gradient that counts as a direction
 
 
 class Sam(Callback):
-    """On every `every`-th step the gradient is that at w + rho · g/‖g‖, g the gradient at w: Foret et al., arXiv 2010.01412, eq. 2 and 3.
+    """On every `every`-th step the gradient is that at w + rho · g/‖g‖, g the gradient at w: Foret et al., arXiv
+    2010.01412, eq. 2 and 3.
 
-    Both passes see the same tensors (mixed by mixup, answered once by a teacher) with the same draws of dropout. Loss and predictions
-    that are recorded, and BatchNorm's averages, are the first pass's. Any scale of the loss gives the same point, so loss scaling needs no
-    undoing, and of several processes all go to the same one. The norm is over all parameters that have a gradient.
+    Both passes see the same tensors (mixed by mixup, answered once by a teacher) with the same draws of dropout. Loss
+    and predictions that are recorded, and BatchNorm's averages, are the first pass's. Any scale of the loss gives the
+    same point, so loss scaling needs no undoing, and of several processes all go to the same one. The norm is over all
+    parameters that have a gradient.
     """
-    order, run_valid = MixedPrecision.order + 2, False  # before_batch: after all that draws; before a Guard (15) looks at the gradient
+    # before_batch: after all that draws; before a Guard (15) looks at the gradient
+    order, run_valid = MixedPrecision.order + 2, False
 
     def __init__(self, rho=.05, every=10):
         Range(above=0).require("Sam: rho=", rho)
@@ -31,7 +34,8 @@ class Sam(Callback):
     def before_fit(self):
         self.run = is_training(self.learn)
         if any(isinstance(cb, Accumulate | GradientAccumulation) for cb in self.learn.cbs):
-            raise UserError("Sam: the batches of an accumulated step are gone when its second gradient is due: leave one of the two out")
+            raise UserError("Sam: the batches of an accumulated step are gone when its second gradient is due: leave "
+                            "one of the two out")
 
     @property
     def due(self): return (self.learn.train_iter + 1) % self.every == 0
@@ -46,7 +50,8 @@ class Sam(Callback):
         "The gradients at w become those at w + rho · g/‖g‖; all else is as after the first pass"
         params = [p for group in self.opt.param_lists for p in group if p.grad is not None]
         tensors = [*params, *self.learn.model.buffers()]
-        old, first = [t.detach().clone() for t in tensors], {k: vars(self.learn)[k] for k in OF_A_PASS if k in vars(self.learn)}
+        old, first = [t.detach().clone() for t in tensors], {k: vars(self.learn)[k] for k in OF_A_PASS
+                                                             if k in vars(self.learn)}
         climb(params, self.rho)
         self.second = True
         try: self.backward_again(first["loss"])
@@ -57,7 +62,9 @@ class Sam(Callback):
         vars(self.learn).update(first)
 
     def backward_again(self, loss):
-        "fastai's own forward and backward pass, with all its events, on the batch as it is; steps are judged by the first pass's `loss`"
+        """fastai's own forward and backward pass, with all its events, on the batch as it is; steps are judged by the
+        first pass's `loss`
+        """
         learn = self.learn
         put_back_generators(self.draws, self.x.device)
         begin_again(learn)

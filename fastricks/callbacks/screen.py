@@ -6,10 +6,19 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from ..core import progress
 from .only_training import is_training
 
-COLUMNS = ("epoch", 7, ""), ("lr", 9, ".2e"), ("train_loss", 11, ".4f"), ("valid_loss", 11, ".4f"), ("accuracy", 9, ".2%"), \
-    ("seconds", 8, ".1f"), ("images_per_s", 9, ",.0f")
-MORE = {"macro_f1": ("macro_f1", 9, ".2%"), "balanced_accuracy": ("balanced_accuracy", 9, ".2%")}  # shown where they are gone by
-TITLES = {"macro_f1": "macro F1", "balanced_accuracy": "balanced", "train_loss": "train loss", "valid_loss": "valid loss", "images_per_s": "images/s"}
+COLUMNS = (
+    ("epoch", 7, ""),
+    ("lr", 9, ".2e"),
+    ("train_loss", 11, ".4f"),
+    ("valid_loss", 11, ".4f"),
+    ("accuracy", 9, ".2%"),
+    ("seconds", 8, ".1f"),
+    ("images_per_s", 9, ",.0f"),
+)
+# shown where they are gone by
+MORE = {"macro_f1": ("macro_f1", 9, ".2%"), "balanced_accuracy": ("balanced_accuracy", 9, ".2%")}
+TITLES = {"macro_f1": "macro F1", "balanced_accuracy": "balanced", "train_loss": "train loss",
+          "valid_loss": "valid loss", "images_per_s": "images/s"}
 
 
 def cell(row, name, width, spec):
@@ -50,7 +59,8 @@ class Counting(Callback):
 
 
 class Screen(Callback):
-    """A table row per epoch, and on a terminal a progress bar; both can be left out, and `log(line)` still gets the rows.
+    """A table row per epoch, and on a terminal a progress bar; both can be left out, and `log(line)` still gets the
+    rows.
 
     Beside the bar stands the time left of the whole training; without a bar a line says it every half minute.
 
@@ -91,9 +101,11 @@ class Screen(Callback):
         self.at = getattr(self.dl, "start", 0)  # batches that a resumed epoch has behind it
         if not self.pace: self.pace = progress.Pace(self.batches_left())
         if not self.shows_bar: return
-        self.bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]}"),
+        self.bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+                            TextColumn("{task.fields[left]}"),
                             console=self.console, transient=True, refresh_per_second=4)
-        self.task = self.bar.add_task(f"epoch {self.learn.epoch + 1}/{self.learn.n_epoch}", total=len(self.dl), completed=self.at, left="")
+        self.task = self.bar.add_task(f"epoch {self.learn.epoch + 1}/{self.learn.n_epoch}", total=len(self.dl),
+                                      completed=self.at, left="")
         self.bar.start()
 
     def batches_left(self):

@@ -23,8 +23,8 @@ class Batch:
 class Seen(Callback):
     """Copies the first training batch of an epoch (0 is the first) after all that callbacks did to it: `batch`.
 
-    `n`: keep only so many images. `target` is what the training loss asks for, read off its gradient. `then(seen)` is called
-    when the epoch's training is over and its time is taken.
+    `n`: keep only so many images. `target` is what the training loss asks for, read off its gradient. `then(seen)` is
+    called when the epoch's training is over and its time is taken.
     """
     order, run_valid = 80, False  # after_train: History (55) has stopped its clock
 
@@ -50,7 +50,8 @@ class Seen(Callback):
 
     def copied(self):
         n, (y1, lam) = self.n, self.mixing()
-        return Batch(*(None if t is None else plain(t)[:n].detach().clone() for t in (self.x, self.y, y1, lam)), size=len(self.y),
+        return Batch(*(None if t is None else plain(t)[:n].detach().clone() for t in (self.x, self.y, y1, lam)),
+                     size=len(self.y),
                      epoch=self.of_epoch)
 
     def mixing(self):
@@ -76,11 +77,13 @@ class Look(Seen):
 
 
 def implied_target(loss, z):
-    """The target q [n, K] of a mean cross-entropy `loss(z)`, on the CPU: ∂L/∂z = (softmax(z) − q)/n, so q = softmax(z) − n ∂L/∂z.
+    """The target q [n, K] of a mean cross-entropy `loss(z)`, on the CPU: ∂L/∂z = (softmax(z) − q)/n, so q = softmax(z)
+    − n ∂L/∂z.
 
     None for a loss that has no such target: its q changes with z. `z`: logits, whose shape and device matter.
     """
-    q, other = (target_at(loss, o) for o in (torch.zeros_like(z), torch.linspace(-1, 1, z.shape[1], device=z.device).repeat(len(z), 1)))
+    q, other = (target_at(loss, o) for o in (torch.zeros_like(z),
+                                             torch.linspace(-1, 1, z.shape[1], device=z.device).repeat(len(z), 1)))
     return q.cpu() if torch.allclose(q, other, atol=1e-4) else None
 
 

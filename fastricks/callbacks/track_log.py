@@ -16,8 +16,9 @@ def mean_parts(steps):
 
 
 class TrackLog(Callback):
-    """Logs the lr and the loss of every step, and every row of `learn.history`, to a `tracker`: what has `log(facts)`, where facts are numbers
-    with `step` or `epoch` beside them. Where it fails, or does not answer, a line says so and the training goes on without it.
+    """Logs the lr and the loss of every step, and every row of `learn.history`, to a `tracker`: what has `log(facts)`,
+    where facts are numbers with `step` or `epoch` beside them. Where it fails, or does not answer, a line says so and
+    the training goes on without it.
     """
     order, run_valid = 58, False  # after the history
     patience = 10
@@ -26,7 +27,8 @@ class TrackLog(Callback):
     tracker, _stateattrs = None, ("tracker",)  # a run does not go into an exported learner
 
     def __init__(self, run, logged=None):
-        # not `self.run`: that is fastai's switch of a callback; `logged`: a Logged, which knows what the tracker has already
+        # not `self.run`: that is fastai's switch of a callback; `logged`: a Logged, which knows what the tracker has
+        # already
         self.logged = logged
         self.tracker, self.pending, self.now, self.n_steps, self.sent = run, {}, None, 0, []
 
@@ -73,7 +75,8 @@ class TrackLog(Callback):
     def safely(self, log, what):
         "`log(what)`, for the last time if it fails or takes `patience` seconds"
         if self.tracker is None: return
-        if not within(self.patience, self.give_up_if_it_fails, log, what): self.give_up(f"no answer for {self.patience} s")
+        if not within(self.patience, self.give_up_if_it_fails, log, what):
+            self.give_up(f"no answer for {self.patience} s")
 
     def give_up_if_it_fails(self, log, what):
         try: log(what)

@@ -9,8 +9,10 @@ class TrainLoss(Callback):
     order = -2  # before mixup (0), which wraps the loss that it finds in before_train
 
     def __init__(self, loss):
-        if isinstance(loss, type): raise UserError(f"TrainLoss: {loss.__name__} is a class: give one of it, {loss.__name__}()")
-        if not callable(loss): raise UserError(f"TrainLoss: the loss is a function of (predictions, targets), not {loss!r}")
+        if isinstance(loss, type):
+            raise UserError(f"TrainLoss: {loss.__name__} is a class: give one of it, {loss.__name__}()")
+        if not callable(loss):
+            raise UserError(f"TrainLoss: the loss is a function of (predictions, targets), not {loss!r}")
         self.loss_func, self.plain = loss, None
 
     def before_fit(self): self.plain = self.learn.loss_func

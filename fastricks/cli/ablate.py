@@ -13,32 +13,45 @@ from ..recipe.recipe import FIND
 from .options import Debug, RecipeName, with_options
 
 Rows = Annotated[list[str] | None, typer.Option(
-    "--tricks", "-t", metavar="TRICKS", help="a row: a trick, or several as A+B; give one -t a row", show_default=False)]
+    "--tricks", "-t", metavar="TRICKS", help="a row: a trick, or several as A+B; give one -t a row",
+    show_default=False)]
 Mode = Annotated[str, typer.Option(
     metavar="|".join(MODES), help="; ".join(f"{name}: {meaning}" for name, meaning in MODES.items()))]
 Seeds = Annotated[str, typer.Option(metavar="5|0,1,2|0-4", help="seeds of every row")]
 Jobs = Annotated[int, typer.Option(min=1, help="trainings at once, where cores / --threads leave room")]
-Budget = Annotated[str | None, typer.Option(metavar="2h|90m", help="time budget: no seed is begun that would exceed it")]
+Budget = Annotated[str | None, typer.Option(metavar="2h|90m",
+                                            help="time budget: no seed is begun that would exceed it")]
 Margin = Annotated[float, typer.Option(min=0., help="points of accuracy below which a difference does not matter")]
 Have = Annotated[list[str] | None, typer.Option(
-    metavar="FILE.json", help="count the stored runs of a file, as --to NAME.json writes one, as finished; may be repeated")]
+    metavar="FILE.json", help="count the stored runs of a file, as --to NAME.json writes one, as finished; may be "
+                              "repeated")]
 Tune = Annotated[str | None, typer.Option(
-    metavar="lr=A/B/C", help="give each row the best of these values, chosen on the validation split in one run each, before it is compared")]
-Control = Annotated[bool, typer.Option("--control", help="one row more that must be null: the baseline with other draws (an A/A row)")]
+    metavar="lr=A/B/C", help="give each row the best of these values, chosen on the validation split in one run each, "
+                             "before it is compared")]
+Control = Annotated[bool, typer.Option("--control",
+                                       help="one row more that must be null: the baseline with other draws (an A/A "
+                                            "row)")]
 Until = Annotated[str | None, typer.Option(
     metavar="settled", help="go on to 8, 12, 16 and 24 seeds with the rows that are open, within --budget")]
-Once = Annotated[bool, typer.Option("--once", help="one look at 5% over all of --seeds, for those who will never add any")]
+Once = Annotated[bool, typer.Option("--once", help="one look at 5% over all of --seeds, for those who will never add "
+                                                   "any")]
 PlainT = Annotated[bool, typer.Option("--plain-t", help="no variance is steadied by the images' luck")]
 AsGoodIn = Annotated[float, typer.Option(
     metavar="SHARE", help="a row as good as the baseline must take less than this share of its time to be called so")]
 Advise = Annotated[bool, typer.Option(
-    "--advise", help="end with one recipe to take, chosen on the validation split and confirmed on the test set with fresh seeds")]
-TakeBets = Annotated[bool, typer.Option("--take-bets", help="of --advise: take also what costs no time and only may help")]
+    "--advise", help="end with one recipe to take, chosen on the validation split and confirmed on the test set with "
+                     "fresh seeds")]
+TakeBets = Annotated[bool, typer.Option("--take-bets",
+                                        help="of --advise: take also what costs no time and only may help")]
 Confirm = Annotated[int | None, typer.Option(min=3, help="fresh seeds for --advise (default: as many as --seeds)")]
-Files = Annotated[list[str] | None, typer.Option(metavar="FILE", help="write the comparison: .html, .md, .csv or .tex, or its runs: .json")]
-Sweep = Annotated[str | None, typer.Option(metavar="FILE.yaml", help="write the grid as a W&B sweep instead of training")]
+Files = Annotated[list[str] | None, typer.Option(metavar="FILE",
+                                                 help="write the comparison: .html, .md, .csv or .tex, or its runs: "
+                                                      ".json")]
+Sweep = Annotated[str | None, typer.Option(metavar="FILE.yaml",
+                                           help="write the grid as a W&B sweep instead of training")]
 Slurm = Annotated[bool, typer.Option("--slurm", help="print the grid as a SLURM array script instead of training")]
-On = Annotated[str | None, typer.Option(metavar="ray[:ADDRESS]", help="train as Ray tasks: on this machine, or on a cluster")]
+On = Annotated[str | None, typer.Option(metavar="ray[:ADDRESS]",
+                                        help="train as Ray tasks: on this machine, or on a cluster")]
 Explain = Annotated[bool, typer.Option("--explain", help="print the plan, don't train")]
 
 
@@ -74,7 +87,8 @@ class AblateOptions:
 def ablate_command(given, asked: AblateOptions):
     """Train a baseline and tricks with several seeds, and say which pay.
 
-    Finished runs are found by their recipe and never trained twice: the same command resumes an ablation that was stopped.
+    Finished runs are found by their recipe and never trained twice: the same command resumes an ablation that was
+    stopped.
     """
     check_given(given)
     asked = with_control(asked)
@@ -92,7 +106,8 @@ def ablate_command(given, asked: AblateOptions):
 def with_control(asked):
     "The A/A row as one of -t"
     if not asked.control: return asked
-    if asked.mode != "add": raise UserError(f"--control is a row beside the others, which --mode {asked.mode} has not: leave one out")
+    if asked.mode != "add":
+        raise UserError(f"--control is a row beside the others, which --mode {asked.mode} has not: leave one out")
     texts = list(asked.tricks or ())
     return replace(asked, tricks=texts if CONTROL in texts else [*texts, CONTROL])
 
@@ -110,8 +125,10 @@ def check_values(asked):
     "The seeds, once all options that have a language of their own can be read"
     if asked.budget: parse_budget(asked.budget)
     check_tuning(asked)
-    if asked.until not in (None, "settled"): raise UserError(f"--until {asked.until} is not 'settled', which is all that it can be")
-    if asked.until and asked.once: raise UserError("--until settled climbs the ladder, and --once looks once: leave one out")
+    if asked.until not in (None, "settled"):
+        raise UserError(f"--until {asked.until} is not 'settled', which is all that it can be")
+    if asked.until and asked.once:
+        raise UserError("--until settled climbs the ladder, and --once looks once: leave one out")
     if not asked.margin > 0: raise UserError(f"--margin {asked.margin:g} is out of range: it must be above 0")
     seeds = parse_seeds(asked.seeds)
     if asked.to:
@@ -123,8 +140,11 @@ def check_values(asked):
 def check_tuning(asked):
     if not asked.tune: return
     parse_tuning(asked.tune)
-    if asked.sweep or asked.slurm: raise UserError("--tune chooses between trainings, which a script can't: leave one out")
-    if asked.advise: raise UserError("--advise gives one recipe of the options that were given, and --tune others to each row: leave one out")
+    if asked.sweep or asked.slurm:
+        raise UserError("--tune chooses between trainings, which a script can't: leave one out")
+    if asked.advise:
+        raise UserError("--advise gives one recipe of the options that were given, and --tune others to each row: "
+                        "leave one out")
 
 
 def check_scripts(asked, recipe):
@@ -180,4 +200,5 @@ def print_slurm(rows, seeds, given):
 def write_sweep(rows, seeds, given, file):
     from ..grid.scripts import sweep_file
     print(f"written   {sweep_file(rows, seeds, given, file)}")
-    print(f"start it with `{shlex.join(['wandb', 'sweep', file])}` and the `wandb agent` line that it prints, on as many machines as you like")
+    print(f"start it with `{shlex.join(['wandb', 'sweep', file])}` and the `wandb agent` line that it prints, on as "
+          "many machines as you like")

@@ -31,7 +31,8 @@ from .soup import soup_command
 from .train import train_command
 from .tricks import tricks_command
 
-app = typer.Typer(name="fastricks", cls=GroupedVerbs, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
+app = typer.Typer(name="fastricks", cls=GroupedVerbs, no_args_is_help=True, pretty_exceptions_enable=False,
+                  rich_markup_mode=None,
                   context_settings={"help_option_names": ["-h", "--help"]},
                   help="Train image classifiers with the bag of tricks, and see which of them pay.")
 
@@ -43,7 +44,8 @@ def say_version(wanted):
 
 
 @app.callback()
-def options_of_all(version: Annotated[bool, typer.Option("--version", callback=say_version, is_eager=True, help="Show the version.")] = False):
+def options_of_all(version: Annotated[bool, typer.Option("--version", callback=say_version, is_eager=True,
+                                                         help="Show the version.")] = False):
     pass
 
 
@@ -70,7 +72,8 @@ app.add_typer(show, name="show")
 
 
 INSTANT = {"runs", "tricks", "recipes"}  # verbs that load nothing heavy
-ALL_NIGHT = [["train"], ["resume"], ["ablate"]]  # verbs that end their work, whether or not somebody reads what they say
+# verbs that end their work, whether or not somebody reads what they say
+ALL_NIGHT = [["train"], ["resume"], ["ablate"]]
 
 
 def fail(text, code=2):
@@ -80,7 +83,9 @@ def fail(text, code=2):
 
 
 def run(args):
-    "Run a command line and return its exit code: 0, 2 for what the user can mend (one sentence), 130 for Ctrl-C, 143 for SIGTERM"
+    """Run a command line and return its exit code: 0, 2 for what the user can mend (one sentence), 130 for Ctrl-C, 143
+    for SIGTERM
+    """
     with stop.listening():
         code = run_app([at_home(a) for a in args])
         return stop.say() if stop.asked.signum else code
@@ -127,8 +132,10 @@ def disk_full(e): return isinstance(e, OSError) and e.errno == ENOSPC
 
 
 def unexpected(e):
-    if disk_full(e): return f"the disk is full ({e.filename or 'no space left on device'}): make room, or choose another --out"
-    return f"{type(e).__name__}: {first_line(e)} (internal error; please report it, with the traceback that --debug shows)"
+    if disk_full(e):
+        return f"the disk is full ({e.filename or 'no space left on device'}): make room, or choose another --out"
+    return (f"{type(e).__name__}: {first_line(e)} (internal error; please report it, with the traceback that --debug "
+            "shows)")
 
 
 def main(args=None):

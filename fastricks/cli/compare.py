@@ -8,29 +8,37 @@ from .options import Debug, with_options
 
 METRICS = "top1|top5|loss|loss_t|macro_f1|balanced_accuracy|ece|ece_t"
 Runs = Annotated[list[str] | None, typer.Argument(
-    metavar="RUNS", help="run folders, globs, folders of runs, groups of runs, or JSON files of stored runs [default: runs]", show_default=False)]
+    metavar="RUNS", help="run folders, globs, folders of runs, groups of runs, or JSON files of stored runs [default: "
+                         "runs]", show_default=False)]
 Baseline = Annotated[str | None, typer.Option(
-    metavar="NAME|RECIPE", help="what to compare with: a row's tricks, a run, a group or a named recipe [default: the row without tricks]",
+    metavar="NAME|RECIPE", help="what to compare with: a row's tricks, a run, a group or a named recipe [default: the "
+                                "row without tricks]",
     show_default=False)]
 By = Annotated[str | None, typer.Option(
     metavar="test|valid", help="whose images [default: test, or valid where there is no test set]", show_default=False)]
 Margin = Annotated[float | None, typer.Option(
-    help="the difference that matters, in points of accuracy [default: 0.5] or nats of loss [default: 0.02]", show_default=False)]
+    help="the difference that matters, in points of accuracy [default: 0.5] or nats of loss [default: 0.02]",
+    show_default=False)]
 MetricName = Annotated[str, typer.Option(metavar=METRICS, help="what to compare")]
 Once = Annotated[bool, typer.Option(
-    "--once", help="one look at 5% over all seeds there are, instead of looks at 5, 8, 12, 16 and 24: for those who will never add any")]
+    "--once", help="one look at 5% over all seeds there are, instead of looks at 5, 8, 12, 16 and 24: for those who "
+                   "will never add any")]
 FamilyName = Annotated[str | None, typer.Option(
-    metavar="HASH", help="the recorded family that a false verdict is counted over [default: the newest with all of these rows]",
+    metavar="HASH", help="the recorded family that a false verdict is counted over [default: the newest with all of "
+                         "these rows]",
     show_default=False)]
 AsGoodIn = Annotated[float, typer.Option(
     metavar="SHARE", help="a row as good as the baseline must take less than this share of its time to be called so")]
 PlainT = Annotated[bool, typer.Option("--plain-t", help="no variance is steadied by the images' luck")]
 To = Annotated[list[str] | None, typer.Option(
-    metavar="FILE", help="write a report: NAME.html, .md, .csv or .tex, or the runs: NAME.json; may be repeated", show_default=False)]
+    metavar="FILE", help="write a report: NAME.html, .md, .csv or .tex, or the runs: NAME.json; may be repeated",
+    show_default=False)]
 Wandb = Annotated[str | None, typer.Option(
-    metavar="online|offline", help="log the table and the pictures as a W&B run of job type report", show_default=False)]
+    metavar="online|offline", help="log the table and the pictures as a W&B run of job type report",
+    show_default=False)]
 WandbDir = Annotated[str, typer.Option(metavar="DIR", help="where that run's files go")]
-Anyway = Annotated[bool, typer.Option("--force", "--anyway", help="compare runs with different data or settings, with a warning")]
+Anyway = Annotated[bool, typer.Option("--force", "--anyway",
+                                      help="compare runs with different data or settings, with a warning")]
 
 
 @dataclass(frozen=True)

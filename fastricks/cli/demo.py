@@ -8,7 +8,8 @@ from .options import Debug, Trained
 
 def demo_command(run: Trained,
                  port: Annotated[int, typer.Option(min=1, max=65535, help="where the page is served")] = 7860,
-                 host: Annotated[str, typer.Option(help="who may see it: 127.0.0.1 is this machine alone, 0.0.0.0 all that reach it")] = "127.0.0.1",
+                 host: Annotated[str, typer.Option(help="who may see it: 127.0.0.1 is this machine alone, 0.0.0.0 all "
+                                                        "that reach it")] = "127.0.0.1",
                  debug: Debug = False):
     """Serve a web demo (Gradio): drop a photo on a page and see its predicted classes. Ctrl-C ends it.
 

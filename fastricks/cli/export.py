@@ -19,7 +19,8 @@ Out = Annotated[str | None, typer.Option(
 def export_command(run: Trained, to: Format, out: Out = None, debug: Debug = False):
     """Write a trained model for use without fastricks, and check that it computes the same.
 
-    onnx and torch-export take 8-bit RGB pixels, the normalisation is inside; batches may have any size; names of classes go with the model.
+    onnx and torch-export take 8-bit RGB pixels, the normalisation is inside; batches may have any size; names of
+    classes go with the model.
     """
     from ..use.export import export
     for line in export(run, to, out).lines: print(line)

@@ -28,7 +28,8 @@ class GroupedCommand(TyperCommand):
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx)
             if record is None: continue
-            of = "Arguments" if param.param_type_name == "argument" else getattr(param, "rich_help_panel", None) or OTHERS
+            of = ("Arguments" if param.param_type_name == "argument" else getattr(param, "rich_help_panel", None)
+                  or OTHERS)
             sections[of].append(record)
         write_sections(formatter, sections)
 
@@ -38,7 +39,8 @@ class GroupedVerbs(TyperGroup):
     def format_commands(self, ctx, formatter):
         known = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
         room = formatter.width - 6 - max(map(len, known))
-        write_sections(formatter, {group: [(name, known[name].get_short_help_str(room)) for name in names] for group, names in VERBS.items()})
+        write_sections(formatter, {group: [(name, known[name].get_short_help_str(room)) for name in names]
+                                   for group, names in VERBS.items()})
 
 
 def write_sections(formatter, sections):

@@ -13,14 +13,18 @@ from ..recipe.recipe import Recipe, flag_of, options
 from .help import group_of
 
 Tricks = Annotated[list[str] | None, typer.Option(
-    "--tricks", "-t", metavar="TRICKS", help="tricks to add, as warmup+cosine+mixup:alpha=.4; -t=-NAME takes one away, -t none all",
+    "--tricks", "-t", metavar="TRICKS", help="tricks to add, as warmup+cosine+mixup:alpha=.4; -t=-NAME takes one "
+                                             "away, -t none all",
     show_default=False)]
 RecipeName = Annotated[str | None, typer.Option(
     metavar="NAME", help="a named recipe (see `fastricks recipes`), or a run folder to repeat", show_default=False)]
-Trained = Annotated[str, typer.Argument(metavar="RUN", help="a finished run's folder, its model.safetensors, or hf://user/name")]
+Trained = Annotated[str, typer.Argument(metavar="RUN",
+                                        help="a finished run's folder, its model.safetensors, or hf://user/name")]
 License = Annotated[str | None, typer.Option(
-    "--license", metavar="ID", help="the weights' licence, as the hub names it: mit, cc-by-4.0 … [default: unknown]", show_default=False)]
-Dataset = Annotated[str | None, typer.Option(metavar="USER/NAME", help="where the photos are on the hub", show_default=False)]
+    "--license", metavar="ID", help="the weights' licence, as the hub names it: mit, cc-by-4.0 … [default: unknown]",
+    show_default=False)]
+Dataset = Annotated[str | None, typer.Option(metavar="USER/NAME", help="where the photos are on the hub",
+                                             show_default=False)]
 Debug = Annotated[bool, typer.Option("--debug", help="show the traceback of an error")]
 
 
@@ -48,7 +52,8 @@ def number_or(word, flag):
     "What reads an option that is a number, or that word"
     def parse(text):
         try: return word if text == word else float(text)
-        except ValueError: raise UserError(f"{flag} {text} is neither a number nor {word!r}{nearest(text, [word])}") from None
+        except ValueError:
+            raise UserError(f"{flag} {text} is neither a number nor {word!r}{nearest(text, [word])}") from None
     return parse
 
 
@@ -62,7 +67,8 @@ def trust_files(yes):
 
 
 def with_options(fn):
-    """Give a command the fields of its last argument's class, a dataclass, as options; the command gets them as one object.
+    """Give a command the fields of its last argument's class, a dataclass, as options; the command gets them as one
+    object.
 
     A field is annotated as typer wants it; where it has no default, the option is required.
     """
@@ -90,6 +96,7 @@ def with_recipe(fn, names=None):
         trust_files(kw.pop("trust"))
         return fn(given, **kw)
     command.__name__, command.__doc__ = fn.__name__, fn.__doc__
-    command.__signature__ = inspect.Signature([*params, TRUST, *(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own)])
+    command.__signature__ = inspect.Signature([*params, TRUST,
+                                               *(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own)])
     command.__annotations__ = {p.name: p.annotation for p in command.__signature__.parameters.values()}
     return command

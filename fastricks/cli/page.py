@@ -9,7 +9,9 @@ from .options import Debug
 
 
 def page_command(
-        runs: Annotated[list[str], typer.Argument(metavar="RUNS", help="finished runs: folders, globs, folders of runs")], debug: Debug = False):
+        runs: Annotated[list[str], typer.Argument(metavar="RUNS",
+                                                  help="finished runs: folders, globs, folders of runs")],
+    debug: Debug = False):
     """Make the index.html of runs again, as a training does at its end, and the list of all runs in their folder.
 
     What has no page, as a run that did not finish, is listed and skipped.

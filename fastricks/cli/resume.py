@@ -9,27 +9,31 @@ from ..core import output
 from ..core.errors import UserError
 from .options import Debug
 
-ELSEWHERE = "data", "classes", "weights", "device", "threads", "workers", "wandb", "log"  # may be other where a run goes on
+# may be other where a run goes on
+ELSEWHERE = "data", "classes", "weights", "device", "threads", "workers", "wandb", "log"
 
 
 def resume_command(given, run: Annotated[str, typer.Argument(metavar="RUN", help="an unfinished run's folder")],
                    tricks: Annotated[list[str] | None, typer.Option(
-                       "--tricks", "-t", metavar="TRICKS", show_default=False, help="where a network lies now, as TRICK:KEY=PLACE")] = None,
+                       "--tricks", "-t", metavar="TRICKS", show_default=False,
+                       help="where a network lies now, as TRICK:KEY=PLACE")] = None,
                    epochs: Annotated[int | None, typer.Option(
-                       metavar="N", show_default=False, help="of a finished run with wsd: a run of N epochs, from before the cooldown on")] = None,
+                       metavar="N", show_default=False,
+                       help="of a finished run with wsd: a run of N epochs, from before the cooldown on")] = None,
                    debug: Debug = False):
     """Go on with a training that was stopped or killed, from its last checkpoint; the result is as if it had not been.
 
-    Where its data (--data), weights or teacher lie elsewhere now, say where: they must be the same. On another --device it goes on too,
-    and rounds otherwise.
+    Where its data (--data), weights or teacher lie elsewhere now, say where: they must be the same. On another --device
+    it goes on too, and rounds otherwise.
 
-    A finished run with the schedule wsd goes on from the state before its cooldown with --epochs N: a new run, which is as if it had had
-    N epochs from the start.
+    A finished run with the schedule wsd goes on from the state before its cooldown with --epochs N: a new run, which is
+    as if it had had N epochs from the start.
     """
     from ..runfolder.record import is_finished, is_soup
     from ..training.longer import longer
     from ..training.resume import Elsewhere, recipe_of
-    if is_soup(run): raise UserError(f"{run} is a soup, an average of finished runs and no training: there is nothing to resume")
+    if is_soup(run):
+        raise UserError(f"{run} is a soup, an average of finished runs and no training: there is nothing to resume")
     if epochs is None and is_finished(run): return print(finished(Path(run)))
     r = recipe_of(run, given, tricks or ())
     where = Elsewhere(Path(run), given)
@@ -41,4 +45,5 @@ def resume_command(given, run: Annotated[str, typer.Argument(metavar="RUN", help
 
 def finished(run):
     if (run / "model.safetensors").is_file(): return f"{run} is finished: there is nothing to resume"
-    raise UserError(f"{run} is finished, and its model.safetensors is not there: `fastricks train --recipe {shlex.quote(str(run))}` makes it again")
+    raise UserError(f"{run} is finished, and its model.safetensors is not there: `fastricks train --recipe "
+                    f"{shlex.quote(str(run))}` makes it again")

@@ -8,7 +8,8 @@ from ..core.files import read_json
 from ..core.words import duration
 from ..runfolder import trackers, tracking
 
-BY = {"accuracy": "", "macro_f1": " macro F1", "balanced_accuracy": " balanced accuracy", "valid_loss": " cross-entropy"}
+BY = {"accuracy": "", "macro_f1": " macro F1", "balanced_accuracy": " balanced accuracy",
+      "valid_loss": " cross-entropy"}
 MEASURED_ON = {"test": "test", "valid": "validation (there is no test set)"}
 
 
@@ -113,8 +114,10 @@ def kept_epoch(recipe, m):
     if "kept_epoch" not in m: return []
     early = f", stopped after {recipe.patience} without a better one" if m["epochs"] < recipe.epochs else ""
     which = f"epoch {m['kept_epoch']} of {m['epochs']}{early}"
-    if m["kept_epoch"] == m["best_epoch"]: return [labelled("kept", f"{which}: the best{BY[recipe.chosen_by]} on the validation split")]
-    return [labelled("kept", f"{which}: epoch {m['best_epoch']} was better on the validation split, and --keep best keeps that")]
+    if m["kept_epoch"] == m["best_epoch"]:
+        return [labelled("kept", f"{which}: the best{BY[recipe.chosen_by]} on the validation split")]
+    return [labelled("kept", f"{which}: epoch {m['best_epoch']} was better on the validation split, and --keep best "
+                             "keeps that")]
 
 
 def skipped_steps(m):

@@ -11,7 +11,8 @@ from ..recipe.recipe import resolve
 from .help import GroupedCommand
 from .options import Debug, RecipeName, Tricks, with_recipe
 
-show = typer.Typer(no_args_is_help=True, rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]},
+show = typer.Typer(no_args_is_help=True, rich_markup_mode=None,
+                   context_settings={"help_option_names": ["-h", "--help"]},
                    help="Look at data before a training; draw its learning rate, first batch or targets.")
 Rows = Annotated[list[str] | None, typer.Option("--tricks", "-t", metavar="TRICKS", show_default=False,
                                                help="one line more, with these tricks")]
@@ -23,18 +24,21 @@ Epoch = Annotated[int, typer.Option(min=1, help="of which epoch")]
 def check_to(to):
     "Before any work: --to can be written"
     path = Path(to)
-    if path.suffix.lower() != ".png": raise UserError(f"--to {to}: pictures are PNG files, so give a name that ends in .png")
+    if path.suffix.lower() != ".png":
+        raise UserError(f"--to {to}: pictures are PNG files, so give a name that ends in .png")
     if path.is_dir(): raise UserError(f"--to {to} is a folder: name a file in it, as {path / path.name}")
 
 
 @show.command("data", cls=GroupedCommand)
 @with_recipe
 def show_data(given,
-              path: Annotated[str | None, typer.Argument(metavar="PATH", help="what --data takes", show_default=False)] = None,
+              path: Annotated[str | None, typer.Argument(metavar="PATH", help="what --data takes",
+                                                         show_default=False)] = None,
               recipe: RecipeName = None, to: To = "show-data.png", debug: Debug = False):
     """Say on one screen what images are there: classes, sizes, copies across splits, unreadable files; draw some.
 
-    Nothing is changed. Beside the picture goes a table with a row for each image: `fastricks show data PHOTOS --size 160`.
+    Nothing is changed. Beside the picture goes a table with a row for each image: `fastricks show data PHOTOS --size
+    160`.
     """
     check_to(to)
     if path is not None and "data" in given: raise UserError("PATH and --data: give one of them")
@@ -54,7 +58,8 @@ def show_lr(given,
             to: To = "show-lr.png", debug: Debug = False):
     """Draw learning rates, a line for each RECIPE and -t.
 
-    A -t is a row on --recipe, or else on the first RECIPE: `fastricks show lr blog -t warmup:by=epoch,epochs=6 -t cosine`.
+    A -t is a row on --recipe, or else on the first RECIPE: `fastricks show lr blog -t warmup:by=epoch,epochs=6 -t
+    cosine`.
     """
     check_to(to)
     from ..use import schedules
@@ -64,7 +69,8 @@ def show_lr(given,
 
 @show.command("batch", cls=GroupedCommand)
 @with_recipe
-def show_batch(given, recipe: RecipeName = None, tricks: Tricks = None, images: Images = 8, epoch: Epoch = 1, to: To = "show-batch.png",
+def show_batch(given, recipe: RecipeName = None, tricks: Tricks = None, images: Images = 8, epoch: Epoch = 1,
+               to: To = "show-batch.png",
                debug: Debug = False):
     """Draw the first batch as the network sees it."""
     check_to(to)
@@ -76,7 +82,8 @@ def show_batch(given, recipe: RecipeName = None, tricks: Tricks = None, images: 
 
 @show.command("targets", cls=GroupedCommand)
 @with_recipe
-def show_targets(given, recipe: RecipeName = None, tricks: Tricks = None, images: Images = 4, epoch: Epoch = 1, to: To = "show-targets.png",
+def show_targets(given, recipe: RecipeName = None, tricks: Tricks = None, images: Images = 4, epoch: Epoch = 1,
+                 to: To = "show-targets.png",
                  debug: Debug = False):
     """Draw the targets: smoothed, mixed, a teacher's.
 

@@ -13,11 +13,14 @@ R = TypeVar("R")
 Parameters = Iterable[inspect.Parameter]
 NAMELESS = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
 KINDS: dict[type, tuple[type, str]] = {  # annotation -> what is taken for it, and its name
-    bool: (bool, "True or False"), int: (Integral, "a whole number"), float: (Real, "a number"), str: (str, "a text"), PathLike: (PathLike, "a path")}
+    bool: (bool, "True or False"), int: (Integral, "a whole number"), float: (Real, "a number"), str: (str, "a text"),
+    PathLike: (PathLike, "a path")}
 
 
 def checked_call(fn: Callable[P, R]) -> Callable[P, R]:
-    "`fn`, which raises UserError where it is called with arguments that it does not have, or with values that its annotations rule out"
+    """`fn`, which raises UserError where it is called with arguments that it does not have, or with values that its
+    annotations rule out
+    """
     signature = inspect.signature(fn)
 
     @wraps(fn)
@@ -33,7 +36,8 @@ def require_fit(name: str, signature: inspect.Signature, args: tuple, kwargs: Ma
     known = list(signature.parameters.values())
     nameless = [p.name for p in known if p.kind in NAMELESS]
     if len(args) > len(nameless) and not any(p.kind is p.VAR_POSITIONAL for p in known):
-        raise UserError(f"{name} takes {one_of(nameless) or 'nothing'} without a name, and {args[len(nameless)]!r} comes after: say what it is, "
+        raise UserError(f"{name} takes {one_of(nameless) or 'nothing'} without a name, and {args[len(nameless)]!r} "
+                        "comes after: say what it is, "
                         f"as in {name}(…, {example(known)}={args[len(nameless)]!r})")
     names = [p.name for p in known if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
     for key in kwargs:
@@ -51,7 +55,9 @@ def example(known: list[inspect.Parameter]) -> str:
 
 
 def require_kinds(name: str, parameters: Parameters, given: Mapping[str, Any]) -> None:
-    "Raise UserError for a value of another kind than its annotation; one that says more than numbers, words, paths and None rules nothing out"
+    """Raise UserError for a value of another kind than its annotation; one that says more than numbers, words, paths
+    and None rules nothing out
+    """
     for p in parameters:
         if p.name not in given: continue
         kinds = [get_origin(o) or o for o in get_args(p.annotation) or (p.annotation,)]

@@ -6,7 +6,9 @@ from difflib import get_close_matches
 
 class UserError(Exception):
     "Bad input. Its text is one clear sentence: what is wrong, where, and the nearest right thing. Exit code 2."
-    def __init__(self, text: object = "") -> None: super().__init__(text); self.text = str(text)
+    def __init__(self, text: object = "") -> None:
+        super().__init__(text)
+        self.text = str(text)
     def __str__(self) -> str: return self.text  # fastai writes into the args of what a callback raises
 
 
@@ -37,7 +39,8 @@ def shorten(name: object, n: int = 24) -> str:
 
 
 def visible(text: object) -> str:
-    """One line that can be shown and kept: what moves a terminal's cursor or hides, as names of files can, is written out.
+    """One line that can be shown and kept: what moves a terminal's cursor or hides, as names of files can, is written
+    out.
 
     So is the user and password of a URL left out.
     """

@@ -15,7 +15,9 @@ MOST = 1 << 28  # bytes; predictions of a million images have less
 
 
 def read_text(path: str | Path) -> str:
-    "The text of a plain file of sensible size; ValueError or OSError for anything else: a pipe would be waited for, a device never end"
+    """The text of a plain file of sensible size; ValueError or OSError for anything else: a pipe would be waited for, a
+    device never end
+    """
     path = Path(path)
     size = path.stat().st_size
     if not path.is_file(): raise ValueError(f"{path.name} is no file")
@@ -44,7 +46,8 @@ def writing(path: str | Path) -> Iterator[None]:
 def whole_file(path: str | Path, temporary: Path | None = None) -> Iterator[Path]:
     """A temporary path to write to, which takes the place of `path` at the end: a file is there whole or not at all.
 
-    It lies beside `path`, or is `temporary`, on the same file system. After an error it is removed, and `path` is as it was.
+    It lies beside `path`, or is `temporary`, on the same file system. After an error it is removed, and `path` is as it
+    was.
     """
     path = Path(path)
     temporary = temporary or path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -88,7 +91,9 @@ def sync_file(f: IO[Any]) -> None:
 
 
 def sync_folder(folder: str | Path) -> None:
-    "A rename outlives a power cut when the folder is on the disk too; CIFS, and many file systems in user space, can't do that"
+    """A rename outlives a power cut when the folder is on the disk too; CIFS, and many file systems in user space,
+    can't do that
+    """
     if os.name == "nt": return
     try: sync_opened(folder)
     except OSError as e:

@@ -12,7 +12,9 @@ CGROUPS, OWN_CGROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")  # Linu
 
 
 def cores():
-    "How many cores this process may use: those that it may run on, and no more than its container's share of time is worth"
+    """How many cores this process may use: those that it may run on, and no more than its container's share of time is
+    worth
+    """
     return max(math.ceil(min(affinity(), quota())), 1)
 
 
@@ -22,7 +24,9 @@ def affinity():
 
 
 def quota():
-    "Cores' worth of time that the control groups of this process allow it (`docker --cpus 1.5`: 1.5); infinite where none limits it"
+    """Cores' worth of time that the control groups of this process allow it (`docker --cpus 1.5`: 1.5); infinite where
+    none limits it
+    """
     try: lines = OWN_CGROUPS.read_text().splitlines()
     except OSError: return math.inf
     return min((share_of(folder) for line in lines for folder in cgroup_folders(line)), default=math.inf)
@@ -52,7 +56,9 @@ def share_of(folder):
 
 
 def cpu_name():
-    try: return next(x.split(":")[1].strip() for x in Path("/proc/cpuinfo").read_text().splitlines() if x.startswith("model name"))
+    try:
+        return next(x.split(":")[1].strip() for x in Path("/proc/cpuinfo").read_text().splitlines()
+                    if x.startswith("model name"))
     except (OSError, StopIteration): return platform.processor() or platform.machine()
 
 
@@ -78,12 +84,15 @@ def pick_device(name):
     if kind not in there or (number and not number.isdecimal()):
         raise UserError(f"--device {device} is not one of auto, {one_of(there)}{nearest(kind, there)}")
     missing = number and kind == "cuda" and int(number) >= torch.cuda.device_count()
-    if missing or not there[kind]: raise UserError(f"--device {device}: torch sees no such device here; use --device cpu")
+    if missing or not there[kind]:
+        raise UserError(f"--device {device}: torch sees no such device here; use --device cpu")
     return device
 
 
 def threads_each():
-    "The cores that this process may use, shared with the others of its training on this machine, or the fewer of $OMP_NUM_THREADS"
+    """The cores that this process may use, shared with the others of its training on this machine, or the fewer of
+    $OMP_NUM_THREADS
+    """
     each = max(cores() // ranks.local_world(), 1)
     return min(each, asked_threads() or each)
 

@@ -7,7 +7,9 @@ from textwrap import fill
 
 
 class Lasting:
-    "A text stream that goes on without its reader: what a closed pipe or terminal, or a full disk, can't take is dropped"
+    """A text stream that goes on without its reader: what a closed pipe or terminal, or a full disk, can't take is
+    dropped
+    """
     def __init__(self, stream): self.stream = stream
     def __getattr__(self, name): return getattr(self.stream, name)
 
@@ -45,7 +47,9 @@ class Erasing:
 
 
 def tell(line, indent=2):
-    "Print a line; on a terminal that is too narrow for it, in several that end between words. Commands and paths are better printed whole"
+    """Print a line; on a terminal that is too narrow for it, in several that end between words. Commands and paths are
+    better printed whole
+    """
     print(folded(str(line), indent) if sys.stdout.isatty() else line)
 
 
@@ -83,4 +87,5 @@ def write_any_letter():
 def outlive_readers():
     "From now on this process goes on without whoever reads its stdout and stderr"
     write_any_letter()
-    sys.stdout, sys.stderr = (o if o is None or isinstance(o, Lasting) else Lasting(o) for o in (sys.stdout, sys.stderr))
+    sys.stdout, sys.stderr = (o if o is None or isinstance(o, Lasting) else Lasting(o)
+                              for o in (sys.stdout, sys.stderr))

@@ -1,4 +1,6 @@
-"""How far work is and how long it will take: a passing line on a terminal, a line every half minute in a pipe or a log. Light."""
+"""How far work is and how long it will take: a passing line on a terminal, a line every half minute in a pipe or a log.
+Light.
+"""
 import sys
 import time
 
@@ -36,13 +38,14 @@ class Pace:
 class Progress:
     """A context that tells how far `what` is, of `total` things: `step()` after each.
 
-    On a terminal (`stream`) a line is drawn over and over, and is gone at the end; elsewhere `say` gets one every `EVERY` seconds.
-    `draws`: which of both, whatever the stream is.
+    On a terminal (`stream`) a line is drawn over and over, and is gone at the end; elsewhere `say` gets one every
+    `EVERY` seconds. `draws`: which of both, whatever the stream is.
     """
     def __init__(self, what, total, unit, say=print, stream=None, draws=None, clock=time.monotonic):
         self.what, self.unit, self.say, self.pace = what, unit, say, Pace(total, clock)
         self.stream = stream or sys.stderr
-        self.draws = (say is not silent and self.stream is not None and self.stream.isatty()) if draws is None else draws
+        self.draws = (say is not silent and self.stream is not None
+                      and self.stream.isatty()) if draws is None else draws
 
     def __enter__(self): return self
     def __exit__(self, *_): self.clear()

@@ -37,7 +37,9 @@ def order(seed, epoch, keys):
 
 
 def seed_host(seed):
-    "Seed Python, NumPy and torch's CPU generator (torch.manual_seed would queue a CUDA seed with a stack trace each time)"
+    """Seed Python, NumPy and torch's CPU generator (torch.manual_seed would queue a CUDA seed with a stack trace each
+    time)
+    """
     import torch
     random.seed(seed)
     np.random.seed(seed & 0xFFFFFFFF)
@@ -56,5 +58,10 @@ def seeded(seed):
     "Seeded as `seed_host`, for a while: the caller's random state comes back"
     import torch
     old = random.getstate(), np.random.get_state(), torch.default_generator.get_state()
-    try: seed_host(seed); yield
-    finally: random.setstate(old[0]); np.random.set_state(old[1]); torch.default_generator.set_state(old[2])
+    try:
+        seed_host(seed)
+        yield
+    finally:
+        random.setstate(old[0])
+        np.random.set_state(old[1])
+        torch.default_generator.set_state(old[2])

@@ -1,4 +1,5 @@
-"""The processes of one training, as torchrun and accelerate start them: who is who, and what they tell each other. Light.
+"""The processes of one training, as torchrun and accelerate start them: who is who, and what they tell each other.
+Light.
 
 Until `joined` every process is alone. Plain facts travel as JSON, never as pickles.
 """
@@ -26,11 +27,13 @@ def world():
     return max(number("WORLD_SIZE"), 1) if started else 1
 
 
-ALL_TASKS = {"SLURM_STEP_NUM_TASKS": "srun", "OMPI_COMM_WORLD_SIZE": "mpirun", "PMI_SIZE": "mpirun"}  # how many tasks each started
+# how many tasks each started
+ALL_TASKS = {"SLURM_STEP_NUM_TASKS": "srun", "OMPI_COMM_WORLD_SIZE": "mpirun", "PMI_SIZE": "mpirun"}
 
 
 def copies():
-    """(how many times this command was started, by what), where a cluster's launcher started it several times and torchrun did not.
+    """(how many times this command was started, by what), where a cluster's launcher started it several times and
+    torchrun did not.
 
     In a batch script SLURM_NTASKS is what the job may have, and the script itself is task 0.
     """
@@ -46,7 +49,9 @@ def local_world(): return max(number("LOCAL_WORLD_SIZE") or 1, 1) if world() > 1
 
 
 class Here:
-    "This process: its number and theirs once they are joined; how often they were; whether its error is the one that is told, and was"
+    """This process: its number and theirs once they are joined; how often they were; whether its error is the one that
+    is told, and was
+    """
     rank, world, times, mine, told = 0, 1, 0, None, False
 
 
@@ -67,12 +72,15 @@ def store():
 @contextmanager
 def joined(device):
     "While it lasts the processes can talk; nothing for a single one, and for a training within a training"
-    if world() == 1 or not alone(): yield; return
+    if world() == 1 or not alone():
+        yield
+        return
     import torch
     import torch.distributed as dist
     if device == "cuda": torch.cuda.set_device(local_rank())
     here.times += 1  # keys of a training before are still there
-    dist.init_process_group("cpu:gloo,cuda:nccl" if device == "cuda" else "gloo", store=dist.PrefixStore(key(f"group-{here.times}"), store()),
+    dist.init_process_group("cpu:gloo,cuda:nccl" if device == "cuda" else "gloo",
+                            store=dist.PrefixStore(key(f"group-{here.times}"), store()),
                             rank=rank(), world_size=world(), timeout=LONG)
     here.rank, here.world = rank(), world()
     yield  # after an error the connections stay until the process ends, which tells those who wait for it
@@ -153,18 +161,22 @@ def require_same(value, what):
 
 # -- one message, whoever has it
 
-def key(name): return f"fastricks/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}/{name}"  # torchrun may start all of them again
+# torchrun may start all of them again
+def key(name): return f"fastricks/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}/{name}"
 
 
 def claim(text):
-    "Is what this process ends with the word of the whole training? The first that asks has it; the others were pulled along"
+    """Is what this process ends with the word of the whole training? The first that asks has it; the others were pulled
+    along
+    """
     if world() == 1: return True
     if here.mine is None: here.mine = try_claim(str(text))
     return here.mine
 
 
 def try_claim(text):
-    if alone() and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != str(True): return rank() == 0  # its store is in process 0, which may be gone
+    # its store is in process 0, which may be gone
+    if alone() and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != str(True): return rank() == 0
     try:
         if store().add(key("word"), 1) > 1: return False
         store().set(key("text"), text)
@@ -191,4 +203,6 @@ def is_lost(e):
     "Is an exception only that another process is gone?"
     if alone() or not isinstance(e, RuntimeError): return False
     import torch.distributed as dist
-    return isinstance(e, dist.DistError) or any(w in str(e) for w in ("gloo", "Connection closed", "Connection reset", "Broken pipe", "NCCL"))
+    return isinstance(e, dist.DistError) or any(w in str(e)
+                                                for w in ("gloo", "Connection closed", "Connection reset",
+                                                          "Broken pipe", "NCCL"))

@@ -15,4 +15,5 @@ def repository() -> str | None:
 def install_line() -> str:
     "The command that installs the project from its place"
     url = repository()
-    return f"pip install git+{url}" if url else "pip install PATH/TO/fastricks  # its source, as whoever made this has it"
+    return (f"pip install git+{url}" if url else "pip install PATH/TO/fastricks  # its source, as whoever made this "
+                                                 "has it")

@@ -23,7 +23,9 @@ def balanced_hits(labels, hit):
 
 
 def balanced_accuracy(y, k):
-    "Mean over the classes that have images of the share of theirs that is right: class numbers y (true) and k (predicted) [n]"
+    """Mean over the classes that have images of the share of theirs that is right: class numbers y (true) and k
+    (predicted) [n]
+    """
     return float(balanced_hits(y, y == k).mean())
 
 

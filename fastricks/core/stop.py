@@ -1,4 +1,6 @@
-"""SIGTERM, Ctrl-C and a terminal that closes: a training finishes its step and saves; a second Ctrl-C stops at once. Light."""
+"""SIGTERM, Ctrl-C and a terminal that closes: a training finishes its step and saves; a second Ctrl-C stops at once.
+Light.
+"""
 import os
 import signal
 import sys
@@ -38,11 +40,15 @@ def at_once():
 
 @contextmanager
 def listening(exits=False):
-    """Hear SIGTERM, SIGHUP and Ctrl-C for a while; with `exits` a second Ctrl-C ends the process without a word to anybody.
+    """Hear SIGTERM, SIGHUP and Ctrl-C for a while; with `exits` a second Ctrl-C ends the process without a word to
+    anybody.
 
-    Nothing in it is new where somebody listens already, or outside the main thread. A Ctrl-C that is switched off stays so.
+    Nothing in it is new where somebody listens already, or outside the main thread. A Ctrl-C that is switched off stays
+    so.
     """
-    if asked.pid == os.getpid() or threading.current_thread() is not threading.main_thread(): yield; return
+    if asked.pid == os.getpid() or threading.current_thread() is not threading.main_thread():
+        yield
+        return
     asked.signum, asked.held, asked.pid, asked.exits, asked.how = None, 0, os.getpid(), exits, ""
     old = {s: signal.signal(s, hear) for s in SIGNALS if signal.getsignal(s) != signal.SIG_IGN}
     try: yield

@@ -29,7 +29,8 @@ def number(x: float | None, digits: int) -> str: return NONE if none(x) else f"{
 def signed(x: float | None, digits: int) -> str: return NONE if none(x) else f"{x:+.{digits}f}"
 
 
-def interval(low: float | None, high: float | None, digits: int) -> str: return NONE if none(low) else f"[{low:+.{digits}f}, {high:+.{digits}f}]"
+def interval(low: float | None, high: float | None, digits: int) -> str:
+    return NONE if none(low) else f"[{low:+.{digits}f}, {high:+.{digits}f}]"
 
 
 def with_interval(x: float | None, low: float | None, high: float | None, digits: int) -> str:

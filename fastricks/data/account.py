@@ -1,4 +1,5 @@
-"""The account of a data set before a training: what files are there, which are used, why the others are not. No torch."""
+"""The account of a data set before a training: what files are there, which are used, why the others are not. No torch.
+"""
 from collections import Counter
 from dataclasses import asdict, dataclass
 
@@ -14,7 +15,9 @@ WORD = {"train": "train", "valid": "validation", "test": "test", "rest": "more v
 
 @dataclass(frozen=True)
 class Account:
-    """What is known of a data set's files. `found` is the sum of `used` and `ignored`: each file that is there counts once."""
+    """What is known of a data set's files. `found` is the sum of `used` and `ignored`: each file that is there counts
+    once.
+    """
     found: int       # files that are there: below a folder; below a table's folder and beside its images
     used: dict       # split -> images
     ignored: dict    # reason -> files that are there and not used
@@ -38,7 +41,8 @@ class Account:
         "`files: 12 found = 10 used (8 train, 2 validation) + 2 ignored (1 hidden, 1 not named as images are: 1 .txt)`"
         used = ", ".join(f"{n:,} {WORD[s]}" for s, n in self.used.items() if n)
         said = f"files: {self.found:,} found = {sum(self.used.values()):,} used ({used})"
-        if self.ignored: said += f" + {sum(self.ignored.values()):,} ignored ({', '.join(map(self.told, self.ignored))})"
+        if self.ignored:
+            said += f" + {sum(self.ignored.values()):,} ignored ({', '.join(map(self.told, self.ignored))})"
         return said + (f"; {plural(self.missing, 'listed image')} not there" if self.missing else "")
 
     def told(self, reason):
@@ -58,7 +62,9 @@ class Account:
 
     @property
     def few(self):
-        "`2 classes have fewer than 5 training images: 'a' 1, 'b' 3; 1 class has no validation image`; empty where none has so few"
+        """`2 classes have fewer than 5 training images: 'a' 1, 'b' 3; 1 class has no validation image`; empty where
+        none has so few
+        """
         few = sorted((n["train"], k) for k, n in self.classes.items() if n["train"] < FEW)
         if not few: return ""
         some = ", ".join(f"{shorten(visible(k), 30)!r} {n}" for n, k in few[:NAMED]) + (", …" if len(few) > NAMED else "")

@@ -7,7 +7,9 @@ from .sampled import decoding_of
 
 
 def open_data(recipe, check=True, say=print):
-    "The recipe's Source; with `check`, unreadable images are found and left out first, and the fast pipeline's pixels looked up"
+    """The recipe's Source; with `check`, unreadable images are found and left out first, and the fast pipeline's pixels
+    looked up
+    """
     from .sources.open import open_recipe
     def reopen(bad=None): return open_recipe(recipe, bad)
     source = reopen()
@@ -27,10 +29,13 @@ def checked(source, reopen, recipe, say, how):
     def look(items, say=silent): return open_pixels(items, recipe.resize, recipe.threads, say, how)
     pixels, bad = look(source.items, say)
     if bad is None: out = drop_unreadable(source, recipe.max_bad, recipe.threads, reopen=reopen)
-    else: out = settled(source, lambda items: bad if len(items) == len(source.items) else look(items)[1] or [], recipe.max_bad, reopen)
+    else:
+        out = settled(source, lambda items: bad if len(items) == len(source.items) else look(items)[1] or [],
+                      recipe.max_bad, reopen)
     if bad and out is not source: pixels, _ = look(out.items)
     return replace(out, pixels=pixels)
 
 
 def needs_valid(source):
-    if not source.of("valid"): raise UserError("--keep best and --patience choose by a validation split, and there is none")
+    if not source.of("valid"):
+        raise UserError("--keep best and --patience choose by a validation split, and there is none")

@@ -26,8 +26,8 @@ class Fact(NamedTuple):
 def look(items, say=None, threads=None, cache=None):
     """{name: Fact, or the reason why it can't be read} of Items.
 
-    Every file is decoded (JPEGs at an eighth of their size, which reads all their data), in threads; what is found is kept in the cache
-    folder until a file changes. Files that could not be read are tried again.
+    Every file is decoded (JPEGs at an eighth of their size, which reads all their data), in threads; what is found is
+    kept in the cache folder until a file changes. Files that could not be read are tried again.
     """
     files = [o for o in items if is_path(o.image)]
     found = {o.name: fact_of(o.image) for o in items if not is_path(o.image)}
@@ -52,7 +52,8 @@ def checked(kept):
 def of_files(items, threads):
     chunks = [items[i:i + CHUNK] for i in range(0, len(items), CHUNK)]
     with quiet(), ThreadPoolExecutor(threads) as pool:
-        return {k: v for part in pool.map(lambda chunk: {o.name: fact_of(o.image) for o in chunk}, chunks) for k, v in part.items()}
+        return {k: v for part in pool.map(lambda chunk: {o.name: fact_of(o.image) for o in chunk}, chunks)
+                for k, v in part.items()}
 
 
 def fact_of(image):
@@ -80,14 +81,15 @@ def digest(im): return blake2b(im.tobytes(), digest_size=8, key=repr(im.size).en
 def copies(items, facts):
     """[[Item, …]]: groups of images with the same pixels, whatever their files' names, dates, formats and metadata.
 
-    Of JPEGs only their eighths are known at first, so what looks the same is decoded in full. A photo that was resized, cropped or saved
-    again has other pixels; so has a JPEG that became a PNG.
+    Of JPEGs only their eighths are known at first, so what looks the same is decoded in full. A photo that was resized,
+    cropped or saved again has other pixels; so has a JPEG that became a PNG.
     """
     same = defaultdict(list)
     for o in items:
         if isinstance(f := facts.get(o.name), Fact): same[f.w, f.h, f.print].append(o)
     suspects = [g for g in same.values() if len(g) > 1]
-    with quiet(), ThreadPoolExecutor(min(8, cores())) as pool: return [g for found in pool.map(identical, suspects) for g in found]
+    with quiet(), ThreadPoolExecutor(min(8, cores())) as pool:
+        return [g for found in pool.map(identical, suspects) for g in found]
 
 
 def identical(group):

@@ -12,19 +12,25 @@ def overlaps(groups):
     "{(split, where its images are too): [(Item, its copy)]} of groups of images that are the same"
     out = {}
     for a, b in (("test", "train"), ("valid", "train"), ("rest", "train"), ("test", "valid")):
-        pairs = [(o, twin) for g in groups for o in g if o.split == a if (twin := next((t for t in g if t.split == b), None))]
+        pairs = [(o, twin) for g in groups for o in g if o.split == a
+                 if (twin := next((t for t in g if t.split == b), None))]
         if pairs: out[a, b] = pairs
     return out
 
 
 def looks(source):
-    "{name: shape and checksum of its pixels} where the fast pipeline has them of every file, which tells most files apart unread; else {}"
+    """{name: shape and checksum of its pixels} where the fast pipeline has them of every file, which tells most files
+    apart unread; else {}
+    """
     rows = source.pixels.rows if source.pixels else {}
-    return {name: row[2:] for name, row in rows.items()} if all(o.name in rows for o in source.items if is_path(o.image)) else {}
+    return {name: row[2:] for name, row in rows.items()} if all(o.name in rows for o in source.items
+                                                                if is_path(o.image)) else {}
 
 
 def same_files(items, looks=MappingProxyType({})):
-    "[[Item, …]]: groups of images whose files, or arrays, have the same bytes; `looks`: name -> what files with the same bytes share"
+    """[[Item, …]]: groups of images whose files, or arrays, have the same bytes; `looks`: name -> what files with the
+    same bytes share
+    """
     groups = grouped(items, lambda o: (o.size, looks.get(o.name)) if is_path(o.image) else o.image.shape)
     groups = [g for group in groups for g in grouped(group, tail)]
     return [g for group in groups for g in grouped(group, whole)]

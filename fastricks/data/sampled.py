@@ -1,4 +1,6 @@
-"""What a sample of the image files says about how all of them are to be decoded: colour profiles, and the bits that 16-bit files use."""
+"""What a sample of the image files says about how all of them are to be decoded: colour profiles, and the bits that
+16-bit files use.
+"""
 from ..core.errors import plural
 from .source import is_path
 from .split import first
@@ -17,14 +19,16 @@ BITS = 8, 10, 12, 14
 def decoding_of(recipe, items):
     """(Decoding, lines for the user) of a recipe: what it says, and what it leaves open by a sample of the images.
 
-    `items`: as the source has them before unreadable ones are left out, so that whoever opens the data decides the same.
+    `items`: as the source has them before unreadable ones are left out, so that whoever opens the data decides the
+    same.
     """
     from .pixels.decoding import Decoding, has_cms, require_cms
     files = [o for o in items if is_path(o.image)]
     if recipe.icc: require_cms()
     wide = recipe.icc is None and wide_gamut(every(files, COLOURS))
     white, dark = level(recipe.white, files)
-    turned = sum(map(turned_by_xmp, every(files, TURNED))) if recipe.xmp is None and recipe.pipeline == "fast" else 0  # PIL always turns them
+    # PIL always turns them
+    turned = sum(map(turned_by_xmp, every(files, TURNED))) if recipe.xmp is None and recipe.pipeline == "fast" else 0
     how = Decoding(bool(recipe.icc or (wide and has_cms())), white, bool(recipe.xmp or turned))
     return how, [*([colour_line(wide, how)] if wide else []), *dark, *([turned_line(turned)] if turned else [])]
 
@@ -43,7 +47,9 @@ def turned_by_xmp(o):
     return head.startswith(JPEG) and turned(head, xmp=True) and not turned(head)
 
 
-def turned_line(n): return f"{plural(n, 'photo')} of a sample {'has' if n == 1 else 'have'} the orientation in XMP alone: turned as that says"
+def turned_line(n):
+    return (f"{plural(n, 'photo')} of a sample {'has' if n == 1 else 'have'} the orientation in XMP alone: turned as "
+            "that says")
 
 
 def wide_gamut(files):
@@ -71,7 +77,8 @@ def profile_name(file):
 
 def colour_line(wide, how):
     names = ", ".join(f"{n} {name}" for name, n in wide.most_common(2))
-    done = "their colours are brought to sRGB (--no-icc leaves them)" if how.icc else "taken for sRGB, as this Pillow has no LittleCMS"
+    done = ("their colours are brought to sRGB (--no-icc leaves them)" if how.icc
+            else "taken for sRGB, as this Pillow has no LittleCMS")
     return f"images with other colour profiles than sRGB in a sample ({names}): {done}"
 
 
@@ -90,11 +97,14 @@ def level(white, files):
 
 
 def dim_colours(sample):
-    "A line where images of 16-bit colours are so dark that the 8 bits of them that can be read have next to nothing, in a list"
+    """A line where images of 16-bit colours are so dark that the 8 bits of them that can be read have next to nothing,
+    in a list
+    """
     from .pixels.image import is_deep_colour
     tops = [top for o in sample if (top := brightest(o.image, is_deep_colour)) is not None]
     if not tops or max(tops) > DARK * 255: return []
-    return [f"16-bit colour images whose brightest level is about {256 * max(tops):,} of {FULL:,}: they are nearly black to the network, as of "
+    return [f"16-bit colour images whose brightest level is about {256 * max(tops):,} of {FULL:,}: they are nearly "
+            "black to the network, as of "
             "16-bit colours the upper 8 bits are read; save them as 8-bit images whose white is white"]
 
 
@@ -108,7 +118,9 @@ def levels_of(im):
 
 
 def brightest(file, kind=is_grey):
-    "The highest level, as PIL has it, of an image of 16 bits and of this kind; None for any other, and for one that can't be read"
+    """The highest level, as PIL has it, of an image of 16 bits and of this kind; None for any other, and for one that
+    can't be read
+    """
     from PIL import Image
 
     from .pixels.image import LARGE, formats, require_decent, require_file

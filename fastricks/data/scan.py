@@ -17,15 +17,16 @@ VERSION = 3  # of what is remembered
 
 def drop_unreadable(source, max_bad=.01, threads=None, cache=None, say=None, reopen=None):
     "`source` without the images that cannot be read. `cache`: folder of what is remembered, the user's own if None"
-    def find(items): return find_bad([o for o in items if is_path(o.image)], threads, Path(cache or cache_dir())/"scan", say)
+    def find(items):
+        return find_bad([o for o in items if is_path(o.image)], threads, Path(cache or cache_dir())/"scan", say)
     return settled(source, find, max_bad, reopen)
 
 
 def settled(source, find, max_bad=.01, reopen=None):
     """`source` without the unreadable images that `find(items)` tells with reasons.
 
-    `reopen(bad)` gives the source as if these had never been there, with splits made anew, which may bring in others that
-    are not checked yet; without it the splits stay.
+    `reopen(bad)` gives the source as if these had never been there, with splits made anew, which may bring in others
+    that are not checked yet; without it the splits stay.
     """
     if not 0 <= max_bad <= 1: raise UserError(f"--max-bad {max_bad}: give a fraction from 0 to 1")
     reopen = reopen or (lambda bad: leave_out(source, bad))
@@ -37,7 +38,8 @@ def settled(source, find, max_bad=.01, reopen=None):
         refuse_many(missing | bad, len(seen) + len(missing), max_bad, source.name)
         now = reopen(bad)
     if not bad: return replace(source, skipped=(*source.skipped, *source.missing)) if missing else source
-    out = replace(now, skipped=(*source.skipped, *sorted((missing | bad).items())), ignored=now.ignored + Counter({(UNREADABLE, ""): len(bad)}))
+    out = replace(now, skipped=(*source.skipped, *sorted((missing | bad).items())),
+                  ignored=now.ignored + Counter({(UNREADABLE, ""): len(bad)}))
     return out.note(f"skipped {plural(len(bad), 'unreadable image')}: {some(sorted(bad.items()))}{limits(bad)}")
 
 
@@ -91,7 +93,8 @@ def allowed(n, max_bad):
 def refuse_many(bad, n, max_bad, name):
     if len(bad) > allowed(n, max_bad):
         raise UserError(f"{len(bad):,} of {plural(n, 'image')} of {name} cannot be read, more than --max-bad "
-                        f"{max_bad:g} allows: {some(sorted(bad.items()))}; mend or remove them, or raise --max-bad{limits(bad)}")
+                        f"{max_bad:g} allows: {some(sorted(bad.items()))}; mend or remove them, or raise "
+                        f"--max-bad{limits(bad)}")
 
 
 def limits(bad):

@@ -9,7 +9,8 @@ from ..core.errors import plural
 
 SPLITS = "train", "valid", "test"
 REST = "rest"  # what --rest valid makes of images: looked at once, with the validation images, at the end
-SPLIT = {"train": "train", "training": "train", "valid": "valid", "val": "valid", "validation": "valid", "test": "test", "testing": "test"}
+SPLIT = {"train": "train", "training": "train", "valid": "valid", "val": "valid", "validation": "valid", "test": "test",
+         "testing": "test"}
 
 # why a file that is there is not used
 ENDING, HIDDEN, TOOLS = "not named as images are", "hidden", "of other programs or runs"
@@ -21,7 +22,8 @@ MISSING = "not there"  # of a listed image
 
 @dataclass(frozen=True)
 class Item:
-    name: str              # path relative to the data's root with "/": its name in reports, the key of its random numbers
+    # path relative to the data's root with "/": its name in reports, the key of its random numbers
+    name: str
     label: str             # class name
     split: str             # one of SPLITS, or REST
     image: object          # Path of the file, or the pixels themselves (uint8 array [h, w] or [h, w, 3])
@@ -36,9 +38,11 @@ class Found:
     classes: list          # names of all classes that have training images, asked for or not
     notes: tuple = ()      # lines for the user
     missing: tuple = ()    # (name, reason) of images that are listed and not there
-    ignored: Counter = field(default_factory=Counter)  # (reason, detail) -> files that are there and are none of the items
+    # (reason, detail) -> files that are there and are none of the items
+    ignored: Counter = field(default_factory=Counter)
     splits: str = ""       # where the splits come from; empty where there are none
-    columns: dict = field(default_factory=dict)  # of a table: name of a column that says nothing else -> {item's name: cell}
+    # of a table: name of a column that says nothing else -> {item's name: cell}
+    columns: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,9 @@ class Source:
 
     def of(self, split): return [o for o in self.items if o.split == split]
     def final(self, split):
-        "The images that a split's final numbers are of: beside the validation images the rest, where --rest gives it to them"
+        """The images that a split's final numbers are of: beside the validation images the rest, where --rest gives it
+        to them
+        """
         return self.of(split) + (self.of(REST) if split == "valid" else [])
 
     @property
@@ -95,4 +101,5 @@ def describe(source):
     n = {s: len(source.of(s)) for s in (*SPLITS, REST)}
     words = {"valid": "validation", "test": "test", "rest": "more validation"}
     parts = [f"{n['train']:,} train"] + [f"{n[s]:,} {word}" for s, word in words.items() if n[s]]
-    return f"{source.name}: {plural(len(source.classes), 'class', 'classes')}; {' and '.join([', '.join(parts[:-1]), parts[-1]])} images"
+    return (f"{source.name}: {plural(len(source.classes), 'class', 'classes')}; "
+            f"{' and '.join([', '.join(parts[:-1]), parts[-1]])} images")

@@ -39,7 +39,9 @@ def set_aside(items, n):
 
 
 def hold_out(items, frac, split, group_of=None):
-    "The same part `frac` of each class's training images becomes `split`; with `group_of`, whole groups that make about that part of all"
+    """The same part `frac` of each class's training images becomes `split`; with `group_of`, whole groups that make
+    about that part of all
+    """
     if group_of: return hold_out_groups(items, frac, split, group_of)
     groups = by_class(o for o in items if o.split == "train").values()
     out = {o.name for g in groups for o in first(g, share(frac, len(g)), split)}
@@ -47,7 +49,9 @@ def hold_out(items, frac, split, group_of=None):
 
 
 def hold_out_groups(items, frac, split, group_of):
-    "Whole groups of training images become `split`, in the order of a hash of their names, until they are `frac`; each class keeps some"
+    """Whole groups of training images become `split`, in the order of a hash of their names, until they are `frac`;
+    each class keeps some
+    """
     train = [o for o in items if o.split == "train"]
     groups, left = defaultdict(list), Counter(o.label for o in train)
     for o in train: groups[group_of(o)].append(o)

@@ -1,4 +1,5 @@
-"""What is known of a recipe's images before a training: facts of each, copies, what a training would refuse. No torch."""
+"""What is known of a recipe's images before a training: facts of each, copies, what a training would refuse. No torch.
+"""
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -50,7 +51,9 @@ class Survey:
 
 
 def survey(recipe, say=None):
-    "The Survey of a recipe's data. Raises UserError where a training would for anything but the number of unreadable images"
+    """The Survey of a recipe's data. Raises UserError where a training would for anything but the number of unreadable
+    images
+    """
     def reopen(bad=None): return open_recipe(recipe, bad)
     facts, lost = {}, []
 
@@ -66,7 +69,9 @@ def survey(recipe, say=None):
 
 
 def others(o, group):
-    "The other images of a group, by name: a few, as a picture that stands in for thousands would fill the table with them"
+    """The other images of a group, by name: a few, as a picture that stands in for thousands would fill the table with
+    them
+    """
     some = [visible(t.name) for t in islice((t for t in group if t is not o), COPIES)]
     return " | ".join([*some, *([f"… {len(group) - 1 - len(some):,} more"] if len(group) - 1 > len(some) else [])])
 
@@ -76,6 +81,8 @@ def rows(s):
     same = {o.name: others(o, g) for g in s.groups for o in g}
     for o in s.items:
         f = s.fact(o)
-        yield dict(image=visible(o.name), label=visible(o.label), split=o.split, width=f.w, height=f.h, format=f.format, mode=f.mode,
+        yield dict(image=visible(o.name), label=visible(o.label), split=o.split, width=f.w, height=f.h, format=f.format,
+                   mode=f.mode,
                    copy_of=same.get(o.name, ""), unreadable="")
-    for o in s.lost: yield dict(image=visible(o.name), label=visible(o.label), split=o.split, unreadable=visible(s.facts[o.name]))
+    for o in s.lost:
+        yield dict(image=visible(o.name), label=visible(o.label), split=o.split, unreadable=visible(s.facts[o.name]))

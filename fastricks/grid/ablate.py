@@ -12,10 +12,10 @@ from .verdicts import Judging, recorded
 def ablate(mode, given, base, texts, seeds=range(5), budget=None, dry=False, **how):
     """Plan an ablation, print the plan and (unless `dry`) carry it out: a Grid with its cells.
 
-    `mode`, `given`, `base`, `texts`: its rows, as `make_rows` takes them; `seeds`: which; `budget` as text (2h, 90m). `how` goes to the
-    Grid: `jobs` at once, `say`, `on` (`ray` or `ray:ADDRESS`), `judging` (a Judging), `have` (files of stored runs). Finished runs
-    are found by recipe and never trained twice. The family of its rows is recorded under --out. `tune` (a Tuning): each row gets the
-    best of some values first.
+    `mode`, `given`, `base`, `texts`: its rows, as `make_rows` takes them; `seeds`: which; `budget` as text (2h, 90m).
+    `how` goes to the Grid: `jobs` at once, `say`, `on` (`ray` or `ray:ADDRESS`), `judging` (a Judging), `have` (files
+    of stored runs). Finished runs are found by recipe and never trained twice. The family of its rows is recorded under
+    --out. `tune` (a Tuning): each row gets the best of some values first.
     """
     rows, seconds, how = planned_rows(mode, given, base, texts, budget, dry=dry, **how)
     grid = Grid(rows, list(seeds), dry=dry, **how)
@@ -35,7 +35,8 @@ def planned_rows(mode, given, base, texts, budget=None, tune=None, dry=False, **
 
 def make_rows_at(tune, mode, given, base, texts):
     "value -> the rows with it"
-    if tune.field == "lr" and given.get("lr") == FIND: raise UserError("--tune lr=… and --lr find choose the same: leave one out")
+    if tune.field == "lr" and given.get("lr") == FIND:
+        raise UserError("--tune lr=… and --lr find choose the same: leave one out")
     return {value: make_rows(mode, {**given, tune.field: value}, base, texts) for value in tune.values}
 
 

@@ -1,7 +1,8 @@
 """`ablate --advise`: one recipe to take, chosen on the validation split, confirmed on the test set with fresh seeds.
 
-It is chosen by the cross-entropy at the fitted temperature, which orders rows as well by 200 images as accuracy does by thousands. Fresh
-seeds then end it in one of three ways: it helps; it is as good, in less time; or it is a bet, and the baseline stays.
+It is chosen by the cross-entropy at the fitted temperature, which orders rows as well by 200 images as accuracy does by
+thousands. Fresh seeds then end it in one of three ways: it helps; it is as good, in less time; or it is a bet, and the
+baseline stays.
 """
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +46,8 @@ class Advice:
     def taken(self):
         "The texts to train with: none where fresh seeds made it a bet, unless bets are taken and it costs no time"
         if self.ending in (HELPS, AS_GOOD): return self.texts
-        return self.texts if self.ending and self.take_bets and self.free and self.confirmed.rows[1].diff.delta > 0 else ()
+        return (self.texts if self.ending and self.take_bets and self.free and self.confirmed.rows[1].diff.delta > 0
+                else ())
 
 
 def on_validation(grid):
@@ -57,7 +59,8 @@ def on_validation(grid):
     try: c = comparison_of(grid, Judging(None, grid.judging.once, grid.judging.plain, metric="loss_t"), by)
     except UserError: c = comparison_of(grid, Judging(grid.judging.margin, grid.judging.once, grid.judging.plain), by)
     by_folder = {str(r.folder): row for row in c.rows for r in row.runs}
-    return c, {row.name: by_folder[str(grid.finished_of(row)[0].run_folder)] for row in grid.rows if grid.finished_of(row)}
+    return c, {row.name: by_folder[str(grid.finished_of(row)[0].run_folder)] for row in grid.rows
+               if grid.finished_of(row)}
 
 
 def choose(mode, texts, rows, sign=1):
@@ -96,7 +99,8 @@ def choose_together(texts, rows, sign):
 def best_bet(mode, texts, rows, sign=1):
     """The texts of the row with the best mean, better than the baseline's, sure or not; [] if there is none.
 
-    A small validation split makes little sure. Fresh seeds on the test set judge this choice, so that it need not be a sure one.
+    A small validation split makes little sure. Fresh seeds on the test set judge this choice, so that it need not be a
+    sure one.
     """
     name = {"add": "{}", "stack": "+ {}"}.get(mode)
     gains = {i: sign * rows[name.format(t)].diff.delta for i, t in enumerate(texts)
@@ -127,7 +131,8 @@ def advise(grid, mode, given, base, texts, confirm=None, take_bets=False, say=pr
     kept, recipe = joined(kept or bet, left, given, base)
     left = {t: why for t, why in left.items() if t not in kept}
     plain = resolve(given, [], base)
-    confirmed = confirm_on_test(plain, recipe, grid, max(confirm or len(grid.seeds), FEWEST_SEEDS), say) if kept else None
+    confirmed = confirm_on_test(plain, recipe, grid, max(confirm or len(grid.seeds), FEWEST_SEEDS),
+                                say) if kept else None
     a = Advice(tuple(kept), left, recipe, confirmed, bool(bet), take_bets)
     for line in advice_lines(a, given, base, c): say(line)
     return a
@@ -153,7 +158,8 @@ def fresh_seeds(rows, grid, n, judging):
     keys = keys_of(rows, plan(rows, grid.seeds[:1], grid.source)[1], grid.source)
     base, advice = (keys[row.name] for row in rows)
     out = grid.recipe.out
-    kept = next((f for f in families_beside([f"{out}/run"]) if f.mode == ADVICE and f.baseline == base and [*f.rows] == [advice]
+    kept = next((f for f in families_beside([f"{out}/run"]) if f.mode == ADVICE and f.baseline == base
+                 and [*f.rows] == [advice]
                  and len(f.seeds) == n and not {*f.seeds} & {*grid.seeds}), None)
     if kept: return list(kept.seeds)
     seeds = next_free(grid.seeds, n, seeds_of_runs(out, {base, advice}))
@@ -180,7 +186,8 @@ def advice_lines(a, given, base, c):
         row, m = a.confirmed.rows[1], a.confirmed.metric
         gain = with_interval(row.diff.delta, row.diff.low, row.diff.high, m.digits)
         what = "gain" if a.taken else "tried"
-        out.append(f"{what:<10}{gain} {m.points} on the {split[a.confirmed.split]}, {len(row.runs)} fresh seeds: {row.words} "
+        out.append(f"{what:<10}{gain} {m.points} on the {split[a.confirmed.split]}, {len(row.runs)} fresh seeds: "
+                   f"{row.words} "
                    "(decided with these same seeds)")
     out += [f"left out  {t}: {why}" for t, why in a.left.items()]
     out.append(f"chosen    on the {split[c.split]} ({c.n_images:,} images), by {c.metric.title}")

@@ -26,8 +26,8 @@ R = TypeVar("R")
 class Ablation:
     """A baseline and its rows, trained with several seeds.
 
-    grid: the plan with its cells; `folders`: of the finished runs; `failed`: label -> why, of those that failed; `comparison`: what the
-    runs say, which is also what a notebook shows.
+    grid: the plan with its cells; `folders`: of the finished runs; `failed`: label -> why, of those that failed;
+    `comparison`: what the runs say, which is also what a notebook shows.
     """
     def __init__(self, grid: "Grid") -> None: self.grid = grid
 
@@ -55,7 +55,8 @@ class Ablation:
 @dataclass(frozen=True)
 class AblationOptions:
     "The arguments of `ablate` beside its data, rows and the options of their recipe"
-    mode: str = "add"             # add: each row alone on the baseline; drop: all but each; stack: one after the other; all: together
+    # add: each row alone on the baseline; drop: all but each; stack: one after the other; all: together
+    mode: str = "add"
     jobs: int = 1                 # trainings at once
     have: Any = ()                # JSON files of stored runs that count as finished
     tune: str | None = None       # as "lr=1e-4/3e-4/1e-3": each row gets its own best, chosen on the validation split
@@ -71,14 +72,16 @@ def with_ablation_options(fn: Callable[P, R]) -> Callable[P, R]:
 
 
 @with_ablation_options
-def ablate(data: str | PathLike[str] | None = None, tricks: Any = (), *, seeds: Any = 5, recipe: object = None, **options: Any) -> Ablation:
+def ablate(data: str | PathLike[str] | None = None, tricks: Any = (), *, seeds: Any = 5, recipe: object = None,
+           **options: Any) -> Ablation:
     """Train a baseline and rows of tricks with several seeds; the Ablation that comes back shows which of them pay.
 
-    `data`: digits, food-101-21, a folder or a CSV; `tricks`: a list, a row each, as ["cosine", "warmup+cosine", "mixup:alpha=.4"]; `seeds`:
-    a number or a list of them; `recipe`: what all rows stand on; `mode`: add, drop, stack or all; `have`: JSON files of stored runs that
-    count as finished; `tune`: "lr=1e-4/3e-4/1e-3", of which each row gets its own best; `jobs`: trainings at once; `budget`: "2h";
-    `margin`: the difference that matters, in points; `once`: one look, for those who will never add seeds; `explain`: plan only; `quiet`:
-    say nothing. The options of `fastricks train` are arguments. Finished runs are found and never trained twice. Raises UserError.
+    `data`: digits, food-101-21, a folder or a CSV; `tricks`: a list, a row each, as ["cosine", "warmup+cosine",
+    "mixup:alpha=.4"]; `seeds`: a number or a list of them; `recipe`: what all rows stand on; `mode`: add, drop, stack
+    or all; `have`: JSON files of stored runs that count as finished; `tune`: "lr=1e-4/3e-4/1e-3", of which each row
+    gets its own best; `jobs`: trainings at once; `budget`: "2h"; `margin`: the difference that matters, in points;
+    `once`: one look, for those who will never add seeds; `explain`: plan only; `quiet`: say nothing. The options of
+    `fastricks train` are arguments. Finished runs are found and never trained twice. Raises UserError.
 
         ft.ablate("PHOTOS", ["cosine", "mixup"], seeds=5).comparison
     """
@@ -87,8 +90,10 @@ def ablate(data: str | PathLike[str] | None = None, tricks: Any = (), *, seeds: 
     require_count("ablate: jobs=", asked.jobs)
     base = recipe if recipe is None or isinstance(recipe, Recipe) else text_of("recipe", recipe)
     from .ablate import ablate as ablate_rows
-    grid = ablate_rows(asked.mode, row_options(data, options), base, texts_of(tricks), seeds_of(seeds), asked.budget, asked.explain,
-                       jobs=asked.jobs, say=silent if asked.quiet else print, judging=judging_of(asked), have=files_of(asked.have),
+    grid = ablate_rows(asked.mode, row_options(data, options), base, texts_of(tricks), seeds_of(seeds), asked.budget,
+                       asked.explain,
+                       jobs=asked.jobs, say=silent if asked.quiet else print, judging=judging_of(asked),
+                       have=files_of(asked.have),
                        tune=parse_tuning(asked.tune) if asked.tune else None)
     return Ablation(grid)
 
@@ -107,12 +112,14 @@ def judging_of(asked: AblationOptions) -> "Judging":
 def row_options(data: object, asked: dict[str, Any]) -> dict[str, Any]:
     "The recipe's options of all rows"
     if asked.get("seed") is not None: raise UserError("ablate trains every row with the same seeds=: leave seed out")
-    if asked.get("name") is not None: raise UserError("name is for one run, and ablate makes many: choose their folder with out=")
+    if asked.get("name") is not None:
+        raise UserError("name is for one run, and ablate makes many: choose their folder with out=")
     return given_of({**({} if data is None else {"data": data}), **asked})
 
 
 def seeds_of(seeds: Any) -> list[int]:
     "Seeds as a number of them, as --seeds has them, or one by one"
     if isinstance(seeds, str | int) and not isinstance(seeds, bool): return parse_seeds(seeds)
-    if not isinstance(seeds, Iterable): raise UserError(f"seeds={seeds!r} is no number, list or range: as in 5, [0, 1, 2] or '0-4'")
+    if not isinstance(seeds, Iterable):
+        raise UserError(f"seeds={seeds!r} is no number, list or range: as in 5, [0, 1, 2] or '0-4'")
     return parse_seeds(",".join(map(str, seeds)))

@@ -29,7 +29,8 @@ from ..training.teacher import network_recipe
 from ..use.train import train
 from .plan import GridRow
 
-HEAVY = ["fastricks.training.prepare", "fastricks.data.loader.loaders", "fastricks.data.scan", "fastricks.training.finish",
+HEAVY = ["fastricks.training.prepare", "fastricks.data.loader.loaders", "fastricks.data.scan",
+         "fastricks.training.finish",
          "fastricks.report.batch", "wandb"]
 
 
@@ -68,11 +69,12 @@ class Cell:
 def plan(rows, seeds, source, have=()):
     """(teachers, cells) of the grid in their order, with identities: those with a finished run under --out are `found`.
 
-    Seed by seed, all rows of each: whatever is done at any moment is a fair comparison; within a seed in an order of its own, so that
-    a machine that slows down wrongs no row. Runs that a file of `have` (as `compare --to NAME.json` writes) has are found too, and
-    teachers that no run needs any more are left out then. Each row is settled once, for all its seeds: what a trick measures on this machine is
-    the same for all. Teachers that have to be trained for the rows come apart, to be trained first. Raises UserError for a row that has
-    something left to train and can't be: none of its runs is begun.
+    Seed by seed, all rows of each: whatever is done at any moment is a fair comparison; within a seed in an order of
+    its own, so that a machine that slows down wrongs no row. Runs that a file of `have` (as `compare --to NAME.json`
+    writes) has are found too, and teachers that no run needs any more are left out then. Each row is settled once, for
+    all its seeds: what a trick measures on this machine is the same for all. Teachers that have to be trained for the
+    rows come apart, to be trained first. Raises UserError for a row that has something left to train and can't be: none
+    of its runs is begun.
     """
     dry, stored = Room(silent, dry=True), by_identity(have)
     jobs = {row.name: settle_tricks(Job(decided(settle_machine(row.recipe), source), source), dry) for row in rows}
@@ -118,7 +120,8 @@ def make_cell(row, job, job_type="train"):
 def look_up(cell, have=None):
     "Is there a finished run of this cell, in a folder or among the stored ones (`have`: identity -> StoredRun)?"
     cell.folder = find_finished(cell.recipe.out, cell.identity)
-    if not cell.folder and have and cell.identity in have: cell.stored = replace(have[cell.identity], recipe=cell.recipe)
+    if not cell.folder and have and cell.identity in have:
+        cell.stored = replace(have[cell.identity], recipe=cell.recipe)
     if (cell.folder or cell.stored) and cell.state != "done": cell.state = "found"
     return cell
 
@@ -152,7 +155,8 @@ def has_terminal():
 
 def work(recipe, job_type, group, bar, gpu=None):
     "The body of a cell's process; `gpu`: the one that it sees, by its name for CUDA, where it may not see all"
-    if gpu is not None: os.environ["CUDA_VISIBLE_DEVICES"] = gpu  # a fork server has its own environment; CUDA has not begun here
+    # a fork server has its own environment; CUDA has not begun here
+    if gpu is not None: os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     leave_with_parent()
     output.outlive_readers()
     own.trust = True  # whatever files the recipe names, this ablation's own process has run them
@@ -166,10 +170,11 @@ def work(recipe, job_type, group, bar, gpu=None):
 
 
 def carry_out(cells, jobs=1, group=None, on_done=silent, go_on=lambda cell: True, bar=False, meanwhile=lambda: None):
-    """Train the cells that are not found yet, up to `jobs` at once; `on_done(cell)` after each, `meanwhile()` many times a second.
+    """Train the cells that are not found yet, up to `jobs` at once; `on_done(cell)` after each, `meanwhile()` many
+    times a second.
 
-    A failed one is marked and the rest go on. `go_on(cell)` is asked before each start. Ctrl-C and SIGTERM end all of them, after
-    their checkpoints.
+    A failed one is marked and the rest go on. `go_on(cell)` is asked before each start. Ctrl-C and SIGTERM end all of
+    them, after their checkpoints.
     """
     ctx, running = context(), []
     todo = [c for c in cells if c.state == "todo"]
@@ -238,7 +243,8 @@ class no_service:
 
 @contextmanager
 def no_main():
-    """A process that is started meanwhile does not import the script that asked for the ablation: it needs nothing of it.
+    """A process that is started meanwhile does not import the script that asked for the ablation: it needs nothing of
+    it.
 
     A script without `if __name__ == "__main__"` would ask for the ablation again, in each of its trainings.
     """

@@ -1,4 +1,6 @@
-"""`ablate --until settled`: rung after rung, the open rows and the baseline alone, until all are settled or the budget is spent."""
+"""`ablate --until settled`: rung after rung, the open rows and the baseline alone, until all are settled or the budget
+is spent.
+"""
 from dataclasses import dataclass
 from math import prod
 
@@ -12,8 +14,9 @@ from .verdicts import comparison_of, next_free, recorded
 def until_settled(mode, given, base, texts, seeds, budget=None, on_look=lambda c: None, **how):
     """(Grid, Comparison) of an ablation that climbs the ladder; rows as `make_rows` takes them, `how` goes to the Grid.
 
-    Seeds are the given ones, in their order, then the first others. Each rung is announced with what it costs and the chance that it
-    settles a row; `on_look(comparison)` is told what it found. Rows that are called are trained no further.
+    Seeds are the given ones, in their order, then the first others. Each rung is announced with what it costs and the
+    chance that it settles a row; `on_look(comparison)` is told what it found. Rows that are called are trained no
+    further.
     """
     rows, seconds, how = planned_rows(mode, given, base, texts, budget, **how)
     seeds = (list(seeds) + next_free(seeds, RUNGS[-1], ()))[:RUNGS[-1]]
@@ -64,9 +67,12 @@ def names_open(found):
 
 
 def announcement(grid, found, k, rung):
-    "`rung 2 of 5, 8 seeds: 4 open rows, about 40 min for 15 runs (2.7 min each, …); 81 in 100 that it settles one of them or more`"
+    """`rung 2 of 5, 8 seeds: 4 open rows, about 40 min for 15 runs (2.7 min each, …); 81 in 100 that it settles one of
+    them or more`
+    """
     chances = [row.chance for row in found.comparison.rows[1:] if row.verdict == OPEN and row.chance == row.chance]
-    chance = f"; {100 * (1 - prod(1 - x for x in chances)):.0f} in 100 that it settles one of them or more" if chances else ""
+    chance = (f"; {100 * (1 - prod(1 - x for x in chances)):.0f} in 100 that it settles one of them or more" if chances
+              else "")
     rows = plural(len(names_open(found)), "open row")
     cost = grid.cost() if grid.todo else "all runs of it are there"
     return f"rung {k + 1} of {len(RUNGS)}, {rung} seeds: {rows}, {cost}{chance}"

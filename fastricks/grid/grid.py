@@ -68,7 +68,9 @@ class Grid:
         return fit
 
     def with_lr(self, rows, dry):
-        "The rows with the learning rate that `--lr find` finds for the first row and seed: one for all, or they would differ in it"
+        """The rows with the learning rate that `--lr find` finds for the first row and seed: one for all, or they would
+        differ in it
+        """
         if self.recipe.lr != FIND: return rows
         first = replace(self.recipe, seed=self.seeds[0])
         job = find_lr(settle_tricks(Job(first, self.source), Room(silent, dry=True)), self.say, dry)
@@ -166,7 +168,9 @@ class Grid:
 
 
 def with_threads(rows, jobs):
-    "The rows; where GPUs train, trainings at once share the cores out, as no result depends on how many read and cut photos"
+    """The rows; where GPUs train, trainings at once share the cores out, as no result depends on how many read and cut
+    photos
+    """
     if jobs == 1 or not pick_device(rows[0].recipe.device).startswith("cuda"): return rows
     each = max(1, threads_each() // jobs)
     return [replace(row, recipe=replace(row.recipe, threads=row.recipe.threads or each)) for row in rows]
@@ -189,7 +193,8 @@ def check_rows(rows):
     "Rows that are the same recipe can't be told apart"
     seen = {}
     for row in rows:
-        rest = {k: v for k, v in numeric(row.recipe, row.recipe.weights).items() if k not in ("tricks", "schedule", "seed")}
+        rest = {k: v for k, v in numeric(row.recipe, row.recipe.weights).items()
+                if k not in ("tricks", "schedule", "seed")}
         text = str((row.recipe.active, rest))
         if text in seen: raise UserError(f"rows {seen[text]!r} and {row.name!r} are the same recipe")
         seen[text] = row.name

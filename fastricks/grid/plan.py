@@ -8,7 +8,8 @@ from ..core.words import parse_time
 from ..recipe.recipe import Recipe, resolve
 
 MODES = {"add": "the baseline, and each row alone on it (the tutorial's table)",
-         "drop": "all rows together, and all but each", "stack": "the baseline, then one row after the other on top (the paper's table)",
+         "drop": "all rows together, and all but each",
+         "stack": "the baseline, then one row after the other on top (the paper's table)",
          "all": "the baseline, two or three rows alone, and all that can be made of them together: do they add up?"}
 MOST_TOGETHER = 3  # rows of `all`: they make 2³ recipes
 
@@ -42,7 +43,8 @@ def seed_range(part):
 
 
 def make_rows(mode, given, base, texts):
-    """The rows of `ablate -t A -t B+C …` on a recipe: `given` options, `base` a recipe's name or None, `texts` the -t texts.
+    """The rows of `ablate -t A -t B+C …` on a recipe: `given` options, `base` a recipe's name or None, `texts` the -t
+    texts.
 
     Each row is checked by itself, at once: a conflict names its row.
     """
@@ -51,7 +53,8 @@ def make_rows(mode, given, base, texts):
     texts = [t.removeprefix("=") for t in texts]
     if len(set(texts)) < len(texts): raise UserError("two -t rows are the same")
     if mode == "all" and not 2 <= len(texts) <= MOST_TOGETHER:
-        raise UserError(f"--mode all takes two or three -t rows, and {plural(len(texts), 'was', 'were')} given: name those that help alone")
+        raise UserError(f"--mode all takes two or three -t rows, and {plural(len(texts), 'was', 'were')} given: name "
+                        "those that help alone")
     pick = {"add": [("baseline", []), *((t, [t]) for t in texts)],
             "drop": [("all", texts), *((f"all but {t}", [o for o in texts if o != t]) for t in texts)],
             "stack": [("baseline", []), *((f"+ {t}", texts[:i + 1]) for i, t in enumerate(texts))],
@@ -87,8 +90,10 @@ def parse_tuning(text):
     "The Tuning of `lr=1e-4/3e-4/1e-3`; raises UserError"
     name, _, values = str(text).partition("=")
     name = name.strip().removeprefix("--").replace("-", "_")
-    if name not in TUNABLE: raise UserError(f"--tune {text}: {name!r} is not one of {one_of(TUNABLE)}{nearest(name, TUNABLE)}")
+    if name not in TUNABLE:
+        raise UserError(f"--tune {text}: {name!r} is not one of {one_of(TUNABLE)}{nearest(name, TUNABLE)}")
     try: found = tuple(TUNABLE[name](v) for v in values.split("/"))
-    except ValueError: raise UserError(f"--tune {text}: give numbers with / between them, as lr=1e-4/3e-4/1e-3") from None
+    except ValueError:
+        raise UserError(f"--tune {text}: give numbers with / between them, as lr=1e-4/3e-4/1e-3") from None
     if len({*found}) < max(2, len(found)): raise UserError(f"--tune {text}: give two or more values, each once")
     return Tuning(name, found)

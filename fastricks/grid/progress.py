@@ -18,7 +18,9 @@ def shown(grid):
         yield False
         return
     from rich.live import Live
-    with Live(get_renderable=lambda: table(grid.rows, grid.seeds, grid.cells, grid.left_text), console=console, refresh_per_second=2): yield True
+    with Live(get_renderable=lambda: table(grid.rows, grid.seeds, grid.cells, grid.left_text), console=console,
+              refresh_per_second=2):
+        yield True
 
 
 def table(rows, seeds, cells, left=""):
@@ -26,9 +28,11 @@ def table(rows, seeds, cells, left=""):
     from rich.table import Table
     from rich.text import Text
     each = len(seeds) <= MOST
-    t = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", caption=caption(cells) + left, caption_justify="left")
+    t = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", caption=caption(cells) + left,
+              caption_justify="left")
     t.add_column("row", overflow="fold")
-    for head in [*(f"seed {s}" for s in seeds)] if each else ["finished", "mean", "now"]: t.add_column(head, justify="right", no_wrap=True)
+    for head in [*(f"seed {s}" for s in seeds)] if each else ["finished", "mean", "now"]:
+        t.add_column(head, justify="right", no_wrap=True)
     for row in rows:
         own = {c.seed: c for c in cells if c.row is row}
         t.add_row(Text(row.name), *(word(own[s]) for s in seeds) if each else counts([*own.values()]))
@@ -45,7 +49,8 @@ def word(cell):
 def counts(cells):
     done, now = [c for c in cells if c.ok], [c for c in cells if c.state == "todo" and c.since]
     failed = sum(c.state == "failed" for c in cells)
-    return (f"{len(done)} of {len(cells)}" + (f", [red]{failed} failed[/]" if failed else ""), f"{mean(map(top1, done)):.2%}" if done else WAITS,
+    return (f"{len(done)} of {len(cells)}" + (f", [red]{failed} failed[/]" if failed else ""),
+            f"{mean(map(top1, done)):.2%}" if done else WAITS,
             f"[yellow]{RUNS} {len(now)}[/]" if now else "")
 
 

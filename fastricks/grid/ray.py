@@ -27,14 +27,18 @@ def address_of(on):
 
 
 def connect(address):
-    "(the module ray, connected, whether a session was begun here): one that runs already is the user's, and is left running"
+    """(the module ray, connected, whether a session was begun here): one that runs already is the user's, and is left
+    running
+    """
     try:
         import ray
     except ImportError: raise UserError("--on ray needs Ray: pip install 'ray>=2.40'") from None
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else it reports to its makers
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     if ray.is_initialized(): return ray, False
-    try: ray.init(address, log_to_driver=False, logging_level="error", **({} if address else {"include_dashboard": False}))
+    try:
+        ray.init(address, log_to_driver=False, logging_level="error",
+                 **({} if address else {"include_dashboard": False}))
     except Exception as e:
         where = f"ray:{address}" if address else "ray"
         raise UserError(f"--on {where}: no Ray answers ({first_line(e)})") from None
@@ -48,13 +52,17 @@ def tasks_that_fit(ray, recipe):
     "How many trainings the cluster takes at once"
     there, one = ray.cluster_resources(), needs(recipe)
     n = [int(there.get(k, 0) // v) for k, v in (("CPU", one["num_cpus"]), ("GPU", one["num_gpus"])) if v]
-    if min(n) < 1: raise UserError(f"no node of this Ray has {one['num_cpus']} CPUs{' and a GPU' if one['num_gpus'] else ''}: try --threads 1")
+    if min(n) < 1:
+        raise UserError(f"no node of this Ray has {one['num_cpus']} CPUs{' and a GPU' if one['num_gpus'] else ''}: "
+                        "try --threads 1")
     return min(n)
 
 
 def carry_out(cells, address, group=None, on_done=lambda cell: None, go_on=lambda cell: True):
-    """`cells.carry_out` as Ray tasks, as many at once as there is room for; a lost worker's or node's cell is begun again,
-    from its last checkpoint where --out is a folder that all nodes see. Elsewhere a finished run's files are sent back."""
+    """`cells.carry_out` as Ray tasks, as many at once as there is room for; a lost worker's or node's cell is begun
+    again,
+    from its last checkpoint where --out is a folder that all nodes see. Elsewhere a finished run's files are sent
+    back."""
     todo, running = [c for c in cells if c.state == "todo"], {}
     if not todo: return cells
     ray, ours = connect(address)
@@ -102,7 +110,9 @@ def ended_with_us(ray, running, ours):
 
 
 def work(text, job_type, group, mark):
-    "The body of a task: {folder} of the run, or its {name, files} where this node does not see --out, or the {reason} why there is none"
+    """The body of a task: {folder} of the run, or its {name, files} where this node does not see --out, or the {reason}
+    why there is none
+    """
     from ..core.words import silent
     from ..use.train import train
     fields = json.loads(text)
@@ -112,7 +122,8 @@ def work(text, job_type, group, mark):
     shared = Path(mark).exists()
     out = recipe.out if shared else tempfile.mkdtemp(prefix="fastricks-")
     try:
-        with stop.listening(): folder = train(replace(recipe, out=out), silent, job_type, group, bar=False, resume=True).folder
+        with stop.listening():
+            folder = train(replace(recipe, out=out), silent, job_type, group, bar=False, resume=True).folder
         if shared: return {"folder": str(folder)}
         return {"name": folder.name, "files": {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}}
     except UserError as e: return {"reason": str(e)}

@@ -1,7 +1,8 @@
-"""`ablate --tune lr=1e-4/3e-4/1e-3`: each row, the baseline too, gets its own best of the same few values before it is compared.
+"""`ablate --tune lr=1e-4/3e-4/1e-3`: each row, the baseline too, gets its own best of the same few values before it is
+compared.
 
-A trick that wants another learning rate is otherwise judged at the baseline's. Every row and value is trained once, with a seed that
-the table has not, and the best is chosen on the validation split: each row costs the same.
+A trick that wants another learning rate is otherwise judged at the baseline's. Every row and value is trained once,
+with a seed that the table has not, and the best is chosen on the validation split: each row costs the same.
 """
 import time
 from dataclasses import replace
@@ -19,17 +20,20 @@ SEED = 1000
 def tuned_rows(tuning, at, budget=None, dry=False, **how):
     """(the rows with the best value of each, seconds of `budget` that are left); `at`: value -> all rows with it.
 
-    The best is the one of the least cross-entropy at the fitted temperature on the validation split. A value whose training fails is
-    out; raises UserError where all of a row's do, and without a validation split. `how` goes to the Grid.
+    The best is the one of the least cross-entropy at the fitted temperature on the validation split. A value whose
+    training fails is out; raises UserError where all of a row's do, and without a validation split. `how` goes to the
+    Grid.
     """
     start, first = time.monotonic(), at[tuning.values[0]]
     if first[0].recipe.valid == 0: raise UserError("--tune chooses by a validation split: give --valid above 0")
-    how.get("say", print)(f"tune {tuning}: {plural(len(first), 'row')} × {plural(len(at), 'value')}, once each with seed {SEED}")
+    how.get("say", print)(f"tune {tuning}: {plural(len(first), 'row')} × {plural(len(at), 'value')}, once each with "
+                          f"seed {SEED}")
     if dry: return first, budget
     named = [[candidate(at[v][k], tuning) for v in at] for k in range(len(first))]
     grid = Grid([o for some in named for o in some], [SEED], **how).carry_out(budget)
     scores = {c.row.name: score_of(c) for c in grid.cells}
-    rows = [at[best_of([scores.get(o.name) for o in named[k]], tuning, row.name, grid.say)][k] for k, row in enumerate(first)]
+    rows = [at[best_of([scores.get(o.name) for o in named[k]], tuning, row.name, grid.say)][k]
+            for k, row in enumerate(first)]
     return rows, budget and max(0., budget - (time.monotonic() - start))
 
 

@@ -10,7 +10,8 @@ from ..report.compare.stats import ALPHA, RUNGS, SPEND
 from ..report.find import load_runs
 from ..report.runs import diverged_run
 
-SD_TUNED, SD_SCRATCH = 35., 70.  # points × √images: what paired differences vary by, before any run (fine-tuning; from scratch: 1.5 to 3 ×)
+# points × √images: what paired differences vary by, before any run (fine-tuning; from scratch: 1.5 to 3 ×)
+SD_TUNED, SD_SCRATCH = 35., 70.
 
 
 @dataclass(frozen=True)
@@ -38,17 +39,21 @@ def recorded(grid, mode, judging):
     """
     keys = keys_of(grid.rows, grid.cells, grid.source)
     base, *rows = [keys[row.name] for row in grid.rows]
-    old = [f for f in families_beside([f"{grid.recipe.out}/run"]) if (f.baseline, f.metric, f.tuned) == (base, judging.metric, judging.tuned)]
+    old = [f for f in families_beside([f"{grid.recipe.out}/run"])
+           if (f.baseline, f.metric, f.tuned) == (base, judging.metric, judging.tuned)]
     whole = next((f for f in old if f.once == judging.once and set(rows) <= f.rows.keys()), None)
     if whole:
-        if len(whole.rows) > len(rows): grid.say(f"these rows are {len(rows)} of a family of {len(whole.rows)}: verdicts count all of it")
+        if len(whole.rows) > len(rows):
+            grid.say(f"these rows are {len(rows)} of a family of {len(whole.rows)}: verdicts count all of it")
         return whole
     grown = next((f for f in old if f.rows.keys() < set(rows)), None)
     if grown:
-        grid.say(f"the family of {plural(len(grown.rows), 'row')} that was looked at since {grown.date} has grown to {len(rows)}: "
+        grid.say(f"the family of {plural(len(grown.rows), 'row')} that was looked at since {grown.date} has grown to "
+                 f"{len(rows)}: "
                  "verdicts are made anew over all of them, and earlier ones may be lost")
     names = {keys[row.name]: row.name for row in grid.rows[1:]}
-    return record_family(grid.recipe.out, Family(base, names, mode or "add", judging.margin, judging.metric, judging.once, tuned=judging.tuned))
+    return record_family(grid.recipe.out, Family(base, names, mode or "add", judging.margin, judging.metric,
+                                                 judging.once, tuned=judging.tuned))
 
 
 def comparison_of(grid, judging, by=None):
@@ -57,14 +62,17 @@ def comparison_of(grid, judging, by=None):
     if not base: return None
     runs = [*(load_runs(grid.folders) if grid.folders else ()), *grid.stored]
     diverged = [run for c in grid.cells if c.failed_folder and (run := diverged_run(c.failed_folder))]
-    return compare(runs, baseline=str(base[0].run_folder), margin=judging.margin, metric=judging.metric, by=by, diverged=diverged,
+    return compare(runs, baseline=str(base[0].run_folder), margin=judging.margin, metric=judging.metric, by=by,
+                   diverged=diverged,
                    once=judging.once, plain=judging.plain, as_good_in=judging.as_good_in)
 
 
 # -- what the plan can see
 
 def sight(grid, judging):
-    "`sees 1.1 points or more in 8 of 10 such tables (5 seeds, 8 rows, 5,250 test images); smaller effects will mostly stay open`"
+    """`sees 1.1 points or more in 8 of 10 such tables (5 seeds, 8 rows, 5,250 test images); smaller effects will mostly
+    stay open`
+    """
     n, rows, split = len(grid.seeds), len(grid.rows) - 1, grid.source.eval_split
     images = len(grid.source.final(split))
     if rows < 1: return ""
@@ -73,7 +81,8 @@ def sight(grid, judging):
     alpha = ALPHA if judging.once else SPEND[RUNGS.index(look)]
     sd = (SD_SCRATCH if grid.recipe.from_scratch else SD_TUNED) / images ** .5
     least = smallest_effect(look, rows, alpha, judging.plain) * sd
-    what = f"{plural(look, 'seed')}, {plural(rows, 'row')}, {images:,} {'test' if split == 'test' else 'validation'} images"
+    what = (f"{plural(look, 'seed')}, {plural(rows, 'row')}, {images:,} {'test' if split == 'test' else 'validation'} "
+            "images")
     return f"sees {least:.1f} points or more in 8 of 10 such tables ({what}); smaller effects will mostly stay open"
 
 

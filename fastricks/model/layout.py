@@ -6,8 +6,8 @@ from torch import nn
 def lay_out(model, device):
     """The module on a torch device, its weights channels-last.
 
-    A 1×1 convolution of few channels that leaves pixels out, as RepVGG, MobileOne and FastViT begin with, stays contiguous on a CPU:
-    oneDNN writes past the end of its gradient in the other order, which ends the process.
+    A 1×1 convolution of few channels that leaves pixels out, as RepVGG, MobileOne and FastViT begin with, stays
+    contiguous on a CPU: oneDNN writes past the end of its gradient in the other order, which ends the process.
     """
     model = model.to(device, memory_format=torch.channels_last)
     if torch.device(device).type == "cpu":

@@ -31,7 +31,8 @@ def stats(recipe):
     meta = read_meta(recipe.weights) if recipe.weights else {}
     cfg = arch_cfg(recipe.arch)
     mean, std = tuple(meta.get("mean") or cfg.mean), tuple(meta.get("std") or cfg.std)
-    return (mean, std) if recipe.channels == len(mean) else (of_channels(mean, recipe.channels), of_channels(std, recipe.channels))
+    return (mean, std) if recipe.channels == len(mean) else (of_channels(mean, recipe.channels),
+                                                             of_channels(std, recipe.channels))
 
 
 def of_channels(levels, n):
@@ -47,7 +48,8 @@ def with_tag(arch):
 
 
 def build(arch, classes, seed=0, weights=None, kwargs=None, size=None):
-    """A timm model with a plain linear head and no hidden trick, for images of `size` pixels; `weights` a safetensors file or None.
+    """A timm model with a plain linear head and no hidden trick, for images of `size` pixels; `weights` a safetensors
+    file or None.
 
     New parameters (all of them, or just a new head) are drawn from `seed`. Returns (model, lines about the weights).
     """
@@ -57,7 +59,9 @@ def build(arch, classes, seed=0, weights=None, kwargs=None, size=None):
 
 
 def make(arch, classes, kwargs=None, size=None, **more):
-    "timm's model with these keyword arguments; one that is made for one size of images is made for `size` pixels (None: its own)"
+    """timm's model with these keyword arguments; one that is made for one size of images is made for `size` pixels
+    (None: its own)
+    """
     try: return timm.create_model(arch, num_classes=classes, **(kwargs or {}), **for_size(arch, size), **more)
     except Exception as e:  # each architecture has its own way to choke
         raise UserError(wrong_option(arch, kwargs) or f"timm can't make {arch}{at_size(size)} ({reason(e)})") from None
@@ -107,13 +111,15 @@ def plain_init(model):
 
 
 def load(arch, classes, file, kwargs=None, size=None):
-    """timm's own fitting of a file's tensors: a classifier of another size is made anew, position embeddings of other image sizes are
+    """timm's own fitting of a file's tensors: a classifier of another size is made anew, position embeddings of other
+    image sizes are
     resampled, all else must fit."""
     state, own = read_state(arch, classes, file, kwargs, size)
     shapes = {k: tuple(v.shape) for k, v in state.items()}
     head = as_tuple(arch_cfg(arch).classifier)
     rows = next((shapes[f"{h}.weight"][0] for h in head if shapes.get(f"{h}.weight")), 0)
-    if own.keys() <= state.keys(): state = {k: state[k] for k in own}  # without what it has besides, as an auxiliary head
+    # without what it has besides, as an auxiliary head
+    if own.keys() <= state.keys(): state = {k: state[k] for k in own}
     overlay = dict(state_dict=state, num_classes=rows or -1)  # another number: timm leaves the classifier out
     try: model = make(arch, classes, kwargs, size, pretrained=True, pretrained_cfg_overlay=overlay)
     except UserError: raise UserError(misfit(arch, file, shapes, own)) from None
@@ -129,27 +135,35 @@ def read_state(arch, classes, file, kwargs, size=None):
 
 
 def read_tensors(arch, own, file):
-    "Tensors of a safetensors file for an architecture of tensors `own`: finite numbers, and not vastly more of them than are needed"
+    """Tensors of a safetensors file for an architecture of tensors `own`: finite numbers, and not vastly more of them
+    than are needed
+    """
     most = 4 * sum(v.nbytes for v in own.values()) + SPARE
     with open_weights(file) as f:
-        if (size := Path(file).stat().st_size) > most: raise UserError(f"--weights {file} has {size:,} bytes, far more than {arch} needs")
+        if (size := Path(file).stat().st_size) > most:
+            raise UserError(f"--weights {file} has {size:,} bytes, far more than {arch} needs")
         state = unwrapped({k: f.get_tensor(k) for k in f.keys()}, own)  # noqa: SIM118
     for k, v in state.items():
         if k in own and own[k].is_floating_point() and v.dtype not in FLOATS:
-            raise UserError(f"--weights {file} has {k} as {str(v.dtype).removeprefix('torch.')}: give float32, float16 or bfloat16")
-        if v.dtype in FLOATS and not v.isfinite().all(): raise UserError(f"--weights {file}: {k} has numbers that are not finite")
+            raise UserError(f"--weights {file} has {k} as {str(v.dtype).removeprefix('torch.')}: give float32, "
+                            "float16 or bfloat16")
+        if v.dtype in FLOATS and not v.isfinite().all():
+            raise UserError(f"--weights {file}: {k} has numbers that are not finite")
     return state
 
 
 def unwrapped(state, own):
-    "Tensors by the network's own names, where they have been saved from what wraps it: several processes, a compiled network, Lightning"
+    """Tensors by the network's own names, where they have been saved from what wraps it: several processes, a compiled
+    network, Lightning
+    """
     found = {bare(k, own): v for k, v in state.items()}
     return found if len(found) == len(state) else state
 
 
 def bare(name, own):
     "A tensor's name without the wrappers that it begins with"
-    while name not in own and (cut := next((w for w in WRAPPERS if name.startswith(w)), None)): name = name.removeprefix(cut)
+    while name not in own and (cut := next((w for w in WRAPPERS if name.startswith(w)), None)):
+        name = name.removeprefix(cut)
     return name
 
 
@@ -183,13 +197,17 @@ def load_lines(model, head, rows, classes, shapes, file):
     own = model.state_dict()
     loaded = sum(k in shapes and tuple(own[k].shape) == shapes[k] for k in own)
     lines = [f"loaded {plural(loaded, 'tensor')} of {len(own)} from {Path(file).name}"]
-    resampled = [k for k in own if k in shapes and tuple(own[k].shape) != shapes[k] and k.rpartition(".")[0] not in head]
-    if resampled: lines.append(f"resampled for this size of images: {plural(len(resampled), 'tensor')}, as {resampled[0]}, "
-                               f"from {shapes[resampled[0]]} to {tuple(own[resampled[0]].shape)}")
+    resampled = [k for k in own if k in shapes and tuple(own[k].shape) != shapes[k]
+                 and k.rpartition(".")[0] not in head]
+    if resampled:
+        lines.append(f"resampled for this size of images: {plural(len(resampled), 'tensor')}, as {resampled[0]}, "
+                     f"from {shapes[resampled[0]]} to {tuple(own[resampled[0]].shape)}")
     if rows != classes:
         was = f"the file's is of {plural(rows, 'class', 'classes')}" if rows else "the file has none"
-        lines.append(f"not loaded: the head {', '.join(head)}, made new for {plural(classes, 'class', 'classes')} ({was})")
-    if extra := sorted(set(shapes) - set(own)): lines.append(f"not used from the file: {plural(len(extra), 'tensor')}, as {extra[0]}")
+        lines.append(f"not loaded: the head {', '.join(head)}, made new for {plural(classes, 'class', 'classes')} "
+                     f"({was})")
+    if extra := sorted(set(shapes) - set(own)):
+        lines.append(f"not used from the file: {plural(len(extra), 'tensor')}, as {extra[0]}")
     return lines
 
 
@@ -199,25 +217,31 @@ def misfit(arch, file, shapes, own):
     wrong = [k for k in own if k in shapes and tuple(own[k].shape) != shapes[k]]
     first = (f"{wrong[0]} is {shapes[wrong[0]]}, not {tuple(own[wrong[0]].shape)}" if wrong
              else f"{missing[0]} is not in it" if missing else "unknown tensors")
-    return f"--weights {file} does not fit {arch}: {plural(len(missing), 'tensor')} missing, {len(wrong)} of another shape ({first})"
+    return (f"--weights {file} does not fit {arch}: {plural(len(missing), 'tensor')} missing, {len(wrong)} of another "
+            f"shape ({first})")
 
 
 def hub_file(arch):
     """The safetensors file of timm's weights: from the hub's local cache, or downloaded.
 
-    Whether the hub can be reached only its own client knows, which has the certificates, the proxies and the patience for it.
+    Whether the hub can be reached only its own client knows, which has the certificates, the proxies and the patience
+    for it.
     """
     from huggingface_hub import hf_hub_download, try_to_load_from_cache
     from huggingface_hub.constants import ENDPOINT, HF_HUB_OFFLINE
     cfg = arch_cfg(arch)
-    if not cfg.hf_hub_id: raise UserError(f"timm has no safetensors weights for {arch}: use --weights FILE.safetensors or --no-pretrained")
+    if not cfg.hf_hub_id:
+        raise UserError(f"timm has no safetensors weights for {arch}: use --weights FILE.safetensors or "
+                        "--no-pretrained")
     cached = try_to_load_from_cache(cfg.hf_hub_id, "model.safetensors")
     if isinstance(cached, str): return cached
-    if HF_HUB_OFFLINE: raise UserError(f"the weights of {arch} are not on this machine, and HF_HUB_OFFLINE is set: {OTHER_START}")
+    if HF_HUB_OFFLINE:
+        raise UserError(f"the weights of {arch} are not on this machine, and HF_HUB_OFFLINE is set: {OTHER_START}")
     try: return hf_hub_download(cfg.hf_hub_id, "model.safetensors")
     except Exception as e:
         why = e.__cause__ or e  # the hub's client says what to do, its cause what happened
-        raise UserError(f"the weights of {arch} are not on this machine and {ENDPOINT} can't be reached, or does not give them "
+        raise UserError(f"the weights of {arch} are not on this machine and {ENDPOINT} can't be reached, or does not "
+                        "give them "
                         f"({type(why).__name__}: {first_line(why)}): {OTHER_START}") from None
 
 
@@ -230,7 +254,8 @@ def start_file(recipe):
     return hub_file(recipe.arch) if recipe.pretrained else None
 
 
-def is_resnet(arch): return timm.models.model_entrypoint(split_model_name_tag(arch)[0]).__module__ == "timm.models.resnet"
+def is_resnet(arch):
+    return timm.models.model_entrypoint(split_model_name_tag(arch)[0]).__module__ == "timm.models.resnet"
 
 
 def tweaks_of(arch):

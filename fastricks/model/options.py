@@ -8,8 +8,10 @@ from ..core.errors import UserError, shorten
 Option = bool | int | float | str
 OURS = {"img_size": "--size", "num_classes": "the data's classes", "pretrained": "--pretrained"}  # what says it here
 NEVER = {  # that would load something, or make what is no classifier of RGB images
-    "in_chans", "pretrained_cfg", "pretrained_cfg_overlay", "pretrained_strict", "pretrained_filter_fn", "pretrained_model_args", "kwargs_filter",
-    "checkpoint_path", "cache_dir", "model_cfg", "feature_cfg", "features_only", "out_indices", "feature_cls", "cfg", "pruned", "scriptable",
+    "in_chans", "pretrained_cfg", "pretrained_cfg_overlay", "pretrained_strict", "pretrained_filter_fn",
+    "pretrained_model_args", "kwargs_filter",
+    "checkpoint_path", "cache_dir", "model_cfg", "feature_cfg", "features_only", "out_indices", "feature_cls", "cfg",
+    "pruned", "scriptable",
     "exportable", "no_jit", "device", "dtype", "model_name"}
 MOST = 100_000  # of a whole number
 
@@ -43,7 +45,9 @@ def require_options(options: Mapping[str, Any]) -> None:
     "Raise UserError for an option that is set elsewhere, that is none of the network's, or whose value can't be"
     for k, v in options.items():
         if k in OURS: raise UserError(f"--arch-option {k}={v}: {OURS[k]} says that here")
-        if not is_option(k, v): raise UserError(f"--arch-option {shorten(k)}={shorten(str(v))}: a network has no such option, or no such value of it")
+        if not is_option(k, v):
+            raise UserError(f"--arch-option {shorten(k)}={shorten(str(v))}: a network has no such option, or no such "
+                            "value of it")
         if k.endswith(("_rate", "drop")) and not (is_number(v) and 0 <= v < 1):
             raise UserError(f"--arch-option {k}={v}: give a number from 0 to below 1")
 
@@ -53,7 +57,9 @@ def is_number(v: object) -> bool: return isinstance(v, int | float) and not isin
 
 def is_option(name: object, value: object) -> bool:
     "May a file, perhaps a stranger's, ask timm for this?"
-    if not (isinstance(name, str) and name.isidentifier() and len(name) < 50 and name not in NEVER and name not in OURS): return False
+    if not (isinstance(name, str) and name.isidentifier() and len(name) < 50 and name not in NEVER
+            and name not in OURS):
+        return False
     if isinstance(value, float): return isfinite(value)
     if isinstance(value, int): return abs(value) <= MOST
     return isinstance(value, str) and 0 < len(value) < 50 and value.isprintable()

@@ -18,8 +18,8 @@ def cpu_has_bf16(): return torch.cpu._is_amx_tile_supported() or torch.cpu._is_a
 def remembered_gain(folder, recipe, classes, dtype):
     """How many times as fast a step in `dtype` is as one in fp32.
 
-    It is measured once for a model, device, batch, size and number of threads, and kept in that `folder` of the user's cache:
-    all runs get the same answer.
+    It is measured once for a model, device, batch, size and number of threads, and kept in that `folder` of the user's
+    cache: all runs get the same answer.
     """
     from ..core.machine import cpu_name, device_name
     batch = min(recipe.batch_size, 16)

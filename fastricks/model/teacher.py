@@ -7,8 +7,8 @@ from ..core.errors import UserError, plural
 
 
 class Shown(nn.Module):
-    """A network that is shown images which were made for another: [n, 3, h, w] by (mean, std) `theirs` become its own by `own`, at `size`
-    pixels (None: as they are). All of it is linear in the pixels: what mixup blends stays blended.
+    """A network that is shown images which were made for another: [n, 3, h, w] by (mean, std) `theirs` become its own
+    by `own`, at `size` pixels (None: as they are). All of it is linear in the pixels: what mixup blends stays blended.
     """
     def __init__(self, network, theirs, own, size=None):
         super().__init__()
@@ -38,7 +38,8 @@ def difference(facts):
 def load_teacher(facts, classes, view="own"):
     """The teacher's module, in eval mode, from the `facts` that settling found of it and the number of classes.
 
-    It takes the student's images: with `view="own"` it sees them at its own size and by its own mean and std, with "student" as they are.
+    It takes the student's images: with `view="own"` it sees them at its own size and by its own mean and std, with
+    "student" as they are.
     """
     model = network_of(facts, classes)
     if view != "own" or not difference(facts): return model

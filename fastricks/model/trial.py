@@ -8,11 +8,13 @@ from ..core.rand import seeded
 from .network import arch_cfg, has_fixed_size, make, pixels, reason, wrong_option
 
 NO_LIMIT = 512  # pixels above which a network that takes images of any size is not tried: what fails are small ones
-STEP = 32       # of the sizes that are tried in place of one that does not fit: most networks halve their images five times
+# of the sizes that are tried in place of one that does not fit: most networks halve their images five times
+STEP = 32
 
 
 def require_network(arch, size, options=None):
-    """Raise UserError unless timm makes the network with these options (name -> value) for images of `size` (pixels of a square, or height
+    """Raise UserError unless timm makes the network with these options (name -> value) for images of `size` (pixels of
+    a square, or height
     and width), and it answers a training batch with a row of logits an image."""
     options = tuple(sorted((options or {}).items()))
     if not (why := trouble(arch, size, options)): return
@@ -42,10 +44,12 @@ CLASSES, IMAGES = 3, 2
 
 def wrong_answer(out):
     "What is wrong with a network's answer to a training batch"
-    if isinstance(out, list | tuple): return (f"in training the network gives {len(out)} answers in place of one, as with auxiliary heads, "
-                                              "and there is a loss for one only")
+    if isinstance(out, list | tuple):
+        return (f"in training the network gives {len(out)} answers in place of one, as with auxiliary heads, "
+                "and there is a loss for one only")
     if tuple(getattr(out, "shape", ())) == (IMAGES, CLASSES): return ""
-    return f"the network does not answer with a number a class ({getattr(out, 'shape', type(out).__name__)} of {IMAGES} images)"
+    return (f"the network does not answer with a number a class ({getattr(out, 'shape', type(out).__name__)} of "
+            f"{IMAGES} images)")
 
 
 def other_size(arch, size):

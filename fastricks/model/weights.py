@@ -17,14 +17,16 @@ def open_weights(file, kind="pt"):
     path = Path(file)
     if not path.is_file(): raise UserError(f"--weights {file}: there is no such file")
     if path.suffix in PICKLES: raise UserError(
-        f"--weights {file} is a pickle, which can run code when it is loaded: convert it where you trust it, with  {conversion(path)}")
+        f"--weights {file} is a pickle, which can run code when it is loaded: convert it where you trust it, with  "
+        f"{conversion(path)}")
     try: return safe_open(str(path), kind)
     except (SafetensorError, OSError, RuntimeError, ValueError) as e:
         raise UserError(f"--weights {file} is not a safetensors file ({first_line(e)})") from None
 
 
 PICKLES = ".pth", ".pt", ".bin", ".ckpt", ".pkl", ".pickle", ".tar"
-WEIGHTS = "state_dict_ema", "model_ema", "state_dict", "model_state_dict", "model"  # where checkpoints have them, the best first
+# where checkpoints have them, the best first
+WEIGHTS = "state_dict_ema", "model_ema", "state_dict", "model_state_dict", "model"
 CONVERT = """import argparse, torch, safetensors.torch as s
 torch.serialization.add_safe_globals([argparse.Namespace])
 d = torch.load({old}, map_location="cpu", weights_only=True)
@@ -33,7 +35,9 @@ s.save_file({{k: v.clone().contiguous() for k, v in d.items() if isinstance(v, t
 
 
 def conversion(path):
-    "The command that makes a safetensors file of a checkpoint, whose weights may lie in it beside an optimizer and others"
+    """The command that makes a safetensors file of a checkpoint, whose weights may lie in it beside an optimizer and
+    others
+    """
     new = path.with_name(f"{path.name.partition('.')[0]}.safetensors")
     code = CONVERT.format(old=json.dumps(str(path)), new=json.dumps(str(new)), places=str(WEIGHTS).replace("'", '"'))
     return shlex.join(["python", "-c", "; ".join(code.splitlines())])
@@ -45,7 +49,8 @@ def file_hash(file):
 
 
 def read_meta(file):
-    """What a run wrote about its weights: `finish.facts_of_model` has the list, `CALIBRATION` the rest; {} for weights from elsewhere.
+    """What a run wrote about its weights: `finish.facts_of_model` has the list, `CALIBRATION` the rest; {} for weights
+    from elsewhere.
 
     What is no such fact is left out.
     """
@@ -58,11 +63,13 @@ def read_meta(file):
 def is_word(x): return isinstance(x, str) and len(x) < 200
 def is_words(x): return isinstance(x, list) and all(map(is_word, x))
 def is_size(x): return isinstance(x, int) and 0 < x < 1e5
-def are_levels(x): return isinstance(x, list) and len(x) in (1, 3) and all(isinstance(o, int | float) and 0 < o < 1e3 for o in x)
+def are_levels(x):
+    return isinstance(x, list) and len(x) in (1, 3) and all(isinstance(o, int | float) and 0 < o < 1e3 for o in x)
 
 
 def is_pipeline(x): return x in ("fast", "reference")
-def are_options(x): return isinstance(x, dict) and all(is_option(k, v) or (k == "in_chans" and v in (1, 3)) for k, v in x.items())
+def are_options(x):
+    return isinstance(x, dict) and all(is_option(k, v) or (k == "in_chans" and v in (1, 3)) for k, v in x.items())
 
 
 def is_fit(x): return x in ("crop", "pad", "squish")
@@ -72,14 +79,17 @@ def is_level(x): return isinstance(x, int) and 0 < x < 1 << 16
 
 def is_temperature(x): return isinstance(x, float) and .01 < x < 100
 def is_count(x): return isinstance(x, int) and 0 < x < 1e9
-def are_shares(x): return isinstance(x, list) and len(x) == len(LEVELS) and all(isinstance(o, float) and 0 <= o <= 1 for o in x)
+def are_shares(x):
+    return isinstance(x, list) and len(x) == len(LEVELS) and all(isinstance(o, float) and 0 <= o <= 1 for o in x)
 
 
 def is_conformal(x):
     return isinstance(x, dict) and x.keys() == {"n", "least_p"} and is_count(x["n"]) and are_shares(x["least_p"])
 
 
-CALIBRATION = {"temperature": is_temperature, "conformal": is_conformal}  # by the validation images, at the end of a training
-META = {"arch": is_word, "classes": is_words, "mean": are_levels, "std": are_levels, "pipeline": is_pipeline, "kwargs": are_options,
+# by the validation images, at the end of a training
+CALIBRATION = {"temperature": is_temperature, "conformal": is_conformal}
+META = {"arch": is_word, "classes": is_words, "mean": are_levels, "std": are_levels, "pipeline": is_pipeline,
+        "kwargs": are_options,
         "fit": is_fit, "shape": is_shape, "icc": lambda x: x is True, "white": is_level,
         "xmp": lambda x: x is True, **CALIBRATION}

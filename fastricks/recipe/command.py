@@ -46,12 +46,14 @@ def command(recipe: Recipe) -> str | None:
     name = recipe.recipe or None
     try: base = resolve({"data": recipe.data}, [], name)
     except UserError: return None
-    given = {f.name: v for f in numeric_options() if (v := getattr(recipe, f.name)) != getattr(base, f.name) and not unsaid(f.name, v)}
+    given = {f.name: v for f in numeric_options() if (v := getattr(recipe, f.name)) != getattr(base, f.name)
+             and not unsaid(f.name, v)}
     if recipe.shape != base.shape: given["size"] = recipe.shape or recipe.size
     if given.get("weights"): given.pop("pretrained", None)  # goes without saying
     selection = selection_of(recipe, base)
     if not makes(recipe, given, selection, name): return None
-    return "fastricks train " + shlex.join(["--data", recipe.data, *(["--recipe", name] if name else []), *option_words(given),
+    return "fastricks train " + shlex.join(["--data", recipe.data, *(["--recipe", name] if name else []),
+                                            *option_words(given),
                                             *(word for text in selection for word in ("-t", text))])
 
 
@@ -74,7 +76,8 @@ def makes(recipe: Recipe, given: Mapping[str, Any], selection: Iterable[str], na
     "Do these options give this recipe?"
     try: r = resolve({"data": recipe.data, **given}, selection, name)
     except UserError: return False
-    same = lambda k: unsaid(k, getattr(recipe, k)) or json.dumps(getattr(r, k)) == json.dumps(getattr(recipe, k))  # JSON has lists for tuples
+    # JSON has lists for tuples
+    same = lambda k: unsaid(k, getattr(recipe, k)) or json.dumps(getattr(r, k)) == json.dumps(getattr(recipe, k))
     return all(map(same, ("tricks", "schedule", "shape", *(f.name for f in numeric_options()))))
 
 

@@ -16,31 +16,39 @@ from .recipe import Recipe, flag_of, options, resolve
 
 P = ParamSpec("P")
 R = TypeVar("R")
-KINDS = {int: ("a valid integer", Integral), float: ("a valid float", Real), bool: ("a valid boolean", bool), str: ("a text", str)}
+KINDS = {int: ("a valid integer", Integral), float: ("a valid float", Real), bool: ("a valid boolean", bool),
+         str: ("a text", str)}
 
 
-def recipe_from(data: object = None, tricks: object = (), recipe: object = None, options: Mapping[str, Any] | None = None) -> Recipe:
+def recipe_from(data: object = None, tricks: object = (), recipe: object = None,
+                options: Mapping[str, Any] | None = None) -> Recipe:
     """The Recipe of a call from Python, as `resolve` makes it of a command line.
 
-    `data`: what --data takes, or in its place a Recipe; `tricks`: a text as -t takes it, or several; `recipe`: a Recipe, a named one, a run
-    or its folder; `options`: field -> value. Raises UserError for names and values that are none.
+    `data`: what --data takes, or in its place a Recipe; `tricks`: a text as -t takes it, or several; `recipe`: a
+    Recipe, a named one, a run or its folder; `options`: field -> value. Raises UserError for names and values that are
+    none.
     """
     if isinstance(data, Recipe) and recipe is None: data, recipe = None, data
     given = given_of({**({} if data is None else {"data": data}), **(options or {})})
-    return resolve(given, texts_of(tricks), recipe if recipe is None or isinstance(recipe, Recipe) else text_of("recipe", recipe))
+    return resolve(given, texts_of(tricks), recipe if recipe is None or isinstance(recipe, Recipe)
+                   else text_of("recipe", recipe))
 
 
 def given_of(asked: Mapping[str, Any]) -> dict[str, Any]:
     "field -> value of options as Python gives them; None is what is not given"
     hints, known = get_type_hints(Recipe), {f.name: f for f in options()}
     for k in asked:
-        if k not in known: raise UserError(f"no such option: {k!r}{nearest(k, known) or '; `fastricks train --help` lists them'}")
-    return {k: reads(v) if (reads := known[k].metadata["reads"]) else value_of(k, v, hints[k], known[k].metadata["word"])
+        if k not in known:
+            raise UserError(f"no such option: {k!r}{nearest(k, known) or '; `fastricks train --help` lists them'}")
+    return {k: reads(v) if (reads := known[k].metadata["reads"])
+            else value_of(k, v, hints[k], known[k].metadata["word"])
             for k, v in asked.items() if v is not None}
 
 
 def value_of(name: str, v: object, hint: Any, word: str | None = None) -> Any:
-    "An option's value as its field has it: numpy's numbers as Python's, paths as texts; `word` may stand in place of a number"
+    """An option's value as its field has it: numpy's numbers as Python's, paths as texts; `word` may stand in place of
+    a number
+    """
     kind = kind_of(hint)
     if word and isinstance(v, str): return word_or_number(name, v, word)
     if kind is str: return text_of(name, v)
@@ -59,7 +67,8 @@ def kind_of(hint: Any) -> type:
 
 def word_or_number(name: str, v: str, word: str) -> str | float:
     try: return v if v == word else float(v)
-    except ValueError: raise UserError(f"{flag_of(name)} {v} is neither a number nor {word!r}{nearest(v, [word])}") from None
+    except ValueError:
+        raise UserError(f"{flag_of(name)} {v} is neither a number nor {word!r}{nearest(v, [word])}") from None
 
 
 def text_of(name: str, v: object) -> str:

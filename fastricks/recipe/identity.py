@@ -11,14 +11,19 @@ from .recipe import LATER as FIELDS
 from .recipe import OPEN, Recipe, recorded
 
 Facts = Mapping[str, Mapping[str, Any]]  # trick -> what its `settle` found
-LATER = {"processes": 1, "sync_bn": False, **FIELDS}  # fields that came later leave the identity of runs that do not need them as it was
+# fields that came later leave the identity of runs that do not need them as it was
+LATER = {"processes": 1, "sync_bn": False, **FIELDS}
 
 
 def numeric(recipe: Recipe, weights_hash: str | None = None, facts: Facts | None = None) -> dict[str, Any]:
-    "The fields that change the weights, as one dict; data enters by its fingerprint, weights and teachers by what they are"
+    """The fields that change the weights, as one dict; data enters by its fingerprint, weights and teachers by what
+    they are
+    """
     by_fingerprint = {"data", "classes", "per_class", "rest", "valid", "drop_duplicates", "group_by", "class_order"}
-    d = {f.name: getattr(recipe, f.name) for f in fields(Recipe) if f.metadata["numeric"] and f.name not in by_fingerprint}
-    tricks = {t.name: {**t.numeric_keys(of := (facts or {}).get(t.name, {})), **needed(t, of), **of_file(recipe, t.name)}
+    d = {f.name: getattr(recipe, f.name) for f in fields(Recipe) if f.metadata["numeric"]
+         and f.name not in by_fingerprint}
+    tricks = {t.name: {**t.numeric_keys(of := (facts or {}).get(t.name, {})), **needed(t, of),
+                       **of_file(recipe, t.name)}
               for t in recipe.make_tricks()}
     d |= {k: FIELDS[k] for k in OPEN if k in d and d[k] is None}
     kind = recipe.device.partition(":")[0]  # which of a machine's GPUs it was is no difference
@@ -52,7 +57,8 @@ def identity(recipe: Recipe, data_fingerprint: str, weights_hash: str | None = N
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     "What differs between two recipe.json in what makes the same training, by name"
     a, b = flat(then), flat(now)
-    odd = [f"{k} was {text(a.get(k))} and is {text(b.get(k))}" for k in sorted(a.keys() | b.keys()) if a.get(k) != b.get(k)]
+    odd = [f"{k} was {text(a.get(k))} and is {text(b.get(k))}" for k in sorted(a.keys() | b.keys())
+           if a.get(k) != b.get(k)]
     return odd or (["its identity was " + then["identity"]] if then["identity"] != now["identity"] else [])
 
 
@@ -64,5 +70,7 @@ def flat(what: Mapping[str, Any]) -> dict[str, Any]:
     known = {f.name: f.default for f in fields(Recipe)}
     recipe = Recipe(**recorded({k: v for k, v in what["recipe"].items() if k in known}))
     d = numeric(recipe, what["weights_sha256"], what["facts"])
-    tricks = {f"{n}:{k}" if k else f"trick {n}": v for n, keys in d.pop("tricks").items() for k, v in [("", "on"), *keys.items()]}
-    return {**d, **tricks, "data (fingerprint)": what["data"]["fingerprint"], "numerics (of the code)": what["numerics"]}
+    tricks = {f"{n}:{k}" if k else f"trick {n}": v for n, keys in d.pop("tricks").items()
+              for k, v in [("", "on"), *keys.items()]}
+    return {**d, **tricks, "data (fingerprint)": what["data"]["fingerprint"],
+            "numerics (of the code)": what["numerics"]}

@@ -30,11 +30,12 @@ def tricks_text(recipe: Recipe) -> str:
 
 
 def base_name(recipe: Recipe, source_name: str, plain: str = "baseline") -> str:
-    """Readable name of a recipe without its seed: data-arch-tricks-differences, safe in a shell and in a path, at most `LONGEST` letters.
+    """Readable name of a recipe without its seed: data-arch-tricks-differences, safe in a shell and in a path, at most
+    `LONGEST` letters.
 
-    It has what differs from the defaults of the data and of the named recipe, as `digits-resnet18-mixup_alpha0.4-lr0.01`: recipes that
-    differ have names that differ. What no short word can say, as a path, and what is too long, is in a hash at the end.
-    `plain`: the word where no trick is on.
+    It has what differs from the defaults of the data and of the named recipe, as
+    `digits-resnet18-mixup_alpha0.4-lr0.01`: recipes that differ have names that differ. What no short word can say, as
+    a path, and what is too long, is in a hash at the end. `plain`: the word where no trick is on.
     """
     usual = usual_recipe(recipe)
     said, hidden = differences(recipe, usual)
@@ -101,8 +102,10 @@ def field_values(recipe: Recipe, usual: Recipe) -> Iterator[Value]:
     "The fields of a recipe that change its weights and are not as usual, by name"
     size, processes = recipe.shape or recipe.size, recipe.processes or 1
     given = {**{f.name: getattr(recipe, f.name) for f in numeric_options()}, "size": size, "processes": processes}
-    as_usual = {**asdict(usual), "size": usual.shape or usual.size, "resize": usual_resize(recipe, size), "processes": 1}
-    unnamed = {"arch", "seed", "device", "threads", *(["pretrained"] if recipe.weights else [])}  # a machine is no part of a name
+    as_usual = {**asdict(usual), "size": usual.shape or usual.size, "resize": usual_resize(recipe, size),
+                "processes": 1}
+    # a machine is no part of a name
+    unnamed = {"arch", "seed", "device", "threads", *(["pretrained"] if recipe.weights else [])}
     for k, v in given.items():
         if k not in unnamed and v != as_usual[k] and not unsaid(k, v): yield k, v
 
@@ -126,7 +129,8 @@ def value_word(name: str, v: Any) -> str | None:
     if v is None or v is False: return f"no_{name}"
     if v is True: return name
     if is_number(v): return name + number_text(v)
-    if isinstance(v, tuple | list) and len(v) < 5 and all(map(is_number, v)): return name + "_".join(map(number_text, v))
+    if isinstance(v, tuple | list) and len(v) < 5 and all(map(is_number, v)):
+        return name + "_".join(map(number_text, v))
     if not isinstance(v, str) or not WORD.fullmatch(v): return None
     return f"{name}_{v}" if name and not v[0].isdigit() else name + v
 

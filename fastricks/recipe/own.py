@@ -1,7 +1,8 @@
 """Tricks from outside: a file of the user's own (`-t ./my_trick.py:key=1`), or an installed package's entry point.
 
-A recipe names such a trick by the file's stem, and says in `trick_files` where it is from and what its hash is. A file that a recipe
-from elsewhere names is run only where the user trusts it; until then a `Stranger` stands in its place, which can be shown but not run.
+A recipe names such a trick by the file's stem, and says in `trick_files` where it is from and what its hash is. A file
+that a recipe from elsewhere names is run only where the user trusts it; until then a `Stranger` stands in its place,
+which can be shown but not run.
 """
 import sys
 from collections.abc import Container, Mapping
@@ -33,7 +34,8 @@ class Stranger(Trick):
     def check(self, recipe: RecipeLike, tricks: tuple[Trick, ...]) -> None: self.refuse()
 
     def refuse(self, *args: object) -> NoReturn:
-        raise UserError(f"the trick {self.name} is the file {strangers[self.name]}, which this recipe names and you have not: "
+        raise UserError(f"the trick {self.name} is the file {strangers[self.name]}, which this recipe names and you "
+                        "have not: "
                         "read it, then give --trust to run it")
 
     def __str__(self) -> str:
@@ -48,12 +50,15 @@ def load_file(path: str | Path, builtin: Container[str]) -> type[Trick]:
     path = Path(path).expanduser().resolve()
     if not path.is_file(): raise UserError(f"-t {path}: there is no such file")
     name, code = path.stem, path.read_bytes()
-    if not name.isidentifier(): raise UserError(f"-t {path}: a trick is called as its file, and {name!r} is no name: use letters, digits and _")
-    if name in builtin: raise UserError(f"-t {path}: there is a trick called {name} already: give the file another name")
+    if not name.isidentifier():
+        raise UserError(f"-t {path}: a trick is called as its file, and {name!r} is no name: use letters, digits and _")
+    if name in builtin:
+        raise UserError(f"-t {path}: there is a trick called {name} already: give the file another name")
     hashed = sha256(code).hexdigest()
     old = loaded.get(name)
     if old and origin_of(old)["sha256"] == hashed: return old
-    if old and (file := origin_of(old)["file"]) != str(path): raise UserError(f"-t {path}: {file} is called {name} too: give one another name")
+    if old and (file := origin_of(old)["file"]) != str(path):
+        raise UserError(f"-t {path}: {file} is called {name} too: give one another name")
     cls = class_in(run_file(path, name), str(path))
     cls.name, cls.origin = name, {"file": str(path), "sha256": hashed}
     loaded[name] = cls
@@ -78,9 +83,12 @@ def run_file(path: Path, name: str) -> ModuleType:
 
 def class_in(module: ModuleType, where: str) -> type[Trick]:
     "The one Trick that a module defines"
-    own = [o for o in vars(module).values() if isinstance(o, type) and issubclass(o, Trick) and o.__module__ == module.__name__]
-    if len(own) != 1: raise UserError(f"{where} has {plural(len(own), 'class', 'classes')} that extend Trick: it must have one")
-    if not is_dataclass(own[0]): raise UserError(f"{where}: {own[0].__name__} must be a dataclass: put @dataclass(frozen=True) above it")
+    own = [o for o in vars(module).values() if isinstance(o, type) and issubclass(o, Trick)
+           and o.__module__ == module.__name__]
+    if len(own) != 1:
+        raise UserError(f"{where} has {plural(len(own), 'class', 'classes')} that extend Trick: it must have one")
+    if not is_dataclass(own[0]):
+        raise UserError(f"{where}: {own[0].__name__} must be a dataclass: put @dataclass(frozen=True) above it")
     return own[0]
 
 
@@ -102,12 +110,15 @@ def why_missing(name: str) -> str:
     point = next(iter(entry_points(group=GROUP, name=name)), None)
     if point is None: return ""
     try: point.load()
-    except Exception as e: return f"the trick {name} is {point.value}, which can't be loaded ({type(e).__name__}: {first_line(e)})"
+    except Exception as e:
+        return f"the trick {name} is {point.value}, which can't be loaded ({type(e).__name__}: {first_line(e)})"
     return f"the trick {name} is {point.value}, which is no dataclass that extends Trick"
 
 
 def adopt(files: Mapping[str, Mapping[str, Any]], builtin: Container[str]) -> None:
-    "Make the tricks known that a recipe's `trick_files` names: run those that are trusted, let a Stranger stand for the others"
+    """Make the tricks known that a recipe's `trick_files` names: run those that are trusted, let a Stranger stand for
+    the others
+    """
     for name, origin in files.items():
         if name in builtin or (name in loaded and origin_of(loaded[name])["sha256"] == origin.get("sha256")): continue
         file = str(origin.get("file") or origin.get("entry_point"))

@@ -18,7 +18,9 @@ def chain(tricks: Iterable[Trick], hook: str, part: T, *args: object) -> T:
 
 
 def arch_kwargs(recipe: Recipe, classes: int = 0) -> dict[str, Any]:
-    "The keyword arguments that timm's network is made with: channels, the recipe's own options, and what its tricks change"
+    """The keyword arguments that timm's network is made with: channels, the recipe's own options, and what its tricks
+    change
+    """
     tricks = recipe.make_tricks()
     return chain(tricks, "arch", own_kwargs(recipe), Plan(recipe, tricks, classes))
 

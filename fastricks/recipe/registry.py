@@ -1,4 +1,6 @@
-"""All tricks: a file in `tricks/` is a trick, an entry point of another package is one, and so is a file of the user's own."""
+"""All tricks: a file in `tricks/` is a trick, an entry point of another package is one, and so is a file of the user's
+own.
+"""
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from functools import cache
@@ -46,7 +48,8 @@ def adopt(files: Mapping[str, Mapping[str, Any]]) -> None:
 
 def with_later_keys(tricks: Mapping[str, Any]) -> dict[str, Any]:
     "name -> keys as recorded, with those that came later: see `Trick.before`"
-    return {n: {**registry()[n].before, **keys} if n in registry() and isinstance(keys, dict) else keys for n, keys in tricks.items()}
+    return {n: {**registry()[n].before, **keys} if n in registry() and isinstance(keys, dict) else keys
+            for n, keys in tricks.items()}
 
 
 def schedules() -> list[str]: return [n for n, c in {**registry(), **own.loaded}.items() if c.slot == "schedule"]
@@ -69,7 +72,8 @@ def build(name: str, keys: Mapping[str, Any]) -> Trick:
     known = {f.name: f for f in fields(cls)}
     for k, v in keys.items():
         if k not in known: raise UserError(f"{name} has no key {k!r}{nearest(k, known)}")
-        if not is_like(v, known[k].default): raise UserError(f"{name}:{k} is {v!r}: give something like {show(known[k].default)}")
+        if not is_like(v, known[k].default):
+            raise UserError(f"{name}:{k} is {v!r}: give something like {show(known[k].default)}")
     return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in keys.items()})
 
 

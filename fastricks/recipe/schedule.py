@@ -12,7 +12,8 @@ class Schedule:
 
     A main schedule sets `main`, warm-up sets `warm` and `warmup`; neither needs to know the other.
     """
-    lr: float                                # l, the learning rate that warm-up ends at and the main schedule starts from
+    # l, the learning rate that warm-up ends at and the main schedule starts from
+    lr: float
     epochs: int
     per_epoch: int                           # optimizer steps an epoch
     main: Rate = lambda s, sched: sched.lr
@@ -20,7 +21,8 @@ class Schedule:
     warm: int = 0                            # steps of warm-up
     hold: int = 0                            # steps at l between warm-up and the main schedule
     mom: Rate | None = None                  # momentum, where the schedule moves it too
-    stable: int = 0                          # steps whose rates a longer run has too, but for what warm-up makes of its length
+    # steps whose rates a longer run has too, but for what warm-up makes of its length
+    stable: int = 0
 
     @property
     def total(self) -> int: return self.epochs * self.per_epoch

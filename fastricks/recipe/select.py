@@ -38,15 +38,18 @@ def parse_keys(cls: type[Trick], text: str) -> dict[str, Any]:
         k, eq, v = pair.partition("=")
         v = unquoted(v)
         if k not in known:
-            raise UserError(f"{cls.name} has no key {k!r}{nearest(k, known) or '; its keys: ' + (one_of(known) or 'none')}")
-        if not eq or not v: raise UserError(f"{cls.name}:{k} needs a value, as in {cls.name}:{k}={show(known[k].default)}")
+            raise UserError(f"{cls.name} has no key "
+                            f"{k!r}{nearest(k, known) or '; its keys: ' + (one_of(known) or 'none')}")
+        if not eq or not v:
+            raise UserError(f"{cls.name}:{k} needs a value, as in {cls.name}:{k}={show(known[k].default)}")
         if k in got: raise UserError(f"{cls.name}:{k} is given twice")
         got[k] = parse_value(cls.name, known[k], v)
     return got
 
 
 def split(text: str, sign: str) -> list[str]:
-    """Parts of a text between a `sign`, which does not divide what stands in quotes, nor the path of a file or folder that is there.
+    """Parts of a text between a `sign`, which does not divide what stands in quotes, nor the path of a file or folder
+    that is there.
 
     Quotes begin a value (`teacher='a+b'`), so that a path may have one inside it.
     """
@@ -59,7 +62,8 @@ def split(text: str, sign: str) -> list[str]:
 
 def is_open(part: str) -> bool:
     "Does a value begin with a quote that does not end yet?"
-    return any(len(re.findall(f"(?<==){quote}", part)) > len(re.findall(f"(?<!=){quote}(?=,|$)", part)) for quote in "'\"")
+    return any(len(re.findall(f"(?<==){quote}", part)) > len(re.findall(f"(?<!=){quote}(?=,|$)", part))
+               for quote in "'\"")
 
 
 def is_path(parts: list[str], piece: str, sign: str, text: str) -> bool:
@@ -71,7 +75,8 @@ def is_path(parts: list[str], piece: str, sign: str, text: str) -> bool:
     return any(end > len(sign) and Path(value + rest[:end]).exists() for end in ends)
 
 
-def unquoted(value: str) -> str: return value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"" else value
+def unquoted(value: str) -> str:
+    return value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"" else value
 
 
 def split_file(part: str) -> tuple[str, ...] | None:
@@ -85,8 +90,12 @@ def parse_selection(texts: Iterable[str]) -> list[tuple[str, str, dict[str, Any]
     ops: list[tuple[str, str, dict[str, Any]]] = []
     for part in (p.strip() for t in texts for p in split(t.removeprefix("="), "+")):
         if not part: raise UserError("an empty trick in -t: names are joined by single +, as in -t warmup+cosine")
-        if part == "none": ops.append(("none", "", {})); continue
-        if part.startswith("-"): ops.append(("-", trick_class(part[1:]).name, {})); continue
+        if part == "none":
+            ops.append(("none", "", {}))
+            continue
+        if part.startswith("-"):
+            ops.append(("-", trick_class(part[1:]).name, {}))
+            continue
         named, _, keys = split_file(part) or part.partition(":")
         cls = trick_class(named)
         name = cls.name

@@ -12,7 +12,9 @@ def size_of(given: object) -> int | str:
     if isinstance(given, Integral) and not isinstance(given, bool): return int(given)
     text = "x".join(map(str, given)) if isinstance(given, tuple | list) else str(given)
     found = re.fullmatch(r"\s*(\d{1,5})\s*(?:[xX×*]\s*(\d{1,5})\s*)?", text)
-    if not found: raise UserError(f"invalid value for '--size': {shorten(repr(given))} is not a valid integer or width x height: {MEANT}")
+    if not found:
+        raise UserError(f"invalid value for '--size': {shorten(repr(given))} is not a valid integer or width x "
+                        f"height: {MEANT}")
     w, h = int(found[1]), int(found[2] or found[1])
     return w if w == h else f"{w}x{h}"
 

@@ -25,7 +25,8 @@ def draw_seen(batch, recipe, source, n=8):
 
 def title(what, batch, recipe, source, n):
     "What it is, of which images, with which tricks"
-    which = f"{min(n, len(batch.x))} of the {plural(batch.size, 'image')} of epoch {batch.epoch + 1}'s first training batch"
+    which = (f"{min(n, len(batch.x))} of the {plural(batch.size, 'image')} of epoch {batch.epoch + 1}'s first "
+             "training batch")
     return f"{what}: {which}\n" + fill(f"{source.name}, {tricks_text(recipe)}", 90)
 
 
@@ -46,7 +47,9 @@ def captions(batch, classes):
 
 def draw_view_targets(v, n):
     from .plots import draw_targets
-    if v.targets is None: raise UserError("the training loss is no cross-entropy with a target, so there is none to show")
+    if v.targets is None:
+        raise UserError("the training loss is no cross-entropy with a target, so there is none to show")
     targets = {title: rows[:n].numpy() for title, rows in v.targets.items()}
-    return draw_targets(pixels(v.batch.x[:n], v.recipe), captions(v.batch, v.source.classes)[:n], targets, v.source.classes,
+    return draw_targets(pixels(v.batch.x[:n], v.recipe), captions(v.batch, v.source.classes)[:n], targets,
+                        v.source.classes,
                         title("what the loss asks for", v.batch, v.recipe, v.source, n))

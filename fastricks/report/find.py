@@ -84,7 +84,8 @@ def groups_of(folder):
         recipe = Recipe(**read_recipe(folder / "recipe.json"))
         if soup_of(meta.get("facts")): return {re.sub(r"-s\d+(-\d+)?$", "", folder.name)}
         source = meta["data"]["name"]
-        return {meta.get("group"), base_name(recipe, source), short_name(recipe, source), re.sub(r"-s\d+(-\d+)?$", "", folder.name)}
+        return {meta.get("group"), base_name(recipe, source), short_name(recipe, source),
+                re.sub(r"-s\d+(-\d+)?$", "", folder.name)}
     except (ValueError, UserError, KeyError, TypeError): return set()
 
 

@@ -26,7 +26,8 @@ class Line:
 
 
 def listing(folder, width=None):
-    """The list as aligned lines; where they would be longer than `width`, the name of each run and what is to be said of it below.
+    """The list as aligned lines; where they would be longer than `width`, the name of each run and what is to be said
+    of it below.
 
     Raises UserError where there is no run.
     """
@@ -37,7 +38,8 @@ def listing(folder, width=None):
     head = Line("when", "run", "data, network, tricks", "accuracy", "time", "ended")
     rows = [tuple(vars(line).values()) for line in (head, *found)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    if width and sum(widths) + 2 * len(widths) - 2 > width: return [text for line in found for text in in_lines(line, width)]
+    if width and sum(widths) + 2 * len(widths) - 2 > width:
+        return [text for line in found for text in in_lines(line, width)]
     return ["  ".join(x.ljust(n) for x, n in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
@@ -52,7 +54,8 @@ def line_of(folder):
     "The Line of a run folder, whatever of it can be read"
     status, metrics = found(folder, "status.json"), found(folder, "metrics.json")
     word, reason = status.get("status", "unknown"), status.get("reason", "")
-    return Line(str(status.get("time", NONE)), shorten(folder.name, NAME), what_it_is(folder), how_well(metrics), how_long(metrics),
+    return Line(str(status.get("time", NONE)), shorten(folder.name, NAME), what_it_is(folder), how_well(metrics),
+                how_long(metrics),
                 shorten(": ".join(filter(None, [str(word), str(reason)])), REASON))
 
 
@@ -67,7 +70,8 @@ def what_it_is(folder):
         meta = part(folder, "recipe.json")
         recipe = Recipe(**made_visible(read_recipe(folder / "recipe.json")))
         tricks = "+".join(str(t) for t in make(recipe.tricks)) or "no tricks"
-        if soup := soup_of(meta.get("facts")): return f"{meta['data']['name']}, {recipe.arch}, {soup_words(soup, recipe.seed)}"
+        if soup := soup_of(meta.get("facts")):
+            return f"{meta['data']['name']}, {recipe.arch}, {soup_words(soup, recipe.seed)}"
         return f"{meta['data']['name']}, {recipe.arch}, {shorten(tricks, 40)}, seed {recipe.seed}"
     except (ValueError, KeyError, TypeError, AttributeError, UserError): return "its recipe can't be read"
 

@@ -47,7 +47,8 @@ def draw_lr(traces, per_epoch, moms=None):
     looks = line_looks(list(traces))
     for ax, lines, what in zip(axs, (traces, moms), ("learning rate", "momentum"), strict=False):
         for k, v in lines.items(): draw_steps(ax, v, per_epoch[k], **looks[k])
-        ax.grid(alpha=.3); ax.set_ylabel(what)
+        ax.grid(alpha=.3)
+        ax.set_ylabel(what)
     axs[0].set_xlim(0, max(len(v) / per_epoch[k] for k, v in traces.items()))
     scale_lr(axs[0], [max(v) for v in traces.values()])
     axs[-1].set_xlabel("epoch")
@@ -62,31 +63,37 @@ def draw_found(found):
     ax.plot(found.lrs, found.losses)
     ax.plot(found.lr, np.interp(np.log(found.lr), np.log(found.lrs), found.losses), "o", color=COLORS[1])
     ax.axvline(found.lr, color=COLORS[1], linewidth=.8)
-    ax.set(xscale="log", xlabel="learning rate", ylabel="loss, smoothed", title=f"{found.lr:g}, by fastai's {found.rule}")
+    ax.set(xscale="log", xlabel="learning rate", ylabel="loss, smoothed",
+           title=f"{found.lr:g}, by fastai's {found.rule}")
     ax.grid(alpha=.3)
     return fig
 
 
 def line_looks(names):
     "A colour each, and widths that decrease: a line below another can be seen"
-    return {k: dict(color=f"C{i % 10}", linewidth=1.5 + min(.8 * (len(names) - 1 - i), 2.5)) for i, k in enumerate(names)}
+    return {k: dict(color=f"C{i % 10}", linewidth=1.5 + min(.8 * (len(names) - 1 - i), 2.5))
+            for i, k in enumerate(names)}
 
 
 def draw_steps(ax, values, per_epoch, **look):
     "Each value lasts for its step"
-    ax.plot(np.arange(len(values) + 1) / per_epoch, [*values, values[-1]], drawstyle="steps-post", solid_capstyle="butt", **look)
+    ax.plot(np.arange(len(values) + 1) / per_epoch, [*values, values[-1]], drawstyle="steps-post",
+            solid_capstyle="butt", **look)
 
 
 def scale_lr(ax, peaks):
     "From 0; rates of different sizes on a logarithmic axis"
     if max(peaks) > 20 * min(peaks): ax.set(yscale="log", ylim=(min(peaks) / 300, max(peaks) * 1.5))
-    else: ax.set_ylim(0, max(peaks) * 1.05); ax.ticklabel_format(axis="y", scilimits=(-2, 4))
+    else:
+        ax.set_ylim(0, max(peaks) * 1.05)
+        ax.ticklabel_format(axis="y", scilimits=(-2, 4))
 
 
 def name_lines(fig, ax, names):
     "One name is a title, several are a legend"
     if len(names) == 1: return ax.set_title(names[0], fontsize=10, **PLAIN)
-    legend = fig.legend(ax.lines, names, loc="outside upper left", fontsize=8, frameon=False, ncols=2 if len(names) > 4 else 1)
+    legend = fig.legend(ax.lines, names, loc="outside upper left", fontsize=8, frameon=False,
+                        ncols=2 if len(names) > 4 else 1)
     for t in legend.get_texts(): t.set(**PLAIN)
 
 
@@ -94,7 +101,10 @@ def curve(lrs, per_epoch, title="learning rate"):
     "The learning rate drawn in the terminal"
     import plotext as plt
     fig = plt.figure
-    fig.clear(); fig.plot_size(90, 16); fig.title(title); fig.label("epoch", "x")
+    fig.clear()
+    fig.plot_size(90, 16)
+    fig.title(title)
+    fig.label("epoch", "x")
     fig.draw(fig.signal([i / per_epoch for i in range(len(lrs))], lrs, marker="braille").lines())
     return plt.uncolorize(fig.build().string()).split("\n")
 
@@ -114,7 +124,8 @@ def draw_batch(images, captions, title, cols=4):
 
 
 def draw_samples(images, captions, title, cols, cell, inside):
-    """PIL images of at most `cell` pixels a side in rows of `cols`, each with its caption above; one picture, as hundreds of axes are slow.
+    """PIL images of at most `cell` pixels a side in rows of `cols`, each with its caption above; one picture, as
+    hundreds of axes are slow.
 
     Lines mark the centred square whose side is `inside` of an image's shorter one.
     """
@@ -131,7 +142,8 @@ def draw_samples(images, captions, title, cols, cell, inside):
         ax.text(x + im.width / 2, y - 5, text, ha="center", va="bottom", fontsize=8, **PLAIN)
         side = inside * min(im.size)
         corner = x + (im.width - side) / 2, y + (im.height - side) / 2
-        for color, lw in (("black", 1.6), ("white", .8)): ax.add_patch(Rectangle(corner, side, side, fill=False, ec=color, lw=lw))
+        for color, lw in (("black", 1.6), ("white", .8)):
+            ax.add_patch(Rectangle(corner, side, side, fill=False, ec=color, lw=lw))
     ax.text(w / 2, 6, title, ha="center", va="top", fontsize=9, **PLAIN)
     ax.imshow(canvas, aspect="auto", extent=(0, w, h, 0))
     ax.axis("off")
@@ -154,7 +166,8 @@ def draw_targets(images, captions, series, classes, title):
     for ax in axs.flat: ax.axis("off")
     for row, image, caption, (names, values) in zip(axs.reshape(-1, panels), images, captions, bars, strict=False):
         show_image(row[0], image, caption)
-        for ax, (k, q), color in zip(row[1:], values.items(), COLORS, strict=False): draw_bars(ax, q, k, color, len(classes), most)
+        for ax, (k, q), color in zip(row[1:], values.items(), COLORS, strict=False):
+            draw_bars(ax, q, k, color, len(classes), most)
         row[1].set_yticks(range(len(names)), names, fontsize=7, **PLAIN)
     fig.suptitle(title, fontsize=9, **PLAIN)
     return fig

@@ -38,7 +38,8 @@ METRICS = {m.name: m for m in (
     Metric("macro_f1", "macro F1", "%", "points", 100., 1, .5, 2, of_images=False),
     Metric("balanced_accuracy", "balanced accuracy", "%", "points", 100., 1, .5, 2),
     Metric("ece", "expected calibration error", "%", "points", 100., -1, .5, 2, of_images=False),
-    Metric("ece_t", "expected calibration error at the fitted temperature", "%", "points", 100., -1, .5, 2, of_images=False))}
+    Metric("ece_t", "expected calibration error at the fitted temperature", "%", "points", 100., -1, .5, 2,
+           of_images=False))}
 OF_PREDICTIONS = {"top1", "macro_f1", "balanced_accuracy"}  # what is known where only the predicted classes are
 FROM_PREDICTIONS = "macro_f1", "balanced_accuracy", "ece"  # no number of metrics.json
 
@@ -60,7 +61,8 @@ class Images:
     rank: np.ndarray | None = None    # of the true class; 0 is a hit
     loss: np.ndarray | None = None    # cross-entropy in nats
     loss_t: np.ndarray | None = None  # the same at the fitted temperature
-    nameless: bool = False            # of stored runs: `names` are numbers, and all that is known of an image is what was predicted
+    # of stored runs: `names` are numbers, and all that is known of an image is what was predicted
+    nameless: bool = False
 
     def knows(self, metric):
         "Has each image what the metric is made of?"
@@ -79,7 +81,8 @@ class Images:
         return macro_f1(*coded.reshape(2, -1), len(names))
 
 
-PER_IMAGE = {"top1": lambda o: o.rank == 0, "top5": lambda o: o.rank < 5, "loss": lambda o: o.loss, "loss_t": lambda o: o.loss_t,
+PER_IMAGE = {"top1": lambda o: o.rank == 0, "top5": lambda o: o.rank < 5, "loss": lambda o: o.loss,
+             "loss_t": lambda o: o.loss_t,
              "balanced_accuracy": lambda o: balanced_hits(o.labels, o.rank == 0)}
 
 
@@ -135,13 +138,16 @@ class FinishedRun:
         if metric.name in FROM_PREDICTIONS: return metric.scale * self.predicted(split, metric).number(metric.name)
         numbers = self.numbers(split)
         if metric.name in numbers: return metric.scale * numbers[metric.name]
-        raise UserError(f"{self.name} has no {metric.name} of its {SPLIT_WORD[split]} split: it was trained without a validation split, or "
+        raise UserError(f"{self.name} has no {metric.name} of its {SPLIT_WORD[split]} split: it was trained without a "
+                        "validation split, or "
                         "by a version before it")
 
     def predicted(self, split, metric):
         images = self.images(split)
-        if images is None: raise UserError(f"{self.name} has no {metric.name}: it has no predictions that fit its metrics.json")
-        if not images.knows(metric.name): raise UserError(f"{self.name} has no {metric.name}: of stored runs the predicted classes alone are known")
+        if images is None:
+            raise UserError(f"{self.name} has no {metric.name}: it has no predictions that fit its metrics.json")
+        if not images.knows(metric.name):
+            raise UserError(f"{self.name} has no {metric.name}: of stored runs the predicted classes alone are known")
         return images
 
     def images(self, split): return self.own_images if split == self.metrics["split"] else self.valid_images
@@ -170,7 +176,8 @@ def images_of(rows):
     text = lambda k: np.array([r[k] for r in rows])
     number = lambda k, kind: text(k).astype(kind)
     tempered = number("loss_t", float) if rows and rows[0].get("loss_t") else None
-    return Images(text("image"), text("label"), text("predicted"), number("p", float), number("rank", int), number("loss", float), tempered)
+    return Images(text("image"), text("label"), text("predicted"), number("p", float), number("rank", int),
+                  number("loss", float), tempered)
 
 
 def read_run(folder):
@@ -216,7 +223,9 @@ def device(run):
 
 @dataclass(frozen=True)
 class DivergedRun:
-    "A run that ended because its numbers were not finite any more: a result of its recipe, not an accident of the machine"
+    """A run that ended because its numbers were not finite any more: a result of its recipe, not an accident of the
+    machine
+    """
     folder: Path
     recipe: Recipe = field(repr=False)
     data: dict = field(repr=False)
@@ -231,6 +240,7 @@ def diverged_run(folder):
     try:
         status, meta = part(folder, "status.json"), part(folder, "recipe.json")
         if status.get("status") != "failed" or "not finite" not in str(status.get("reason")): return None
-        run = DivergedRun(folder, Recipe(**made_visible(read_recipe(folder / "recipe.json"))), meta["data"], meta.get("facts", {}))
+        run = DivergedRun(folder, Recipe(**made_visible(read_recipe(folder / "recipe.json"))), meta["data"],
+                          meta.get("facts", {}))
         return run if run.data["fingerprint"] else None
     except (ValueError, UserError, KeyError, TypeError): return None

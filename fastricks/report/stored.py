@@ -1,7 +1,7 @@
 """Runs as one small JSON file that can be committed: no images, no weights, no paths; and back.
 
-A run has its recipe, numbers, curves, environment and what it predicted for each image, in the order of the images' names. The names
-themselves, losses and probabilities are not in it.
+A run has its recipe, numbers, curves, environment and what it predicted for each image, in the order of the images'
+names. The names themselves, losses and probabilities are not in it.
 """
 import base64
 import binascii
@@ -39,12 +39,15 @@ def save_runs(file: str | Path, runs: Sequence[FinishedRun], about: Mapping[str,
 
 
 def stored_text(runs: Sequence[FinishedRun], about: Mapping[str, Any] | None = None) -> str:
-    "Runs of one data set as JSON, with what is to be said `about` them. Raises UserError where one has no predictions, or of other images"
+    """Runs of one data set as JSON, with what is to be said `about` them. Raises UserError where one has no
+    predictions, or of other images
+    """
     check_images(runs)
     images = runs[0].own_images
     classes = sorted({*images.labels, *(c for r in runs for c in r.own_images.predicted)})
     number = {c: i for i, c in enumerate(classes)}
-    rows = [{"name": r.name, "recipe": without_folders(asdict(r.recipe)), "identity": r.identity, "data": r.data, "facts": without_folders(r.facts),
+    rows = [{"name": r.name, "recipe": without_folders(asdict(r.recipe)), "identity": r.identity, "data": r.data,
+             "facts": without_folders(r.facts),
              "metrics": r.metrics, "environment": r.environment, "date": r.date, "history": r.history,
              "predicted": pack([number[c] for c in r.own_images.predicted])} for r in runs]
     found = {**(about or {}), "classes": classes, "labels": pack([number[c] for c in images.labels]), "runs": rows}
@@ -63,10 +66,13 @@ def check_images(runs: Sequence[FinishedRun]) -> None:
 
 
 def same_images(a: FinishedRun, b: FinishedRun) -> bool:
-    "Are two runs evaluated on the same images? Of one that is stored their number, labels and the data's fingerprint are known"
+    """Are two runs evaluated on the same images? Of one that is stored their number, labels and the data's fingerprint
+    are known
+    """
     x, y = a.own_images, b.own_images
     if not np.array_equal(x.labels, y.labels): return False
-    return a.data["fingerprint"] == b.data["fingerprint"] if x.nameless or y.nameless else np.array_equal(x.names, y.names)
+    return (a.data["fingerprint"] == b.data["fingerprint"] if x.nameless or y.nameless
+            else np.array_equal(x.names, y.names))
 
 
 def without_folders(x: Any) -> Any:
@@ -76,7 +82,8 @@ def without_folders(x: Any) -> Any:
     return Path(x).name if isinstance(x, str) and "/" in x else x
 
 
-def pack(numbers: Any) -> str: return base64.b64encode(zlib.compress(np.asarray(numbers, np.uint16).tobytes(), 9)).decode()
+def pack(numbers: Any) -> str:
+    return base64.b64encode(zlib.compress(np.asarray(numbers, np.uint16).tobytes(), 9)).decode()
 
 
 def unpack(text: str) -> np.ndarray:
@@ -113,13 +120,17 @@ def numbered(name: str, seen: dict[str, int]) -> str:
 
 def stored_run(o: dict[str, Any], folder: Path, classes: np.ndarray, labels: np.ndarray) -> StoredRun:
     predicted = unpack(o["predicted"])
-    if len(predicted) != len(labels): raise ValueError(f"{o['name']} has {len(predicted):,} predictions for {len(labels):,} images")
+    if len(predicted) != len(labels):
+        raise ValueError(f"{o['name']} has {len(predicted):,} predictions for {len(labels):,} images")
     names = np.array([f"{i:06}" for i in range(len(labels))])
     images = Images(names, classes[labels], classes[predicted], rank=(predicted != labels).astype(int), nameless=True)
-    run = StoredRun(folder, Recipe(**o["recipe"]), o["identity"], o["data"], o["facts"], o["metrics"], o["environment"], o["date"],
+    run = StoredRun(folder, Recipe(**o["recipe"]), o["identity"], o["data"], o["facts"], o["metrics"], o["environment"],
+                    o["date"],
                     own_images=images, history=tuple(o["history"]))
-    if run.metrics["correct"] != int((images.rank == 0).sum()): raise ValueError(f"{run.name}: its predictions do not fit its numbers")
+    if run.metrics["correct"] != int((images.rank == 0).sum()):
+        raise ValueError(f"{run.name}: its predictions do not fit its numbers")
     return run
 
 
-def by_identity(files: Sequence[str | Path]) -> dict[str, StoredRun]: return {r.identity: r for file in files for r in stored_runs(file)}
+def by_identity(files: Sequence[str | Path]) -> dict[str, StoredRun]:
+    return {r.identity: r for file in files for r in stored_runs(file)}

@@ -33,7 +33,9 @@ PIXEL_MODES = {
 # -- the screen
 
 def screen(s, to=None, width=80, height=24):
-    "The report's lines: fewer than `height`, and each but for paths shorter than `width`; `to`: the picture's file, where there is one"
+    """The report's lines: fewer than `height`, and each but for paths shorter than `width`; `to`: the picture's file,
+    where there is one
+    """
     head, *per_class = class_table(s.source, to)
     said = [("data", describe(s.source)), ("", head), *(("", line) for line in per_class),
             ("files", s.account.files_line.removeprefix("files: ")), ("splits", s.account.splits),

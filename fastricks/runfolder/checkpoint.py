@@ -1,7 +1,7 @@
 """Checkpoints: all of a training that can't be derived again, in one safetensors file that is whole or not there.
 
-Two generations lie in a run's folder while it lasts, each in its own slot; the newer slot is never written over. Nothing random is
-kept: what is random is a function of (seed, epoch, key or step).
+Two generations lie in a run's folder while it lasts, each in its own slot; the newer slot is never written over.
+Nothing random is kept: what is random is a function of (seed, epoch, key or step).
 """
 import json
 import struct
@@ -16,7 +16,8 @@ from safetensors import torch as st
 from ..core.files import write
 
 SLOTS = "checkpoint-0.safetensors", "checkpoint-1.safetensors"
-FIELD, BLANK = b'"sha256":"', b"0" * 64  # where the hash of the whole file stands in it, and what stands there while it is taken
+# where the hash of the whole file stands in it, and what stands there while it is taken
+FIELD, BLANK = b'"sha256":"', b"0" * 64
 
 
 class Damaged(Exception):
@@ -24,7 +25,9 @@ class Damaged(Exception):
 
 
 def pack(x, tensors, at=""):
-    "`x`, a tree of dicts, lists, numbers, text and tensors, as JSON; its tensors go to `tensors`, by their place in the tree"
+    """`x`, a tree of dicts, lists, numbers, text and tensors, as JSON; its tensors go to `tensors`, by their place in
+    the tree
+    """
     if isinstance(x, torch.Tensor): return pack_tensor(x, tensors, at)
     if isinstance(x, dict): return {str(k): pack(v, tensors, f"{at}/{k}") for k, v in x.items()}
     if isinstance(x, (list, tuple)): return [pack(v, tensors, f"{at}/{i}") for i, v in enumerate(x)]

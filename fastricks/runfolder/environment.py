@@ -12,8 +12,10 @@ from ..core.machine import cpu_name, device_name
 def environment(device):
     "Versions, device and git state: what a number was measured with"
     packages = ["torch", "torchvision", "fastai", "timm", "wandb", "numpy", "pillow", "safetensors"]
-    return {"fastricks": __version__, "processes": ranks.world(), "python": platform.python_version(), **{p: version_of(p) for p in packages},
-            "platform": platform.platform(), "cpu": cpu_name(), "cores": os.cpu_count(), "device": device_name(device), "git": git_state()}
+    return {"fastricks": __version__, "processes": ranks.world(), "python": platform.python_version(),
+            **{p: version_of(p) for p in packages},
+            "platform": platform.platform(), "cpu": cpu_name(), "cores": os.cpu_count(), "device": device_name(device),
+            "git": git_state()}
 
 
 def version_of(package):
@@ -28,5 +30,7 @@ def git_state():
     def git(*a):
         r = subprocess.run(["git", *a], cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10)
         return r.stdout.strip() if r.returncode == 0 else None
-    try: return {"revision": rev, "changed": bool(git("status", "--porcelain"))} if (rev := git("rev-parse", "HEAD")) else {}
+    try:
+        return ({"revision": rev, "changed": bool(git("status", "--porcelain"))} if (rev := git("rev-parse", "HEAD"))
+                else {})
     except (OSError, subprocess.SubprocessError): return {}

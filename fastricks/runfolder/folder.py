@@ -19,7 +19,9 @@ class RunFolder:
 
     @classmethod
     def create(cls, recipe, name, identity):
-        "A new folder under --out, called `name`, with a number where that is taken; the recipe's own --name must be free"
+        """A new folder under --out, called `name`, with a number where that is taken; the recipe's own --name must be
+        free
+        """
         out = Path(recipe.out)
         base = recipe.name or name
         try:
@@ -34,7 +36,9 @@ class RunFolder:
         return run
 
     def hold(self):
-        "Is the run ours from now on? Not while another process trains it. The lock ends with the process, however it ends"
+        """Is the run ours from now on? Not while another process trains it. The lock ends with the process, however it
+        ends
+        """
         try: return self.lock.take()
         except OSError as e: raise UserError(f"{self.folder} can't be written to ({e.strerror})") from None
 
@@ -47,7 +51,8 @@ class RunFolder:
     def start(self, recipe, identity):
         self.status("unfinished", pid=os.getpid())
         write_json(self.folder / "environment.json", environment(recipe.device))
-        write_json(self.folder / "recipe.json", {"recipe": recipe.as_dict, **identity})  # last: a folder that has it is a run
+        # last: a folder that has it is a run
+        write_json(self.folder / "recipe.json", {"recipe": recipe.as_dict, **identity})
 
     @property
     def name(self): return self.folder.name

@@ -12,7 +12,8 @@ SOUP = "soup"  # of the facts in recipe.json: what a soup is made of
 class RunRecord:
     "The two files by which a run folder is one. Other files of it are only there when it is finished"
     folder: Path
-    what: dict     # recipe.json: the recipe, its identity (None in old folders), the data's facts, what the tricks settled
+    # recipe.json: the recipe, its identity (None in old folders), the data's facts, what the tricks settled
+    what: dict
     state: dict    # status.json: its status and time; the reason of one that failed
 
     @property
@@ -47,12 +48,13 @@ def read_object(file):
 def soup_of(facts):
     """What recipe.json's facts say of the runs whose weights were averaged to this one's; None for a training.
 
-    rows: the rows (`row_key`) that it was chosen from, sorted; across_seeds; varies: the recipe's fields in which those rows differ;
-    ingredients: in the order in which they were tried, each with its run, identity, row, seed, whether it was kept, and top-1 on the
-    validation split alone and of the average with it.
+    rows: the rows (`row_key`) that it was chosen from, sorted; across_seeds; varies: the recipe's fields in which those
+    rows differ; ingredients: in the order in which they were tried, each with its run, identity, row, seed, whether it
+    was kept, and top-1 on the validation split alone and of the average with it.
     """
     found = facts.get(SOUP) if isinstance(facts, dict) else None
-    return found if isinstance(found, dict) and all(isinstance(found.get(k), list) for k in ("rows", "varies", "ingredients")) else None
+    return found if isinstance(found, dict) and all(isinstance(found.get(k), list)
+                                                    for k in ("rows", "varies", "ingredients")) else None
 
 
 def is_soup(folder):

@@ -1,4 +1,5 @@
-"""What else a training is logged to, beside W&B (`tracking.py`): TensorBoard and MLflow, each by its own library. Light until one starts.
+"""What else a training is logged to, beside W&B (`tracking.py`): TensorBoard and MLflow, each by its own library. Light
+until one starts.
 
 Whatever fails there, the training goes on.
 """
@@ -20,7 +21,8 @@ WANDB = "wandb"
 
 
 class Tracker:
-    """Keeps the numbers of one run. A subclass starts in `open`, is told numbers by `log`, writes them out in `flush` and ends in `close`.
+    """Keeps the numbers of one run. A subclass starts in `open`, is told numbers by `log`, writes them out in `flush`
+    and ends in `close`.
 
     resumed: does it go on with what an earlier process of the same run began? logged: the Logged of that.
     """
@@ -75,7 +77,8 @@ class TensorBoard(Tracker):
     def add_recipe(self, summary):
         "The recipe and the final numbers for the tab HPARAMS, which compares runs by them"
         from torch.utils.tensorboard.summary import hparams
-        values = {k: v if isinstance(v, bool | int | float | str) else str(v) for k, v in flat(self.labels.config).items() if v is not None}
+        values = {k: v if isinstance(v, bool | int | float | str) else str(v)
+                  for k, v in flat(self.labels.config).items() if v is not None}
         for part in hparams(values, summary): self.writer.file_writer.add_summary(part)
 
     def add_picture(self, name, file):
@@ -87,7 +90,8 @@ class TensorBoard(Tracker):
 
 
 class Mlflow(Tracker):
-    """A run of MLflow's: where $MLFLOW_TRACKING_URI says, else in one SQLite database beside the run folders, as its plain files are no longer
+    """A run of MLflow's: where $MLFLOW_TRACKING_URI says, else in one SQLite database beside the run folders, as its
+    plain files are no longer
     developed and a database for each run would take seconds to make."""
     name, label, needs = "mlflow", "MLflow", "mlflow"
     MOST = 1000  # numbers that it takes at once
@@ -133,7 +137,8 @@ class Mlflow(Tracker):
 
     def begin(self, experiment):
         from mlflow.entities import Param
-        tags = {"group": self.labels.group or "", "job_type": self.labels.job_type, "tricks": "+".join(self.labels.tags), "folder": self.folder.name}
+        tags = {"group": self.labels.group or "", "job_type": self.labels.job_type,
+                "tricks": "+".join(self.labels.tags), "folder": self.folder.name}
         run = self.client.create_run(experiment, run_name=self.labels.name, tags=tags).info.run_id
         write_json(self.note, {"uri": visible(self.uri), "run": run})  # without the user and password that it may have
         params = [Param(k, str(v)) for k, v in flat(self.labels.config).items()]
@@ -159,7 +164,8 @@ class Mlflow(Tracker):
         self.client.set_terminated(self.id, status)
 
     def how(self):
-        return shlex.join(["mlflow", "ui", "--backend-store-uri", self.uri]) if self.uri == self.database else visible(self.uri)
+        return shlex.join(["mlflow", "ui", "--backend-store-uri",
+                           self.uri]) if self.uri == self.database else visible(self.uri)
 
 
 class one_at_a_time:
@@ -184,7 +190,8 @@ def parse(text):
 def require(text):
     "UserError unless all that --log names are installed"
     for name in parse(text):
-        if name != WANDB and not find_spec(KINDS[name].needs): raise UserError(f"--log {name} needs it installed: pip install {KINDS[name].needs}")
+        if name != WANDB and not find_spec(KINDS[name].needs):
+            raise UserError(f"--log {name} needs it installed: pip install {KINDS[name].needs}")
 
 
 def commands(text, folder):
@@ -209,6 +216,8 @@ def safely(tracker, f, otherwise, patience):
 
     def work():
         try: done.append(f() or True)
-        except Exception as e: say(f"{tracker.label}: {one_line(e)}; {otherwise}"); done.append(False)
+        except Exception as e:
+            say(f"{tracker.label}: {one_line(e)}; {otherwise}")
+            done.append(False)
     if not within(patience, work): say(f"{tracker.label}: no answer for {patience:g} s; {otherwise}")
     return bool(done and done[0])

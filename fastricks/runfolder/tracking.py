@@ -127,8 +127,11 @@ def last_id(folder):
 
 
 class Logged:
-    "What a tracker has of its run `id`, step and epoch, in a file in its `folder`: a killed training was ahead of its checkpoint"
-    def __init__(self, folder, id): self.file, self.id, self.last = Path(folder, "logged.json"), id, {"step": -1, "epoch": 0}
+    """What a tracker has of its run `id`, step and epoch, in a file in its `folder`: a killed training was ahead of its
+    checkpoint
+    """
+    def __init__(self, folder, id):
+        self.file, self.id, self.last = Path(folder, "logged.json"), id, {"step": -1, "epoch": 0}
 
     def read(self):
         with suppress(OSError, ValueError, TypeError, KeyError):
@@ -158,7 +161,8 @@ class WandbLabels:
         name, group, job_type = (os.environ.get(f"WANDB_{k}") for k in ("NAME", "RUN_GROUP", "JOB_TYPE"))
         project = self.project or os.environ.get("WANDB_PROJECT") or "fastricks"
         tags = (*self.tags, *(t.strip() for t in os.environ.get("WANDB_TAGS", "").split(",")))
-        return {"name": cut(name or self.name, 128), "group": cut(group or self.group, 128), "tags": tags, "project": project,
+        return {"name": cut(name or self.name, 128), "group": cut(group or self.group, 128), "tags": tags,
+                "project": project,
                 "config": self.config, "job_type": job_type or self.job_type}
 
 
@@ -171,7 +175,8 @@ def own_id():
 def start(mode, folder, labels, timeout=20, go_on=None):
     """A W&B run whose files lie in `folder`/wandb, or None. Without a connection it is an offline run.
 
-    `labels`: its WandbLabels; `timeout`: seconds to wait for W&B; `go_on`: the id of an online run to resume, where this one is online too.
+    `labels`: its WandbLabels; `timeout`: seconds to wait for W&B; `go_on`: the id of an online run to resume, where
+    this one is online too.
     """
     if mode == "disabled": return None
     if mode == "online" and not logged_in():
@@ -217,10 +222,12 @@ def finish(run, summary=None, pictures=None, exit_code=0, timeout=8):
 
     def work():
         there = attempt("no summary", write_summary, run, summary or {})
-        for name, path in (pictures or {}).items() if there else (): attempt(f"no picture {name}", log_picture, run, name, path)
+        for name, path in (pictures or {}).items() if there else ():
+            attempt(f"no picture {name}", log_picture, run, name, path)
         done.append(attempt(f"`{sync_line(Path(run.dir).parent)}` sends the rest", close, run, exit_code))
 
-    if not within(timeout, attempt, "not closed", work): say(f"W&B: not closed after {timeout:g} s; going on without it")
+    if not within(timeout, attempt, "not closed", work):
+        say(f"W&B: not closed after {timeout:g} s; going on without it")
     if any(done): return
     if multiprocessing.parent_process(): abandon()  # such a process runs no hooks at its end
     else: atexit.register(abandon)  # before W&B's own hook, which waits without end
@@ -231,7 +238,8 @@ def abandon():
     import wandb
     with suppress(Exception):
         service = wandb.setup()._connection._proc._process  # private: W&B has no call that does not wait
-        if hasattr(os, "killpg"): os.killpg(service.pid, signal.SIGKILL)  # it leads a group of its own, which may outlive it
+        # it leads a group of its own, which may outlive it
+        if hasattr(os, "killpg"): os.killpg(service.pid, signal.SIGKILL)
         service.kill()
     with suppress(Exception, SystemExit): wandb.teardown(1)
 

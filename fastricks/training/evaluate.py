@@ -16,7 +16,8 @@ def predict(learn, dl):
     "(logits [n, K] float32, labels [n]) on the CPU, in the order of `dl`, which must not shuffle"
     with learn.removed_cbs(learn._grab_cbs(MixedPrecision)):
         cbs = counting(learn, "evaluation", len(dl))
-        logits, labels = learn.get_preds(dl=dl, act=plain, reorder=False, cbs=cbs)  # it reorders by place, which a lost image shifts
+        # it reorders by place, which a lost image shifts
+        logits, labels = learn.get_preds(dl=dl, act=plain, reorder=False, cbs=cbs)
     if not alone(): return of_all(learn, dl, logits, labels)
     return plain(logits).float(), plain(labels).long()
 
@@ -35,7 +36,9 @@ def of_all(learn, dl, logits, labels):
 
 
 def ranks(logits, labels):
-    "How many classes got a higher logit than the true one: 0 is a hit; ties go to the lower class number, as argmax has it"
+    """How many classes got a higher logit than the true one: 0 is a hit; ties go to the lower class number, as argmax
+    has it
+    """
     true = logits.gather(1, labels[:, None])
     before = torch.arange(logits.shape[1])[None] < labels[:, None]
     return ((logits > true) | ((logits == true) & before)).sum(1)
@@ -64,27 +67,32 @@ COLDEST, HOTTEST = .05, 20.  # temperatures that are tried
 def temperature(logits, labels):
     """T in COLDEST … HOTTEST whose cross-entropy of logits [n, K] / T is least: Guo et al., arXiv 1706.04599, §4.2.
 
-    The loss is convex in 1/T, so that a bounded search finds it. 1 where every image is right: the colder the better then, to certainty.
+    The loss is convex in 1/T, so that a bounded search finds it. 1 where every image is right: the colder the better
+    then, to certainty.
     """
     if (ranks(logits, labels) == 0).all(): return 1.
     from scipy.optimize import minimize_scalar
     z = logits.double()
-    found = minimize_scalar(lambda b: float(F.cross_entropy(b * z, labels)), bounds=(1 / HOTTEST, 1 / COLDEST), method="bounded",
+    found = minimize_scalar(lambda b: float(F.cross_entropy(b * z, labels)), bounds=(1 / HOTTEST, 1 / COLDEST),
+                            method="bounded",
                             options={"xatol": 1e-6})
     return 1 / float(found.x)
 
 
 def tempered(logits, labels, T):
-    """{"temperature", "loss_t": mean cross-entropy of the logits over it, in nats, "ece_t": calibration error of their probabilities, 0 to 1};
+    """{"temperature", "loss_t": mean cross-entropy of the logits over it, in nats, "ece_t": calibration error of their
+    probabilities, 0 to 1};
     {} without a temperature"""
     if T is None: return {}
     z = logits.double() / T
     p, k = z.softmax(1).max(1)
-    return {"temperature": T, "loss_t": float(F.cross_entropy(z, labels)), "ece_t": ece(p.numpy(), (k == labels).numpy())}
+    return {"temperature": T, "loss_t": float(F.cross_entropy(z, labels)),
+            "ece_t": ece(p.numpy(), (k == labels).numpy())}
 
 
 def calibration(logits, labels):
-    """What a model keeps of its validation images: {"temperature", "conformal": {"n", "least_p": of each coverage of `conformal.LEVELS` the least
+    """What a model keeps of its validation images: {"temperature", "conformal": {"n", "least_p": of each coverage of
+    `conformal.LEVELS` the least
     probability of a class in the set}}, the probabilities at that temperature"""
     T = temperature(logits, labels)
     p = (logits.double() / T).softmax(1).gather(1, labels[:, None])[:, 0]
@@ -92,11 +100,15 @@ def calibration(logits, labels):
 
 
 def prediction_rows(items, logits, labels, classes, T=None):
-    "A row an image: name, true and predicted class, its probability, the true class's rank (0 = hit) and loss, also at a temperature T"
+    """A row an image: name, true and predicted class, its probability, the true class's rank (0 = hit) and loss, also
+    at a temperature T
+    """
     p = logits.double().softmax(1)
     top, loss, rank = p.max(1), F.cross_entropy(logits.double(), labels, reduction="none"), ranks(logits, labels)
-    rows = [{"image": o.name, "label": classes[y], "predicted": classes[k], "p": f"{q:.4f}", "rank": int(r), "loss": f"{c:.4f}"}
-            for o, y, k, q, r, c in zip(items, labels.tolist(), top.indices.tolist(), top.values.tolist(), rank.tolist(),
+    rows = [{"image": o.name, "label": classes[y], "predicted": classes[k], "p": f"{q:.4f}", "rank": int(r),
+             "loss": f"{c:.4f}"}
+            for o, y, k, q, r, c in zip(items, labels.tolist(), top.indices.tolist(), top.values.tolist(),
+                                        rank.tolist(),
                                         loss.tolist(), strict=True)]
     if T is None: return rows
     cooled = F.cross_entropy(logits.double() / T, labels, reduction="none").tolist()

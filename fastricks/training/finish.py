@@ -40,14 +40,16 @@ def finish(session, learn, seconds):
 
 
 def measured(learn, run, source):
-    """(final numbers of a Learner's network on the split that they are of, and on the validation split; its calibration, {} without a validation
+    """(final numbers of a Learner's network on the split that they are of, and on the validation split; its
+    calibration, {} without a validation
     split); the predictions are written"""
     split = source.eval_split
     logits, labels = predict(learn, learn.dls.test) if split == "test" else on_validation(learn)
     calibrated, valid = valid_too(learn, run, source, split, logits, labels)
     T = calibrated.get("temperature")
     if ranks.is_first(): write_predictions(run.path("predictions.csv"), learn, source, split, logits, labels, T)
-    return {"split": split, **metrics(logits, labels), **by_class(logits, labels), **tempered(logits, labels, T), **valid}, calibrated
+    return {"split": split, **metrics(logits, labels), **by_class(logits, labels), **tempered(logits, labels, T),
+            **valid}, calibrated
 
 
 def times(learn, source, seconds, start):
@@ -60,7 +62,9 @@ def times(learn, source, seconds, start):
 
 
 def kept(learn, recipe):
-    "Which epoch's weights these are, and which was best on the validation split (the first of equals), where either was asked for"
+    """Which epoch's weights these are, and which was best on the validation split (the first of equals), where either
+    was asked for
+    """
     column = recipe.chosen_by
     rows = [r for r in learn.history.rows if r[column] is not None and isfinite(r[column])]
     if not rows or not (recipe.keeps_best or recipe.patience): return {}
@@ -80,7 +84,8 @@ def compiled(learn, recipe):
 
 
 def valid_too(learn, run, source, split, logits, labels):
-    """(calibration by the validation split, {"valid": its numbers}), of the same weights: what choosing between recipes may look at.
+    """(calibration by the validation split, {"valid": its numbers}), of the same weights: what choosing between recipes
+    may look at.
 
     Where the run's own numbers are the validation split's, no others; without such a split, ({}, {}).
     """
@@ -105,10 +110,13 @@ def write_predictions(file, learn, source, split, logits, labels, T=None):
 
 
 def facts_of_model(job):
-    "All that is needed to use a network, but for its calibration: what it is, its classes, and how pixels are made for it"
+    """All that is needed to use a network, but for its calibration: what it is, its classes, and how pixels are made
+    for it
+    """
     recipe = job.recipe
     mean, std = stats(recipe)
-    return {"arch": with_tag(recipe.arch), "kwargs": arch_kwargs(recipe), "classes": list(job.source.classes), "pipeline": recipe.pipeline,
+    return {"arch": with_tag(recipe.arch), "kwargs": arch_kwargs(recipe), "classes": list(job.source.classes),
+            "pipeline": recipe.pipeline,
             "size": recipe.size, "resize": recipe.resize, "mean": mean, "std": std,
             **{k: v for k in ("fit", "shape", "icc", "white", "xmp") if (v := getattr(recipe, k)) != LATER[k]}}
 

@@ -39,12 +39,14 @@ class Job:
 
     @cached_property
     def record(self):
-        """What recipe.json says beside the recipe: identities of run, data and weights, what the tricks found out, and the network with the tag
+        """What recipe.json says beside the recipe: identities of run, data and weights, what the tricks found out, and
+        the network with the tag
         that this timm means by a bare name, which another version may not."""
         from ..model.network import with_tag
         counts = {split: len(self.source.of(split)) for split in ("train", "valid", "test")}
         if rest := self.source.of("rest"): counts["rest"] = len(rest)
-        out = {"identity": self.identity, "group": self.group, "numerics": NUMERICS, "weights_sha256": self.weights_hash, "facts": self.facts,
+        out = {"identity": self.identity, "group": self.group, "numerics": NUMERICS,
+               "weights_sha256": self.weights_hash, "facts": self.facts,
                "network": with_tag(self.recipe.arch),
                "data": {"fingerprint": fingerprint(self.source), "name": self.source.name, **counts}}
         if self.found:

@@ -51,21 +51,25 @@ class Parts:
 
 
 def make_parts(recipe, plan, load=True):
-    "Model, loss, optimizer, groups, schedule and callbacks with the tricks applied; `load=False` leaves pre-trained weights out"
+    """Model, loss, optimizer, groups, schedule and callbacks with the tricks applied; `load=False` leaves pre-trained
+    weights out
+    """
     tricks = plan.tricks
     opt = settings(recipe, plan)
     schedule = make_schedule(recipe, plan, opt)
     model, lines = make_model(recipe, plan, load)
     groups = chain(tricks, "groups", all_params(model, opt.wd), model, plan)
     cbs = [c for hook in HOOKS if hook.startswith("on_") for c in chain(tricks, hook, [], plan)]
-    return Parts(model, chain(tricks, "loss", CrossEntropyLossFlat(), plan), opt, groups, schedule, cbs, choosers(recipe),
+    return Parts(model, chain(tricks, "loss", CrossEntropyLossFlat(), plan), opt, groups, schedule, cbs,
+                 choosers(recipe),
                  [*lines, *(line for c in cbs for line in vars(c).get("lines", ()))])
 
 
 def make_model(recipe, plan, load=True):
     "(network with the tricks applied, lines about its weights); `load=False` leaves pre-trained weights out"
     kwargs = chain(plan.tricks, "arch", own_kwargs(recipe), plan)
-    model, lines = build(recipe.arch, plan.classes, recipe.seed, start_file(recipe) if load else None, kwargs, recipe.image_size)
+    model, lines = build(recipe.arch, plan.classes, recipe.seed, start_file(recipe) if load else None, kwargs,
+                         recipe.image_size)
     return chain(plan.tricks, "model", model, plan), lines
 
 
@@ -93,7 +97,8 @@ def scheduler(schedule, batches, n=1, rates=()): return ParamScheduler(positions
 
 
 def positions(schedule, batches, n=1, rates=()):
-    """What fastai's ParamScheduler takes: hyperparameter -> its value at a share of the fit. Batch i of an epoch belongs to its step i // n.
+    """What fastai's ParamScheduler takes: hyperparameter -> its value at a share of the fit. Batch i of an epoch
+    belongs to its step i // n.
 
     `rates`: a factor of the learning rate for each parameter group, where they are not all 1.
     """

@@ -22,12 +22,15 @@ class Longer(Elsewhere):
 
 
 def longer(recipe, where, epochs):
-    """(Recipe of `epochs`, Longer) of a finished run's Recipe, its folder and what is elsewhere; UserError where it kept no state to go
+    """(Recipe of `epochs`, Longer) of a finished run's Recipe, its folder and what is elsewhere; UserError where it
+    kept no state to go
     on from, with the reason."""
     folder = where.folder
-    if not is_finished(folder): raise UserError(f"{folder} is not finished, and --epochs is for runs that are: `{again(folder)}` ends it first")
+    if not is_finished(folder):
+        raise UserError(f"{folder} is not finished, and --epochs is for runs that are: `{again(folder)}` ends it first")
     if epochs == recipe.epochs: raise UserError(f"{folder} has had its {epochs} epochs: give --epochs another number")
-    if not (folder / KEPT).is_file(): raise UserError(f"{folder} can't get other epochs, as {why_none(recipe)}: {anew(folder, epochs)}")
+    if not (folder / KEPT).is_file():
+        raise UserError(f"{folder} can't get other epochs, as {why_none(recipe)}: {anew(folder, epochs)}")
     return settle(replace(recipe, epochs=epochs)), Longer(folder, where.given)
 
 
@@ -38,7 +41,8 @@ def why_none(recipe):
     "Why a run kept no state from before its cooldown, a clause"
     tricks = recipe.make_tricks()
     main = next(t for t in tricks if t.slot == "schedule")
-    if not main.ends_apart: return f"the rates of its schedule, {main.name}, depend on the number of epochs from the start on"
+    if not main.ends_apart:
+        return f"the rates of its schedule, {main.name}, depend on the number of epochs from the start on"
     if odd := of_length(recipe): return f"what comes before its cooldown depends on its length by {one_of(odd)}"
     return f"it has no {KEPT} (a run keeps one where an epoch ends before its cooldown begins)"
 
@@ -52,17 +56,20 @@ def start_of(job, where):
     "The Start of a new run, whose state another run kept; UserError where that was another training"
     folder = where.folder
     try: state = checkpoint.load(folder / KEPT)
-    except checkpoint.Damaged as e: raise UserError(f"{folder / KEPT} is damaged ({e}): {anew(folder, job.recipe.epochs)}") from None
+    except checkpoint.Damaged as e:
+        raise UserError(f"{folder / KEPT} is damaged ({e}): {anew(folder, job.recipe.epochs)}") from None
     then, now = state["what"], as_begun(where, job.recipe_json)
     then = {**then, "recipe": {**then["recipe"], "epochs": job.recipe.epochs}, "identity": now["identity"]}
-    if odd := differences(then, now): raise UserError(f"{folder} can't go on, as it would be another training: {'; '.join(odd)}")
+    if odd := differences(then, now):
+        raise UserError(f"{folder} can't go on, as it would be another training: {'; '.join(odd)}")
     return Start(None, state)
 
 
 def require_before(state, schedule, folder):
     "Raise UserError where the new cooldown would begin before the kept state"
     if schedule.stable >= state["epoch"] * schedule.per_epoch: return
-    raise UserError(f"--epochs {schedule.epochs} would begin the cooldown before the end of epoch {state['epoch']}, whose state {folder} kept: "
+    raise UserError(f"--epochs {schedule.epochs} would begin the cooldown before the end of epoch {state['epoch']}, "
+                    f"whose state {folder} kept: "
                     f"give more, as its {state['what']['recipe']['epochs']}, or {anew(folder, schedule.epochs)}")
 
 
@@ -83,6 +90,8 @@ def keep(session, state, generation=0):
     "Write the state before the cooldown into the run's folder, and say how large it is"
     run = session.run
     file = run.path(KEPT)
-    run.write(KEPT, checkpoint.to_bytes({**state, "what": read_json(run.path("recipe.json")), "generation": generation}))
-    run.log(f"{KEPT} ({file.stat().st_size / 1e6:,.1f} MB): `{again(Path(run.folder))} --epochs N` goes on from epoch {state['epoch']}, "
+    run.write(KEPT, checkpoint.to_bytes({**state, "what": read_json(run.path("recipe.json")),
+                                         "generation": generation}))
+    run.log(f"{KEPT} ({file.stat().st_size / 1e6:,.1f} MB): `{again(Path(run.folder))} --epochs N` goes on from epoch "
+            f"{state['epoch']}, "
             "before the cooldown")

@@ -1,4 +1,6 @@
-"""`--lr find`: the learning rate that fastai's lr_find suggests, before a training and outside of it; remembered. Light."""
+"""`--lr find`: the learning rate that fastai's lr_find suggests, before a training and outside of it; remembered.
+Light.
+"""
 from dataclasses import asdict, dataclass, replace
 
 from ..core.cache import cache_dir, recall, remember
@@ -8,7 +10,8 @@ from ..recipe.registry import make
 
 START, END, STEPS = 1e-7, 10., 100  # fastai's
 RULE, LEAST, FALL = "valley", 20, .02  # fastai's rule; it needs so many steps, and a loss that falls by this share
-TO_COME = f"is found before the training, in at most {STEPS} steps from {START:g} to {END:g} (fastai's {RULE}); 1 stands for it here"
+TO_COME = (f"is found before the training, in at most {STEPS} steps from {START:g} to {END:g} (fastai's {RULE}); 1 "
+           "stands for it here")
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,8 @@ class Found:
 
     @property
     def line(self):
-        return (f"lr find: {self.lr:g}, by fastai's {self.rule} on {len(self.lrs)} steps from {self.lrs[0]:.0e} to {self.lrs[-1]:.0e} "
+        return (f"lr find: {self.lr:g}, by fastai's {self.rule} on {len(self.lrs)} steps from {self.lrs[0]:.0e} to "
+                f"{self.lrs[-1]:.0e} "
                 f"(loss {self.losses[0]:.3g}, at best {min(self.losses):.3g})")
 
 
@@ -29,7 +33,8 @@ def settle_lr(job, say, dry=False):
     """The Job with a number where its recipe says find, and the Found that it is from.
 
     It is found once for a recipe and its data, and kept in the user's cache; `dry` only looks there.
-    The Learner and loaders are of its own, and random state is put back: the training is the one that `--lr NUMBER` makes, bit for bit.
+    The Learner and loaders are of its own, and random state is put back: the training is the one that `--lr NUMBER`
+    makes, bit for bit.
     """
     if job.recipe.lr != FIND: return job
     file = cache_dir()/"lr"/f"{job.identity}.json"
@@ -71,20 +76,27 @@ def curve(job):
 
 
 def mock(recipe):
-    "What is tried out: not compiled, which would take longer than it saves, and the tricks as they are for steps that do not count"
+    """What is tried out: not compiled, which would take longer than it saves, and the tricks as they are for steps that
+    do not count
+    """
     tricks = {t.name: t.rehearsal().keys() for t in make(recipe.tricks)}
     return replace(recipe, compile=False, tricks=tricks)
 
 
 def suggest(lrs, losses):
-    "The Found of a curve: fastai's valley, in three digits so that it can be typed. UserError where the curve says nothing"
+    """The Found of a curve: fastai's valley, in three digits so that it can be typed. UserError where the curve says
+    nothing
+    """
     from fastai.callback.schedule import valley
     last, n = lrs[-1] if lrs else START, len(lrs)
     lrs, losses = lrs[STEPS // 10:-5], losses[STEPS // 10:-5]  # fastai's cuts
-    if len(lrs) < LEAST: raise UserError(f"--lr find: the loss went beyond all bounds after {plural(n, 'step')}, at a learning rate of {last:.0e}, "
-                                         "too early to tell a good one: give --lr a number")
+    if len(lrs) < LEAST:
+        raise UserError(f"--lr find: the loss went beyond all bounds after {plural(n, 'step')}, at a learning rate of "
+                        f"{last:.0e}, "
+                        "too early to tell a good one: give --lr a number")
     if min(losses) > (1 - FALL) * losses[0]: raise UserError(
-        f"--lr find: no learning rate from {lrs[0]:.0e} to {lrs[-1]:.0e} made the loss fall (from {losses[0]:.4g} to {min(losses):.4g} "
+        f"--lr find: no learning rate from {lrs[0]:.0e} to {lrs[-1]:.0e} made the loss fall (from {losses[0]:.4g} to "
+        f"{min(losses):.4g} "
         "at best): give --lr a number")
     lr, _ = valley(lrs, losses, len(lrs))
     return Found(float(f"{lr:.3g}"), RULE, lrs, losses)

@@ -9,7 +9,8 @@ WORDS = "DefaultCPUAllocator", "out of memory", "ALLOC_FAILED"
 
 def is_out_of_memory(e):
     import torch
-    return isinstance(e, torch.OutOfMemoryError | MemoryError) or (isinstance(e, RuntimeError) and any(w in str(e) for w in WORDS))
+    return isinstance(e, torch.OutOfMemoryError | MemoryError) or (isinstance(e, RuntimeError)
+                                                                   and any(w in str(e) for w in WORDS))
 
 
 def memory_error(recipe):
@@ -22,7 +23,8 @@ def memory_error(recipe):
 
 def readable(e, recipe):
     "`e`, or what a user can do about it"
-    if isinstance(e, UserError) and "\n\t" in str(e): return UserError(str(e).partition("\n\t")[2])  # fastai says first which callback
+    # fastai says first which callback
+    if isinstance(e, UserError) and "\n\t" in str(e): return UserError(str(e).partition("\n\t")[2])
     if ranks.is_lost(e): return UserError(ranks.LOST)
     if not is_out_of_memory(e): return e
     out = memory_error(recipe)

@@ -25,14 +25,16 @@ def prepare(job, load=True):
 
 
 def choose_kernels_by_rule():
-    """cuDNN picks each convolution's algorithm by its rules, among those that repeat to the last bit; fastai, imported by now, lets it time
-    them all: seconds for every new shape, and another choice on another day.
+    """cuDNN picks each convolution's algorithm by its rules, among those that repeat to the last bit; fastai, imported
+    by now, lets it time them all: seconds for every new shape, and another choice on another day.
     """
     torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
 
 
 def lines_of_head(file, classes):
-    "A line where the head of a run's weights, which has as many rows as there are classes, knows other ones, or in another order"
+    """A line where the head of a run's weights, which has as many rows as there are classes, knows other ones, or in
+    another order
+    """
     theirs = read_meta(file).get("classes") or []
     if len(theirs) != len(classes) or theirs == [*classes]: return
     odd = next((a, b) for a, b in zip(theirs, classes, strict=True) if a != b)
@@ -45,11 +47,14 @@ def plan_of(job):
 
 
 def require_fit(job):
-    "Raise UserError where a Job's tricks do not fit its length or its network: what `prepare` would find, without weights, loaders or a teacher"
+    """Raise UserError where a Job's tricks do not fit its length or its network: what `prepare` would find, without
+    weights, loaders or a teacher
+    """
     plan = plan_of(job)
     opt = settings(job.recipe, plan)
     make_schedule(job.recipe, plan, opt)
     of_network = [t for t in plan.tricks if OF_NETWORK & {*t.hooks()}]
-    if not of_network or any(t.needs() for t in of_network): return  # what needs another network may have to wait until that is trained
+    # what needs another network may have to wait until that is trained
+    if not of_network or any(t.needs() for t in of_network): return
     model, _ = make_model(job.recipe, plan, load=False)
     chain(plan.tricks, "groups", all_params(model, opt.wd), model, plan)

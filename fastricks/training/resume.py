@@ -20,7 +20,9 @@ from ..runfolder.record import is_finished
 
 @dataclass
 class Start:
-    "Where a training begins: the run that it goes on with (None: a new one) and the state of its last checkpoint (None: the beginning)"
+    """Where a training begins: the run that it goes on with (None: a new one) and the state of its last checkpoint
+    (None: the beginning)
+    """
     run: RunFolder = None
     state: dict = None
 
@@ -42,7 +44,9 @@ OF_THE_MACHINE = "device", "threads", "compile"   # change how numbers are round
 
 @dataclass(frozen=True)
 class Elsewhere:
-    "A run's folder, to go on with where something is not as it was: at the other `places` or with the other device that were asked for"
+    """A run's folder, to go on with where something is not as it was: at the other `places` or with the other device
+    that were asked for
+    """
     folder: Path
     given: dict   # fields of the recipe: another device may be in it, as only who asks for one gets one
 
@@ -55,12 +59,15 @@ def recipe_of(folder, given=None, tricks=()):
     `given`: fields that are other here, such as PLACES and the device; `tricks`: -t texts, for the place of a teacher.
     """
     folder, given = Path(folder), given or {}
-    if not (folder / "recipe.json").is_file(): raise UserError(f"{folder} is not the folder of a run: it has no recipe.json")
+    if not (folder / "recipe.json").is_file():
+        raise UserError(f"{folder} is not the folder of a run: it has no recipe.json")
     try: got = read_json(folder / "recipe.json")["recipe"]
-    except (ValueError, KeyError, TypeError): raise UserError(f"{folder / 'recipe.json'} can't be read: the run can't be continued") from None
+    except (ValueError, KeyError, TypeError):
+        raise UserError(f"{folder / 'recipe.json'} can't be read: the run can't be continued") from None
     known = {f.name for f in fields(Recipe)}
     if isinstance(got.get("trick_files"), dict): adopt(got["trick_files"])
-    if new := set(got) - known: raise UserError(f"{folder} has fields that this version does not know: {one_of(sorted(new))}")
+    if new := set(got) - known:
+        raise UserError(f"{folder} has fields that this version does not know: {one_of(sorted(new))}")
     own = {"out": str(folder.parent), "name": None, "tricks": select(got.get("tricks", {}), tricks)}
     recipe = Recipe(**{"processes": 1, **recorded(got), **given, **own})
     require_there(folder, recipe, given)
@@ -72,11 +79,13 @@ def require_there(folder, recipe, given):
     for name in PLACES:
         place = getattr(recipe, name)
         if place and name not in given and is_absolute(place) and not Path(place).exists(): raise UserError(
-            f"the {name} of {folder}, {place}, can't be found: `{again(folder)} {flag_of(name)} NEW` goes on where the same {name} lie now")
+            f"the {name} of {folder}, {place}, can't be found: `{again(folder)} {flag_of(name)} NEW` goes on where "
+            f"the same {name} lie now")
     for trick, keys in recipe.tricks.items():
         for key, place in keys.items():
             if isinstance(place, str) and is_absolute(place) and not Path(place).exists(): raise UserError(
-                f"{trick}:{key} of {folder}, {place}, can't be found: `{again(folder)} -t {trick}:{key}=NEW` goes on with the same where it is now")
+                f"{trick}:{key} of {folder}, {place}, can't be found: `{again(folder)} -t {trick}:{key}=NEW` goes on "
+                "with the same where it is now")
 
 
 def again(folder): return f"fastricks resume {shlex.quote(str(folder))}"
@@ -88,7 +97,8 @@ def is_absolute(text):
 
 
 def start_of(job, resume, say):
-    """Start of a Job's training: `resume` False (a new run), True (the last unfinished run of this identity, else a new one), or a
+    """Start of a Job's training: `resume` False (a new run), True (the last unfinished run of this identity, else a new
+    one), or a
     run's folder (that one, or a UserError that says what differs)."""
     recipe, what = job.recipe, job.recipe_json
     if resume is False: return Start()
@@ -100,11 +110,14 @@ def start_of(job, resume, say):
 
 
 def as_begun(resume, what):
-    "recipe.json of this training as the run's own machine would have it: a device that was asked for is no other training"
+    """recipe.json of this training as the run's own machine would have it: a device that was asked for is no other
+    training
+    """
     asked = [k for k in OF_THE_MACHINE if k in getattr(resume, "given", {})]
     if not asked: return what
     then = read_json(Path(resume) / "recipe.json")
-    fields_then = {k: then["recipe"][k] for k in OF_THE_MACHINE if k in then["recipe"] and (k in asked or k == "compile")}
+    fields_then = {k: then["recipe"][k] for k in OF_THE_MACHINE if k in then["recipe"]
+                   and (k in asked or k == "compile")}
     return {**what, "recipe": {**what["recipe"], **fields_then}, "identity": then.get("identity")}
 
 
@@ -114,7 +127,9 @@ def along(start):
     if start or not folder: return start or Start()
     from ..runfolder import checkpoint
     state = checkpoint.newest(folder)[0] if has_state else None
-    if has_state and not state: raise UserError(f"process {ranks.rank()} does not see the checkpoint of {folder}: --out must be a folder of all")
+    if has_state and not state:
+        raise UserError(f"process {ranks.rank()} does not see the checkpoint of {folder}: --out must be a folder of "
+                        "all")
     return Start(Guest(folder), state)
 
 
@@ -125,7 +140,9 @@ def named(recipe, what, say):
 
 
 def finished(job, resume, start):
-    "The folder of a finished run of this very training, of the name that was asked for if any; None where one is to be trained"
+    """The folder of a finished run of this very training, of the name that was asked for if any; None where one is to
+    be trained
+    """
     if resume is not True or start.run: return None
     folder = find_finished(job.recipe.out, job.identity, job.recipe.name)
     return folder if folder and (folder / "metrics.json").is_file() else None
@@ -143,7 +160,9 @@ def begin(run, what, say, must=False):
         if must: raise UserError(f"{run.folder} is being trained by another process now")
         return None
     try: return opened(run, what, say, must)
-    except BaseException: run.release(); raise
+    except BaseException:
+        run.release()
+        raise
 
 
 def opened(run, what, say, must):
@@ -167,7 +186,8 @@ def say_none(job, own, say):
     others = [f for f, _, status in find_runs(out) if status != "finished" and f != own]
     last = max(others, key=lambda f: (f / "status.json").stat().st_mtime, default=None)
     odd = differences(read_json(last / "recipe.json"), job.recipe_json) if last else []
-    say(f"no unfinished run of this recipe is under {out}: starting anew" + (f" ({last} differs: {'; '.join(odd[:3])})" if odd else ""))
+    say(f"no unfinished run of this recipe is under {out}: starting anew"
+        + (f" ({last} differs: {'; '.join(odd[:3])})" if odd else ""))
 
 
 def log_start(start, recipe, say):
@@ -186,14 +206,16 @@ def keep_places(run, recipe):
     "The run's recipe.json says where its data, weights and teacher lie now; what they are has not changed"
     what = read_json(run.path("recipe.json"))
     now = {**what["recipe"], **{k: getattr(recipe, k) for k in PLACES}, "tricks": recipe.as_dict["tricks"]}
-    if now != what["recipe"]: run.write("recipe.json", json.dumps({**what, "recipe": now}, indent=2, ensure_ascii=False) + "\n")
+    if now != what["recipe"]:
+        run.write("recipe.json", json.dumps({**what, "recipe": now}, indent=2, ensure_ascii=False) + "\n")
 
 
 COMPARED = "torch", "torchvision", "fastai", "timm", "pillow", "cpu", "device"
 
 
 def changes(run, recipe, where):
-    """Versions and machine that are not those of the run's start: the rest is right, but not bit for bit what it would have been.
+    """Versions and machine that are not those of the run's start: the rest is right, but not bit for bit what it would
+    have been.
 
     Its environment.json keeps them under `resumed`.
     """
@@ -202,6 +224,7 @@ def changes(run, recipe, where):
     new = environment(recipe.device)
     odd = {k: new[k] for k in COMPARED if old.get(k) != new[k]}
     if not odd: return []
-    run.write("environment.json", json.dumps({**old, "resumed": [*old.get("resumed", []), {"at": where, **odd}]}, indent=2) + "\n")
+    run.write("environment.json", json.dumps({**old, "resumed": [*old.get("resumed", []), {"at": where, **odd}]},
+                                             indent=2) + "\n")
     said = ", ".join(f"{k} {old.get(k)} → {v}" for k, v in odd.items())
     return [f"changed since the run began, so from here on rounding may differ: {said}"]

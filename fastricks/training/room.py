@@ -10,7 +10,8 @@ from .teacher import find_network
 class Room:
     """Lines are said by `say`; networks that a trick needs are trained by `train`.
 
-    With `dry` nothing is trained and a network that would be has just an identity; without `train` it must be there already.
+    With `dry` nothing is trained and a network that would be has just an identity; without `train` it must be there
+    already.
     """
     say: object = silent
     dry: bool = False

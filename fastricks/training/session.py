@@ -27,7 +27,8 @@ class TrainingOptions:
 
 @dataclass
 class Session:
-    """A context: the run that a training writes is opened, created and released here, and said to be finished, interrupted or failed.
+    """A context: the run that a training writes is opened, created and released here, and said to be finished,
+    interrupted or failed.
 
     Its run is None until `create`, unless an earlier run is resumed.
     """
@@ -74,7 +75,9 @@ class Session:
         except Exception as e: self.tell(f"no {name} ({type(e).__name__}: {e})")
 
     def list_runs(self):
-        "Let the reporter bring the list of all runs up to date; whatever goes wrong with it, the run has ended as it has"
+        """Let the reporter bring the list of all runs up to date; whatever goes wrong with it, the run has ended as it
+        has
+        """
         if not ranks.is_first(): return
         try: self.asked.reporter.index(self.run.folder.parent)
         except Exception as e: self.run.log(f"no list of runs ({type(e).__name__}: {e})")

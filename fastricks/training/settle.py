@@ -12,16 +12,20 @@ from .memory import readable
 
 
 def settle_machine(recipe):
-    "Write the machine's part into the recipe: device, processes and their threads, whether it can compile, and absolute paths"
+    """Write the machine's part into the recipe: device, processes and their threads, whether it can compile, and
+    absolute paths
+    """
     from ..model.network import check_arch
     require_one(recipe)
     check_arch(recipe.arch)
     recipe = replace(recipe, **at_home({k: getattr(recipe, k) for k in PLACES}))
     device = pick_device(recipe.device)
     use_device(device)
-    out = replace(recipe, device=device, processes=recipe.processes or ranks.world(), threads=recipe.threads or threads_each(),
+    out = replace(recipe, device=device, processes=recipe.processes or ranks.world(),
+                  threads=recipe.threads or threads_each(),
                   data=place_of_data(recipe.data), compile=recipe.compile and not cannot_compile(device),
-                  weights=recipe.weights and absolute(recipe.weights), classes=recipe.classes and place_of_classes(recipe.classes))
+                  weights=recipe.weights and absolute(recipe.weights),
+                  classes=recipe.classes and place_of_classes(recipe.classes))
     if ranks.world() > 1 or out.sync_bn: check_processes(out)
     return out
 
@@ -30,7 +34,8 @@ def require_one(recipe):
     "Tasks of a cluster that know nothing of each other would each train the same; with names of their own they may"
     n, by = ranks.copies()
     if n > 1 and not recipe.name: raise UserError(
-        f"{by} started this {n} times, and each would train the same by itself: let it start one task a node, and that torchrun "
+        f"{by} started this {n} times, and each would train the same by itself: let it start one task a node, and "
+        "that torchrun "
         f"--nproc-per-node N -m fastricks train …; if they are {n} runs, give each its own --name")
 
 
@@ -44,13 +49,18 @@ def check_processes(recipe):
     import torch
     n = ranks.local_world()
     if recipe.device.startswith("cuda:") and n > 1:
-        raise UserError(f"--device {recipe.device} is one GPU, and torchrun started {n} processes here: give --device cuda")
-    if recipe.device == "mps": raise UserError("--device mps trains in one process: leave out torchrun, or give --device cpu")
+        raise UserError(f"--device {recipe.device} is one GPU, and torchrun started {n} processes here: give --device "
+                        "cuda")
+    if recipe.device == "mps":
+        raise UserError("--device mps trains in one process: leave out torchrun, or give --device cpu")
     if recipe.device == "cuda" and n > (there := torch.cuda.device_count()):
-        raise UserError(f"{n} processes on this machine, and {plural(there, 'CUDA device')}: give torchrun --nproc-per-node {there}")
-    if recipe.sync_bn and recipe.device != "cuda": raise UserError("--sync-bn needs CUDA devices, as torch has it for no other: leave it out")
+        raise UserError(f"{n} processes on this machine, and {plural(there, 'CUDA device')}: give torchrun "
+                        f"--nproc-per-node {there}")
+    if recipe.sync_bn and recipe.device != "cuda":
+        raise UserError("--sync-bn needs CUDA devices, as torch has it for no other: leave it out")
     if recipe.sync_bn and recipe.processes == 1:
-        raise UserError("--sync-bn changes nothing in one process: start several with torchrun --nproc-per-node N, or leave it out")
+        raise UserError("--sync-bn changes nothing in one process: start several with torchrun --nproc-per-node N, or "
+                        "leave it out")
 
 
 def cannot_compile(device):
@@ -78,8 +88,9 @@ def absolute(text): return str(Path(text).resolve()) if Path(text).exists() else
 def settle(recipe, room=None, source=None, check=True):
     """The Job of a recipe: machine, data, tricks and learning rate are decided here, in this order, and nowhere else.
 
-    `room`: what the tricks may use (see `Trick.settle`); None leaves tricks and rate as they were given. `source`: the data, where it is
-    open already; `check=False` opens it without decoding its images. Raises UserError for what can be known to be wrong by now.
+    `room`: what the tricks may use (see `Trick.settle`); None leaves tricks and rate as they were given. `source`: the
+    data, where it is open already; `check=False` opens it without decoding its images. Raises UserError for what can be
+    known to be wrong by now.
     """
     from ..data.checked import open_data
     from ..model.trial import require_network
@@ -94,12 +105,15 @@ def settle(recipe, room=None, source=None, check=True):
 
 
 def decided(recipe, source):
-    "What the data decided about its colours, levels and classes, written into the recipe; data that decided nothing is taken as 0.1.0 took it"
+    """What the data decided about its colours, levels and classes, written into the recipe; data that decided nothing
+    is taken as 0.1.0 took it
+    """
     from ..data.pixels.decoding import PLAIN
     from ..data.sources.classes import order_of
     own = {k: v for k in ("icc", "white", "xmp") if (v := getattr(recipe, k)) is not None}
     how = source.decoding or PLAIN
-    return replace(recipe, **{"icc": how.icc, "white": how.white, "xmp": how.xmp, **own, "class_order": order_of(source.classes)})
+    return replace(recipe, **{"icc": how.icc, "white": how.white, "xmp": how.xmp, **own,
+                              "class_order": order_of(source.classes)})
 
 
 def settle_tricks(job, room):

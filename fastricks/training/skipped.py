@@ -19,6 +19,7 @@ def require_enough(losses, recipe, source, n_bad):
     "The rules of the check before the training hold in its middle too"
     n, first = len(source.items) + len(source.skipped), some([*losses.found.items()])
     if n_bad > allowed(n, recipe.max_bad): raise UserError(
-        f"{n_bad:,} of {plural(n, 'image')} of {source.name} cannot be read any more, more than --max-bad {recipe.max_bad:g} allows: "
+        f"{n_bad:,} of {plural(n, 'image')} of {source.name} cannot be read any more, more than --max-bad "
+        f"{recipe.max_bad:g} allows: "
         f"{first}; bring them back, or raise --max-bad")
     require_all(source, losses.left(source.items), first)

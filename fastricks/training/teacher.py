@@ -15,10 +15,11 @@ from .job import Job
 
 
 def find_network(wanted, recipe, source, room):
-    """(value of its key, facts) of a network that a trick wants; an architecture is trained first where no run of it is found.
+    """(value of its key, facts) of a network that a trick wants; an architecture is trained first where no run of it is
+    found.
 
-    facts: `file` of its weights, `arch`, `identity` (what the identity of the run that needs it has of it); where `room` is dry,
-    an architecture's identity alone, which needs no training.
+    facts: `file` of its weights, `arch`, `identity` (what the identity of the run that needs it has of it); where
+    `room` is dry, an architecture's identity alone, which needs no training.
     """
     kind = wanted.kind
     if kind == "arch" and room.dry:
@@ -42,7 +43,8 @@ def facts_of(file, ident, recipe):
     from ..model.network import check_arch
     from ..model.weights import read_meta
     meta = read_meta(file)
-    if "arch" in meta: check_arch(meta["arch"])  # of a file that came from anywhere: never a name that timm would download
+    # of a file that came from anywhere: never a name that timm would download
+    if "arch" in meta: check_arch(meta["arch"])
     own = {**of_recipe(recipe), **{k: meta[k] for k in ("mean", "std", "size") if k in meta}}
     return {"file": str(file), "identity": ident, "arch": meta.get("arch", recipe.arch), "classes": meta.get("classes"),
             "mean": meta.get("mean"), "std": meta.get("std"), **pixels_of(recipe, own), **record_of(file)}
@@ -57,7 +59,8 @@ def of_recipe(recipe):
 
 def pixels_of(recipe, own):
     "Facts of a network whose images are `own`, and of those that this recipe makes for its own network"
-    return {name: {k: list(v) if k != "size" else v for k, v in o.items()} for name, o in (("own", own), ("pixels", of_recipe(recipe)))}
+    return {name: {k: list(v) if k != "size" else v for k, v in o.items()}
+            for name, o in (("own", own), ("pixels", of_recipe(recipe)))}
 
 
 def record_of(file):
@@ -72,7 +75,8 @@ def check_channels(facts, recipe, wanted):
     "A network that is asked with this one's batches must take as many channels"
     theirs = len(facts["mean"] or (0, 0, 0))
     if theirs != recipe.channels: raise UserError(
-        f"the {wanted.role} {facts['file']} takes {plural(theirs, 'channel')} and this network {recipe.channels}: give both the same --channels")
+        f"the {wanted.role} {facts['file']} takes {plural(theirs, 'channel')} and this network {recipe.channels}: "
+        "give both the same --channels")
     return facts
 
 
@@ -80,8 +84,11 @@ def check_classes(facts, source, wanted):
     theirs = facts["classes"]
     if theirs is not None and tuple(theirs) != source.classes:
         odd = sorted(set(theirs) ^ set(source.classes))
-        if not odd: raise UserError(f"the {wanted.role} {facts['file']} has these classes in another order{order_to_give(theirs)}")
-        raise UserError(f"the {wanted.role} {facts['file']} has {plural(len(theirs), 'class', 'classes')} and this data has "
+        if not odd:
+            raise UserError(f"the {wanted.role} {facts['file']} has these classes in another "
+                            f"order{order_to_give(theirs)}")
+        raise UserError(f"the {wanted.role} {facts['file']} has {plural(len(theirs), 'class', 'classes')} and this "
+                        "data has "
                         f"{len(source.classes)}: they must be the same (as to {odd[0]})")
     return facts
 
@@ -93,7 +100,9 @@ def order_to_give(classes):
 
 
 def network_recipe(wanted, recipe, source):
-    "The recipe of a run with the architecture, seed, start and tricks of the network that it needs; in a run too short for those, `wanted.brief`"
+    """The recipe of a run with the architecture, seed, start and tricks of the network that it needs; in a run too
+    short for those, `wanted.brief`
+    """
     made = recipe_with(wanted, recipe, wanted.tricks)
     if wanted.brief is None: return made
     try:
@@ -107,7 +116,8 @@ def recipe_with(wanted, recipe, tricks):
     from ..model.network import check_arch
     check_arch(wanted.value)
     start = dict(weights=wanted.weights, pretrained=False) if wanted.weights else dict(weights=None)
-    return settle(replace(recipe, arch=wanted.value, arch_option={}, seed=wanted.seed, keep="last", patience=None, name=None, recipe="",
+    return settle(replace(recipe, arch=wanted.value, arch_option={}, seed=wanted.seed, keep="last", patience=None,
+                          name=None, recipe="",
                           tricks=select({}, [tricks]), **start))
 
 
@@ -124,12 +134,15 @@ def trained(wanted, recipe, source, room):
     run = ranks.by_first(lambda: (found := find_finished(recipe.out, ident)) and str(found))
     if run: room.say(f"{role}: found {run}")
     elif room.train is None:
-        raise UserError(f"the {role} {t.arch} is not trained yet, and nothing is trained here: run `fastricks train` with these "
+        raise UserError(f"the {role} {t.arch} is not trained yet, and nothing is trained here: run `fastricks train` "
+                        "with these "
                         f"options first, or give {wanted.key}= a run or a FILE.safetensors")
     else:
         room.say(f"{role}: {t.arch} is trained first, once, as an ordinary run, with {tricks_text(t)}")
         try: run = room.train(t, room.say, job_type=role, resume=True).folder
-        except Stopped: asked.how = f"the same command resumes the {role}"; raise
+        except Stopped:
+            asked.how = f"the same command resumes the {role}"
+            raise
         except UserError as e: raise UserError(f"the {role} {t.arch} can't be trained: {e}") from None
         room.say(f"{wanted.back}:")
     return {**facts_of(Path(run) / "model.safetensors", ident, recipe), "run": Path(run).name}

@@ -30,13 +30,16 @@ class Tracked:
 def start_tracking(session):
     "The Tracked of a Session"
     recipe, run, asked = session.job.recipe, session.run, session.asked
-    labels = tracking.WandbLabels(run.name, asked.group or session.job.group, trick_words(recipe), tricks_config(recipe), asked.job_type)
+    labels = tracking.WandbLabels(run.name, asked.group or session.job.group, trick_words(recipe),
+                                  tricks_config(recipe), asked.job_type)
     wandb = tracking.start(tracking.resolve_mode(recipe.wandb), run.folder, labels, go_on=tracking.last_id(run.folder))
     return Tracked(run.folder, wandb, tuple(trackers.start(recipe.log, run.folder, labels)))
 
 
 def summary(final, classes):
-    "Final metrics as W&B's summary: test/accuracy, test/loss …; top-5 only where there are classes enough for it to be wrong"
+    """Final metrics as W&B's summary: test/accuracy, test/loss …; top-5 only where there are classes enough for it to
+    be wrong
+    """
     names = {"top1": "accuracy", **{k: k for k in ("top5", "macro_f1", "balanced_accuracy", "loss", "n")}}
     if classes <= 5: del names["top5"]
     return {f"{final['split']}/{names[k]}": final[k] for k in names} | {"seconds": final["seconds"]}

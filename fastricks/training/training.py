@@ -39,13 +39,13 @@ class Result:
 def train(recipe, say=print, job_type="train", group=None, bar=True, resume=False, reporter=NO_REPORTER):
     """Train one recipe and return its Result; the run's folder holds everything.
 
-    Where `resume` is True and nothing of this recipe is unfinished, a finished run of it is the Result, without a Learner: the same command
-    may be queued again.
+    Where `resume` is True and nothing of this recipe is unfinished, a finished run of it is the Result, without a
+    Learner: the same command may be queued again.
 
-    `group`: of the W&B run (default: the recipe without its seed); `bar`: a progress bar, on a terminal. `resume`: True goes on with
-    the last unfinished run of this recipe where there is one, a folder with that run. `reporter` draws (default: no picture, no page).
-    Raises UserError for what the user can mend; whatever goes wrong later, the folder says how far it came. SIGTERM and Ctrl-C
-    save a checkpoint, then raise `stop.Stopped`, a KeyboardInterrupt.
+    `group`: of the W&B run (default: the recipe without its seed); `bar`: a progress bar, on a terminal. `resume`: True
+    goes on with the last unfinished run of this recipe where there is one, a folder with that run. `reporter` draws
+    (default: no picture, no page). Raises UserError for what the user can mend; whatever goes wrong later, the folder
+    says how far it came. SIGTERM and Ctrl-C save a checkpoint, then raise `stop.Stopped`, a KeyboardInterrupt.
     """
     asked = TrainingOptions(silent if ranks.rank() else say, job_type, group, bar, resume, reporter)
     with stop.listening():
@@ -64,7 +64,8 @@ def settle_here(recipe, asked):
     if asked.resume: stop.asked.how = "the same command resumes it"  # until there is more to say
     if recipe.wandb: tracking.resolve_mode(recipe.wandb)
     trackers.require(recipe.log)
-    torch.set_num_threads(min(recipe.threads, threads_each()) if recipe.processes != ranks.here.world else recipe.threads)
+    torch.set_num_threads(min(recipe.threads, threads_each()) if recipe.processes != ranks.here.world
+                          else recipe.threads)
     job = settle(recipe, Room(asked.say, train=partial(train, reporter=asked.reporter)))
     ranks.require_same(job.identity, "data, weights or options")
     return job
@@ -75,7 +76,8 @@ def train_settled(job, asked):
     from .prepare import prepare
     first = ranks.is_first()
     longer = isinstance(asked.resume, Longer)
-    start = longer_run.start_of(job, asked.resume) if longer else again.along(again.start_of(job, asked.resume, asked.say) if first else None)
+    start = (longer_run.start_of(job, asked.resume) if longer
+             else again.along(again.start_of(job, asked.resume, asked.say) if first else None))
     done = ranks.first(first and str(again.finished(job, asked.resume, start) or "")) if asked.resume is True else ""
     if done: return found(Path(done), asked.say)
     with Session(job, asked, start) as session:
@@ -109,11 +111,14 @@ def shared_line(recipe):
     n, now = recipe.processes, ranks.here.world
     if (n, now) == (1, 1): return []
     others = f" ({n} at the run's start: the same images in each batch, but for BatchNorm's share of them and rounding)"
-    return [f"batches of {recipe.whole_batch} images, shared out among {plural(now, 'process', 'processes')}" + (others if n != now else "")]
+    return [f"batches of {recipe.whole_batch} images, shared out among {plural(now, 'process', 'processes')}"
+            + (others if n != now else "")]
 
 
 def carry_out(session, parts, dls):
-    "Fit, from a checkpoint's state on if there is one, evaluate, write; what it is logged to is closed whatever happens"
+    """Fit, from a checkpoint's state on if there is one, evaluate, write; what it is logged to is closed whatever
+    happens
+    """
     from fastai.callback.progress import ProgressCallback
     from fastcore.imports import IN_NOTEBOOK
 
@@ -139,7 +144,8 @@ def carry_out(session, parts, dls):
         with stop.held(): fit(learn, parts)
         stop.check()
         final = finish(session, learn, time.perf_counter() - start)
-        tracked.finish(summary(final, len(job.source.classes)), {n: p for n in PICTURES if (p := run.path(f"{n}.png")).is_file()})
+        tracked.finish(summary(final, len(job.source.classes)),
+                       {n: p for n in PICTURES if (p := run.path(f"{n}.png")).is_file()})
     except BaseException as e:
         screen.stop()
         save_stopped(e, run, saver)
@@ -152,7 +158,8 @@ def screen_of(session, bars):
     "What shows the epochs: rows of text, unless fastai's `bars` do in a notebook"
     from ..callbacks.screen import Screen
     rows = not session.quiet and not bars
-    return Screen(log=session.run.log, rows=rows, bar=session.asked.bar and ranks.is_first(), by=session.job.recipe.chosen_by)
+    return Screen(log=session.run.log, rows=rows, bar=session.asked.bar and ranks.is_first(),
+                  by=session.job.recipe.chosen_by)
 
 
 def save_stopped(error, run, saver):
@@ -177,7 +184,8 @@ def show_in_notebook(learn, bars):
 def first_lines(session, parts):
     source = session.job.source
     account = session.job.account
-    return [f"{session.run.folder}", describe(source), *account.lines, *shared_line(session.job.recipe), *source.notes, *parts.lines]
+    return [f"{session.run.folder}", describe(source), *account.lines, *shared_line(session.job.recipe), *source.notes,
+            *parts.lines]
 
 
 def watchers(session):
@@ -201,7 +209,9 @@ def checkpoints(recipe, run, start, state):
 
 
 def before_cooldown(session, parts, start):
-    "What Checkpoint takes as `early`: the epochs before the cooldown, and what keeps the state after them; None where they depend on the length"
+    """What Checkpoint takes as `early`: the epochs before the cooldown, and what keeps the state after them; None where
+    they depend on the length
+    """
     n, state = longer_run.last_epoch(session.job.recipe, parts.schedule), session.start.state
     if not n: return None
 

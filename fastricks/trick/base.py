@@ -67,7 +67,9 @@ class Plan:
 
 @dataclass(frozen=True)
 class Wanted:
-    "A trained network that a trick needs: a run's folder, a file of weights, or an architecture, which is trained first"
+    """A trained network that a trick needs: a run's folder, a file of weights, or an architecture, which is trained
+    first
+    """
     key: str                # the trick's key that names it, as `my_trick:network`
     value: str              # of that key
     role: str = "network"   # what messages call it
@@ -87,15 +89,16 @@ class Wanted:
         if path.is_dir(): return "run"
         if path.suffix == ".safetensors" or path.is_file(): return "file"
         if "/" in self.value or "\\" in self.value: raise UserError(
-            f"{self.key}={self.value} is not there: give a finished run's folder, a FILE.safetensors or an architecture")
+            f"{self.key}={self.value} is not there: give a finished run's folder, a FILE.safetensors or an "
+            "architecture")
         return "arch"
 
 
 class RoomLike(Protocol):
     """What training offers a trick while it settles (`training.room.Room`).
 
-    `say` a line to the user; where `dry`, nothing may be trained; the `fingerprint` of the data; a `network` as (value of its key, facts),
-    which is trained now if it is not there yet.
+    `say` a line to the user; where `dry`, nothing may be trained; the `fingerprint` of the data; a `network` as (value
+    of its key, facts), which is trained now if it is not there yet.
     """
     @property
     def dry(self) -> bool: ...
@@ -125,9 +128,12 @@ class Trick:
     conflicts: ClassVar[Mapping[str, str]] = {}    # name of another trick: why not together
     after: ClassVar[tuple[str, ...]] = ()          # tricks whose hooks come before this one's
     new_start: ClassVar[bool] = False              # it changes the weights that a training starts from
-    ends_apart: ClassVar[bool] = False             # a schedule whose rates do not depend on the run's length before its end
-    evens: ClassVar[bool] = False                  # it is meant for classes of unequal sizes: the report on data names it
-    before: ClassVar[Mapping[str, Any]] = {}       # of keys that came later: the value that recipes have which were recorded without them
+    # a schedule whose rates do not depend on the run's length before its end
+    ends_apart: ClassVar[bool] = False
+    # it is meant for classes of unequal sizes: the report on data names it
+    evens: ClassVar[bool] = False
+    # of keys that came later: the value that recipes have which were recorded without them
+    before: ClassVar[Mapping[str, Any]] = {}
     origin: ClassVar[dict[str, str] | None] = None  # of a trick from outside: its file or entry point, and its hash
 
     name: str  # of its file or entry point, given by the registry
@@ -170,7 +176,9 @@ class Trick:
         return None
 
     def settle(self, recipe: RecipeLike, source: SourceLike, room: RoomLike) -> tuple[Self, dict[str, Any]]:
-        "Decide, before training, what machine and data decide: (trick, facts). `room` is what training offers, see RoomLike"
+        """Decide, before training, what machine and data decide: (trick, facts). `room` is what training offers, see
+        RoomLike
+        """
         wanted = self.needs()
         if not wanted: return self, {}
         value, facts = room.network(wanted, recipe, source)
@@ -180,12 +188,15 @@ class Trick:
         "The keys, as `ema:half_life`, by which what this trick does early in a run depends on how many epochs that has"
         return []
 
-    def advice(self, recipe: RecipeLike, tricks: "tuple[Trick, ...]") -> list[str]: return []  # warnings: known bad company
+    # warnings: known bad company
+    def advice(self, recipe: RecipeLike, tricks: "tuple[Trick, ...]") -> list[str]: return []
     def caution(self) -> list[str]: return []                          # what every comparison with it must say, lines
     def explain(self, plan: Plan) -> str: return self.summary          # what it changes in this run, a line
 
     def targets(self, targets: "dict[str, Tensor]", images: "Tensor", plan: Plan) -> "dict[str, Tensor]":
-        "What the training asks the network for, title -> [n, K]: the labels' `target`, and what else this trick asks of `images` [n, 3, h, w]"
+        """What the training asks the network for, title -> [n, K]: the labels' `target`, and what else this trick asks
+        of `images` [n, 3, h, w]
+        """
         return targets
 
     def arch(self, kwargs: dict[str, Any], plan: Plan) -> dict[str, Any]: return kwargs
@@ -206,7 +217,8 @@ class Trick:
 
     def __str__(self) -> str:
         "The selection that makes this trick: only the keys that are not the defaults"
-        given = [f"{f.name}={quoted(show(getattr(self, f.name)))}" for f in fields(self) if getattr(self, f.name) != f.default]
+        given = [f"{f.name}={quoted(show(getattr(self, f.name)))}" for f in fields(self)
+                 if getattr(self, f.name) != f.default]
         return self.name + (":" + ",".join(given) if given else "")
 
 
@@ -219,8 +231,10 @@ def show(v: object) -> str:
 
 def require_uneven(name: str, plan: Plan) -> None:
     "Raise UserError where a trick that makes up for unequal classes has nothing to do, or nothing to go by"
-    if not all(plan.counts): raise UserError(f"{name} goes by the number of training images of each class, and one class has none")
-    if len({*plan.counts}) < 2: raise UserError(f"{name} changes nothing: each class has {plan.counts[0]:,} training images; leave it out")
+    if not all(plan.counts):
+        raise UserError(f"{name} goes by the number of training images of each class, and one class has none")
+    if len({*plan.counts}) < 2:
+        raise UserError(f"{name} changes nothing: each class has {plan.counts[0]:,} training images; leave it out")
 def quoted(text: str) -> str:
     "A value in quotes, where it has signs of the selection language"
     if not any(sign in text for sign in "+,'\""): return text

@@ -8,7 +8,8 @@ from ..core.errors import UserError, nearest, one_of
 
 @dataclass(frozen=True)
 class Range:
-    """Open (`above`, `below`) and closed (`least`, `most`) limits of a number, or the `choices` of a word; None sets no limit.
+    """Open (`above`, `below`) and closed (`least`, `most`) limits of a number, or the `choices` of a word; None sets no
+    limit.
 
     `numbered` is a choice that a number may follow, as in cuda:1.
     """
@@ -38,7 +39,9 @@ class Range:
         return value in (self.choices or ()) or (word == self.numbered and colon == ":" and number.isdecimal())
 
     def require(self, name: str, value: object, show: Callable[[object], str] = str) -> None:
-        "Raise UserError where `value` (a number, a word, or a tuple of numbers) is outside; `name` is how a message begins"
+        """Raise UserError where `value` (a number, a word, or a tuple of numbers) is outside; `name` is how a message
+        begins
+        """
         if self.choices and not self.is_choice(value):
             raise UserError(f"{name}{show(value)} is not one of {one_of(self.choices)}{nearest(value, self.choices)}")
         for x in value if isinstance(value, tuple) else (value,):

@@ -1,4 +1,5 @@
-"""What hooks are handed, as types: of the rooms above, and beside, what a trick may rely on, since it imports neither."""
+"""What hooks are handed, as types: of the rooms above, and beside, what a trick may rely on, since it imports neither.
+"""
 from collections.abc import Callable, Sequence
 from dataclasses import Field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol

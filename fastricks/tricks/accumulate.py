@@ -32,6 +32,8 @@ class Accumulate(Trick):
 
 
 def smaller(batch_size, n):
-    "(batch size, batches a step) with the same images a step: the largest batch size of at most half; None where there is none"
+    """(batch size, batches a step) with the same images a step: the largest batch size of at most half; None where
+    there is none
+    """
     b = next((b for b in range(batch_size // 2, 1, -1) if batch_size % b == 0), None)
     return b and (b, n * batch_size // b)

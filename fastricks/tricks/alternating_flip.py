@@ -11,6 +11,8 @@ class AlternatingFlip(Trick):
     formula = "mirrored where (hash of the image's key + epoch) is odd"
 
     def check(self, recipe, tricks):
-        if not recipe.flip: raise UserError("alternating_flip is a way to mirror images, which --no-flip forbids: leave out one of the two")
+        if not recipe.flip:
+            raise UserError("alternating_flip is a way to mirror images, which --no-flip forbids: leave out one of "
+                            "the two")
 
     def views(self, views, plan): return replace(views, alternate=True)

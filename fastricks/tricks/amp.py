@@ -7,7 +7,8 @@ from fastricks.trick.base import Trick, key
 @dataclass(frozen=True)
 class Amp(Trick):
     "Mixed precision: the network computes in 16 bits, weights and loss stay in 32."
-    dtype: str = key("auto", "bf16, or fp16 with loss scaling (CUDA only); auto takes what is faster here by a short probe and records it; "
+    dtype: str = key("auto", "bf16, or fp16 with loss scaling (CUDA only); auto takes what is faster here by a short "
+                             "probe and records it; "
                      "fp32 is what it records where nothing helps", choices=("auto", "bf16", "fp16", "fp32"))
 
     source = "arXiv 1812.01187 §3.2; Micikevicius et al., arXiv 1710.03740; fastai's MixedPrecision"
@@ -21,7 +22,8 @@ class Amp(Trick):
         return replace(self, dtype=dtype), {"applied": dtype != "fp32", "why": why}
 
     def explain(self, plan): return {"fp32": "not applied: nothing is faster than fp32 here",
-                                     "auto": "decided when training starts"}.get(self.dtype, f"the network computes in {self.dtype}")
+                                     "auto": "decided when training starts"}.get(self.dtype, "the network computes "
+                                                                                             f"in {self.dtype}")
 
     def on_precision(self, cbs, plan):
         from fastricks.callbacks.amp import precision

@@ -6,9 +6,11 @@ from fastricks.trick.base import Trick, key, require_uneven
 @dataclass(frozen=True)
 class ClassWeights(Trick):
     "Images of rare classes weigh more in the loss. Training loss only."
-    power: float = key(1., "weights go with n_c^(−power): 1 gives all classes the same say, ½ half-way", above=0, most=4)
+    power: float = key(1., "weights go with n_c^(−power): 1 gives all classes the same say, ½ half-way", above=0,
+                       most=4)
 
-    source = "King and Zeng, Logistic Regression in Rare Events Data, 2001, §4.2; compared in Cui et al., arXiv 1901.05555"
+    source = ("King and Zeng, Logistic Regression in Rare Events Data, 2001, §4.2; compared in Cui et al., arXiv "
+              "1901.05555")
     formula = "loss = 1/B Σ_i w_{y_i} L_i,  w_c ∝ n_c^(−power) with mean 1 over the training images"
     after = ("label_smoothing", "logit_adjustment", "bce")
     evens = True

@@ -15,4 +15,5 @@ class Control(Trick):
         from fastricks.callbacks.control import OtherDraws
         return [*cbs, OtherDraws(plan.recipe.seed + self.shift)]
 
-    def caution(self): return ["control is an A/A row: “helps” or “hurts” there is a false one, which 5 of 100 tables may have"]
+    def caution(self):
+        return ["control is an A/A row: “helps” or “hurts” there is a false one, which 5 of 100 tables may have"]

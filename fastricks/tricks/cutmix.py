@@ -9,7 +9,8 @@ class Cutmix(Trick):
     alpha: float = key(1., "α of Beta(α, α), which λ is drawn from", above=0)
 
     source = "Yun et al., arXiv 1905.04899, eq. 1 and 2; fastai's own CutMix"
-    formula = "x̂ = M·x_i + (1−M)·x_j, M a box of area 1−λ, λ ~ Beta(α, α), then the share of pixels that stayed;  loss = λ L(y_i) + (1−λ) L(y_j)"
+    formula = ("x̂ = M·x_i + (1−M)·x_j, M a box of area 1−λ, λ ~ Beta(α, α), then the share of pixels that stayed;  "
+               "loss = λ L(y_i) + (1−λ) L(y_j)")
     after = ("mixup",)
 
     def explain(self, plan):

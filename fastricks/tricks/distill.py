@@ -16,18 +16,24 @@ class Distill(Trick):
     weights: str = key("", "what an architecture's training starts from: FILE.safetensors")
     alpha: float = key(.5, "α, share of the teacher's term (form=convex)", above=0, most=1)
     T: float = key(20., "temperature", above=0)
-    form: str = key("convex", "convex: (1−α)·L + α·T²·KL (PyTorch-Lightning tutorial); sum: L + T²·KL (paper)", choices=("convex", "sum"))
+    form: str = key("convex", "convex: (1−α)·L + α·T²·KL (PyTorch-Lightning tutorial); sum: L + T²·KL (paper)",
+                    choices=("convex", "sum"))
     seed: int = key(0, "seed of an architecture's training: one teacher serves all seeds of the student", least=0)
-    view: str = key("own", "own: the teacher sees each view at its own size and by its own mean and std; student: the very tensor "
+    view: str = key("own", "own: the teacher sees each view at its own size and by its own mean and std; student: the "
+                           "very tensor "
                     "that the student sees", choices=("own", "student"))
-    teacher_tricks: str = key("", "tricks of an architecture's training, in quotes: teacher_tricks='cosine+mixup' (default: "
+    teacher_tricks: str = key("", "tricks of an architecture's training, in quotes: teacher_tricks='cosine+mixup' "
+                                  "(default: "
                               "warmup+cosine+label_smoothing, in a run of few steps without warmup)")
-    store: bool = key(False, "true: the teacher's answers (float16) are kept in the cache folder, 2 bytes an image, class and epoch; the next "
+    store: bool = key(False, "true: the teacher's answers (float16) are kept in the cache folder, 2 bytes an image, "
+                             "class and epoch; the next "
                       "student with the same data, views, mixing, seed and teacher reads them, and no teacher runs")
 
     source = "arXiv 1812.01187 §5.3, eq. 6; Hinton et al., arXiv 1503.02531; both forms: the tutorial's published code"
-    formula = "(1−α)·L + α·T²·KL(softmax(r/T) ‖ softmax(z/T)), r the teacher's and z the student's logits, mean over the batch"
-    cost = ("the teacher's forward pass every step (tutorial: 1.35 times the time), and its training once; with store=true the "
+    formula = ("(1−α)·L + α·T²·KL(softmax(r/T) ‖ softmax(z/T)), r the teacher's and z the student's logits, mean over "
+               "the batch")
+    cost = ("the teacher's forward pass every step (tutorial: 1.35 times the time), and its training once; with "
+            "store=true the "
             "forward pass once for all students of a seed, and 26 MB on disk for Food-101-21 and 40 epochs")
 
     before = {"view": "student", "teacher_tricks": ""}
@@ -48,12 +54,14 @@ class Distill(Trick):
         return out
 
     def caution(self):
-        return ["one teacher serves all seeds of a distilled row: no interval covers the choice of the teacher, and no time its training"]
+        return ["one teacher serves all seeds of a distilled row: no interval covers the choice of the teacher, and "
+                "no time its training"]
 
     @property
     def wanted(self):
         return Wanted("distill:teacher", self.teacher, "teacher", "student", self.weights, self.seed,
-                      tricks=self.teacher_tricks or "warmup+cosine+label_smoothing", brief=None if self.teacher_tricks else "cosine+label_smoothing")
+                      tricks=self.teacher_tricks or "warmup+cosine+label_smoothing",
+                      brief=None if self.teacher_tricks else "cosine+label_smoothing")
 
     @property
     def is_arch(self): return self.wanted.kind == "arch"
@@ -63,13 +71,16 @@ class Distill(Trick):
     def rehearsal(self): return replace(self, store=False)  # no answers are kept of epochs that do not count
 
     def check(self, recipe, tricks):
-        if self.weights and not self.is_arch: raise UserError("distill:weights is where an architecture's training starts; "
-                                                              f"teacher={self.teacher} is trained already: leave weights out")
-        if self.teacher_tricks and not self.is_arch: raise UserError("distill:teacher_tricks are those of an architecture's training; "
-                                                                     f"teacher={self.teacher} is trained already: leave them out")
+        if self.weights and not self.is_arch:
+            raise UserError("distill:weights is where an architecture's training starts; "
+                            f"teacher={self.teacher} is trained already: leave weights out")
+        if self.teacher_tricks and not self.is_arch:
+            raise UserError("distill:teacher_tricks are those of an architecture's training; "
+                            f"teacher={self.teacher} is trained already: leave them out")
         if self.store and ranks.world() > 1: raise UserError(SHARED)
         if recipe.lr == "find" and self.is_arch: raise UserError(
-            f"distill:teacher={self.teacher} would be trained before --lr find knows a rate: give --lr a number, or the run or file of a teacher")
+            f"distill:teacher={self.teacher} would be trained before --lr find knows a rate: give --lr a number, or "
+            "the run or file of a teacher")
 
     def settle(self, recipe, source, room):
         settled, facts = super().settle(recipe, source, room)

@@ -16,17 +16,21 @@ class HeadFirst(Trick):
     def check(self, recipe, tricks):
         others = [n for n in recipe.tricks if n != self.name]
         if self.only and others:
-            raise UserError(f"head_first:only=true takes no step, and {one_of(others)} would change nothing: leave out the one or the other")
+            raise UserError(f"head_first:only=true takes no step, and {one_of(others)} would change nothing: leave "
+                            "out the one or the other")
 
     def advice(self, recipe, tricks):
-        return ["head_first fits a head to what the network knows, and from scratch it knows nothing"] if recipe.from_scratch else []
+        return (["head_first fits a head to what the network knows, and from scratch it knows nothing"]
+                if recipe.from_scratch else [])
 
     def explain(self, plan): return "the head is fitted, and no step is taken" if self.only else self.summary
 
     def model(self, model, plan):
         from fastricks.callbacks.head_first import has_linear_head
-        if not has_linear_head(model): raise UserError(f"head_first fits a linear head, and {plan.recipe.arch} has none that timm knows")
-        if not all(plan.counts): raise UserError("head_first fits a head of all classes, and one class has no training image")
+        if not has_linear_head(model):
+            raise UserError(f"head_first fits a linear head, and {plan.recipe.arch} has none that timm knows")
+        if not all(plan.counts):
+            raise UserError("head_first fits a head of all classes, and one class has no training image")
         return model
 
     def on_step(self, cbs, plan):

@@ -8,7 +8,8 @@ from fastricks.trick.base import Trick, key
 class LabelSmoothing(Trick):
     "A share ε of the target mass is spread over the other classes. Training loss only."
     eps: float = key(.1, "ε, the share", above=0, below=1)
-    form: str = key("paper", "paper: true class 1−ε, others ε/(K−1); uniform: 1−ε+ε/K and ε/K (Keras tutorial, torch, fastai)",
+    form: str = key("paper", "paper: true class 1−ε, others ε/(K−1); uniform: 1−ε+ε/K and ε/K (Keras tutorial, torch, "
+                             "fastai)",
                     choices=("paper", "uniform"))
 
     source = "arXiv 1812.01187 §5.2, eq. 4; uniform: Szegedy et al., arXiv 1512.00567 §7"
@@ -25,6 +26,7 @@ class LabelSmoothing(Trick):
     def uniform_eps(self, K):
         "The paper's target with ε is the uniform one with ε·K/(K−1), which fastai's loss takes"
         eps = self.eps if self.form == "uniform" else self.eps * K / (K - 1)
-        if eps > 1: raise UserError(f"label_smoothing:eps={self.eps:g} leaves the true of {K} classes less than the others: "
-                                    f"it must be at most {(K - 1) / K:g}")
+        if eps > 1:
+            raise UserError(f"label_smoothing:eps={self.eps:g} leaves the true of {K} classes less than the others: "
+                            f"it must be at most {(K - 1) / K:g}")
         return eps

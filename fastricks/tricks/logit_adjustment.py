@@ -6,7 +6,9 @@ from fastricks.trick.base import Trick, key, require_uneven
 
 @dataclass(frozen=True)
 class LogitAdjustment(Trick):
-    "The loss sees logits moved by the classes' shares, so that the network learns what is left without them. Training loss only."
+    """The loss sees logits moved by the classes' shares, so that the network learns what is left without them. Training
+    loss only.
+    """
     tau: float = key(1., "τ: 1 aims at the balanced error", above=0)
 
     source = "Menon et al., arXiv 2007.07314, eq. 10"

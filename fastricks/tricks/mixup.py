@@ -8,9 +8,11 @@ from fastricks.trick.base import Trick, key
 class Mixup(Trick):
     "Every image is blended with another, and so is the loss. Training batches only."
     alpha: float = key(.2, "α of Beta(α, α), which λ is drawn from", above=0)
-    partner: str = key("batch", "batch: a permutation of the batch; previous: the unmixed batch before (PyTorch-Lightning tutorial)",
+    partner: str = key("batch", "batch: a permutation of the batch; previous: the unmixed batch before "
+                                "(PyTorch-Lightning tutorial)",
                        choices=("batch", "previous"))
-    per: str = key("batch", "one λ a batch (paper, tutorial), or one a sample (fastai's own MixUp, which takes max(λ, 1−λ))",
+    per: str = key("batch", "one λ a batch (paper, tutorial), or one a sample (fastai's own MixUp, which takes max(λ, "
+                            "1−λ))",
                    choices=("batch", "sample"))
 
     source = "arXiv 1812.01187 §5.4, eq. 7 and 8; Zhang et al., arXiv 1710.09412"
@@ -19,7 +21,8 @@ class Mixup(Trick):
 
     def check(self, recipe, tricks):
         if self.per == "sample" and self.partner == "previous":
-            raise UserError("mixup:per=sample is fastai's own MixUp, which mixes within the batch: drop partner=previous")
+            raise UserError("mixup:per=sample is fastai's own MixUp, which mixes within the batch: drop "
+                            "partner=previous")
 
     def on_batch(self, cbs, plan):
         from fastricks.callbacks.mixup import mixup_callback

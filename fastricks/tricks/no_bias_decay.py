@@ -20,5 +20,6 @@ class NoBiasDecay(Trick):
         for g in groups:
             of = "" if g.name == "all" else f"{g.name}: "
             out += [replace(g, name=f"{of}conv and linear weights", params=[p for p in g.params if yes(p)]),
-                    replace(g, name=f"{of}biases, norms and the rest", params=[p for p in g.params if not yes(p)], wd=0.)]
+                    replace(g, name=f"{of}biases, norms and the rest", params=[p for p in g.params if not yes(p)],
+                            wd=0.)]
         return [g for g in out if g.params]

@@ -18,12 +18,15 @@ class ResnetD(Trick):
 
     def check(self, recipe, tricks):
         if not recipe.from_scratch:
-            raise UserError(f"resnet_d changes the network, which pre-trained weights do not fit: use --arch {with_d(recipe.arch)}, "
+            raise UserError("resnet_d changes the network, which pre-trained weights do not fit: use --arch "
+                            f"{with_d(recipe.arch)}, "
                             "whose weights have the tweaks, or --no-pretrained")
         if twice := [k for k in KWARGS.get(self.variant, ()) if k in recipe.arch_option]: raise UserError(
-            f"resnet_d and --arch-option {twice[0]}={recipe.arch_option[twice[0]]} both say how the network is made: give one of them")
-        if self.variant == "B": raise UserError("resnet_d:variant=B changes nothing: timm's ResNets have that stride already; "
-                                                "use variant=C or D")
+            f"resnet_d and --arch-option {twice[0]}={recipe.arch_option[twice[0]]} both say how the network is made: "
+            "give one of them")
+        if self.variant == "B":
+            raise UserError("resnet_d:variant=B changes nothing: timm's ResNets have that stride already; "
+                            "use variant=C or D")
 
     def arch(self, kwargs, plan):
         from fastricks.model.network import is_resnet, tweaks_of
@@ -37,4 +40,5 @@ class ResnetD(Trick):
 def with_d(arch):
     "timm's name of a ResNet with the tweaks: resnet18d, resnet50d"
     name = arch.split(".")[0]
-    return f"{name}d" if name in ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152") else "resnet18d or resnet50d"
+    return f"{name}d" if name in ("resnet18", "resnet34", "resnet50", "resnet101",
+                                  "resnet152") else "resnet18d or resnet50d"

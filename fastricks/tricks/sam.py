@@ -11,13 +11,17 @@ class Sam(Trick):
     every: int = key(10, "every so many steps", least=1)
 
     source = "Foret et al., arXiv 2010.01412, eq. 2 and 3; only every n-th step: Composer's SAM"
-    formula = "ε̂ = ρ·g/‖g‖, g = ∇L(w);  the step has ∇L(w + ε̂), same batch, same draws; BatchNorm's averages from the first pass"
+    formula = ("ε̂ = ρ·g/‖g‖, g = ∇L(w);  the step has ∇L(w + ε̂), same batch, same draws; BatchNorm's averages from "
+               "the first pass")
     cost = "another forward and backward pass on every n-th step: 1/every of a step more; then a copy of the weights"
-    conflicts = {"accumulate": "the second gradient is that of the whole step, and accumulation does not keep the batches before"}
+    conflicts = {"accumulate": "the second gradient is that of the whole step, and accumulation does not keep the "
+                               "batches before"}
 
-    def explain(self, plan): return f"{plan.steps // self.every:,} of {plan.steps:,} steps go by the gradient at w + {self.rho:g}·g/‖g‖"
+    def explain(self, plan):
+        return f"{plan.steps // self.every:,} of {plan.steps:,} steps go by the gradient at w + {self.rho:g}·g/‖g‖"
 
     def on_step(self, cbs, plan):
-        if plan.steps < self.every: raise UserError(f"sam:every={self.every} changes nothing in a run of {plan.steps:,} steps: give less")
+        if plan.steps < self.every:
+            raise UserError(f"sam:every={self.every} changes nothing in a run of {plan.steps:,} steps: give less")
         from fastricks.callbacks.sam import Sam
         return [*cbs, Sam(self.rho, self.every)]

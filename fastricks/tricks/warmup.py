@@ -7,7 +7,8 @@ from fastricks.trick.base import Trick, key
 @dataclass(frozen=True)
 class Warmup(Trick):
     "The learning rate rises linearly to l before the main schedule takes over."
-    epochs: float = key(.15, "how long: a fraction of the run if < 1, else epochs (.15 is the tutorial's 6 of 40)", above=0)
+    epochs: float = key(.15, "how long: a fraction of the run if < 1, else epochs (.15 is the tutorial's 6 of 40)",
+                        above=0)
     by: str = key("step", "step: s/M at step s = 1…M; epoch: i/m in epoch i = 1…m (PyTorch-Lightning tutorial); "
                   "keras: g/M at step g = 0…M−1 (Keras tutorial)", choices=("step", "epoch", "keras"))
     start: float = key(0., "learning rate to rise from", least=0)
@@ -18,17 +19,20 @@ class Warmup(Trick):
     def of_length(self): return ["warmup:epochs"] if self.epochs < 1 else []
 
     def schedule(self, sched, plan):
-        if self.start > sched.lr: raise UserError(f"warmup:start={self.start:g} lies above the learning rate {sched.lr:g}")
+        if self.start > sched.lr:
+            raise UserError(f"warmup:start={self.start:g} lies above the learning rate {sched.lr:g}")
         return replace(sched, warm=self.length(sched), warmup=self.lr)
 
     def length(self, sched):
         "Steps of warm-up; refused where it would change nothing"
         unit = sched.per_epoch if self.by == "epoch" else 1
-        m = round(self.epochs * sched.epochs if self.epochs < 1 else self.epochs) if self.by == "epoch" else sched.steps(self.epochs)
+        m = round(self.epochs * sched.epochs if self.epochs < 1
+                  else self.epochs) if self.by == "epoch" else sched.steps(self.epochs)
         if m < (1 if self.by == "keras" else 2):
             what = "epoch" if self.by == "epoch" else "step"
             raise UserError(f"warmup over {m} {what}{'s' * (m != 1)} changes nothing (epochs={self.epochs:g} of "
-                            f"{sched.epochs}, {sched.per_epoch} steps each): give it at least two, as in warmup:epochs=2")
+                            f"{sched.epochs}, {sched.per_epoch} steps each): give it at least two, as in "
+                            "warmup:epochs=2")
         return m * unit
 
     def lr(self, s, sched):

@@ -12,8 +12,9 @@ class ZeroGamma(Trick):
     formula = "block(x) = x + γ·x̂ + β with γ = 0: every block starts as the identity"
 
     def check(self, recipe, tricks):
-        if not recipe.from_scratch: raise UserError("zero_gamma is a way to start from scratch: pre-trained weights have their own γ; "
-                                                    "add --no-pretrained, or leave it out")
+        if not recipe.from_scratch:
+            raise UserError("zero_gamma is a way to start from scratch: pre-trained weights have their own γ; "
+                            "add --no-pretrained, or leave it out")
 
     def model(self, model, plan):
         from fastricks.model.network import zero_last_gammas

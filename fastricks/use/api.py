@@ -1,4 +1,6 @@
-"""What `import fastricks as ft` does: each verb of the command line as one call. Light: torch comes with the first that needs it."""
+"""What `import fastricks as ft` does: each verb of the command line as one call. Light: torch comes with the first that
+needs it.
+"""
 from collections.abc import Iterable
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -33,8 +35,9 @@ Tricks = str | Trick | Iterable[str | Trick] | None
 def make_recipe(data: Data = None, tricks: Tricks = (), *, recipe: object = None, **options: Any) -> Recipe:
     """The Recipe that `train` would train: all options with their values, checked as far as they can be without data.
 
-    `data`: digits, food-101-21, a folder or a CSV, or a Recipe; `tricks`: "warmup+cosine+mixup:alpha=.4", or a list of such texts;
-    `recipe`: a Recipe, a named one, a run, or a run's folder, which the other arguments change. Raises UserError.
+    `data`: digits, food-101-21, a folder or a CSV, or a Recipe; `tricks`: "warmup+cosine+mixup:alpha=.4", or a list of
+    such texts; `recipe`: a Recipe, a named one, a run, or a run's folder, which the other arguments change. Raises
+    UserError.
     """
     return recipe_from(data, tricks, recipe, options)
 
@@ -44,9 +47,10 @@ def train(data: Data = None, tricks: Tricks = (), *, recipe: object = None, resu
           quiet: bool = False, **options: Any) -> "Run":
     """Train a classifier and return its Run; with no arguments, on the built-in digits.
 
-    `data`, `tricks`, `recipe`: as `make_recipe` has them; `resume`: True goes on with the last unfinished run of this recipe, or opens a
-    finished one, if there is one; `quiet`: say nothing. All options of `fastricks train` are arguments, `--batch-size 64` is `batch_size=64`.
-    The run's folder holds everything; `run.learn` is the fastai Learner that was trained, if one was. Raises UserError for what the user can mend.
+    `data`, `tricks`, `recipe`: as `make_recipe` has them; `resume`: True goes on with the last unfinished run of this
+    recipe, or opens a finished one, if there is one; `quiet`: say nothing. All options of `fastricks train` are
+    arguments, `--batch-size 64` is `batch_size=64`. The run's folder holds everything; `run.learn` is the fastai
+    Learner that was trained, if one was. Raises UserError for what the user can mend.
 
         run = ft.train("PHOTOS", "warmup+cosine+mixup:alpha=.4", epochs=5)
         run.predict("photo.jpg")
@@ -68,8 +72,8 @@ def run_of(result: "Result") -> "Run":
 def load(run: str | PathLike[str], device: str = "auto") -> "Run":
     """A finished run, ready to use: `predict`, `probs`, `learner()`, `metrics`, `history`, `recipe`.
 
-    `run`: the run's folder, its model.safetensors wherever it lies, or hf://user/name on the Hugging Face hub; `device`: auto, cpu, cuda or
-    mps. Nothing in these files is executed. Raises UserError for what is no such thing.
+    `run`: the run's folder, its model.safetensors wherever it lies, or hf://user/name on the Hugging Face hub;
+    `device`: auto, cpu, cuda or mps. Nothing in these files is executed. Raises UserError for what is no such thing.
 
         ft.load("runs/NAME").predict("photo.jpg")
         learn = ft.load("runs/NAME").learner()
@@ -82,11 +86,13 @@ def load(run: str | PathLike[str], device: str = "auto") -> "Run":
 
 
 @with_recipe_options
-def learner(data: Data = None, tricks: Tricks = (), *, recipe: object = None, cbs: Any = (), quiet: bool = False, **options: Any) -> "Learner":
+def learner(data: Data = None, tricks: Tricks = (), *, recipe: object = None, cbs: Any = (), quiet: bool = False,
+            **options: Any) -> "Learner":
     """The fastai Learner that `train` would fit, not yet trained and without a run folder.
 
-    `data`, `tricks`, `recipe`: as `make_recipe` has them; `cbs`: more fastai callbacks. `learn.parts` has what the tricks changed: model,
-    loss, opt, groups, schedule, cbs. `ft.fit(learn)` trains it by its recipe; `learn.fit` and fastai's other ways work as ever.
+    `data`, `tricks`, `recipe`: as `make_recipe` has them; `cbs`: more fastai callbacks. `learn.parts` has what the
+    tricks changed: model, loss, opt, groups, schedule, cbs. `ft.fit(learn)` trains it by its recipe; `learn.fit` and
+    fastai's other ways work as ever.
     """
     asked = recipe_from(data, tricks, recipe, options)
     from ..training.notebook import learner_of
@@ -109,17 +115,22 @@ def listed(cbs: Any) -> list[Any]:
 def fit(learn: "Learner") -> "Learner":
     "Train a Learner of `ft.learner` by its recipe: epochs, learning rate and schedule are the recipe's"
     parts = vars(learn).get("parts") if hasattr(learn, "__dict__") else None
-    if parts is None: raise UserError("fit trains a Learner of ft.learner by its recipe; any other has its own fit: learn.fit(5, 1e-3)")
+    if parts is None:
+        raise UserError("fit trains a Learner of ft.learner by its recipe; any other has its own fit: learn.fit(5, "
+                        "1e-3)")
     from ..training.learner import fit as fit_parts
     return fit_parts(learn, parts)
 
 
 @checked_call
-def evaluate(run: str | PathLike[str], data: str | PathLike[str] | None = None, split: str | None = None, tta: bool = False,
+def evaluate(run: str | PathLike[str], data: str | PathLike[str] | None = None, split: str | None = None,
+             tta: bool = False,
              quiet: bool = False) -> "Evaluation":
-    """What a run's model makes of its own test images, or of other `data`: numbers, intervals, the confusion matrix, top losses.
+    """What a run's model makes of its own test images, or of other `data`: numbers, intervals, the confusion matrix,
+    top losses.
 
-    `run`: a Run or its folder; `split`: train, valid or test; `tta`: the mean over each image and its mirror image. Raises UserError.
+    `run`: a Run or its folder; `split`: train, valid or test; `tta`: the mean over each image and its mirror image.
+    Raises UserError.
     """
     from .evaluate import evaluate as evaluate_run
     place = None if data is None else text_of("data", data)
@@ -127,7 +138,8 @@ def evaluate(run: str | PathLike[str], data: str | PathLike[str] | None = None, 
 
 
 @checked_call
-def export(run: str | PathLike[str], to: str = "onnx", out: str | PathLike[str] | None = None, quiet: bool = False) -> "Path":
+def export(run: str | PathLike[str], to: str = "onnx", out: str | PathLike[str] | None = None,
+           quiet: bool = False) -> "Path":
     """Write a run's model in another format, check that it computes the same, and return the path of what was written.
 
     `to`: onnx, timm or torch-export; `out`: where it goes (default: into the run's folder). Raises UserError.
@@ -139,24 +151,27 @@ def export(run: str | PathLike[str], to: str = "onnx", out: str | PathLike[str] 
 
 
 @checked_call
-def model_card(run: str | PathLike[str], out: str | PathLike[str] | None = None, *, license: str | None = None, dataset: str | None = None,
+def model_card(run: str | PathLike[str], out: str | PathLike[str] | None = None, *, license: str | None = None,
+               dataset: str | None = None,
                place: str | None = None) -> "Path":
-    """Write a finished run's model card (Markdown, with what the Hugging Face hub reads at its top) and return its path.
+    """Write a finished run's model card (Markdown, with what the Hugging Face hub reads at its top) and return its
+    path.
 
-    `out`: default README.md in the run's folder; `license`: of the weights, as the hub names it; `dataset`: the photos' user/name on the hub;
-    `place`: the model's. Raises UserError.
+    `out`: default README.md in the run's folder; `license`: of the weights, as the hub names it; `dataset`: the photos'
+    user/name on the hub; `place`: the model's. Raises UserError.
     """
     from .model_card import card_options, save_card
     return save_card(text_of("run", run), out, card_options(license, dataset, place))
 
 
 @checked_call
-def push(run: str | PathLike[str], place: str, *, public: bool = False, license: str | None = None, dataset: str | None = None,
+def push(run: str | PathLike[str], place: str, *, public: bool = False, license: str | None = None,
+         dataset: str | None = None,
          quiet: bool = False) -> str:
     """Send a finished run to the Hugging Face hub as user/name, private unless `public`, and return its address.
 
-    Weights, configuration, numbers and model card go there: safetensors, JSON and Markdown. `license`, `dataset`: as `model_card` has them. The
-    token is huggingface_hub's own. Raises UserError.
+    Weights, configuration, numbers and model card go there: safetensors, JSON and Markdown. `license`, `dataset`: as
+    `model_card` has them. The token is huggingface_hub's own. Raises UserError.
     """
     from .model_card import card_options
     from .push import push as push_run
@@ -164,14 +179,15 @@ def push(run: str | PathLike[str], place: str, *, public: bool = False, license:
 
 
 @checked_call
-def compare(runs: Any = "runs", baseline: Any = None, *, margin: float | None = None, metric: str = "top1", by: str | None = None,
+def compare(runs: Any = "runs", baseline: Any = None, *, margin: float | None = None, metric: str = "top1",
+            by: str | None = None,
             once: bool = False, anyway: bool = False) -> "Comparison":
     """The Comparison of finished runs: which recipes help, by how much, and how sure that is.
 
-    `runs`: a folder of runs, or several runs, their folders or globs; `baseline`: a row's tricks, a run or a named recipe (default: the
-    row without tricks); `margin`: the difference that matters, in points; `metric`: top1, top5, loss, loss_t, macro_f1, balanced_accuracy
-    ece or ece_t; `by`: test or valid; `once`: one look at 5% over all seeds instead of looks at 5, 8, 12, 16 and 24; `anyway`: compare what is
-    not comparable, with a warning. Raises UserError.
+    `runs`: a folder of runs, or several runs, their folders or globs; `baseline`: a row's tricks, a run or a named
+    recipe (default: the row without tricks); `margin`: the difference that matters, in points; `metric`: top1, top5,
+    loss, loss_t, macro_f1, balanced_accuracy ece or ece_t; `by`: test or valid; `once`: one look at 5% over all seeds
+    instead of looks at 5, 8, 12, 16 and 24; `anyway`: compare what is not comparable, with a warning. Raises UserError.
     """
     from ..report.compare.comparison import compare as compare_runs
     row = None if baseline is None else text_of("baseline", baseline)
@@ -180,10 +196,12 @@ def compare(runs: Any = "runs", baseline: Any = None, *, margin: float | None = 
 
 @checked_call
 def soup(runs: Any = "runs", *, across_seeds: bool = False, quiet: bool = False) -> "list[Run]":
-    """The soups of an ablation's finished runs, a Run for each seed: their weights averaged, each kept where the average is no worse on validation.
+    """The soups of an ablation's finished runs, a Run for each seed: their weights averaged, each kept where the
+    average is no worse on validation.
 
-    `runs`: a folder of runs, or several runs, their folders or globs; `across_seeds`: one of all seeds. `ft.compare` shows them as the row
-    `soup`. Raises UserError where networks, classes, data or start differ, and without a validation split.
+    `runs`: a folder of runs, or several runs, their folders or globs; `across_seeds`: one of all seeds. `ft.compare`
+    shows them as the row `soup`. Raises UserError where networks, classes, data or start differ, and without a
+    validation split.
     """
     from .soup import soups
     return [load(o.folder) for o in soups(places_of(runs), across_seeds, silent if quiet else print)]
@@ -201,8 +219,8 @@ def places_of(runs: Any) -> list[str]:
 def show_data(data: Data = None, *, recipe: object = None, quiet: bool = False, **options: Any) -> "DataReport":
     """What images are there, before a training: classes, sizes, copies across splits, unreadable files.
 
-    Returns a DataReport: it shows itself in a notebook, `.files` is a data frame with a row an image, `.picture()` draws samples.
-    Nothing is changed. Raises UserError.
+    Returns a DataReport: it shows itself in a notebook, `.files` is a data frame with a row an image, `.picture()`
+    draws samples. Nothing is changed. Raises UserError.
     """
     asked = recipe_from(data, (), recipe, options)
     from ..data.survey import survey
@@ -213,8 +231,8 @@ def show_data(data: Data = None, *, recipe: object = None, quiet: bool = False, 
 @with_recipe_options
 def first_batch(data: Data = None, tricks: Tricks = (), *, recipe: object = None, epoch: int = 1,
                 **options: Any) -> "Look":
-    """An epoch's first training batch as the network sees it: `.batch` has x, y and, under mixup, the partners' labels y1 and lam; `.target`
-    [n, K] is what the loss asks for (None where it has no such target). Nothing is trained.
+    """An epoch's first training batch as the network sees it: `.batch` has x, y and, under mixup, the partners' labels
+    y1 and lam; `.target` [n, K] is what the loss asks for (None where it has no such target). Nothing is trained.
     """
     asked = recipe_from(data, tricks, recipe, options)
     from .first_batch import look
@@ -222,7 +240,8 @@ def first_batch(data: Data = None, tricks: Tricks = (), *, recipe: object = None
 
 
 @with_recipe_options
-def show_batch(data: Data = None, tricks: Tricks = (), *, recipe: object = None, n: int = 8, epoch: int = 1, **options: Any) -> "Figure":
+def show_batch(data: Data = None, tricks: Tricks = (), *, recipe: object = None, n: int = 8, epoch: int = 1,
+               **options: Any) -> "Figure":
     "The first `n` images of an epoch's first training batch as the network sees them, as a matplotlib Figure"
     require_count("show_batch: n=", n)
     asked = recipe_from(data, tricks, recipe, options)
@@ -231,7 +250,8 @@ def show_batch(data: Data = None, tricks: Tricks = (), *, recipe: object = None,
 
 
 @with_recipe_options
-def show_targets(data: Data = None, tricks: Tricks = (), *, recipe: object = None, n: int = 4, epoch: int = 1, **options: Any) -> "Figure":
+def show_targets(data: Data = None, tricks: Tricks = (), *, recipe: object = None, n: int = 4, epoch: int = 1,
+                 **options: Any) -> "Figure":
     """What the loss asks the network for, of the first `n` images of an epoch's first batch, as a matplotlib Figure.
 
     With a teacher also its soft labels for these images; a teacher that is not there yet is a UserError.
@@ -244,7 +264,9 @@ def show_targets(data: Data = None, tricks: Tricks = (), *, recipe: object = Non
 
 @checked_call
 def show_lr(recipes: Any, steps: int | None = None) -> "Figure":
-    "The learning rate of every step of a Recipe, or of several as {name: Recipe}, as a matplotlib Figure; `steps` an epoch (default: the data's)"
+    """The learning rate of every step of a Recipe, or of several as {name: Recipe}, as a matplotlib Figure; `steps` an
+    epoch (default: the data's)
+    """
     for o in recipes.values() if isinstance(recipes, dict) else [recipes]: require_recipe("show_lr", o)
     if steps is not None: require_count("show_lr: steps=", steps)
     from .schedules import show_lr as draw
@@ -269,7 +291,8 @@ def draw_delta(comparison: "Comparison") -> "Figure | None":
     "Each row's gain with its 95% interval, as a matplotlib Figure; None where there is nothing to draw"
     from ..report.compare.comparison import Comparison
     from ..report.compare.pictures import draw_delta as draw
-    if not isinstance(comparison, Comparison): raise UserError(f"draw_delta takes a Comparison, as ft.compare makes one, not {comparison!r}")
+    if not isinstance(comparison, Comparison):
+        raise UserError(f"draw_delta takes a Comparison, as ft.compare makes one, not {comparison!r}")
     return draw(comparison)
 
 

@@ -1,4 +1,6 @@
-"""The average of several networks' weights, chosen greedily by the validation split: Wortsman et al., arXiv 2203.05482, recipe 1."""
+"""The average of several networks' weights, chosen greedily by the validation split: Wortsman et al., arXiv 2203.05482,
+recipe 1.
+"""
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -27,7 +29,8 @@ class Tried:
 
     @property
     def record(self) -> dict[str, Any]:
-        return {"run": self.run.name, "identity": self.run.identity, "row": self.row, "seed": self.run.seed, "alone": self.alone,
+        return {"run": self.run.name, "identity": self.run.identity, "row": self.row, "seed": self.run.seed,
+                "alone": self.alone,
                 "kept": self.kept, "top1": self.top1}
 
 
@@ -71,7 +74,8 @@ def average_with(old: Average | None, run: FinishedRun, learn: "Learner") -> Ave
     total = added(old.total, state) if old else in_float64(state)
     put_in(learn, total, n)
     numbers = metrics(*on_validation(learn))
-    return Average(total, n, {k: v.clone() for k, v in learn.model.state_dict().items()}, numbers["correct"], numbers["top1"])
+    return Average(total, n, {k: v.clone() for k, v in learn.model.state_dict().items()}, numbers["correct"],
+                   numbers["top1"])
 
 
 def line_of(t: Tried, first: bool, width: int) -> str:
@@ -81,7 +85,8 @@ def line_of(t: Tried, first: bool, width: int) -> str:
 
 
 def in_float64(state: State) -> State: return {k: v.double() if v.is_floating_point() else v for k, v in state.items()}
-def added(total: State, state: State) -> State: return {k: v + state[k].double() if v.is_floating_point() else v for k, v in total.items()}
+def added(total: State, state: State) -> State:
+    return {k: v + state[k].double() if v.is_floating_point() else v for k, v in total.items()}
 
 
 def put_in(learn: "Learner", total: State, n: int) -> None:
@@ -91,7 +96,8 @@ def put_in(learn: "Learner", total: State, n: int) -> None:
 
 
 def remake_averages(model: "torch.nn.Module", dl: Any) -> None:
-    """BatchNorm's averages of the first epoch's training images, cropped and mirrored as there, each batch as much as another.
+    """BatchNorm's averages of the first epoch's training images, cropped and mirrored as there, each batch as much as
+    another.
 
     Nothing else of the network is in training mode: no dropout. Without BatchNorm nothing is done.
     """

@@ -17,7 +17,9 @@ class DataReport:
 
     @property
     def account(self) -> Account:
-        "The account of the files: found, used, ignored by reason, splits, classes, copies; `account.as_dict` is plain data"
+        """The account of the files: found, used, ignored by reason, splits, classes, copies; `account.as_dict` is plain
+        data
+        """
         return self.survey.account
 
     @property

@@ -38,7 +38,8 @@ def serve(run: str | PathLike[str], port: int = 7860, host: str = "127.0.0.1", s
         from .. import load
         app = demo_app(load(run))
         try:
-            app.launch(server_name=host, server_port=port, share=False, quiet=True, prevent_thread_lock=True, inbrowser=False, footer_links=[],
+            app.launch(server_name=host, server_port=port, share=False, quiet=True, prevent_thread_lock=True,
+                       inbrowser=False, footer_links=[],
                        ssr_mode=False, theme=theme())
             say(f"page      http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}  (Ctrl-C ends it)")
             with suppress(KeyboardInterrupt): (until or Event().wait)()
@@ -59,7 +60,9 @@ def require_port(host: str, port: int) -> None:
 
 @contextmanager
 def private() -> Iterator[None]:
-    "Gradio asks nobody for news, loads nothing from elsewhere, and keeps what it is given in a folder that goes with it"
+    """Gradio asks nobody for news, loads nothing from elsewhere, and keeps what it is given in a folder that goes with
+    it
+    """
     own = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
     old = {k: os.environ.get(k) for k in (*own, "GRADIO_TEMP_DIR")}
     with TemporaryDirectory(prefix="fastricks-demo-") as folder:
@@ -71,7 +74,9 @@ def private() -> Iterator[None]:
 
 @contextmanager
 def as_given() -> Iterator[None]:
-    "Gradio opens a photo before its function does, and has no words for what it can't open: that is left to the predictor"
+    """Gradio opens a photo before its function does, and has no words for what it can't open: that is left to the
+    predictor
+    """
     from gradio import Image
     old = Image.preprocess
     Image.preprocess = lambda self, given: given and given.path
@@ -90,7 +95,9 @@ def demo_app(p: "Predictor") -> "gradio.Blocks":
     import gradio as gr
 
     def answer(file: str | None) -> tuple[Any, dict[str, float] | None, str]:
-        "(photo, answer, what to say): a file that can't be read is taken away, one that no browser shows is shown as it was read"
+        """(photo, answer, what to say): a file that can't be read is taken away, one that no browser shows is shown as
+        it was read
+        """
         if file is None: return gr.skip(), None, ""
         lost: list[str] = []
         found = p.predict(file, k=TOP, bad=lambda _, why: lost.append(why))
@@ -100,11 +107,13 @@ def demo_app(p: "Predictor") -> "gradio.Blocks":
         return photo, dict(zip(map(visible, found[0].labels), found[0].probabilities, strict=True)), ""
 
     with gr.Blocks(title=f"{visible(p.run.name)}: fastricks", analytics_enabled=False) as app:
-        gr.Markdown(f"## {words(p.run.name)}\n{words(p.meta['arch'])}, {plural(len(p.classes), 'class', 'classes')}. Drop a photo, or paste one.\n\n"
+        gr.Markdown(f"## {words(p.run.name)}\n{words(p.meta['arch'])}, {plural(len(p.classes), 'class', 'classes')}. "
+                    "Drop a photo, or paste one.\n\n"
                     f"{words(p.calibrated().capitalize())}.")
         told = gr.Markdown()
         with gr.Row():
-            photo = gr.Image(label="A photo", type="filepath", image_mode=None, sources=["upload", "clipboard"], height=420)
+            photo = gr.Image(label="A photo", type="filepath", image_mode=None, sources=["upload", "clipboard"],
+                             height=420)
             says = gr.Label(label="What it is", num_top_classes=TOP)
         photo.input(answer, photo, [photo, says, told], show_progress="hidden", api_visibility="private")
     return app

@@ -33,7 +33,8 @@ class Evaluation:
     split: str                    # theirs, or "" where there are none
     own: bool                     # is it the data that the run was trained on, unchanged?
     tta: bool
-    numbers: dict[str, Any]       # as metrics.json has them: top1, top5, correct, n, loss; without TTA temperature, loss_t, ece_t
+    # as metrics.json has them: top1, top5, correct, n, loss; without TTA temperature, loss_t, ece_t
+    numbers: dict[str, Any]
     images: Images
     quality: quality.Quality
     notes: tuple[str, ...]
@@ -89,11 +90,13 @@ def bin_record(b: quality.Bin) -> dict[str, Any]:
 
 def evaluate(run: str | PathLike[str], data: str | None = None, split: str | None = None, tta: bool = False,
              say: Say = print) -> Evaluation:
-    """The Evaluation of a finished run's folder: on its own test images (validation where there are none), or on other `data`.
+    """The Evaluation of a finished run's folder: on its own test images (validation where there are none), or on other
+    `data`.
 
-    `data`: what --data takes; classes go by name and need not all be there. `split`: train, valid or test. `tta`: the mean of the
-    probabilities of each centre crop and its mirror image; nothing in it is random. `say` gets notes. Without it the numbers of the
-    run's own test images are those of its metrics.json. Raises UserError for what can't be opened.
+    `data`: what --data takes; classes go by name and need not all be there. `split`: train, valid or test. `tta`: the
+    mean of the probabilities of each centre crop and its mirror image; nothing in it is random. `say` gets notes.
+    Without it the numbers of the run's own test images are those of its metrics.json. Raises UserError for what can't
+    be opened.
     """
     saved = find_saved(run)
     trained = finished(saved)
@@ -105,7 +108,8 @@ def evaluate(run: str | PathLike[str], data: str | None = None, split: str | Non
 
 def finished(saved: Saved) -> FinishedRun:
     "The FinishedRun of a Saved, or a UserError"
-    if not saved.recipe: raise UserError(f"{saved.file} has no recipe.json of its run beside it: give the folder of a run")
+    if not saved.recipe:
+        raise UserError(f"{saved.file} has no recipe.json of its run beside it: give the folder of a run")
     try: return read_run(saved.run)
     except ValueError as e: raise UserError(f"{saved.run} can't be read: {e}") from None
 
@@ -174,7 +178,8 @@ def logits_of(p: "Predictor", items: Sequence[Item], bs: int, tta: bool = False,
 def both_ways(p: "Predictor", x: "Tensor") -> "Tensor":
     "log of the mean of the probabilities of images and of their mirror images [n, K]"
     import torch
-    return torch.stack([p.logits(o).double().log_softmax(1) for o in (x, x.flip(3))]).logsumexp(0).sub(math.log(2)).float()
+    return torch.stack([p.logits(o).double().log_softmax(1)
+                        for o in (x, x.flip(3))]).logsumexp(0).sub(math.log(2)).float()
 
 
 def check_page(to: str | PathLike[str] | None, run: str | PathLike[str]) -> None:
@@ -191,7 +196,8 @@ def check_page(to: str | PathLike[str] | None, run: str | PathLike[str]) -> None
 # -- notes
 
 def of_mirrors(run: FinishedRun, tta: bool) -> list[str]:
-    return [] if not tta or run.recipe.flip else ["TTA: mirrored images are new to this model, as it was trained with --no-flip"]
+    return [] if not tta or run.recipe.flip else ["TTA: mirrored images are new to this model, as it was trained with "
+                                                  "--no-flip"]
 
 
 def of_bad(bad: list[tuple[str, str]]) -> list[str]:
@@ -207,4 +213,5 @@ def of_other_numbers(run: FinishedRun, chosen: Chosen, numbers: dict[str, Any], 
     if tta or not chosen.own or chosen.split != run.metrics["split"]: return []
     odd = [f"{k} {run.metrics[k]!r}, here {v!r}" for k, v in numbers.items() if run.metrics.get(k, v) != v]
     if not odd: return []
-    return [f"not to the last digit what metrics.json has, as another device, number of threads or version rounds differently: {', '.join(odd)}"]
+    return ["not to the last digit what metrics.json has, as another device, number of threads or version rounds "
+            f"differently: {', '.join(odd)}"]

@@ -47,7 +47,8 @@ def evaluation_document(e: Evaluation) -> str:
     see = viewer(Source(e.data, e.items, e.quality.classes), e.run.recipe)
     q = e.quality
     return document(
-        title(e), heading(title(e), 1), tta_line(e), warnings([*e.notes, *parts.of_few_classes(q)]), parts.lead(q, e.where),
+        title(e), heading(title(e), 1), tta_line(e), warnings([*e.notes, *parts.of_few_classes(q)]),
+        parts.lead(q, e.where),
         parts.number_table({shorten(e.where.removeprefix("the "), 60): q}), parts.mistakes(q, e.images, see),
         parts.calibration(q, e.numbers), parts.classes(q), folded("The run", definitions(run_facts(e.run))))
 
@@ -60,8 +61,10 @@ def tta_line(e: Evaluation) -> Html:
 
 def run_facts(run: FinishedRun) -> dict[str, Any]:
     m = run.metrics
-    return {"folder": run.folder, "network": run.recipe.arch, "trained on": f"{run.data['name']}: {run.data['train']:,} images",
-            "its own numbers": f"{100 * m['top1']:.2f}% of {m['n']:,} {m['split']} images, cross-entropy {m['loss']:.4f}", "identity": run.identity}
+    return {"folder": run.folder, "network": run.recipe.arch,
+            "trained on": f"{run.data['name']}: {run.data['train']:,} images",
+            "its own numbers": f"{100 * m['top1']:.2f}% of {m['n']:,} {m['split']} images, cross-entropy "
+                               f"{m['loss']:.4f}", "identity": run.identity}
 
 
 # -- the terminal
@@ -92,7 +95,8 @@ def lines(e: Evaluation, width: int | None = None) -> list[str]:
 def new_table(*heads: str, left: tuple[int, ...] = (0,)) -> "Table":
     from rich.table import Table
     t = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for i, h in enumerate(heads): t.add_column(h, justify="left" if i in left else "right", no_wrap=i not in left, overflow="fold")
+    for i, h in enumerate(heads):
+        t.add_column(h, justify="left" if i in left else "right", no_wrap=i not in left, overflow="fold")
     return t
 
 

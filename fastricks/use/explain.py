@@ -27,7 +27,8 @@ def explain(recipe: Recipe, say: Say = print) -> None:
     recipe, source = job.recipe, job.source
     plan = make_plan(recipe, source, batches_an_epoch(len(source.of("train")), recipe.whole_batch), recipe.device)
     parts = make_parts(recipe, plan, load=False)
-    for section in (recipe_lines(recipe), data_lines(source), trick_lines(plan), advice_lines(recipe, plan), group_lines(parts),
+    for section in (recipe_lines(recipe), data_lines(source), trick_lines(plan), advice_lines(recipe, plan),
+                    group_lines(parts),
                     arithmetic(recipe, plan, parts)):
         for line in [*section, ""]: say(line)
     for line in curve(parts.schedule.trace(), parts.schedule.per_epoch): say(line)
@@ -89,7 +90,8 @@ def images_line(recipe: Recipe, plan: Plan) -> str:
     processes = recipe.processes or 1
     shared = f"(of {processes} processes, {recipe.batch_size} each) " if processes > 1 else ""
     batches = plural(plan.batches, "batch", "batches")
-    return f"  {plural(plan.n_train, 'image')} / batch {recipe.whole_batch} {shared}= {batches} an epoch (the last of {last})"
+    return (f"  {plural(plan.n_train, 'image')} / batch {recipe.whole_batch} {shared}= {batches} an epoch (the last "
+            f"of {last})")
 
 
 def batch_line(recipe: Recipe, parts: Parts) -> str:

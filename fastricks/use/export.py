@@ -82,7 +82,8 @@ def samples(p: "Predictor", n: int = max(BATCHES)) -> "tuple[Tensor, str]":
     import torch
     xs = [x for o in own_items(p, n) if not isinstance(x := p.attempt(o)[1], str)]
     if len(xs) > 2: return torch.cat(xs), f"on {plural(len(xs), 'image')} of its own data"
-    noise = torch.randint(256, (n, 3, *p.frame.sides[::-1]), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    noise = torch.randint(256, (n, 3, *p.frame.sides[::-1]), dtype=torch.uint8,
+                          generator=torch.Generator().manual_seed(0))
     return noise, "on noise, as its data is not there,"
 
 

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 def look(recipe: Recipe, epoch: int = 1, say: Say = silent) -> tuple[Job, Look]:
     "(Job, Look) of an epoch's first batch: a blank network gets it, and is stopped before it would learn anything"
-    if not 1 <= epoch <= recipe.epochs: raise UserError(f"epoch {epoch} is none of this training's {plural(recipe.epochs, 'epoch')}")
-    job = settle(replace(recipe, workers=0, compile=False), source=open_data(settle_machine(recipe), say=say))  # just one batch is loaded
+    if not 1 <= epoch <= recipe.epochs:
+        raise UserError(f"epoch {epoch} is none of this training's {plural(recipe.epochs, 'epoch')}")
+    # just one batch is loaded
+    job = settle(replace(recipe, workers=0, compile=False), source=open_data(settle_machine(recipe), say=say))
     with seeded(0): return job, stopped(job, epoch - 1)
 
 

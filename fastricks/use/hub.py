@@ -1,6 +1,8 @@
-"""A run that lies on the Hugging Face hub: its weights and two JSON files come from there, never a pickle. Light until it is asked for.
+"""A run that lies on the Hugging Face hub: its weights and two JSON files come from there, never a pickle. Light until
+it is asked for.
 
-The token is huggingface_hub's own, from HF_TOKEN or where `hf auth login` keeps it: no argument takes it, and nothing here reads it.
+The token is huggingface_hub's own, from HF_TOKEN or where `hf auth login` keeps it: no argument takes it, and nothing
+here reads it.
 """
 import re
 from collections.abc import Iterator
@@ -37,8 +39,10 @@ def answered(what: str) -> Iterator[None]:
     "Whatever the hub, or the way to it, says is one sentence, without a token"
     from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
     try: yield
-    except RepositoryNotFoundError: raise UserError(f"{what}: there is no such model, or none that your login may see (`hf auth login`)") from None
-    except LocalEntryNotFoundError: raise UserError(f"{what}: the hub can't be reached, and it was not downloaded before") from None
+    except RepositoryNotFoundError:
+        raise UserError(f"{what}: there is no such model, or none that your login may see (`hf auth login`)") from None
+    except LocalEntryNotFoundError:
+        raise UserError(f"{what}: the hub can't be reached, and it was not downloaded before") from None
     except Exception as e: raise UserError(f"{what}: {without_token(said(e))}") from None
 
 
@@ -55,13 +59,15 @@ def without_token(text: str) -> str:
 
 
 def downloaded(run: str) -> Path:
-    """The local folder of hf://user/name: its weights, and the run's recipe and numbers where they are there. Raises UserError.
+    """The local folder of hf://user/name: its weights, and the run's recipe and numbers where they are there. Raises
+    UserError.
 
     huggingface_hub keeps them in its cache, and asks only whether they have changed.
     """
     place = parse(run)
     model = fetch(place, MODEL)
-    if model is None: raise UserError(f"{run} has no {MODEL}, and nothing else is loaded from there: a pickle can run code")
+    if model is None:
+        raise UserError(f"{run} has no {MODEL}, and nothing else is loaded from there: a pickle can run code")
     for name in COMES[1:]: fetch(place, name, revision=model.parent.name)
     return model.parent
 
@@ -71,7 +77,9 @@ def fetch(place: OnHub, name: str, revision: str | None = None) -> Path | None:
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import LocalEntryNotFoundError, RemoteEntryNotFoundError
     with answered(f"{PREFIX}{place.name}"):
-        try: return Path(hf_hub_download(place.name, name, revision=revision or place.revision, library_name="fastricks"))
+        try:
+            return Path(hf_hub_download(place.name, name, revision=revision or place.revision,
+                                        library_name="fastricks"))
         except RemoteEntryNotFoundError: return None
         except LocalEntryNotFoundError:
             if name == MODEL: raise

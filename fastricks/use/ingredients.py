@@ -20,7 +20,8 @@ from ..report.runs import FinishedRun
 from ..runfolder.record import SOUP
 from .saved import MODEL
 
-OF_TRAINING = {"drop_path_rate", "drop_rate", "proj_drop_rate", "attn_drop_rate", "drop_block_rate"}  # timm's: no part of what is computed in use
+# timm's: no part of what is computed in use
+OF_TRAINING = {"drop_path_rate", "drop_rate", "proj_drop_rate", "attn_drop_rate", "drop_block_rate"}
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,14 @@ class Ingredients:
         "That of the first row with the tricks that all have: what reports say, and evaluation goes by"
         r, others = self.first.recipe, [row.runs[0].recipe.tricks for row in self.rows]
         shared = {n: keys for n, keys in r.tricks.items() if all(o.get(n) == keys for o in others)}
-        return replace(r, tricks=shared, trick_files={n: v for n, v in r.trick_files.items() if n in shared}, out=str(self.out), name=None)
+        return replace(r, tricks=shared, trick_files={n: v for n, v in r.trick_files.items() if n in shared},
+                       out=str(self.out), name=None)
 
     def facts(self, tried: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
         "As `runfolder.record.soup_of` reads them; `tried`: the record of each run"
         own = {n: f for n, f in self.first.facts.items() if n in self.recipe.tricks}
-        return {**own, SOUP: {"rows": sorted(map(key_of, self.rows)), "across_seeds": self.seed is None, "varies": self.varies,
+        return {**own, SOUP: {"rows": sorted(map(key_of, self.rows)), "across_seeds": self.seed is None,
+                              "varies": self.varies,
                               "ingredients": list(tried)}}
 
     @property
@@ -79,7 +82,8 @@ def rows_of(texts: Sequence[str], say: Say) -> list[ComparisonRow]:
     found = [r for r in load_runs(texts, say) if not r.soup]
     if not found: raise UserError("these runs are soups already: name the trainings that they were made of")
     for r in found:
-        if not (r.folder / MODEL).is_file(): raise UserError(f"{r.name} has no {MODEL}, and a soup is made of weights: give the folders of runs")
+        if not (r.folder / MODEL).is_file():
+            raise UserError(f"{r.name} has no {MODEL}, and a soup is made of weights: give the folders of runs")
     rows = comparison_rows(found, say)
     if len(rows) < 2: raise UserError(
         f"a soup is made of two rows or more, and here is one, {rows[0].label!r}: `fastricks ablate` trains several")
@@ -93,7 +97,8 @@ def require_alike(rows: Sequence[ComparisonRow]) -> None:
     first = runs[0]
     for r in runs[1:]:
         for why in (*obstacles(first, r, None), *other_network(first, r), *other_start(first, r)):
-            raise UserError(f"{first.name} and {r.name} can't go into one soup: {why}; name the runs that belong together")
+            raise UserError(f"{first.name} and {r.name} can't go into one soup: {why}; name the runs that belong "
+                            "together")
 
 
 def other_network(a: FinishedRun, b: FinishedRun) -> Iterator[str]:
@@ -119,7 +124,8 @@ def other_start(a: FinishedRun, b: FinishedRun) -> Iterator[str]:
 def start_of(run: FinishedRun) -> dict[str, Any]:
     what = read_json(run.folder / "recipe.json")
     tricks = [str(t) for t in run.recipe.make_tricks() if t.new_start]
-    return {"pre-trained": run.recipe.pretrained, "network": what.get("network"), "weights": (what.get("weights_sha256") or "none")[:12],
+    return {"pre-trained": run.recipe.pretrained, "network": what.get("network"),
+            "weights": (what.get("weights_sha256") or "none")[:12],
             "tricks": "+".join(tricks) or "none"}
 
 
@@ -128,7 +134,8 @@ def of_each_seed(rows: list[ComparisonRow], say: Say) -> Iterator[Ingredients]:
     seeds = sorted({s for row in rows for s in row.seeds})
     lacking = {s: [row.label for row in rows if s not in row.seeds] for s in seeds}
     if all(lacking.values()): raise UserError(
-        f"no seed has a finished run of each of the {len(rows)} rows ({one_of(row.label for row in rows)}): name the runs that belong together")
+        f"no seed has a finished run of each of the {len(rows)} rows ({one_of(row.label for row in rows)}): name the "
+        "runs that belong together")
     for s in seeds:
         if lacking[s]: say(f"seed {s}: no soup, as it has no finished run of {one_of(lacking[s])}")
         else: yield Ingredients(tuple(rows), tuple(r for row in rows for r in row.runs if r.seed == s), s)
@@ -137,5 +144,6 @@ def of_each_seed(rows: list[ComparisonRow], say: Say) -> Iterator[Ingredients]:
 def of_all_seeds(rows: list[ComparisonRow]) -> Ingredients:
     runs = tuple(r for row in rows for r in row.runs)
     if runs[0].recipe.from_scratch and len({r.seed for r in runs}) > 1:
-        raise UserError("--across-seeds: from scratch each seed starts from other weights, which have no average; leave it out")
+        raise UserError("--across-seeds: from scratch each seed starts from other weights, which have no average; "
+                        "leave it out")
     return Ingredients(tuple(rows), runs, None)

@@ -1,4 +1,6 @@
-"""A run's model card: what the Hugging Face hub, and whoever finds the model there, must know of it. No path and no name of a photo is in it."""
+"""A run's model card: what the Hugging Face hub, and whoever finds the model there, must know of it. No path and no
+name of a photo is in it.
+"""
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -42,27 +44,35 @@ def card_options(licence: str | None = None, dataset: str | None = None, place: 
     return CardOptions(licence or UNKNOWN, dataset, place or PLACE)
 
 
-def save_card(run: str | PathLike[str], out: str | PathLike[str] | None = None, options: CardOptions = CardOptions()) -> Path:
-    "Write a finished run's model card to `out` (default: README.md in its folder), which must not be there: its path. Raises UserError"
+def save_card(run: str | PathLike[str], out: str | PathLike[str] | None = None,
+              options: CardOptions = CardOptions()) -> Path:
+    """Write a finished run's model card to `out` (default: README.md in its folder), which must not be there: its path.
+    Raises UserError
+    """
     found = finished(find_saved(run))
     file = Path(out).expanduser() if out else found.folder / "README.md"
-    if file.exists(): raise UserError(f"{file} is there already, and may have been edited: remove it, or give --out another name")
+    if file.exists():
+        raise UserError(f"{file} is there already, and may have been edited: remove it, or give --out another name")
     write(file, model_card(found, options))
     return file
 
 
 def model_card(run: FinishedRun, options: CardOptions = CardOptions()) -> str:
-    "A FinishedRun's card as Markdown with the hub's front matter. Raises UserError where its predictions are gone, or an option is none"
+    """A FinishedRun's card as Markdown with the hub's front matter. Raises UserError where its predictions are gone, or
+    an option is none
+    """
     require_options(options)
     q = quality_of(run)
-    parts = [front_matter(run, q, options), f"# {plain(run.name)}", plain(sentence(run)), *how_good(run, q), *how_to_use(run, options),
+    parts = [front_matter(run, q, options), f"# {plain(run.name)}", plain(sentence(run)), *how_good(run, q),
+             *how_to_use(run, options),
              *made_from(run), *limits(run, q), *licences(run, options)]
     return "\n\n".join(parts) + "\n"
 
 
 def require_options(o: CardOptions) -> None:
     if not re.fullmatch(r"[a-z0-9][a-z0-9.+-]*", o.licence):
-        raise UserError(f"--license {o.licence} is no identifier of the hub: as mit, apache-2.0, cc-by-4.0, other or {UNKNOWN}")
+        raise UserError(f"--license {o.licence} is no identifier of the hub: as mit, apache-2.0, cc-by-4.0, other or "
+                        f"{UNKNOWN}")
     if o.dataset is not None: require_place(o.dataset, "--dataset")
     require_place(o.place, "--place")
 
@@ -104,7 +114,8 @@ def front_matter(run: FinishedRun, q: "Quality", o: CardOptions) -> str:
     from huggingface_hub import ModelCardData
     base = start_of(run)[0]
     data = ModelCardData(
-        license=o.licence, library_name="timm", pipeline_tag="image-classification", tags=["image-classification", "timm", "fastricks"],
+        license=o.licence, library_name="timm", pipeline_tag="image-classification",
+        tags=["image-classification", "timm", "fastricks"],
         datasets=datasets(run, o), metrics=["accuracy", "f1"], model_name=run.name, eval_results=results(run, q, o),
         **({"base_model": base} if base else {}))
     return f"---\n{data.to_yaml()}\n---"
@@ -121,7 +132,8 @@ def results(run: FinishedRun, q: "Quality", o: CardOptions) -> list[Any]:
     from huggingface_hub import EvalResult
     where = (datasets(run, o) or ["imagefolder"])[0]
     split = SPLIT_WORD[run.metrics["split"]]
-    return [EvalResult("image-classification", where, run.data["name"], kind, round(v.value, 6), dataset_split=split, metric_name=name)
+    return [EvalResult("image-classification", where, run.data["name"], kind, round(v.value, 6), dataset_split=split,
+                       metric_name=name)
             for kind, name, v in (("accuracy", "top-1 accuracy", q.top1), ("f1", "macro F1", q.f1))]
 
 
@@ -139,13 +151,16 @@ def how_good(run: FinishedRun, q: "Quality") -> list[str]:
     split = SPLIT_WORD[run.metrics["split"]]
     rows = [(what, one(v, as_text), f"{q.n:,}") for what, v, as_text in numbers(q)]
     what = "soup" if run.soup else "training"
-    return ["## How good it is", f"{q.hits:,} of {q.n:,} {split} images of {plain(run.data['name'])} are right. n = 1 {what} (seed {run.seed}).",
-            *without_test_set(run), table(["", "value [95% interval]", f"{split} images"], rows), plain(q.how()), *class_table(q)]
+    return ["## How good it is", f"{q.hits:,} of {q.n:,} {split} images of {plain(run.data['name'])} are right. n = 1 "
+                                 f"{what} (seed {run.seed}).",
+            *without_test_set(run), table(["", "value [95% interval]", f"{split} images"], rows), plain(q.how()),
+            *class_table(q)]
 
 
 def class_table(q: "Quality") -> list[str]:
     "The classes with the lowest F1 first"
-    rows = [(plain(r.name), f"{r.n:,}", one(r.recall, short_percent), one(r.precision, short_percent)) for r in by_f1(q)[:MOST_CLASSES]]
+    rows = [(plain(r.name), f"{r.n:,}", one(r.recall, short_percent), one(r.precision, short_percent))
+            for r in by_f1(q)[:MOST_CLASSES]]
     more = [] if len(q.rows) <= MOST_CLASSES else [f"The {MOST_CLASSES} classes of {len(q.rows):,} with the lowest F1."]
     return [table(["class", "images", "recall [95%]", "precision [95%]"], rows), *more]
 
@@ -170,11 +185,14 @@ def made_from(run: FinishedRun) -> list[str]:
     width, height = sides_of(r.size, r.shape)
     epochs = plural(run.metrics.get("epochs", r.epochs), "epoch")
     versions = ", ".join(f"{k} {run.environment[k]}" for k in VERSIONS if k in run.environment)
-    facts = {"data": f"{plain(d['name'])}: {images} images", "fingerprint of the data": f"`{d['fingerprint']}` (names, sizes, labels and splits)",
-             "network": plain(r.arch), "start": "from scratch" if r.from_scratch else plain(start_of(run)[0] or "other weights"),
+    facts = {"data": f"{plain(d['name'])}: {images} images",
+             "fingerprint of the data": f"`{d['fingerprint']}` (names, sizes, labels and splits)",
+             "network": plain(r.arch), "start": "from scratch" if r.from_scratch
+             else plain(start_of(run)[0] or "other weights"),
              "input": f"{width} x {height} pixels, {r.fit}, {plural(r.channels, 'channel')}",
              "training": f"{epochs}, batch {r.batch_size}, {r.opt}, learning rate {r.lr:g}, seed {r.seed}",
-             "tricks": plain("+".join(map(str, r.make_tricks()))), "identity of the run": f"`{run.identity}`", "versions": plain(versions)}
+             "tricks": plain("+".join(map(str, r.make_tricks()))), "identity of the run": f"`{run.identity}`",
+             "versions": plain(versions)}
     return ["## What it was made from", facts_table(facts), *([code("sh", line)] if line else [])]
 
 
@@ -184,13 +202,18 @@ def without_places(recipe: Recipe) -> Recipe:
 
 
 def limits(run: FinishedRun, q: "Quality") -> list[str]:
-    points = [f"It knows {plural(len(q.classes), 'class', 'classes')} and gives one of them to every photo, also to one of something else.",
-              f"Its numbers are of images as those of {plain(run.data['name'])}; of other cameras, places or times they may be lower.",
-              "It was trained once: the intervals are over the choice of images, and say nothing of another seed, split or training set."]
-    if rare := few_images(run.folder): points.append(f"Classes with fewer than {FEW} training images: {plain(one_of(rare))}.")
+    points = [f"It knows {plural(len(q.classes), 'class', 'classes')} and gives one of them to every photo, also to "
+              "one of something else.",
+              f"Its numbers are of images as those of {plain(run.data['name'])}; of other cameras, places or times "
+              "they may be lower.",
+              "It was trained once: the intervals are over the choice of images, and say nothing of another seed, "
+              "split or training set."]
+    if rare := few_images(run.folder):
+        points.append(f"Classes with fewer than {FEW} training images: {plain(one_of(rare))}.")
     if q.absent: points.append(f"Classes that no image of the evaluation has: {plain(one_of(q.absent))}.")
     if q.ece.low > 0: points.append("How sure it is is not how often it is right (see the calibration error).")
-    points.append("Not looked at: differences between groups of people, attacks, what it is used for. Whoever uses it has to.")
+    points.append("Not looked at: differences between groups of people, attacks, what it is used for. Whoever uses it "
+                  "has to.")
     return ["## Limits", "\n".join(f"- {o}" for o in points)]
 
 
@@ -204,6 +227,9 @@ def licences(run: FinishedRun, o: CardOptions) -> list[str]:
     base, of_base = start_of(run)
     start = f"{plain(base)}: {of_base or UNKNOWN}, as timm says" if base else UNKNOWN
     if run.recipe.from_scratch: start = "none, it was trained from scratch"
-    facts = {"these weights": o.licence if o.licence != UNKNOWN else f"{UNKNOWN}: their owner has not stated it", "start weights": start,
-             "photos": plain((datasets(run, o) or [f"{UNKNOWN} to the program that wrote this"])[0]), "fastricks, which trained it": "mit"}
-    return ["## Licence", facts_table(facts), "What the photos' and the start weights' licences allow holds for these weights too."]
+    facts = {"these weights": o.licence if o.licence != UNKNOWN else f"{UNKNOWN}: their owner has not stated it",
+             "start weights": start,
+             "photos": plain((datasets(run, o) or [f"{UNKNOWN} to the program that wrote this"])[0]),
+             "fastricks, which trained it": "mit"}
+    return ["## Licence", facts_table(facts), "What the photos' and the start weights' licences allow holds for these "
+                                              "weights too."]

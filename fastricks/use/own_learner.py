@@ -1,4 +1,6 @@
-"""The tricks as parts of anybody's own Learner, where they are no callback by themselves: schedules, losses, parameter groups, networks."""
+"""The tricks as parts of anybody's own Learner, where they are no callback by themselves: schedules, losses, parameter
+groups, networks.
+"""
 from typing import Any
 
 import numpy as np
@@ -24,7 +26,8 @@ class TrickSchedule(ParamScheduler):
     """Moves the learning rate of a Learner as schedule tricks have it, step by step, over the epochs of its fit.
 
     The highest rate is what `fit` was given (or the Learner's `lr`), of each parameter group its own; a callback with
-    `batches_a_step`, which makes one step of several batches, makes fewer steps. `schedule` is the Schedule of the last fit.
+    `batches_a_step`, which makes one step of several batches, makes fewer steps. `schedule` is the Schedule of the last
+    fit.
     """
     def __init__(self, texts: list[str]) -> None:
         super().__init__({})
@@ -50,7 +53,8 @@ def schedule_for(texts: list[str], lr: float, epochs: int, batches: int, n: int)
 
 @checked_call
 def scheduler(tricks: Any = "cosine") -> TrickSchedule:
-    """A callback that moves the learning rate as warmup, cosine, step or one_cycle have it: `learn.fit(5, 3e-3, cbs=ft.scheduler("warmup+cosine"))`.
+    """A callback that moves the learning rate as warmup, cosine, step or one_cycle have it: `learn.fit(5, 3e-3,
+    cbs=ft.scheduler("warmup+cosine"))`.
 
     `tricks`: a text or a list of texts, of schedule tricks alone. Raises UserError for others.
     """
@@ -67,8 +71,8 @@ def scheduler(tricks: Any = "cosine") -> TrickSchedule:
 def label_smoothing(classes: int, eps: float = .1, form: str = "paper") -> nn.Module:
     """A smoothed training loss, for `TrainLoss`: a share `eps` of the target mass is spread over the other classes.
 
-    `classes`: K, the number of classes; `form`: paper (true class 1−ε, others ε/(K−1): arXiv 1812.01187 eq. 4) or uniform
-    (1−ε+ε/K and ε/K: torch, fastai, Keras). Raises UserError for values out of range.
+    `classes`: K, the number of classes; `form`: paper (true class 1−ε, others ε/(K−1): arXiv 1812.01187 eq. 4) or
+    uniform (1−ε+ε/K and ε/K: torch, fastai, Keras). Raises UserError for values out of range.
     """
     require_count("label_smoothing: classes=", classes, 2)
     trick = registry()["label_smoothing"](**{"eps": eps, "form": form})  # its own class knows these keys
@@ -77,19 +81,21 @@ def label_smoothing(classes: int, eps: float = .1, form: str = "paper") -> nn.Mo
 
 @checked_call
 def zero_gamma(model: nn.Module) -> nn.Module:
-    """The model with γ = 0 in the last BatchNorm of each residual branch, so that each block starts as the identity: arXiv 1812.01187 §3.1.
+    """The model with γ = 0 in the last BatchNorm of each residual branch, so that each block starts as the identity:
+    arXiv 1812.01187 §3.1.
 
     For a fresh network, before its Learner is made. Raises UserError for one that has no such branch.
     """
     require_module("zero_gamma", model)
-    if not zero_last_gammas(model): raise UserError(f"zero_gamma: this {type(model).__name__} has no residual branch that ends in a BatchNorm")
+    if not zero_last_gammas(model):
+        raise UserError(f"zero_gamma: this {type(model).__name__} has no residual branch that ends in a BatchNorm")
     return model
 
 
 @checked_call
 def param_groups(model: nn.Module, wd: float = .01) -> list[dict[str, Any]]:
-    """No bias decay, for torch's optimizers: one group of the weights of convolutions and linear modules with weight decay `wd`, one of all
-    else without. arXiv 1812.01187 §3.1. For a fastai Learner: `decay_splitter`.
+    """No bias decay, for torch's optimizers: one group of the weights of convolutions and linear modules with weight
+    decay `wd`, one of all else without. arXiv 1812.01187 §3.1. For a fastai Learner: `decay_splitter`.
     """
     require_module("param_groups", model)
     weights, others = split(model)
@@ -98,9 +104,11 @@ def param_groups(model: nn.Module, wd: float = .01) -> list[dict[str, Any]]:
 
 @checked_call
 def decay_splitter(model: nn.Module) -> list[list[nn.Parameter]]:
-    """No bias decay, for a Learner: `Learner(…, splitter=ft.decay_splitter, wd=[.01, 0.])` with one of torch's optimizers.
+    """No bias decay, for a Learner: `Learner(…, splitter=ft.decay_splitter, wd=[.01, 0.])` with one of torch's
+    optimizers.
 
-    Two groups: the weights of convolutions and linear modules, and all else. (fastai's own optimizers leave biases and norms out already.)
+    Two groups: the weights of convolutions and linear modules, and all else. (fastai's own optimizers leave biases and
+    norms out already.)
     """
     require_module("decay_splitter", model)
     return list(split(model))
@@ -113,10 +121,11 @@ def split(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
 
 @checked_call
 def create_model(arch: str, classes: int, tricks: Any = (), seed: int = 0, size: int | None = None) -> nn.Module:
-    """A timm network with new weights that are a function of `seed`, and no hidden trick: timm's ResNets start with zero γ, this does not.
+    """A timm network with new weights that are a function of `seed`, and no hidden trick: timm's ResNets start with
+    zero γ, this does not.
 
-    `tricks`: zero_gamma and resnet_d, as `-t` has them; `size`: pixels of the images, for networks that are made for one size, as
-    vision transformers are (default: timm's own). Raises UserError for what timm has not.
+    `tricks`: zero_gamma and resnet_d, as `-t` has them; `size`: pixels of the images, for networks that are made for
+    one size, as vision transformers are (default: timm's own). Raises UserError for what timm has not.
     """
     require_count("create_model: classes=", classes)
     check_arch(arch)

@@ -21,7 +21,8 @@ from .unknown import UNKNOWN, Rule, check_rule, rule_of
 if TYPE_CHECKING:
     from .predictor import Prediction, Predictor
 
-Line = Callable[["Prediction", list[str] | None], str]  # of an answer and, where there is a rule for it, its set of classes
+# of an answer and, where there is a rule for it, its set of classes
+Line = Callable[["Prediction", list[str] | None], str]
 FORMATS = "table", "jsonl", "csv"
 WIDE = 48    # letters of a path in the table
 PERCENT = 6  # of a probability
@@ -41,7 +42,8 @@ PLAINLY = Use()
 
 def predict(run: str | PathLike[str], words: Sequence[str], k: int = 3, to: str = "table", bs: int = 64,
             threads: int | None = None, device: str = "auto", use: Use = PLAINLY) -> None:
-    """Print, or write, the `k` most probable classes of the images that `words` mean: files, folders, globs, `-` for a list on stdin.
+    """Print, or write, the `k` most probable classes of the images that `words` mean: files, folders, globs, `-` for a
+    list on stdin.
 
     `use`: what else is asked for; stderr has of which temperature the probabilities are.
     What can't be read is told on stderr and left out; UserError where nothing could be.
@@ -68,7 +70,8 @@ def predict(run: str | PathLike[str], words: Sequence[str], k: int = 3, to: str 
         if not n: raise UserError(nothing(left_out))
     if file: print(f"written   {file}: {plural(n, 'image')}")
     if left_out.n: print(f"{plural(n, 'image')} predicted, {left_out.n:,} left out", file=sys.stderr)
-    for said in [*([sorter.said()] if sorter else []), *tally.said(), p.calibrated(use.raw)]: print(said, file=sys.stderr)
+    for said in [*([sorter.said()] if sorter else []), *tally.said(), p.calibrated(use.raw)]:
+        print(said, file=sys.stderr)
 
 
 def answers(p: "Predictor", paths: Iterable[str], k: int, bs: int, threads: int | None,
@@ -98,7 +101,8 @@ class Tally:
     def said(self) -> list[str]:
         if not self.rule: return []
         n, mean = self.sizes.count(0), sum(self.sizes) / len(self.sizes)
-        return [f"{n:,} of {plural(len(self.sizes), 'image')} unknown: {self.rule.words}; sets of {mean:.2f} classes on average"]
+        return [f"{n:,} of {plural(len(self.sizes), 'image')} unknown: {self.rule.words}; sets of {mean:.2f} classes "
+                "on average"]
 
 
 def limit_threads(n: int) -> None:
@@ -119,7 +123,8 @@ class LeftOut:
 
 def nothing(left_out: LeftOut) -> str:
     if not left_out.n: return "no image was given: the list on stdin is empty"
-    return f"none of {plural(left_out.n, 'image')} could be read: {left_out.first}" if left_out.n > 1 else f"{left_out.first}: no image could be read"
+    return (f"none of {plural(left_out.n, 'image')} could be read: {left_out.first}" if left_out.n > 1
+            else f"{left_out.first}: no image could be read")
 
 
 # -- which images
@@ -127,13 +132,14 @@ def nothing(left_out: LeftOut) -> str:
 def images_of(words: Sequence[str], left_out: LeftOut) -> Iterable[str]:
     """The paths that `words` mean, in their order: folders with all images below them, sorted.
 
-    A list of them, or with `-` among the words an iterable that reads stdin when its turn comes. What is not there is `left_out`, if
-    anything is.
+    A list of them, or with `-` among the words an iterable that reads stdin when its turn comes. What is not there is
+    `left_out`, if anything is.
     """
     if "-" in words: return chain_of(words, left_out)
     found = [(w, list(expand(w))) for w in words]
     if not any(paths for _, paths in found):
-        raise UserError(f"no image is given: {words[0] or repr('')} ({why_none(words[0])}){nearest(words[0], neighbours(Path(words[0])))}")
+        raise UserError(f"no image is given: {words[0] or repr('')} "
+                        f"({why_none(words[0])}){nearest(words[0], neighbours(Path(words[0])))}")
     for w, paths in found:
         if not paths: left_out(w, why_none(w))
     return [p for _, paths in found for p in paths]
@@ -178,7 +184,8 @@ def parse_to(to: str) -> tuple[str, Path | None]:
     file = Path(to)
     if file.suffix.lower() not in (".jsonl", ".csv"):
         raise UserError(f"--to {to} is not one of {one_of(FORMATS)}, FILE.jsonl and FILE.csv{nearest(to, FORMATS)}")
-    if file.is_dir(): raise UserError(f"--to {to} is a folder: name a file in it, as {file / ('predictions' + file.suffix)}")
+    if file.is_dir():
+        raise UserError(f"--to {to} is a folder: name a file in it, as {file / ('predictions' + file.suffix)}")
     return file.suffix.lower()[1:], file
 
 
@@ -224,7 +231,8 @@ def table(k: int, classes: list[str], paths: Iterable[str], ruled: bool = False)
 
     def line(o: "Prediction", among: list[str] | None) -> str:
         own = [f"{'' if among else UNKNOWN:<{rule}}"] if ruled else []
-        cells = [f"{name(c):<{label}} {p:>{PERCENT}.1%}" for c, p in zip(o.labels[:k], o.probabilities[:k], strict=True)]
+        cells = [f"{name(c):<{label}} {p:>{PERCENT}.1%}"
+                 for c, p in zip(o.labels[:k], o.probabilities[:k], strict=True)]
         first = head.pop() if head else ""
         return f"{first}{shown(visible(o.path)):<{wide}}  {gap.join([*own, *cells])}\n"
     return line
@@ -239,7 +247,9 @@ def tail(path: str) -> str: return path if len(path) <= WIDE else "…" + path[1
 
 @contextmanager
 def output(file: Path | None) -> Iterator[Callable[[str], bool]]:
-    "What takes text, and says whether more is wanted: stdout, until nobody reads it any more, or a file that is whole or not there"
+    """What takes text, and says whether more is wanted: stdout, until nobody reads it any more, or a file that is whole
+    or not there
+    """
     if not file:
         yield put
         return
@@ -257,7 +267,8 @@ def output(file: Path | None) -> Iterator[Callable[[str], bool]]:
 
 def put(text: str) -> bool:
     "To stdout at once; False once its reader has gone, as `head` does"
-    if hasattr(sys.stdout, "reconfigure"): sys.stdout.reconfigure(errors="backslashreplace")  # names may be bytes that are no text
+    # names may be bytes that are no text
+    if hasattr(sys.stdout, "reconfigure"): sys.stdout.reconfigure(errors="backslashreplace")
     try: print(text, end="", flush=True)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor at Python's end

@@ -64,10 +64,10 @@ class Frame(NamedTuple):
 class Predictor:
     """A trained model with all that is needed to use it; `fastricks.load` makes it.
 
-    run: Path of the run's folder; recipe: its Recipe, None for a model file alone; classes: names in the order of the outputs; model: the
-    timm module, in eval mode, fp32, channels-last; meta: arch, classes, size, resize, fit, shape, icc, white, xmp, mean, std, pipeline, kwargs;
-    device: torch's; temperature: that of its validation images, by which logits are divided before probabilities are made of them, 1 where
-    it keeps none.
+    run: Path of the run's folder; recipe: its Recipe, None for a model file alone; classes: names in the order of the
+    outputs; model: the timm module, in eval mode, fp32, channels-last; meta: arch, classes, size, resize, fit, shape,
+    icc, white, xmp, mean, std, pipeline, kwargs; device: torch's; temperature: that of its validation images, by which
+    logits are divided before probabilities are made of them, 1 where it keeps none.
     """
     def __init__(self, saved: Saved, model: torch.nn.Module, meta: dict[str, Any], device: str) -> None:
         self.saved, self.run, self.recipe, self.meta = saved, saved.run, saved.recipe, meta
@@ -80,29 +80,35 @@ class Predictor:
         self.mean, self.std = (torch.tensor(meta[k], device=self.device).view(1, -1, 1, 1) for k in ("mean", "std"))
 
     def __repr__(self) -> str:
-        return f"Predictor({str(self.run)!r}: {self.meta['arch']}, {plural(len(self.classes), 'class', 'classes')}, {self.device})"
+        return (f"Predictor({str(self.run)!r}: {self.meta['arch']}, {plural(len(self.classes), 'class', 'classes')}, "
+                f"{self.device})")
 
     def predict(self, images: Any, k: int = 5, bs: int = 64, threads: int | None = None,
                 bad: Bad | None = None, raw: bool = False) -> list[Prediction]:
         """A list of `Prediction`s, the `k` most probable classes of each image.
 
-        `images`: one or several of: the path of a file, an open file or an encoded file's bytes, a PIL image, a uint8 array [h, w, 3] or
-        [h, w], a tensor [3, h, w]. `k`: 1 or more; `bs`: how many go through the network together; `threads`: how many decode files ahead
-        (default: as many as there are cores, 8 at most). An image that can't be read is a UserError, or, with `bad`, is told to it as
-        `bad(image, reason)` and left out. `raw`: probabilities at temperature 1, as predictions.csv has them, not at the fitted one.
+        `images`: one or several of: the path of a file, an open file or an encoded file's bytes, a PIL image, a uint8
+        array [h, w, 3] or [h, w], a tensor [3, h, w]. `k`: 1 or more; `bs`: how many go through the network together;
+        `threads`: how many decode files ahead (default: as many as there are cores, 8 at most). An image that can't be
+        read is a UserError, or, with `bad`, is told to it as `bad(image, reason)` and left out. `raw`: probabilities at
+        temperature 1, as predictions.csv has them, not at the fitted one.
         """
         require_count("predict: k=", k)
         with quiet():
-            return [o for given, logits in self.stream(listed(images), bs, threads, bad) for o in self.named(given, self.softmax(logits, raw), k)]
+            return [o for given, logits in self.stream(listed(images), bs, threads, bad)
+                    for o in self.named(given, self.softmax(logits, raw), k)]
 
-    def probs(self, images: Any, bs: int = 64, threads: int | None = None, bad: Bad | None = None, raw: bool = False) -> torch.Tensor:
+    def probs(self, images: Any, bs: int = 64, threads: int | None = None, bad: Bad | None = None,
+              raw: bool = False) -> torch.Tensor:
         "Probabilities [n, K] float32 of images, which are what `predict` takes; `raw`: at temperature 1"
-        with quiet(): got = [self.softmax(logits, raw).float() for _, logits in self.stream(listed(images), bs, threads, bad)]
+        with quiet():
+            got = [self.softmax(logits, raw).float() for _, logits in self.stream(listed(images), bs, threads, bad)]
         return torch.cat(got) if got else torch.zeros(0, len(self.classes))
 
     def stream(self, images: Iterable[Any], bs: int = 64, threads: int | None = None,
                bad: Bad | None = None) -> Iterator[tuple[list[Any], torch.Tensor]]:
-        """Yields (images, logits [n, K] float32 on the CPU) of up to `bs` at a time, in the order of the iterable `images` and as soon
+        """Yields (images, logits [n, K] float32 on the CPU) of up to `bs` at a time, in the order of the iterable
+        `images` and as soon
         as they are known."""
         require_count("bs=", bs)
         if threads is not None: require_count("threads=", threads, 0)
@@ -126,13 +132,16 @@ class Predictor:
     def calibrated(self, raw: bool = False) -> str:
         "Of which temperature probabilities are, in words"
         if raw: return "probabilities at temperature 1, as predictions.csv has them"
-        if "temperature" not in self.meta: return "probabilities at temperature 1: no validation images have calibrated this model"
-        if self.temperature == 1: return "probabilities at temperature 1: all validation images are right, which no temperature fits"
+        if "temperature" not in self.meta:
+            return "probabilities at temperature 1: no validation images have calibrated this model"
+        if self.temperature == 1:
+            return "probabilities at temperature 1: all validation images are right, which no temperature fits"
         return f"probabilities at temperature {self.temperature:.3g}, which fits the validation images"
 
     def least_probability(self, coverage: float) -> float:
-        """The probability that a class must have to be in an image's set, by the validation images: of images like them the set has the true
-        class with this `coverage` (.50 to .99, whole percents). One that no class has it for is none of the classes, or a hard one.
+        """The probability that a class must have to be in an image's set, by the validation images: of images like them
+        the set has the true class with this `coverage` (.50 to .99, whole percents). One that no class has it for is
+        none of the classes, or a hard one.
 
             new = [o for o in run.predict(photos) if o.p < run.least_probability(.9)]
         """
@@ -141,7 +150,8 @@ class Predictor:
     def named(self, images: list[Any], probs: torch.Tensor, k: int = 5) -> list[Prediction]:
         "Predictions of images by their probabilities [n, K]"
         p, at = probs.topk(min(k, len(self.classes)))
-        return [Prediction(path_of(o), [self.classes[i] for i in ks], ps) for o, ks, ps in zip(images, at.tolist(), p.tolist(), strict=True)]
+        return [Prediction(path_of(o), [self.classes[i] for i in ks], ps)
+                for o, ks, ps in zip(images, at.tolist(), p.tolist(), strict=True)]
 
     @torch.inference_mode()
     def logits(self, x: torch.Tensor) -> torch.Tensor:
@@ -149,7 +159,9 @@ class Predictor:
         return self.model(scaled(x.to(self.device), self.mean, self.std)).float().cpu()
 
     def pixels(self, image: Any) -> torch.Tensor:
-        "uint8 [1, 3, h, w]: what evaluation sees of an image, whose kind is one that `predict` takes; raises Unreadable"
+        """uint8 [1, 3, h, w]: what evaluation sees of an image, whose kind is one that `predict` takes; raises
+        Unreadable
+        """
         x, resize = raw(image, self.how), self.meta["resize"]
         if self.meta["pipeline"] == "reference":
             im = decode(io.BytesIO(x) if isinstance(x, bytes) else x, how=self.how)
@@ -170,12 +182,13 @@ class Predictor:
         except Unreadable as e: return image, str(e)
 
     def learner(self, data: str | Path | None = None, say: Say = print) -> "Learner":
-        """A fastai Learner of the model with its DataLoaders: `dls.train`, `dls.valid`, `dls.test`; for interpretation, `tta`, more training.
+        """A fastai Learner of the model with its DataLoaders: `dls.train`, `dls.valid`, `dls.test`; for interpretation,
+        `tta`, more training.
 
-        The data is opened where the run found it, and must be what it was trained on (UserError); `data` opens another place instead, which
-        may have fewer classes. The optimizer is the recipe's, the loss plain cross-entropy: a run's tricks belong to its training,
-        which `fastricks train --recipe RUN --weights RUN/model.safetensors` repeats from here. The Learner has its own copy of the
-        model. `say` gets notes about the data.
+        The data is opened where the run found it, and must be what it was trained on (UserError); `data` opens another
+        place instead, which may have fewer classes. The optimizer is the recipe's, the loss plain cross-entropy: a
+        run's tricks belong to its training, which `fastricks train --recipe RUN --weights RUN/model.safetensors`
+        repeats from here. The Learner has its own copy of the model. `say` gets notes about the data.
         """
         from .refit import learner_of
         return learner_of(self, data, say)
@@ -219,12 +232,15 @@ def facts(saved: Saved) -> dict[str, Any]:
         f"{saved.file} does not say its {one_of(lacks)}: give the model.safetensors of a run")
     check_arch(meta["arch"])
     cfg = arch_cfg(meta["arch"])
-    meta = {"resize": round(meta["size"] * 8 / 7), "mean": cfg.mean, "std": cfg.std, "pipeline": "fast", "fit": "crop", "shape": None,
+    meta = {"resize": round(meta["size"] * 8 / 7), "mean": cfg.mean, "std": cfg.std, "pipeline": "fast", "fit": "crop",
+            "shape": None,
             "icc": False, "xmp": False, **meta, "white": meta.get("white") or FULL}
     if not meta["size"] <= meta["resize"] <= MOST:
-        raise UserError(f"{saved.file} asks for a centre crop of {meta['size']} from {meta['resize']} pixels, which can't be")
+        raise UserError(f"{saved.file} asks for a centre crop of {meta['size']} from {meta['resize']} pixels, which "
+                        "can't be")
     if meta["shape"] and max(sides_of(meta["size"], meta["shape"])) != meta["size"]:
-        raise UserError(f"{saved.file} says that it takes {meta['shape']} pixels and also {meta['size']}, which can't be")
+        raise UserError(f"{saved.file} says that it takes {meta['shape']} pixels and also {meta['size']}, which can't "
+                        "be")
     return {"kwargs": arch_kwargs(r, len(meta["classes"])) if r else {}, **meta}
 
 
@@ -234,7 +250,8 @@ def listed(images: Any) -> list[Any]:
     if isinstance(images, np.ndarray) and images.dtype.kind in "UO": return images.ravel().tolist()
     if isinstance(images, np.ndarray | torch.Tensor) and images.ndim < 4: return [images]
     if not isinstance(images, Iterable): raise UserError(
-        f"{images!r} is no image: give a path, bytes, an open file, a PIL image, an array or a tensor, or several of them")
+        f"{images!r} is no image: give a path, bytes, an open file, a PIL image, an array or a tensor, or several of "
+        "them")
     return list(images)
 
 

@@ -1,4 +1,6 @@
-"""A run sent to the Hugging Face hub: safetensors, JSON and Markdown, nothing else; without paths of this machine, and without names of photos."""
+"""A run sent to the Hugging Face hub: safetensors, JSON and Markdown, nothing else; without paths of this machine, and
+without names of photos.
+"""
 import shutil
 from os import PathLike
 from pathlib import Path
@@ -19,14 +21,16 @@ ALLOWED = ".safetensors", ".json", ".md"
 
 
 def push(run: str | PathLike[str], options: CardOptions, public: bool = False, say: Say = print) -> str:
-    """Send a finished run to the hub, to the place that `options` has: its address. Files of the same names are replaced; a new place is private.
+    """Send a finished run to the hub, to the place that `options` has: its address. Files of the same names are
+    replaced; a new place is private.
 
-    It gets the weights, timm's config.json (checked: timm makes the model's own logits of the two), recipe.json and metrics.json, and as
-    README.md the run's own, else a card that is made now. Raises UserError.
+    It gets the weights, timm's config.json (checked: timm makes the model's own logits of the two), recipe.json and
+    metrics.json, and as README.md the run's own, else a card that is made now. Raises UserError.
     """
     require_place(options.place, "push:")
     saved = find_saved(run)
-    if saved.recipe is None: raise UserError(f"{run} is a model file alone: push sends a run, whose card has its numbers")
+    if saved.recipe is None:
+        raise UserError(f"{run} is a model file alone: push sends a run, whose card has its numbers")
     require_login()
     with TemporaryDirectory(prefix="fastricks-push-") as folder:
         stage(saved, Path(folder), options, say)
@@ -50,7 +54,8 @@ def stage(saved: Saved, folder: Path, options: CardOptions, say: Say) -> None:
 
 def keep_own(card: Path, folder: Path, options: CardOptions, say: Say) -> None:
     "The run's own card, as its owner may have edited it"
-    if (options.licence, options.dataset) != (UNKNOWN, None): raise UserError(f"{card} is sent as it is: state licence and data there, or remove it")
+    if (options.licence, options.dataset) != (UNKNOWN, None):
+        raise UserError(f"{card} is sent as it is: state licence and data there, or remove it")
     shutil.copyfile(card, folder / CARD)
     say(f"card      {card}, as it is")
 
@@ -68,11 +73,13 @@ def write_timm(p: Predictor, file: Path, folder: Path) -> None:
 
 def send(folder: Path, place: str, public: bool, say: Say) -> str:
     files = sorted(folder.iterdir())
-    if odd := [f.name for f in files if f.suffix not in ALLOWED or not f.is_file()]: raise UserError(f"{odd[0]} is none of {ALLOWED}: it is not sent")
+    if odd := [f.name for f in files if f.suffix not in ALLOWED or not f.is_file()]:
+        raise UserError(f"{odd[0]} is none of {ALLOWED}: it is not sent")
     from huggingface_hub import CommitOperationAdd, HfApi
     api = HfApi(library_name="fastricks")
     with answered(f"push to {place}"):
         url = api.create_repo(place, private=not public, exist_ok=True)
-        api.create_commit(place, [CommitOperationAdd(f.name, str(f)) for f in files], commit_message="A run of fastricks")
+        api.create_commit(place, [CommitOperationAdd(f.name, str(f)) for f in files],
+                          commit_message="A run of fastricks")
     for f in files: say(f"sent      {f.name} ({f.stat().st_size / 1e6:,.2f} MB)")
     return str(url)

@@ -55,8 +55,11 @@ def learner_of(p: PredictorLike, data: str | Path | None = None, say: Say = prin
 
 
 def recipe_of(p: PredictorLike, data: str | Path | None) -> Recipe:
-    "The run's recipe, or for a model file alone the least that makes its DataLoaders; pixels as the model's facts have them"
-    if not (p.recipe or data): raise UserError(f"{p.saved.file} has no recipe.json of its run beside it: say with data= which images to open")
+    """The run's recipe, or for a model file alone the least that makes its DataLoaders; pixels as the model's facts
+    have them
+    """
+    if not (p.recipe or data):
+        raise UserError(f"{p.saved.file} has no recipe.json of its run beside it: say with data= which images to open")
     r = p.recipe or settle(Recipe(arch=p.meta["arch"], pretrained=False))
     return replace(r, compile=False, data=str(data or r.data), channels=len(p.meta["mean"]),
                    **{k: p.meta[k] for k in ("size", "resize", "pipeline", "fit", "shape", "icc", "white", "xmp")})
@@ -67,10 +70,12 @@ def source_of(p: PredictorLike, recipe: Recipe, data: str | Path | None, say: Sa
     from ..data.checked import open_data
     from ..data.source import describe, fingerprint
     try: source = open_data(recipe, say=say)
-    except UserError as e: raise UserError(f"{e}; where the data of {p.run} has moved, give data=" if not data else str(e)) from None
+    except UserError as e:
+        raise UserError(f"{e}; where the data of {p.run} has moved, give data=" if not data else str(e)) from None
     was = p.saved.data.get("fingerprint")
     if not data and was and fingerprint(source) != was: raise UserError(
-        f"the data of {p.run} has changed since the training ({describe(source)}, not {numbers(p.saved.data)}): give data= to use it nevertheless")
+        f"the data of {p.run} has changed since the training ({describe(source)}, not {numbers(p.saved.data)}): give "
+        "data= to use it nevertheless")
     return with_classes(source, p.classes)
 
 
@@ -81,6 +86,7 @@ def numbers(data: dict[str, Any]) -> str:
 def with_classes(source: Source, classes: list[str]) -> Source:
     "`source` with the model's classes, of which it may lack some"
     if odd := [o for o in source.classes if o not in classes]:
-        raise UserError(f"{source.name} has {plural(len(odd), 'class', 'classes')} that the model does not know: {one_of(odd[:3])}"
+        raise UserError(f"{source.name} has {plural(len(odd), 'class', 'classes')} that the model does not know: "
+                        f"{one_of(odd[:3])}"
                         f"{', …' if len(odd) > 3 else ''}")
     return replace(source, classes=tuple(classes))

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 class Run(Predictor):
     """A finished run: `fastricks.load` opens one, `fastricks.train` leaves one.
 
-    folder: its Path, of a model file alone that file's folder; recipe: its Recipe (None for a model file alone); learn: the fastai
-    Learner that was trained, of `fastricks.train` alone; classes, model, meta, device, `predict`, `probs` and `learner()` are the
-    Predictor's. It stands for its folder wherever a path is taken: `fastricks.evaluate(run)`, `Path(run)`.
+    folder: its Path, of a model file alone that file's folder; recipe: its Recipe (None for a model file alone); learn:
+    the fastai Learner that was trained, of `fastricks.train` alone; classes, model, meta, device, `predict`, `probs`
+    and `learner()` are the Predictor's. It stands for its folder wherever a path is taken: `fastricks.evaluate(run)`,
+    `Path(run)`.
     """
     learn: "Learner | None" = None
 
@@ -81,15 +82,22 @@ class Run(Predictor):
     def facts(self) -> dict[str, str]:
         "What the run is, in words"
         m, r = self.metrics, self.recipe
-        out = {"folder": str(self.folder), "network": f"{self.meta['arch']}, {plural(len(self.classes), 'class', 'classes')}"}
-        if r and (soup := soup_of(self.record.get("facts"))): out |= {"data": r.data, "made of": soup_words(soup, r.seed).removeprefix("soup of ")}
-        elif r: out |= {"data": r.data, "tricks": " + ".join(r.tricks) or "none", "epochs": f"{r.epochs}, batch {r.batch_size}, seed {r.seed}"}
-        if m: out |= {"top-1": f"{m['top1']:.2%} ({m['correct']:,} of {self.images})", "cross-entropy": f"{m['loss']:.4f}",
-                      "time": f"{duration(m['train_seconds'])} of training"}
+        out = {"folder": str(self.folder), "network": f"{self.meta['arch']}, "
+                                                      f"{plural(len(self.classes), 'class', 'classes')}"}
+        if r and (soup := soup_of(self.record.get("facts"))):
+            out |= {"data": r.data, "made of": soup_words(soup, r.seed).removeprefix("soup of ")}
+        elif r:
+            out |= {"data": r.data, "tricks": " + ".join(r.tricks) or "none",
+                    "epochs": f"{r.epochs}, batch {r.batch_size}, seed {r.seed}"}
+        if m:
+            out |= {"top-1": f"{m['top1']:.2%} ({m['correct']:,} of {self.images})",
+                    "cross-entropy": f"{m['loss']:.4f}",
+                    "time": f"{duration(m['train_seconds'])} of training"}
         return out
 
     def _repr_html_(self) -> str:
-        facts = table_element(("run", self.folder.name), [("", row) for row in self.facts().items()], ("words", "words"))
+        facts = table_element(("run", self.folder.name), [("", row) for row in self.facts().items()],
+                              ("words", "words"))
         curves = [png_element(self.curves())] if len(self.history) else []
         return str(Html("\n").join([Html("<style>{}</style>").format(TABLE_STYLE), facts, *curves]))
 

@@ -23,7 +23,9 @@ class Saved:
 
 
 def find_saved(run: str | PathLike[str]) -> Saved:
-    "The Saved of a run's folder, a FILE.safetensors or hf://user/name; UserError for anything else, and for a run that is not finished"
+    """The Saved of a run's folder, a FILE.safetensors or hf://user/name; UserError for anything else, and for a run
+    that is not finished
+    """
     if is_on_hub(run): return of_folder(downloaded(str(run)))
     path = Path(run).expanduser()
     try:
@@ -42,7 +44,8 @@ def of_folder(folder: Path) -> Saved:
         if file.is_file(): return Saved(folder, file)
         raise UserError(f"{folder} is not the folder of a run: it has no recipe.json{runs_in(folder)}")
     if not file.is_file() and is_finished(folder):
-        raise UserError(f"{folder} is finished, and its {MODEL} is not there: `fastricks train --recipe {quote(str(folder))}` makes it again")
+        raise UserError(f"{folder} is finished, and its {MODEL} is not there: `fastricks train --recipe "
+                        f"{quote(str(folder))}` makes it again")
     if not file.is_file() or ((folder / "status.json").exists() and not is_finished(folder)):
         raise UserError(f"{folder} is not finished: `fastricks resume {quote(str(folder))}` goes on with it")
     return Saved(folder, file, *read(recipe))

@@ -23,7 +23,8 @@ STEPS = 100  # an epoch's, where there is no data to count
 
 
 def show_lr(recipes: Recipe | Mapping[str, Recipe], steps: int | None = None, say: Say = silent) -> "Figure":
-    """The learning rate of every step, name -> Recipe (or one Recipe), as a matplotlib Figure; and momentum where it moves.
+    """The learning rate of every step, name -> Recipe (or one Recipe), as a matplotlib Figure; and momentum where it
+    moves.
 
     `steps`: optimizer steps an epoch, instead of what each recipe's data makes.
     """
@@ -53,7 +54,8 @@ def images_of(recipe: Recipe, say: Say) -> int | None:
     try:
         if recipe.data in NAMES and not find_food(recipe.data): raise UserError(f"{recipe.data} is not on this machine")
         return len(open_data(recipe, check=False, say=silent).of("train"))
-    except UserError as e: say(f"drawn with {STEPS} steps an epoch, not counted ({e}); --steps-per-epoch gives another number")
+    except UserError as e:
+        say(f"drawn with {STEPS} steps an epoch, not counted ({e}); --steps-per-epoch gives another number")
     return None
 
 
@@ -74,7 +76,8 @@ def draw_schedules(schedules: Mapping[str, Schedule]) -> "Figure":
 
 def schedule_line(name: str, s: Schedule) -> str:
     lrs = s.trace()
-    return (f"{name}: {plural(s.epochs, 'epoch')} of {plural(s.per_epoch, 'step')}, learning rate from {lrs[0]:.3g} to {lrs[-1]:.3g}, "
+    return (f"{name}: {plural(s.epochs, 'epoch')} of {plural(s.per_epoch, 'step')}, learning rate from {lrs[0]:.3g} "
+            f"to {lrs[-1]:.3g}, "
             f"highest {max(lrs):.3g}")
 
 
@@ -89,7 +92,8 @@ def tell_lr(schedules: Mapping[str, Schedule], to: str, terminal: bool, say: Say
 
 def lines_of(given: Mapping[str, Any], names: Sequence[str] = (), rows: Sequence[str] = (),
              recipe: str | None = None) -> dict[str, Recipe]:
-    """name -> Recipe of a command line: `names` are recipes or run folders, `rows` are -t selections, each a line of its own.
+    """name -> Recipe of a command line: `names` are recipes or run folders, `rows` are -t selections, each a line of
+    its own.
 
     A row stands on `recipe`, else on the first of `names`.
     """

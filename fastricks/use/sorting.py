@@ -1,4 +1,6 @@
-"""`predict --sort-into`: photos copied into a folder a class. Nothing is moved, nothing that is there is written over. Light."""
+"""`predict --sort-into`: photos copied into a folder a class. Nothing is moved, nothing that is there is written over.
+Light.
+"""
 import filecmp
 import os
 import shutil
@@ -12,7 +14,9 @@ from .unknown import UNKNOWN
 
 
 class Sorter:
-    "Copies photos into folders of `out`, one for each of `names`; UserError where that can't be, before any photo where it can be known"
+    """Copies photos into folders of `out`, one for each of `names`; UserError where that can't be, before any photo
+    where it can be known
+    """
     def __init__(self, out: str | os.PathLike[str], names: Iterable[str]) -> None:
         self.out, self.folders = Path(out).expanduser(), folders_of(names)
         self.copied: Counter[str] = Counter()
@@ -30,7 +34,8 @@ class Sorter:
     def said(self) -> str:
         of = ", ".join(f"{n:,} {visible(name)}" for name, n in sorted(self.copied.items()))
         again = f"; {self.there:,} lay there already" if self.there else ""
-        return f"copied    {plural(self.copied.total(), 'photo')} into {visible(str(self.out))}{': ' if of else ''}{of}{again}"
+        return (f"copied    {plural(self.copied.total(), 'photo')} into "
+                f"{visible(str(self.out))}{': ' if of else ''}{of}{again}")
 
 
 class told:
@@ -41,7 +46,8 @@ class told:
     def __exit__(self, kind: object, e: BaseException | None, trace: object) -> None:
         if not isinstance(e, OSError): return
         place = visible(str(e.filename or self.out))
-        raise UserError(f"--sort-into {visible(str(self.out))}: {place} can't be copied or written ({e.strerror or e})") from None
+        raise UserError(f"--sort-into {visible(str(self.out))}: {place} can't be copied or written "
+                        f"({e.strerror or e})") from None
 
 
 def folders_of(names: Iterable[str]) -> dict[str, str]:
@@ -84,5 +90,7 @@ def copy(photo: Path, place: Path) -> None:
 def names_of(classes: Iterable[str], unknown: bool) -> list[str]:
     "The folders' names: classes, and where photos may be it, unknown"
     names = [*classes, *([UNKNOWN] if unknown else [])]
-    if names.count(UNKNOWN) > 1: raise UserError(f"--sort-into: the model has a class {UNKNOWN!r}, which photos that are unknown would be mixed with")
+    if names.count(UNKNOWN) > 1:
+        raise UserError(f"--sort-into: the model has a class {UNKNOWN!r}, which photos that are unknown would be "
+                        "mixed with")
     return names

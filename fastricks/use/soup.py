@@ -44,12 +44,13 @@ class Soup:
 
 
 def soups(runs: Sequence[str], across_seeds: bool = False, say: Say = print) -> list[Soup]:
-    """The soups of finished runs, one a seed, or one of all: each a run folder beside them, which `compare` shows as the row `soup`.
+    """The soups of finished runs, one a seed, or one of all: each a run folder beside them, which `compare` shows as
+    the row `soup`.
 
-    `runs`: as `compare` takes them. Of each seed its rows are tried in the order of their validation accuracy, best first, and each is kept
-    where the average of the weights is no worse on the validation split; BatchNorm's averages are made again on the training images. What was
-    made before is found. `say` is told each step. Raises UserError where networks, classes, pixels, data or start differ, and where there is
-    nothing to average or no validation split.
+    `runs`: as `compare` takes them. Of each seed its rows are tried in the order of their validation accuracy, best
+    first, and each is kept where the average of the weights is no worse on the validation split; BatchNorm's averages
+    are made again on the training images. What was made before is found. `say` is told each step. Raises UserError
+    where networks, classes, pixels, data or start differ, and where there is nothing to average or no validation split.
     """
     rows = rows_of(runs, say)
     require_alike(rows)
@@ -70,7 +71,8 @@ def join_family(asked: Ingredients) -> None:
     if asked.seed is None: return
     keys = {*map(key_of, asked.rows)}
     own = row_key(asked.recipe, asked.facts(), asked.first.data["fingerprint"])
-    holds = [f for f in families_beside([asked.first.folder]) if f.mode != ADVICE and f.baseline in keys and keys <= {f.baseline, *f.rows}]
+    holds = [f for f in families_beside([asked.first.folder]) if f.mode != ADVICE and f.baseline in keys
+             and keys <= {f.baseline, *f.rows}]
     if holds and own not in holds[0].rows: record_family(asked.out, with_row(holds[0], own))
 
 
@@ -93,7 +95,8 @@ def opened(run: FinishedRun) -> "tuple[Learner, Source]":
     from .refit import learner_of, with_classes
     source = own_source(run, run.recipe.data)
     if source is None: raise UserError(
-        f"the data of {run.name} is not at {visible(run.recipe.data)} any more, or has changed: a soup is chosen by its validation images")
+        f"the data of {run.name} is not at {visible(run.recipe.data)} any more, or has changed: a soup is chosen by "
+        "its validation images")
     p = open_predictor(find_saved(run.folder), run.recipe.device if available(run.recipe.device) else "auto")
     return learner_of(p, None, silent), with_classes(source, p.classes)
 
@@ -111,7 +114,8 @@ def threads_of(recipe: Recipe) -> Iterator[None]:
 
 # -- its folder
 
-def written(asked: Ingredients, tried: tuple[Tried, ...], learn: "Learner", source: Source, start: float, say: Say) -> Soup:
+def written(asked: Ingredients, tried: tuple[Tried, ...], learn: "Learner", source: Source, start: float,
+            say: Say) -> Soup:
     "The run folder, whole or not at all"
     what = read_json(asked.first.folder / "recipe.json")
     del what["recipe"]
@@ -122,22 +126,26 @@ def written(asked: Ingredients, tried: tuple[Tried, ...], learn: "Learner", sour
         run.release()
         shutil.rmtree(run.folder, ignore_errors=True)
         raise
-    say(f"  kept {sum(t.kept for t in tried)} of {plural(len(tried), 'run')}: {numbers['split']} {numbers['top1']:.2%}   {visible(str(run.folder))}")
+    say(f"  kept {sum(t.kept for t in tried)} of {plural(len(tried), 'run')}: {numbers['split']} "
+        f"{numbers['top1']:.2%}   {visible(str(run.folder))}")
     return Soup(run.folder, asked.what, tried, numbers)
 
 
-def fill(run: RunFolder, asked: Ingredients, tried: Sequence[Tried], learn: "Learner", source: Source, start: float) -> dict[str, Any]:
+def fill(run: RunFolder, asked: Ingredients, tried: Sequence[Tried], learn: "Learner", source: Source,
+         start: float) -> dict[str, Any]:
     from ..training.finish import measured, save_weights
     began = time.perf_counter()
     found, calibrated = measured(learn, run, source)
     numbers = {**found, **costs(asked), "eval_seconds": round(time.perf_counter() - began, 2),
                "soup_seconds": round(began - start, 2)}
     save_weights(run, learn.model, {**computed(read_meta(asked.first.folder / MODEL)), **calibrated})
-    write_json(run.path("environment.json"), {**asked.first.environment, "averaged_with": environment(learn.dls.device.type)})
+    write_json(run.path("environment.json"), {**asked.first.environment,
+                                              "averaged_with": environment(learn.dls.device.type)})
     for name in ("data.json", "skipped.csv"):
         if (asked.first.folder / name).is_file(): shutil.copyfile(asked.first.folder / name, run.path(name))
     run.write("history.csv", ",".join(HISTORY) + "\n")
-    for t in tried: run.log(f"{t.run.name}: {t.alone:.2%} alone, {t.top1:.2%} with it, {'kept' if t.kept else 'left out'}")
+    for t in tried:
+        run.log(f"{t.run.name}: {t.alone:.2%} alone, {t.top1:.2%} with it, {'kept' if t.kept else 'left out'}")
     write_json(run.path("metrics.json"), numbers)
     RunReporter().page(run.path("index.html"), source)
     with stop.held(): run.finish()
@@ -150,4 +158,5 @@ def costs(asked: Ingredients) -> dict[str, Any]:
     of = [r.metrics for r in asked.runs]
     total = {k: round(sum(m[k] for m in of), 2) for k in ("epochs", "seconds", "train_seconds")}
     images = asked.first.data["train"] * total["epochs"]
-    return {**total, "images_per_s": round(images / max(total["train_seconds"], .01), 1), "skipped_steps": sum(m.get("skipped_steps", 0) for m in of)}
+    return {**total, "images_per_s": round(images / max(total["train_seconds"], .01), 1),
+            "skipped_steps": sum(m.get("skipped_steps", 0) for m in of)}

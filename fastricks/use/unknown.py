@@ -21,18 +21,21 @@ class Rule:
 
 def check_rule(coverage: float | None, below: float | None, raw: bool) -> None:
     "Before anything is opened: can the options be meant?"
-    if coverage is not None and below is not None: raise UserError("--unknown and --unknown-below are two rules for the same: give one of them")
+    if coverage is not None and below is not None:
+        raise UserError("--unknown and --unknown-below are two rules for the same: give one of them")
     if coverage is not None and raw: raise UserError(
         "--unknown goes by probabilities at the fitted temperature: leave out --raw, or give --unknown-below")
     if coverage is not None: percent_of(coverage)
-    if below is not None and not 0 < below <= 1: raise UserError(f"--unknown-below {below:g} is not a probability above 0, at most 1")
+    if below is not None and not 0 < below <= 1:
+        raise UserError(f"--unknown-below {below:g} is not a probability above 0, at most 1")
 
 
 def percent_of(coverage: float) -> int:
     "A coverage in whole percent; UserError where a model keeps none of it"
     percent = round(100 * coverage) if 0 < coverage < 1 else 0
     if percent in LEVELS and abs(100 * coverage - percent) < 1e-6: return percent
-    raise UserError(f"--unknown {coverage:g} is not a coverage of whole percents from .{LEVELS[0]} to .{LEVELS[-1]}, as in --unknown .9")
+    raise UserError(f"--unknown {coverage:g} is not a coverage of whole percents from .{LEVELS[0]} to .{LEVELS[-1]}, "
+                    "as in --unknown .9")
 
 
 def rule_of(meta: dict[str, Any], coverage: float | None, below: float | None) -> Rule | None:
@@ -47,7 +50,9 @@ def rule_of(meta: dict[str, Any], coverage: float | None, below: float | None) -
 def conformal(meta: dict[str, Any], percent: int) -> tuple[int, float]:
     "(number of validation images, least probability of a class in a set of this coverage)"
     kept = meta.get("conformal")
-    if not kept: raise UserError("this model keeps nothing of validation images, which --unknown goes by: train it again, or give --unknown-below")
+    if not kept:
+        raise UserError("this model keeps nothing of validation images, which --unknown goes by: train it again, or "
+                        "give --unknown-below")
     if kept["n"] < images_needed(percent): raise UserError(
         f"--unknown .{percent} needs {images_needed(percent)} validation images, and this model had {kept['n']}: "
         "ask for less, or give --unknown-below")

@@ -37,13 +37,16 @@ def no_teacher(monkeypatch):
     def fail(*a): pytest.fail("a teacher was loaded")
 
     def gone():
-        for place in ("fastricks.callbacks.answers", "fastricks.model.teacher"): monkeypatch.setattr(f"{place}.load_teacher", fail)
+        for place in ("fastricks.callbacks.answers", "fastricks.model.teacher"):
+            monkeypatch.setattr(f"{place}.load_teacher", fail)
     return gone
 
 
 @pytest.mark.parametrize("more, given", [("", {}), ("+accumulate:n=2+label_smoothing+cosine", dict(batch_size=13)),
-                                         ("+accumulate:n=3", dict(batch_size=23)),  # 70 = 23 + 23 + 24: the last one joins
-                                         ("+mixup:partner=previous", {}), ("+mixup:per=sample", {}), ("+cutmix+mixup", {}),
+                                         # 70 = 23 + 23 + 24: the last one joins
+                                         ("+accumulate:n=3", dict(batch_size=23)),
+                                         ("+mixup:partner=previous", {}), ("+mixup:per=sample", {}),
+                                         ("+cutmix+mixup", {}),
                                          pytest.param("+amp:dtype=bf16", dict(size=32, resize=32), marks=bf16)])
 def test_the_reading_student_is_the_recording_one_bit_for_bit(teacher, tmp_path, no_teacher, more, given):
     spell = f"distill:teacher={teacher},T=4,store=true{more}"
@@ -89,7 +92,8 @@ def test_26_megabytes():
     assert "26.5 MB" in lines_of(Answers({}, 15_750, 21), 40)[0][0]
 
 
-@pytest.mark.parametrize("other", [dict(seed=1), dict(per_class=7), dict(batch_size=14), dict(size=24, resize=24), dict(flip=True),
+@pytest.mark.parametrize("other", [dict(seed=1), dict(per_class=7), dict(batch_size=14), dict(size=24, resize=24),
+                                   dict(flip=True),
                                    dict(min_scale=.5), dict(threads=2), dict(valid=.2), dict(resize=20)])
 def test_other_views_have_other_answers(teacher, tmp_path, other):
     spell = f"distill:teacher={teacher},store=true"
@@ -103,7 +107,8 @@ def test_other_teachers_and_precisions_have_other_answers(teacher, tmp_path):
     other = tmp_path / "other.safetensors"
     save_file(weights(learner(seed=9)[0]), other)
     trained(f"distill:teacher={teacher},store=true", epochs=1, size=32, resize=32)
-    for spell in (f"distill:teacher={other},store=true", *([f"distill:teacher={teacher},store=true+amp:dtype=bf16"] if cpu_has_bf16() else [])):
+    for spell in (f"distill:teacher={other},store=true",
+                  *([f"distill:teacher={teacher},store=true+amp:dtype=bf16"] if cpu_has_bf16() else [])):
         assert not trained(spell, epochs=1, size=32, resize=32).distill.found
     assert len(files(tmp_path)) == 2 + cpu_has_bf16()
 
@@ -207,7 +212,8 @@ def test_a_mixing_that_is_none_of_the_recipes_is_refused(teacher):
 
 def test_answers_to_mixed_images_are_kept_apart(teacher):
     plain, mixed = (f"distill:teacher={teacher},store=true{more}" for more in ("", "+mixup"))
-    for spell in (plain, mixed, mixed.replace("mixup", "mixup:alpha=.3"), mixed + "+cutmix"): assert not trained(spell, epochs=1).distill.found
+    for spell in (plain, mixed, mixed.replace("mixup", "mixup:alpha=.3"), mixed + "+cutmix"):
+        assert not trained(spell, epochs=1).distill.found
     for spell in (plain, mixed): assert trained(spell, epochs=1).distill.found
 
 
@@ -247,7 +253,8 @@ def test_batch_places_are_the_loaders_batches():
         for dl.epoch in (0, 3):
             places = dl.batch_places()
             assert len(places) == len(dl) and np.array_equal(np.sort(np.concatenate(places)), np.arange(dl.n))
-            for (_, y), p in zip(dl, places, strict=True): assert [dl.vocab[k] for k in y] == [dl.items[i].label for i in p]
+            for (_, y), p in zip(dl, places, strict=True):
+                assert [dl.vocab[k] for k in y] == [dl.items[i].label for i in p]
     valid = learner()[0].dls.valid
     assert np.array_equal(np.concatenate(valid.batch_places()), np.arange(valid.n))
 
@@ -259,7 +266,9 @@ def test_the_exported_learner_loads(teacher, tmp_path):
 
 
 def test_a_resumed_student(teacher, tmp_path, monkeypatch):
-    "Stopped in its second epoch: it reads the first one's answers; the epoch that was cut is stored by the next student"
+    """Stopped in its second epoch: it reads the first one's answers; the epoch that was cut is stored by the next
+    student
+    """
 
     from fastricks.use.train import train
     spell = f"distill:teacher={teacher},store=true"

@@ -1,4 +1,6 @@
-"""Macro F1 and balanced accuracy: of the validation split each epoch, in metrics.json, and what --keep and --patience go by."""
+"""Macro F1 and balanced accuracy: of the validation split each epoch, in metrics.json, and what --keep and --patience
+go by.
+"""
 import csv
 
 import numpy as np
@@ -61,7 +63,8 @@ def test_metrics_json_has_them_of_both_splits(run, split):
     table = list(csv.DictReader((run.folder / f"predictions{'' if split == 'test' else '-valid'}.csv").read_text().splitlines()))
     y, k = ([r[c] for r in table] for c in ("label", "predicted"))
     assert m["macro_f1"] == pytest.approx(f1_score(y, k, labels=sorted({*y}), average="macro"))
-    assert m["balanced_accuracy"] == pytest.approx(np.mean([np.mean([b == c for a, b in zip(y, k, strict=True) if a == c]) for c in {*y}]))
+    assert m["balanced_accuracy"] == pytest.approx(np.mean([np.mean([b == c for a, b in zip(y, k, strict=True)
+                                                                     if a == c]) for c in {*y}]))
 
 
 def test_the_validation_numbers_are_those_of_the_kept_epoch(run):
@@ -75,7 +78,8 @@ def test_the_screens_rows_have_the_number_that_is_gone_by(run):
 
 
 @pytest.mark.parametrize("keep, monitor", [("last", "accuracy"), ("best", "accuracy"), ("best:macro_f1", "macro_f1"),
-                                           ("best:balanced_accuracy", "balanced_accuracy"), ("best:loss", "valid_loss")])
+                                           ("best:balanced_accuracy", "balanced_accuracy"),
+                                           ("best:loss", "valid_loss")])
 def test_keep_and_patience_go_by_the_same_number(keep, monitor):
     cbs = choosers(recipe_of(keep=keep, patience=2))
     assert [type(c).__name__ for c in cbs] == ["KeepBest"] * (keep != "last") + ["EarlyStoppingCallback"]
@@ -93,7 +97,8 @@ def test_the_weights_are_those_of_the_first_best_epoch(keep, better):
 
 def test_of_one_epoch_all_keep_the_same_weights():
     given = {"valid": .3, "epochs": 1}
-    assert all(same(weights(trained(keep=keep, **given)), weights(trained(**given))) for keep in ("best:macro_f1", "best:loss"))
+    assert all(same(weights(trained(keep=keep, **given)), weights(trained(**given)))
+               for keep in ("best:macro_f1", "best:loss"))
 
 
 @pytest.mark.parametrize("keep, words", [("best:f1", "is not one of last, best, best:macro_f1, best:balanced_accuracy"),
@@ -103,4 +108,5 @@ def test_another_number_is_refused(keep, words):
 
 
 def test_it_needs_a_validation_split():
-    with pytest.raises(UserError, match="--keep best:macro_f1 chooses by the validation split"): recipe_of(keep="best:macro_f1", valid=0.)
+    with pytest.raises(UserError, match="--keep best:macro_f1 chooses by the validation split"):
+        recipe_of(keep="best:macro_f1", valid=0.)

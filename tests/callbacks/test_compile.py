@@ -1,4 +1,6 @@
-"""`--compile`: the same training with every trick, prepared before the clock, and given up with a line where it can't be."""
+"""`--compile`: the same training with every trick, prepared before the clock, and given up with a line where it can't
+be.
+"""
 import time
 
 import pytest
@@ -44,18 +46,22 @@ def backend(monkeypatch):
     return b
 
 
-SPELL = {"distill": "distill:teacher={}", "amp": "amp:dtype=bf16", "linear_scaling": "linear_scaling:base=4", "cosine": "cosine",
+SPELL = {"distill": "distill:teacher={}", "amp": "amp:dtype=bf16", "linear_scaling": "linear_scaling:base=4",
+         "cosine": "cosine",
          "warmup": "warmup:epochs=1", "ema": "ema:half_life=.5", "wsd": "wsd:cooldown=.6", "sam": "sam:every=2"}
 UNEVEN = "class_weights", "logit_adjustment"  # which change nothing where classes have equal numbers of images
-# what changes images, rates or the loss alone goes through the same network in the same steps: two of its kind are in the plain suite
-ALIKE = {"alternating_flip", "bce", "class_weights", "control", "cosine", "cutmix", "label_smoothing", "layer_decay", "linear_scaling",
+# what changes images, rates or the loss alone goes through the same network in the same steps: two of its kind are in
+# the plain suite
+ALIKE = {"alternating_flip", "bce", "class_weights", "control", "cosine", "cutmix", "label_smoothing", "layer_decay",
+         "linear_scaling",
          "logit_adjustment", "no_bias_decay", "random_erasing", "resnet_d", "step", "trivial_augment", "warmup", "wsd"}
 
 
 def marked(name): return pytest.param(name, marks=pytest.mark.slow) if name in ALIKE else name
 
 
-@pytest.mark.parametrize("name", ["", *map(marked, registry()), "mixup:partner=previous", "distill:teacher={},store=true"])
+@pytest.mark.parametrize("name", ["", *map(marked, registry()), "mixup:partner=previous",
+                                  "distill:teacher={},store=true"])
 def test_every_trick_trains_compiled_to_the_same_bits(backend, teacher, name, tmp_path):
     "Warm-up leaves nothing behind, and every full batch goes through the compiled network"
     if name == "progressive_resize": pytest.skip("refused beside --compile")
@@ -64,7 +70,9 @@ def test_every_trick_trains_compiled_to_the_same_bits(backend, teacher, name, tm
     given = dict(size=32, resize=32, arch={"resnet_d": "resnet18", "zero_gamma": "resnet10t"}.get(name, "test_resnet"))
     if name == "no_bias_decay": given["wd"] = .1
     if name == "alternating_flip": given["flip"] = True
-    if name in UNEVEN: given |= dict(data=str(uneven_digits(tmp_path / "digits", most=20, step=1)), per_class=None, valid=.1, pretrained=False)
+    if name in UNEVEN:
+        given |= dict(data=str(uneven_digits(tmp_path / "digits", most=20, step=1)), per_class=None, valid=.1,
+                      pretrained=False)
     selection = [spell] if spell else []
     plain = trained(*selection, **given)
     learn = trained(*selection, compile=True, **given)
@@ -152,7 +160,8 @@ def test_a_step_that_leaves_nothing():
         (model(torch.randn(4, 3, 16, 16)) ** 2).sum().backward()
         model.train()(x)
     assert torch.equal(torch.rand(3), want) and model.training
-    assert same(state, model.state_dict()) and all(torch.equal(g, p.grad) for g, p in zip(grads, model.parameters(), strict=True))
+    assert same(state, model.state_dict()) and all(torch.equal(g, p.grad)
+                                                   for g, p in zip(grads, model.parameters(), strict=True))
     with pytest.raises(KeyError), untouched(model):
         model.train()(x * float("nan"))
         raise KeyError
@@ -182,7 +191,8 @@ def test_compile_is_numeric():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("selection", ["", "mixup+label_smoothing", pytest.param("amp:dtype=bf16", marks=pytest.mark.skipif(
+@pytest.mark.parametrize("selection", ["", "mixup+label_smoothing",
+                                       pytest.param("amp:dtype=bf16", marks=pytest.mark.skipif(
     not cpu_has_bf16(), reason="no bf16"))])
 def test_for_real(selection, tmp_path):
     "Compiled by inductor: close to uncompiled, and the same again"
@@ -219,4 +229,8 @@ def test_a_signal_need_not_wait_for_the_compiler(monkeypatch, tmp_path):
         return gm
     monkeypatch.setattr(module, "BACKEND", backend)
     with pytest.raises(stop.Stopped): train(recipe_of(compile=True, out=str(tmp_path), name="a"), lambda _: None)
-    assert not reached and read(tmp_path / "a", "status.json")["status"] == "interrupted" and not (tmp_path / "a" / "history.csv").exists()
+    assert (
+        not reached
+        and read(tmp_path / "a", "status.json")["status"] == "interrupted"
+        and not (tmp_path / "a" / "history.csv").exists()
+    )

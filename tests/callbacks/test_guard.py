@@ -66,7 +66,8 @@ class Omit(Callback):
         if (self.learn.epoch, self.learn.iter) in self.where: raise CancelBatchException
 
 
-def momenta(learn): return [v.clone() for s in learn.opt.state_dict()["state"].values() for v in s.values() if torch.is_tensor(v)]
+def momenta(learn):
+    return [v.clone() for s in learn.opt.state_dict()["state"].values() for v in s.values() if torch.is_tensor(v)]
 
 
 def spoiled(spoil, *selection, lazy=None, **given):
@@ -89,7 +90,9 @@ def without_them(opt):
 @pytest.mark.parametrize("opt", ["adam", "adamw", "sgd"])
 @pytest.mark.parametrize("what", ["loss", "gradient", "image"])
 def test_a_bad_step_is_as_if_it_had_not_been(what, opt, lazy):
-    "Weights, BatchNorm's averages, optimizer state: the bits of the training that omits those batches; the first step among them"
+    """Weights, BatchNorm's averages, optimizer state: the bits of the training that omits those batches; the first step
+    among them
+    """
     spoil = Spoil(what, WHERE)
     got = spoiled(spoil, opt=opt, wd=.01, lazy=lazy)
     want, want_momenta = without_them(opt)
@@ -107,7 +110,8 @@ def test_every_kind_of_number(what, x):
     assert math.isfinite(float(learn.recorder.smooth_loss.value))
 
 
-@pytest.mark.parametrize("name, index", [("fc.bias", 0), ("conv1.0.weight", -1), ("bn1.weight", 3), ("layer2.0.conv1.weight", 1234)])
+@pytest.mark.parametrize("name, index", [("fc.bias", 0), ("conv1.0.weight", -1), ("bn1.weight", 3),
+                                         ("layer2.0.conv1.weight", 1234)])
 def test_one_number_anywhere_in_the_gradient_is_found(name, index):
     class One(Callback):
         def before_step(self):
@@ -116,8 +120,10 @@ def test_one_number_anywhere_in_the_gradient_is_found(name, index):
     assert learn.guard.skipped == 2
 
 
-TRICKS = ["mixup", "mixup:partner=previous", "label_smoothing+cosine", "distill:teacher={}", "distill:teacher={},store=true", "no_bias_decay",
-          pytest.param("amp:dtype=bf16", marks=bf16), pytest.param("amp:dtype=bf16+accumulate:n=2+mixup", marks=bf16), "one_cycle"]
+TRICKS = ["mixup", "mixup:partner=previous", "label_smoothing+cosine", "distill:teacher={}",
+          "distill:teacher={},store=true", "no_bias_decay",
+          pytest.param("amp:dtype=bf16", marks=bf16), pytest.param("amp:dtype=bf16+accumulate:n=2+mixup", marks=bf16),
+          "one_cycle"]
 
 
 @pytest.mark.parametrize("trick", TRICKS)
@@ -127,7 +133,8 @@ def test_with_tricks(what, trick, teacher):
     if trick == "no_bias_decay": given["wd"] = .1
     where = [(0, 1), (1, 3)]
     learn = spoiled(Spoil(what, where), trick.format(teacher), **given)
-    assert learn.guard.skipped >= 2 and learn.guard.skipped <= 4  # mixup:partner=previous mixes a bad image into the next batch too
+    # mixup:partner=previous mixes a bad image into the next batch too
+    assert learn.guard.skipped >= 2 and learn.guard.skipped <= 4
     assert all(v.isfinite().all() for v in weights(learn).values())
     assert all(math.isfinite(r["train_loss"]) and math.isfinite(r["valid_loss"]) for r in learn.history.rows)
 
@@ -144,7 +151,8 @@ def test_a_bad_batch_spoils_its_group_and_no_other(what, bad, lazy):
             from fastai.callback.core import CancelStepException
             if (self.learn.epoch, self.learn.iter) == (0, 3): raise CancelStepException
         def before_batch(self):
-            if (self.learn.epoch, self.learn.iter) == (0, 2): self.kept = {k: v.clone() for k, v in self.learn.model.named_buffers()}
+            if (self.learn.epoch, self.learn.iter) == (0, 2):
+                self.kept = {k: v.clone() for k, v in self.learn.model.named_buffers()}
         def after_step(self):
             if (self.learn.epoch, self.learn.iter) == (0, 3):
                 for k, v in self.learn.model.named_buffers():
@@ -164,7 +172,8 @@ def test_a_healthy_training_has_the_same_bits_with_and_without(trick, opt, teach
     for lazy in (None, False):
         learn, parts = learner(*selection, opt=opt)
         learn.guard.lazy = lazy
-        assert same(weights(fit(learn, parts)), weights(bare)) and learn.guard.skipped == 0 and learn.guard.n_steps in (10, 6)
+        assert same(weights(fit(learn, parts)),
+                    weights(bare)) and learn.guard.skipped == 0 and learn.guard.n_steps in (10, 6)
 
 
 @pytest.mark.parametrize("lazy", [None, False])
@@ -180,7 +189,8 @@ def test_ten_in_a_row_end_it(lazy):
     learn, parts = learner(epochs=4, cbs=[Spoil("loss", where), saves])
     learn.guard.lazy, learn.guard.every = lazy, 50 if lazy is None else 4
     before = trained(epochs=4, cbs=[Omit(where)])
-    with pytest.raises(UserError, match=r"10 steps in a row .* step 15 \(epoch 3, learning rate") as e: fit(learn, parts)
+    with pytest.raises(UserError, match=r"10 steps in a row .* step 15 \(epoch 3, learning rate") as e:
+        fit(learn, parts)
     items = learn.dls.train.items
     learn.dls.train.epoch = 2
     assert all(items[i].name in str(e.value) for i in learn.dls.train.batch_places()[4][:5]) and "and 1 more" in str(e.value)
@@ -211,7 +221,8 @@ def test_good_ones_between_begin_the_count_anew():
 
 
 def test_a_training_without_a_single_step_is_none():
-    with pytest.raises(UserError, match="nothing was trained"): spoiled(Spoil("loss", [(0, i) for i in range(5)]), epochs=1)
+    with pytest.raises(UserError, match="nothing was trained"):
+        spoiled(Spoil("loss", [(0, i) for i in range(5)]), epochs=1)
 
 
 def test_an_ordinary_learner_and_optimizer():
@@ -221,7 +232,8 @@ def test_an_ordinary_learner_and_optimizer():
 
     from fastricks.model.network import build
     dls = learner()[0].dls
-    learn = Learner(dls, build("test_resnet", 10)[0], loss_func=CrossEntropyLossFlat(), cbs=[Guard(), Spoil("gradient", [(0, 1)])])
+    learn = Learner(dls, build("test_resnet", 10)[0], loss_func=CrossEntropyLossFlat(),
+                    cbs=[Guard(), Spoil("gradient", [(0, 1)])])
     with learn.no_bar(), learn.no_logging(): learn.fit(2)
     assert learn.guard.skipped == 1 and all(v.isfinite().all() for v in weights(learn).values())
 
@@ -252,7 +264,8 @@ def huge_weights(tmp_path):
 
 def test_from_the_command_line(tmp_path, capsys):
     "Weights whose logits overflow: one sentence, exit 2, nothing saved"
-    said = fails(capsys, "train", *ARGS, "--epochs", "5", "--weights", huge_weights(tmp_path), "--out", tmp_path, "--name", "a")
+    said = fails(capsys, "train", *ARGS, "--epochs", "5", "--weights", huge_weights(tmp_path), "--out", tmp_path,
+                 "--name", "a")
     assert said.startswith("error: 10 steps in a row") and "step 10 (epoch 2, learning rate 0.00" in said and "with the images " in said
     folder = tmp_path / "a"
     assert read(folder, "status.json")["status"] == "failed" and "10 steps in a row" in read(folder, "status.json")["reason"]

@@ -23,7 +23,8 @@ def shown(monkeypatch, terminal, every=30.):
 def test_a_pipe_has_rows_and_lines_with_the_time_left_of_the_whole_training(monkeypatch):
     out, log = shown(monkeypatch, False, every=0.)
     assert out.splitlines() == log and "\x1b" not in out
-    assert re.search(r"^epoch 1 of 2, batch 1 of 5: about .* left$", out, re.M) and re.search(r"^epoch 2 of 2, validation: about .* left$", out, re.M)
+    assert re.search(r"^epoch 1 of 2, batch 1 of 5: about .* left$", out,
+                     re.M) and re.search(r"^epoch 2 of 2, validation: about .* left$", out, re.M)
     assert re.search(r"^evaluation: 1 of 1 batches, about .* left$", out, re.M)
 
 

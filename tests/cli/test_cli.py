@@ -38,13 +38,15 @@ def trained(tmp_path_factory):
 
 def test_a_run_leaves_its_folder(trained):
     _, folder = trained
-    files = ("recipe.json environment.json status.json history.csv metrics.json predictions.csv predictions-valid.csv model.safetensors "
+    files = ("recipe.json environment.json status.json history.csv metrics.json predictions.csv predictions-valid.csv "
+             "model.safetensors "
              "data.json log.txt lr.png batch.png targets.png index.html")
     assert {p.name for p in folder.iterdir()} == set(files.split())
     assert re.fullmatch(r"digits-test_resnet-cosine-mixup_alpha0\.3-.*epochs2.*-s3", folder.name)
     assert read(folder, "status.json")["status"] == "finished"
     recipe = read(folder, "recipe.json")
-    assert recipe["recipe"]["tricks"]["mixup"] == {"alpha": .3, "partner": "batch", "per": "batch"} and len(recipe["identity"]) == 16
+    assert recipe["recipe"]["tricks"]["mixup"] == {"alpha": .3, "partner": "batch",
+                                                   "per": "batch"} and len(recipe["identity"]) == 16
     assert recipe["data"]["train"] == 70 and recipe["recipe"]["device"] == "cpu" and recipe["recipe"]["threads"] == 1
     assert {"torch", "fastai", "timm", "cpu", "git", "python"} <= read(folder, "environment.json").keys()
 
@@ -77,11 +79,13 @@ def test_last_screen(trained):
     assert all(line in (folder / "log.txt").read_text() for line in r.stdout.split("\n")[2:5])
 
 
-@pytest.mark.parametrize("epochs, train, text", [(1, 20, "cosine+label_smoothing"), (40, 400, "warmup+cosine+label_smoothing")])
+@pytest.mark.parametrize("epochs, train, text",
+                         [(1, 20, "cosine+label_smoothing"), (40, 400, "warmup+cosine+label_smoothing")])
 def test_the_tricks_that_are_suggested_fit_the_run(tmp_path, epochs, train, text):
     folder = fake_run(tmp_path, epochs=epochs)
     what = read(folder, "recipe.json")
-    write_json(folder / "recipe.json", {**what, "data": {**what["data"], "train": train}, "recipe": {**what["recipe"], "batch_size": 32}})
+    write_json(folder / "recipe.json", {**what, "data": {**what["data"], "train": train},
+                                        "recipe": {**what["recipe"], "batch_size": 32}})
     assert worth_trying(folder) == text
     schedule_of(resolve({}, [text], str(folder)), images=train)
 
@@ -117,7 +121,8 @@ def started(out):
 
 def test_a_killed_run_leaves_a_folder_that_says_so(tmp_path):
     p = started(tmp_path)
-    p.kill(); p.wait()
+    p.kill()
+    p.wait()
     folder = next(tmp_path.glob("*/"))
     assert read(folder, "status.json")["status"] == "unfinished" and not (folder / "metrics.json").exists()
     assert list(csv.DictReader((folder / "history.csv").read_text().splitlines()))
@@ -181,8 +186,10 @@ def photos(root, classes=("a", "b"), n=6, size=24):
 def test_a_folder_of_photos_from_the_command_line(tmp_path, capsys):
     "No test set: the validation split is what is reported, and the label says so; a broken photo is named and left out"
     data = photos(tmp_path / "data")
-    for name in ("broken", "b2", "b3", "b4", "b5", "b6"): (data / "a" / f"{name}.jpg").write_bytes(b"\xff\xd8\xff\xe0 no photo")
-    args = ["train", "--data", str(data), "--no-pretrained", *TINY_WORDS, "--valid", ".3", "--out", str(tmp_path / "runs")]
+    for name in ("broken", "b2", "b3", "b4", "b5", "b6"):
+        (data / "a" / f"{name}.jpg").write_bytes(b"\xff\xd8\xff\xe0 no photo")
+    args = ["train", "--data", str(data), "--no-pretrained", *TINY_WORDS, "--valid", ".3", "--out",
+            str(tmp_path / "runs")]
     assert "--max-bad" in fails(capsys, *args)
     assert run([*args, "--max-bad", ".4"]) == 0
     out = capsys.readouterr().out
@@ -199,14 +206,16 @@ def test_seeds_of_one_accuracy_have_no_interval():
 
 @pytest.mark.parametrize("classes, said", [("ab", False), ("abcde", False), ("abcdef", True)])
 def test_top_5_is_told_where_it_can_be_wrong(classes, said, tmp_path, capsys):
-    args = ["--data", str(photos(tmp_path / "data", classes)), "--no-pretrained", *TINY_WORDS, "--valid", ".4", "--out", str(tmp_path / "runs")]
+    args = ["--data", str(photos(tmp_path / "data", classes)), "--no-pretrained", *TINY_WORDS, "--valid", ".4", "--out",
+            str(tmp_path / "runs")]
     assert run(["train", *args]) == 0
     assert ("top-5" in capsys.readouterr().out) == said
     assert "top5" in read(next((tmp_path / "runs").iterdir()), "metrics.json")
 
 
 def test_valid_0_without_a_test_set_is_refused(tmp_path, capsys):
-    assert "--valid" in fails(capsys, "train", "--data", photos(tmp_path / "d"), "--no-pretrained", *TINY_WORDS, "--valid", "0")
+    assert "--valid" in fails(capsys, "train", "--data", photos(tmp_path / "d"), "--no-pretrained", *TINY_WORDS,
+                              "--valid", "0")
 
 
 # -- instant
@@ -235,8 +244,10 @@ def test_explain_says_all_and_trains_nothing(tmp_path, capsys):
     args = ["--epochs", "10", "-t", "warmup+cosine+no_bias_decay", "--wd", ".05", "--explain", "--out"]
     assert run(["train", *TINY_WORDS, *args, str(tmp_path)]) == 0
     out = capsys.readouterr().out
-    for words in ("--batch-size   16", "conv and linear weights", "weight decay 0.05", "weight decay 0", "effective batch 16",
-                  "5 steps an epoch, 50 in 10 epochs", "warm-up 8 steps", "learning rate", "70 train"): assert words in out
+    for words in ("--batch-size   16", "conv and linear weights", "weight decay 0.05", "weight decay 0",
+                  "effective batch 16",
+                  "5 steps an epoch, 50 in 10 epochs", "warm-up 8 steps", "learning rate", "70 train"):
+                      assert words in out
     png = next((tmp_path / "explain").glob("*.png"))
     with Image.open(png) as im: assert im.size[0] > 300
     assert list(tmp_path.iterdir()) == [tmp_path / "explain"]
@@ -248,7 +259,8 @@ def test_real_photos_from_archive_to_classifier(tmp_path, capsys):
     target = tmp_path / "food"
     assert run(["prepare", str(SHARED / "data/food-101-21-64px.tgz"), str(target), "--classes", "mussels,waffles"]) == 0
     w = SHARED / "weights/resnet18-food80-64px.safetensors"
-    args = f"--size 64 --resize 64 --weights {w} --per-class 64 --epochs 2 --lr 3e-4 --wandb disabled --out {tmp_path}/runs"
+    args = (f"--size 64 --resize 64 --weights {w} --per-class 64 --epochs 2 --lr 3e-4 --wandb disabled --out "
+            f"{tmp_path}/runs")
     assert run(["train", "--data", str(target), *args.split()]) == 0
     out = capsys.readouterr().out
     assert "made new for 2 classes (the file's is of 80 classes)" in out and "500 test images" in out
@@ -266,11 +278,13 @@ def test_what_would_be_done_is_said_where_nothing_can_be_written(tmp_path, capsy
 
 def test_options_of_a_network_are_in_recipe_and_file_and_repeated(tmp_path, capsys):
     given = ["--arch-option", "drop_path_rate=.1", "--arch-option", "stem_width=16"]
-    assert run(["train", *TINY_WORDS, *given, "--epochs", "1", "--arch", "resnet10t", "--out", str(tmp_path), "--name", "r"]) == 0
+    assert run(["train", *TINY_WORDS, *given, "--epochs", "1", "--arch", "resnet10t", "--out", str(tmp_path), "--name",
+                "r"]) == 0
     recipe = read(tmp_path / "r", "recipe.json")
     assert recipe["recipe"]["arch_option"] == {"drop_path_rate": .1, "stem_width": 16}
     assert (recipe["recipe"]["arch"], recipe["network"]) == ("resnet10t", "resnet10t.c3_in1k")
-    assert run(["train", "--recipe", str(tmp_path / "r"), "--out", str(tmp_path), "--name", "again", "--wandb", "disabled"]) == 0
+    assert run(["train", "--recipe", str(tmp_path / "r"), "--out", str(tmp_path), "--name", "again", "--wandb",
+                "disabled"]) == 0
     assert read(tmp_path / "again", "recipe.json")["identity"] == recipe["identity"]
     from fastricks import load
     assert load(tmp_path / "r").meta["kwargs"] == recipe["recipe"]["arch_option"]
@@ -278,9 +292,11 @@ def test_options_of_a_network_are_in_recipe_and_file_and_repeated(tmp_path, caps
 
 
 @pytest.mark.parametrize("given, words", [
-    (["--arch-option", "drop_pth_rate=.1"], "has no option 'drop_pth_rate'"), (["--arch-option", "drop_rate=1.5"], "from 0 to below 1"),
+    (["--arch-option", "drop_pth_rate=.1"], "has no option 'drop_pth_rate'"),
+    (["--arch-option", "drop_rate=1.5"], "from 0 to below 1"),
     (["--arch-option", "drop_rate"], "give NAME=VALUE"), (["--arch-option", "img_size=64"], "--size says that here"),
-    (["--arch-option", "checkpoint_path=x"], "a network has no such option"), (["--arch-option", "act_layer=nope"], "timm can't make"),
+    (["--arch-option", "checkpoint_path=x"], "a network has no such option"),
+    (["--arch-option", "act_layer=nope"], "timm can't make"),
     (["--arch", "inception_v3", "--size", "64", "--resize", "64"], "give --size 96"),
 ])
 def test_networks_that_cannot_be_leave_no_run_folder(tmp_path, capsys, given, words):
@@ -289,12 +305,14 @@ def test_networks_that_cannot_be_leave_no_run_folder(tmp_path, capsys, given, wo
 
 
 def test_a_vision_transformer_at_another_size_is_trained_and_used(tmp_path, capsys):
-    words = [*TINY_WORDS, "--arch", "test_vit", "--size", "32", "--resize", "32", "--epochs", "1", "--out", str(tmp_path)]
+    words = [*TINY_WORDS, "--arch", "test_vit", "--size", "32", "--resize", "32", "--epochs", "1", "--out",
+             str(tmp_path)]
     assert run(["train", *words, "--name", "v"]) == 0
     from fastricks import load
     p = load(tmp_path / "v")
     x = torch.zeros(2, 3, 32, 32, dtype=torch.uint8)
     assert p.meta["size"] == 32 and p.logits(x).shape == (2, 10)
     assert run(["export", str(tmp_path / "v"), "--to", "timm"]) == 0
-    assert run(["train", *words, "--weights", str(tmp_path / "v/model.safetensors"), "--size", "64", "--resize", "64", "--name", "w"]) == 0
+    assert run(["train", *words, "--weights", str(tmp_path / "v/model.safetensors"), "--size", "64", "--resize", "64",
+                "--name", "w"]) == 0
     assert "resampled for this size of images: 1 tensor, as pos_embed" in capsys.readouterr().out

@@ -62,7 +62,8 @@ def test_a_wrong_verb_has_the_nearest_in_one_sentence(capsys):
 
 
 @pytest.mark.parametrize("words, expected", [
-    (["train"], True), (["predict", "run", "x"], True), (["show", "data"], True), (["tricks"], False), (["runs"], False), (["train", "-h"], False),
+    (["train"], True), (["predict", "run", "x"], True), (["show", "data"], True), (["tricks"], False),
+    (["runs"], False), (["train", "-h"], False),
     (["--version"], False), ([], False)])
 def test_what_loads_torch_says_so_at_once(words, expected): assert takes_a_while(words) == expected
 
@@ -89,7 +90,8 @@ def test_lines_end_between_words_on_a_narrow_terminal(monkeypatch, capsys):
     command = "next      fastricks train --recipe " + "runs/a-long-name-" * 3 + " --seed 1"
     screens.show_screen(["trained   resnet18 from scratch with cosine+mixup, 12 epochs in 60 s", command])
     first, *others, last = capsys.readouterr().out.splitlines()
-    assert first == "trained   resnet18 from scratch with" and all(line.startswith(" " * 10) and len(line) <= 40 for line in others)
+    assert first == "trained   resnet18 from scratch with" and all(line.startswith(" " * 10) and len(line) <= 40
+                                                                   for line in others)
     assert last == command  # it is to be copied
 
 

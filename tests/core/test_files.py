@@ -14,13 +14,15 @@ def folders_fail(monkeypatch, call, number):
     real = getattr(os, call)
 
     def fail(what, *args, **kwargs):
-        mode = (os.fstat(what) if call == "fsync" else os.stat(what)).st_mode if call == "fsync" or os.path.exists(what) else 0
+        mode = (os.fstat(what) if call == "fsync"
+                else os.stat(what)).st_mode if call == "fsync" or os.path.exists(what) else 0
         if stat.S_ISDIR(mode): raise OSError(number, os.strerror(number))
         return real(what, *args, **kwargs)
     monkeypatch.setattr(os, call, fail)
 
 
-@pytest.mark.parametrize("call, number", [("fsync", errno.EINVAL), ("fsync", errno.ENOTSUP), ("fsync", errno.EBADF), ("fsync", errno.ENOSYS),
+@pytest.mark.parametrize("call, number", [("fsync", errno.EINVAL), ("fsync", errno.ENOTSUP), ("fsync", errno.EBADF),
+                                          ("fsync", errno.ENOSYS),
                                           ("fsync", errno.EACCES), ("open", errno.EACCES), ("open", errno.EISDIR)])
 def test_a_folder_that_cannot_be_synced_is_no_error(monkeypatch, tmp_path, call, number):
     folders_fail(monkeypatch, call, number)

@@ -26,6 +26,7 @@ def test_how_often_a_launcher_started_this(monkeypatch, env, found):
 
 def test_four_copies_of_a_training_are_refused(monkeypatch):
     monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "4")
-    with pytest.raises(UserError, match=r"srun started this 4 times, .*: let it start one task a node, and that torchrun"):
+    with pytest.raises(UserError, match=r"srun started this 4 times, .*: let it start one task a node, and that "
+                                        r"torchrun"):
         settle_machine(recipe_of())
     assert settle_machine(recipe_of(name="mine")).device == "cpu"

@@ -42,7 +42,8 @@ def test_a_forked_child_does_not_keep_it(tmp_path):
     "A loader's process that outlives its killed parent, as it does for seconds"
     then = "import os\nif not os.fork(): time.sleep(60)\nprint('forked', flush=True)\ntime.sleep(60)"
     lock = ProcessLock(tmp_path / "lock")
-    p = subprocess.Popen([sys.executable, "-c", TAKE + then, str(tmp_path / "lock")], stdout=subprocess.PIPE, text=True, cwd=ROOT,
+    p = subprocess.Popen([sys.executable, "-c", TAKE + then, str(tmp_path / "lock")], stdout=subprocess.PIPE, text=True,
+                         cwd=ROOT,
                          start_new_session=True)
     try:
         assert [p.stdout.readline(), p.stdout.readline()] == ["True\n", "forked\n"] and not lock.take()

@@ -33,10 +33,12 @@ V1 = "5:memory:/docker/a1\n4:cpu,cpuacct:/docker/a1\n1:name=systemd:/docker/a1\n
     ("0::/\n", "cpu.max", "50000 100000\n", 1),
     ("0::/\n", "cpu.max", "max 100000\n", 64),
     ("0::/\n", "cpu.max", "rubbish", 64),
-    ("0::/user.slice/run-1.scope\n", "user.slice/run-1.scope/cpu.max", "400000 100000\n", 4),  # systemd-run -p CPUQuota=400%
+    # systemd-run -p CPUQuota=400%
+    ("0::/user.slice/run-1.scope\n", "user.slice/run-1.scope/cpu.max", "400000 100000\n", 4),
     ("0::/user.slice/run-1.scope\n", "user.slice/cpu.max", "300000 100000\n", 3),              # of the group above
     (V1, "cpu,cpuacct/docker/a1/cpu.cfs_quota_us", "200000", 2),
-    (V1, "cpu/cpu.cfs_quota_us", "200000", 2),                       # the container sees its own group alone, the path is the host's
+    # the container sees its own group alone, the path is the host's
+    (V1, "cpu/cpu.cfs_quota_us", "200000", 2),
     (V1, "cpu/cpu.cfs_quota_us", "-1", 64),
     (V1, "memory/docker/a1/cpu.max", "100000 100000", 64),
 ])
@@ -63,7 +65,8 @@ def test_omp_num_threads_counts(cgroups, monkeypatch, said, threads):
 
 @pytest.mark.parametrize("said, threads", [("1", 16), ("3", 3)])
 def test_torchruns_own_omp_num_threads_is_nobodys_word(cgroups, monkeypatch, said, threads):
-    ranks = {"RANK": "0", "WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "4", "MASTER_ADDR": "localhost", "MASTER_PORT": "1", "OMP_NUM_THREADS": said}
+    ranks = {"RANK": "0", "WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "4", "MASTER_ADDR": "localhost", "MASTER_PORT": "1",
+             "OMP_NUM_THREADS": said}
     for k, v in ranks.items(): monkeypatch.setenv(k, v)
     assert machine.threads_each() == threads
 

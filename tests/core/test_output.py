@@ -16,12 +16,14 @@ print("done", file=sys.stderr)
 """
 
 
-def run_all(command, **how): return subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, timeout=60, **{"text": True, **how})
+def run_all(command, **how):
+    return subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, timeout=60, **{"text": True, **how})
 
 
 def test_a_reader_that_leaves_ends_nothing(tmp_path):
     (tmp_path / "s.py").write_text(MANY_LINES)
-    done = run_all(f"({sys.executable} {tmp_path / 's.py'}; echo rc $? >&2) | head -1", env={**os.environ, "PYTHONPATH": str(ROOT)})
+    done = run_all(f"({sys.executable} {tmp_path / 's.py'}; echo rc $? >&2) | head -1",
+                   env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert done.stdout == "a line 0\n" and done.stderr == "done\nrc 0\n"
 
 
@@ -34,7 +36,8 @@ def test_nor_does_a_full_disk_under_stdout(tmp_path):
 
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="no pseudo-terminals here")
 def test_nor_does_a_terminal_that_is_closed(tmp_path):
-    (tmp_path / "s.py").write_text("import time; time.sleep(1)\n" + MANY_LINES.replace('print("done", file=sys.stderr)', 'open("done", "w")'))
+    (tmp_path / "s.py").write_text("import time; time.sleep(1)\n"
+                                   + MANY_LINES.replace('print("done", file=sys.stderr)', 'open("done", "w")'))
     reader, terminal = os.openpty()
     with subprocess.Popen([sys.executable, str(tmp_path / "s.py")], cwd=tmp_path, stdout=terminal, stderr=terminal,
                           env={**os.environ, "PYTHONPATH": str(ROOT)}) as p:
@@ -46,5 +49,6 @@ def test_nor_does_a_terminal_that_is_closed(tmp_path):
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
 @pytest.mark.parametrize("words", ["tricks", "tricks mixup", "recipes", "train --help"])
 def test_letters_that_an_encoding_lacks_are_written_as_numbers(encoding, words):
-    done = run_all(f"{sys.executable} -m fastricks {words}", env={**os.environ, "PYTHONIOENCODING": encoding}, encoding=encoding)
+    done = run_all(f"{sys.executable} -m fastricks {words}", env={**os.environ, "PYTHONIOENCODING": encoding},
+                   encoding=encoding)
     assert done.returncode == 0 and done.stderr == "" and done.stdout

@@ -27,7 +27,8 @@ def worked(seconds, stream, say, total=100, **how):
 def test_in_a_pipe_there_is_a_line_every_half_minute_with_the_time_left():
     said, stream = [], io.StringIO()
     worked(1., stream, said.append)
-    assert said == [f"decoding: {n} of 100 photos, about {100 - n} s left" for n in (30, 60)] + ["decoding: 90 of 100 photos, about 10 s left"]
+    assert said == [f"decoding: {n} of 100 photos, about {100 - n} s left"
+                    for n in (30, 60)] + ["decoding: 90 of 100 photos, about 10 s left"]
     assert not stream.getvalue()
 
 
@@ -57,4 +58,5 @@ def test_the_pace_of_no_step_is_unknown():
 
 
 def test_things_are_counted_as_they_are_taken():
-    with Progress("decoding", 3, "photos", silent, io.StringIO()) as p: assert [*p.over("abc")] == [*"abc"] and p.pace.done == 3
+    with Progress("decoding", 3, "photos", silent, io.StringIO()) as p:
+        assert [*p.over("abc")] == [*"abc"] and p.pace.done == 3

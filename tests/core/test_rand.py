@@ -21,12 +21,20 @@ def test_draws_are_uniform_and_differ_by_every_part():
     u = draws(2, 0, 0, np.arange(100_000)) / 2.0**64
     assert np.histogram(u, 10, (0, 1))[0] == pytest.approx([10_000] * 10, rel=.05)
     assert len({draw(1, 2, 3), draw(1, 3, 2), draw(2, 1, 3), draw(1, 2, 4), draw(1, 2)}) == 5
-    assert draw(1, 2, 3) == 15_020_427_595_393_229_491  # pinned: a change here changes every run, and must raise NUMERICS
+    # pinned: a change here changes every run, and must raise NUMERICS
+    assert draw(1, 2, 3) == 15_020_427_595_393_229_491
 
 
 def test_seeded_gives_the_callers_random_state_back():
-    random.seed(1); np.random.seed(1); torch.manual_seed(1)
+    random.seed(1)
+    np.random.seed(1)
+    torch.manual_seed(1)
     want = random.random(), np.random.rand(), torch.rand(1).item()
-    random.seed(1); np.random.seed(1); torch.manual_seed(1)
-    with seeded(5): random.random(); np.random.rand(3); torch.rand(3)
+    random.seed(1)
+    np.random.seed(1)
+    torch.manual_seed(1)
+    with seeded(5):
+        random.random()
+        np.random.rand(3)
+        torch.rand(3)
     assert (random.random(), np.random.rand(), torch.rand(1).item()) == want

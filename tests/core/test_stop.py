@@ -10,8 +10,11 @@ from support.paths import ROOT
 
 
 def light(code, *numbers, pause=.3):
-    "A process that runs `code`, prints `ready` and gets signals: (exit code, what it said, seconds from the first signal)"
-    with subprocess.Popen([sys.executable, "-c", "from fastricks.core import stop; import time\n" + code], stdout=subprocess.PIPE, text=True,
+    """A process that runs `code`, prints `ready` and gets signals: (exit code, what it said, seconds from the first
+    signal)
+    """
+    with subprocess.Popen([sys.executable, "-c", "from fastricks.core import stop; import time\n" + code],
+                          stdout=subprocess.PIPE, text=True,
                           stderr=subprocess.STDOUT, cwd=ROOT, preexec_fn=hear_ctrl_c) as p:
         assert p.stdout.readline() == "ready\n"
         for n in numbers:

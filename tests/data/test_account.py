@@ -31,13 +31,17 @@ def write(rng, path):
 
 
 def generated_tree(rng, root):
-    "A tree as people have them: split folders or none, odd endings and names, hidden files, junk, empty folders, other programs'"
+    """A tree as people have them: split folders or none, odd endings and names, hidden files, junk, empty folders,
+    other programs'
+    """
     splits, classes = rng.choice(SPLITS), rng.sample(CLASSES, rng.randint(2, 5))
     for k in classes:
         for split in splits or [""]:
             for i in range(rng.randint(6, 14)): photo(root/split/k/f"{i}.png", rng.randrange(10**6))
-            for i in range(rng.randint(0, 4)): write(rng, root/split/k/rng.choice(["", "deep/er"])/f"more{i}{rng.choice(ENDINGS)}")
-    extras = ["readme.md", "loose.jpg", ".DS_Store", ".git/objects/1", "__MACOSX/._x.jpg", "models/m.pth", "wandb/r/x.png", "a.csv.txt"]
+            for i in range(rng.randint(0, 4)):
+                write(rng, root/split/k/rng.choice(["", "deep/er"])/f"more{i}{rng.choice(ENDINGS)}")
+    extras = ["readme.md", "loose.jpg", ".DS_Store", ".git/objects/1", "__MACOSX/._x.jpg", "models/m.pth",
+              "wandb/r/x.png", "a.csv.txt"]
     for o in rng.sample(extras, rng.randint(0, len(extras))): write(rng, root/o)
     if rng.random() < .5: files(root, "runs/r-s0/recipe.json", "runs/r-s0/status.json", "runs/r-s0/batch.png")
     if rng.random() < .3: (root/(splits[0] if splits else "")/"empty").mkdir()
@@ -75,7 +79,8 @@ def check_sums(account):
 def test_the_numbers_of_a_tree_add_up(tmp_path, seed):
     rng = random.Random(seed)
     root = generated_tree(rng, tmp_path/"data")
-    source = open_data(resolve({"data": str(root), "max_bad": .5, "per_class": rng.choice([None, 5]), "drop_duplicates": seed % 3 == 0,
+    source = open_data(resolve({"data": str(root), "max_bad": .5, "per_class": rng.choice([None, 5]),
+                                "drop_duplicates": seed % 3 == 0,
                                 "group_by": rng.choice([None, r"(\w)\.png"])}), say=silent)
     account = account_of(source)
     check_sums(account)
@@ -87,7 +92,8 @@ def test_the_numbers_of_a_tree_add_up(tmp_path, seed):
 def test_the_numbers_of_a_list_add_up(tmp_path, seed):
     rng = random.Random(100 + seed)
     file = generated_list(rng, tmp_path/"data")
-    source = open_data(resolve({"data": str(file), "max_bad": .5, "classes": rng.choice([None, "k0,k1"]), "drop_duplicates": seed % 3 == 0,
+    source = open_data(resolve({"data": str(file), "max_bad": .5, "classes": rng.choice([None, "k0,k1"]),
+                                "drop_duplicates": seed % 3 == 0,
                                 "group_by": rng.choice([None, "patient"])}), say=silent)
     account = account_of(source)
     check_sums(account)
@@ -110,7 +116,9 @@ def test_a_folder_around_and_classes_that_are_left_out_count_too(tmp_path):
 
 
 def test_copies_across_splits_are_told(tmp_path):
-    for i in range(8): photo(tmp_path/f"train/{'ab'[i % 2]}/{i}.png", i); photo(tmp_path/f"test/{'ab'[i % 2]}/{i}.png", 50 + i)
+    for i in range(8):
+        photo(tmp_path/f"train/{'ab'[i % 2]}/{i}.png", i)
+        photo(tmp_path/f"test/{'ab'[i % 2]}/{i}.png", 50 + i)
     shutil.copy(tmp_path/"train/a/0.png", tmp_path/"test/a/0.png")
     account = account_of(open_source(tmp_path, valid=0))
     assert account.copies == {"test in train": 1}
@@ -135,7 +143,8 @@ def test_thousands_of_classes_take_seconds(tmp_path, wanted):
 
 
 @pytest.mark.parametrize("sizes, few", [
-    ({"a": 1, "b": 2, "c": 40}, "few: 2 classes have fewer than 5 training images: 'a' 1, 'b' 1; 1 class has no validation image"),
+    ({"a": 1, "b": 2, "c": 40}, "few: 2 classes have fewer than 5 training images: 'a' 1, 'b' 1; 1 class has no "
+                                "validation image"),
     ({"a": 5, "b": 40}, "few: 1 class has fewer than 5 training images: 'a' 4"),
     ({"a": 1, "b": 1, "c": 1, "d": 1, "e": 40},
      "few: 4 classes have fewer than 5 training images: 'a' 1, 'b' 1, 'c' 1, …; 4 classes have no validation image"),
@@ -153,7 +162,9 @@ def test_all_missing_is_one_sentence(tmp_path):
 
 
 def test_copies_can_be_left_out_of_training(tmp_path):
-    for i in range(8): photo(tmp_path/f"train/{'ab'[i % 2]}/{i}.png", i); photo(tmp_path/f"test/{'ab'[i % 2]}/{i}.png", 50 + i)
+    for i in range(8):
+        photo(tmp_path/f"train/{'ab'[i % 2]}/{i}.png", i)
+        photo(tmp_path/f"test/{'ab'[i % 2]}/{i}.png", 50 + i)
     shutil.copy(tmp_path/"train/a/0.png", tmp_path/"test/a/0.png")
     shutil.copy(tmp_path/"train/a/2.png", tmp_path/"train/a/9.png")
     account = account_of(open_data(resolve({"data": str(tmp_path), "valid": 0, "drop_duplicates": True}), say=silent))

@@ -1,4 +1,5 @@
-"""Hostile files among healthy photos: nothing crashes, hangs or fills the memory, and the healthy ones do not notice."""
+"""Hostile files among healthy photos: nothing crashes, hangs or fills the memory, and the healthy ones do not notice.
+"""
 import csv
 import io
 import json
@@ -39,7 +40,8 @@ def recipe(tree, **given):
 
 
 def rows(file): return list(csv.DictReader(io.StringIO(file.read_bytes().decode(), newline="")))
-def skipped(folder): return {r["image"]: r["reason"] for r in rows(folder / "skipped.csv")} if (folder / "skipped.csv").exists() else {}
+def skipped(folder):
+    return {r["image"]: r["reason"] for r in rows(folder / "skipped.csv")} if (folder / "skipped.csv").exists() else {}
 
 
 def batches(tree, **given):
@@ -117,7 +119,8 @@ def test_splits_are_as_if_the_unreadable_had_never_been_there(tree, pipeline):
 
 def test_above_max_bad_is_one_sentence(tree):
     for i in range(6): (tree / f"cat/h{i}.jpg").write_bytes(b"x")
-    with pytest.raises(UserError, match=r"^6 of \d+ images of pets cannot be read, more than --max-bad 0.01 allows: cat/h0.jpg \(no image\)"):
+    with pytest.raises(UserError, match=r"^6 of \d+ images of pets cannot be read, more than --max-bad 0.01 allows: "
+                                        r"cat/h0.jpg \(no image\)"):
         train(recipe(tree, max_bad=.01), lambda _: None)
 
 
@@ -173,7 +176,8 @@ def test_what_vanishes_changes_no_other_batch_and_workers_do_not_matter(tree, mo
     n = len(plain[0]) // 3
     for k, ((x, y), (u, v)) in enumerate(zip(plain[0], runs[0][0], strict=True)):
         assert len(v) <= len(y) and (k >= n or torch.equal(x, u))
-        assert {o.numpy().tobytes() for o in u} <= {o.numpy().tobytes() for o in x}, "an image has moved to another batch, or changed"
+        assert {o.numpy().tobytes() for o in u} <= {o.numpy().tobytes()
+                                                    for o in x}, "an image has moved to another batch, or changed"
 
 
 @pytest.mark.parametrize("which, words", [("*/h[0-8].jpg", "cannot be read any more, more than --max-bad 0.5 allows"),
@@ -191,4 +195,5 @@ def test_a_cached_image_is_not_missed(tree, monkeypatch):
     assert not skipped(r.folder) and r.metrics["n"]
 
 
-def test_memory_limit_of_the_test_is_real(): assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > 1024  # kilobytes, so above is in MB
+# kilobytes, so above is in MB
+def test_memory_limit_of_the_test_is_real(): assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > 1024

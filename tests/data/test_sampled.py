@@ -1,4 +1,6 @@
-"""What the data decides about its pixels: profiles are followed and few bits in sixteen filled where a sample has them, and it is said."""
+"""What the data decides about its pixels: profiles are followed and few bits in sixteen filled where a sample has them,
+and it is said.
+"""
 import json
 import os
 import struct
@@ -68,7 +70,8 @@ def deep_colour(path, levels, seed, colour=2):
     path.parent.mkdir(parents=True, exist_ok=True)
     x = np.random.default_rng(seed).integers(0, levels, (16, 16, 3 if colour == 2 else 4))
     if colour == 6: x[..., 3] = 2**16 - 1
-    def chunk(kind, data): return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in x)
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 16, 16, 16, colour, 0, 0, 0)) +
                      chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
@@ -110,14 +113,17 @@ def test_white_is_found_by_the_bits_in_use_and_a_word_overrides(tmp_path):
 
 def test_what_was_decided_is_in_the_recipe_and_in_what_the_run_is(tmp_path):
     plain, deep12 = wide(tmp_path/"n", odd=0), deep(tmp_path/"d", 12, "png")
-    def job(root): return settle(resolve({"data": str(root), "size": 16, "arch": "test_resnet", "pretrained": False}), check=False)
+    def job(root):
+        return settle(resolve({"data": str(root), "size": 16, "arch": "test_resnet", "pretrained": False}), check=False)
     assert job(deep12).recipe.as_dict["white"] == 4095 and job(wide(tmp_path/"w")).recipe.as_dict["icc"] is True
     assert not {"icc", "white", "fit", "channels", "shape"} & {*job(plain).recipe.as_dict}  # as 0.1.0 wrote it
-    assert job(deep12).recipe == settle(resolve({"data": str(deep12), "size": 16, "arch": "test_resnet", "pretrained": False})).recipe
+    assert job(deep12).recipe == settle(resolve({"data": str(deep12), "size": 16, "arch": "test_resnet",
+                                                 "pretrained": False})).recipe
 
 
 def test_a_folder_of_before_means_what_was_done_then(tmp_path):
-    old = {k: v for k, v in resolve({"data": str(deep(tmp_path/"d", 12, "png")), "size": 16}).as_dict.items() if k not in ("icc", "white")}
+    old = {k: v for k, v in resolve({"data": str(deep(tmp_path/"d", 12, "png")), "size": 16}).as_dict.items()
+           if k not in ("icc", "white")}
     (tmp_path/"recipe.json").write_text(json.dumps({"recipe": old}))
     again = Recipe(**read_recipe(tmp_path/"recipe.json"))
     assert (again.icc, again.white, again.fit, again.channels, again.sides) == (False, 65535, "crop", 3, (16, 16))

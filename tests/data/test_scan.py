@@ -55,7 +55,8 @@ def test_unreadable_images_are_dropped(tree, cache, threads):
     assert after.notes == ("skipped 4 unreadable images: cat/1.jpg (truncated), cat/2.jpg (no image), dog/3.jpg (empty "
                            "file), …",)
     gone = {o for o, _ in after.skipped}
-    assert splits(after) == {k: v for k, v in splits(before).items() if k not in gone} and after.classes == before.classes
+    assert splits(after) == {k: v for k, v in splits(before).items()
+                             if k not in gone} and after.classes == before.classes
 
 
 def test_one_is_singular(tree, cache):
@@ -67,7 +68,8 @@ def test_one_is_singular(tree, cache):
 def test_too_many(tree, cache):
     spoil(tree)
     for i in (8, 9): (tree/f"dog/{i}.jpg").write_bytes(b"")
-    with says("6 of 21 images of pets cannot be read, more than --max-bad 0.1 allows: cat/1.jpg (truncated)", "--max-bad"):
+    with says("6 of 21 images of pets cannot be read, more than --max-bad 0.1 allows: cat/1.jpg (truncated)",
+              "--max-bad"):
         drop_unreadable(open_source(tree), .1, cache=cache)
     for i in (8, 9): (tree/f"dog/{i}.jpg").write_bytes(jpeg())
     (tree/"cat/2.jpg").write_bytes(jpeg())

@@ -60,7 +60,8 @@ def test_the_validation_of_a_class_does_not_depend_on_other_classes(tmp_path):
 @pytest.fixture
 def patients(tmp_path):
     "Class folders with ten images of each of six patients"
-    return files(tmp_path/"d", *(f"{k}/p{p}-{i}.jpg" for k in ("ill", "well") for p in range(12) for i in range(5) if (p % 2) == (k == "ill")))
+    return files(tmp_path/"d", *(f"{k}/p{p}-{i}.jpg" for k in ("ill", "well") for p in range(12) for i in range(5)
+                                 if (p % 2) == (k == "ill")))
 
 
 def test_a_group_stays_on_one_side(patients):
@@ -84,7 +85,8 @@ def test_no_class_is_left_without_training(tmp_path):
     with says("leaves nothing to evaluate on"): open_source(tmp_path, group_by="^.")
 
 
-@pytest.mark.parametrize("group_by, words", [("(", ["neither a column nor a regular expression"]), ("zzz", ["fits no image's name, as"])])
+@pytest.mark.parametrize("group_by, words", [("(", ["neither a column nor a regular expression"]),
+                                             ("zzz", ["fits no image's name, as"])])
 def test_wrong_groups(patients, group_by, words):
     with says(f"--group-by {group_by}", *words): open_source(patients, group_by=group_by)
 

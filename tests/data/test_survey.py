@@ -41,7 +41,8 @@ def part(lines, head):
 
 # -- folders as people have them
 
-@pytest.mark.parametrize("names", [("Train", "VAL", "Test"), ("TRAIN", "Validation", "TESTING"), ("training", "valid", "test")])
+@pytest.mark.parametrize("names", [("Train", "VAL", "Test"), ("TRAIN", "Validation", "TESTING"),
+                                   ("training", "valid", "test")])
 def test_splits_in_any_writing(tmp_path, names):
     for o, n in zip(names, (10, 3, 5), strict=True): class_tree(tmp_path/o, cat=n, dog=n)
     source = open_source(tmp_path)
@@ -80,7 +81,8 @@ def test_a_folder_around_the_folder(tmp_path, around):
 def test_a_class_that_is_written_otherwise_in_the_test(tmp_path, other):
     class_tree(tmp_path/"train", cat=3, dog=3)
     class_tree(tmp_path/"test", **{other: 3})
-    with says(f"test class {other!r}", "'cat' is written otherwise (case, spaces or encoding), rename one of them"): open_source(tmp_path)
+    with says(f"test class {other!r}", "'cat' is written otherwise (case, spaces or encoding), rename one of them"):
+        open_source(tmp_path)
 
 
 def test_two_encodings_of_a_letter(tmp_path):
@@ -106,7 +108,9 @@ def test_more_endings(tmp_path, end):
 
 def test_facts_of_every_format(tmp_path):
     kinds = dict(jpg="JPEG", png="PNG", webp="WEBP", gif="GIF", bmp="BMP", tiff="TIFF", ppm="PPM", avif="AVIF")
-    for i, end in enumerate(kinds): photo(tmp_path/"a"/f"{i}.{end}", i, (40, 30)); photo(tmp_path/"b"/f"{i}.{end.upper()}", 50 + i, (40, 30))
+    for i, end in enumerate(kinds):
+        photo(tmp_path/"a"/f"{i}.{end}", i, (40, 30))
+        photo(tmp_path/"b"/f"{i}.{end.upper()}", 50 + i, (40, 30))
     facts = look_at(tmp_path).facts
     assert len(facts) == 16 and all(f[:2] == (40, 30) for f in facts.values())
     assert [facts[f"a/{i}.{end}"].format for i, end in enumerate(kinds)] == [*kinds.values()] and facts["a/3.gif"].mode == "P"
@@ -139,7 +143,8 @@ def test_facts_are_remembered_until_a_file_changes(tmp_path, monkeypatch):
     assert isinstance(again.pop("a/0.jpg"), str) and again == {k: v for k, v in first.items() if k != "a/0.jpg"}
 
 
-@pytest.mark.parametrize("kept", ["[]", '{"a/0.jpg": [1, 2]}', '{"a/0.jpg": [-1, 2, "JPEG", "RGB", "x"]}', '{"a/0.jpg": ["1", 2, "J", "R", "x"]}',
+@pytest.mark.parametrize("kept", ["[]", '{"a/0.jpg": [1, 2]}', '{"a/0.jpg": [-1, 2, "JPEG", "RGB", "x"]}',
+                                  '{"a/0.jpg": ["1", 2, "J", "R", "x"]}',
                                   "{"])
 def test_a_broken_memory_is_made_again(tmp_path, kept):
     source = open_source(tree(tmp_path/"x", "a", "b", splits=[""]))
@@ -176,7 +181,8 @@ def test_pictures_that_only_look_the_same_at_an_eighth_are_no_copies(tmp_path):
 
 def test_leaks_and_contradictions_are_named(tmp_path):
     tree(tmp_path, "cat", "dog")
-    for a, b in (("train/cat/0", "test/cat/x"), ("train/cat/1", "test/cat/y"), ("train/dog/2", "valid/dog/z"), ("train/cat/3", "train/dog/odd"),
+    for a, b in (("train/cat/0", "test/cat/x"), ("train/cat/1", "test/cat/y"), ("train/dog/2", "valid/dog/z"),
+                 ("train/cat/3", "train/dog/odd"),
                  ("train/dog/1", "train/dog/again")):
         shutil.copy(tmp_path/f"{a}.jpg", tmp_path/f"{b}.jpg")
     lines = shown(tmp_path, 200)
@@ -206,7 +212,8 @@ def test_unreadable_files_are_named_with_their_reasons(tmp_path):
     assert dict(s.bad)["test/cat/none.png"] == "empty file" and s.refused
     if not heif(): assert dict(s.bad)["test/cat/phone.HEIC"] == HEIC
     lines = shown(tmp_path)
-    assert line(lines, "UNREADABLE").startswith("6 of 185 (3.2%), more than --max-bad 0.01: test/cat/nil.png (empty file)")
+    assert line(lines, "UNREADABLE").startswith("6 of 185 (3.2%), more than --max-bad 0.01: test/cat/nil.png (empty "
+                                                "file)")
     assert "fix or delete" in line(lines, "next") and "--max-bad 0.033" in line(lines, "next")
 
 
@@ -244,12 +251,15 @@ def test_imbalance_sizes_shapes_and_small_ones(tmp_path):
 
 
 def test_files_that_are_no_images_are_counted(tmp_path):
-    files(tree(tmp_path, "cat", "dog"), "train/cat/a.txt", "train/cat/b.TXT", "notes.md", "train/dog/c.CR2", "train/dog/d")
+    files(tree(tmp_path, "cat", "dog"), "train/cat/a.txt", "train/cat/b.TXT", "notes.md", "train/dog/c.CR2",
+          "train/dog/d")
     assert line(shown(tmp_path, 200), "files") == (
-        "29 found = 24 used (8 train, 8 validation, 8 test) + 5 ignored (5 not named as images are: 2 .txt, 1 .cr2, 1 .md, 1 no ending)")
+        "29 found = 24 used (8 train, 8 validation, 8 test) + 5 ignored (5 not named as images are: 2 .txt, 1 .cr2, 1 "
+        ".md, 1 no ending)")
 
 
-ODD = ["-owl", " two  words ", "né\nw", "猫と犬と鳥と牛と馬と羊と豚と鶏と魚と虫と花と木", "a$b$c", "[red]x[/]", "\x1b[31mred", "..dots", "=1+1"]
+ODD = ["-owl", " two  words ", "né\nw", "猫と犬と鳥と牛と馬と羊と豚と鶏と魚と虫と花と木", "a$b$c", "[red]x[/]", "\x1b[31mred", "..dots",
+       "=1+1"]
 
 
 @pytest.mark.parametrize("n", [2, 5, 6, 101])
@@ -262,7 +272,8 @@ def test_it_fits_one_screen_with_everything_there_is_to_say(tmp_path, n, width, 
                  (f"train/{a}/1", f"train/{b}/x")):
         shutil.copy(tmp_path/f"{x}.png", tmp_path/f"{y}.png")
     long = f"train/{a}/a very long name of a file that is no image"
-    files(tmp_path, *(f"{long} {i}.png" for i in range(6 if n < 101 else 1)), "train/loose.jpg", "more/x.txt", f"train/{a}/a.txt")
+    files(tmp_path, *(f"{long} {i}.png" for i in range(6 if n < 101 else 1)), "train/loose.jpg", "more/x.txt",
+          f"train/{a}/a.txt")
     lines = shown(tmp_path, width, height)
     assert len(lines) < height and all(cell_len(o) < width for o in lines[:-1]) and all(o.isprintable() for o in lines)
     assert {"LEAK", "LABELS", "unreadable" if n == 101 else "UNREADABLE", "warnings"} <= {o[:11].strip() for o in lines}
@@ -285,7 +296,8 @@ def test_the_command_writes_a_picture_and_a_table(tmp_path, capsys, monkeypatch)
     assert (code, err) == (0, "") and "picture    show-data.png\n" in out and "table      show-data-files.csv" in out
     rows = list(csv.DictReader((tmp_path/"show-data-files.csv").read_text().splitlines()))
     assert len(rows) == 26 and rows[-1]["unreadable"] == "empty file" and (rows[-1]["label"], rows[-1]["split"]) == ("cat", "test")
-    assert {(o["split"], o["label"]) for o in rows} == {(a, b) for a in ("train", "valid", "test") for b in ("cat", r"d\no\ng")}
+    assert {(o["split"], o["label"]) for o in rows} == {(a, b) for a in ("train", "valid", "test")
+                                                        for b in ("cat", r"d\no\ng")}
     assert {o["image"]: o["copy_of"] for o in rows if o["copy_of"]} == {"test/cat/x.jpg": "train/cat/0.jpg", "train/cat/0.jpg": "test/cat/x.jpg"}
     first = (tmp_path/"show-data.png").read_bytes()
     with Image.open(io.BytesIO(first)) as im: assert im.format == "PNG" and im.width > 800
@@ -306,7 +318,8 @@ def test_the_command_takes_what_a_training_takes(tmp_path, capsys, monkeypatch):
 
 @pytest.mark.parametrize("words, text", [
     (["nowhere"], "no folder or file"), (["digits", "--data", "digits"], "PATH and --data: give one of them"),
-    (["digits", "--to", "x.jpg"], "PNG"), (["digits", "--classes", "3"], "at least two"), (["empty"], "no class folders")])
+    (["digits", "--to", "x.jpg"], "PNG"), (["digits", "--classes", "3"], "at least two"),
+    (["empty"], "no class folders")])
 def test_errors_are_one_sentence(tmp_path, capsys, monkeypatch, words, text):
     monkeypatch.chdir(tmp_path)
     (tmp_path/"empty").mkdir()
@@ -317,7 +330,8 @@ def test_errors_are_one_sentence(tmp_path, capsys, monkeypatch, words, text):
 def test_it_imports_no_torch():
     import subprocess
     import sys
-    code = "import sys, fastricks.report.survey; print([o for o in ('torch', 'fastai', 'matplotlib', 'pandas') if o in sys.modules])"
+    code = ("import sys, fastricks.report.survey; print([o for o in ('torch', 'fastai', 'matplotlib', 'pandas') if o "
+            "in sys.modules])")
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
 
 

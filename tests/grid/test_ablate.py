@@ -45,7 +45,9 @@ def test_budget():
 
 
 def test_the_order_of_rows_is_shuffled_by_the_seed_alone():
-    "F10: a machine that slows down by 5% within each seed; in one order the interval of the ratio of times leaves out 1 too often"
+    """F10: a machine that slows down by 5% within each seed; in one order the interval of the ratio of times leaves out
+    1 too often
+    """
     rows = [GridRow(f"row {k}", None) for k in range(9)]
     orders = [[row.name for row in in_order(rows, seed)] for seed in range(200)]
     assert in_order(rows[::-1], 7) == in_order(rows, 7) and len({tuple(o) for o in orders}) == 200
@@ -74,7 +76,8 @@ def test_modes():
 
 @pytest.mark.parametrize("mode, texts, words", [
     ("ad", ["mixup"], "--mode"), ("add", [], "at least one -t"), ("add", ["mixup", "mixup"], "the same"),
-    ("add", ["mixup", "warmup+one_cycle"], "row 'warmup\\+one_cycle': one_cycle and warmup"), ("add", ["mixpu"], "did you mean 'mixup'"),
+    ("add", ["mixup", "warmup+one_cycle"], "row 'warmup\\+one_cycle': one_cycle and warmup"),
+    ("add", ["mixpu"], "did you mean 'mixup'"),
     ("stack", ["cosine", "one_cycle"], "both main schedules"), ("add", ["no_bias_decay"], "needs --wd")])
 def test_rows_that_cannot_be_are_named_at_once(mode, texts, words):
     with pytest.raises(UserError, match=words): make_rows(mode, {}, None, texts)
@@ -134,7 +137,8 @@ def test_the_plan_is_printed_first(grid):
 def test_every_cell_is_a_run_of_its_recipe(grid):
     g, _, out = grid
     assert all(c.state == "done" for c in g.cells) and len(list(out.glob("*/recipe.json"))) == 9
-    assert [(c.row.name, c.seed) for c in g.cells] == [(row.name, seed) for seed in (0, 1) for row in in_order(g.rows, seed)], "seed by seed"
+    assert [(c.row.name, c.seed) for c in g.cells] == [(row.name, seed) for seed in (0, 1)
+                                                       for row in in_order(g.rows, seed)], "seed by seed"
     for c in g.cells:
         r = read_json(c.folder / "recipe.json")
         assert r["identity"] == c.identity and r["recipe"]["seed"] == c.seed and r["recipe"]["threads"] == 1
@@ -172,13 +176,15 @@ def test_its_family_is_recorded_and_found(grid, quick):
 
 
 @pytest.mark.parametrize("seeds, judging, says", [
-    (range(5), Judging(), "or more in 8 of 10 such tables (5 seeds, 3 rows, 359 test images); smaller effects will mostly stay open"),
+    (range(5), Judging(), "or more in 8 of 10 such tables (5 seeds, 3 rows, 359 test images); smaller effects will "
+                          "mostly stay open"),
     (range(9), Judging(), "(8 seeds, 3 rows"),
     (range(4), Judging(once=True), "(4 seeds, 3 rows"),
     (range(4), Judging(), "verdicts come with 5 seeds")])
 def test_the_plan_says_what_it_can_see(tmp_path, seeds, judging, says):
     said = []
-    ablate("add", {**TINY, "out": str(tmp_path)}, None, ["mixup", "cosine", "warmup:epochs=.5"], seeds, dry=True, say=said.append,
+    ablate("add", {**TINY, "out": str(tmp_path)}, None, ["mixup", "cosine", "warmup:epochs=.5"], seeds, dry=True,
+           say=said.append,
            judging=judging)
     assert says in next(s for s in said if s.startswith("sees ")) and not (tmp_path / "families").exists()
 
@@ -212,7 +218,8 @@ def test_a_killed_ablation_leaves_no_training_behind(tmp_path):
     deadline = time.time() + 120
     while not list(tmp_path.glob("runs/*/history.csv")) and time.time() < deadline: time.sleep(.1)
     child = read_json(next(tmp_path.glob("runs/*/status.json")))["pid"]
-    p.kill(); p.wait()
+    p.kill()
+    p.wait()
     while alive(child) and time.time() < deadline: time.sleep(.1)
     assert not alive(child)
 
@@ -243,7 +250,8 @@ def test_what_the_data_decides_is_decided_for_all_cells(tmp_path, pixels, field,
     "The plan looks for the runs by the identity that they get"
     for k in "ab":
         for i in range(8): write_png(tmp_path / "data" / k / f"{i}.png", i, **pixels)
-    given = {**TINY, "data": str(tmp_path / "data"), "epochs": 1, "per_class": None, "pretrained": False, "out": str(tmp_path / "runs")}
+    given = {**TINY, "data": str(tmp_path / "data"), "epochs": 1, "per_class": None, "pretrained": False,
+             "out": str(tmp_path / "runs")}
     g = ablate("add", given, None, ["mixup"], seeds=[0], say=lambda _: None)
     assert [c.state for c in g.cells] == ["done", "done"]
     assert {read_json(c.folder / "recipe.json")["recipe"][field] for c in g.cells} == {value}
@@ -252,7 +260,8 @@ def test_what_the_data_decides_is_decided_for_all_cells(tmp_path, pixels, field,
 def write_png(path, seed, bits=8, **info):
     path.parent.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
-    x = rng.integers(0, 256, (20, 20, 3), dtype=np.uint8) if bits == 8 else rng.integers(0, 2**bits, (20, 20)).astype(np.uint16)
+    x = (rng.integers(0, 256, (20, 20, 3), dtype=np.uint8) if bits == 8
+         else rng.integers(0, 2**bits, (20, 20)).astype(np.uint16))
     Image.fromarray(x).save(path, **info)
 
 

@@ -20,11 +20,13 @@ from fastricks.report.compare.stats import AS_GOOD, HELPS, HURTS, OPEN, SAME
 from fastricks.report.compare.times import time_ratio
 
 pytestmark = [pytest.mark.usefixtures("forked_cells"), pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")]
-ARGS = [w for k, v in {**TINY, "per_class": 30, "valid": .3, "lr": 3e-4, "epochs": 2}.items() for w in (f"--{k.replace('_', '-')}", str(v))]
+ARGS = [w for k, v in {**TINY, "per_class": 30, "valid": .3, "lr": 3e-4, "epochs": 2}.items()
+        for w in (f"--{k.replace('_', '-')}", str(v))]
 GREAT = "linear_scaling:base=1"  # 16 times a rate that is far too small: this must help
 
 
-def row(verdict, delta=0.): return SimpleNamespace(verdict=verdict, words=f"words of {verdict}", diff=SimpleNamespace(delta=delta))
+def row(verdict, delta=0.):
+    return SimpleNamespace(verdict=verdict, words=f"words of {verdict}", diff=SimpleNamespace(delta=delta))
 
 
 def test_add_takes_what_helps_and_says_why_the_rest_is_left():
@@ -35,7 +37,8 @@ def test_add_takes_what_helps_and_says_why_the_rest_is_left():
 
 
 def test_drop_leaves_out_what_the_stack_is_better_or_no_worse_without():
-    kept, left = choose("drop", list("abcd"), {"all but a": row(HELPS), "all but b": row(SAME), "all but c": row(HURTS), "all but d": row(OPEN)})
+    kept, left = choose("drop", list("abcd"), {"all but a": row(HELPS), "all but b": row(SAME), "all but c": row(HURTS),
+                                               "all but d": row(OPEN)})
     assert kept == ["c", "d"] and set(left) == {"a", "b"}
 
 
@@ -45,15 +48,18 @@ def test_stack_takes_the_best_prefix_that_helps():
 
 
 @pytest.mark.parametrize("mode, rows, want", [
-    ("add", {"a": row(OPEN, .5), "b": row(OPEN, 1.), "c": row(HURTS, -2.)}, ["b"]), ("add", {"a": row(OPEN, -.1), "b": row(SAME, 0.)}, []),
-    ("stack", {"+ a": row(OPEN, .1), "+ b": row(OPEN, 1.), "+ c": row(OPEN, .5)}, ["a", "b"]), ("drop", {"all but a": row(OPEN, 1.)}, []),
+    ("add", {"a": row(OPEN, .5), "b": row(OPEN, 1.), "c": row(HURTS, -2.)}, ["b"]),
+    ("add", {"a": row(OPEN, -.1), "b": row(SAME, 0.)}, []),
+    ("stack", {"+ a": row(OPEN, .1), "+ b": row(OPEN, 1.), "+ c": row(OPEN, .5)}, ["a", "b"]),
+    ("drop", {"all but a": row(OPEN, 1.)}, []),
     ("add", {}, []), ("add", {"a": row(OPEN, float("nan"))}, [])])
 def test_where_nothing_is_resolved_the_best_mean_is_tried(mode, rows, want):
     assert best_bet(mode, list("abc"), rows) == want
 
 
 def fresh(delta, verdict, ratio=1.):
-    said = SimpleNamespace(diff=SimpleNamespace(delta=delta, low=delta - 1, high=delta + 1), words=f"words of {verdict}", runs=[1, 2],
+    said = SimpleNamespace(diff=SimpleNamespace(delta=delta, low=delta - 1, high=delta + 1),
+                           words=f"words of {verdict}", runs=[1, 2],
                            verdict=verdict, ratio=SimpleNamespace(ratio=ratio))
     return SimpleNamespace(rows=[None, said], metric=SimpleNamespace(points="points", digits=2), split="test")
 
@@ -64,14 +70,18 @@ BASELINE = "fastricks train --data x"
 @pytest.mark.parametrize("confirmed, take_bets, says, train", [
     (fresh(1., HELPS), False, "advice    cosine: it helps", "-t cosine"),
     (fresh(-.1, AS_GOOD, .6), False, f"advice    cosine: words of {AS_GOOD}", "-t cosine"),
-    (fresh(1., OPEN, 1.3), False, "advice    the baseline: cosine was the best on the validation split, and is a bet", BASELINE),
-    (fresh(1., OPEN), False, "advice    the baseline: cosine was the best on the validation split, and is a bet; it costs no time", BASELINE),
+    (fresh(1., OPEN, 1.3), False, "advice    the baseline: cosine was the best on the validation split, and is a bet",
+     BASELINE),
+    (fresh(1., OPEN), False, "advice    the baseline: cosine was the best on the validation split, and is a bet; it "
+                             "costs no time", BASELINE),
     (fresh(1., OPEN), True, "advice    cosine: a bet that costs no time", "-t cosine"),
     (fresh(1., OPEN, 1.3), True, "advice    the baseline", BASELINE),
-    (fresh(-.2, OPEN), True, "advice    the baseline", BASELINE), (fresh(-1., HURTS), True, "advice    the baseline", BASELINE)])
+    (fresh(-.2, OPEN), True, "advice    the baseline", BASELINE),
+    (fresh(-1., HURTS), True, "advice    the baseline", BASELINE)])
 def test_fresh_seeds_end_it_in_three_ways(confirmed, take_bets, says, train):
     a = Advice(("cosine",), {"mixup": "it hurts"}, None, confirmed, False, take_bets)
-    lines = advice_lines(a, {"data": "x"}, None, SimpleNamespace(split="valid", n_images=210, metric=SimpleNamespace(title="cross-entropy")))
+    lines = advice_lines(a, {"data": "x"}, None,
+                         SimpleNamespace(split="valid", n_images=210, metric=SimpleNamespace(title="cross-entropy")))
     assert lines[1].startswith(says) and lines[-1].endswith(train) and "points on the test set, 2 fresh seeds" in lines[2]
     assert lines[2].endswith("(decided with these same seeds)") and "left out  mixup: it hurts" in lines
 
@@ -118,17 +128,20 @@ def test_its_last_line_trains_the_advice(ablated, capsys):
 def test_again_trains_nothing(ablated, capsys):
     _, folder = ablated
     n = len(list((folder / "runs").iterdir()))
-    assert run(["ablate", *ARGS, "--out", str(folder / "runs"), "-t", GREAT, "-t", "warmup:epochs=.5", "--seeds", "3"]) == 0
+    assert run(["ablate", *ARGS, "--out", str(folder / "runs"), "-t", GREAT, "-t", "warmup:epochs=.5", "--seeds",
+                "3"]) == 0
     assert "9 of them found finished" in capsys.readouterr().out and len(list((folder / "runs").iterdir())) == n
 
 
 def test_a_report_in_wandb(ablated, capsys):
     "The table and the pictures, read back with wandb's own reader"
     _, folder = ablated
-    assert run(["compare", str(folder / "runs"), "--baseline", "baseline", "--wandb", "offline", "--wandb-dir", str(folder / "report")]) == 0
+    assert run(["compare", str(folder / "runs"), "--baseline", "baseline", "--wandb", "offline", "--wandb-dir",
+                str(folder / "report")]) == 0
     capsys.readouterr()
     offline = next((folder / "report" / "wandb").glob("offline-run-*"))
-    read = subprocess.run([sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(offline)], capture_output=True, text=True, timeout=120)
+    read = subprocess.run([sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(offline)],
+                          capture_output=True, text=True, timeout=120)
     records = [json.loads(line) for line in read.stdout.splitlines()]
     start = next(r["run"] for r in records if r.get("type") == "run")
     items = {k: v for r in records if r.get("type") == "history" for k, v in r["history"]["item"].items()}
@@ -137,9 +150,12 @@ def test_a_report_in_wandb(ablated, capsys):
 
 
 def test_ablate_errors(capsys, tmp_path):
-    for words, says in ((["-t", "mixup", "--seeds", "x"], "--seeds x"), (["-t", "mixup", "--mode", "ad"], "--mode ad"), ([], "at least one -t"),
-                        (["-t", "mixup", "--budget", "soon"], "--budget soon"), (["-t", "mixup", "--name", "n"], "--name is for one run"),
-                        (["-t", "mixup", "--seed", "1"], "leave --seed out"), (["-t", "mixup", "--to", "x.doc"], "x.doc"),
+    for words, says in ((["-t", "mixup", "--seeds", "x"], "--seeds x"), (["-t", "mixup", "--mode", "ad"], "--mode ad"),
+                        ([], "at least one -t"),
+                        (["-t", "mixup", "--budget", "soon"], "--budget soon"),
+                        (["-t", "mixup", "--name", "n"], "--name is for one run"),
+                        (["-t", "mixup", "--seed", "1"], "leave --seed out"),
+                        (["-t", "mixup", "--to", "x.doc"], "x.doc"),
                         (["-t", "mixup", "--valid", "0", "--advise", *ARGS[:4]], "give --valid above 0")):
         assert says in fails(capsys, "ablate", *words, "--out", tmp_path), words
     assert not list(tmp_path.iterdir())
@@ -152,5 +168,6 @@ def test_seeds_from_the_command_line(tmp_path, capsys):
 
 
 def test_a_sweep_file(tmp_path, capsys):
-    assert run(["ablate", *ARGS, "-t", "mixup", "--sweep", str(tmp_path / "s.yaml"), "--out", str(tmp_path / "runs")]) == 0
+    assert run(["ablate", *ARGS, "-t", "mixup", "--sweep", str(tmp_path / "s.yaml"), "--out",
+                str(tmp_path / "runs")]) == 0
     assert "wandb sweep" in capsys.readouterr().out and "method: grid" in (tmp_path / "s.yaml").read_text() and not (tmp_path / "runs").exists()

@@ -1,4 +1,6 @@
-"""`ablate --until settled`: which rows are trained at which rung, what is said before it, when it ends. Trainings are made up."""
+"""`ablate --until settled`: which rows are trained at which rung, what is said before it, when it ends. Trainings are
+made up.
+"""
 import numpy as np
 import pytest
 from support.commands import fails
@@ -24,7 +26,8 @@ def made_up(monkeypatch, tmp_path):
             if c.state != "todo" or not go_on(c): continue
             name = c.row.name
             hits = right(hard, 1, np.random.default_rng([c.seed, len(name)]), GAINS[name], luck=.05)[0]
-            c.folder = fake_run(tmp_path / "runs", "none" if name == "baseline" else name, c.seed, hits, seconds=5. + .01 * c.seed)
+            c.folder = fake_run(tmp_path / "runs", "none" if name == "baseline" else name, c.seed, hits,
+                                seconds=5. + .01 * c.seed)
             c.state = "done"
             done.append((name, c.seed))
     monkeypatch.setattr(ablate_room, "carry_out", carry_out)
@@ -32,7 +35,8 @@ def made_up(monkeypatch, tmp_path):
 
 
 def climb(tmp_path, said, **how):
-    return until_settled("add", {**TINY, "out": str(tmp_path / "runs")}, None, [*GAINS][1:], range(5), say=said.append, **how)
+    return until_settled("add", {**TINY, "out": str(tmp_path / "runs")}, None, [*GAINS][1:], range(5), say=said.append,
+                         **how)
 
 
 def test_open_rows_alone_are_trained_on(made_up, tmp_path):
@@ -56,5 +60,6 @@ def test_a_budget_ends_it(made_up, tmp_path, monkeypatch):
 
 
 def test_options_that_make_no_sense(capsys, tmp_path):
-    assert "--until sunrise is not 'settled'" in fails(capsys, "ablate", "-t", "mixup", "--until", "sunrise", "--out", tmp_path)
+    assert "--until sunrise is not 'settled'" in fails(capsys, "ablate", "-t", "mixup", "--until", "sunrise", "--out",
+                                                       tmp_path)
     assert "leave one out" in fails(capsys, "ablate", "-t", "mixup", "--until", "settled", "--once", "--out", tmp_path)

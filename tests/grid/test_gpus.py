@@ -18,12 +18,15 @@ class SimpleRow:
 
 
 class Children:
-    "A multiprocessing context whose processes only say what they were given; `ended`: how often each is asked before it is dead"
+    """A multiprocessing context whose processes only say what they were given; `ended`: how often each is asked before
+    it is dead
+    """
     def __init__(self): self.seen = []
 
     def Process(self, target, args):
         note = lambda: self.seen.append((args[-1], os.environ.get("CUDA_VISIBLE_DEVICES")))
-        return SimpleNamespace(start=note, is_alive=lambda: False, join=lambda: None, terminate=lambda: None, exitcode=0)
+        return SimpleNamespace(start=note, is_alive=lambda: False, join=lambda: None, terminate=lambda: None,
+                               exitcode=0)
 
 
 @pytest.fixture
@@ -67,7 +70,8 @@ def test_a_shared_gpu_is_said(two_gpus):
 
 def test_trainings_at_once_on_gpus_share_the_cores_out(two_gpus, monkeypatch):
     monkeypatch.setattr(grid, "threads_each", lambda: 16)
-    threads = lambda jobs, **given: [row.recipe.threads for row in grid.with_threads([SimpleRow(recipe_of(**given))], jobs)]
+    threads = lambda jobs, **given: [row.recipe.threads
+                                     for row in grid.with_threads([SimpleRow(recipe_of(**given))], jobs)]
     assert threads(4, device="cuda", threads=None) == [4] and threads(40, device="cuda", threads=None) == [1]
     assert threads(4, device="cuda", threads=3) == [3] and threads(1, device="cuda", threads=None) == [None]
     assert threads(4, device="cpu", threads=None) == [None]  # a CPU's weights depend on its threads

@@ -34,13 +34,16 @@ def test_each_cell_says_what_has_become_of_it(tmp_path):
              cell(b, 1, tmp_path, since=time.monotonic() - 45)]
     head, *rows, last = text([a, b], [0, 1], cells).splitlines()
     assert head.split() == ["row", "seed", "0", "seed", "1"] and rows[0].split() == ["baseline", "50.00%", "25.00%"]
-    assert rows[1].split() == ["mixup", "[bold]", "failed", "▸", "45", "s"] and last.strip() == "2 of 4 finished, 1 running"
+    assert rows[1].split() == ["mixup", "[bold]", "failed", "▸", "45",
+                               "s"] and last.strip() == "2 of 4 finished, 1 running"
 
 
 def test_many_seeds_are_counted(tmp_path):
     a = N(name="baseline")
-    cells = [cell(a, s, tmp_path, "done", .5) for s in range(6)] + [cell(a, 6, tmp_path, "failed"), *(cell(a, s, tmp_path) for s in range(7, 12))]
-    assert text([a], range(12), cells).splitlines()[1].split() == ["baseline", "6", "of", "12,", "1", "failed", "50.00%"]
+    cells = [cell(a, s, tmp_path, "done", .5) for s in range(6)] + [cell(a, 6, tmp_path, "failed"),
+                                                                    *(cell(a, s, tmp_path) for s in range(7, 12))]
+    assert text([a], range(12), cells).splitlines()[1].split() == ["baseline", "6", "of", "12,", "1", "failed",
+                                                                   "50.00%"]
 
 
 def test_in_a_terminal(tmp_path):

@@ -1,4 +1,6 @@
-"""Grids on Ray and on SLURM. What needs Ray itself is slow, and skipped where it is not installed (`pip install 'fastricks[ray]'`)."""
+"""Grids on Ray and on SLURM. What needs Ray itself is slow, and skipped where it is not installed (`pip install
+'fastricks[ray]'`).
+"""
 import json
 import os
 import re
@@ -74,7 +76,8 @@ def test_the_slurm_script_trains_every_cell(tmp_path, capsys):
     rows = make_rows("add", given, None, ["mixup:alpha=.4", "warmup+cosine"])
     for i in range(6):
         env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_ARRAY_TASK_ID": str(i)}
-        words = subprocess.run(["bash", script], capture_output=True, text=True, env=env, check=True).stdout.split("\n")[:-1]
+        words = subprocess.run(["bash", script], capture_output=True, text=True, env=env,
+                               check=True).stdout.split("\n")[:-1]
         assert words[:2] == ["fastricks", "train"] and words[-1] == "--resume"
         at = {w: words[j + 1] for j, w in enumerate(words[:-1])}
         seen.append((at["--tricks"], int(at["--seed"])))
@@ -85,7 +88,8 @@ def test_the_slurm_script_trains_every_cell(tmp_path, capsys):
 
 def start_grid(out, *words):
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    cmd = [sys.executable, "-m", "fastricks", "ablate", *WORDS, "--on", "ray", "-t", "mixup", "--seeds", "2", "--checkpoint-every", "0s",
+    cmd = [sys.executable, "-m", "fastricks", "ablate", *WORDS, "--on", "ray", "-t", "mixup", "--seeds", "2",
+           "--checkpoint-every", "0s",
            "--out", out, *words]
     return subprocess.Popen(list(map(str, cmd)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
 

@@ -15,9 +15,18 @@ pytestmark = [pytest.mark.usefixtures("forked_cells"), pytest.mark.filterwarning
 
 
 def test_what_can_be_tuned():
-    assert parse_tuning("lr=1e-4/3e-4") == Tuning("lr", (1e-4, 3e-4)) and parse_tuning("batch-size=16/32") == Tuning("batch_size", (16, 32))
-    for text, words in {"lr": "give numbers", "lr=1": "two or more", "lr=1/1": "each once", "lrr=1/2": "did you mean 'lr'", "seed=1/2": "not one of",
-                        "lr=a/b": "give numbers", "batch_size=1.5/2": "give numbers"}.items():
+    assert parse_tuning("lr=1e-4/3e-4") == Tuning("lr", (1e-4, 3e-4)) and parse_tuning("batch-size=16/32") == Tuning(
+        "batch_size", (16, 32)
+    )
+    for text, words in {
+        "lr": "give numbers",
+        "lr=1": "two or more",
+        "lr=1/1": "each once",
+        "lrr=1/2": "did you mean 'lr'",
+        "seed=1/2": "not one of",
+        "lr=a/b": "give numbers",
+        "batch_size=1.5/2": "give numbers",
+    }.items():
         with pytest.raises(UserError, match=words): parse_tuning(text)
 
 
@@ -31,7 +40,8 @@ def test_each_row_gets_its_own_best_and_the_table_says_so(tmp_path):
         scores = {}
         for f in (tmp_path / "tuning").glob("*/recipe.json"):
             r = read_json(f)["recipe"]
-            if r["tricks"].keys() == row.recipe.tricks.keys(): scores[r["lr"]] = read_json(f.parent / "metrics.json")["valid"]["loss_t"]
+            if r["tricks"].keys() == row.recipe.tricks.keys():
+                scores[r["lr"]] = read_json(f.parent / "metrics.json")["valid"]["loss_t"]
         assert row.recipe.lr == min(scores, key=scores.get)
     assert len(list(tmp_path.glob("*/recipe.json"))) == 6, "runs of the tuning are rows of no table"
     c = comparison_of(g, g.judging)
@@ -43,12 +53,15 @@ def test_each_row_gets_its_own_best_and_the_table_says_so(tmp_path):
 
 
 def args(tmp_path, **more):
-    return ["ablate", *(f"--{k.replace('_', '-')}={v}" for k, v in {**TINY, "out": tmp_path, **more}.items() if k != "pretrained"), "-t", "mixup"]
+    return ["ablate", *(f"--{k.replace('_', '-')}={v}" for k, v in {**TINY, "out": tmp_path, **more}.items()
+                        if k != "pretrained"), "-t", "mixup"]
 
 
 @pytest.mark.parametrize("more, words", [
-    (["--tune", "lr=1/0.1", "--lr", "find"], "choose the same"), (["--tune", "lr=-1/0.1"], "lr"), (["--tune", "lr=.1/.2", "--advise"], "--advise"),
-    (["--tune", "lr=.1/.2", "--slurm"], "a script can't"), (["--tune", "lr=.1/.2", "--valid", "0"], "validation split")])
+    (["--tune", "lr=1/0.1", "--lr", "find"], "choose the same"), (["--tune", "lr=-1/0.1"], "lr"),
+    (["--tune", "lr=.1/.2", "--advise"], "--advise"),
+    (["--tune", "lr=.1/.2", "--slurm"], "a script can't"),
+    (["--tune", "lr=.1/.2", "--valid", "0"], "validation split")])
 def test_what_cannot_be_tuned_is_refused_before_a_run(tmp_path, more, words, capsys):
     assert run([*args(tmp_path), *more]) == 2
     assert words in capsys.readouterr().err and not list(tmp_path.iterdir())

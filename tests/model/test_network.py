@@ -22,7 +22,8 @@ from fastricks.training.settle import settle_machine
 
 def test_no_hidden_zero_gamma():
     "timm zeroes the last γ of a residual block unless told otherwise; here it must be asked for"
-    hidden = [m for m in timm.create_model("resnet18").modules() if isinstance(m, nn.BatchNorm2d) and not m.weight.any()]
+    hidden = [m for m in timm.create_model("resnet18").modules() if isinstance(m, nn.BatchNorm2d)
+              and not m.weight.any()]
     assert len(hidden) == 8
     for arch in ("resnet18", "resnet50", "regnetx_002", "test_convnext"):
         assert all(p.any() for n, p in build(arch, 10)[0].named_parameters() if n.endswith("weight")), arch
@@ -57,7 +58,8 @@ def test_a_backbone_without_head_loads(tmp_path):
     (lambda f: f.write_bytes(b"not safetensors at all") and f, "is not a safetensors file"),
     (lambda f: f, "there is no such file"),
     (lambda f: save_file({"conv1.weight": torch.zeros(3)}, f) or f, "does not fit test_resnet"),
-    (lambda f: save_file({k: v for k, v in build("test_resnet", 7)[0].state_dict().items() if "layer2" not in k}, f) or f,
+    (lambda f: save_file({k: v for k, v in build("test_resnet", 7)[0].state_dict().items() if "layer2" not in k}, f)
+     or f,
      "tensors missing"),
 ])
 def test_weights_that_do_not_fit_are_one_sentence(tmp_path, make, words):
@@ -76,8 +78,10 @@ def test_a_network_of_one_size_is_made_for_another_and_position_embeddings_are_r
     save_file(src.state_dict(), tmp_path / "w.safetensors")
     model, lines = build(VIT, 10, 0, tmp_path / "w.safetensors", size=64)
     assert model(torch.zeros(2, 3, 64, 64)).shape == (2, 10) and model.pos_embed.shape != src.pos_embed.shape
-    assert torch.equal(model.patch_embed.proj.weight, src.patch_embed.proj.weight) and any("resampled" in o and "pos_embed" in o for o in lines)
-    want = timm.layers.resample_abs_pos_embed(src.pos_embed, model.patch_embed.grid_size, num_prefix_tokens=model.num_prefix_tokens)
+    assert torch.equal(model.patch_embed.proj.weight,
+                       src.patch_embed.proj.weight) and any("resampled" in o and "pos_embed" in o for o in lines)
+    want = timm.layers.resample_abs_pos_embed(src.pos_embed, model.patch_embed.grid_size,
+                                              num_prefix_tokens=model.num_prefix_tokens)
     assert torch.allclose(model.pos_embed, want, atol=1e-6)
 
 
@@ -103,12 +107,14 @@ def test_options_are_checked_against_what_timm_takes(options, words):
 
 
 def test_an_auxiliary_head_is_refused_and_its_weights_are_left_out(tmp_path):
-    with pytest.raises(UserError, match="2 answers in place of one"): require_network("inception_v3", 299, {"aux_logits": True})
+    with pytest.raises(UserError, match="2 answers in place of one"):
+        require_network("inception_v3", 299, {"aux_logits": True})
     src = timm.create_model("inception_v3", num_classes=3, aux_logits=True)
     save_file(src.state_dict(), tmp_path / "w.safetensors")
     for arch in ("inception_v3.tv_in1k", "inception_v3.tf_in1k"):
         model, lines = build(arch, 3, 0, tmp_path / "w.safetensors")
-        assert torch.equal(model.fc.weight, src.fc.weight) and any("not used from the file" in o and "AuxLogits" in o for o in lines)
+        assert torch.equal(model.fc.weight, src.fc.weight) and any("not used from the file" in o and "AuxLogits" in o
+                                                                   for o in lines)
 
 
 def test_a_bare_name_gets_the_tag_that_timm_means():
@@ -129,8 +135,11 @@ def test_weights_of_what_wraps_a_network(tmp_path, prefix):
 
 
 @pytest.mark.parametrize("name, wrap", [
-    ("a.pth", lambda sd: {"epoch": 3, "state_dict": sd, "args": argparse.Namespace(lr=1)}), ("model_best.pth.tar", lambda sd: {"model": sd}),
-    ("it's \"$HOME\".pt", lambda sd: sd), ("b.ckpt", lambda sd: {"state_dict": {f"model.{k}": v for k, v in sd.items()}, "optimizer": {"x": [1]}}),
+    ("a.pth", lambda sd: {"epoch": 3, "state_dict": sd, "args": argparse.Namespace(lr=1)}),
+    ("model_best.pth.tar", lambda sd: {"model": sd}),
+    ("it's \"$HOME\".pt", lambda sd: sd), ("b.ckpt",
+                                           lambda sd: {"state_dict": {f"model.{k}": v for k, v in sd.items()},
+                                                       "optimizer": {"x": [1]}}),
     ("tied.bin", lambda sd: {**sd, "again": sd["fc.weight"]}),
 ])
 def test_the_line_that_converts_a_pickle_works(tmp_path, name, wrap):
@@ -165,23 +174,29 @@ def test_the_layout_changes_no_number():
 
 def test_unknown_arch_names_the_nearest():
     with pytest.raises(UserError, match="did you mean 'resnet18'"): check_arch("resnet8")
-    with pytest.raises(UserError, match=r"no weights tagged 'tv_in2k'; did you mean 'tv_in1k'"): check_arch("resnet18.tv_in2k")
-    check_arch("resnet18"); check_arch("resnet18.tv_in1k")
+    with pytest.raises(UserError, match=r"no weights tagged 'tv_in2k'; did you mean 'tv_in1k'"):
+        check_arch("resnet18.tv_in2k")
+    check_arch("resnet18")
+    check_arch("resnet18.tv_in1k")
 
 
 def test_offline_without_weights_is_one_sentence_within_seconds():
-    with pytest.raises(UserError, match=r"not on this machine, and HF_HUB_OFFLINE is set: give --weights"): hub_file("resnet18.tv_in1k")
+    with pytest.raises(UserError, match=r"not on this machine, and HF_HUB_OFFLINE is set: give --weights"):
+        hub_file("resnet18.tv_in1k")
 
 
 @pytest.fixture
 def hub(monkeypatch):
-    "The hub's client, which is asked though every other way to the network fails; it answers what the list has: a path, or an error"
+    """The hub's client, which is asked though every other way to the network fails; it answers what the list has: a
+    path, or an error
+    """
     import urllib.request
 
     import huggingface_hub
     answers = []
 
-    def refused(*_, **__): raise urllib.error.URLError("certificate verify failed: unable to get local issuer certificate")
+    def refused(*_, **__):
+        raise urllib.error.URLError("certificate verify failed: unable to get local issuer certificate")
 
     def download(repo, name):
         if isinstance(answers[0], Exception): raise answers[0]
@@ -201,7 +216,8 @@ def test_only_the_hubs_own_client_knows_whether_the_hub_is_there(hub):
 def test_its_reason_is_told(hub):
     hub.append(OSError("please check your connection"))
     hub[0].__cause__ = ConnectionError("Name or service not known")
-    with pytest.raises(UserError, match=r"can't be reached, .*\(ConnectionError: Name or service not known\): give --weights FILE"):
+    with pytest.raises(UserError, match=r"can't be reached, .*\(ConnectionError: Name or service not known\): give "
+                                        r"--weights FILE"):
         hub_file("resnet18.tv_in1k")
 
 

@@ -10,11 +10,13 @@ from fastricks.model import optimizers
 def trained(kind, layout, steps=3):
     torch.manual_seed(0)
     model = timm.create_model("test_resnet", num_classes=5).to(memory_format=layout)
-    a, b = ({"params": [p for p in model.parameters() if (p.ndim > 1) == w], "weight_decay": wd} for w, wd in ((True, .1), (False, 0.)))
+    a, b = ({"params": [p for p in model.parameters() if (p.ndim > 1) == w], "weight_decay": wd}
+            for w, wd in ((True, .1), (False, 0.)))
     opt = kind([a, b], lr=1e-2, fused=True)
     for _ in range(steps):
         model(torch.randn(4, 3, 32, 32)).square().mean().backward()
-        opt.step(); opt.zero_grad()
+        opt.step()
+        opt.zero_grad()
     return model, opt
 
 
@@ -32,11 +34,14 @@ def test_the_same_numbers_as_torchs(name, layout):
 
 class Copies(TorchDispatchMode):
     "Counts elements that are copied"
-    def __init__(self): super().__init__(); self.n = 0
+    def __init__(self):
+        super().__init__()
+        self.n = 0
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         if func in (torch.ops.aten.clone.default, torch.ops.aten.copy_.default): self.n += args[0].numel()
-        if func is torch.ops.aten._fused_adam_.default: self.n += sum(t.numel() for ts in args[:4] for t in ts if not t.is_contiguous())
+        if func is torch.ops.aten._fused_adam_.default:
+            self.n += sum(t.numel() for ts in args[:4] for t in ts if not t.is_contiguous())
         return func(*args, **(kwargs or {}))
 
 

@@ -1,4 +1,6 @@
-"""Files of strangers: nothing in them is run, nothing is written where it should not be, and each is refused in one sentence."""
+"""Files of strangers: nothing in them is run, nothing is written where it should not be, and each is refused in one
+sentence.
+"""
 import json
 import os
 import pickle
@@ -39,7 +41,8 @@ def test_there_are_50(weights): assert len(weights[1]) >= 50 and len({n for n, _
 def test_hostile_weights_are_one_sentence(weights, how, tmp_path, capsys):
     folder, files = weights
     for name, words in files:
-        given = ["--weights", folder / name] if how == "--weights" else ["-t", f"distill:teacher={folder / name}", "--no-pretrained"]
+        given = (["--weights", folder / name] if how == "--weights"
+                 else ["-t", f"distill:teacher={folder / name}", "--no-pretrained"])
         start = time.monotonic()
         err = fails(capsys, "train", *TINY_WORDS, *given, "--out", tmp_path)
         assert (name in err or "/dev/zero" in err) and len(err) < 1000 and time.monotonic() - start < 60, err
@@ -56,7 +59,8 @@ def test_other_floats_are_taken(tmp_path, dtype):
 
 
 @pytest.mark.parametrize("meta", [
-    "[1]", "3", "null", '"x"', "[" * 10**5, '{"mean": "abc"}', '{"mean": [1, 2]}', '{"mean": [NaN, 1, 1]}', '{"std": [0, 0, 0]}',
+    "[1]", "3", "null", '"x"', "[" * 10**5, '{"mean": "abc"}', '{"mean": [1, 2]}', '{"mean": [NaN, 1, 1]}',
+    '{"std": [0, 0, 0]}',
     '{"mean": [[1], [1], [1]]}',
     '{"arch": 3, "classes": 7}', '{"classes": [[]]}', '{"std": [1e999, 1, 1]}', '{"size": "big"}', '{"size": -1}'])
 def test_absurd_facts_in_weights_are_ignored(tmp_path, meta):
@@ -85,12 +89,14 @@ def test_hostile_archives(tmp_path, capsys):
         target, start = tmp_path / f"out-{name}", time.monotonic()
         code = run(["prepare", str(tmp_path / "in" / name), str(target)])
         err = capsys.readouterr().err
-        assert code in (0, 2) and (code == 0 or (err.startswith("error: ") and err.count("\n") == 1 and len(err) < 700)), (name, code, err)
+        assert code in (0, 2) and (code == 0 or (err.startswith("error: ") and err.count("\n") == 1
+                                                 and len(err) < 700)), (name, code, err)
         assert time.monotonic() - start < 60
         laid += [name] if code == 0 else []
         files = {o for o in target.rglob("*") if not o.is_dir()}
         assert {f.relative_to(target).as_posix() for f in files} <= {"train/ramen/1.jpg", "test/ramen/2.jpg"}, (name, files)
-        assert not any(o.is_symlink() or not o.is_file() or o.stat().st_nlink > 1 or o.stat().st_mode & 0o7111 for o in files), name
+        assert not any(o.is_symlink() or not o.is_file() or o.stat().st_nlink > 1 or o.stat().st_mode & 0o7111
+                       for o in files), name
         assert sum(o.stat().st_size for o in files) < 2**21, name
         assert {*tmp_path.rglob("*")} - {*target.rglob("*"), target} <= before | {*before}, (name, "wrote elsewhere")
         before = {*tmp_path.rglob("*")}
@@ -112,7 +118,9 @@ def audit(event, args):
 @pytest.fixture
 def audited():
     "What happens meanwhile, by the events of EVENTS"
-    if not getattr(sys, "_fastricks_audits", False): sys.addaudithook(audit); sys._fastricks_audits = True
+    if not getattr(sys, "_fastricks_audits", False):
+        sys.addaudithook(audit)
+        sys._fastricks_audits = True
     SEEN.append([])
     yield SEEN[-1]
     SEEN.clear()
@@ -127,7 +135,8 @@ def test_no_pickle_is_loaded_and_nothing_foreign_is_run(tmp_path, audited, capsy
     "Training from weights with a teacher, evaluation, resume, the same recipe again, and compare"
     save_file(STATE, tmp_path / "w.safetensors")
     out = tmp_path / "runs"
-    words = ["train", *TINY_WORDS, "--weights", tmp_path / "w.safetensors", "-t", f"distill:teacher={tmp_path}/w.safetensors", "--out", out]
+    words = ["train", *TINY_WORDS, "--weights", tmp_path / "w.safetensors", "-t",
+             f"distill:teacher={tmp_path}/w.safetensors", "--out", out]
     assert run([str(w) for w in words]) == 0
     first, = out.glob("*/")
     assert run([str(w) for w in ["train", "--recipe", first, "--out", out, "--wandb", "disabled"]]) == 0
@@ -153,18 +162,21 @@ def test_nor_where_a_model_is_used(tmp_path, photo_run, audited):
     assert run(["predict", str(folder), str(data / "test")]) == 0
     for kind in ["timm", "onnx"] if find_spec("onnxruntime") else ["timm"]:
         assert run(["export", str(folder), "--to", kind, "--out", str(tmp_path / f"m.{kind}")]) == 0
-    bad = [o for o in audited if o[0] in ("pickle.find_class", "os.system", "os.exec", "os.posix_spawn", "subprocess.Popen")]
+    bad = [o for o in audited if o[0] in ("pickle.find_class", "os.system", "os.exec", "os.posix_spawn",
+                                          "subprocess.Popen")]
     assert not bad, bad
 
 
 # -- a stranger's run folder
 
 
-@pytest.mark.parametrize("text", ["[]", "{", "null", "3", "[" * 10**5, '{"a":' * 10**5, '{"recipe": []}', '{"recipe": {"__class__": 1}}',
+@pytest.mark.parametrize("text", ["[]", "{", "null", "3", "[" * 10**5, '{"a":' * 10**5, '{"recipe": []}',
+                                  '{"recipe": {"__class__": 1}}',
                                   "\xff", *WRONG_FIELDS], ids=lambda x: str(x)[:30])
 def test_a_strangers_recipe_is_one_sentence(tmp_path, capsys, text):
     folder = fake_run(tmp_path, "mixup")
-    (folder / "recipe.json").write_text(text if isinstance(text, str) else recipe_with(folder, **text), encoding="latin-1")
+    (folder / "recipe.json").write_text(text if isinstance(text, str) else recipe_with(folder, **text),
+                                        encoding="latin-1")
     fails(capsys, "train", "--recipe", folder, "--out", tmp_path / "runs", "--wandb", "disabled")
     assert not (tmp_path / "runs").exists()
 
@@ -189,9 +201,12 @@ def test_names_of_a_strangers_runs_stay_text(tmp_path, capsys):
     "In HTML, Markdown and the terminal: class names, data, versions, folders"
     for s in range(2):
         for t in ("none", "mixup"):
-            fake_run(tmp_path / "runs", t, s, hits=[i % (3 + s) > 0 for i in range(60)], data=EVIL, name=f"{t}{s}<script>[red]\x1b[31m",
-                     classes=[EVIL + str(i) for i in range(6)], environment={"cpu": EVIL, "python": EVIL, "torch": EVIL, "git": {}})
-    assert run(["compare", str(tmp_path / "runs"), *[x for e in ("html", "md") for x in ("--to", str(tmp_path / f"c.{e}"))]]) == 0
+            fake_run(tmp_path / "runs", t, s, hits=[i % (3 + s) > 0 for i in range(60)], data=EVIL,
+                     name=f"{t}{s}<script>[red]\x1b[31m",
+                     classes=[EVIL + str(i) for i in range(6)],
+                     environment={"cpu": EVIL, "python": EVIL, "torch": EVIL, "git": {}})
+    assert run(["compare", str(tmp_path / "runs"),
+                *[x for e in ("html", "md") for x in ("--to", str(tmp_path / f"c.{e}"))]]) == 0
     out, (page, md) = capsys.readouterr().out, ((tmp_path / f"c.{e}").read_text() for e in ("html", "md"))
     assert "\x1b" not in out + page + md and "[red]" in out
     assert "<script" not in page + md and "<img" not in page + md and "\n# h" not in md
@@ -206,19 +221,23 @@ tracking.start = partial(tracking.start, timeout=4)  # seconds that are waited f
 
 
 def test_planted_secrets_are_nowhere(tmp_path):
-    "In the environment, in URLs with credentials, in git's remote: in no file of the run, log or W&B's, and not on the screen"
+    """In the environment, in URLs with credentials, in git's remote: in no file of the run, log or W&B's, and not on
+    the screen
+    """
     s = "5ec4e7"
     repo = tmp_path / "repo"
     repo.mkdir()
     for words in (["init"], ["remote", "add", "origin", f"https://user:git-{s}@example.org/a.git"],
-                  ["-c", "user.name=u", "-c", f"user.email=mail-{s}@example.org", "commit", "--allow-empty", "-m", f"message-{s}"]):
+                  ["-c", "user.name=u", "-c", f"user.email=mail-{s}@example.org", "commit", "--allow-empty", "-m",
+                   f"message-{s}"]):
         subprocess.run(["git", *words], cwd=repo, capture_output=True, check=True)
     env = {
         "WANDB_API_KEY": "local-" + s * 7, "HF_TOKEN": f"hf_{s}", "AWS_SECRET_ACCESS_KEY": s, "MY_PASSWORD": s,
         "HTTPS_PROXY": f"http://user:proxy-{s}@127.0.0.1:9", "HTTP_PROXY": f"http://user:proxy-{s}@127.0.0.1:9",
         "WANDB_BASE_URL": f"http://user:url-{s}@127.0.0.1:9"}
     for mode in ("offline", "online"):
-        r = forked(HASTY + TRAIN, *TINY_WORDS, "--epochs", "1", "--wandb", mode, "--out", repo / "runs", cwd=repo, env=env)
+        r = forked(HASTY + TRAIN, *TINY_WORDS, "--epochs", "1", "--wandb", mode, "--out", repo / "runs", cwd=repo,
+                   env=env)
         assert r.returncode == 0 and s not in r.stdout + r.stderr, r.stderr
     files = [p for p in (repo / "runs").rglob("*") if p.is_file()]
     assert any(p.suffix == ".wandb" for p in files) and any(p.name == "environment.json" for p in files)

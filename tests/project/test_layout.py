@@ -1,4 +1,6 @@
-"""Where test files lie and what they import; git has every file of the package, and ignores only what is made at the top."""
+"""Where test files lie and what they import; git has every file of the package, and ignores only what is made at the
+top.
+"""
 import ast
 import shutil
 import subprocess
@@ -9,7 +11,8 @@ from support.paths import ROOT
 TESTS, PACKAGE = ROOT / "tests", ROOT / "fastricks"
 TEST_FILES = sorted(TESTS.rglob("test_*.py"))
 MADE = "build", "dist", "runs", "wandb"
-in_a_repository = pytest.mark.skipif(not shutil.which("git") or not (ROOT / ".git").exists(), reason="this is no git repository")
+in_a_repository = pytest.mark.skipif(not shutil.which("git") or not (ROOT / ".git").exists(),
+                                     reason="this is no git repository")
 
 
 def git(*words): return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True)

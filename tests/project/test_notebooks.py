@@ -26,7 +26,9 @@ def test_it_has_a_title_and_outputs_without_errors(file):
 
 @pytest.mark.parametrize("file", NBS, ids=lambda f: f.stem)
 def test_it_is_clean(file):
-    "As `nbs/execute.py` leaves it: run once from top to bottom, nobody's metadata, and no path of the machine that it was run on"
+    """As `nbs/execute.py` leaves it: run once from top to bottom, nobody's metadata, and no path of the machine that it
+    was run on
+    """
     nb = json.loads(file.read_text())
     code = [c for c in nb["cells"] if c["cell_type"] == "code"]
     assert [c["execution_count"] for c in code] == list(range(1, len(code) + 1))
@@ -52,7 +54,8 @@ def test_it_imports_from_the_face_alone(page):
     froms = dict(re.findall(r"^from (fastricks[.\w]*) import (.+)$", text, re.M))
     assert {*froms} <= {"fastricks", "fastricks.callbacks"}
     assert {*re.findall(r"^import (fastricks[.\w]*)(?: as (?:ft))?$", text, re.M)} <= {"fastricks"}
-    names = {module: {o.strip() for line in re.findall(rf"^from {module} import (.+)$", text, re.M) for o in line.split(",")} for module in froms}
+    names = {module: {o.strip() for line in re.findall(rf"^from {module} import (.+)$", text, re.M)
+                      for o in line.split(",")} for module in froms}
     assert names.get("fastricks", set()) <= {*dir(fastricks)} and names.get("fastricks.callbacks", set()) <= {*dir(callbacks)}
     used = {*re.findall(r"\bft\.(\w+)", text)}
     assert used and used <= {*dir(fastricks)}
@@ -61,7 +64,8 @@ def test_it_imports_from_the_face_alone(page):
 def test_no_snippet_uses_a_name_that_it_does_not_define(tmp_path):
     for i, block in enumerate(re.findall(r"^```python\n(.*?)^```", README, re.M | re.S)):
         (tmp_path / f"snippet{i}.py").write_text(block)
-    r = subprocess.run([sys.executable, "-m", "ruff", "check", "--isolated", "--select", "F821", str(tmp_path)], capture_output=True, text=True)
+    r = subprocess.run([sys.executable, "-m", "ruff", "check", "--isolated", "--select", "F821", str(tmp_path)],
+                       capture_output=True, text=True)
     assert r.returncode == 0, r.stdout
 
 

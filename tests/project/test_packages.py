@@ -1,4 +1,6 @@
-"""The wheel and the sdist work where the checkout is not; what a package says of itself; the Dockerfile copies what is there."""
+"""The wheel and the sdist work where the checkout is not; what a package says of itself; the Dockerfile copies what is
+there.
+"""
 import os
 import re
 import runpy
@@ -19,7 +21,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 BUILD = "import sys; from setuptools import build_meta as b; b.build_{}(sys.argv[1])"
 
 
-def build(kind, source, out): subprocess.run([sys.executable, "-c", BUILD.format(kind), str(out)], cwd=source, check=True, capture_output=True)
+def build(kind, source, out):
+    subprocess.run([sys.executable, "-c", BUILD.format(kind), str(out)], cwd=source, check=True, capture_output=True)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +43,8 @@ def packages(tmp_path_factory):
 
 def test_a_package_has_the_sources_and_no_more(packages):
     names = {n for n in ZipFile(packages[1]).namelist() if ".dist-info/" not in n}
-    sources = {f.relative_to(ROOT).as_posix() for f in (ROOT / "fastricks").rglob("*") if f.suffix in (".py", ".pyi", ".typed")}
+    sources = {f.relative_to(ROOT).as_posix() for f in (ROOT / "fastricks").rglob("*")
+               if f.suffix in (".py", ".pyi", ".typed")}
     assert names == sources | {"fastricks/py.typed"}
 
 
@@ -56,16 +60,20 @@ def test_a_wheel_works_without_the_checkout(packages, tmp_path):
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
     binaries = tmp_path / "venv" / ("Scripts" if os.name == "nt" else "bin")
     site, = (tmp_path / "venv").rglob("site-packages")
-    pip = [sys.executable, "-m", "pip", "--python", binaries / "python", "install", "-q", "--no-deps", "--no-index", packages[1]]
+    pip = [sys.executable, "-m", "pip", "--python", binaries / "python", "install", "-q", "--no-deps", "--no-index",
+           packages[1]]
     subprocess.run(pip, check=True, capture_output=True)
-    (site / "first.pth").write_text(sysconfig.get_path("purelib") + "\n")  # its own .pth files, as an editable install's, are not read
+    # its own .pth files, as an editable install's, are not read
+    (site / "first.pth").write_text(sysconfig.get_path("purelib") + "\n")
     env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
 
     def said(name, *words):
-        return subprocess.run([binaries / name, *words], cwd=tmp_path, env=env, check=True, capture_output=True, text=True).stdout
+        return subprocess.run([binaries / name, *words], cwd=tmp_path, env=env, check=True, capture_output=True,
+                              text=True).stdout
     assert Path(said("python", "-c", "import fastricks; print(fastricks.__file__)").strip()).is_relative_to(site)
     assert "train" in said("fastricks", "--help")
-    assert re.search(r"accuracy +\d+\.\d\d% test", said("fastricks", "train", *TINY_WORDS, "--out", "runs", "--name", "tiny"))
+    assert re.search(r"accuracy +\d+\.\d\d% test",
+                     said("fastricks", "train", *TINY_WORDS, "--out", "runs", "--name", "tiny"))
     assert (tmp_path / "runs" / "tiny" / "index.html").is_file() and "README.md" in said("fastricks", "card", "runs/tiny")
 
 
@@ -78,7 +86,8 @@ def test_the_readme_is_made_of_the_one_address():
 
 
 def test_nothing_else_has_the_address():
-    files = [f for o in ("*.md", "*.toml", "*.yml", "Dockerfile", "docs/*", "fastricks/**/*.py") for f in ROOT.glob(o) if f.is_file()]
+    files = [f for o in ("*.md", "*.toml", "*.yml", "Dockerfile", "docs/*", "fastricks/**/*.py") for f in ROOT.glob(o)
+             if f.is_file()]
     found = {f.name for f in files if PROJECT["urls"]["REPOSITORY"].encode() in f.read_bytes()}
     assert found == {"pyproject.toml", "README.md"}
 

@@ -1,4 +1,6 @@
-"""The README says what is true: its commands are CI's and the command line understands them all, its tricks are the registry's."""
+"""The README says what is true: its commands are CI's and the command line understands them all, its tricks are the
+registry's.
+"""
 import re
 import shlex
 
@@ -16,7 +18,9 @@ OURS = re.compile(r"(?:python|torchrun\b.*) (?P<train>train\.py)\b(?P<options>.*
 
 
 def command_lines(text):
-    "The words after `fastricks` of every command in backticks, in a block of code or indented; `…`, comments, pipes and `> file` are no words"
+    """The words after `fastricks` of every command in backticks, in a block of code or indented; `…`, comments, pipes
+    and `> file` are no words
+    """
     blocks = re.findall(r"^```.*\n((?:.*\n)*?)```", text, re.M)
     lines = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*\n(?:.*\n)*?```", "", text, flags=re.M))
     lines += [line for block in blocks for line in block.splitlines()] + re.findall(r"^ {4}(\S.*)", text, re.M)
@@ -58,9 +62,11 @@ def test_every_trick_has_its_row_and_every_recipe_its_name():
 
 
 def test_all_command_lines_are_found():
-    assert {"train", "ablate", "compare", "show", "tricks", "resume", "predict", "export", "demo", "evaluate"} <= {words[0] for words in LINES}
+    assert {"train", "ablate", "compare", "show", "tricks", "resume", "predict", "export", "demo",
+            "evaluate"} <= {words[0] for words in LINES}
     assert ("train",) in LINES and ("train", "--data", "PHOTOS", "-t", "linear_scaling+warmup") in LINES
-    assert len(LINES) >= len(set(re.findall(r"`(?:python train\.py|fastricks) [^`]+`", README))) - 5  # some differ by a … only
+    # some differ by a … only
+    assert len(LINES) >= len(set(re.findall(r"`(?:python train\.py|fastricks) [^`]+`", README))) - 5
 
 
 @pytest.mark.parametrize("words", [w for w in LINES if w != SPOKEN_OF], ids=" ".join)

@@ -30,7 +30,8 @@ def fine(out, tricks, seed, hits, seconds=10, batch_size=32, **more):
     "A training of 'weights', which are there"
     (w := out.parent / "w.safetensors").touch()
     name = f"{tricks}-{batch_size}-s{seed}".replace(":", "_")
-    fake_run(out, tricks, seed, hits, np.ones(20), data="food-101-21", seconds=seconds, weights=str(w), batch_size=batch_size, name=name, **more)
+    fake_run(out, tricks, seed, hits, np.ones(20), data="food-101-21", seconds=seconds, weights=str(w),
+             batch_size=batch_size, name=name, **more)
 
 
 @pytest.fixture
@@ -57,7 +58,11 @@ def test_a_file_says_what_the_run_folders_say(tool, out):
     for a, b in zip(kept.records(), folders.records(), strict=True):
         assert {k: v for k, v in a.items() if k not in drop} == {k: v for k, v in b.items() if k not in drop}
     text = file.read_text()
-    assert str(out) not in text and len(text) < 60_000 * 20 and [r.name for r in sorted(tool.KEPT.iterdir())] == ["table8.json"]
+    assert (
+        str(out) not in text
+        and len(text) < 60_000 * 20
+        and [r.name for r in sorted(tool.KEPT.iterdir())] == ["table8.json"]
+    )
 
 
 def second_table(text):
@@ -85,10 +90,12 @@ def test_the_page(tool, out):
 @pytest.mark.parametrize("low, high, word, theirs, sd, said", [
     (.5, 1.5, HELPS, .8, .1, "agrees"), (.5, 1.5, OPEN, .8, .1, "agrees"), (.5, 1.5, HELPS, -.8, .1, "disagrees"),
     (-1.5, -.5, HURTS, -.8, .1, "agrees"),
-    (-1.5, -.5, HURTS, .8, .1, "disagrees"), (-.3, .4, SAME, .2, .1, "agrees: neither is larger than 0.5"), (-.3, .4, SAME, .9, .1, "disagrees"),
+    (-1.5, -.5, HURTS, .8, .1, "disagrees"), (-.3, .4, SAME, .2, .1, "agrees: neither is larger than 0.5"),
+    (-.3, .4, SAME, .9, .1, "disagrees"),
     (-.3, .4, SAME, .6, .1, "not resolved by ours"), (-2., 2., OPEN, .9, .1, "not resolved by ours"),
     (.5, 1.5, HELPS, .2, .2, "not resolved by the tutorial"),
-    (-.5, 2.5, OPEN, .2, .2, "not resolved by either"), (float("nan"), float("nan"), OPEN, .2, .2, "not resolved: ours has no interval")])
+    (-.5, 2.5, OPEN, .2, .2, "not resolved by either"),
+    (float("nan"), float("nan"), OPEN, .2, .2, "not resolved: ours has no interval")])
 def test_what_is_said_beside_the_tutorial(tool, low, high, word, theirs, sd, said):
     from types import SimpleNamespace as N
 
@@ -100,7 +107,8 @@ def test_what_is_said_beside_the_tutorial(tool, low, high, word, theirs, sd, sai
 def test_order_and_name_of_rows(tool, out):
     "As the tutorial has them; a row of several tricks is found in any order of them"
     rng = np.random.default_rng(1)
-    for seed, hits in enumerate(right(population(2000, rng), 5, rng)): fine(out, "cosine+label_smoothing+warmup+distill:teacher=resnet18", seed, hits)
+    for seed, hits in enumerate(right(population(2000, rng), 5, rng)):
+        fine(out, "cosine+label_smoothing+warmup+distill:teacher=resnet18", seed, hits)
     tool.gather(arguments(out, "gather"))
     tool.page()
     rows = [x.split("|") for x in (tool.KEPT.parent / "results.md").read_text().splitlines() if x.startswith("| [")]
@@ -148,14 +156,17 @@ def test_table_1(tool, out):
     rng = np.random.default_rng(1)
     for n in (16, 64):
         for tricks in ("none", "linear_scaling:base=32"):
-            for seed, hits in enumerate(right(population(2000, rng), 3, rng)): fine(out, tricks, seed, hits, batch_size=n)
+            for seed, hits in enumerate(right(population(2000, rng), 3, rng)):
+                fine(out, tricks, seed, hits, batch_size=n)
     tool.gather(arguments(out, "gather"))
     tool.page()
     page = (tool.KEPT.parent / "results.md").read_text()
-    rows = [[x.strip() for x in line.split("|")] for line in page[page.index("Table 1"):].splitlines() if line.startswith("| [")]
+    rows = [[x.strip() for x in line.split("|")] for line in page[page.index("Table 1"):].splitlines()
+            if line.startswith("| [")]
     assert len(rows) == 5 and all(x[2] == "3" for x in rows), rows
     told = second_table(page[page.index("Table 1"):])
-    assert {k: v[1][:5] for k, v in told.items()} == {"baseline, batch_size 16": "+0.00", "baseline, batch_size 64": "-0.07"}, told
+    assert {k: v[1][:5] for k, v in told.items()} == {"baseline, batch_size 16": "+0.00",
+                                                      "baseline, batch_size 64": "-0.07"}, told
 
 
 def test_what_is_left_is_said_with_its_cost(tool, out):
@@ -180,5 +191,6 @@ def test_the_lines_are_ones_that_ablate_takes(tool, tmp_path, capsys):
     for name in tool.EXPERIMENTS:
         arch = "tf_efficientnet_lite0" if name == "public" else "resnet18"
         save_file(timm.create_model(arch, num_classes=3).state_dict(), w)
-        for line in tool.lines(arguments(tmp_path / "runs", "commands", name, "--data", str(data), "--weights", str(w)), name):
+        for line in tool.lines(arguments(tmp_path / "runs", "commands", name, "--data", str(data), "--weights", str(w)),
+                               name):
             assert run([*line.split()[1:], "--explain"]) == 0, capsys.readouterr().err

@@ -6,7 +6,8 @@ import pytest
 from support.forked import forked
 from support.paths import ROOT
 
-TRY = ["--data", "digits", "--size", "32", "--resize", "32", "--arch", "test_resnet", "--teacher", "test_resnet", "--batch", "16",
+TRY = ["--data", "digits", "--size", "32", "--resize", "32", "--arch", "test_resnet", "--teacher", "test_resnet",
+       "--batch", "16",
        "--batches", "2", "--rounds", "2", "--threads", "1", "--workers", "1"]
 SPEED = f"""import sys
 sys.path.insert(0, {str(ROOT / "benchmarks")!r})
@@ -19,8 +20,10 @@ SCRIPT = """
 for epoch in (0, 1):
     for i in range(7): print(f"{line}")
 """
-TIMM = "Train: {epoch} [{i:>4d}/7 ( 14%)]  Loss: 2.3 (2.3)  Time: {0.5 + epoch}s, 1.0/s  (9.000s, 1.0/s)  LR: 1e-4  Data: 0.1 (0.1)"
-VISION = "Epoch: [{epoch}]  [{i}/7]  eta: 0:00:01  lr: 0.0001  img/s: 9.0  loss: 2.3 (2.3)  time: {0.5 + epoch:.4f}  data: 0.1"
+TIMM = ("Train: {epoch} [{i:>4d}/7 ( 14%)]  Loss: 2.3 (2.3)  Time: {0.5 + epoch}s, 1.0/s  (9.000s, 1.0/s)  LR: 1e-4  "
+        "Data: 0.1 (0.1)")
+VISION = ("Epoch: [{epoch}]  [{i}/7]  eta: 0:00:01  lr: 0.0001  img/s: 9.0  loss: 2.3 (2.3)  time: {0.5 + epoch:.4f}  "
+          "data: 0.1")
 
 
 def script(folder, line):
@@ -37,7 +40,8 @@ def speed(*options):
 def measured(request, tmp_path_factory):
     "(rows, what it printed, its JSON) with scripts in place of timm's and torchvision's, 1.5 s a batch"
     tmp = tmp_path_factory.mktemp("speed")
-    r = speed("--only", *request.param, "--timm", script(tmp / "timm", TIMM), "--torchvision", script(tmp / "tv", VISION),
+    r = speed("--only", *request.param, "--timm", script(tmp / "timm", TIMM), "--torchvision",
+              script(tmp / "tv", VISION),
               "--images", "1000", "--json", str(tmp / "o.json"))
     assert not r.returncode, r.stderr
     return request.param, r.stdout, json.loads((tmp / "o.json").read_text())
@@ -62,14 +66,16 @@ def test_each_contender_has_a_time_a_round_and_the_rows_are_their_ratios(run):
     assert all(len(c["seconds_a_batch"]) == c["n"] == 2 for c in s["contenders"].values())
     a, b = (s["contenders"][n]["seconds_a_batch"] for n in ("limit", "ours, end to end"))
     assert next(r["value"] for r in s["rows"] if r["row"] == "2") == pytest.approx(median(x / y for x, y in zip(a, b, strict=True)))
-    for peer in ("timm's train.py", "torchvision's train.py"): assert s["contenders"][peer]["seconds_a_batch"] == pytest.approx([1.5, 1.5])
+    for peer in ("timm's train.py", "torchvision's train.py"):
+        assert s["contenders"][peer]["seconds_a_batch"] == pytest.approx([1.5, 1.5])
 
 
 def test_counts_of_decoded_images_and_waits(run):
     s = run[1]["settings"][0]
     first, second = s["decoder_calls"]["first run"], s["decoder_calls"]["second run"]
     n = s["batches"] * s["batch"] + 2 * s["batch"]
-    assert n <= first["all"] <= n + 1 and first["epochs"] == [0, 0, 0] and second["all"] <= 1  # fastai's set-up looks at one
+    # fastai's set-up looks at one
+    assert n <= first["all"] <= n + 1 and first["epochs"] == [0, 0, 0] and second["all"] <= 1
     steps, waits = s["batches"], {n: w["waits"] for n, w in s["waits"].items()}
     assert waits["limit"] == waits["hand-written, in memory"] == 0
     assert waits["ours, end to end"] <= 2 * steps  # on a CPU, where that costs nothing, the guard looks at each step
@@ -112,7 +118,9 @@ def test_contenders_take_turns(monkeypatch):
 
     class One:
         def __init__(self, name): self.name = name
-        def slice(self): order.append(self.name); return len(order)
+        def slice(self):
+            order.append(self.name)
+            return len(order)
     order = []
     times = interleave([One("a"), One("b"), One("c")], 3, say=lambda _: None)
     assert order == [*"abc", *"bca", *"cab"] and times["a"].seconds == [1, 6, 8]

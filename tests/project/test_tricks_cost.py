@@ -1,4 +1,6 @@
-"""benchmarks/tricks.py on the digits: that it times the epoch that it says, each contender in turn; not what anything costs."""
+"""benchmarks/tricks.py on the digits: that it times the epoch that it says, each contender in turn; not what anything
+costs.
+"""
 import pytest
 from support.paths import ROOT
 
@@ -19,10 +21,12 @@ def test_a_line_a_trick(tool, monkeypatch, capsys):
         runs.append((recipe.tricks, recipe.epochs))
         return train(recipe, *args, **how)
     monkeypatch.setattr(tool, "train", counted)
-    monkeypatch.setattr("sys.argv", ["tricks.py", "--size", "16", "--arch", "test_resnet", "--per-class", "10", "--rounds", "2", "mixup", "cutmix"])
+    monkeypatch.setattr("sys.argv", ["tricks.py", "--size", "16", "--arch", "test_resnet", "--per-class", "10",
+                                     "--rounds", "2", "mixup", "cutmix"])
     tool.main()
     said = capsys.readouterr().out
-    assert [[*t] for t, _ in runs] == [[], ["mixup"], ["cutmix"], ["mixup"], ["cutmix"], []] and {e for _, e in runs} == {2}
+    assert [[*t] for t, _ in runs] == [[], ["mixup"], ["cutmix"], ["mixup"], ["cutmix"],
+                                       []] and {e for _, e in runs} == {2}
     assert "n = 2 rounds" in said and all(name in said for name in ("mixup", "cutmix", "× CPU"))
 
 

@@ -10,12 +10,16 @@ from fastricks.recipe.recipe import Recipe, resolve
 
 MANY = dict(per_class=20, min_scale=.3, batch_size=16, wd=.001, patience=3, channels=1, fit="pad")
 STACK = "mixup:alpha=.4+cutmix+label_smoothing+ema+warmup:epochs=2+step:at=.1/.2+random_erasing+trivial_augment"
-GIVEN = [{}, {"epochs": 3}, {"epochs": 30}, {"lr": .01}, {"lr": .0100001}, {"lr": "find"}, {"opt": "sgd"}, {"opt": "sgd", "wd": .01}, {"size": 64},
-         {"size": "64x48"}, {"size": "48x64"}, {"size": 64, "resize": 100}, {"batch_size": 32}, {"arch": "resnet18"}, {"arch": "resnet18.a1_in1k"},
+GIVEN = [{}, {"epochs": 3}, {"epochs": 30}, {"lr": .01}, {"lr": .0100001}, {"lr": "find"}, {"opt": "sgd"},
+         {"opt": "sgd", "wd": .01}, {"size": 64},
+         {"size": "64x48"}, {"size": "48x64"}, {"size": 64, "resize": 100}, {"batch_size": 32}, {"arch": "resnet18"},
+         {"arch": "resnet18.a1_in1k"},
          {"arch": "resnet50"}, {"pretrained": True}, {"weights": "/a/x.safetensors"}, {"weights": "/b/x.safetensors"},
-         {"arch_option": {"drop_path_rate": .1}}, {"arch_option": {"drop_path_rate": .2}}, {"classes": "1,2,3"}, {"classes": "1,2,4"},
+         {"arch_option": {"drop_path_rate": .1}}, {"arch_option": {"drop_path_rate": .2}}, {"classes": "1,2,3"},
+         {"classes": "1,2,4"},
          {"keep": "best"}, {"keep": "best:loss"}, {"flip": True}, {"valid": .2}, MANY]
-SELECTIONS = ["none", "mixup", "mixup:alpha=.4", "mixup:alpha=.4,per=sample", "cosine+mixup", "distill:teacher=resnet50", "distill:teacher=/a/run",
+SELECTIONS = ["none", "mixup", "mixup:alpha=.4", "mixup:alpha=.4,per=sample", "cosine+mixup",
+              "distill:teacher=resnet50", "distill:teacher=/a/run",
               "distill:teacher=/b/run", "step:at=.1/.2", "step:at=.1/.3", STACK, STACK + "+accumulate"]
 
 
@@ -38,7 +42,8 @@ def test_recipes_that_differ_have_names_that_differ():
     ({}, (), "blog-best", "digits-resnet18-blog-best-cosine-distill-label_smoothing-warmup"),
     ({"epochs": 3}, ["-distill", "warmup:epochs=2"], "blog-best",
      "digits-resnet18-blog-best-cosine-label_smoothing-warmup_epochs2-epochs3")])
-def test_a_name_says_only_what_is_not_as_usual(given, selection, recipe, expected): assert name(given, selection, recipe) == expected
+def test_a_name_says_only_what_is_not_as_usual(given, selection, recipe, expected):
+    assert name(given, selection, recipe) == expected
 
 
 def test_a_name_is_the_same_again_when_the_recipe_is_read_from_a_file():
@@ -47,4 +52,5 @@ def test_a_name_is_the_same_again_when_the_recipe_is_read_from_a_file():
         assert base_name(Recipe(**json.loads(r.to_json())), "digits") == base_name(r, "digits")
 
 
-def test_a_source_with_odd_letters_has_a_name_that_is_safe(): assert base_name(resolve({}), "my photos/…") == "my_photos__-resnet18-baseline"
+def test_a_source_with_odd_letters_has_a_name_that_is_safe():
+    assert base_name(resolve({}), "my photos/…") == "my_photos__-resnet18-baseline"

@@ -88,10 +88,13 @@ def test_a_broken_recipe_file_is_one_sentence(tmp_path, text):
     with pytest.raises(UserError, match=r"recipe\.json"): read_recipe(tmp_path / "recipe.json")
 
 
-OTHER = dict(compile=True, arch="resnet34", pretrained=True, epochs=7, batch_size=9, lr=.5, wd=.5, opt="sgd", seed=9, size=48, resize=77,
+OTHER = dict(compile=True, arch="resnet34", pretrained=True, epochs=7, batch_size=9, lr=.5, wd=.5, opt="sgd", seed=9,
+             size=48, resize=77,
              min_scale=.5, flip=True, keep="best", patience=2, device="cuda", threads=7, tricks={"mixup": {}},
-             sync_bn=True, processes=2, fit="pad", channels=1, shape="32x24", icc=True, white=4095, xmp=True, arch_option={"drop_rate": .1})
-SAME = dict(max_bad=.5, workers=3, wandb="disabled", log="tensorboard", name="n", out="o", recipe="r", checkpoint_every="1s")
+             sync_bn=True, processes=2, fit="pad", channels=1, shape="32x24", icc=True, white=4095, xmp=True,
+             arch_option={"drop_rate": .1})
+SAME = dict(max_bad=.5, workers=3, wandb="disabled", log="tensorboard", name="n", out="o", recipe="r",
+            checkpoint_every="1s")
 BY_FINGERPRINT = "data", "classes", "per_class", "rest", "valid", "drop_duplicates", "group_by", "class_order", "weights"
 
 
@@ -112,7 +115,8 @@ def test_identity_changes_with_every_numeric_field_and_with_no_other():
 
 
 def test_naming_the_recipes_own_schedule_is_the_same_run():
-    assert identity(resolve({}), "d") == identity(resolve({}, ["step"]), "d") != identity(resolve({}, ["step:gamma=.2"]), "d")
+    assert identity(resolve({}), "d") == identity(resolve({}, ["step"]),
+                                                  "d") != identity(resolve({}, ["step:gamma=.2"]), "d")
 
 
 def test_recipe_is_plain_data(): json.dumps(numeric(resolve({}, ["mixup+warmup"])))

@@ -11,7 +11,8 @@ from fastricks.recipe.schedule import Schedule
 
 MAINS = {"step": {}, "cosine": {}, "cosine hold": {"hold": .2}, "step epochs": {"at": (2., 4.), "gamma": .5},
          "wsd": {}, "wsd sqrt": {"shape": "sqrt", "cooldown": 3.}}
-WARMUPS = {"none": None, "step": {}, "step start": {"start": 1e-4}, "epoch": {"by": "epoch", "epochs": 2.}, "keras": {"by": "keras"},
+WARMUPS = {"none": None, "step": {}, "step start": {"start": 1e-4}, "epoch": {"by": "epoch", "epochs": 2.},
+           "keras": {"by": "keras"},
            "keras start": {"by": "keras", "start": 2e-4, "epochs": 1.}}
 
 
@@ -77,15 +78,18 @@ def keras_lr(step, l, total, warm_lr=0., warm=0, hold=0):
 
 @pytest.mark.parametrize("warm_lr, hold", [(0., 0.), (1e-4, 0.), (0., .25), (2e-4, .1)])
 def test_golden_keras_function(warm_lr, hold):
-    got = schedule("cosine", {"by": "keras", "epochs": 10., "start": warm_lr}, lr=1e-3, epochs=100, per_epoch=3, hold=hold).trace()
-    assert got == pytest.approx([keras_lr(s, 1e-3, 300, warm_lr, 30, round(hold * 300)) for s in range(300)], rel=1e-12, abs=1e-18)
+    got = schedule("cosine", {"by": "keras", "epochs": 10., "start": warm_lr}, lr=1e-3, epochs=100, per_epoch=3,
+                   hold=hold).trace()
+    assert got == pytest.approx([keras_lr(s, 1e-3, 300, warm_lr, 30, round(hold * 300)) for s in range(300)], rel=1e-12,
+                                abs=1e-18)
 
 
 def test_keras_errors_are_ours_too():
     with pytest.raises(ValueError): keras_lr(0, 1e-3, 10, warm=11)
     with pytest.raises(UserError, match="leave nothing"): schedule("cosine", {"by": "keras", "epochs": 11.})
     with pytest.raises(ValueError): keras_lr(0, 1e-3, 10, 1e-2, 5)
-    with pytest.raises(UserError, match="lies above the learning rate"): schedule("cosine", {"by": "keras", "start": 1e-2})
+    with pytest.raises(UserError, match="lies above the learning rate"):
+        schedule("cosine", {"by": "keras", "start": 1e-2})
 
 
 @pytest.mark.parametrize("hold, epochs", [(.85, .15), (.5, .5), (9., 1.)])
@@ -122,5 +126,6 @@ def test_wsd_ends_above_zero_and_does_not_move_what_comes_before():
     short, long = (schedule("wsd", {"epochs": 2.}, epochs=n, cooldown=2.) for n in (6, 10))
     assert short.trace()[:4 * 8] == long.trace()[:4 * 8] and min(long.trace()) > 0 and long(63) == long(64) == 1e-3 > long(65)
     warm = build("warmup", {"epochs": 7.}).schedule(Schedule(1e-3, 10, 8), None)
-    with pytest.raises(UserError, match="do not fit into the run's 80"): build("wsd", {"cooldown": 4.}).schedule(warm, None)
+    with pytest.raises(UserError, match="do not fit into the run's 80"):
+        build("wsd", {"cooldown": 4.}).schedule(warm, None)
     with pytest.raises(UserError, match="would never fall"): schedule("wsd", cooldown=.01)

@@ -11,7 +11,8 @@ from fastricks.recipe.recipe import resolve
 
 
 @pytest.mark.parametrize("given, sides", [
-    (64, (64, 64)), ("64", (64, 64)), ("64x48", (64, 48)), ("48X64", (48, 64)), ("48×64", (48, 64)), ((64, 48), (64, 48)), ("64x64", (64, 64))])
+    (64, (64, 64)), ("64", (64, 64)), ("64x48", (64, 48)), ("48X64", (48, 64)), ("48×64", (48, 64)),
+    ((64, 48), (64, 48)), ("64x64", (64, 64))])
 def test_sizes_as_people_write_them(given, sides):
     r = recipe_from("food-101-21", options={"size": given})
     assert r.sides == sides and r.size == max(sides) and r.resize == round(max(sides) * 8 / 7)

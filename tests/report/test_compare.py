@@ -1,4 +1,6 @@
-"""From run folders to verdicts and reports: synthetic folders with known effects, real small trainings, every error, every format."""
+"""From run folders to verdicts and reports: synthetic folders with known effects, real small trainings, every error,
+every format.
+"""
 import csv
 import json
 import re
@@ -40,7 +42,8 @@ def grid(out, effects, seeds=5, images=600, valid=300, **given):
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    return grid(tmp_path_factory.mktemp("runs"), {"none": 0, "mixup:alpha=0.4": 2.5, "cosine+label_smoothing": .1, "warmup": -3.})
+    return grid(tmp_path_factory.mktemp("runs"),
+                {"none": 0, "mixup:alpha=0.4": 2.5, "cosine+label_smoothing": .1, "warmup": -3.})
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +58,8 @@ def by_label(c): return {r.label: r for r in c.rows}
 def test_rows_are_recipes_with_their_seeds(compared):
     assert [r.label for r in compared.rows] == ["baseline", "cosine+label_smoothing", "mixup:alpha=0.4", "warmup"]
     assert all(r.seeds == [0, 1, 2, 3, 4] and r.varies == {"tricks": r.tricks} for r in compared.rows)
-    assert (compared.metric.name, compared.split, compared.n_images, compared.margin, compared.looked.family) == ("top1", "test", 600, .5, 3)
+    assert (compared.metric.name, compared.split, compared.n_images, compared.margin,
+            compared.looked.family) == ("top1", "test", 600, .5, 3)
     assert compared.notes == ()
 
 
@@ -63,7 +67,8 @@ def test_verdicts_follow_the_effects(compared):
     rows = by_label(compared)
     assert rows["baseline"].verdict == "baseline" and rows["baseline"].diff is None
     assert rows["mixup:alpha=0.4"].words == "helps" and rows["warmup"].words == "hurts"
-    assert re.fullmatch(r"open: [+-]\d\.\d to [+-]\d\.\d; \d+ in 100 that 8 seeds settle it", rows["cosine+label_smoothing"].words)
+    assert re.fullmatch(r"open: [+-]\d\.\d to [+-]\d\.\d; \d+ in 100 that 8 seeds settle it",
+                        rows["cosine+label_smoothing"].words)
 
 
 def test_the_numbers_are_those_of_the_folders(runs, compared):
@@ -71,12 +76,15 @@ def test_the_numbers_are_those_of_the_folders(runs, compared):
         folders = [runs / f"digits-{row.tricks.replace('baseline', 'none').replace(':', '_')}-s{s}" for s in range(5)]
         top1 = [100 * json.loads((f / "metrics.json").read_text())["top1"] for f in folders]
         assert row.summary.mean == pytest.approx(np.mean(top1)) and row.summary.sd == pytest.approx(np.std(top1, ddof=1))
-        if row.baseline: base, base_row = top1, row; continue
+        if row.baseline:
+            base, base_row = top1, row
+            continue
         d = np.subtract(top1, base)
         assert row.diff.delta == pytest.approx(d.mean()) and row.diff.paired and row.diff.steadied
         assert row.gained - row.lost == pytest.approx(6 * d.mean())  # points of 600 images
         assert row.diff.low <= row.diff.seeds_low < row.diff.seeds_high <= row.diff.high and .5 < row.agreement < 1
-        assert row.ratio.ratio == pytest.approx(row.seconds / base_row.seconds, rel=.01) and row.ratio.low < row.ratio.ratio < row.ratio.high
+        assert row.ratio.ratio == pytest.approx(row.seconds / base_row.seconds,
+                                                rel=.01) and row.ratio.low < row.ratio.ratio < row.ratio.high
 
 
 def test_plain_data(compared):
@@ -103,7 +111,8 @@ def test_loss_is_better_when_it_is_less(runs):
 
 def test_other_metrics_are_what_scikit_learn_says(runs):
     from sklearn.metrics import balanced_accuracy_score, f1_score
-    for name, scored in (("macro_f1", lambda y, k: f1_score(y, k, average="macro")), ("balanced_accuracy", balanced_accuracy_score)):
+    for name, scored in (("macro_f1", lambda y, k: f1_score(y, k, average="macro")),
+                         ("balanced_accuracy", balanced_accuracy_score)):
         c = compare([runs], metric=name)
         r = c.baseline.runs[0]
         o = r.images("test")
@@ -123,13 +132,18 @@ def test_a_wide_margin_makes_no_difference_of_much(runs):
 
 
 def test_the_tutorials_table_from_run_folders(tmp_path):
-    "Seeds that are not the baseline's: unpaired, by a t with the smaller arm's degrees of freedom, which is stricter than Welch's"
-    names = {"Baseline": "none", "Warm-up": "warmup", "FP16": "amp", "Cosine Scheduler": "cosine", "Label Smoothing": "label_smoothing",
-             "Knowledge Distillation": "zero_gamma", "Mix-Up": "mixup", "Warm-up+CS+LS+KD": "warmup+cosine+label_smoothing"}
+    """Seeds that are not the baseline's: unpaired, by a t with the smaller arm's degrees of freedom, which is stricter
+    than Welch's
+    """
+    names = {"Baseline": "none", "Warm-up": "warmup", "FP16": "amp", "Cosine Scheduler": "cosine",
+             "Label Smoothing": "label_smoothing",
+             "Knowledge Distillation": "zero_gamma", "Mix-Up": "mixup",
+             "Warm-up+CS+LS+KD": "warmup+cosine+label_smoothing"}
     for i, row in enumerate(table8_rows()):
         for k in range(3):
             top1 = round((float(row["mean"]) + (k - 1) * float(row["sd"])) / 100, 4)
-            fake_run(tmp_path, names[row["experiment"]], 3 * i + k, top1=top1, seconds=60 * float(row["minutes"]), pretrained=False)
+            fake_run(tmp_path, names[row["experiment"]], 3 * i + k, top1=top1, seconds=60 * float(row["minutes"]),
+                     pretrained=False)
     c = compare([tmp_path], once=True)
     rows = {r.tricks: r for r in c.rows}
     for name, p in WELCH_P.items():
@@ -157,7 +171,8 @@ def test_one_seed_resolves_nothing(tmp_path):
 def test_equal_differences_leave_the_images(tmp_path):
     "No spread over seeds: what the images say is not thrown away"
     row = pair_of(tmp_path, {0: 50, 1: 51, 2: 51}, {0: 52, 1: 53, 2: 53})
-    assert re.fullmatch(r"open: [+-]\d\.\d to [+-]\d\.\d; verdicts from 5 seeds on", row.words) and row.diff.low < row.diff.delta < row.diff.high
+    assert re.fullmatch(r"open: [+-]\d\.\d to [+-]\d\.\d; verdicts from 5 seeds on",
+                        row.words) and row.diff.low < row.diff.delta < row.diff.high
 
 
 def test_what_is_the_same_in_every_pair(tmp_path):
@@ -212,7 +227,8 @@ def test_verdicts_are_those_of_the_rungs(runs, tmp_path):
 def test_fewer_than_five_seeds_have_no_verdict_on_the_ladder(tmp_path):
     grid(tmp_path, {"none": 0, "mixup": 2.5}, seeds=4)
     c = compare([tmp_path])
-    assert c.rows[1].verdict == "open" and headline(c).startswith("no look yet: verdicts at 5, 8, 12, 16, 24 seeds · 1 row")
+    assert c.rows[1].verdict == "open" and headline(c).startswith("no look yet: verdicts at 5, 8, 12, 16, 24 seeds · "
+                                                                  "1 row")
     assert compare([tmp_path], once=True).rows[1].verdict == "helps"
 
 
@@ -221,7 +237,8 @@ def test_a_part_of_a_family_is_counted_whole(tmp_path):
     grid(tmp_path, {"none": 0, "mixup": .9, "warmup": 0., "cosine": 0.})
     rows = {r.tricks: key_of(r) for r in compare([tmp_path]).rows}
     base = rows.pop("baseline")
-    record_family(tmp_path, Family(base, {**{k: t for t, k in rows.items()}, **{f"{i:016}": "another" for i in range(5)}}))
+    record_family(tmp_path, Family(base, {**{k: t for t, k in rows.items()},
+                                          **{f"{i:016}": "another" for i in range(5)}}))
     part = [f for t in ("none", "mixup") for f in tmp_path.glob(f"digits-{t}-s*")]
     c = compare(part)
     assert (c.looked.family, c.looked.shown) == (8, 1) and "1 of a family of 8 rows" in headline(c)
@@ -231,7 +248,8 @@ def test_a_part_of_a_family_is_counted_whole(tmp_path):
 
 def test_a_family_is_recorded_once(tmp_path):
     first = record_family(tmp_path, Family("b", {"r": "row"}, margin=1.))
-    assert record_family(tmp_path, Family("b", {"r": "another name of it"}, margin=1.)).date == first.date and first.date
+    assert record_family(tmp_path, Family("b", {"r": "another name of it"},
+                                          margin=1.)).date == first.date and first.date
     assert families_beside([tmp_path / "run"]) == [first] and first.name != Family("b", {"r": "row"}).name
     (tmp_path / "families" / "x.json").write_text('{"baseline": 1, "rows": [2]}')
     (tmp_path / "families" / "y.json").write_text("{")
@@ -249,14 +267,16 @@ def test_a_family_says_baseline_margin_and_how_often(tmp_path):
 def test_plain_t_is_said(tmp_path):
     grid(tmp_path, {"none": 0, "mixup": 2.5})
     steadied, plain = compare([tmp_path]), compare([tmp_path], plain=True)
-    assert any("steady each row's variance" in x for x in explanation(steadied)) and "Plain t over the seeds." in explanation(plain)
+    assert any("steady each row's variance" in x
+               for x in explanation(steadied)) and "Plain t over the seeds." in explanation(plain)
     assert plain.rows[1].diff.df == 4 and not plain.rows[1].diff.steadied
 
 
 def test_a_diverged_seed_is_a_result(tmp_path):
     grid(tmp_path, {"none": 0, "mixup": 2.5})
     shutil.rmtree(tmp_path / "digits-mixup-s3")
-    fake_run(tmp_path, "mixup", 3, status={"status": "failed", "reason": "the weights after the last epoch are not finite numbers"})
+    fake_run(tmp_path, "mixup", 3, status={"status": "failed",
+                                           "reason": "the weights after the last epoch are not finite numbers"})
     row = compare([tmp_path]).rows[1]
     assert (row.verdict, row.words, row.diff.n) == ("failed", "failed in 1 of 5", 4)
     shutil.rmtree(tmp_path / "digits-mixup-s3")
@@ -269,11 +289,13 @@ def test_as_good_in_less_time(tmp_path):
     hard = population(3000, rng)
     base = right(hard, 5, rng)
     for s in range(5):
-        flips = [*rng.choice(np.flatnonzero(base[s]), 4, replace=False), *rng.choice(np.flatnonzero(~base[s]), 3 + s % 3, replace=False)]
+        flips = [*rng.choice(np.flatnonzero(base[s]), 4, replace=False),
+                 *rng.choice(np.flatnonzero(~base[s]), 3 + s % 3, replace=False)]
         fake_run(tmp_path, "none", s, base[s], seconds=10 + .1 * s)
         fake_run(tmp_path, "amp", s, np.where(np.isin(np.arange(3000), flips), ~base[s], base[s]), seconds=6 + .05 * s)
     c = compare([tmp_path])
-    assert c.rows[1].words == "as good, in 0.60 × the time" and any("in 97 no “as good, in less time”" in x for x in explanation(c))
+    assert c.rows[1].words == "as good, in 0.60 × the time" and any("in 97 no “as good, in less time”" in x
+                                                                    for x in explanation(c))
     assert compare([tmp_path], as_good_in=.5).rows[1].verdict == "no difference that matters"
 
 
@@ -287,7 +309,8 @@ def test_equal_runs_count_once(tmp_path):
 def test_unequal_runs_of_a_recipe_and_seed_cant_be_told_apart(tmp_path):
     pair_of(tmp_path, {0: 50, 1: 52}, {0: 53, 1: 50})
     fake_run(tmp_path, "mixup", 1, ident="another", name="z")
-    with pytest.raises(UserError, match="digits-mixup-s1 and z have one recipe and one seed but are not the same run"): compare([tmp_path])
+    with pytest.raises(UserError, match="digits-mixup-s1 and z have one recipe and one seed but are not the same run"):
+        compare([tmp_path])
     c = compare([tmp_path], anyway=True)
     assert c.rows[1].seeds == [0, 1] and any(n.startswith("warning: z has the recipe and the seed") for n in c.notes)
 
@@ -295,28 +318,34 @@ def test_unequal_runs_of_a_recipe_and_seed_cant_be_told_apart(tmp_path):
 # -- what differs
 
 def test_columns_say_what_differs(tmp_path):
-    for t, kw in (("none", {}), ("mixup", {}), ("none", {"lr": .01}), ("mixup", {"lr": .01, "patience": None, "arch": "resnet18"})):
+    for t, kw in (("none", {}), ("mixup", {}), ("none", {"lr": .01}),
+                  ("mixup", {"lr": .01, "patience": None, "arch": "resnet18"})):
         fake_run(tmp_path, t, name=f"{t}{kw}", **{"lr": .001, **kw})
-    with pytest.raises(UserError, match=r"2 rows are without tricks: choose with --baseline one of 'baseline, lr 0\.\d+'; 'baseline"):
+    with pytest.raises(UserError, match=r"2 rows are without tricks: choose with --baseline one of 'baseline, lr "
+                                        r"0\.\d+'; 'baseline"):
         compare([tmp_path])
     c = compare([tmp_path], baseline="baseline, lr 0.001")
     assert list(c.baseline.varies) == ["tricks", "arch", "lr"]
-    assert {r.label for r in c.rows} == {"baseline, lr 0.001", "baseline, lr 0.01", "mixup, lr 0.001", "mixup, arch resnet18, lr 0.01"}
+    assert {r.label for r in c.rows} == {"baseline, lr 0.001", "baseline, lr 0.01", "mixup, lr 0.001",
+                                         "mixup, arch resnet18, lr 0.01"}
 
 
 def test_fields_that_are_as_in_most_rows_are_not_in_the_name(tmp_path):
-    for t, batch in (("none", 32), ("mixup", 32), ("cosine", 32), ("warmup", 64)): fake_run(tmp_path, t, batch_size=batch)
+    for t, batch in (("none", 32), ("mixup", 32), ("cosine", 32), ("warmup", 64)):
+        fake_run(tmp_path, t, batch_size=batch)
     assert [r.label for r in compare([tmp_path]).rows] == ["baseline", "cosine", "mixup", "warmup, batch_size 64"]
 
 
 def test_incidental_fields_make_no_row(tmp_path):
-    fake_run(tmp_path, "none", 0, workers=0); fake_run(tmp_path, "none", 1, workers=3, max_bad=.5)
+    fake_run(tmp_path, "none", 0, workers=0)
+    fake_run(tmp_path, "none", 1, workers=3, max_bad=.5)
     c = compare([tmp_path])
     assert len(c.rows) == 1 and c.rows[0].seeds == [0, 1] and c.rows[0].label == "baseline" and c.rows[0].varies == {}
 
 
 def test_the_recipes_own_schedule_is_told_where_it_differs(tmp_path):
-    fake_run(tmp_path, "none", name="a"); fake_run(tmp_path, "cosine", name="b")
+    fake_run(tmp_path, "none", name="a")
+    fake_run(tmp_path, "cosine", name="b")
     fake_run(tmp_path, "mixup", name="c", schedule={"step": {"at": (.5,), "gamma": .1}})
     rows = {r.tricks: r.varies["schedule"] for r in compare([tmp_path]).rows}
     assert rows == {"baseline": "step", "cosine": "–", "mixup": "step:at=0.5"}
@@ -349,11 +378,14 @@ def test_folders_globs_and_groups(runs, tmp_path, monkeypatch):
     names = lambda texts: {r.name for r in load_runs(texts)}
     assert len(names([runs])) == 20 and names([runs / "digits-warmup-s1"]) == {"digits-warmup-s1"} == names([runs / "digits-warmup-s1/recipe.json"])
     assert names([f"{runs}/*warmup*", str(runs / "digits-warmup-s0")]) == {f"digits-warmup-s{s}" for s in range(5)}
-    assert names([runs / "digits-test_resnet-mixup"]) == {f"digits-mixup_alpha=0.4-s{s}" for s in range(5)}  # W&B's group
+    # W&B's group
+    assert names([runs / "digits-test_resnet-mixup"]) == {f"digits-mixup_alpha=0.4-s{s}" for s in range(5)}
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs").symlink_to(runs)
-    assert names(["digits-warmup"]) == {f"digits-warmup-s{s}" for s in range(5)} and names("digits-warmup-s3") == {"digits-warmup-s3"}
-    with pytest.raises(UserError, match="digits-warmpu is no run folder, no folder of runs and no group of runs; did you mean 'digits-warmup'"):
+    assert names(["digits-warmup"]) == {f"digits-warmup-s{s}"
+                                        for s in range(5)} and names("digits-warmup-s3") == {"digits-warmup-s3"}
+    with pytest.raises(UserError, match="digits-warmpu is no run folder, no folder of runs and no group of runs; did "
+                                        "you mean 'digits-warmup'"):
         load_runs(["digits-warmpu"])
 
 
@@ -392,38 +424,47 @@ def test_without_predictions_the_seeds_speak_alone(tmp_path, file):
 
 # -- the baseline
 
-@pytest.mark.parametrize("name", ["mixup:alpha=0.4", "mixup:alpha=.4", "digits-mixup_alpha=0.4-s3", "digits-test_resnet-mixup"])
-def test_the_baseline_by_its_tricks_a_run_or_a_group(runs, name): assert compare([runs], name).baseline.label == "mixup:alpha=0.4"
+@pytest.mark.parametrize("name", ["mixup:alpha=0.4", "mixup:alpha=.4", "digits-mixup_alpha=0.4-s3",
+                                  "digits-test_resnet-mixup"])
+def test_the_baseline_by_its_tricks_a_run_or_a_group(runs, name):
+    assert compare([runs], name).baseline.label == "mixup:alpha=0.4"
 
 
 def test_the_baseline_by_folder_order_of_tricks_and_named_recipe(runs, tmp_path):
     assert compare([runs], runs / "digits-warmup-s0").baseline.label == "warmup"
     assert compare([runs], "label_smoothing+cosine").baseline.label == "cosine+label_smoothing"
-    for t in ("none", "mixup"): fake_run(tmp_path, t, recipe="keras" if t == "mixup" else None, name=t, data="digits", size=16, resize=16)
+    for t in ("none", "mixup"):
+        fake_run(tmp_path, t, recipe="keras" if t == "mixup" else None, name=t, data="digits", size=16, resize=16)
     assert "mixup" in compare([tmp_path], "keras").baseline.label
 
 
 @pytest.mark.parametrize("name", ["mixpu:alpha=0.4", "cosine", "no such"])
 def test_no_such_baseline(runs, name):
-    with pytest.raises(UserError, match=f"--baseline {name} is none of these: choose with --baseline one of 'baseline'; '"): compare([runs], name)
+    with pytest.raises(UserError, match=f"--baseline {name} is none of these: choose with --baseline one of "
+                                        "'baseline'; '"):
+        compare([runs], name)
 
 
 def test_without_a_row_without_tricks_it_must_be_chosen(tmp_path):
-    fake_run(tmp_path, "mixup"); fake_run(tmp_path, "cosine")
-    with pytest.raises(UserError, match="no row is without tricks: choose with --baseline one of 'cosine'; 'mixup'"): compare([tmp_path])
+    fake_run(tmp_path, "mixup")
+    fake_run(tmp_path, "cosine")
+    with pytest.raises(UserError, match="no row is without tricks: choose with --baseline one of 'cosine'; 'mixup'"):
+        compare([tmp_path])
     assert compare([tmp_path], "cosine").rows[1].label == "mixup"
 
 
 # -- what is not comparable
 
 @pytest.mark.parametrize("given, words", [
-    (dict(fingerprint="ffffffffffff"), "they have other data or another split (digits 012345: 400 train, 0 validation, 60 test images, "),
+    (dict(fingerprint="ffffffffffff"), "they have other data or another split (digits 012345: 400 train, 0 "
+                                       "validation, 60 test images, "),
     (dict(classes=("a", "b"), fingerprint="ffffffffffff"), "they have other classes (6 and 2 of them)"),
     (dict(size=24, resize=24), "they are evaluated at another size (16→16 and 24→24)"),
     (dict(resize=20), "they are evaluated at another size (16→16 and 20→16)"),
     (dict(split="valid", fingerprint="ffffffffffff"), "one is evaluated on test, the other on valid")])
 def test_other_things_are_not_compared_unless_told_to(tmp_path, given, words):
-    fake_run(tmp_path, "none"); fake_run(tmp_path, "mixup", **given)
+    fake_run(tmp_path, "none")
+    fake_run(tmp_path, "mixup", **given)
     with pytest.raises(UserError) as e: compare([tmp_path])
     assert words in str(e.value) and "--force" in str(e.value)
     if "split" in given:  # what one of them lacks cannot be compared anyway
@@ -431,14 +472,21 @@ def test_other_things_are_not_compared_unless_told_to(tmp_path, given, words):
         return
     c = compare([tmp_path], anyway=True)
     assert any(n.startswith("warning: ") and words in n for n in c.notes)
-    assert words in " ".join(x.strip() for x in terminal_module.lines(c, 200)) and "warning: " in markdown(c) and "warning: " in html(c)
+    assert (
+        words in " ".join(x.strip() for x in terminal_module.lines(c, 200))
+        and "warning: " in markdown(c)
+        and "warning: " in html(c)
+    )
     assert "warning: " in latex(c) and words.split(" (")[0] in csv_text(c)
 
 
 def test_another_device_is_only_a_note(tmp_path):
-    fake_run(tmp_path, "none"); fake_run(tmp_path, "mixup", device="cuda", environment={"device": "Some GPU"})
+    fake_run(tmp_path, "none")
+    fake_run(tmp_path, "mixup", device="cuda", environment={"device": "Some GPU"})
     c = compare([tmp_path])
-    assert list(c.baseline.varies) == ["tricks", "device"] and any("times are not comparable" in n and "Some GPU" in n for n in c.notes)
+    assert list(c.baseline.varies) == ["tricks",
+                                       "device"] and any("times are not comparable" in n and "Some GPU" in n
+                                                         for n in c.notes)
 
 
 def test_validation_numbers_that_were_chosen_on_are_said_to_flatter(tmp_path):
@@ -448,9 +496,11 @@ def test_validation_numbers_that_were_chosen_on_are_said_to_flatter(tmp_path):
 
 
 @pytest.mark.parametrize("given, words", [
-    (dict(metric="top2"), "--metric top2 is not one of top1, top5, loss, loss_t, macro_f1, balanced_accuracy, ece, ece_t; did you mean 'top5'?"),
+    (dict(metric="top2"), "--metric top2 is not one of top1, top5, loss, loss_t, macro_f1, balanced_accuracy, ece, "
+                          "ece_t; did you mean 'top5'?"),
     (dict(margin=0), "--margin 0 is out of range"), (dict(as_good_in=0.), "--as-good-in 0 is out of range"),
-    (dict(margin=-1.), "--margin -1 is out of range: it must be above 0"), (dict(margin=float("nan")), "--margin nan is out of range"),
+    (dict(margin=-1.), "--margin -1 is out of range: it must be above 0"),
+    (dict(margin=float("nan")), "--margin nan is out of range"),
     (dict(by="train"), "--by train is not one of test, valid"), (dict(by="tset"), "did you mean 'test'?")])
 def test_options_that_make_no_sense(runs, given, words):
     with pytest.raises(UserError) as e: compare([runs], **given)
@@ -458,8 +508,10 @@ def test_options_that_make_no_sense(runs, given, words):
 
 
 def test_no_validation_split(tmp_path):
-    fake_run(tmp_path, "none"); fake_run(tmp_path, "mixup")
-    with pytest.raises(UserError, match="has no numbers of a validation split: it was trained with --valid 0"): compare([tmp_path], by="valid")
+    fake_run(tmp_path, "none")
+    fake_run(tmp_path, "mixup")
+    with pytest.raises(UserError, match="has no numbers of a validation split: it was trained with --valid 0"):
+        compare([tmp_path], by="valid")
     with pytest.raises(UserError, match="there are no runs to compare"): compare([])
 
 
@@ -488,7 +540,8 @@ def test_what_has_no_table_is_listed(tmp_path, capsys):
 
 def test_two_rows_without_tricks_are_no_error_of_the_command(tmp_path, capsys):
     for s in range(3): fake_run(tmp_path, "none", s, lr=.01, name=f"a{s}")
-    fake_run(tmp_path, "none", 0, lr=.1, name="b"); fake_run(tmp_path, "mixup", 0, lr=.01)
+    fake_run(tmp_path, "none", 0, lr=.1, name="b")
+    fake_run(tmp_path, "mixup", 0, lr=.01)
     assert run(tmp_path) == 0
     out = " ".join(capsys.readouterr().out.split())
     assert "2 rows are without tricks: compared with 'baseline', which has the most runs" in out or "compared with 'baseline, lr 0.01'" in out
@@ -499,9 +552,11 @@ def test_two_rows_without_tricks_are_no_error_of_the_command(tmp_path, capsys):
 @pytest.fixture(scope="module")
 def awkward(tmp_path_factory):
     "Names that a format could stumble over, and a row of each kind"
-    out = grid(tmp_path_factory.mktemp("a"), {"none": 0, "mixup:alpha=0.4": 2.5, "label_smoothing+warmup:by=epoch,epochs=2+cosine:hold=0.1": .1},
+    out = grid(tmp_path_factory.mktemp("a"), {"none": 0, "mixup:alpha=0.4": 2.5,
+                                              "label_smoothing+warmup:by=epoch,epochs=2+cosine:hold=0.1": .1},
                seeds=3, data="a_b<i>&%$#|{c}", epochs=5, wd=1e-4, batch_size=16)
-    fake_run(out, "linear_scaling:base=8", 0, np.ones(600, bool), np.ones(300, bool), data="a_b<i>&%$#|{c}", epochs=5, wd=1e-4, batch_size=16)
+    fake_run(out, "linear_scaling:base=8", 0, np.ones(600, bool), np.ones(300, bool), data="a_b<i>&%$#|{c}", epochs=5,
+             wd=1e-4, batch_size=16)
     return compare([out])
 
 
@@ -530,7 +585,11 @@ def test_markdown(awkward):
 
 def test_csv_is_whole(awkward):
     rows = list(csv.DictReader(csv_text(awkward).splitlines()))
-    assert [float(r["mean"]) for r in rows] == [r.summary.mean for r in awkward.rows] and rows[0]["delta"] == "" and rows[0]["n"] == "3"
+    assert (
+        [float(r["mean"]) for r in rows] == [r.summary.mean for r in awkward.rows]
+        and rows[0]["delta"] == ""
+        and rows[0]["n"] == "3"
+    )
     assert float(rows[1]["delta_low"]) == awkward.rows[1].diff.low and rows[1]["data"] == "a_b<i>&%$#|{c}"
 
 
@@ -538,8 +597,9 @@ def test_latex(awkward):
     text = latex(awkward)
     body = [x for x in text.splitlines() if x.endswith(r"\\")]
     assert len(body) == 1 + len(awkward.rows) and len({len(re.findall(r"(?<!\\)&", x)) for x in body}) == 1
-    assert not re.search(r"(?<!\\)[%_#]", text.split("\n", 1)[1].replace("{%\n", "{\n")) and text.count("{") - text.count(r"\{") == (
-        text.count("}") - text.count(r"\}"))
+    assert not re.search(r"(?<!\\)[%_#]", text.split("\n", 1)[1].replace("{%\n", "{\n")) and text.count(
+        "{"
+    ) - text.count(r"\{") == (text.count("}") - text.count(r"\}"))
     assert r"label\_smoothing" in text and r"\toprule" in text and "±" not in text and "Δ" not in text
 
 
@@ -547,13 +607,15 @@ def test_latex(awkward):
 def test_latex_typesets_it(awkward, tmp_path):
     text = latex(awkward)
     (tmp_path / "t.tex").write_text(rf"\documentclass{{article}}\usepackage{{booktabs,graphicx}}\begin{{document}}{text}\end{{document}}")
-    r = subprocess.run(["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"], cwd=tmp_path, capture_output=True, text=True)
+    r = subprocess.run(["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"], cwd=tmp_path,
+                       capture_output=True, text=True)
     assert r.returncode == 0, r.stdout[-2000:]
 
 
 def test_the_axis_holds_every_interval_but_one_far_wider_than_most():
     row = lambda d, low, high: SimpleNamespace(diff=SimpleNamespace(delta=d, low=low, high=high))
-    usual = [row(-.04, -.27, .19), row(1.11, .28, 1.94), row(.9, .13, 1.67), row(.5, .04, .95), row(.09, -.03, .21), row(-.8, -1.38, -.21)]
+    usual = [row(-.04, -.27, .19), row(1.11, .28, 1.94), row(.9, .13, 1.67), row(.5, .04, .95), row(.09, -.03, .21),
+             row(-.8, -1.38, -.21)]
     reach = lambda rows: limit([farthest(r) for r in rows], .5)
     assert reach(usual) > 1.94 and reach([*usual, row(1., -50., 52.)]) < 52 and reach(usual[:1]) > 1.
     assert farthest(row(.2, float("nan"), float("nan"))) == .2
@@ -564,7 +626,8 @@ def test_the_page_needs_nothing_from_elsewhere(awkward):
     page = ParsedPage(text)
     assert not page.open and all(x.startswith("#") for x in page.links) and not re.search(r"https?:|url\((?!#)|@import|<script|<link|<img", text)
     assert page.tags.count("svg") == 3 and "i" not in page.tags  # the data's name is text, not markup
-    for words in ("a_b<i>&%$#|{c}", "Some CPU, 1 thread", "torch 2.15.0", "git 0123456789ab", "600 test images", "runs 2026-11-22", "helps",
+    for words in ("a_b<i>&%$#|{c}", "Some CPU, 1 thread", "torch 2.15.0", "git 0123456789ab", "600 test images",
+                  "runs 2026-11-22", "helps",
                   "each row's own 95%, seeds and test images", "300 validation"): assert words in page.text, words
     assert len(re.findall('<tr class="', text)) == 4
 
@@ -579,7 +642,9 @@ def test_pictures_say_n_and_have_a_row_each(awkward):
 
 
 def test_learning_curves_without_validation_are_the_training_loss(tmp_path):
-    fake_run(tmp_path, "none", epochs=3); fake_run(tmp_path, "none", 1, epochs=3); fake_run(tmp_path, "mixup", epochs=3)
+    fake_run(tmp_path, "none", epochs=3)
+    fake_run(tmp_path, "none", 1, epochs=3)
+    fake_run(tmp_path, "mixup", epochs=3)
     c = compare([tmp_path])
     assert pictures(c)["curves"].axes[0].get_ylabel().startswith("training loss") and "levels do not compare" in html(c)
     for f in tmp_path.glob("*/history.csv"): f.unlink()
@@ -621,11 +686,14 @@ def test_the_command_writes_every_format(runs, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("args, words", [
-    (["--to", "x.pdf"], "--to x.pdf: a report is one of NAME.md, NAME.csv, NAME.tex, NAME.html"), (["--to", "{tmp}"], "a report is one of"),
+    (["--to", "x.pdf"], "--to x.pdf: a report is one of NAME.md, NAME.csv, NAME.tex, NAME.html"),
+    (["--to", "{tmp}"], "a report is one of"),
     (["--to", "{tmp}/d.html"], "is a folder: name a file in it"), (["--margin", "0"], "--margin 0 is out of range"),
-    (["--to", "{tmp}/f/x.html"], "can't be written"), (["nowhere"], "nowhere is no run folder"), (["{tmp}"], "is no run folder and has none in it")])
+    (["--to", "{tmp}/f/x.html"], "can't be written"), (["nowhere"], "nowhere is no run folder"),
+    (["{tmp}"], "is no run folder and has none in it")])
 def test_errors_of_the_command(runs, tmp_path, capsys, args, words):
-    (tmp_path / "d.html").mkdir(); (tmp_path / "f").write_text("")
+    (tmp_path / "d.html").mkdir()
+    (tmp_path / "f").write_text("")
     where = [] if args[0] in ("nowhere", "{tmp}") else [runs]
     assert run(*where, *(a.format(tmp=tmp_path) for a in args)) == 2
     err = capsys.readouterr().err
@@ -640,9 +708,11 @@ def test_runs_is_the_default(runs, tmp_path, monkeypatch, capsys):
 
 
 def test_comparing_needs_no_torch_and_help_nothing(runs):
-    code = ("import sys; from fastricks.cli.compare import compare_command as c; heavy = {'scipy', 'pandas', 'matplotlib', 'statsmodels', 'numpy'};"
+    code = ("import sys; from fastricks.cli.compare import compare_command as c; heavy = {'scipy', 'pandas', "
+            "'matplotlib', 'statsmodels', 'numpy'};"
             "assert not heavy & set(sys.modules), heavy & set(sys.modules);"
-            f"c([{str(runs)!r}], to=[{str(runs.parent / 'x.html')!r}]); assert 'torch' not in sys.modules and 'fastai' not in sys.modules")
+            f"c([{str(runs)!r}], to=[{str(runs.parent / 'x.html')!r}]); assert 'torch' not in sys.modules and "
+            "'fastai' not in sys.modules")
     r = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert r.returncode == 0 and r.stderr == "", r.stderr
 
@@ -655,7 +725,8 @@ def test_real_run_folders(tmp_path):
     for tricks in ((), ("mixup:alpha=.4", "cosine")):
         for seed in (0, 1): train(recipe_of(*tricks, seed=seed, out=str(tmp_path)), silent)
     c = compare([tmp_path])
-    assert [r.label for r in c.rows] == ["baseline", "cosine+mixup:alpha=0.4"] and c.rows[1].diff.paired and c.n_images == 359
+    assert [r.label for r in c.rows] == ["baseline",
+                                         "cosine+mixup:alpha=0.4"] and c.rows[1].diff.paired and c.n_images == 359
     assert c.rows[1].diff.images == 359 and c.rows[1].gained - c.rows[1].lost == pytest.approx(3.59 * c.rows[1].diff.delta)
     assert compare([tmp_path], by="valid").n_images == 10 and list(pictures(c)) == ["delta", "time", "curves"]
     names = {r.name[:-3] for r in load_runs([tmp_path / "digits-test_resnet-cosine-mixup"])}

@@ -61,9 +61,12 @@ def test_what_is_put_into_html_is_escaped_once():
 
 
 @pytest.mark.parametrize("made", [
-    lambda x: parts.heading(x), lambda x: parts.paragraph(x, x), lambda x: parts.warnings([x, x]), lambda x: parts.code_block([x]),
-    lambda x: parts.wide(x), lambda x: parts.definitions({x: x}), lambda x: parts.folded(x, x), lambda x: parts.figure(x, x),
-    lambda x: parts.html_table([x, x], [[x, x]], kinds=[x]), lambda x: parts.photo(None, x, [x]), lambda x: parts.photo(x, x, [x]),
+    lambda x: parts.heading(x), lambda x: parts.paragraph(x, x), lambda x: parts.warnings([x, x]),
+    lambda x: parts.code_block([x]),
+    lambda x: parts.wide(x), lambda x: parts.definitions({x: x}), lambda x: parts.folded(x, x),
+    lambda x: parts.figure(x, x),
+    lambda x: parts.html_table([x, x], [[x, x]], kinds=[x]), lambda x: parts.photo(None, x, [x]),
+    lambda x: parts.photo(x, x, [x]),
     lambda x: parts.photos([x]), lambda x: document(x, x)])
 def test_every_part_of_a_page_escapes(made): assert read(0) in only_text(made(evil(0))).text
 
@@ -73,11 +76,13 @@ def test_a_comparison_of_hostile_runs_is_text(tmp_path):
     environment = {name: evil(name) for name in names} | {"git": {"revision": evil("g"), "changed": True}}
     for seed in range(2):
         for tricks in ("none", "mixup"):
-            folder = fake_run(tmp_path, tricks, seed, hits=[i % (3 + seed) > 0 for i in range(60)], name=f"{evil('f')}{tricks}{seed}",
+            folder = fake_run(tmp_path, tricks, seed, hits=[i % (3 + seed) > 0 for i in range(60)],
+                              name=f"{evil('f')}{tricks}{seed}",
                               data=evil("d"), fingerprint=evil("p"), environment=environment)
             (folder / "index.html").write_text("")
     c = compare([tmp_path], notes=[evil("n"), f"warning: {evil('w')}"])
-    rows = [replace(r, label=read(f"l{i}"), words=read("v"), varies={"tricks": read("t")}) for i, r in enumerate(c.rows)]
+    rows = [replace(r, label=read(f"l{i}"), words=read("v"), varies={"tricks": read("t")})
+            for i, r in enumerate(c.rows)]
     page = only_text(html(replace(c, rows=tuple(rows)), tmp_path))
     for k in (*names, *"fdpnwvt", "l0", "l1"): assert read(k) in page.text, k
     only_text(replace(c, rows=tuple(rows))._repr_html_())
@@ -107,5 +112,6 @@ def test_html_is_written_as_html_only(file):
     made = {id(o) for call in ast.walk(tree) if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "Html"
             for arg in call.args for o in ast.walk(arg)}
     prose = {id(o.value) for o in ast.walk(tree) if isinstance(o, ast.Expr)}
-    texts = [o for o in ast.walk(tree) if isinstance(o, ast.Constant) and isinstance(o.value, str) and id(o) not in made | prose]
+    texts = [o for o in ast.walk(tree) if isinstance(o, ast.Constant) and isinstance(o.value, str)
+             and id(o) not in made | prose]
     assert not [o.value for o in texts if MARKUP.search(o.value)]

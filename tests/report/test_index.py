@@ -10,7 +10,8 @@ def runs_in(out):
     "Three finished runs and one that failed; two of them have pages"
     first = fake_run(out, "mixup", 0, top1=.91)
     second = fake_run(out, "mixup", 1, top1=.5, seconds=100.)
-    fake_run(out, "none", 0, name="<b>", status={"status": "failed", "reason": "OSError: disk", "time": "2026-11-21 10:00:00"})
+    fake_run(out, "none", 0, name="<b>", status={"status": "failed", "reason": "OSError: disk",
+                                                 "time": "2026-11-21 10:00:00"})
     for folder in (first, second): (folder / "index.html").write_text("a page")
     return first, second
 
@@ -19,8 +20,10 @@ def test_all_runs_are_listed_with_links_to_their_pages(tmp_path):
     runs_in(tmp_path)
     (tmp_path / "report.html").write_text("a comparison")
     text = save_index(tmp_path).read_text()
-    for words in ('<a href="digits-mixup-s0/index.html">', '<a href="digits-mixup-s1/index.html">', '<a href="report.html">', "91.00% test",
-                  'data-sort="0.91"', 'data-sort="100.0"', "failed: OSError: disk", "&lt;b&gt;", "3 runs, 2 finished"): assert words in text, words
+    for words in ('<a href="digits-mixup-s0/index.html">', '<a href="digits-mixup-s1/index.html">',
+                  '<a href="report.html">', "91.00% test",
+                  'data-sort="0.91"', 'data-sort="100.0"', "failed: OSError: disk", "&lt;b&gt;", "3 runs, 2 finished"):
+                      assert words in text, words
     assert "<b>" not in text and text.count("<tr") == 4
 
 
@@ -51,6 +54,7 @@ def test_a_run_links_to_the_list_its_other_seeds_and_comparisons(tmp_path):
     fake_run(tmp_path, "cosine", 1)
     (tmp_path / "a b.html").write_text("a comparison")
     assert other_seeds(first) == [second]
-    assert [a for a in ("../index.html", "../digits-mixup-s1/index.html", "../a%20b.html") if f'href="{a}"' not in links_of(first)] == []
+    assert [a for a in ("../index.html", "../digits-mixup-s1/index.html", "../a%20b.html")
+            if f'href="{a}"' not in links_of(first)] == []
     (tmp_path / "index.html").write_text("my own site")
     assert 'href="../index.html"' not in links_of(first)

@@ -1,4 +1,6 @@
-"""Verdicts at fixed rungs: how often they are false however one stops, how soon table 8's effects are settled, what is called stays called."""
+"""Verdicts at fixed rungs: how often they are false however one stops, how soon table 8's effects are settled, what is
+called stays called.
+"""
 from itertools import pairwise
 
 import numpy as np
@@ -12,8 +14,10 @@ from fastricks.report.compare.effects import effects_of
 from fastricks.report.compare.ladder import RUNGS, SPEND, Climb, Terms, bar, climb_ladder
 
 TABLE8 = {  # Δ, sd, the images' luck, the images' own variance: docs/results/table8.json's five seeds
-    "one_cycle": (1.11, .48, .459, .0097), "four": (1.11, .67, .442, .0211), "cosine": (.90, .62, .390, .0094), "distill": (.50, .36, .313, .0046),
-    "warmup": (.18, .26, .353, .0013), "bf16": (-.04, .18, .161, 0.), "label_smoothing": (.09, .10, .175, 0.), "mixup": (-.80, .47, .379, .0099)}
+    "one_cycle": (1.11, .48, .459, .0097), "four": (1.11, .67, .442, .0211), "cosine": (.90, .62, .390, .0094),
+    "distill": (.50, .36, .313, .0046),
+    "warmup": (.18, .26, .353, .0013), "bf16": (-.04, .18, .161, 0.), "label_smoothing": (.09, .10, .175, 0.),
+    "mixup": (-.80, .47, .379, .0099)}
 
 
 def at_most(k, n, rate): assert sp.binomtest(int(k), n, rate, "greater").pvalue > .001, (k / n, rate)
@@ -86,7 +90,8 @@ def test_as_good_in_less_time_is_rarely_said_of_what_is_not():
     rng, n, wrong = np.random.default_rng(0), 400, 0
     for i in range(n):
         d = null_table(rng, 4, 5, effects=np.full(4, -.5 if i % 2 else 0.))
-        seconds = {str(k): np.exp(rng.normal(-.5 if i % 2 else 0., .05, 5)) for k in range(4)} | {"baseline": np.exp(rng.normal(0, .05, 5))}
+        seconds = {str(k): np.exp(rng.normal(-.5 if i % 2 else 0., .05, 5))
+                   for k in range(4)} | {"baseline": np.exp(rng.normal(0, .05, 5))}
         wrong += any(v.verdict == stats.AS_GOOD for v in once_at(d, seconds).values())
     at_most(wrong, n, .03)
 
@@ -158,4 +163,5 @@ def test_the_chance_that_the_next_rung_settles_is_calibrated():
     said, came = np.array(said), np.array(came)
     for low in (0., .2, .4, .6, .8):
         own = (said >= low) & (said < low + .2)
-        if own.sum() > 30: assert abs(said[own].mean() - came[own].mean()) < .12, (low, said[own].mean(), came[own].mean())
+        if own.sum() > 30:
+            assert abs(said[own].mean() - came[own].mean()) < .12, (low, said[own].mean(), came[own].mean())

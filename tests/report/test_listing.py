@@ -8,7 +8,8 @@ from fastricks.report.listing import listing
 
 def test_what_lies_in_a_folder(tmp_path, capsys):
     fake_run(tmp_path, "mixup:alpha=0.4", 3, seconds=75.)
-    fake_run(tmp_path, "none", status={"status": "failed", "reason": "OSError: disk", "time": "2026-11-21 10:00:00"}, name="b")
+    fake_run(tmp_path, "none", status={"status": "failed", "reason": "OSError: disk", "time": "2026-11-21 10:00:00"},
+             name="b")
     (fake_run(tmp_path, "cosine", name="c") / "metrics.json").write_text("{")
     (fake_run(tmp_path, "cosine", name="d") / "recipe.json").write_text("[]")
     assert run(["runs", str(tmp_path)]) == 0

@@ -44,6 +44,7 @@ def test_a_new_picture_is_one_function(compared, thrown_away, tmp_path):
 
 def test_the_captions_say_what_was_compared(compared):
     page = ParsedPage(html(compared))
-    for words in ("gains or loses against baseline, on 60 test images of digits; n:", "Top-1 accuracy against training time",
+    for words in ("gains or loses against baseline, on 60 test images of digits; n:",
+                  "Top-1 accuracy against training time",
                   "whose levels do not compare where tricks change the loss"): assert words in page.text
     assert "rows" not in comparison_pictures.COMPARISON_PICTURES

@@ -41,13 +41,15 @@ def test_the_calibration_error():
 def test_bins_say_what_is_in_them():
     q = measure(fake_images("aaaa", "abaa", p=[.9, .9, .5, .62]), "ab")
     bins = {round(b.low, 4): b for b in q.bins if b.n}
-    assert [b.n for b in bins.values()] == [1, 1, 2] and len(q.bins) == 15 and q.bins[0].low == 0 and q.bins[-1].high == 1
+    assert [b.n for b in bins.values()] == [1, 1,
+                                            2] and len(q.bins) == 15 and q.bins[0].low == 0 and q.bins[-1].high == 1
     last = bins[round(13 / 15, 4)]
     assert math.isclose(last.confidence, .9) and last.accuracy.value == .5 and np.allclose(last.accuracy[1:], by_hand(1, 2))
     assert math.isnan(q.bins[0].confidence) and math.isnan(q.bins[0].accuracy.value)
 
 
-LABELS, PREDICTED = "aaaaabbbcc", "aaabbbbaca"  # a: 5 images, 3 right, taken for 5; b: 3, 2 right, for 4; c: 2, 1 right, for 1; d: none
+# a: 5 images, 3 right, taken for 5; b: 3, 2 right, for 4; c: 2, 1 right, for 1; d: none
+LABELS, PREDICTED = "aaaaabbbcc", "aaabbbbaca"
 
 
 def test_classes():
@@ -109,12 +111,15 @@ def test_the_interval_of_ece_covers_the_truth(gap):
 def test_mistakes_and_losses_in_order():
     q = measure(fake_images(LABELS, PREDICTED), "abcd")
     assert confused(q) == [("a", "b", 2), ("b", "a", 1), ("c", "a", 1)] and confused(q, 1) == [("a", "b", 2)]
-    assert worst(fake_images("abc", "abc", loss=[1, 3, 3]), 2) == [1, 2] and worst(fake_images("abc", "abc", loss=[1, 3, 3]), None) == [1, 2, 0]
+    assert worst(fake_images("abc", "abc", loss=[1, 3, 3]), 2) == [1, 2] and worst(
+        fake_images("abc", "abc", loss=[1, 3, 3]), None
+    ) == [1, 2, 0]
     assert confused(measure(fake_images("ab", "ab"), "ab")) == []
 
 
 def test_what_is_no_answer():
-    for args in ((fake_images("ab", "ab", p=[.5, 1.5]), "ab"), (fake_images("ab", "ab", p=[.5, math.nan]), "ab"), (fake_images("ab", "ac"), "ab")):
+    for args in ((fake_images("ab", "ab", p=[.5, 1.5]), "ab"), (fake_images("ab", "ab", p=[.5, math.nan]), "ab"),
+                 (fake_images("ab", "ac"), "ab")):
         with pytest.raises(ValueError, match=r"outside of 0 to 1|no class 'c'"): measure(*args)
 
 

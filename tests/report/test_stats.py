@@ -1,4 +1,6 @@
-"""The statistics on arrays: known answers, what scipy says, and how often intervals and verdicts are right in simulated ablations."""
+"""The statistics on arrays: known answers, what scipy says, and how often intervals and verdicts are right in simulated
+ablations.
+"""
 import json
 import subprocess
 import sys
@@ -21,15 +23,18 @@ NAN = float("nan")
 GOLDEN = SHARED / "evidence" / "golden.json"
 TABLES = {"table8 seeds [0, 1, 2, 3, 4]": ("table8", range(5)), "table8 seeds [0, 1, 2]": ("table8", range(3)),
           "advice seeds [5, 6, 7, 8, 9]": ("advice", range(5, 10)), "table1 seeds [0, 1, 2]": ("table1", range(3))}
-FIELDS = {"delta": "delta", "sd_moderated": "sd", "R": "R", "p": "p_seeds", "low": "seeds_low", "high": "seeds_high", "images_low": "low",
+FIELDS = {"delta": "delta", "sd_moderated": "sd", "R": "R", "p": "p_seeds", "low": "seeds_low", "high": "seeds_high",
+          "images_low": "low",
           "images_high": "high", "holm_images": "p_holm"}
 TABLE8 = {  # of five seeds: Δ, R, s̃, Holm's p, 95% low, high, verdict of one look
     "one_cycle": (1.1086, 1.103, .5234, .0118, .550, 1.667, stats.HELPS),
     "cosine+distill+label_smoothing+warmup": (1.1086, 2.298, .6095, .0252, .442, 1.775, stats.HELPS),
-    "cosine": (.8990, 2.507, .5519, .0328, .313, 1.485, stats.HELPS), "mixup": (-.7962, 1.549, .4679, .0312, -1.301, -.291, stats.HURTS),
+    "cosine": (.8990, 2.507, .5519, .0328, .313, 1.485, stats.HELPS),
+    "mixup": (-.7962, 1.549, .4679, .0312, -1.301, -.291, stats.HURTS),
     "amp:bf16": (-.0419, 1.297, .1904, .8212, -.238, .154, stats.AS_GOOD),
     "label_smoothing": (.0876, .318, .1667, .8212, -.084, .260, stats.SAME),
-    "distill": (.4952, 1.358, .3734, .0768, .098, .893, stats.OPEN), "warmup": (.1829, .552, .3572, .8212, -.189, .554, stats.OPEN)}
+    "distill": (.4952, 1.358, .3734, .0768, .098, .893, stats.OPEN),
+    "warmup": (.1829, .552, .3572, .8212, -.189, .554, stats.OPEN)}
 
 
 def rows_of(file, seeds):
@@ -48,9 +53,11 @@ def test_golden(table):
     got = stats.moderated(rows, base)
     assert got.keys() == want["rows"].keys() and {e.df for e in got.values()} == {want["df"]}
     for name, known in want["rows"].items():
-        for field, own in FIELDS.items(): assert getattr(got[name], own) == pytest.approx(known[field], abs=5.1e-4), (name, field)
+        for field, own in FIELDS.items():
+            assert getattr(got[name], own) == pytest.approx(known[field], abs=5.1e-4), (name, field)
         time = stats.time_ratio(seconds[name], seconds["baseline"])
-        assert time.ratio == pytest.approx(known["time"], abs=5e-4) and time.p_below() == pytest.approx(known["p_faster"], abs=5e-5)
+        assert time.ratio == pytest.approx(known["time"],
+                                           abs=5e-4) and time.p_below() == pytest.approx(known["p_faster"], abs=5e-5)
 
 
 def test_table8_by_one_look():
@@ -59,14 +66,17 @@ def test_table8_by_one_look():
     for name, (*numbers, verdict) in TABLE8.items():
         e = got[name].effect
         assert (e.delta, e.R, e.sd, e.p_holm, e.low, e.high) == pytest.approx(numbers, abs=5.1e-4) and got[name].verdict == verdict, name
-    assert got["amp:bf16"].p_good == pytest.approx(.0026, abs=5e-5) and got["amp:bf16"].time.ratio == pytest.approx(.668, abs=5e-4)
+    assert got["amp:bf16"].p_good == pytest.approx(0.0026, abs=5e-5) and got["amp:bf16"].time.ratio == pytest.approx(
+        0.668, abs=5e-4
+    )
 
 
 def test_table8_on_the_first_rung():
     rows, base, seconds = rows_of("table8", range(5))
     got = stats.ladder(rows, base, seconds=seconds)
     said = {name: v.verdict for name, v in got.items()}
-    assert {n for n, v in said.items() if v == stats.OPEN} == {"cosine", "mixup", "distill", "warmup", "cosine+distill+label_smoothing+warmup"}
+    assert {n for n, v in said.items() if v == stats.OPEN} == {"cosine", "mixup", "distill", "warmup",
+                                                               "cosine+distill+label_smoothing+warmup"}
     assert said["one_cycle"] == stats.HELPS and said["amp:bf16"] == stats.AS_GOOD and {v.rung for v in got.values()} == {5}
 
 
@@ -80,8 +90,10 @@ def test_uneven_arms_have_the_smaller_ones_freedom():
 
 
 @pytest.mark.parametrize("m, n, alpha, plain, k", [
-    (1, 3, .05, True, 3.264), (8, 5, .05, True, 2.976), (8, 10, .05, True, 1.434), (1, 5, .05, False, 1.571), (8, 5, .05, False, 2.099),
-    (8, 16, .05, False, .993), (1, 5, .025, False, 1.868), (8, 5, .025, False, 2.344), (8, 8, .01, False, 1.887), (4, 12, .005, False, 1.423),
+    (1, 3, .05, True, 3.264), (8, 5, .05, True, 2.976), (8, 10, .05, True, 1.434), (1, 5, .05, False, 1.571),
+    (8, 5, .05, False, 2.099),
+    (8, 16, .05, False, .993), (1, 5, .025, False, 1.868), (8, 5, .025, False, 2.344), (8, 8, .01, False, 1.887),
+    (4, 12, .005, False, 1.423),
     (8, 24, .005, False, .976)])
 def test_the_smallest_effect_that_a_plan_sees(m, n, alpha, plain, k):
     assert stats.smallest_effect(n, m, alpha, plain) == pytest.approx(k, abs=6e-4)
@@ -107,7 +119,11 @@ def test_plain_pairs_are_scipys_t_test():
     a, b = np.array([.9, 4.5, 9.]), np.array([.1, 4., 8.])
     e = effect_of(moments(Sample(a, b)))
     r = sp.ttest_rel(a, b)
-    assert e.p == pytest.approx(r.pvalue) and (e.low, e.high) == pytest.approx(tuple(r.confidence_interval(.95))) and e.images == 0
+    assert (
+        e.p == pytest.approx(r.pvalue)
+        and (e.low, e.high) == pytest.approx(tuple(r.confidence_interval(0.95)))
+        and e.images == 0
+    )
 
 
 def test_images_widen_and_never_embolden():
@@ -132,7 +148,8 @@ def test_the_formulas_written_out():
         tot = s ** 2 / n + own
         df = tot ** 2 / ((s ** 2 / n) ** 2 / 5 + own ** 2 / (images - 1))
         assert e.sd == pytest.approx(s) and e.df == 5 and pytest.approx(s2[k] / v[k]) == e.R and e.steadied
-        assert e.p == pytest.approx(max(2 * sp.t.sf(abs(e.delta) / s * n ** .5, 5), 2 * sp.t.sf(abs(e.delta) / tot ** .5, df)))
+        assert e.p == pytest.approx(max(2 * sp.t.sf(abs(e.delta) / s * n ** .5, 5),
+                                        2 * sp.t.sf(abs(e.delta) / tot ** .5, df)))
         assert e.high - e.delta == pytest.approx(max(sp.t.ppf(.975, 5) * s / n ** .5, sp.t.ppf(.975, df) * tot ** .5))
 
 
@@ -214,9 +231,11 @@ def test_agreement_and_mcnemars_counts():
 
 
 @pytest.mark.parametrize("call, words", [
-    (lambda x: stats.paired(x, x[:2]), "pairs need equal shapes"), (lambda x: stats.moderated({}, x), "at least one row"),
+    (lambda x: stats.paired(x, x[:2]), "pairs need equal shapes"),
+    (lambda x: stats.moderated({}, x), "at least one row"),
     (lambda x: stats.moderated({"a": x[:, :5]}, x), "row 'a' has 5 images and the baseline 9"),
-    (lambda x: stats.paired(x[0], x[0]), r"\[seeds, images\]"), (lambda x: stats.ladder({"a": x}, x, rungs=(5, 8)), "2 rungs but 5 parts"),
+    (lambda x: stats.paired(x[0], x[0]), r"\[seeds, images\]"),
+    (lambda x: stats.ladder({"a": x}, x, rungs=(5, 8)), "2 rungs but 5 parts"),
     (lambda x: stats.ladder({"a": x}, x, seconds={"a": [1.]}), "no 'baseline'"),
     (lambda x: stats.ladder({"a": x}, x, seconds={"b": [1.], "baseline": [1.]}), "'b', which is no row")])
 def test_arrays_that_cannot_be(call, words):
@@ -224,7 +243,8 @@ def test_arrays_that_cannot_be(call, words):
 
 
 def test_importing_it_is_light():
-    code = ("import sys, fastricks.report.compare.stats; heavy = {'scipy', 'pandas', 'matplotlib', 'statsmodels', 'torch'} & set(sys.modules);"
+    code = ("import sys, fastricks.report.compare.stats; heavy = {'scipy', 'pandas', 'matplotlib', 'statsmodels', "
+            "'torch'} & set(sys.modules);"
             "assert not heavy, heavy")
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
@@ -238,7 +258,8 @@ def at_most(k, n, rate): assert sp.binomtest(int(k), n, rate, "greater").pvalue 
 def test_plain_intervals_cover_at_the_nominal_rate():
     rng, n = np.random.default_rng(3), 2000
     for seeds in (3, 5, 10):
-        inside = sum(e.low <= .3 <= e.high for e in (effect_of(moments_of(rng.normal(.3, .4, seeds), .08)) for _ in range(n)))
+        inside = sum(e.low <= .3 <= e.high for e in (effect_of(moments_of(rng.normal(.3, .4, seeds), .08))
+                                                     for _ in range(n)))
         nominal(inside, n, .95)
 
 
@@ -246,7 +267,8 @@ def test_plain_intervals_cover_at_the_nominal_rate():
 @pytest.mark.parametrize("m", [5, 10])
 def test_unpaired_arms_err_no_more_often_than_they_may(n, m):
     rng, tables = np.random.default_rng(10 * n + m), 6000
-    p = np.array([effect_of(moments(Sample(rng.normal(0, 1, n), rng.normal(0, 1, m), paired=False))).p for _ in range(tables)])
+    p = np.array([effect_of(moments(Sample(rng.normal(0, 1, n), rng.normal(0, 1, m), paired=False))).p
+                  for _ in range(tables)])
     assert (p <= .05).sum() == 0 if n == 2 else (p <= .05).mean() > .003
     at_most((p <= .05).sum(), tables, .05)
     at_most((p <= .00625).sum(), tables, .0075)
@@ -262,7 +284,9 @@ def family_error(R, n, m, tables, seed):
 
 
 def test_the_family_error_of_steadied_variances():
-    "Each table of null rows errs in 6 of 100 at most, all in 4: also where seeds add as much again, or thrice, to the images' luck"
+    """Each table of null rows errs in 6 of 100 at most, all in 4: also where seeds add as much again, or thrice, to the
+    images' luck
+    """
     errors = [family_error(R, n, m, 400, 100 * R + 10 * n + m) for R in (1, 2, 4) for n in (3, 5, 8) for m in (1, 4, 8)]
     assert max(errors) <= .06 + .03 and np.mean(errors) <= .04
 
@@ -289,7 +313,8 @@ def truth(gain, own, luck):
 
 
 @pytest.mark.parametrize("seeds, images, own, luck, pairs", [
-    (3, 400, 1., 0., True), (5, 2000, 1., 0., True), (5, 400, 0., .3, True), (3, 2000, 1., .3, True), (5, 400, 1., .3, False)])
+    (3, 400, 1., 0., True), (5, 2000, 1., 0., True), (5, 400, 0., .3, True), (3, 2000, 1., .3, True),
+    (5, 400, 1., .3, False)])
 def test_the_interval_covers_when_images_are_drawn_too(seeds, images, own, luck, pairs):
     rng, want, n = np.random.default_rng(seeds + images), truth(.3, own, luck), 300
     first = second = steady = 0

@@ -54,15 +54,19 @@ def test_what_a_stored_run_does_not_know_is_said(folder, tmp_path, capsys):
     file = tmp_path / "kept.json"
     run(["compare", str(folder), "--to", str(file)])
     capsys.readouterr()
-    assert run(["compare", str(file), "--metric", "ece"]) == 2 and "of stored runs the predicted classes alone are known" in capsys.readouterr().err
+    assert run(["compare", str(file), "--metric",
+                "ece"]) == 2 and "of stored runs the predicted classes alone are known" in capsys.readouterr().err
     a, b = (compare(str(x), metric="loss").rows[1].diff for x in (folder, file))
     assert a.delta == pytest.approx(b.delta) and a.images and not b.images, "each run's own number is there, the images' are not"
 
 
 @pytest.mark.parametrize("change", [
-    lambda d: d.pop("runs"), lambda d: d.pop("classes"), lambda d: d["runs"][0].pop("identity"), lambda d: d["runs"][0].update(predicted="?"),
-    lambda d: d["runs"][0].update(predicted=pack([0, 1])), lambda d: d["runs"][0].update(predicted=pack(np.zeros(600, int) + 99)),
-    lambda d: d["runs"][0].update(recipe={"no": 1}), lambda d: d["runs"][0]["metrics"].update(correct=1), lambda d: d.update(runs=3),
+    lambda d: d.pop("runs"), lambda d: d.pop("classes"), lambda d: d["runs"][0].pop("identity"),
+    lambda d: d["runs"][0].update(predicted="?"),
+    lambda d: d["runs"][0].update(predicted=pack([0, 1])),
+    lambda d: d["runs"][0].update(predicted=pack(np.zeros(600, int) + 99)),
+    lambda d: d["runs"][0].update(recipe={"no": 1}), lambda d: d["runs"][0]["metrics"].update(correct=1),
+    lambda d: d.update(runs=3),
     lambda d: d.update(labels=d["labels"][:-8]), lambda d: d["runs"].append(None)])
 def test_a_strangers_file(folder, tmp_path, change):
     file = tmp_path / "kept.json"
@@ -91,7 +95,8 @@ def test_an_ablation_goes_on_from_a_file(tmp_path, capsys):
     again = ablate("add", given, None, rows, seeds=(0, 1, 2), say=said.append, have=[str(file)])
     assert all(c.state == "found" for c in again.cells) and not again.teachers and not list(out.glob("*/recipe.json"))
     assert "9 of them found finished" in "\n".join(said)
-    records = [[{k: v for k, v in r.items() if k not in TIMELESS} for r in x.records()] for x in (c, comparison_of(again, Judging(once=True)))]
+    records = [[{k: v for k, v in r.items() if k not in TIMELESS} for r in x.records()]
+               for x in (c, comparison_of(again, Judging(once=True)))]
     assert records[0] == records[1]
     more = ablate("add", given, None, ["mixup"], seeds=(0, 1, 2, 3), say=said.append, have=[str(file)])
     assert sorted(c.state for c in more.cells) == ["done"] * 2 + ["found"] * 6
@@ -101,5 +106,6 @@ def test_an_ablation_goes_on_from_a_file(tmp_path, capsys):
 
 def test_a_file_that_is_not_there(tmp_path, capsys):
     args = [f"--{k.replace('_', '-')}={v}" for k, v in TINY.items() if k not in ("pretrained",)]
-    assert run(["ablate", *args, "-t", "mixup", "--have", str(tmp_path / "no.json"), "--out", str(tmp_path / "runs")]) == 2
+    assert run(["ablate", *args, "-t", "mixup", "--have", str(tmp_path / "no.json"), "--out",
+                str(tmp_path / "runs")]) == 2
     assert "no.json can't be read" in capsys.readouterr().err and not (tmp_path / "runs").exists()

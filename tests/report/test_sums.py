@@ -25,7 +25,8 @@ def trained(out, rows, **given):
 def test_the_excess_is_the_interaction_of_a_factorial_design(tmp_path):
     hits = trained(tmp_path, {"none": .5, "mixup": .55, "cosine": .56, "mixup+cosine": .58})
     (t,) = compare(str(tmp_path)).together
-    point = {k: np.array([100 * hits[k, s].mean() for s in range(SEEDS)]) for k in ("none", "mixup", "cosine", "mixup+cosine")}
+    point = {k: np.array([100 * hits[k, s].mean() for s in range(SEEDS)])
+             for k in ("none", "mixup", "cosine", "mixup+cosine")}
     inter = point["mixup+cosine"] - point["mixup"] - point["cosine"] + point["none"]
     assert t.excess.delta == pytest.approx(inter.mean()) and t.gain - t.alone == pytest.approx(inter.mean())
     image = np.array([100. * (hits["mixup+cosine", s].astype(int) + hits["none", s] - hits["mixup", s] - hits["cosine", s]) for s in range(SEEDS)])
@@ -49,7 +50,8 @@ def test_words_add_up(tmp_path): assert "they add up" in words_of(tmp_path, .7)
 
 def test_three_parts_are_the_least_ones(tmp_path):
     "mixup+cosine+warmup is made of three rows, not of mixup+cosine and warmup"
-    trained(tmp_path, {"none": .5, "mixup": .55, "cosine": .56, "warmup": .5, "mixup+cosine": .58, "cosine+mixup+warmup": .6})
+    trained(tmp_path, {"none": .5, "mixup": .55, "cosine": .56, "warmup": .5, "mixup+cosine": .58,
+                       "cosine+mixup+warmup": .6})
     found = {len(t.parts): t for t in compare(str(tmp_path)).together}
     assert sorted(found) == [2, 3] and {*found[3].parts} == {"mixup", "cosine", "warmup"}
 

@@ -1,4 +1,6 @@
-"""Checkpoint files: what comes back is what went in, what is damaged is noticed, and two generations stand whatever happens."""
+"""Checkpoint files: what comes back is what went in, what is damaged is noticed, and two generations stand whatever
+happens.
+"""
 import json
 import random
 
@@ -18,7 +20,8 @@ def tree(seed=0, n=64):
     g = torch.Generator().manual_seed(seed)
     w = torch.randn(4, 3, 3, 3, generator=g).to(memory_format=torch.channels_last)
     return {"epoch": 2, "batch": seed, "model": {"w": w, "tied": w, "half": w[:2].bfloat16(), "n": torch.tensor(3)},
-            "big": torch.randn(n, generator=g), "none": None, "best": -float("inf"), "words": ["a", "γ", {"b": True}], "x": .1 + .2}
+            "big": torch.randn(n, generator=g), "none": None, "best": -float("inf"), "words": ["a", "γ", {"b": True}],
+            "x": .1 + .2}
 
 
 def equal(a, b):
@@ -38,7 +41,8 @@ def test_all_comes_back_bit_for_bit_in_its_memory_format(tmp_path):
 def test_it_is_a_safetensors_file_and_nothing_else(tmp_path):
     save(tmp_path, tree(), 0)
     with safe_open(tmp_path / SLOTS[0], "pt") as f:
-        assert torch.equal(f.get_tensor("/big"), tree()["big"]) and json.loads(f.metadata()["fastricks"])["x"] == .1 + .2
+        assert torch.equal(f.get_tensor("/big"),
+                           tree()["big"]) and json.loads(f.metadata()["fastricks"])["x"] == .1 + .2
 
 
 def test_what_can_not_be_kept_is_an_error_at_once(tmp_path):
@@ -76,7 +80,8 @@ def test_damage_at_a_thousand_places_is_noticed_and_the_generation_before_is_use
 
 def test_killed_while_it_writes(tmp_path):
     "SIGKILL to processes that do nothing but save: whatever was said to be saved is there, whole"
-    r = forked("import sys\nfrom pathlib import Path\nfrom support.savers import main\nmain(Path(sys.argv[1]))", tmp_path)
+    r = forked("import sys\nfrom pathlib import Path\nfrom support.savers import main\nmain(Path(sys.argv[1]))",
+               tmp_path)
     assert r.returncode == 0, r.stderr
     assert r.stdout == "40 kills\n"
 
@@ -106,7 +111,10 @@ def timed(monkeypatch, writing, epoch, steps, epochs, every=None):
     for learn.epoch in range(epochs):
         cb.before_train()
         for learn.iter in range(steps):
-            cb.before_batch(); clock.now += epoch / steps; cb.after_step(); cb.after_batch()
+            cb.before_batch()
+            clock.now += epoch / steps
+            cb.after_step()
+            cb.after_batch()
         cb.after_epoch()
     return saved
 

@@ -150,7 +150,8 @@ def test_unknown_modes(monkeypatch):
 
 
 def test_import_is_light():
-    code = "import sys, fastricks.runfolder.tracking; print([m for m in ('torch', 'fastai', 'wandb') if m in sys.modules])"
+    code = ("import sys, fastricks.runfolder.tracking; print([m for m in ('torch', 'fastai', 'wandb') if m in "
+            "sys.modules])")
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True).stdout.strip() == "[]"
 
 
@@ -161,7 +162,8 @@ def offline(tmp_path_factory):
     "A training of 2 epochs of 60 steps, tracked offline: (its folder, its learner, what W&B's reader finds)"
     folder = tmp_path_factory.mktemp("runs")/"one"
     config = {"lr": .1, "arch": "linear", "tricks": {"mixup": {"alpha": .2}, "cosine": {}}}
-    run = tracking.start("offline", folder, WandbLabels("name" * 50, "group" * 50, ["tag" * 30, "a", "a", ""], config, project="project"))
+    run = tracking.start("offline", folder, WandbLabels("name" * 50, "group" * 50, ["tag" * 30, "a", "a", ""], config,
+                                                        project="project"))
     learn = make_learner(History(), BatchLosses(), WandbLog(run), n=240)
     fit(learn, 2, .1)
     Image.new("RGB", (8, 8)).save(folder/"lr.png")
@@ -227,7 +229,9 @@ def test_sync_command(offline, tmp_path):
     assert tracking.sync_command(folder) == f"wandb sync {run}"
     assert tracking.sync_command(tmp_path) is None
     two = [tmp_path/"a run"/"wandb"/f"offline-run-{i}"/"run-x.wandb" for i in (1, 2)]
-    for p in two: p.parent.mkdir(parents=True); p.touch()
+    for p in two:
+        p.parent.mkdir(parents=True)
+        p.touch()
     assert tracking.sync_command(tmp_path/"a run") == f"wandb sync '{two[0].parent}' '{two[1].parent}'"
     Path(f"{two[0]}.synced").touch()
     assert tracking.sync_command(tmp_path/"a run") == f"wandb sync '{two[1].parent}'"
@@ -316,7 +320,8 @@ def test_an_online_run_is_gone_on_with_and_an_offline_one_is_not(tmp_path, monke
     (tmp_path/"wandb"/"offline-run-20260102_000000-zzz").mkdir(parents=True)
     tracking.start("online", tmp_path, WandbLabels("name"), go_on=tracking.last_id(tmp_path))
     for name in ("run-20260101_000000-abc", "run-20260101_100000-my-id"): (tmp_path/"wandb"/name).mkdir()
-    for mode in ("online", "offline"): tracking.start(mode, tmp_path, WandbLabels("name"), go_on=tracking.last_id(tmp_path))
+    for mode in ("online", "offline"):
+        tracking.start(mode, tmp_path, WandbLabels("name"), go_on=tracking.last_id(tmp_path))
     assert seen == [("online", None, None), ("online", "my-id", "allow"), ("offline", None, None)]
 
 
@@ -427,7 +432,9 @@ def test_only_training_is_logged():
     with learn.no_bar(): learn.lr_find(num_it=6, show_plot=False)
     assert not tracker.logged
     fit(learn, 1)
-    with learn.no_bar(): learn.validate(); learn.get_preds()
+    with learn.no_bar():
+        learn.validate()
+        learn.get_preds()
     fit(learn, 1)
     assert [f["step"] for f in tracker.having("step")] == list(range(10)) and len(tracker.having("epoch")) == 2
     assert tracker.defined["epoch/accuracy"] == {"step_metric": "epoch", "summary": "max,last"}
@@ -443,9 +450,12 @@ def test_an_exported_learner_leaves_the_run_behind():
 # --- a lab's environment, and what is logged already
 
 def test_what_the_environment_says_wins(monkeypatch):
-    for k, v in {"NAME": "mine", "RUN_GROUP": "lab", "TAGS": "x, y,", "JOB_TYPE": "night"}.items(): monkeypatch.setenv(f"WANDB_{k}", v)
+    for k, v in {"NAME": "mine", "RUN_GROUP": "lab", "TAGS": "x, y,", "JOB_TYPE": "night"}.items():
+        monkeypatch.setenv(f"WANDB_{k}", v)
     got = WandbLabels("run", "group", ("mixup",)).arguments()
-    assert (got["name"], got["group"], got["job_type"]) == ("mine", "lab", "night") and [*filter(None, got["tags"])] == ["mixup", "x", "y"]
+    assert (got["name"], got["group"], got["job_type"]) == ("mine", "lab", "night") and [
+        *filter(None, got["tags"])
+    ] == ["mixup", "x", "y"]
 
 
 def test_one_run_id_in_the_environment_does_not_make_all_runs_one(monkeypatch):
@@ -473,7 +483,8 @@ def test_steps_and_epochs_that_a_killed_training_was_ahead_are_not_logged_twice(
     assert len(after.logged) == (n if same_run else 3 * n)
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"id": "a"}', '{"id": "a", "step": "x", "epoch": 1}', '{"id": "a", "step": null, "epoch": 1}'])
+@pytest.mark.parametrize("text", ["", "[]", '{"id": "a"}', '{"id": "a", "step": "x", "epoch": 1}',
+                                  '{"id": "a", "step": null, "epoch": 1}'])
 def test_a_broken_note_of_what_is_logged_is_none(tmp_path, text):
     (tmp_path/"wandb").mkdir()
     (tmp_path/"wandb"/"logged.json").write_text(text)
@@ -485,7 +496,8 @@ def test_a_home_that_cannot_be_written_to_is_quiet(tmp_path):
     (tmp_path/"file").write_text("")
     env = {k: v for k, v in os.environ.items() if k not in ("WANDB_SERVICE", "XDG_CACHE_HOME")}
     env |= {"HOME": str(tmp_path/"file/home"), "PYTHONPATH": str(ROOT)}
-    code = "from fastricks.runfolder import tracking as t; r = t.start('offline', 'run', t.WandbLabels('x')); r.log({'a': 1}); t.finish(r)"
+    code = ("from fastricks.runfolder import tracking as t; r = t.start('offline', 'run', t.WandbLabels('x')); "
+            "r.log({'a': 1}); t.finish(r)")
     (tmp_path/"run").mkdir()
     r = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=env, timeout=120)
     assert (r.returncode, r.stdout, r.stderr) == (0, "", "") and [*tmp_path.glob("run/wandb/offline-run-*")]

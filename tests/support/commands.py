@@ -5,7 +5,8 @@ from fastricks.cli.app import run
 from support.forked import TRAIN, forked
 from support.paths import ROOT
 
-TINY_WORDS = [w for k, v in {"arch": "test_resnet", "size": 16, "resize": 16, "per-class": 8, "epochs": 2, "batch-size": 16, "threads": 1,
+TINY_WORDS = [w for k, v in {"arch": "test_resnet", "size": 16, "resize": 16, "per-class": 8, "epochs": 2,
+                             "batch-size": 16, "threads": 1,
                              "workers": 0, "wandb": "disabled"}.items() for w in (f"--{k}", str(v))]
 
 

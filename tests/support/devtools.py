@@ -9,7 +9,8 @@ import subprocess
 import time
 
 BROWSER = next((o for o in map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome")) if o), None)
-FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking",
+FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+         "--disable-background-networking",
          "--disable-component-update", "--disable-sync", "--hide-scrollbars", "--remote-debugging-pipe"]
 
 
@@ -26,9 +27,11 @@ class Page:
         (r, self.out), (self.into, w) = os.pipe(), os.pipe()
         r, w = high(r), high(w)
         flags = [*FLAGS, f"--user-data-dir={folder}", f"--window-size={size[0]},{size[1]}", "about:blank"]
-        self.process = subprocess.Popen(["bash", "-c", f'exec "$@" 3<&{r} 4>&{w}', "bash", BROWSER, *flags], pass_fds=(r, w),
+        self.process = subprocess.Popen(["bash", "-c", f'exec "$@" 3<&{r} 4>&{w}', "bash", BROWSER, *flags],
+                                        pass_fds=(r, w),
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        os.close(r); os.close(w)
+        os.close(r)
+        os.close(w)
         self.n, self.rest, self.requests, self.session = 0, b"", [], None
         target = self("Target.createTarget", url="about:blank")["targetId"]
         self.session = self("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
@@ -37,7 +40,8 @@ class Page:
     def __call__(self, method, **params):
         "A command's result"
         self.n += 1
-        message = {"id": self.n, "method": method, "params": params, **({"sessionId": self.session} if self.session else {})}
+        message = {"id": self.n, "method": method, "params": params,
+                   **({"sessionId": self.session} if self.session else {})}
         os.write(self.out, json.dumps(message).encode() + b"\0")
         while (got := self.read()).get("id") != self.n:
             if got.get("method") == "Network.requestWillBeSent": self.requests.append(got["params"]["request"]["url"])
@@ -74,4 +78,5 @@ class Page:
     def close(self):
         self.process.terminate()
         self.process.wait()
-        os.close(self.out); os.close(self.into)
+        os.close(self.out)
+        os.close(self.into)

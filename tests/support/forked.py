@@ -43,7 +43,9 @@ class Forked:
         "A CompletedProcess, as subprocess.run gives it; one that hangs is killed, which is an error"
         self.process.join(timeout)
         hangs = self.process.is_alive()
-        if hangs: self.process.kill(); self.process.join()
+        if hangs:
+            self.process.kill()
+            self.process.join()
         out, err = (f.read_text() if f.exists() else "" for f in self.files)
         self.folder.cleanup()
         if hangs: raise subprocess.TimeoutExpired(self.words, timeout, out, err)

@@ -1,4 +1,6 @@
-"""A Hugging Face hub on this machine: models are made, get commits and are downloaded, as huggingface_hub's own client asks for it."""
+"""A Hugging Face hub on this machine: models are made, get commits and are downloaded, as huggingface_hub's own client
+asks for it.
+"""
 import base64
 import hashlib
 import json
@@ -12,7 +14,9 @@ TOKEN = "hf_" + "abcDEF" * 5
 
 
 class Hub(ThreadingHTTPServer):
-    "files: (user/name, file) -> bytes; asked: (method, path, authorization) of each request; private: name -> was it made so"
+    """files: (user/name, file) -> bytes; asked: (method, path, authorization) of each request; private: name -> was it
+    made so
+    """
     daemon_threads = True
 
     def __init__(self):
@@ -47,8 +51,10 @@ class Handler(BaseHTTPRequestHandler):
         if "/preupload/" in path: return self.reply(200, {"files": [
             {"path": f["path"], "uploadMode": "regular", "shouldIgnore": False} for f in json.loads(body)["files"]]})
         for line in map(json.loads, body.decode().splitlines()):
-            if line["key"] == "file": hub.files[place, line["value"]["path"]] = base64.b64decode(line["value"]["content"])
-        self.reply(200, {"commitUrl": f"{hub.url}/{place}/commit/{hub.commit(place)}", "commitOid": hub.commit(place), "hookOutput": "",
+            if line["key"] == "file":
+                hub.files[place, line["value"]["path"]] = base64.b64decode(line["value"]["content"])
+        self.reply(200, {"commitUrl": f"{hub.url}/{place}/commit/{hub.commit(place)}", "commitOid": hub.commit(place),
+                         "hookOutput": "",
                          "success": True})
 
     def create(self, asked):
@@ -62,8 +68,10 @@ class Handler(BaseHTTPRequestHandler):
         user, name, _, _, file = [*path.strip("/").split("/", 4), *[""] * 5][:5]
         place = f"{user}/{name}"
         known = {"X-Repo-Commit": hub.commit(place)}
-        if not hub.names(place): return self.reply(404, {"error": "Repository not found"}, {"X-Error-Code": "RepoNotFound"})
-        if (place, file) not in hub.files: return self.reply(404, {"error": "Entry not found"}, {**known, "X-Error-Code": "EntryNotFound"})
+        if not hub.names(place):
+            return self.reply(404, {"error": "Repository not found"}, {"X-Error-Code": "RepoNotFound"})
+        if (place, file) not in hub.files:
+            return self.reply(404, {"error": "Entry not found"}, {**known, "X-Error-Code": "EntryNotFound"})
         data = hub.files[place, file]
         self.reply(200, data, {**known, "ETag": f'"{hashlib.sha1(data).hexdigest()}"'})
 
@@ -72,7 +80,8 @@ class Handler(BaseHTTPRequestHandler):
     def reply(self, code, what, headers=()):
         data = what if isinstance(what, bytes) else json.dumps(what).encode()
         self.send_response(code)
-        for k, v in {"content-type": "application/json", "content-length": str(len(data)), **dict(headers)}.items(): self.send_header(k, v)
+        for k, v in {"content-type": "application/json", "content-length": str(len(data)), **dict(headers)}.items():
+            self.send_header(k, v)
         self.end_headers()
         if self.command != "HEAD": self.wfile.write(data)
 
@@ -86,7 +95,8 @@ def hub_here(folder, token=TOKEN):
     threading.Thread(target=hub.serve_forever, daemon=True).start()
     with pytest.MonkeyPatch.context() as m:
         m.setattr(constants, "ENDPOINT", hub.url)
-        m.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub.url + "/{repo_id}/resolve/{revision}/{filename}", raising=False)
+        m.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub.url + "/{repo_id}/resolve/{revision}/{filename}",
+                  raising=False)
         m.setattr(constants, "HF_HUB_OFFLINE", False)
         m.setattr(constants, "HF_HUB_CACHE", str(folder / "hub"))
         m.setattr(constants, "HF_TOKEN_PATH", str(folder / "token"))

@@ -15,13 +15,17 @@ def unpack(text): return np.frombuffer(zlib.decompress(base64.b64decode(text)), 
 
 
 def kept_rows(file, seeds, batch_size=None):
-    "(row -> hits [seeds, I], row -> seconds [seeds]); the baseline's are `baseline`. A row's name: its tricks, and its batch where those differ"
+    """(row -> hits [seeds, I], row -> seconds [seeds]); the baseline's are `baseline`. A row's name: its tricks, and
+    its batch where those differ
+    """
     d = json.loads((KEPT / f"{file}.json").read_text())
     labels, found = unpack(d["labels"]), {}
     batches = {r["recipe"]["batch_size"] for r in d["runs"]}
     for r in d["runs"]:
         tricks = "+".join(sorted(r["recipe"]["tricks"]))
-        name = {"": "baseline", "amp": "amp:bf16"}.get(tricks, tricks) + (f", b{r['recipe']['batch_size']}" if len(batches) > 1 else "")
+        name = {"": "baseline", "amp": "amp:bf16"}.get(tricks,
+                                                       tricks) + (f", b{r['recipe']['batch_size']}" if len(batches) > 1
+                                                                  else "")
         found.setdefault(name, {})[r["recipe"]["seed"]] = unpack(r["predicted"]) == labels, r["metrics"]["train_seconds"]
     if "baseline, b32" in found: found["baseline"] = found.pop("baseline, b32")
     return tuple({name: np.array([of[s][k] for s in seeds]) for name, of in found.items()} for k in (0, 1))

@@ -1,7 +1,8 @@
-"""Many real kills of real trainings, and SIGTERMs and Ctrl-Cs: `python tests/support/kill_many.py --kills 200 --signals 100`.
+"""Many real kills of real trainings, and SIGTERMs and Ctrl-Cs: `python tests/support/kill_many.py --kills 200 --signals
+100`.
 
-Each run is killed one to three times at random instants and then gone on with until it ends; all that it leaves is compared with
-an undisturbed run's. Exit code 1 if anything differs.
+Each run is killed one to three times at random instants and then gone on with until it ends; all that it leaves is
+compared with an undisturbed run's. Exit code 1 if anything differs.
 """
 import argparse
 import os
@@ -38,7 +39,8 @@ def many(what, n, folder, refs, seed=0):
         found, odd = TRIALS[what](combo, folder / "runs", want, seconds, draw, min(3, left))
         phases.update(found)
         wrong += odd
-        print(f"{sum(phases.values()):4}  {combo}: {', '.join(found) or 'ended before'}{'  DIFFERS ' + str(odd)[:2000] if odd else ''}", flush=True)
+        print(f"{sum(phases.values()):4}  {combo}: "
+              f"{', '.join(found) or 'ended before'}{'  DIFFERS ' + str(odd)[:2000] if odd else ''}", flush=True)
     return phases, wrong
 
 

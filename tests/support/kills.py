@@ -1,4 +1,5 @@
-"""Trainings in processes of their own that are killed or stopped at any instant, and what is left compared with an undisturbed one.
+"""Trainings in processes of their own that are killed or stopped at any instant, and what is left compared with an
+undisturbed one.
 
 A process is forked from one that has everything imported, so that a kill costs a second and not ten.
 """
@@ -51,7 +52,8 @@ COMBOS = {
     "ema": (["ema:half_life=.4,start=.2+mixup"], {"keep": "best"}),
     "sam": (["sam:every=3+mixup:partner=previous"], {}),
     "amp": (["amp:dtype=bf16"], {"size": 32, "resize": 32, "per_class": 4}),
-    "amp, mixup, accumulate": (["amp:dtype=bf16+mixup:partner=previous+accumulate"], {"size": 32, "resize": 32, "per_class": 4, "batch_size": 8}),
+    "amp, mixup, accumulate": (["amp:dtype=bf16+mixup:partner=previous+accumulate"],
+                               {"size": 32, "resize": 32, "per_class": 4, "batch_size": 8}),
     "teacher": (["distill:teacher=test_resnet+cosine"], {"seed": 1, "batch_size": 12}),
     "stored teacher": (["distill:teacher=test_resnet,store=true"], {"seed": 1, "batch_size": 12}),
     "photos": (["mixup"], {"data": PHOTOS, "pretrained": False, "valid": .2, "keep": "best"}),
@@ -119,7 +121,8 @@ def body(combo, out, resume):
 def opt_digest(learn):
     h = hashlib.sha256()
     for s in learn.opt.state_dict()["state"].values():
-        for k, v in s.items(): h.update(k.encode() + (v.contiguous().numpy().tobytes() if hasattr(v, "numpy") else repr(v).encode()))
+        for k, v in s.items():
+            h.update(k.encode() + (v.contiguous().numpy().tobytes() if hasattr(v, "numpy") else repr(v).encode()))
     return h.hexdigest()
 
 
@@ -134,23 +137,28 @@ def grid_body(out, jobs=1):
 
 def child(f, *args, log=None):
     "Fork, run f(*args) in the child, and return its pid"
-    sys.stdout.flush(); sys.stderr.flush()
+    sys.stdout.flush()
+    sys.stderr.flush()
     pid = os.fork()
     if pid: return pid
     code = 1
     try:
         os.setpgid(0, 0)
         fd = os.open(log or os.devnull, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
-        os.dup2(fd, 1); os.dup2(fd, 2)
+        os.dup2(fd, 1)
+        os.dup2(fd, 2)
         with stop.listening():
-            try: f(*args); code = 0
+            try:
+                f(*args)
+                code = 0
             except stop.Stopped: code = stop.code()
             except BaseException:
                 import traceback
                 traceback.print_exc()
             if stop.asked.signum: code = stop.say()
     finally:
-        sys.stdout.flush(); sys.stderr.flush()
+        sys.stdout.flush()
+        sys.stderr.flush()
         os._exit(code)
 
 
@@ -170,12 +178,14 @@ def left(folder):
     rows = list(csv.DictReader(io.StringIO((folder / "history.csv").read_text())))
     metrics = json.loads((folder / "metrics.json").read_text())
     names = sorted(p.name for p in folder.iterdir())
-    ours = [n for n in names if n != "opt"]             # this script writes that one after the run's end: a kill may come between
+    # this script writes that one after the run's end: a kill may come between
+    ours = [n for n in names if n != "opt"]
     return {"history": [{k: v for k, v in r.items() if k not in TIMES} for r in rows],
             "metrics": {k: v for k, v in metrics.items() if k not in TIMES}, "files": ours,
             "identity": json.loads((folder / "recipe.json").read_text())["identity"],
             **{n: hashlib.sha256((folder / n).read_bytes()).hexdigest() for n in names
-               if n in ("model.safetensors", "predictions.csv", "predictions-valid.csv", "opt", "batch.png", "targets.png")}}
+               if n in ("model.safetensors", "predictions.csv", "predictions-valid.csv", "opt", "batch.png",
+                        "targets.png")}}
 
 
 def run_folders(out): return sorted(p.parent for p in Path(out).glob("*/recipe.json"))
@@ -216,7 +226,8 @@ def phase(out, at):
     "What the process was doing when it was killed, by its last note"
     done = [n for n in notes(out) if n[0] <= at]
     if not done: return "before the first step"
-    if any((f / "predictions.csv").exists() for f in run_folders(out) if f.name == done[-1][3]): return "writing results"
+    if any((f / "predictions.csv").exists() for f in run_folders(out) if f.name == done[-1][3]):
+        return "writing results"
     return {"step": "in a step", "saving": "in a save", "saved": "after a save"}[done[-1][2]]
 
 
@@ -251,7 +262,8 @@ def trial(combo, out, want, seconds, draw, most=3):
             was_there, where = kill_once(f, args, out, draw.uniform(0, seconds))
             if not was_there: break
             phases.append(where)
-        if not all((p / "metrics.json").exists() for p in run_folders(out)) or len(run_folders(out)) < len(want) or not done(out):
+        if not all((p / "metrics.json").exists()
+                   for p in run_folders(out)) or len(run_folders(out)) < len(want) or not done(out):
             code = wait(child(f, *args, log=out / "log"))
             if code: return phases, [f"exit code {code}: {(out / 'log').read_text()[-2000:]}"]
         return phases, compare(result(out), want) + [f"done again: {r}" for r in repeated(out)]
@@ -268,14 +280,16 @@ def pair(combo, out, want, seconds, draw, most=1):
         return phases, [d for f, r in result(out).items() for d in compare({f: r}, {f: one})] or ([] if done(out) else ["not all finished"])
 
 
-def done(out): return all(read_json(f / "status.json")["status"] == "finished" for f in run_folders(out)) and run_folders(out)
+def done(out):
+    return all(read_json(f / "status.json")["status"] == "finished" for f in run_folders(out)) and run_folders(out)
 
 
 def compare(got, want):
     out = [] if got.keys() == want.keys() else [f"runs {sorted(got)} and not {sorted(want)}"]
     for name in got.keys() & want.keys():
         a, b = got[name], want[name]
-        out += [f"{name}: {k} {a.get(k)} and not {b.get(k)}" for k in a.keys() | b.keys() if k != "opt" and a.get(k) != b.get(k)]
+        out += [f"{name}: {k} {a.get(k)} and not {b.get(k)}" for k in a.keys() | b.keys() if k != "opt"
+                and a.get(k) != b.get(k)]
         if a.get("opt") and b.get("opt") and a["opt"] != b["opt"]: out.append(f"{name}: optimizer state")
     return out
 

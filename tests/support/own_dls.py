@@ -15,7 +15,8 @@ def small_dls(folder, n=72, bs=16, size=16):
         file = folder / str(y) / f"{i:04}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray((x * 255 / 16).round().astype("uint8")).save(file)
-    block = DataBlock(blocks=(ImageBlock, CategoryBlock), get_items=sorted_files, get_y=parent_label, splitter=RandomSplitter(.2, seed=0),
+    block = DataBlock(blocks=(ImageBlock, CategoryBlock), get_items=sorted_files, get_y=parent_label,
+                      splitter=RandomSplitter(.2, seed=0),
                       item_tfms=Resize(size))
     return block.dataloaders(folder, bs=bs, device="cpu", num_workers=0)
 

@@ -32,7 +32,8 @@ def make_photos(root, train=14, test=10):
     for split, count in (("train", train), ("test", test)):
         for i, (label, colour) in enumerate(CLASSES.items()):
             (root / split / label).mkdir(parents=True)
-            for n in range(count): save(photo(colour, n + 20 * i + 100 * (split == "test")), root / split / label / f"{n:02}", n)
+            for n in range(count):
+                save(photo(colour, n + 20 * i + 100 * (split == "test")), root / split / label / f"{n:02}", n)
     return root
 
 
@@ -44,6 +45,8 @@ def train_on_photos(tmp_path_factory, pipeline, *tricks, **given):
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as m:
         m.setenv("FASTRICKS_CACHE", str(data.parent / "cache"))
-        r = resolve({**dict(data=str(make_photos(data)), arch="test_resnet", pretrained=False, size=32, resize=38, epochs=12, batch_size=8, lr=3e-3,
-                            threads=1, device="cpu", wandb="disabled", valid=.2, pipeline=pipeline, out=str(data.parent / "runs")), **given}, tricks)
+        r = resolve({**dict(data=str(make_photos(data)), arch="test_resnet", pretrained=False, size=32, resize=38,
+                            epochs=12, batch_size=8, lr=3e-3,
+                            threads=1, device="cpu", wandb="disabled", valid=.2, pipeline=pipeline,
+                            out=str(data.parent / "runs")), **given}, tricks)
         return train(r, silent).folder, data

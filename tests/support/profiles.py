@@ -16,7 +16,8 @@ def profile(kind, space, pcs, tags):
         data += bytes(-len(data) % 4)
         table += name + struct.pack(">II", at + len(body), len(data))
         body += data
-    head = struct.pack(">I4sI4s4s4s", at + len(body), b"\0\0\0\0", 0x02400000, kind, space, pcs) + bytes(12) + b"acsp" + bytes(28)
+    head = struct.pack(">I4sI4s4s4s", at + len(body), b"\0\0\0\0", 0x02400000, kind, space,
+                       pcs) + bytes(12) + b"acsp" + bytes(28)
     head += b"".join(map(fixed, D50))
     return head + bytes(128 - len(head)) + struct.pack(">I", len(tags)) + table + body
 
@@ -25,7 +26,8 @@ def gamut_profile():
     "Display P3's primaries, with a gamma of 2.2"
     curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(2.2 * 256)) + bytes(2)
     return profile(b"mntr", b"RGB ", b"XYZ ", {
-        b"desc": text("wide gamut"), b"wtpt": xyz(D50), b"rXYZ": xyz((.5151, .2412, -.0011)), b"gXYZ": xyz((.2920, .6922, .0419)),
+        b"desc": text("wide gamut"), b"wtpt": xyz(D50), b"rXYZ": xyz((.5151, .2412, -.0011)),
+        b"gXYZ": xyz((.2920, .6922, .0419)),
         b"bXYZ": xyz((.1571, .0666, .7841)), b"rTRC": curve, b"gTRC": curve, b"bTRC": curve})
 
 
@@ -33,9 +35,11 @@ def cmyk_profile():
     "A press whose inks are darker than ideal ones: a table of two levels an ink, to Lab"
     def lab(c, m, y, k):
         light = (1 - k) * (1 - .45 * c) * (1 - .5 * m) * (1 - .1 * y)
-        return bytes(round(o) for o in (255 * light, 128 + (1 - k) * (-40 * c + 70 * m - 5 * y), 128 + (1 - k) * (-45 * c - 5 * m + 80 * y)))
+        return bytes(round(o) for o in (255 * light, 128 + (1 - k) * (-40 * c + 70 * m - 5 * y),
+                                        128 + (1 - k) * (-45 * c - 5 * m + 80 * y)))
     grid = b"".join(lab(c, m, y, k) for c in (0, 1) for m in (0, 1) for y in (0, 1) for k in (0, 1))
     ramp = bytes(range(256))
     unit = b"".join(fixed(o) for o in (1, 0, 0, 0, 1, 0, 0, 0, 1))
     table = b"mft1\0\0\0\0" + bytes([4, 3, 2, 0]) + unit + ramp * 4 + grid + ramp * 3
-    return profile(b"prtr", b"CMYK", b"Lab ", {b"desc": text("dark inks"), b"wtpt": xyz(D50), b"A2B0": table, b"A2B1": table})
+    return profile(b"prtr", b"CMYK", b"Lab ", {b"desc": text("dark inks"), b"wtpt": xyz(D50), b"A2B0": table,
+                                               b"A2B1": table})

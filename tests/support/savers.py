@@ -20,7 +20,9 @@ def save_on_and_on(folder, n, said):
 
 
 def kill_one(folder, n, seconds, after_one):
-    "(generation that was said to be saved last, generation that is there); with `after_one` not before something is said"
+    """(generation that was said to be saved last, generation that is there); with `after_one` not before something is
+    said
+    """
     r, w = os.pipe()
     pid = os.fork()
     if not pid: save_on_and_on(folder, n, w)

@@ -39,15 +39,19 @@ def environ(rank, world, port):
 def start(n, f, *args, folder):
     "The pids of n processes, each of which writes what f(*args) returns, or its traceback, to `folder`"
     port, pids = free_port(), []
-    sys.stdout.flush(); sys.stderr.flush()
+    sys.stdout.flush()
+    sys.stderr.flush()
     for r in range(n):
         pid = os.fork()
-        if pid: pids.append(pid); continue
+        if pid:
+            pids.append(pid)
+            continue
         code = 1
         try:
             os.environ.update(environ(r, n, port))
             fd = os.open(Path(folder) / f"said-{r}", os.O_CREAT | os.O_APPEND | os.O_WRONLY)
-            os.dup2(fd, 1); os.dup2(fd, 2)
+            os.dup2(fd, 1)
+            os.dup2(fd, 2)
             (Path(folder) / f"{r}.json").write_text(json.dumps(f(*args)))
             code = 0
         except stop.Stopped: code = 143
@@ -63,7 +67,9 @@ def end(pids, timeout=120):
         for p in {*pids} - {*codes}:
             if os.waitpid(p, os.WNOHANG)[0]: codes[p] = 0  # told apart by their files
         if time.monotonic() > until:
-            for p in {*pids} - {*codes}: os.kill(p, signal.SIGKILL); os.waitpid(p, 0)
+            for p in {*pids} - {*codes}:
+                os.kill(p, signal.SIGKILL)
+                os.waitpid(p, 0)
             raise AssertionError(f"{len(pids) - len(codes)} of {len(pids)} processes did not end")
         time.sleep(.02)
 
@@ -90,17 +96,22 @@ class Poison(Callback):
     order = -50
     def __init__(self, process, batch): self.process, self.batch = process, batch
     def before_batch(self):
-        if self.training and (ranks.here.rank, self.learn.iter) == (self.process, self.batch): self.learn.xb = (self.x * float("inf"),)
+        if self.training and (ranks.here.rank, self.learn.iter) == (self.process, self.batch):
+            self.learn.xb = (self.x * float("inf"),)
 
 
 def losses(selection, given, bad=None):
-    "Losses, the epochs' rows and a sum of the weights of a training without a run folder; `bad`: (process, batch) to poison"
+    """Losses, the epochs' rows and a sum of the weights of a training without a run folder; `bad`: (process, batch) to
+    poison
+    """
     recipe = settle_machine(resolve({**TINY, **given}, [selection] if selection else []))
     with ranks.joined(recipe.device):
         source = open_data(recipe, check=False, say=silent)
         job = settle_tricks(Job(recipe, source), Room(silent))
         parts, dls = prepare(job)
         recipe = job.recipe
-        learn = fit(make_learner(dls, parts, recipe, [History(), record := Record(), *([Poison(*bad)] if bad else [])]), parts)
+        learn = fit(make_learner(dls, parts, recipe, [History(), record := Record(), *([Poison(*bad)] if bad else [])]),
+                    parts)
         rows = [{k: v for k, v in r.items() if k not in ("seconds", "images_per_s")} for r in learn.history.rows]
-        return {"losses": record.losses, "rows": rows, "weights": float(sum(p.detach().double().abs().sum() for p in learn.model.parameters()))}
+        return {"losses": record.losses, "rows": rows,
+                "weights": float(sum(p.detach().double().abs().sum() for p in learn.model.parameters()))}

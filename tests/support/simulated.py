@@ -10,7 +10,8 @@ IMAGES = 5000
 def moments_of(d, luck2, own=0., images=IMAGES):
     "Moments of paired differences d [n], whose images' luck has the variance luck2"
     n = len(d)
-    return Moments(n, n, True, images, d.mean(), d.var(ddof=1) / n if n > 1 else np.nan, luck2 / n, own, own + luck2 / n, 10 ** 6, False)
+    return Moments(n, n, True, images, d.mean(), d.var(ddof=1) / n if n > 1 else np.nan, luck2 / n, own,
+                   own + luck2 / n, 10 ** 6, False)
 
 
 def null_table(rng, rows, seeds, R=1., effects=0., luck=.4):

@@ -6,7 +6,8 @@ from fastricks.recipe.recipe import resolve
 from fastricks.training.learner import fit
 from fastricks.training.notebook import learner_of
 
-TINY = dict(arch="test_resnet", size=16, resize=16, per_class=8, epochs=2, batch_size=16, threads=1, workers=0, device="cpu",
+TINY = dict(arch="test_resnet", size=16, resize=16, per_class=8, epochs=2, batch_size=16, threads=1, workers=0,
+            device="cpu",
             wandb="disabled")
 
 
@@ -21,7 +22,8 @@ def learner(*selection, cbs=(), recipe=None, **given):
 def trained(*selection, **given): return fit(*learner(*selection, **given))
 
 
-def weights(learn): return {k: v.detach().clone(memory_format=torch.contiguous_format) for k, v in learn.model.state_dict().items()}
+def weights(learn):
+    return {k: v.detach().clone(memory_format=torch.contiguous_format) for k, v in learn.model.state_dict().items()}
 
 
 def same(a, b): return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)

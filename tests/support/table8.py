@@ -2,7 +2,8 @@
 import csv
 from pathlib import Path
 
-WELCH_P = {"Warm-up": .52, "FP16": .30, "Cosine Scheduler": .32, "Mix-Up": .077, "Knowledge Distillation": .024, "Label Smoothing": .015,
+WELCH_P = {"Warm-up": .52, "FP16": .30, "Cosine Scheduler": .32, "Mix-Up": .077, "Knowledge Distillation": .024,
+           "Label Smoothing": .015,
            "Warm-up+CS+LS+KD": .003}  # of each row against the baseline; TRICKS.md's last trap
 
 

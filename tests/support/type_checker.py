@@ -12,6 +12,8 @@ def checked(tmp_path, code):
     "What mypy says of a file, with the project's own settings"
     pytest.importorskip("mypy")
     (tmp_path / "mine.py").write_text(code)
-    words = ["--config-file", ROOT / "pyproject.toml", "--cache-dir", tmp_path.parent / "mypy", "mine.py"]  # one for a worker's tests
-    return subprocess.run([sys.executable, "-m", "mypy", *words], cwd=tmp_path, env={**os.environ, "MYPYPATH": str(ROOT)},
+    # one for a worker's tests
+    words = ["--config-file", ROOT / "pyproject.toml", "--cache-dir", tmp_path.parent / "mypy", "mine.py"]
+    return subprocess.run([sys.executable, "-m", "mypy", *words], cwd=tmp_path,
+                          env={**os.environ, "MYPYPATH": str(ROOT)},
                           capture_output=True, text=True).stdout

@@ -8,10 +8,13 @@ import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-RUN = {"id": "UnVu", "name": "abc", "displayName": "x", "description": "", "config": "{}", "sweepName": None, "historyLineCount": 0,
+RUN = {"id": "UnVu", "name": "abc", "displayName": "x", "description": "", "config": "{}", "sweepName": None,
+       "historyLineCount": 0,
        "project": {"id": "p", "name": "fastricks", "entity": {"id": "e", "name": "me"}}, "files": {"edges": []}}
-DATA = {"upsertBucket": {"bucket": RUN, "inserted": True}, "viewer": {"id": "v", "entity": "me", "username": "me", "flags": "{}",
-        "teams": {"edges": []}}, "serverInfo": {"features": []}, "model": {"bucket": None, "name": "fastricks", "entity": {"name": "me"}},
+DATA = {"upsertBucket": {"bucket": RUN, "inserted": True},
+        "viewer": {"id": "v", "entity": "me", "username": "me", "flags": "{}",
+        "teams": {"edges": []}}, "serverInfo": {"features": []},
+        "model": {"bucket": None, "name": "fastricks", "entity": {"name": "me"}},
         "createRunFiles": {"runID": "x", "uploadHeaders": [], "files": []}}
 
 

@@ -40,7 +40,8 @@ STATS = (.5,) * 3, (.5,) * 3
 
 def loaders(rank, world, monkeypatch, **given):
     "DataLoaders as process `rank` of `world` has them, with batches of 24 among all"
-    monkeypatch.setattr(ranks.here, "rank", rank); monkeypatch.setattr(ranks.here, "world", world)
+    monkeypatch.setattr(ranks.here, "rank", rank)
+    monkeypatch.setattr(ranks.here, "world", world)
     r = replace(recipe_of(**given), processes=1, batch_size=24)
     return make_dls(open_data(r, check=False, say=silent), r, *STATS)
 
@@ -102,7 +103,8 @@ def started(monkeypatch, world, rank=0):
 def test_the_effective_batch_is_that_of_all(monkeypatch, capsys, tmp_path):
     with pytest.raises(UserError, match="changes nothing"): recipe_of("linear_scaling:base=16")
     started(monkeypatch, 4)
-    with pytest.raises(UserError, match="the effective batch is 128 too"): recipe_of("linear_scaling:base=128+accumulate")
+    with pytest.raises(UserError, match="the effective batch is 128 too"):
+        recipe_of("linear_scaling:base=128+accumulate")
     words = [f"--{k.replace('_', '-')}={v}" for k, v in {**TINY, "lr": 1e-3}.items()]
     assert run(["train", *words, "-t", "linear_scaling:base=16+accumulate", "--explain", "--out", str(tmp_path)]) == 0
     out = " ".join(capsys.readouterr().out.split())
@@ -141,7 +143,8 @@ def close(a, b, tol=1e-4): assert len(a) == len(b) and max(abs(x - y) for x, y i
 
 
 @pytest.mark.parametrize("selection, more", [
-    ("", {"epochs": 5}), ("accumulate:n=3+label_smoothing+warmup:epochs=.5+distill:teacher=", {"epochs": 4, "batch_size": 8})],
+    ("", {"epochs": 5}), ("accumulate:n=3+label_smoothing+warmup:epochs=.5+distill:teacher=",
+                          {"epochs": 4, "batch_size": 8})],
     ids=["plain", "tricks"])
 def test_two_processes_train_as_one_with_their_batches(selection, more, tmp_path):
     if selection.endswith("="):
@@ -178,14 +181,16 @@ def test_a_step_that_is_bad_for_one_is_left_out_by_all(process):
 
 def test_every_trick_trains(teacher):
     given = {"size": 32, "resize": 32, "per_class": 6, "epochs": 1, "batch_size": 8}
-    for selection in (f"distill:teacher={teacher}+label_smoothing+amp:dtype=bf16+accumulate", "mixup:partner=previous+one_cycle", "mixup:per=sample"):
+    for selection in (f"distill:teacher={teacher}+label_smoothing+amp:dtype=bf16+accumulate",
+                      "mixup:partner=previous+one_cycle", "mixup:per=sample"):
         a, b = several(2, losses, selection, given)
         assert a == b and all(np.isfinite(a["losses"]))
 
 
 def test_a_teacher_is_trained_once_by_all_together(tmp_path):
     given = dict(arch="test_resnet", size=16, resize=16, epochs=4)
-    results = several(2, a_run, str(tmp_path), None, None, ["distill:teacher=test_resnet+mixup"], given, train_with_pictures)
+    results = several(2, a_run, str(tmp_path), None, None, ["distill:teacher=test_resnet+mixup"], given,
+                      train_with_pictures)
     assert len({r[0] for r in results}) == 1
     for folder in tmp_path.iterdir():
         assert read_json(folder / "status.json")["status"] == "finished" and (folder / "targets.png").exists()
@@ -203,9 +208,11 @@ def loses_images(out, data):
             for dl in self.dls.loaders:
                 for o in dl.items[:3]: Path(o.image).unlink()
     Checkpoint.after_step = after_step
-    given = dict(data=data, pipeline="reference", pretrained=False, valid=.3, max_bad=.5, batch_size=6, epochs=3, out=out)
+    given = dict(data=data, pipeline="reference", pretrained=False, valid=.3, max_bad=.5, batch_size=6, epochs=3,
+                 out=out)
     result = train(recipe_of(**given), silent, bar=False)
-    return [result.metrics["n"], sorted(result.learn.dls.losses.found), [r["train_loss"] for r in result.learn.history.rows]]
+    return [result.metrics["n"], sorted(result.learn.dls.losses.found),
+            [r["train_loss"] for r in result.learn.history.rows]]
 
 
 def made_longer(folder, epochs):
@@ -226,7 +233,9 @@ def test_images_that_go_away_are_left_out_by_all(tmp_path):
     data = tmp_path / "photos"
     for c in "abc":
         (data / c).mkdir(parents=True)
-        for i in range(14): Image.fromarray(np.random.default_rng(i).integers(0, 255, (20, 18, 3), np.uint8)).save(data / c / f"{i}.png")
+        for i in range(14):
+            Image.fromarray(np.random.default_rng(i).integers(0, 255, (20, 18, 3),
+                                                              np.uint8)).save(data / c / f"{i}.png")
     a, b = several(2, loses_images, str(tmp_path / "runs"), str(data))
     assert a == b and len(a[1]) == 6 and a[0] == 6 - 3 and all(np.isfinite(a[2]))
     folder, = (tmp_path / "runs").glob("*/")
@@ -299,7 +308,8 @@ def test_a_signal_to_one_stops_all_and_any_number_goes_on(whole, tmp_path, then)
     assert several(2, a_run, str(tmp_path), (1, 2)) == [[143], [143]]
     folder, = tmp_path.glob("*/")
     assert read_json(folder / "status.json")["status"] == "interrupted"
-    more = several(then, a_run, str(tmp_path), None, str(folder)) if then > 1 else [a_run(str(tmp_path), None, str(folder))]
+    more = several(then, a_run, str(tmp_path), None,
+                   str(folder)) if then > 1 else [a_run(str(tmp_path), None, str(folder))]
     assert {m[0] for m in more} == {str(folder)} and [f.name for f in tmp_path.iterdir()] == [folder.name]
     assert "resumed at epoch 2, batch 4" in (folder / "log.txt").read_text()
     got, want = rows(folder), rows(whole[0])
@@ -314,7 +324,8 @@ def launched(n, script, *words, **more):
     "torchrun on a script with words"
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     words = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", n, script, *words]
-    return subprocess.Popen(list(map(str, words)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, **more)
+    return subprocess.Popen(list(map(str, words)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env,
+                            **more)
 
 
 WORDS = [w for k, v in {**TINY, "epochs": 1}.items() if k != "device" for w in (f"--{k.replace('_', '-')}", str(v))]
@@ -326,7 +337,8 @@ def test_torchrun_trains_and_the_error_of_one_process_ends_all_with_one_message(
                       f"try: runpy.run_path({str(ROOT / 'train.py')!r}, run_name='__main__')\n"
                       "except SystemExit as e: assert not e.code\n"
                       "print('and again', file=sys.stderr, flush=True)\n"
-                      "main(['train', '--data', 'digits' if os.environ['RANK'] == '0' else 'nowhere', '--name', 'none', *words])")
+                      "main(['train', '--data', 'digits' if os.environ['RANK'] == '0' else 'nowhere', '--name', "
+                      "'none', *words])")
     p = launched(2, script, *WORDS, "--device", "cpu", "--out", tmp_path / "runs")
     out, err = p.communicate(timeout=120)
     good, bad = err.split("and again\n", 1)
@@ -352,7 +364,8 @@ def children(pid):
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["SIGTERM", "SIGINT", "SIGKILL one"])
 def test_a_launcher_that_is_stopped_and_a_process_that_is_killed(tmp_path, how):
-    p = launched(2, ROOT / "train.py", *WORDS, "--device", "cpu", "--epochs", "1000", "--checkpoint-every", "0s", "--out", tmp_path)
+    p = launched(2, ROOT / "train.py", *WORDS, "--device", "cpu", "--epochs", "1000", "--checkpoint-every", "0s",
+                 "--out", tmp_path)
     until(lambda: [*tmp_path.glob("*/history.csv")])
     if how == "SIGKILL one": os.kill(children(p.pid)[1], signal.SIGKILL)
     else: p.send_signal(getattr(signal, how))

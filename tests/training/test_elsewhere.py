@@ -1,4 +1,6 @@
-"""Going on where something is not as it was: data, weights or a teacher at another place, another device, another machine."""
+"""Going on where something is not as it was: data, weights or a teacher at another place, another device, another
+machine.
+"""
 import shutil
 
 import pytest
@@ -31,7 +33,8 @@ def begun(tmp_path_factory, teacher, undrawn):
     make_photos(home / "photos", train=6, test=4)
     (home / "classes.txt").write_text("blue\ngrün\nred sky\n")
     shutil.copy(teacher, home / "w.safetensors")
-    stopped(home / "runs", m, data=str(home / "photos"), classes=str(home / "classes.txt"), weights=str(home / "w.safetensors"),
+    stopped(home / "runs", m, data=str(home / "photos"), classes=str(home / "classes.txt"),
+            weights=str(home / "w.safetensors"),
             pretrained=False, **{**EACH, **PHOTOS})
     return home
 
@@ -42,7 +45,8 @@ def moved(begun, tmp_path):
     old, new = tmp_path / "old", tmp_path / "a new place"
     shutil.copytree(begun, new)
     folder = next((new / "runs").glob("*/recipe.json")).parent
-    edited(folder, lambda recipe: {k: v.replace(str(begun), str(old)) if isinstance(v, str) else v for k, v in recipe.items()})
+    edited(folder, lambda recipe: {k: v.replace(str(begun), str(old)) if isinstance(v, str) else v
+                                   for k, v in recipe.items()})
     return old, new, folder
 
 
@@ -53,7 +57,8 @@ def edited(folder, change):
     write_json(folder / "recipe.json", what)
     for slot in checkpoint.SLOTS:
         state = checkpoint.load(folder / slot)
-        checkpoint.save(folder, {**state, "what": {**state["what"], "recipe": change(state["what"]["recipe"])}}, state["generation"])
+        checkpoint.save(folder, {**state, "what": {**state["what"], "recipe": change(state["what"]["recipe"])}},
+                        state["generation"])
 
 
 def test_each_thing_that_lies_elsewhere_is_named_with_the_option_that_says_where(moved, capsys):
@@ -71,7 +76,8 @@ def test_each_thing_that_lies_elsewhere_is_named_with_the_option_that_says_where
 def test_other_images_are_refused(moved, capsys):
     _, new, folder = moved
     next((new / "photos" / "train" / "blue").iterdir()).unlink()
-    err = said(capsys, 2, "resume", folder, "--data", new / "photos", "--classes", "blue,grün,red sky", "--weights", new / "w.safetensors")
+    err = said(capsys, 2, "resume", folder, "--data", new / "photos", "--classes", "blue,grün,red sky", "--weights",
+               new / "w.safetensors")
     assert "it would be another training: data (fingerprint) was" in err
     assert read(folder, "recipe.json")["recipe"]["data"] != str(new / "photos")
 
@@ -100,7 +106,8 @@ def test_another_training_is_none_for_any_device(of_a_gpu, capsys):
     edited(of_a_gpu, lambda recipe: {**recipe, "lr": .5})
     what = read(of_a_gpu, "recipe.json")
     write_json(of_a_gpu / "recipe.json", {**what, "recipe": {**what["recipe"], "lr": .1}})
-    assert "would be another training: lr was 0.5 and is 0.1" in said(capsys, 2, "resume", of_a_gpu, "--device", "cpu", "--threads", 1)
+    assert "would be another training: lr was 0.5 and is 0.1" in said(capsys, 2, "resume", of_a_gpu, "--device", "cpu",
+                                                                      "--threads", 1)
 
 
 def test_an_option_of_another_training_is_none_of_resume(begun, capsys):
@@ -130,7 +137,9 @@ def copied(photo_run, tmp_path_factory):
     return folder
 
 
-def test_a_finished_run_that_was_copied_predicts_is_compared_and_evaluated(copied, photo_run, tmp_path, capsys, monkeypatch):
+def test_a_finished_run_that_was_copied_predicts_is_compared_and_evaluated(
+    copied, photo_run, tmp_path, capsys, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     shutil.copytree(copied, tmp_path / "runs" / "b")
     image = next((photo_run[1] / "test").rglob("*.jpg"))

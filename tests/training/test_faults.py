@@ -1,4 +1,6 @@
-"""Real faults in real trainings: killed loader processes, no memory, full disks, a W&B that is down, two at the same time."""
+"""Real faults in real trainings: killed loader processes, no memory, full disks, a W&B that is down, two at the same
+time.
+"""
 import csv
 import gc
 import json
@@ -69,7 +71,8 @@ def test_a_killed_loader_process_changes_nothing(undisturbed, pipeline, at, capf
     kill = Kill(at, signal.SIGKILL)
     learn = trained("mixup", cbs=[kill], workers=2, pipeline=pipeline, **GIVEN)
     assert kill.done and same(weights(learn), undisturbed[pipeline]) and not multiprocessing.active_children()
-    assert "loader processes stopped" in capfd.readouterr().err or not at[2]  # validation is one batch, and was all there
+    # validation is one batch, and was all there
+    assert "loader processes stopped" in capfd.readouterr().err or not at[2]
 
 
 @pytest.mark.slow
@@ -78,7 +81,8 @@ def test_a_killed_loader_process_changes_nothing(undisturbed, pipeline, at, capf
 @pytest.mark.parametrize("all", [False, True])
 def test_loader_processes_killed_anywhere_in_any_way(undisturbed, how, at, all):
     kill = Kill(at, how, all)
-    assert same(weights(trained("mixup", cbs=[kill], workers=2, pipeline="reference", **GIVEN)), undisturbed["reference"]) and kill.done
+    assert same(weights(trained("mixup", cbs=[kill], workers=2, pipeline="reference", **GIVEN)),
+                undisturbed["reference"]) and kill.done
 
 
 def test_no_room_for_processes(undisturbed, monkeypatch, capfd):
@@ -97,19 +101,27 @@ def test_an_error_in_a_loader_process_is_still_an_error():
 
 # -- memory
 
-@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."), MemoryError(),
-                                   RuntimeError("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory"),
-                                   RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED")], ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+                                   MemoryError(),
+                                   RuntimeError("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: "
+                                                "can't allocate memory"),
+                                   RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED")],
+                         ids=lambda e: type(e).__name__)
 def test_out_of_memory_says_what_fits(error, tmp_path, monkeypatch):
     def no_memory(self, *a): raise error
     monkeypatch.setattr(Learner, "_do_one_batch", no_memory)
-    with pytest.raises(UserError, match=r"^out of memory with --batch-size 16 at --size 16: try --batch-size 8 -t accumulate:n=2, which has the same "
-                                        r"16 images a step$"): train(recipe_of(out=str(tmp_path)), lambda _: None)
+    with pytest.raises(
+        UserError,
+        match=r"^out of memory with --batch-size 16 at --size 16: try --batch-size 8 -t accumulate:n=2, which has the "
+              r"same "
+        r"16 images a step$",
+    ): train(recipe_of(out=str(tmp_path)), lambda _: None)
     run, = tmp_path.glob("*/")
     assert read(run, "status.json")["status"] == "failed" and "--batch-size 8" in read(run, "status.json")["reason"]
 
 
-@pytest.mark.parametrize("bs, n, want", [(64, 1, (32, 2)), (64, 2, (32, 4)), (9, 1, (3, 3)), (2, 1, None), (31, 1, None), (62, 3, (31, 6))])
+@pytest.mark.parametrize("bs, n, want", [(64, 1, (32, 2)), (64, 2, (32, 4)), (9, 1, (3, 3)), (2, 1, None),
+                                         (31, 1, None), (62, 3, (31, 6))])
 def test_the_same_images_a_step(bs, n, want): assert smaller(bs, n) == want
 
 
@@ -130,9 +142,11 @@ sys.exit(run(sys.argv[1:]))
 
 
 def test_a_real_lack_of_memory(tmp_path):
-    words = ["train", "--arch", "resnet18", "--size", 224, "--batch-size", 64, "--per-class", 16, "--epochs", 1, "--threads", 1, "--workers", 0]
+    words = ["train", "--arch", "resnet18", "--size", 224, "--batch-size", 64, "--per-class", 16, "--epochs", 1,
+             "--threads", 1, "--workers", 0]
     r = forked(SMALL_ROOM, *words, "--device", "cpu", "--wandb", "disabled", "--out", tmp_path / "runs")
-    assert r.returncode == 2 and r.stderr == ("error: out of memory with --batch-size 64 at --size 224: try --batch-size 32 -t accumulate:n=2, "
+    assert r.returncode == 2 and r.stderr == ("error: out of memory with --batch-size 64 at --size 224: try "
+                                              "--batch-size 32 -t accumulate:n=2, "
                                               "which has the same 64 images a step\n"), r.stderr
 
 
@@ -177,7 +191,8 @@ def disk(tmp_path):
     def make(kb):
         folder = tmp_path / f"disk{kb}"
         folder.mkdir()
-        r = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={kb}k", "tmpfs", str(folder)], capture_output=True, text=True)
+        r = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={kb}k", "tmpfs", str(folder)], capture_output=True,
+                           text=True)
         if r.returncode: pytest.skip(f"no file system can be mounted here ({r.stderr.strip()})")
         mounted.append(folder)
         return folder
@@ -189,7 +204,8 @@ NO_CHECKPOINT = "--checkpoint-every", "24h"  # a slow machine would save one, an
 FULL = "can't be written (No space left on device); make room there, or choose another place\n"
 
 
-@pytest.mark.parametrize("kb, file", [(4, "environment.json"), (16, "data.json"), (20, "history.csv"), (44, "csv"), (200, "model.safetensors")])
+@pytest.mark.parametrize("kb, file", [(4, "environment.json"), (16, "data.json"), (20, "history.csv"), (44, "csv"),
+                                      (200, "model.safetensors")])
 @pytest.mark.parametrize("wandb", ["disabled", pytest.param("offline", marks=pytest.mark.slow)])
 def test_a_full_disk_is_one_sentence(disk, kb, file, wandb):
     at = disk(kb)
@@ -217,11 +233,14 @@ def test_a_full_disk_leaves_the_last_good_file(disk):
 
 
 def test_a_full_disk_in_a_checkpoint_and_on_from_there(disk, tmp_path):
-    "Two checkpoints fit, a third being written does not: with more room the run goes on from the last, to the same bits"
+    """Two checkpoints fit, a third being written does not: with more room the run goes on from the last, to the same
+    bits
+    """
     at = disk(11 * 1024)
     r = cli(*TINY_WORDS, "--epochs", 3, "--checkpoint-every", "0s", "--out", at / "runs")
     run, = (at / "runs").glob("*/")
-    assert r.returncode == 2 and re.fullmatch(f"error: {run}/checkpoint-[01].safetensors {re.escape(FULL)}", r.stderr), r.stderr
+    assert r.returncode == 2 and re.fullmatch(f"error: {run}/checkpoint-[01].safetensors {re.escape(FULL)}",
+                                              r.stderr), r.stderr
     assert len([p for p in run.glob("checkpoint-*") if load_file(p)]) == 2 and not [p for p in run.iterdir() if p.name.endswith((".tmp", ".part"))]
     subprocess.run(["mount", "-o", "remount,size=60m", str(at)], check=True)
     both((MODULE, "resume", run), (TRAIN, *TINY_WORDS, "--epochs", 3, "--out", tmp_path / "alone"))
@@ -231,12 +250,15 @@ def test_a_full_disk_in_a_checkpoint_and_on_from_there(disk, tmp_path):
 
 def test_a_limit_of_file_size(tmp_path):
     "Where nothing can be mounted: the system's own limit of a file's size"
-    r = forked("import resource, signal, sys\nfrom fastricks.cli.app import run\nsignal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-               "resource.setrlimit(resource.RLIMIT_FSIZE, (2**18,) * 2)\nsys.exit(run(sys.argv[1:]))", "train", *TINY_WORDS, *NO_CHECKPOINT,
+    r = forked("import resource, signal, sys\nfrom fastricks.cli.app import run\nsignal.signal(signal.SIGXFSZ, "
+               "signal.SIG_IGN)\n"
+               "resource.setrlimit(resource.RLIMIT_FSIZE, (2**18,) * 2)\nsys.exit(run(sys.argv[1:]))", "train",
+               *TINY_WORDS, *NO_CHECKPOINT,
                "--out", tmp_path)
     run, = tmp_path.glob("*/")
     assert r.returncode == 2 and r.stderr == f"error: {run}/model.safetensors {FULL.replace('No space left on device', 'File too large')}"
-    assert read(run, "status.json")["status"] == "failed" and not [p for p in run.iterdir() if p.name.endswith((".tmp", ".part"))]
+    assert read(run, "status.json")["status"] == "failed" and not [p for p in run.iterdir()
+                                                                   if p.name.endswith((".tmp", ".part"))]
 
 
 def test_a_full_cache_is_done_without(disk, tmp_path):
@@ -257,7 +279,8 @@ def test_a_full_disk_under_the_pixel_cache(disk, tmp_path, monkeypatch, kb):
     for k in "ab":
         (tmp_path / "pets" / k).mkdir(parents=True)
         for i in range(30): Image.effect_noise((48, 32), 80 + i).convert("RGB").save(tmp_path / "pets" / k / f"{i}.jpg")
-    given = dict(data=str(tmp_path / "pets"), pretrained=False, per_class=None, size=24, resize=28, out=str(tmp_path / "runs"))
+    given = dict(data=str(tmp_path / "pets"), pretrained=False, per_class=None, size=24, resize=28,
+                 out=str(tmp_path / "runs"))
     want = weights(train(recipe_of(**given), lambda _: None).learn)
     at, said = disk(kb), []
     monkeypatch.setenv("FASTRICKS_CACHE", str(at))
@@ -303,11 +326,15 @@ def wandb_server(tmp_path):
     started = []
 
     def start(how):
-        p = subprocess.Popen([sys.executable, ROOT / "tests/support/wandb_server.py", how, tmp_path / "bad"], stdout=subprocess.PIPE, text=True)
+        p = subprocess.Popen([sys.executable, ROOT / "tests/support/wandb_server.py", how, tmp_path / "bad"],
+                             stdout=subprocess.PIPE, text=True)
         started.append(p)
         return f"http://127.0.0.1:{p.stdout.readline().strip()}"
     yield start
-    for p in started: p.kill(); p.wait(); p.stdout.close()
+    for p in started:
+        p.kill()
+        p.wait()
+        p.stdout.close()
 
 
 def run_with_wandb(tmp_path, what, mode, url, epochs=3):
@@ -330,7 +357,8 @@ def test_wandb_that_falls_silent_in_a_run(tmp_path, wandb_server):
     assert "sends the rest" in run_with_wandb(tmp_path, "bad", "online", wandb_server("well")).stderr
 
 
-@pytest.mark.parametrize("what, epochs", [("SIGKILL", 3), pytest.param("SIGTERM", 3, marks=pytest.mark.slow), ("SIGSTOP", 3),
+@pytest.mark.parametrize("what, epochs", [("SIGKILL", 3), pytest.param("SIGTERM", 3, marks=pytest.mark.slow),
+                                          ("SIGSTOP", 3),
                                           pytest.param("SIGSTOP", 60, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("mode", ["online", pytest.param("offline", marks=pytest.mark.slow)])
 def test_wandbs_service_killed_or_hanging(tmp_path, wandb_server, what, epochs, mode):
@@ -358,8 +386,11 @@ def photos(tmp_path):
 
 @pytest.mark.parametrize("pipeline", [pytest.param("reference", marks=pytest.mark.slow), "fast"])
 def test_two_trainings_on_the_same_folders(tmp_path, photos, pipeline):
-    "The same run twice at the same time, photos, cache and --out shared: two folders, both whole and equal to a third run alone"
-    words = [TRAIN, *TINY_WORDS, "--data", photos, "--max-bad", .1, "--no-pretrained", "--pipeline", pipeline, "--out", tmp_path / "runs"]
+    """The same run twice at the same time, photos, cache and --out shared: two folders, both whole and equal to a third
+    run alone
+    """
+    words = [TRAIN, *TINY_WORDS, "--data", photos, "--max-bad", .1, "--no-pretrained", "--pipeline", pipeline, "--out",
+             tmp_path / "runs"]
     env = {"FASTRICKS_CACHE": str(tmp_path / "cache")}
     both(words, words, **env)
     both(words, **{"FASTRICKS_CACHE": str(tmp_path / "cache2")})
@@ -377,7 +408,9 @@ def test_two_prepares_of_the_same_archive(tmp_path):
     both([*words, tmp_path / "two"], [*words, tmp_path / "two"])
     both([*words, tmp_path / "one"])
     assert all_files(tmp_path / "one") == all_files(tmp_path / "two") and len(all_files(tmp_path / "one")) == 280
-    assert all((tmp_path / "one" / o).read_bytes() == (tmp_path / "two" / o).read_bytes() for o in all_files(tmp_path / "one"))
+    assert all((tmp_path / "one" / o).read_bytes() == (tmp_path / "two" / o).read_bytes()
+               for o in all_files(tmp_path / "one"))
 
 
-def test_limits_are_those_of_small(): assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 2**18 and TINY["batch_size"] == 16
+def test_limits_are_those_of_small():
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 2**18 and TINY["batch_size"] == 16

@@ -23,7 +23,8 @@ def no_figures():
 
 
 @pytest.mark.filterwarnings("ignore:.*FigureCanvasAgg is non-interactive.*")
-@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")  # fastai's tensors
+# fastai's tensors
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")
 def test_fastais_own_tools_work_on_the_learner(no_figures):
     learn = trained(per_class=20, valid=.3)
     learn.dls.show_batch()
@@ -31,7 +32,9 @@ def test_fastais_own_tools_work_on_the_learner(no_figures):
     learn.show_results()
     interp = ClassificationInterpretation.from_learner(learn)
     assert interp.confusion_matrix().sum() == len(learn.dls.valid_ds)
-    interp.plot_confusion_matrix(); interp.plot_top_losses(4); interp.most_confused()
+    interp.plot_confusion_matrix()
+    interp.plot_top_losses(4)
+    interp.most_confused()
     p = learn.tta(n=2)[0]
     assert p.shape == (len(learn.dls.valid_ds), 10) and torch.allclose(p.sum(1), torch.ones(len(p)))
     assert learn.predict(learn.dls.valid_ds.items[0])[0] in learn.dls.vocab
@@ -81,7 +84,8 @@ def test_training_equals_a_hand_written_loop(opt, make):
     for i, (x, y) in enumerate(cb.seen):
         for g in o.param_groups: g["lr"] = parts.schedule(i)
         nn.functional.cross_entropy(model(torch.Tensor(x)), torch.Tensor(y).long()).backward()
-        o.step(); o.zero_grad()
+        o.step()
+        o.zero_grad()
     for (k, a), b in zip(learn.model.state_dict().items(), model.state_dict().values(), strict=True):
         assert torch.allclose(a.float(), b.float(), atol=1e-5, rtol=1e-4), k
 
@@ -102,7 +106,9 @@ def test_without_validation_images_training_goes_on():
 
 
 class AsGoodAsTheSecond(Callback):
-    "From the third epoch on the second's weights, but for a head that is twice as large every time: other weights, the same accuracy"
+    """From the third epoch on the second's weights, but for a head that is twice as large every time: other weights,
+    the same accuracy
+    """
     def after_epoch(self):
         if self.epoch == 1: self.second = weights(self.learn)
 
@@ -114,7 +120,9 @@ class AsGoodAsTheSecond(Callback):
 
 @pytest.fixture
 def best_is_the_second(capsys):
-    "Train so that the second epoch is better than the first, and as good as all that follow: (Learner, accuracies, the second's weights)"
+    """Train so that the second epoch is better than the first, and as good as all that follow: (Learner, accuracies,
+    the second's weights)
+    """
     def train(**given):
         cb = AsGoodAsTheSecond()
         learn = trained(lr=3e-3, valid=.3, per_class=20, cbs=[cb], **given)
@@ -138,8 +146,10 @@ def test_patience_is_the_number_of_epochs_that_are_no_better(best_is_the_second,
 
 
 @pytest.mark.parametrize("given, epoch, words", [
-    ({"keep": "best", "patience": 2}, 2, "epoch 2 of 4, stopped after 2 without a better one: the best on the validation split"),
-    ({"patience": 2}, 4, "epoch 4 of 4, stopped after 2 without a better one: epoch 2 was better on the validation split, and --keep best keeps"),
+    ({"keep": "best", "patience": 2}, 2, "epoch 2 of 4, stopped after 2 without a better one: the best on the "
+                                         "validation split"),
+    ({"patience": 2}, 4, "epoch 4 of 4, stopped after 2 without a better one: epoch 2 was better on the validation "
+                         "split, and --keep best keeps"),
     ({"keep": "best", "epochs": 3}, 2, "epoch 2 of 3: the best on the validation split")])
 def test_it_is_said_which_epoch_was_kept(best_is_the_second, given, epoch, words):
     given = {"epochs": 30, **given}

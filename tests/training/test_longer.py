@@ -17,7 +17,8 @@ GIVEN = dict(batch_size=24, valid=.2, per_class=10, epochs=4)
 WSD = "warmup:epochs=1+wsd:cooldown=1.5"
 
 
-def a_run(out, *selection, **given): return train(recipe_of(*selection, **{**GIVEN, "out": str(out), **given}), silent).folder
+def a_run(out, *selection, **given):
+    return train(recipe_of(*selection, **{**GIVEN, "out": str(out), **given}), silent).folder
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,8 @@ def test_it_is_the_run_that_had_the_epochs_from_the_start(short, tmp_path, epoch
 def test_with_what_is_carried_from_step_to_step(tmp_path, selection, given):
     new = made_longer(a_run(tmp_path / "a", selection, **given), 7)
     assert same_run(new, a_run(tmp_path / "b", selection, epochs=7, **given))
-    assert same_run(made_longer(new, 9), a_run(tmp_path / "c", selection, epochs=9, **given))  # a longer run can get longer again
+    # a longer run can get longer again
+    assert same_run(made_longer(new, 9), a_run(tmp_path / "c", selection, epochs=9, **given))
 
 
 @pytest.mark.parametrize("at", [(1, 3), (2, 0), (3, 1)])

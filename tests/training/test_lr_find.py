@@ -112,7 +112,8 @@ def test_an_interrupted_run_goes_on_without_looking_again(found, tmp_path, monke
 def fewer_steps(monkeypatch): monkeypatch.setattr(lr_find, "STEPS", 50)
 
 
-@pytest.mark.parametrize("selection", ["warmup+cosine", "one_cycle", "mixup:partner=previous", "mixup:per=sample", "accumulate:n=3",
+@pytest.mark.parametrize("selection", ["warmup+cosine", "one_cycle", "mixup:partner=previous", "mixup:per=sample",
+                                       "accumulate:n=3",
                                        "label_smoothing+no_bias_decay+zero_gamma"])
 def test_with_tricks(selection, fewer_steps):
     learn, parts = learner(selection, lr="find", wd=1e-4)
@@ -180,11 +181,13 @@ def test_weights_that_are_no_use_are_one_sentence(monkeypatch, capsys, tmp_path)
     assert "the loss went beyond all bounds after 1 step" in err and err.count("\n") == 1 and not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("change", [dict(lr="1"), dict(lr=float("nan")), dict(lr=99.), dict(rule="mine"), dict(lrs=[1.]), dict(losses=[None] * 85),
+@pytest.mark.parametrize("change", [dict(lr="1"), dict(lr=float("nan")), dict(lr=99.), dict(rule="mine"),
+                                    dict(lrs=[1.]), dict(losses=[None] * 85),
                                     dict(lrs=7), dict(more=1)])
 def test_a_cache_that_anybody_wrote(change):
     good = dict(lr=.01, rule="valley", lrs=[.1] * 85, losses=[1.] * 85)
-    assert known(good) == Found(**good) and known({**good, **change}) is None and known(None) is None and known([]) is None
+    assert known(good) == Found(**good) and known({**good,
+                                                   **change}) is None and known(None) is None and known([]) is None
 
 
 # -- grids, explain, pictures
@@ -197,7 +200,8 @@ def test_rows_and_seeds_share_the_rate_of_the_first(found, tmp_path):
     grid = Grid(rows, [0, 1], say=said.append)
     lr = read(found[0].folder, "recipe.json")["recipe"]["lr"]
     assert [c.recipe.lr for c in grid.cells] == [lr] * 6 and [r.recipe.lr for r in grid.rows] == [lr] * 3
-    assert any(o.startswith(f"lr find: {lr:g} for all rows and seeds, found with 'baseline' and seed 0: ") for o in said)
+    assert any(o.startswith(f"lr find: {lr:g} for all rows and seeds, found with 'baseline' and seed 0: ")
+               for o in said)
     assert list((tmp_path / "explain").glob("*-lr_find.png"))
     baseline = next(c for c in grid.cells if (c.row.name, c.seed) == ("baseline", 0))
     assert baseline.identity == read(found[0].folder, "recipe.json")["identity"]

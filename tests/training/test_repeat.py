@@ -20,12 +20,16 @@ def batches_of(*selection, **given):
     return cb.seen
 
 
-def equal(a, b): return len(a) == len(b) and all(torch.equal(x, u) and torch.equal(y, v) for (x, y), (u, v) in zip(a, b, strict=True))
+def equal(a, b):
+    return len(a) == len(b) and all(torch.equal(x, u) and torch.equal(y, v)
+                                    for (x, y), (u, v) in zip(a, b, strict=True))
 
 
 def test_the_same_recipe_twice_gives_bit_identical_weights():
     a = trained(ALL)
-    random.seed(7); np.random.seed(7); torch.manual_seed(7)  # whatever happened in the process before
+    random.seed(7)
+    np.random.seed(7)
+    torch.manual_seed(7)  # whatever happened in the process before
     assert same(weights(a), weights(trained(ALL)))
     assert not same(weights(a), weights(trained(ALL, seed=1)))
 
@@ -50,7 +54,9 @@ def test_dropout_and_mixup_are_functions_of_seed_epoch_and_step():
     "The network's own draws do not depend on how many were made before"
     class Extra(Callback):
         order = -200
-        def before_batch(self): torch.rand(self.learn.iter + 3); random.random()
+        def before_batch(self):
+            torch.rand(self.learn.iter + 3)
+            random.random()
     given = dict(arch="mobilenetv3_small_050", size=32, resize=32)
     assert same(weights(trained("mixup", **given)), weights(trained("mixup", cbs=[Extra()], **given)))
 
@@ -59,7 +65,8 @@ def test_a_batch_of_one_joins_the_one_before():
     class Sizes(Callback):
         def __init__(self): self.n = []
         def before_batch(self): self.n += [len(self.y)] if self.training else []
-    for per_class, bs, want in ((8, 69, [70]), (8, 23, [23, 23, 24]), (8, 32, [32, 32, 6]), (8, 70, [70]), (8, 80, [70])):
+    for per_class, bs, want in ((8, 69, [70]), (8, 23, [23, 23, 24]), (8, 32, [32, 32, 6]), (8, 70, [70]),
+                                (8, 80, [70])):
         cb = Sizes()
         learn, _ = learner(per_class=per_class, batch_size=bs, epochs=1, cbs=[cb])
         learn.fit(1)
@@ -88,8 +95,10 @@ def test_convolutions_have_the_algorithms_that_rules_choose(tmp_path):
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("given", [{}, {"arch": "resnet18"}, {"arch": "tf_efficientnet_lite0", "size": 64, "resize": 64}])
+@pytest.mark.parametrize("given", [{}, {"arch": "resnet18"},
+                                   {"arch": "tf_efficientnet_lite0", "size": 64, "resize": 64}])
 def test_on_a_gpu_too(tmp_path, given):
     same_recipe = {"epochs": 2, "device": "cuda", "size": 32, "resize": 32, "per_class": 20, **given}
-    models = [train(recipe_of(**same_recipe, out=str(tmp_path / name)), silent).folder / "model.safetensors" for name in "ab"]
+    models = [train(recipe_of(**same_recipe, out=str(tmp_path / name)), silent).folder / "model.safetensors"
+              for name in "ab"]
     assert models[0].read_bytes() == models[1].read_bytes()

@@ -36,14 +36,20 @@ def test_the_final_numbers_are_of_all_of_them(tmp_path, capsys):
     plain, more = (read(tmp_path / n, "metrics.json") for n in ("plain", "more"))
     assert more["valid"]["n"] == 10 + 1358 and plain["valid"]["n"] == 10 and more["top1"] == plain["top1"] and more["loss"] == plain["loss"]
     rows = list(csv.DictReader((tmp_path / "more/predictions-valid.csv").read_text().splitlines()))
-    assert len(rows) == 1368 and sum(int(r["rank"]) == 0 for r in rows) == more["valid"]["correct"] and len({r["image"] for r in rows}) == 1368
+    assert (
+        len(rows) == 1368
+        and sum(int(r["rank"]) == 0 for r in rows) == more["valid"]["correct"]
+        and len({r["image"] for r in rows}) == 1368
+    )
     assert (tmp_path / "plain/model.safetensors").read_bytes() == (tmp_path / "more/model.safetensors").read_bytes()
     assert run(["evaluate", str(tmp_path / "more"), "--split", "valid"]) == 0
     assert f"{more['valid']['correct']:,} of 1,368 right" in capsys.readouterr().out
-    assert run(["train", "--recipe", str(tmp_path / "more"), "--out", str(tmp_path), "--name", "again", "--wandb", "disabled"]) == 0
+    assert run(["train", "--recipe", str(tmp_path / "more"), "--out", str(tmp_path), "--name", "again", "--wandb",
+                "disabled"]) == 0
     assert read(tmp_path / "again", "recipe.json")["identity"] == read(tmp_path / "more", "recipe.json")["identity"]
 
 
-@pytest.mark.parametrize("given, words", [({"per_class": None}, "--per-class"), ({"valid": 0.}, "--valid above 0"), ({"rest": "test"}, "rest")])
+@pytest.mark.parametrize("given, words", [({"per_class": None}, "--per-class"), ({"valid": 0.}, "--valid above 0"),
+                                          ({"rest": "test"}, "rest")])
 def test_what_makes_no_sense(given, words):
     with pytest.raises(UserError, match=words): recipe_of(**{"rest": "valid", **given})

@@ -47,7 +47,8 @@ def test_killed_and_stopped_trainings_end_like_undisturbed_ones():
 
 @pytest.mark.slow
 def test_with_mixed_precision_patience_and_a_teacher():
-    out = many("--kills", 4, "--signals", 4, "--pairs", 1, "--only", "amp, mixup, accumulate", "--only", "patience", "--only", "teacher")
+    out = many("--kills", 4, "--signals", 4, "--pairs", 1, "--only", "amp, mixup, accumulate", "--only", "patience",
+               "--only", "teacher")
     assert all(f"{n}, 0 differences" in out for n in ("4 kills", "4 signals", "1 pairs"))
 
 
@@ -120,7 +121,8 @@ def test_the_option_finds_it_by_what_it_is(base, run_folder, capsys):
 
 
 def test_a_command_that_is_queued_again_shows_the_finished_run(tmp_path, capsys):
-    words = ["train", "--resume", "--out", tmp_path, *(w for k, v in TINY.items() for w in (f"--{k.replace('_', '-')}", v)), "--classes", "0,1"]
+    words = ["train", "--resume", "--out", tmp_path,
+             *(w for k, v in TINY.items() for w in (f"--{k.replace('_', '-')}", v)), "--classes", "0,1"]
     for n in (1, 2): assert run([*map(str, words)]) == 0 and len([*tmp_path.glob("*/recipe.json")]) == 1, n
     out = capsys.readouterr().out
     assert "is finished, so that nothing is left to train" in out and out.count("\naccuracy  ") == 2 and "top-5" not in out
@@ -144,7 +146,8 @@ def test_a_name_that_is_another_training_is_refused(run_folder, capsys):
 
 def test_a_run_that_is_not_the_same_any_more_is_refused_by_name(run_folder, capsys, monkeypatch):
     for change, says in [({"lr": .5}, "lr was 0.001 and is 0.5"), ({"per_class": 7}, "data (fingerprint) was"),
-                         ({"tricks": {"cosine": {"hold": 0.}}}, "mixup:alpha was 0.2 and is not there"), ({"threads": 2}, "threads was 1 and is 2")]:
+                         ({"tricks": {"cosine": {"hold": 0.}}}, "mixup:alpha was 0.2 and is not there"),
+                         ({"threads": 2}, "threads was 1 and is 2")]:
         old = (run_folder / "recipe.json").read_bytes()
         edit(run_folder, "recipe.json", recipe=change)
         assert says in fails(capsys, "resume", run_folder)
@@ -167,7 +170,8 @@ def test_other_weights_are_refused(tmp_path, monkeypatch, teacher, capsys):
     assert f"the weights of {folder}, {file}, can't be found" in fails(capsys, "resume", folder)
 
 
-@pytest.mark.parametrize("where, says", [("nowhere", "is not the folder of a run"), ("empty", "is not the folder of a run")])
+@pytest.mark.parametrize("where, says", [("nowhere", "is not the folder of a run"),
+                                         ("empty", "is not the folder of a run")])
 def test_what_is_no_run(where, says, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     assert says in fails(capsys, "resume", tmp_path / where)
@@ -207,7 +211,8 @@ def test_other_versions_are_said(run_folder, capsys):
     assert "rounding may differ: torch 1.0 →" in out and "cpu another →" in out
 
 
-HOLD = "import sys, time; from fastricks.runfolder.folder import RunFolder; r = RunFolder(sys.argv[1]); print(r.hold(), flush=True); time.sleep(60)"
+HOLD = ("import sys, time; from fastricks.runfolder.folder import RunFolder; r = RunFolder(sys.argv[1]); "
+        "print(r.hold(), flush=True); time.sleep(60)")
 
 
 def test_a_run_that_another_process_trains_is_left_alone(base, run_folder, capsys):

@@ -57,7 +57,8 @@ def test_the_drawn_rates_are_those_of_the_training(selection):
 def test_batches_are_counted_as_the_loader_makes_them(n):
     from fastricks.data.loader.loaders import make_dls
     from fastricks.data.source import Item, Source
-    items = tuple(Item(f"{s}/{i}", "ab"[i % 2], s, np.zeros((8, 8), np.uint8)) for s in ("train", "valid") for i in range(n))
+    items = tuple(Item(f"{s}/{i}", "ab"[i % 2], s, np.zeros((8, 8), np.uint8)) for s in ("train", "valid")
+                  for i in range(n))
     dls = make_dls(Source("s", items, ("a", "b")), recipe_of(batch_size=16), (.5,) * 3, (.5,) * 3)
     assert batches_an_epoch(n, 16) == len(dls.train) == sum(1 for _ in dls.train)
 
@@ -85,17 +86,21 @@ def test_momentum_has_a_panel_where_it_moves():
 
 def test_rates_of_very_different_sizes_are_all_visible():
     assert schedules.show_lr({"a": recipe_of(lr=1e-4), "b": recipe_of(lr=.1)}, steps=5).axes[0].get_yscale() == "log"
-    assert schedules.show_lr({"a": recipe_of(lr=1e-4), "b": recipe_of(lr=1e-3)}, steps=5).axes[0].get_yscale() == "linear"
+    assert schedules.show_lr({"a": recipe_of(lr=1e-4), "b": recipe_of(lr=1e-3)},
+                             steps=5).axes[0].get_yscale() == "linear"
 
 
 def test_shared_data_is_opened_once_and_missing_data_is_said(monkeypatch, tmp_path):
     opened, said, real = [], [], open_data
     monkeypatch.setattr(schedules, "open_data", lambda r, **kw: opened.append(r.data) or real(r, **kw))
-    got = schedules.schedules_of({"a": recipe_of(), "b": recipe_of("cosine"), "c": recipe_of(per_class=12)}, say=said.append)
+    got = schedules.schedules_of({"a": recipe_of(), "b": recipe_of("cosine"), "c": recipe_of(per_class=12)},
+                                 say=said.append)
     assert opened == ["digits"] * 2 and not said and {s.per_epoch for s in got.values()} == {5, 7}
-    monkeypatch.chdir(tmp_path); monkeypatch.setenv("FASTAI_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FASTAI_HOME", str(tmp_path))
     for data in ("food-101-21", "nowhere/photos"):
-        s = schedules.schedules_of({"a": recipe_of("accumulate:n=4", data=data, pretrained=False)}, say=said.append)["a"]
+        s = schedules.schedules_of({"a": recipe_of("accumulate:n=4", data=data, pretrained=False)},
+                                   say=said.append)["a"]
         assert s.per_epoch == 100 and "100 steps an epoch" in said.pop() and not said
     assert list(tmp_path.iterdir()) == []
 
@@ -170,15 +175,18 @@ def test_captions_are_labels_and_shares():
 
 
 def test_looking_leaves_the_random_state_alone_and_trains_nothing():
-    torch.manual_seed(3); np.random.seed(3)
+    torch.manual_seed(3)
+    np.random.seed(3)
     want = torch.rand(1), np.random.rand()
-    torch.manual_seed(3); np.random.seed(3)
+    torch.manual_seed(3)
+    np.random.seed(3)
     first_batch.look(recipe_of("mixup"))
     assert (torch.rand(1), np.random.rand()) == want
 
 
 def test_an_epoch_that_there_is_not():
-    with pytest.raises(UserError, match="epoch 3 is none of this training's 2 epochs"): first_batch.show_batch(recipe_of(), epoch=3)
+    with pytest.raises(UserError, match="epoch 3 is none of this training's 2 epochs"):
+        first_batch.show_batch(recipe_of(), epoch=3)
 
 
 # -- targets
@@ -197,7 +205,8 @@ def mixed(b, form=None):
 @pytest.mark.parametrize("mix", ["", "mixup:alpha=1", "mixup:alpha=1,per=sample", "mixup:partner=previous,alpha=1"])
 @pytest.mark.parametrize("form", [None, "paper", "uniform"])
 def test_targets_equal_the_formulas(mix, form):
-    job, seen = first_batch.look(recipe_of("+".join(filter(None, (mix, form and f"label_smoothing:form={form}"))) or "none"))
+    job, seen = first_batch.look(recipe_of("+".join(filter(None, (mix, form and f"label_smoothing:form={form}")))
+                                           or "none"))
     assert seen.target == pytest.approx(mixed(seen.batch, form), abs=1e-5)
     targets = targets_of(job, seen, 3)
     assert list(targets) == ["target"] and targets["target"].shape == (3, 10)
@@ -208,7 +217,8 @@ def test_a_loss_without_a_target_is_refused():
     assert implied_target(lambda z: F.cross_entropy(z, y), z) == pytest.approx(F.one_hot(y, 5), abs=1e-6)
     assert implied_target(lambda z: ((1 - z.softmax(1)[range(6), y]) ** 2 * F.cross_entropy(z, y, reduction="none")).mean(), z) is None
     job, seen = first_batch.look(recipe_of())
-    with pytest.raises(UserError, match="no cross-entropy"): draw_view_targets(View(job.recipe, job.source, seen.batch, None), 3)
+    with pytest.raises(UserError, match="no cross-entropy"):
+        draw_view_targets(View(job.recipe, job.source, seen.batch, None), 3)
 
 
 @pytest.mark.parametrize("form, names", [("convex", ["labels\nweight 0.7", "teacher, T = 4\nweight 0.3"]),
@@ -248,7 +258,8 @@ def test_many_classes_are_gathered(K):
 
 @pytest.mark.parametrize("K", [2, 10, 101])
 def test_pictures_of_odd_names_and_numbers(K):
-    classes = ["a$b$c", "_x", "a_very_long_name_of_a_class_that_nobody_can_read", "\u6f22\u5b57", *map(str, range(97))][:K]
+    classes = ["a$b$c", "_x", "a_very_long_name_of_a_class_that_nobody_can_read", "\u6f22\u5b57",
+               *map(str, range(97))][:K]
     x, q = np.zeros((3, 8, 8, 3)), np.eye(K)[[0, 1, 1]]
     fig = plots.draw_targets(x, classes[:1] * 3, {"labels": q, "teacher": np.full((3, K), 1 / K)}, classes, "$ title")
     assert is_png(plots.png(fig)) and "a$b$c" in texts(fig)
@@ -304,9 +315,12 @@ def test_a_picture_that_fails_does_not_fail_the_run(tmp_path, capsys, monkeypatc
 # -- the command line
 
 @pytest.mark.parametrize("words, says, file", [
-    (["lr", "blog", "-t", "warmup:by=epoch,epochs=6"], "blog -t warmup:by=epoch,epochs=6: 40 epochs of ", "show-lr.png"),
-    (["lr", "--steps-per-epoch", "7"], "baseline: 12 epochs of 7 steps, learning rate from 0.001 to 1e-05, highest 0.001", "show-lr.png"),
-    (["batch", *ARGS, "-t", "mixup", "--epoch", "2", "--to", "deep/er/a.png"], "picture    deep/er/a.png", "deep/er/a.png"),
+    (["lr", "blog", "-t", "warmup:by=epoch,epochs=6"], "blog -t warmup:by=epoch,epochs=6: 40 epochs of ",
+     "show-lr.png"),
+    (["lr", "--steps-per-epoch", "7"], "baseline: 12 epochs of 7 steps, learning rate from 0.001 to 1e-05, highest "
+                                       "0.001", "show-lr.png"),
+    (["batch", *ARGS, "-t", "mixup", "--epoch", "2", "--to", "deep/er/a.png"], "picture    deep/er/a.png",
+     "deep/er/a.png"),
     (["targets", *ARGS, "-t", "label_smoothing", "--images", "3"], "picture    show-targets.png", "show-targets.png"),
 ])
 def test_show(words, says, file, tmp_path, monkeypatch, capsys):
@@ -320,7 +334,8 @@ def test_show(words, says, file, tmp_path, monkeypatch, capsys):
 def test_a_terminal_gets_the_curve_too(tmp_path):
     said = []
     schedules.tell_lr(schedules.schedules_of({"one": recipe_of("cosine")}, 5), tmp_path / "a.png", True, said.append)
-    assert any("⠉" in o or "⣀" in o or "⡇" in o for o in said) and "one" in said[0] and said[-1] == f"picture    {tmp_path / 'a.png'}"
+    assert any("⠉" in o or "⣀" in o or "⡇" in o
+               for o in said) and "one" in said[0] and said[-1] == f"picture    {tmp_path / 'a.png'}"
 
 
 @pytest.mark.parametrize("words, says", [
@@ -339,7 +354,8 @@ def test_a_terminal_gets_the_curve_too(tmp_path):
 ])
 def test_errors_are_one_sentence(words, says, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "folder.png").mkdir(); (tmp_path / "file").write_text("x")
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "file").write_text("x")
     assert run(["show", *words]) == 2
     err = capsys.readouterr().err
     assert err.startswith("error: ") and says in err and err.count("\n") == 1
@@ -360,7 +376,8 @@ def test_without_a_command_comes_the_help(words, capsys):
     (["show", "lr", "-t", "warmup+cosine"], {"torch", "fastai", "timm"}),
 ])
 def test_what_needs_no_torch_imports_none(words, heavy, tmp_path):
-    code = f"import sys; from fastricks.cli.app import run; run({words!r}); print('heavy', {heavy!r} & set(sys.modules))"
+    code = (f"import sys; from fastricks.cli.app import run; run({words!r}); print('heavy', {heavy!r} & "
+            "set(sys.modules))")
     r = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path,
                        env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert r.stdout.endswith("heavy set()\n"), (r.stdout, r.stderr)

@@ -53,7 +53,8 @@ def mlflow_run(folder):
     return client, client.get_run(note["run"])
 
 
-def expected(folder, column): return [(int(r["epoch"]), pytest.approx(float(r[column]), rel=1e-6)) for r in history(folder)]
+def expected(folder, column):
+    return [(int(r["epoch"]), pytest.approx(float(r[column]), rel=1e-6)) for r in history(folder)]
 
 
 @needs_tensorboard
@@ -72,7 +73,9 @@ def test_tensorboard_has_every_step_epoch_and_final_number(run):
 def test_mlflow_has_every_step_epoch_and_final_number(run):
     client, found = mlflow_run(run)
     m = read(run, "metrics.json")
-    def values(key): return [(o.step, o.value) for o in sorted(client.get_metric_history(found.info.run_id, key), key=lambda o: o.step)]
+    def values(key):
+        return [(o.step, o.value) for o in sorted(client.get_metric_history(found.info.run_id, key),
+                                                  key=lambda o: o.step)]
     for column in set(history(run)[0]) - {"epoch"}: assert values(f"epoch/{column}") == expected(run, column)
     assert [s for s, _ in values("train/loss")] == [*range(10)]
     assert found.data.metrics["test/accuracy"] == pytest.approx(m["top1"]) and found.data.metrics["test/n"] == 359
@@ -116,8 +119,10 @@ def test_a_resumed_training_goes_on_there_and_has_each_step_once(tmp_path, monke
         steps, epochs = [s for s, _ in scalars(found, "train/loss")], [s for s, _ in scalars(found, "epoch/accuracy")]
     else:
         client, r = mlflow_run(folder)
-        steps, epochs = ([o.step for o in client.get_metric_history(r.info.run_id, k)] for k in ("train/loss", "epoch/accuracy"))
-        assert r.info.status == "FINISHED" and len(client.search_runs([r.info.experiment_id])) == 2  # with the fixture's
+        steps, epochs = ([o.step for o in client.get_metric_history(r.info.run_id, k)]
+                         for k in ("train/loss", "epoch/accuracy"))
+        # with the fixture's
+        assert r.info.status == "FINISHED" and len(client.search_runs([r.info.experiment_id])) == 2
     assert sorted(steps) == [*range(10)] and sorted(epochs) == [1, 2]
 
 
@@ -142,7 +147,8 @@ def broken(monkeypatch):
     return lambda where: monkeypatch.setattr(Broken, "fails_in", where)
 
 
-@pytest.mark.parametrize("where, said", [("open", "going on without it"), ("log", "no longer logging to it"), ("flush", "no longer logging to it"),
+@pytest.mark.parametrize("where, said", [("open", "going on without it"), ("log", "no longer logging to it"),
+                                         ("flush", "no longer logging to it"),
                                          ("close", "not closed")])
 def test_a_tracker_that_fails_stops_no_training(tmp_path, broken, capsys, where, said):
     broken(where)
@@ -165,7 +171,8 @@ def test_one_that_never_answers_is_left_behind(tmp_path, broken, monkeypatch, ca
 def test_names_of_trackers():
     assert trackers.parse(" tensorboard,mlflow,tensorboard") == ["tensorboard", "mlflow"] and trackers.parse(None) == []
     with pytest.raises(UserError, match="did you mean 'tensorboard'"): recipe_of(log="tensorbord")
-    with pytest.raises(UserError, match="--log wandb and --wandb disabled"): recipe_of(log="wandb,tensorboard", wandb="disabled")
+    with pytest.raises(UserError, match="--log wandb and --wandb disabled"):
+        recipe_of(log="wandb,tensorboard", wandb="disabled")
     assert recipe_of(log="wandb,tensorboard", wandb="offline").log == "wandb,tensorboard"
 
 

@@ -48,7 +48,8 @@ def test_a_group_is_a_recipe_without_its_seed():
     def group(*selection, **given): return settle(recipe_of(*selection, **given), Room(silent)).group
     first = group("mixup")
     assert group("mixup", seed=3) == first == group("mixup", name="x", out="elsewhere", workers=1)
-    others = [group("mixup:alpha=.3"), group("mixup", epochs=3), group("mixup", lr=.1), group("mixup", per_class=9), group("mixup", batch_size=8)]
+    others = [group("mixup:alpha=.3"), group("mixup", epochs=3), group("mixup", lr=.1), group("mixup", per_class=9),
+              group("mixup", batch_size=8)]
     assert len({first, *others}) == 6
 
 
@@ -61,7 +62,8 @@ def test_summary_is_the_final_metrics(offline):
 
 
 def test_the_summary_of_few_classes_has_no_top_5():
-    final = {"split": "valid", "top1": .5, "top5": 1., "loss": .7, "macro_f1": .5, "balanced_accuracy": .5, "n": 10, "seconds": 1.}
+    final = {"split": "valid", "top1": .5, "top5": 1., "loss": .7, "macro_f1": .5, "balanced_accuracy": .5, "n": 10,
+             "seconds": 1.}
     assert "valid/top5" not in summary(final, 5) and summary(final, 6)["valid/top5"] == 1
 
 

@@ -50,7 +50,8 @@ def falling(s: int, sched: ScheduleLike) -> float: return sched.lr * (1 - s / sc
 
 WRONG = [
     ("plan.recipe.whole_batch", "plan.recipe.whole_bach", '"RecipeLike" has no attribute "whole_bach"'),
-    ("-> Opt: return replace(opt, lr=opt.lr *", "-> float: return (opt.lr *", 'Return type "float" of "optimizer" incompatible'),
+    ("-> Opt: return replace(opt, lr=opt.lr *", "-> float: return (opt.lr *",
+     'Return type "float" of "optimizer" incompatible'),
     ("room.say(", "room.tell(", '"RoomLike" has no attribute "tell"'),
     ("by: float = key(3.", "by: float = key('3'", 'variable has type "float"'),
     ("-> float: return sched.lr", "-> float: return sched.warmup", "Unsupported operand types"),

@@ -46,8 +46,10 @@ def test_one_cycle_is_fit_one_cycle(opt):
     ours = trained("one_cycle", cbs=[Hypers("ours")], **given)
     theirs, _ = learner(cbs=[Hypers("theirs")], **given)
     theirs.fit_one_cycle(3, 1e-2)
-    assert torch.tensor(seen["ours"]) == pytest.approx(torch.tensor(seen["theirs"]), rel=1e-6) and len(seen["ours"]) == 15
-    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(weights(ours).values(), weights(theirs).values(), strict=True))
+    assert torch.tensor(seen["ours"]) == pytest.approx(torch.tensor(seen["theirs"]),
+                                                       rel=1e-6) and len(seen["ours"]) == 15
+    assert all(torch.allclose(a, b, atol=1e-5)
+               for a, b in zip(weights(ours).values(), weights(theirs).values(), strict=True))
     lr = combined_cos(.25, 1e-2 / 25, 1e-2, 1e-2 / 1e5)
     assert [x for x, _ in seen["ours"]] == pytest.approx([lr(s / 15) for s in range(15)])
 
@@ -66,7 +68,8 @@ def test_linear_scaling(selection, bs, want):
     assert parts.opt.lr == pytest.approx(1e-3 * want) and parts.schedule(0) == pytest.approx(1e-3 * want)
 
 
-@pytest.mark.parametrize("selection, bs", [("linear_scaling", 32), ("linear_scaling:base=64", 64), ("linear_scaling+accumulate:n=2", 16)])
+@pytest.mark.parametrize("selection, bs", [("linear_scaling", 32), ("linear_scaling:base=64", 64),
+                                           ("linear_scaling+accumulate:n=2", 16)])
 def test_linear_scaling_at_the_base_is_refused(selection, bs):
     with pytest.raises(UserError, match="at the base batch changes nothing"): resolve({"batch_size": bs}, [selection])
 
@@ -81,7 +84,8 @@ def test_linear_scaling_comes_after_accumulate_whatever_the_names():
 def no_norm(learn):
     "A network without BatchNorm, for which accumulation is exact"
     torch.manual_seed(0)
-    learn.model = nn.Sequential(nn.Conv2d(3, 8, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(32, 10))
+    learn.model = nn.Sequential(nn.Conv2d(3, 8, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(),
+                                nn.Linear(32, 10))
     learn.splitter = lambda m: [list(m.parameters())]
     return learn
 
@@ -92,7 +96,8 @@ def test_accumulating_equals_the_large_batch(bs, n):
     a, pa = learner(f"accumulate:n={n}", batch_size=bs, opt="sgd", lr=.1)
     b, pb = learner(batch_size=min(bs * n, 70), opt="sgd", lr=.1)
     assert pa.schedule.per_epoch == pb.schedule.per_epoch == -(-70 // (bs * n))
-    fit(no_norm(a), pa); fit(no_norm(b), pb)
+    fit(no_norm(a), pa)
+    fit(no_norm(b), pb)
     for x, y in zip(a.model.parameters(), b.model.parameters(), strict=True): assert torch.allclose(x, y, atol=2e-5)
 
 
@@ -166,7 +171,8 @@ def test_an_exception_in_a_batch_leaves_no_autocast_behind():
 
 @BF16
 def test_amp_is_near_fp32():
-    a, b = (trained(*s, epochs=4, per_class=20, lr=1e-3, **ON32).history.rows[-1]["train_loss"] for s in (("amp:dtype=bf16",), ()))
+    a, b = (trained(*s, epochs=4, per_class=20, lr=1e-3, **ON32).history.rows[-1]["train_loss"]
+            for s in (("amp:dtype=bf16",), ()))
     assert a == pytest.approx(b, rel=.1)
 
 
@@ -193,7 +199,8 @@ def test_not_applied_is_the_baseline():
 
 
 def test_amp_that_cannot_be_had_is_refused():
-    for selection, given, words in (("amp:dtype=fp16", {}, "needs a CUDA device"), ("amp:dtype=bf16", {}, "--size 32 or more")):
+    for selection, given, words in (("amp:dtype=fp16", {}, "needs a CUDA device"),
+                                    ("amp:dtype=bf16", {}, "--size 32 or more")):
         with pytest.raises(UserError, match=words): learner(selection, **given)
 
 
@@ -243,7 +250,8 @@ def test_zero_gamma_refuses_networks_without_residual_batchnorm(arch):
 def test_zero_gamma_and_resnet_d_are_for_scratch():
     for t, words in (("zero_gamma", "add --no-pretrained"), ("resnet_d", "--arch resnet18d"), ):
         with pytest.raises(UserError, match=words): resolve({"data": "food-101-21"}, [t])
-    with pytest.raises(UserError, match="--arch resnet50d"): resolve({"data": "food-101-21", "arch": "resnet50.tv_in1k"}, ["resnet_d"])
+    with pytest.raises(UserError, match="--arch resnet50d"):
+        resolve({"data": "food-101-21", "arch": "resnet50.tv_in1k"}, ["resnet_d"])
 
 
 # -- resnet_d
@@ -274,7 +282,8 @@ def test_the_stride_of_b_is_timms():
 
 
 @pytest.mark.parametrize("arch, selection, words", [
-    ("mobilenetv2_050", "resnet_d", "is none"), ("inception_v3", "resnet_d", "is none"), ("vit_tiny_patch16_224", "resnet_d", "is none"),
+    ("mobilenetv2_050", "resnet_d", "is none"), ("inception_v3", "resnet_d", "is none"),
+    ("vit_tiny_patch16_224", "resnet_d", "is none"),
     ("resnet18d", "resnet_d", "has it"), ("resnet18d", "resnet_d:variant=C", "has it")])
 def test_resnet_d_refuses_what_is_no_resnet_or_has_it(arch, selection, words):
     with pytest.raises(UserError, match=words): parts_of(selection, arch=arch)
@@ -283,14 +292,16 @@ def test_resnet_d_refuses_what_is_no_resnet_or_has_it(arch, selection, words):
 # -- every family trains with the tricks that make sense for it
 
 FAMILIES = {"resnet18": (32, "zero_gamma+resnet_d"), "resnet50": (32, "zero_gamma"), "inception_v3": (96, ""),
-            "mobilenetv2_050": (32, "zero_gamma"), "mobilenetv3_small_050": (32, "zero_gamma"), "vit_tiny_patch16_224": (224, "")}
+            "mobilenetv2_050": (32, "zero_gamma"), "mobilenetv3_small_050": (32, "zero_gamma"),
+            "vit_tiny_patch16_224": (224, "")}
 
 
 @pytest.mark.parametrize("arch", FAMILIES)
 def test_families_train_with_the_bag(arch):
     size, more = FAMILIES[arch]
     selection = "+".join(filter(None, ["warmup:epochs=.5+cosine+label_smoothing+mixup+no_bias_decay+accumulate", more]))
-    learn = trained(selection, arch=arch, size=size, resize=size, wd=1e-2, per_class=2, batch_size=4, epochs=1, valid=0.)
+    learn = trained(selection, arch=arch, size=size, resize=size, wd=1e-2, per_class=2, batch_size=4, epochs=1,
+                    valid=0.)
     assert learn.history.rows[0]["train_loss"] > 0 and all(torch.isfinite(p).all() for p in learn.model.parameters())
 
 
@@ -298,11 +309,14 @@ def test_families_train_with_the_bag(arch):
 
 WANT = {
     "blog": ("resnet18.tv_in1k", "adam", 1e-4, 0., 40, 32, 224, {"step"}),
-    "blog-best": ("resnet18.tv_in1k", "adam", 1e-4, 0., 40, 32, 224, {"warmup", "cosine", "label_smoothing", "distill"}),
+    "blog-best": ("resnet18.tv_in1k", "adam", 1e-4, 0., 40, 32, 224,
+                  {"warmup", "cosine", "label_smoothing", "distill"}),
     "paper": ("resnet50", "sgd", .1, 1e-4, 120, 256, 224, {"step", "warmup"}),
     "paper-best": ("resnet50", "sgd", .1, 1e-4, 200, 1024, 224, {
-        "linear_scaling", "warmup", "amp", "zero_gamma", "no_bias_decay", "resnet_d", "cosine", "label_smoothing", "distill", "mixup"}),
-    "keras": ("resnet50", "sgd", .1, .02, 100, 256, 224, {"warmup", "cosine", "label_smoothing", "zero_gamma", "no_bias_decay"}),
+        "linear_scaling", "warmup", "amp", "zero_gamma", "no_bias_decay", "resnet_d", "cosine", "label_smoothing",
+        "distill", "mixup"}),
+    "keras": ("resnet50", "sgd", .1, .02, 100, 256, 224,
+              {"warmup", "cosine", "label_smoothing", "zero_gamma", "no_bias_decay"}),
 }
 
 
@@ -315,7 +329,8 @@ def test_named_recipes(name):
 
 def test_recipe_details():
     best, paper = resolve({"data": "food-101-21"}, recipe="blog-best"), resolve({"data": "food-101-21"}, recipe="paper")
-    assert best.active["warmup"] == {"by": "epoch", "epochs": 6., "start": 0.} and best.active["distill"]["teacher"] == "resnet50.tv_in1k"
+    assert best.active["warmup"] == {"by": "epoch", "epochs": 6.,
+                                     "start": 0.} and best.active["distill"]["teacher"] == "resnet50.tv_in1k"
     assert best.active["distill"]["alpha"] == .5 and best.active["distill"]["T"] == 20 and best.active["distill"]["form"] == "convex"
     assert paper.active["step"]["at"] == (.25, .5, .75) and paper.min_scale == .08 and paper.from_scratch
     assert list(resolve({}, ["-cosine"], "blog-best").active)[-2:] == ["step", "warmup"]

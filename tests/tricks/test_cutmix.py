@@ -22,7 +22,8 @@ class Spy(Callback):
     def after_loss(self):
         if not self.training: return
         m = getattr(self.learn, "cut_mix", None) or self.learn.either_mix
-        self.rows.append(dict(x=self.x.clone(), y=self.y.clone(), z=self.learn.pred.detach().clone(), loss=self.learn.loss.item(),
+        self.rows.append(dict(x=self.x.clone(), y=self.y.clone(), z=self.learn.pred.detach().clone(),
+                              loss=self.learn.loss.item(),
                               lam=float(m.lam), y1=m.yb1[0].clone(), by=type(getattr(m, "chosen", m)).__name__))
 
 

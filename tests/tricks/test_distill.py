@@ -65,11 +65,13 @@ class Watch(Callback):
 
     def after_loss(self):
         if self.training: self.rows.append(dict(x=self.x.clone(), t=self.given, z=self.learn.pred.detach().clone(),
-                                                loss=self.learn.loss.item(), parts={k: v.item() for k, v in self.learn.loss_parts.items()}))
+                                                loss=self.learn.loss.item(),
+                                                parts={k: v.item() for k, v in self.learn.loss_parts.items()}))
 
 
 @pytest.mark.parametrize("more", ["", "+mixup:alpha=1", "+label_smoothing+mixup:partner=previous", "+accumulate:n=2",
-                                  pytest.param("+amp:dtype=bf16", marks=pytest.mark.skipif(not cpu_has_bf16(), reason="no bf16"))])
+                                  pytest.param("+amp:dtype=bf16",
+                                               marks=pytest.mark.skipif(not cpu_has_bf16(), reason="no bf16"))])
 def test_the_teacher_is_still_and_sees_what_the_student_sees(teacher, more):
     watch = Watch()
     size = dict(size=32, resize=32) if "amp" in more else {}
@@ -81,7 +83,8 @@ def test_the_teacher_is_still_and_sees_what_the_student_sees(teacher, more):
     assert not any(p.requires_grad or p.grad is not None for p in net.parameters())
     for r in watch.rows:
         assert torch.equal(r["x"], r["t"][0])
-        assert r["parts"]["loss_teacher"] == pytest.approx(equation_6(r["z"], r["t"][1].float(), 4.).item(), rel=1e-3, abs=1e-5)
+        assert r["parts"]["loss_teacher"] == pytest.approx(equation_6(r["z"], r["t"][1].float(), 4.).item(), rel=1e-3,
+                                                           abs=1e-5)
         assert r["loss"] == pytest.approx(.4 * r["parts"]["loss_label"] + .6 * r["parts"]["loss_teacher"], rel=1e-4)
     ids = {id(p) for p in net.parameters()}
     assert not ids & {id(p) for g in learn.opt.param_groups for p in g["params"]} and not ids & {id(p) for p in learn.model.parameters()}
@@ -139,7 +142,8 @@ def test_a_run_as_teacher_and_its_loss(tmp_path, capsys):
     assert read(student, "recipe.json")["recipe"]["tricks"]["distill"]["teacher"] == str(teacher)
     shutil.rmtree(teacher)
     capsys.readouterr()
-    assert "mine is not there" in fails(capsys, "train", "--recipe", student, "--out", tmp_path / "other", "--wandb", "disabled")
+    assert "mine is not there" in fails(capsys, "train", "--recipe", student, "--out", tmp_path / "other", "--wandb",
+                                        "disabled")
     assert read(student, "status.json")["status"] == "finished"
 
 
@@ -164,13 +168,15 @@ def test_teachers_that_cannot_be(tmp_path, teacher, capsys):
     seven = tmp_path / "seven.safetensors"
     save_file(build("test_resnet", 7)[0].state_dict(), seven)
     named = tmp_path / "named.safetensors"
-    save_file(load_file(teacher), named, {"fastricks": json.dumps({"arch": "test_resnet", "classes": list("abcdefghij")})})
+    save_file(load_file(teacher), named, {"fastricks": json.dumps({"arch": "test_resnet",
+                                                                   "classes": list("abcdefghij")})})
     for value, words in ((tmp_path / "empty", "the run did not finish"), ("nowhere/run", "is not there"),
                          ("gone.safetensors", "no such file"),
                          (seven, "no head for these 10 classes"),
                          (named, "they must be the same"), ("resnet8", "did you mean"),
                          (f"{teacher},weights={teacher}", "leave weights out")):
-        assert words in fails(capsys, "train", *ARGS, "--out", tmp_path / "runs", "-t", f"distill:teacher={value}"), value
+        assert words in fails(capsys, "train", *ARGS, "--out", tmp_path / "runs", "-t",
+                              f"distill:teacher={value}"), value
     assert not (tmp_path / "runs").exists()
 
 
@@ -189,7 +195,8 @@ def test_a_teacher_whose_network_a_trick_has_changed(resnet_d_run):
     from fastricks.training.room import Room
     from fastricks.training.settle import settle_tricks
     run, data = resnet_d_run
-    r = resolve(dict(data=str(data), arch="test_resnet", pretrained=False, size=32, valid=.2, threads=1, device="cpu"), [f"distill:teacher={run}"])
+    r = resolve(dict(data=str(data), arch="test_resnet", pretrained=False, size=32, valid=.2, threads=1, device="cpu"),
+                [f"distill:teacher={run}"])
     source = open_data(r, say=silent)
     job = settle_tricks(Job(r, source), Room(silent))
     teacher = load_teacher(job.facts["distill"], len(source.classes))
@@ -214,7 +221,8 @@ def job_of(teacher, **given):
 def byob_run(tmp_path_factory, undrawn):
     "A run of test_byobnet, whose mean and std are ImageNet's; test_resnet's are .5"
     out = tmp_path_factory.mktemp("runs")
-    assert run(["train", *ARGS, "--arch", "test_byobnet", "--size", "32", "--resize", "32", "--out", str(out), "--name", "t", "--lr", "3e-3"]) == 0
+    assert run(["train", *ARGS, "--arch", "test_byobnet", "--size", "32", "--resize", "32", "--out", str(out), "--name",
+                "t", "--lr", "3e-3"]) == 0
     return out / "t"
 
 
@@ -278,12 +286,14 @@ def test_a_trained_teachers_tricks_fit_its_length_are_said_and_can_be_given(tmp_
     assert "once, as an ordinary run, with cosine+label_smoothing" in capsys.readouterr().out
     assert run([*short, "-t", "distill:teacher=test_resnet,teacher_tricks='cosine+mixup:alpha=.4,per=sample',seed=3"]) == 0
     assert "with cosine+mixup:alpha=0.4,per=sample" in capsys.readouterr().out
-    assert "is trained already: leave them out" in fails(capsys, *short, "-t", f"distill:teacher={tmp_path},teacher_tricks=cosine")
+    assert "is trained already: leave them out" in fails(capsys, *short, "-t",
+                                                         f"distill:teacher={tmp_path},teacher_tricks=cosine")
 
 
 def test_a_pickle_as_teacher_is_said_to_be_one(tmp_path, capsys):
     torch.save({"state_dict": {}}, tmp_path / "t.pth")
-    assert "distill:teacher=" in (said := fails(capsys, "train", *ARGS, "-t", f"distill:teacher={tmp_path}/t.pth")) and "is a pickle" in said
+    assert "distill:teacher=" in (said := fails(capsys, "train", *ARGS, "-t",
+                                                f"distill:teacher={tmp_path}/t.pth")) and "is a pickle" in said
 
 
 @pytest.mark.parametrize("folder", ["c++", "a,b", "it's"])
@@ -292,7 +302,8 @@ def test_a_teacher_whose_path_has_the_languages_signs(tmp_path, teacher, folder)
     (tmp_path / folder).mkdir()
     file = shutil.copy(teacher, tmp_path / folder / "t.safetensors")
     quoted = f'"{file}"' if "'" in folder else f"'{file}'"
-    for text in (f"distill:teacher={file},T=4+mixup", f"distill:teacher={quoted},T=4+mixup", f"mixup+distill:T=4,teacher={file}"):
+    for text in (f"distill:teacher={file},T=4+mixup", f"distill:teacher={quoted},T=4+mixup",
+                 f"mixup+distill:T=4,teacher={file}"):
         recipe = resolve(TINY, [text])
         assert recipe.tricks["distill"]["teacher"] == str(file) and recipe.tricks["distill"]["T"] == 4. and "mixup" in recipe.tricks
     assert resolve(TINY, [tricks_text(recipe)]).tricks == recipe.tricks

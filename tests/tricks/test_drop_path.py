@@ -28,7 +28,8 @@ def test_the_draws_are_functions_of_the_step():
 
 
 def test_two_ways_to_say_one_thing_are_refused():
-    with pytest.raises(UserError, match=r"drop_path:rate=.* and --arch-option drop_path_rate=.* say the same thing: give one of them"):
+    with pytest.raises(UserError, match=r"drop_path:rate=.* and --arch-option drop_path_rate=.* say the same thing: "
+                                        r"give one of them"):
         recipe_of("drop_path:rate=.2", arch_option={"drop_path_rate": .3})
     with pytest.raises(UserError, match="resnet_d and --arch-option stem_width=64 both say how the network is made"):
         recipe_of("resnet_d", arch="resnet18", arch_option={"stem_width": 64})

@@ -37,11 +37,14 @@ def mean_of(seen, h, start=0):
     return mean
 
 
-def near(got, want): return all(torch.allclose(got[k].double(), want[k], atol=1e-6) for k in got if got[k].is_floating_point())
+def near(got, want):
+    return all(torch.allclose(got[k].double(), want[k], atol=1e-6) for k in got if got[k].is_floating_point())
 
 
-@pytest.mark.parametrize("selection, h, start", [("ema:half_life=.4", 4., 0), ("ema:half_life=1", 5., 0), ("ema:half_life=.3,start=.4", 3., 4),
-                                                 ("ema:half_life=.4,start=1", 4., 5), ("ema:half_life=.4+accumulate:n=2", 2.4, 0)])
+@pytest.mark.parametrize("selection, h, start",
+                         [("ema:half_life=.4", 4., 0), ("ema:half_life=1", 5., 0), ("ema:half_life=.3,start=.4", 3., 4),
+                                                 ("ema:half_life=.4,start=1", 4., 5),
+                          ("ema:half_life=.4+accumulate:n=2", 2.4, 0)])
 def test_the_run_ends_with_the_mean_of_the_formula(selection, h, start):
     "70 images in 5 batches of 16, 2 epochs"
     spy = Trajectory()
@@ -75,13 +78,15 @@ def test_a_step_that_is_left_out_leaves_the_mean():
     assert near(weights(learn), mean_of([w for i, w in enumerate(spy.seen) if i != 3], 2.))
 
 
-@pytest.mark.parametrize("selection, words", [("ema:half_life=.05", "is 0.5 of a step"), ("ema:half_life=.5,start=2", "not before the end")])
+@pytest.mark.parametrize("selection, words", [("ema:half_life=.05", "is 0.5 of a step"),
+                                              ("ema:half_life=.5,start=2", "not before the end")])
 def test_what_changes_nothing_is_refused(selection, words):
     with pytest.raises(UserError, match=words): learner(selection)
     with pytest.raises(UserError, match="out of range"): Ema(0)
 
 
-@pytest.mark.parametrize("selection, at", [(LONG, (1, 1)), ("ema:half_life=.4,start=.6", (1, 0)), (f"{LONG}+mixup:partner=previous", (0, 2))])
+@pytest.mark.parametrize("selection, at", [(LONG, (1, 1)), ("ema:half_life=.4,start=.6", (1, 0)),
+                                           (f"{LONG}+mixup:partner=previous", (0, 2))])
 def test_a_stopped_run_goes_on_bit_for_bit(selection, at, tmp_path, monkeypatch):
     folder = stopped(tmp_path / "a", monkeypatch, selection, at=at, epochs=3)
     whole = train(recipe_of(selection, **EACH, epochs=3, out=str(tmp_path / "whole")), silent).folder
@@ -103,7 +108,8 @@ def test_a_run_stopped_while_it_validates_goes_on_bit_for_bit(epoch, keep, tmp_p
     folder = next((tmp_path / "a").glob("*/recipe.json")).parent
     whole = train(recipe_of(LONG, **given, out=str(tmp_path / "whole")), silent).folder
     end = resumed(folder).folder
-    assert same(load_file(end / "model.safetensors"), load_file(whole / "model.safetensors")) and not compare({"a": left(end)}, {"a": left(whole)})
+    assert same(load_file(end / "model.safetensors"),
+                load_file(whole / "model.safetensors")) and not compare({"a": left(end)}, {"a": left(whole)})
 
 
 def test_processes_have_the_same_mean():

@@ -23,13 +23,15 @@ class Rates(Callback):
 
 # -- layer_decay
 
-ARCHS = {"test_resnet": 16, "resnet18": 32, "vit_tiny_patch16_224": 224, "test_convnext": 32, "mobilenetv3_small_050": 32}
+ARCHS = {"test_resnet": 16, "resnet18": 32, "vit_tiny_patch16_224": 224, "test_convnext": 32,
+         "mobilenetv3_small_050": 32}
 
 
 @pytest.mark.parametrize("arch", ARCHS)
 def test_rates_are_timms_own(arch):
     learn, parts = learner("layer_decay:decay=.7", arch=arch, size=ARCHS[arch], resize=ARCHS[arch])
-    want = {id(p): g["lr_scale"] for g in param_groups_layer_decay(learn.model, layer_decay=.7, min_scale=0.) for p in g["params"]}
+    want = {id(p): g["lr_scale"] for g in param_groups_layer_decay(learn.model, layer_decay=.7, min_scale=0.)
+            for p in g["params"]}
     got = {id(p): g.rate for g in parts.groups for p in g.params}
     assert got == pytest.approx(want) and parts.groups[-1].rate == 1 and len({*got.values()}) > 4
     head = {id(p) for p in learn.model.get_classifier().parameters()}
@@ -43,7 +45,8 @@ def test_each_step_has_the_schedules_rate_times_the_groups(more):
     fit(learn, parts)
     assert [g.rate for g in parts.groups][-1] == 3 and {g.wd for g in parts.groups} == ({0., .1} if more else {.1})
     assert sum(len(g.params) for g in parts.groups) == len(list(learn.model.parameters()))
-    for lr, seen in zip(parts.schedule.trace(), spy.seen, strict=True): assert seen == pytest.approx([lr * g.rate for g in parts.groups])
+    for lr, seen in zip(parts.schedule.trace(), spy.seen, strict=True):
+        assert seen == pytest.approx([lr * g.rate for g in parts.groups])
 
 
 def test_a_decay_of_1_is_refused():
@@ -71,7 +74,8 @@ def test_the_first_stages_stay_as_they_were_with_their_averages():
 
 
 def test_freezing_the_head_is_refused():
-    with pytest.raises(UserError, match="would freeze the head of test_resnet too: it has 5 stages"): learner("freeze:stages=6")
+    with pytest.raises(UserError, match="would freeze the head of test_resnet too: it has 5 stages"):
+        learner("freeze:stages=6")
     assert not same(weights(trained("freeze:stages=5")), weights(learner()[0]))
 
 

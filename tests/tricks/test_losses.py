@@ -37,7 +37,8 @@ def batch():
 
 
 @pytest.fixture(scope="module")
-def uneven(tmp_path_factory): return dict(data=str(uneven_digits(tmp_path_factory.mktemp("uneven") / "digits")), per_class=None, pretrained=False)
+def uneven(tmp_path_factory):
+    return dict(data=str(uneven_digits(tmp_path_factory.mktemp("uneven") / "digits")), per_class=None, pretrained=False)
 
 
 class Spy(Callback):
@@ -110,7 +111,8 @@ def test_the_teachers_term_is_unweighted(uneven, tmp_path):
     seen = {t: Parts() for t in ("", "class_weights+")}
     for t, spy in seen.items(): trained(f"{t}distill:teacher={tmp_path / 't.safetensors'}", cbs=[spy], **uneven)
     a, b = (spy.rows[0] for spy in seen.values())
-    assert a["loss_teacher"] == pytest.approx(b["loss_teacher"], rel=1e-5) and a["loss_label"] != pytest.approx(b["loss_label"], rel=1e-3)
+    assert a["loss_teacher"] == pytest.approx(b["loss_teacher"],
+                                              rel=1e-5) and a["loss_label"] != pytest.approx(b["loss_label"], rel=1e-3)
 
 
 @pytest.mark.parametrize("selection", ["class_weights", "logit_adjustment"])
@@ -118,11 +120,13 @@ def test_accumulating_equals_the_large_batch(selection, uneven):
     def weights_of(*more, bs):
         learn, parts = learner(selection, *more, **uneven, batch_size=bs, opt="sgd", lr=.1)
         torch.manual_seed(0)
-        learn.model = nn.Sequential(nn.Conv2d(3, 8, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(32, 4))
+        learn.model = nn.Sequential(nn.Conv2d(3, 8, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(),
+                                    nn.Linear(32, 4))
         learn.splitter = lambda m: [list(m.parameters())]
         fit(learn, parts)
         return list(learn.model.parameters())
-    for a, b in zip(weights_of("accumulate:n=2", bs=8), weights_of(bs=16), strict=True): assert torch.allclose(a, b, atol=2e-5)
+    for a, b in zip(weights_of("accumulate:n=2", bs=8), weights_of(bs=16), strict=True):
+        assert torch.allclose(a, b, atol=2e-5)
 
 
 # -- logit_adjustment
@@ -131,7 +135,8 @@ def test_accumulating_equals_the_large_batch(selection, uneven):
 def test_logit_adjustment_is_equation_10(tau, batch):
     "log(1 + Σ_{y'≠y} (π_y'/π_y)^τ · e^(z_y' − z_y)), as the paper writes it"
     z, y = batch
-    want = torch.stack([torch.log(1 + sum((COUNTS[o] / COUNTS[k]) ** tau * torch.exp(row[o] - row[k]) for o in range(4) if o != k))
+    want = torch.stack([torch.log(1 + sum((COUNTS[o] / COUNTS[k]) ** tau * torch.exp(row[o] - row[k]) for o in range(4)
+                                          if o != k))
                         for row, k in zip(z, y.tolist(), strict=True)]).mean()
     assert loss_of("logit_adjustment", tau=tau)(z, y).item() == pytest.approx(want.item(), rel=1e-5)
 
@@ -162,8 +167,10 @@ def test_bce_is_the_mean_over_classes_and_batch(smooth, batch):
     assert loss_of("bce", smoothed() if smooth else None)(z, y).item() == pytest.approx(bce(z, q).item(), rel=1e-5)
 
 
-@pytest.mark.parametrize("selection, threshold", [("mixup:alpha=1", 0), ("mixup:alpha=1", .2), ("mixup:alpha=1,per=sample", .2),
-                                                  ("mixup:alpha=1,per=sample", 0), ("mixup:alpha=1,partner=previous", .2)])
+@pytest.mark.parametrize("selection, threshold",
+                         [("mixup:alpha=1", 0), ("mixup:alpha=1", .2), ("mixup:alpha=1,per=sample", .2),
+                                                  ("mixup:alpha=1,per=sample", 0),
+                          ("mixup:alpha=1,partner=previous", .2)])
 @pytest.mark.parametrize("smooth", [False, True])
 def test_bce_of_mixed_targets(selection, threshold, smooth):
     more = ("label_smoothing:form=uniform",) if smooth else ()

@@ -147,7 +147,8 @@ def test_wandb_is_told_of_it(spelled):
 
 def test_an_ablation_of_own_files_is_compared(folder, capsys, monkeypatch):
     monkeypatch.chdir(folder)
-    words = ["--seeds", 2, "--out", "runs", "-t", "./louder.py:by=2", "-t", "./start_from.py", "-t", "./in_threes.py+warmup:epochs=.5"]
+    words = ["--seeds", 2, "--out", "runs", "-t", "./louder.py:by=2", "-t", "./start_from.py", "-t",
+             "./in_threes.py+warmup:epochs=.5"]
     out = said(capsys, "ablate", *WORDS, *words)
     for label in ("louder:by=2", "start_from", "in_threes+warmup"): assert label in out
     assert "9 runs" in out or "8 runs" in out
@@ -164,7 +165,8 @@ def test_the_hash_of_the_file_is_in_the_identity(folder, tmp_path):
     second = train(recipe_of(str(path), out=str(tmp_path / "runs")), silent).folder
     a, b = (json.loads((f / "recipe.json").read_text()) for f in (first, second))
     assert a["identity"] != b["identity"] and a["recipe"]["trick_files"]["louder"]["file"] == str(path)
-    assert "trick_files" not in json.loads((train(recipe_of(out=str(tmp_path)), silent).folder / "recipe.json").read_text())["recipe"]
+    assert "trick_files" not in json.loads((train(recipe_of(out=str(tmp_path)),
+                                                  silent).folder / "recipe.json").read_text())["recipe"]
 
 
 def test_a_recipe_from_elsewhere_runs_a_file_only_with_trust(folder, tmp_path, capsys):
@@ -173,12 +175,15 @@ def test_a_recipe_from_elsewhere_runs_a_file_only_with_trust(folder, tmp_path, c
     done = train(recipe_of(f"{path}:by=2", out=str(tmp_path / "runs")), silent).folder
     (tmp_path / "was run").unlink()
     own.loaded.clear()
-    for words in (["train", "--recipe", done, "--seed", 1], ["train", "--recipe", done, "--explain"], ["ablate", "--recipe", done, "-t", "cosine"]):
+    for words in (["train", "--recipe", done, "--seed", 1], ["train", "--recipe", done, "--explain"],
+                  ["ablate", "--recipe", done, "-t", "cosine"]):
         assert run([*map(str, words), "--out", str(tmp_path / "other"), "--wandb", "disabled"]) == 2
         assert "give --trust to run it" in capsys.readouterr().err
-    assert "louder:by=2" in said(capsys, "compare", done) and not (tmp_path / "was run").exists()  # to read is not to run
+    # to read is not to run
+    assert "louder:by=2" in said(capsys, "compare", done) and not (tmp_path / "was run").exists()
     assert Recipe(**read_recipe(done / "recipe.json")).make_tricks()[0].keys() == {"by": 2.}
-    out = said(capsys, "train", "--recipe", done, "--seed", 1, "--trust", "--out", tmp_path / "other", "--wandb", "disabled")
+    out = said(capsys, "train", "--recipe", done, "--seed", 1, "--trust", "--out", tmp_path / "other", "--wandb",
+               "disabled")
     assert "louder:by=2" in out and (tmp_path / "was run").exists()
     own.loaded.clear()
     own.strangers.clear()
@@ -211,13 +216,16 @@ def test_the_command_of_a_run_names_the_file(folder):
     ("louder", WITH_A_CALLBACK, None)])
 def test_what_is_no_trick_is_one_sentence(tmp_path, name, code, says):
     (tmp_path / f"{name}.py").write_text(code)
-    with nullcontext() if says is None else pytest.raises(UserError, match=says) as e: resolve({}, [str(tmp_path / f"{name}.py")])
+    with nullcontext() if says is None else pytest.raises(UserError, match=says) as e:
+        resolve({}, [str(tmp_path / f"{name}.py")])
     assert says is None or "\n" not in str(e.value)
 
 
 def test_wrong_keys_and_missing_files(folder):
-    with pytest.raises(UserError, match="louder has no key 'bye'; did you mean 'by'"): resolve({}, [f"{folder / 'louder.py'}:bye=2"])
-    with pytest.raises(UserError, match="by=1 is out of range: it must be above 1"): resolve({}, [f"{folder / 'louder.py'}:by=1"])
+    with pytest.raises(UserError, match="louder has no key 'bye'; did you mean 'by'"):
+        resolve({}, [f"{folder / 'louder.py'}:bye=2"])
+    with pytest.raises(UserError, match="by=1 is out of range: it must be above 1"):
+        resolve({}, [f"{folder / 'louder.py'}:by=1"])
     with pytest.raises(UserError, match="there is no such file"): resolve({}, [str(folder / "nowhere.py")])
 
 
@@ -225,7 +233,8 @@ def test_a_package_brings_tricks(tmp_path, monkeypatch, capsys):
     info = tmp_path / "louder_tricks-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: louder-tricks\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[fastricks.tricks]\nlouder = louder_tricks:Louder\nbad = louder_tricks:Nothing\n")
+    (info / "entry_points.txt").write_text("[fastricks.tricks]\nlouder = louder_tricks:Louder\nbad = "
+                                           "louder_tricks:Nothing\n")
     (tmp_path / "louder_tricks.py").write_text(WITH_A_CALLBACK)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "louder_tricks", raising=False)
@@ -233,4 +242,5 @@ def test_a_package_brings_tricks(tmp_path, monkeypatch, capsys):
     recipe = recipe_of("louder:by=2")
     assert recipe.trick_files["louder"]["entry_point"] == "louder_tricks:Louder" and len(recipe.trick_files["louder"]["sha256"]) == 64
     assert not same(weights(trained("louder:by=2", opt="sgd", lr=.1)), weights(trained(opt="sgd", lr=.1)))
-    with pytest.raises(UserError, match="the trick bad is louder_tricks:Nothing, which can't be loaded"): recipe_of("bad")
+    with pytest.raises(UserError, match="the trick bad is louder_tricks:Nothing, which can't be loaded"):
+        recipe_of("bad")

@@ -35,13 +35,16 @@ def weights_with(tmp_path_factory):
         save_file(weights(trained(**FEW, **data, arch=arch, seed=5)), file)
         return file
 
-    def spelled(name, arch): return f"{name}:{KEYS[name]}".format(teacher_of(arch) if name == "distill" else "") if name in KEYS else name
-    def train_with(arch, given, *names): return weights(fit(*learner(*(spelled(n, arch) for n in names), **given, **data, arch=arch)))
+    def spelled(name, arch):
+        return f"{name}:{KEYS[name]}".format(teacher_of(arch) if name == "distill" else "") if name in KEYS else name
+    def train_with(arch, given, *names):
+        return weights(fit(*learner(*(spelled(n, arch) for n in names), **given, **data, arch=arch)))
 
     @cache  # each pair is asked for once; to keep them all would take gigabytes
     def alone(arch, epochs, name): return train_with(arch, {**FEW, "epochs": epochs}, name)
 
-    def of(arch, given, *names): return alone(arch, given["epochs"], *names) if len(names) == 1 else train_with(arch, given, *names)
+    def of(arch, given, *names):
+        return alone(arch, given["epochs"], *names) if len(names) == 1 else train_with(arch, given, *names)
     return of
 
 
@@ -50,7 +53,8 @@ def network_for(*names):
     return "resnet18" if "resnet_d" in names else "test_resnet"
 
 
-# a network of 11 million parameters: in the plain suite beside those alone that change network, loss, precision or groups as well
+# a network of 11 million parameters: in the plain suite beside those alone that change network, loss, precision or
+# groups as well
 BESIDE_RESNET_D = {"amp", "distill", "drop_path", "layer_decay", "zero_gamma"}
 
 

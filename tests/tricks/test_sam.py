@@ -24,11 +24,14 @@ LARGER = dict(arch="resnet18", size=32, resize=32)  # it has branches to leave o
 
 
 class Watch(Callback):
-    "The second step of a training, on which `sam` acts: the batch, the network before and after, and what the paper's formula makes of it"
+    """The second step of a training, on which `sam` acts: the batch, the network before and after, and what the paper's
+    formula makes of it
+    """
     order = 99
 
     def before_batch(self):
-        if self.learn.train_iter == 1: self.images, self.before, self.draws = self.learn.x, deepcopy(self.learn.model), torch.get_rng_state()
+        if self.learn.train_iter == 1:
+            self.images, self.before, self.draws = self.learn.x, deepcopy(self.learn.model), torch.get_rng_state()
 
     def before_step(self):
         if self.learn.train_iter != 1: return
@@ -63,7 +66,8 @@ def near(a, b): return a.keys() == b.keys() and all(torch.allclose(a[k], b[k], r
 
 
 @pytest.mark.parametrize("selection, given", [
-    ("", {}), ("label_smoothing+mixup", {}), ("cutmix+bce", {}), ("mixup:per=sample", {}), ("drop_path:rate=.5", LARGER),
+    ("", {}), ("label_smoothing+mixup", {}), ("cutmix+bce", {}), ("mixup:per=sample", {}),
+    ("drop_path:rate=.5", LARGER),
     ("freeze", {}), ("layer_decay+no_bias_decay", {"wd": .1}), ("distill:teacher={}+mixup", {})])
 def test_the_gradient_is_the_papers(selection, given, teacher):
     "BatchNorm's averages are those of one pass, w and the loss that is recorded as before it"
@@ -80,7 +84,8 @@ def test_only_every_nth_step_is_another():
         def before_fit(self): self.seen = []
         def after_step(self): self.seen.append(weights(self.learn))
     plain, sam = Steps(), Steps()
-    trained(cbs=[plain]); trained("sam:every=4", cbs=[sam])
+    trained(cbs=[plain])
+    trained("sam:every=4", cbs=[sam])
     assert [same(a, b) for a, b in zip(plain.seen, sam.seen, strict=True)] == [True] * 3 + [False] * 7
 
 
@@ -106,9 +111,12 @@ def test_an_overflow_of_the_first_gradient_is_loss_scalings_to_leave_out():
     class Overflow(Callback):
         order = 11
         def before_backward(self):
-            if self.learn.iter == 2 and not self.learn.sam.second: self.learn.loss_grad = self.learn.loss_grad * float("inf")
+            if self.learn.iter == 2 and not self.learn.sam.second:
+                self.learn.loss_grad = self.learn.loss_grad * float("inf")
     learn = trained("sam:every=1", cbs=[Scaled(), Overflow()], epochs=1)
-    assert (learn.guard.rescaled, learn.guard.skipped) == (1, 0) and all(v.isfinite().all() for v in weights(learn).values())
+    assert (learn.guard.rescaled, learn.guard.skipped) == (1,
+                                                           0) and all(v.isfinite().all()
+                                                                      for v in weights(learn).values())
 
 
 def test_a_step_that_is_not_finite_is_left_out():
@@ -131,7 +139,8 @@ def test_a_teacher_answers_once_a_batch(store, teacher, monkeypatch):
 def test_what_cannot_be_is_refused():
     with pytest.raises(UserError, match=r"sam.*accumulat"): resolve({}, ["sam+accumulate"])
     with pytest.raises(UserError, match="sam:every=11 changes nothing in a run of 10 steps"): learner("sam:every=11")
-    with pytest.raises(UserError, match="takes no step, and sam would change nothing"): resolve({}, ["sam+head_first:only=true"])
+    with pytest.raises(UserError, match="takes no step, and sam would change nothing"):
+        resolve({}, ["sam+head_first:only=true"])
     learn, _ = learner(cbs=[Sam(), GradientAccumulation()])
     with pytest.raises(UserError, match="Sam: the batches of an accumulated step"): learn.fit(1)
     for wrong in (dict(rho=0), dict(every=0), dict(every=.5)):
@@ -146,9 +155,15 @@ def test_a_stopped_run_goes_on_bit_for_bit(selection, tmp_path, monkeypatch):
 
 
 def test_several_processes_go_to_the_point_of_one():
-    "The gradient of all images says where to; a network without BatchNorm, so that shares of a batch are as good as the batch"
+    """The gradient of all images says where to; a network without BatchNorm, so that shares of a batch are as good as
+    the batch
+    """
     given = dict(arch="test_convnext", size=32, resize=32, opt="adam", lr=1e-3, per_class=10, batch_size=12, epochs=1)
     a, b = several(2, losses, f"sam:rho={RHO},every=2", given)
     (one,) = several(1, losses, f"sam:rho={RHO},every=2", {**given, "batch_size": 24})
     (plain,) = several(1, losses, "", {**given, "batch_size": 24})
-    assert a == b and a["losses"] == pytest.approx(one["losses"], abs=1e-4) and one["losses"] != pytest.approx(plain["losses"], abs=1e-4)
+    assert (
+        a == b
+        and a["losses"] == pytest.approx(one["losses"], abs=1e-4)
+        and one["losses"] != pytest.approx(plain["losses"], abs=1e-4)
+    )

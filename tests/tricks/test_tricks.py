@@ -31,12 +31,14 @@ def test_card_tells_what_it_changes_its_keys_and_source(name):
 
 def selection(name, teacher):
     "Keys that a trick can't do without here"
-    return {"distill": f"distill:teacher={teacher}", "amp": "amp:dtype=bf16", "ema": "ema:half_life=.5", "warmup": "warmup:epochs=.5",
+    return {"distill": f"distill:teacher={teacher}", "amp": "amp:dtype=bf16", "ema": "ema:half_life=.5",
+            "warmup": "warmup:epochs=.5",
             "sam": "sam:every=2", "wsd": "wsd:cooldown=.6"}.get(name, name)
 
 
 @pytest.fixture(scope="module")
-def uneven(tmp_path_factory): return dict(data=str(uneven_digits(tmp_path_factory.mktemp("uneven") / "digits")), per_class=None, pretrained=False)
+def uneven(tmp_path_factory):
+    return dict(data=str(uneven_digits(tmp_path_factory.mktemp("uneven") / "digits")), per_class=None, pretrained=False)
 
 
 @cache
@@ -48,7 +50,8 @@ def without(**given):
 @pytest.mark.parametrize("name", [n for n in NAMES if n != "step"])
 def test_trains_with_an_effect(name, teacher, uneven):
     "A few batches: the weights differ from those without it, whose seed and images are the same"
-    given = dict(wd=1e-2, lr=3e-3, epochs=1, size=32, resize=32, arch="resnet18" if name == "resnet_d" else "test_resnet")
+    given = dict(wd=1e-2, lr=3e-3, epochs=1, size=32, resize=32,
+                 arch="resnet18" if name == "resnet_d" else "test_resnet")
     given["flip"] = name == "alternating_flip"
     if registry()[name].evens: given |= uneven
     alone = weights(trained(selection(name, teacher), **given))
@@ -61,7 +64,8 @@ def test_a_trick_is_one_file(tmp_path, monkeypatch):
     from fastricks import tricks
     (tmp_path / "half_lr.py").write_text(
         "from dataclasses import dataclass, replace\nfrom fastricks.trick.base import Trick, key\n"
-        "@dataclass(frozen=True)\nclass HalfLr(Trick):\n    'Half the rate.'\n    by: float = key(2., 'divisor', above=0)\n"
+        "@dataclass(frozen=True)\nclass HalfLr(Trick):\n    'Half the rate.'\n    by: float = key(2., 'divisor', "
+        "above=0)\n"
         "    def optimizer(self, opt, plan): return replace(opt, lr=opt.lr / self.by)\n")
     monkeypatch.setattr(tricks, "__path__", [*tricks.__path__, str(tmp_path)])
     registry.cache_clear()
@@ -191,14 +195,16 @@ def test_validation_loss_and_accuracy_are_plain(selection):
 
 # -- no bias decay
 
-ARCHS = ["test_resnet", "resnet18", "inception_v3", "mobilenetv2_050", "mobilenetv3_small_050", "vit_tiny_patch16_224", "test_convnext"]
+ARCHS = ["test_resnet", "resnet18", "inception_v3", "mobilenetv2_050", "mobilenetv3_small_050", "vit_tiny_patch16_224",
+         "test_convnext"]
 
 
 @pytest.mark.parametrize("arch", ARCHS)
 @pytest.mark.parametrize("opt", ["adam", "adamw", "sgd"])
 def test_exactly_conv_and_linear_weights_decay(arch, opt):
     "By what the optimizer does: with zero gradients a step shrinks what decays and leaves the rest alone"
-    if opt != "adamw" and arch not in ("test_resnet", "test_convnext"): pytest.skip("the groups do not depend on the optimizer")
+    if opt != "adamw" and arch not in ("test_resnet", "test_convnext"):
+        pytest.skip("the groups do not depend on the optimizer")
     from fastricks.data.checked import open_data
     from fastricks.recipe.plan import make_plan
     from fastricks.training.learner import make_parts
@@ -223,7 +229,8 @@ def test_the_baseline_decays_everything():
 
 # -- schedules as trained
 
-@pytest.mark.parametrize("selection", [*schedules(), "cosine:hold=.2+warmup", "step+warmup:by=epoch,epochs=2", "cosine+warmup:by=keras"])
+@pytest.mark.parametrize("selection", [*schedules(), "cosine:hold=.2+warmup", "step+warmup:by=epoch,epochs=2",
+                                       "cosine+warmup:by=keras"])
 def test_the_optimizer_gets_the_schedules_rate_at_every_step_on_all_groups(selection):
     seen = []
 

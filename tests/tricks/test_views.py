@@ -1,4 +1,6 @@
-"""The tricks that change images: random_erasing, trivial_augment, alternating_flip, progressive_resize, in both pipelines."""
+"""The tricks that change images: random_erasing, trivial_augment, alternating_flip, progressive_resize, in both
+pipelines.
+"""
 import numpy as np
 import pytest
 import torch
@@ -28,7 +30,8 @@ def images(selection="", epochs=2, **given):
     learn = trained(*([selection] if selection else []), epochs=epochs, cbs=[spy], **{**SQUARE, **given})
     dl, out, seen = learn.dls.train, [], iter(spy.seen)
     for dl.epoch in range(epochs):
-        out.append({dl.items[i].name: x for places in dl.batch_places() for i, x in zip(places, next(seen)[0], strict=True)})
+        out.append({dl.items[i].name: x for places in dl.batch_places()
+                    for i, x in zip(places, next(seen)[0], strict=True)})
     return out
 
 
@@ -121,10 +124,13 @@ def test_images_grow_and_evaluation_is_at_full_size(pipeline):
 
 
 def test_progressive_resize_that_can_do_nothing_is_refused():
-    with pytest.raises(UserError, match="changes nothing"): resolve({"size": 16, "resize": 16}, ["progressive_resize:start=.9"])
-    with pytest.raises(UserError, match="does not take images of 112"): learner("progressive_resize", arch="vit_tiny_patch16_224",
-                                                                                               size=224, resize=224)
-    with pytest.raises(UserError, match="compiles for one"): resolve({"compile": True, "size": 64, "resize": 64}, ["progressive_resize"])
+    with pytest.raises(UserError, match="changes nothing"):
+        resolve({"size": 16, "resize": 16}, ["progressive_resize:start=.9"])
+    with pytest.raises(UserError, match="does not take images of 112"):
+        learner("progressive_resize", arch="vit_tiny_patch16_224",
+                               size=224, resize=224)
+    with pytest.raises(UserError, match="compiles for one"):
+        resolve({"compile": True, "size": 64, "resize": 64}, ["progressive_resize"])
 
 
 # -- all of them

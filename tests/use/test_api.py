@@ -42,10 +42,13 @@ def run(place): return ft.train("digits", ["warmup:epochs=1", "cosine"], quiet=T
 # -- what works
 
 def test_names_come_without_anything_heavy():
-    code = ("import sys, fastricks as ft; names = dir(ft); assert {'train', 'load', 'ablate', 'compare', 'evaluate', 'export', 'show_data', "
-            "'learner', 'stats', 'Distill', 'BatchMixUp', 'TrainLoss', 'scheduler', 'zero_gamma', 'param_groups'} <= {*names}; "
+    code = ("import sys, fastricks as ft; names = dir(ft); assert {'train', 'load', 'ablate', 'compare', 'evaluate', "
+            "'export', 'show_data', "
+            "'learner', 'stats', 'Distill', 'BatchMixUp', 'TrainLoss', 'scheduler', 'zero_gamma', 'param_groups'} <= "
+            "{*names}; "
             "[getattr(ft, n) for n in ('train', 'load', 'ablate', 'learner', 'UserError', 'Recipe')]; "
-            "heavy = {'torch', 'fastai', 'pandas', 'scipy', 'timm', 'matplotlib'} & {*sys.modules}; assert not heavy, heavy")
+            "heavy = {'torch', 'fastai', 'pandas', 'scipy', 'timm', 'matplotlib'} & {*sys.modules}; assert not heavy, "
+            "heavy")
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
@@ -95,7 +98,8 @@ def test_a_run_goes_wherever_its_folder_does(run, tmp_path):
     assert ft.evaluate(run, quiet=True).numbers == {k: run.metrics[k] for k in ("top1", "top5", "correct", "n", "loss")}
     again = ft.train(recipe=run, quiet=True, out=tmp_path)
     assert again.metrics["loss"] == run.metrics["loss"] and ft.make_recipe(recipe=run).tricks == run.recipe.tricks
-    assert ft.export(run, "timm", tmp_path / "timm", quiet=True) == tmp_path / "timm" and (tmp_path / "timm/config.json").is_file()
+    assert ft.export(run, "timm", tmp_path / "timm",
+                     quiet=True) == tmp_path / "timm" and (tmp_path / "timm/config.json").is_file()
 
 
 def test_a_cell_that_runs_twice(place):
@@ -136,7 +140,8 @@ def test_a_learner_is_the_training_that_train_does(run):
 def test_options_are_shown(run):
     for f in (ft.train, ft.learner, ft.make_recipe, ft.ablate):
         shown = inspect.signature(f).parameters
-        assert {"data", "tricks", "epochs", "batch_size", "lr", "recipe"} <= {*shown} and shown["epochs"].default is None
+        assert {"data", "tricks", "epochs", "batch_size", "lr",
+                "recipe"} <= {*shown} and shown["epochs"].default is None
     assert "jobs" in inspect.signature(ft.ablate).parameters
 
 
@@ -145,8 +150,10 @@ def test_options_are_shown(run):
 WRONG = {
     "a trick": (lambda: ft.train("digits", "cosin"), "no trick is called 'cosin'; did you mean 'cosine'?"),
     "a key": (lambda: ft.train("digits", "mixup:alhpa=.4"), "mixup has no key 'alhpa'; did you mean 'alpha'?"),
-    "an option": (lambda: ft.train("digits", "cosine", epoch=5), "train has no argument 'epoch'; did you mean 'epochs'?"),
-    "a value": (lambda: ft.train("digits", epochs="five"), "invalid value for '--epochs': 'five' is not a valid integer"),
+    "an option": (lambda: ft.train("digits", "cosine", epoch=5),
+                  "train has no argument 'epoch'; did you mean 'epochs'?"),
+    "a value": (lambda: ft.train("digits", epochs="five"),
+                "invalid value for '--epochs': 'five' is not a valid integer"),
     "a flag": (lambda: ft.train("digits", pretrained=1), "invalid value for '--pretrained': 1 is not a valid boolean"),
     "a range": (lambda: ft.train("digits", epochs=0), "--epochs 0 is out of range: it must be at least 1"),
     "a rate": (lambda: ft.train("digits", lr="fnd"), "--lr fnd is neither a number nor 'find'; did you mean 'find'?"),
@@ -156,7 +163,8 @@ WRONG = {
     "tricks as a dict": (lambda: ft.train("digits", {"mixup": {}}), "tricks are a text or a list of texts"),
     "tricks with a number": (lambda: ft.train("digits", ["mixup", 3]), "tricks are a text or a list of texts, as in"),
     "a trick that is a number": (lambda: ft.train("digits", 3), "tricks are a text or a list of texts, as in"),
-    "a recipe": (lambda: ft.train(recipe="blgo"), "no recipe is called 'blgo', and no such run folder is there; did you mean 'blog'?"),
+    "a recipe": (lambda: ft.train(recipe="blgo"),
+                 "no recipe is called 'blgo', and no such run folder is there; did you mean 'blog'?"),
     "a run": (lambda: ft.load("runs/nothing"), "there is no run runs/nothing"),
     "no run": (lambda: ft.load(None), "load: run=None is not a text or a path"),
     "a run that is data": (lambda: ft.load("digits", "gpu"), "there is no run digits"),
@@ -171,17 +179,21 @@ WRONG = {
     "a seed": (lambda: ft.ablate("digits", "cosine", seed=1), "leave seed out"),
     "a mode": (lambda: ft.ablate("digits", "cosine", mode="ad"), "--mode ad is not one of add"),
     "jobs": (lambda: ft.ablate("digits", "cosine", jobs=0), "ablate: jobs=0 is not a whole number of at least 1"),
-    "an ablation's margin": (lambda: ft.ablate("digits", "cosine", margin=0.), "ablate: margin=0.0 is out of range: it must be above 0"),
+    "an ablation's margin": (lambda: ft.ablate("digits", "cosine", margin=0.),
+                             "ablate: margin=0.0 is out of range: it must be above 0"),
     "a budget": (lambda: ft.ablate("digits", "cosine", budget=5), "ablate: budget=5 is not a text"),
     "a word for True": (lambda: ft.train("digits", quiet="yes"), "train: quiet='yes' is not True or False"),
-    "a run to go on with": (lambda: ft.train("digits", resume=5), "train: resume=5 is not True or False or a text or a path"),
+    "a run to go on with": (lambda: ft.train("digits", resume=5),
+                            "train: resume=5 is not True or False or a text or a path"),
     "no images": (lambda: ft.show_batch("digits", n=0), "show_batch: n=0 is not a whole number of at least 1"),
     "a word for images": (lambda: ft.show_targets("digits", n="4"), "show_targets: n='4' is not a whole number"),
     "an epoch": (lambda: ft.first_batch("digits", epoch=99), "epoch 99 is none of this training's 12 epochs"),
-    "a word for an epoch": (lambda: ft.first_batch("digits", epoch="last"), "first_batch: epoch='last' is not a whole number"),
+    "a word for an epoch": (lambda: ft.first_batch("digits", epoch="last"),
+                            "first_batch: epoch='last' is not a whole number"),
     "callbacks": (lambda: ft.learner("digits", cbs="Seeds", quiet=True), "cbs are fastai Callbacks"),
     "no recipe": (lambda: ft.schedule("cosine"), "schedule takes a Recipe"),
-    "no steps": (lambda: ft.schedule(ft.make_recipe(), steps=0), "schedule: steps=0 is not a whole number of at least 1"),
+    "no steps": (lambda: ft.schedule(ft.make_recipe(), steps=0),
+                 "schedule: steps=0 is not a whole number of at least 1"),
     "no comparison": (lambda: ft.draw_delta("runs"), "draw_delta takes a Comparison"),
     "a split": (lambda: ft.evaluate("grid", split=5), "evaluate: split=5 is not a text"),
     "a place": (lambda: ft.export("grid", out=5), "export: out=5 is not a text or a path"),
@@ -204,7 +216,8 @@ def test_a_wrong_name_has_the_nearest():
     with pytest.raises(AttributeError, match=r"fastricks has no 'trian'; did you mean 'train'\?"): ft.trian  # noqa: B018
 
 
-@pytest.mark.parametrize("images, says", [(None, "None is no image"), (5, "5 is no image"), ("nothing.jpg", "nothing.jpg can't be read")])
+@pytest.mark.parametrize("images, says", [(None, "None is no image"), (5, "5 is no image"),
+                                          ("nothing.jpg", "nothing.jpg can't be read")])
 def test_what_is_no_image(run, images, says):
     with pytest.raises(ft.UserError) as e: run.predict(images)
     assert says in str(e.value)
@@ -212,12 +225,14 @@ def test_what_is_no_image(run, images, says):
 
 @pytest.mark.parametrize("k", [0, -1, 2.5, "2"])
 def test_how_many_classes(run, k):
-    with pytest.raises(ft.UserError, match="is not a whole number of at least 1"): run.predict(np.zeros((20, 20), "uint8"), k=k)
+    with pytest.raises(ft.UserError, match="is not a whole number of at least 1"):
+        run.predict(np.zeros((20, 20), "uint8"), k=k)
 
 
 @pytest.mark.parametrize("how", [{"bs": 0}, {"bs": "x"}, {"threads": "x"}, {"threads": -1}])
 def test_how_many_at_a_time(run, how):
-    with pytest.raises(ft.UserError, match="is not a whole number of at least"): run.probs(np.zeros((20, 20), "uint8"), **how)
+    with pytest.raises(ft.UserError, match="is not a whole number of at least"):
+        run.probs(np.zeros((20, 20), "uint8"), **how)
 
 
 def test_a_device_that_is_none(run):
@@ -244,7 +259,8 @@ def test_an_ablation_in_a_script_that_guards_nothing(tmp_path, jobs):
     "As a notebook saved as a script: the trainings' processes must not run it again"
     script = tmp_path / "table.py"
     options = {**SMALL, "epochs": 1, "out": str(tmp_path / "runs"), "jobs": jobs}
-    script.write_text(f"import fastricks as ft\nprint('begun')\na = ft.ablate('digits', 'cosine:hold=.3', seeds=1, quiet=True, **{options!r})\n"
+    script.write_text("import fastricks as ft\nprint('begun')\na = ft.ablate('digits', 'cosine:hold=.3', seeds=1, "
+                      f"quiet=True, **{options!r})\n"
                       "assert not a.failed, a.failed\nprint(len(a.folders))\n")
     r = forked(f"import runpy\nrunpy.run_path({str(script)!r}, run_name='__main__')", cwd=tmp_path)
     assert r.returncode == 0, r.stderr

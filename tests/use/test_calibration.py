@@ -1,4 +1,6 @@
-"""The temperature that a run's validation images ask for: kept in its model, used where probabilities are shown, nowhere else."""
+"""The temperature that a run's validation images ask for: kept in its model, used where probabilities are shown,
+nowhere else.
+"""
 import csv
 import io
 import json
@@ -115,7 +117,8 @@ def with_facts(folder, to, change):
 
 @pytest.mark.parametrize("wrong", ["gone", 0., -1., "1", True, None, [1.], 1e999, float("nan"), 1e6])
 def test_old_files_and_absurd_ones_have_1(folder, photos, tmp_path, wrong):
-    p = with_facts(folder, tmp_path / "m.safetensors", lambda d: d.pop("temperature") if wrong == "gone" else d.update(temperature=wrong))
+    p = with_facts(folder, tmp_path / "m.safetensors",
+                   lambda d: d.pop("temperature") if wrong == "gone" else d.update(temperature=wrong))
     assert p.temperature == 1 and torch.equal(p.probs(photos), p.probs(photos, raw=True))
     assert p.calibrated() == "probabilities at temperature 1: no validation images have calibrated this model"
 
@@ -129,7 +132,8 @@ def test_without_a_validation_split(tmp_path, capsys):
 def test_where_all_validation_images_are_right():
     "The colder the better then, to certainty: no temperature is fitted by few easy images"
     z, y = torch.eye(3) * 4, torch.arange(3)
-    assert calibration(z, y)["temperature"] == 1 and tempered(z, y, 1.)["loss_t"] == pytest.approx(np.log(1 + 2 * np.exp(-4)))
+    assert calibration(z, y)["temperature"] == 1 and tempered(z, y,
+                                                              1.)["loss_t"] == pytest.approx(np.log(1 + 2 * np.exp(-4)))
     assert calibration(z, y.roll(1))["temperature"] == pytest.approx(20, rel=.01), "all wrong: as hot as is tried"
 
 
@@ -142,7 +146,8 @@ def test_evaluate_has_both(folder):
 
 def test_compare_reads_it(folder):
     from fastricks.report.runs import METRICS, read_run
-    assert read_run(folder).value(METRICS["ece_t"], "test") == pytest.approx(100 * read(folder, "metrics.json")["ece_t"])
+    assert read_run(folder).value(METRICS["ece_t"],
+                                  "test") == pytest.approx(100 * read(folder, "metrics.json")["ece_t"])
 
 
 @pytest.mark.skipif(not find_spec("onnxruntime"), reason="onnxruntime is not installed: pip install -e '.[export]'")
@@ -152,6 +157,7 @@ def test_onnx_has_bare_logits_and_probabilities_at_it(folder, tmp_path):
     s = ort.InferenceSession(written.path, providers=["CPUExecutionProvider"])
     x = torch.cat([p.pixels(o) for o in digit_items().items[:7]])
     z, q = s.run(None, {"images": x.numpy()})
-    assert np.allclose(z, p.logits(x), atol=1e-4) and np.allclose(q, (p.logits(x) / p.temperature).softmax(1), atol=1e-5)
+    assert np.allclose(z, p.logits(x), atol=1e-4) and np.allclose(q, (p.logits(x) / p.temperature).softmax(1),
+                                                                  atol=1e-5)
     assert json.loads(s.get_modelmeta().custom_metadata_map["preprocessing"])["temperature"] == p.temperature
     assert f"and       {p.calibrated()}" in written.lines

@@ -35,7 +35,9 @@ def photo(tmp_path_factory):
 
 
 def free_port():
-    with socket.socket() as s: s.bind(("127.0.0.1", 0)); return s.getsockname()[1]
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
 
 
 def listen_to_ctrl_c(): signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -46,12 +48,14 @@ def served(trained, tmp_path_factory):
     "(address, process) of a demo"
     temp, port = tmp_path_factory.mktemp("tmp"), free_port()
     env = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(temp)}
-    p = subprocess.Popen([sys.executable, "-m", "fastricks", "demo", str(trained), "--port", str(port)], stdout=subprocess.PIPE,
+    p = subprocess.Popen([sys.executable, "-m", "fastricks", "demo", str(trained), "--port", str(port)],
+                         stdout=subprocess.PIPE,
                          stderr=subprocess.PIPE, text=True, env=env, preexec_fn=listen_to_ctrl_c, cwd=temp)
     line = p.stdout.readline()
     assert line == f"page      http://127.0.0.1:{port}  (Ctrl-C ends it)\n", (line, p.stderr.read())
     yield f"http://127.0.0.1:{port}", p, temp
-    p.kill(); p.communicate()
+    p.kill()
+    p.communicate()
 
 
 @gradio
@@ -82,7 +86,8 @@ def test_a_photo_is_dropped_on_the_page(served, trained, photo, tmp_path):
         page.upload("input[type=file]", tmp_path / "a three.tiff")
         page.until("[...document.images].some(i => i.naturalWidth == 160) && document.body.innerText.includes('%')")
         assert "no photo" not in page.js("document.body.innerText")
-        assert page.requests and {o.split("/")[2] for o in page.requests if not o.startswith(("data:", "blob:"))} == {address.split("/")[2]}
+        assert page.requests and {o.split("/")[2] for o in page.requests
+                                  if not o.startswith(("data:", "blob:"))} == {address.split("/")[2]}
     finally: page.close()
 
 
@@ -124,7 +129,8 @@ def test_wrong_runs(as_if_gradio, tmp_path, capsys):
 
 def test_a_port_in_use(as_if_gradio, trained, capsys):
     with socket.socket() as s:
-        s.bind(("127.0.0.1", 0)); s.listen()
+        s.bind(("127.0.0.1", 0))
+        s.listen()
         port = s.getsockname()[1]
         assert f"port {port} of 127.0.0.1 is in use: choose another" in fails(capsys, "demo", trained, "--port", port)
     assert "can't be served there" in fails(capsys, "demo", trained, "--host", "256.1.1.1")

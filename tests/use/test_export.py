@@ -24,7 +24,8 @@ def exported(photo_run, tmp_path_factory):
     "kind -> what was written, and what was said"
     folder, out = tmp_path_factory.mktemp("out"), {}
     for kind, name in {"onnx": "m.onnx", "timm": "timm", "torch-export": "m.pt2"}.items():
-        if kind != "onnx" or find_spec("onnxruntime"): out[kind] = folder / name, ex.export(photo_run[0], kind, folder / name).lines
+        if kind != "onnx" or find_spec("onnxruntime"):
+            out[kind] = folder / name, ex.export(photo_run[0], kind, folder / name).lines
     return out
 
 
@@ -33,7 +34,8 @@ def by_hand(file, size=32, resize=38):
     with Image.open(file) as im:
         im = ImageOps.exif_transpose(im).convert("RGB")
         w, h = im.size
-        im = im.resize((resize, int(resize * h / w)) if w <= h else (int(resize * w / h), resize), Image.Resampling.BILINEAR)
+        im = im.resize((resize, int(resize * h / w)) if w <= h else (int(resize * w / h), resize),
+                       Image.Resampling.BILINEAR)
     left, top = round((im.width - size) / 2), round((im.height - size) / 2)
     return np.asarray(im.crop((left, top, left + size, top + size))).transpose(2, 0, 1).copy()
 
@@ -66,7 +68,8 @@ def test_onnx(photo_run, exported):
     assert np.allclose(one, s.run(None, {"images": x})[0], atol=1e-4)
     exact = torch.cat([load(folder).pixels(data / r["image"]) for r in rows]).contiguous().numpy()
     right(softmax(s.run(None, {"images": exact})[0]), rows, 1e-4)
-    assert said[-1].startswith("checked   on 16 images of its own data in batches of 1, 2, 5, 16: its logits differ by ")
+    assert said[-1].startswith("checked   on 16 images of its own data in batches of 1, 2, 5, 16: its logits differ "
+                               "by ")
 
 
 def test_torch_export(photo_run, exported):
@@ -107,7 +110,8 @@ def test_timm(photo_run, exported):
     assert f"local-dir:{out}" in said[1]
 
 
-@pytest.mark.parametrize("classes, said", [(("1", "2", "10"), False), (("1", "2", "10", "Zebra", "apple"), True), (("a10", "a2"), True)])
+@pytest.mark.parametrize("classes, said", [(("1", "2", "10"), False), (("1", "2", "10", "Zebra", "apple"), True),
+                                           (("a10", "a2"), True)])
 def test_timms_own_reader_numbers_folders_as_the_class_map_says(exported, tmp_path, classes, said):
     from timm.data.readers import create_reader
     out = exported["timm"][0]
@@ -137,24 +141,29 @@ def test_on_the_command_line(photo_run, capsys, tmp_path):
     assert out[0].startswith(f"written   {folder}/timm (") and "test_resnet.r160_in1k for 3 classes" in out[0]
     assert out[2].startswith("checked   on 16 images")
     (folder / "timm/mine.txt").write_text("x")
-    assert "has other files in it, as mine.txt" in fails(capsys, "export", folder, "--to", "timm") and (folder / "timm/mine.txt").exists()
+    assert "has other files in it, as mine.txt" in fails(capsys, "export", folder, "--to",
+                                                         "timm") and (folder / "timm/mine.txt").exists()
     assert run(["export", str(folder / "model.safetensors"), "--to", "timm", "--out", str(tmp_path / "deep/er")]) == 0
     shutil.copy(folder / "model.safetensors", tmp_path / "alone.safetensors")
-    assert run(["export", str(tmp_path / "alone.safetensors"), "--to", "torch-export"]) == 0 and (tmp_path / "alone.pt2").exists()
+    assert run(["export", str(tmp_path / "alone.safetensors"), "--to",
+                "torch-export"]) == 0 and (tmp_path / "alone.pt2").exists()
     assert "on noise, as its data is not there" in capsys.readouterr().out
-    assert {p.name for p in tmp_path.iterdir()} == {"run", "deep", "alone.safetensors", "alone.pt2"} and not [*tmp_path.rglob("*.tmp")]
+    assert {p.name for p in tmp_path.iterdir()} == {"run", "deep", "alone.safetensors",
+                                                    "alone.pt2"} and not [*tmp_path.rglob("*.tmp")]
 
 
 @pytest.mark.parametrize("kind, name", [("onnx", "m.onnx"), ("timm", "t"), ("torch-export", "m.pt2")])
 @pytest.mark.parametrize("there", [False, True])
-def test_one_that_computes_something_else_is_not_written(photo_run, exported, capsys, tmp_path, monkeypatch, kind, name, there):
+def test_one_that_computes_something_else_is_not_written(photo_run, exported, capsys, tmp_path, monkeypatch, kind, name,
+                                                         there):
     "Nor is the one lost that was there"
     if kind == "onnx": pytest.importorskip("onnxruntime")
     if there: (shutil.copytree if kind == "timm" else shutil.copy)(exported[kind][0], tmp_path / name)
     before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
     change(monkeypatch, kind)
     assert "nothing is written" in fails(capsys, "export", photo_run[0], "--to", kind, "--out", tmp_path / name)
-    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before and len([*tmp_path.iterdir()]) == there
+    assert {p: p.read_bytes() for p in tmp_path.rglob("*")
+            if p.is_file()} == before and len([*tmp_path.iterdir()]) == there
 
 
 def change(monkeypatch, kind):
@@ -175,9 +184,12 @@ def change(monkeypatch, kind):
 
 
 @pytest.mark.parametrize("words, says", [
-    (["--to", "tf"], "is not one of onnx, timm, torch-export"), (["--to", "onxn"], "did you mean 'onnx'"), ([], "missing option '--to'"),
-    (["--to", "torch-export", "--out", "x.onnx"], "ends in .pt2"), (["--to", "timm", "--out", "file"], "timm's format is a folder"),
-    (["--to", "torch-export", "--out", "d.pt2"], "is a folder"), (["--to", "timm", "--out", "/proc/x"], "can't be written"),
+    (["--to", "tf"], "is not one of onnx, timm, torch-export"), (["--to", "onxn"], "did you mean 'onnx'"),
+    ([], "missing option '--to'"),
+    (["--to", "torch-export", "--out", "x.onnx"], "ends in .pt2"),
+    (["--to", "timm", "--out", "file"], "timm's format is a folder"),
+    (["--to", "torch-export", "--out", "d.pt2"], "is a folder"),
+    (["--to", "timm", "--out", "/proc/x"], "can't be written"),
     (["--to", "torch-export", "--out", "file/x.pt2"], "can't be written")])
 def test_usage_errors(photo_run, capsys, words, says, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

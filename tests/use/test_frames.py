@@ -23,7 +23,8 @@ def photos(tmp_path_factory):
 
 
 def trained(photos, out, **more):
-    return ft.train(str(photos), quiet=True, **{**TINY, "per_class": None, "resize": None, "epochs": 1, "batch_size": 4, "pretrained": False,
+    return ft.train(str(photos), quiet=True, **{**TINY, "per_class": None, "resize": None, "epochs": 1, "batch_size": 4,
+                                                "pretrained": False,
                                                 "valid": .3, "out": str(out), **more})
 
 

@@ -1,4 +1,6 @@
-"""A run's model card, and the way to the Hugging Face hub and back, by huggingface_hub's own client to a hub on this machine."""
+"""A run's model card, and the way to the Hugging Face hub and back, by huggingface_hub's own client to a hub on this
+machine.
+"""
 import json
 import os
 import pickle
@@ -55,7 +57,9 @@ def test_the_hub_reads_a_card(own_run, capsys):
     assert [*told.values()] == ["cc-by-4.0", "timm", "image-classification", ["me/photos"], ["accuracy", "f1"]]
     assert {"fastricks", "timm", "image-classification"} <= {*d.tags} and d.model_name == own_run.name
     found = {o.metric_type: o for o in d.eval_results}
-    assert found["accuracy"].metric_value == pytest.approx(m["top1"], abs=1e-6) and found["f1"].metric_value == pytest.approx(m["macro_f1"], abs=1e-6)
+    assert found["accuracy"].metric_value == pytest.approx(m["top1"], abs=1e-6) and found[
+        "f1"
+    ].metric_value == pytest.approx(m["macro_f1"], abs=1e-6)
     assert found["accuracy"].dataset_split == "test" and found["accuracy"].dataset_name == "sky"
 
 
@@ -64,7 +68,8 @@ def test_a_card_has_numbers_with_intervals_data_use_and_limits(own_run):
     low, high = (100 * float(x) for x in wilson(m["correct"], m["n"]))
     assert f"| top-1 accuracy | {100 * m['top1']:.2f}% [{low:.2f} – {high:.2f}%] | {m['n']} |" in text
     assert f"{m['correct']} of {m['n']} test images" in text and "n = 1 training" in text and data["fingerprint"] in text
-    for heading in ("How good it is", "How to use it", "What it was made from", "Limits", "Licence"): assert f"\n## {heading}\n" in text
+    for heading in ("How good it is", "How to use it", "What it was made from", "Limits", "Licence"):
+        assert f"\n## {heading}\n" in text
     assert "| these weights | unknown: their owner has not stated it |" in text and "license: unknown" in text
     assert "It was trained once" in text and 'ft.load("hf://USER/NAME")' in text
     for label in ("blue", "grün", "red sky"): assert f"| {label} | 10 |" in text
@@ -92,7 +97,8 @@ def test_a_card_that_was_edited_stays(own_run, capsys):
 
 
 @pytest.mark.parametrize("words, said", [
-    (["--license", "My own"], "no identifier of the hub"), (["--dataset", "photos"], "--dataset photos is no place on the hub"),
+    (["--license", "My own"], "no identifier of the hub"),
+    (["--dataset", "photos"], "--dataset photos is no place on the hub"),
     (["--place", "a/b/c"], "--place a/b/c is no place on the hub")])
 def test_what_is_no_option_is_told(own_run, capsys, words, said):
     assert said in fails(capsys, "card", own_run, *words)
@@ -196,12 +202,14 @@ def test_weights_alone_are_enough(pushed):
 def test_without_the_network_it_is_the_one_of_before(pushed):
     from huggingface_hub import constants
     before = ft.load(f"hf://{PLACE}")
-    with pytest.MonkeyPatch.context() as m:  # ended before the hub is: `monkeypatch` would put the hub's own value back after it
+    # ended before the hub is: `monkeypatch` would put the hub's own value back after it
+    with pytest.MonkeyPatch.context() as m:
         m.setattr(constants, "HF_HUB_OFFLINE", True)
         assert os.path.samefile(ft.load(f"hf://{PLACE}").file, before.file)
 
 
 @pytest.mark.parametrize("text, said", [
-    ("hf://sky", "no model on the hub"), ("hf://me/none", "hf://me/none: there is no such model"), ("hf://me/sky@", "no model on the hub")])
+    ("hf://sky", "no model on the hub"), ("hf://me/none", "hf://me/none: there is no such model"),
+    ("hf://me/sky@", "no model on the hub")])
 def test_what_is_not_there_is_one_sentence(hub, text, said, capsys):
     assert said in fails(capsys, "predict", text, "x.jpg")

@@ -76,7 +76,8 @@ def test_any_kind_of_image(photo_run, n):
     want = p.probs(file)
     from fastricks.data.pixels.image import load_rgb
     rgb = np.array(load_rgb(file))
-    with Image.open(file) as im: got = p.probs([str(file), file.read_bytes(), im, rgb, torch.from_numpy(rgb).permute(2, 0, 1)])
+    with Image.open(file) as im:
+        got = p.probs([str(file), file.read_bytes(), im, rgb, torch.from_numpy(rgb).permute(2, 0, 1)])
     assert got.shape == (5, 3) and torch.allclose(got.sum(1), torch.ones(5))
     assert torch.allclose(got[:2], want.expand(2, 3), atol=1e-6)
     # a JPEG of twice `resize` and more is brought down while it is decoded; what comes as pixels is not
@@ -101,7 +102,9 @@ def test_answers_come_before_all_images_were_read(photo_run):
     run, data = photo_run
     taken = []
     def files():
-        for o in sorted((data / "test").rglob("*.*")): taken.append(o); yield o
+        for o in sorted((data / "test").rglob("*.*")):
+            taken.append(o)
+            yield o
     batches = load(run).stream(files(), bs=4, threads=1)
     images, logits = next(batches)
     assert logits.shape == (4, 3) and images == taken[:4] and len(taken) < 20
@@ -133,7 +136,8 @@ def no_figures():
 
 
 @pytest.mark.filterwarnings("ignore:.*FigureCanvasAgg is non-interactive.*")
-@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")  # fastai's tensors
+# fastai's tensors
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")
 def test_a_real_learner(photo_run, no_figures, capsys):
     run, data = photo_run
     p = load(run)
@@ -148,10 +152,12 @@ def test_a_real_learner(photo_run, no_figures, capsys):
     assert learn.validate()[1] == pytest.approx(want["valid"]["top1"])
     label, _, ps = learn.predict(data / rows[0]["image"])
     assert label == rows[0]["predicted"] and float(ps.max()) == pytest.approx(float(rows[0]["p"]), abs=1e-4)
-    learn.show_results(); learn.dls.show_batch()
+    learn.show_results()
+    learn.dls.show_batch()
     interp = ClassificationInterpretation.from_learner(learn)
     assert interp.confusion_matrix().sum() == 9
-    interp.plot_top_losses(2); interp.plot_confusion_matrix()
+    interp.plot_top_losses(2)
+    interp.plot_confusion_matrix()
     assert learn.tta(n=2)[0].shape == (9, 3)
     capsys.readouterr()
 
@@ -179,7 +185,11 @@ def test_data_that_changed_or_moved(photo_run, tmp_path):
     shutil.copytree(data, tmp_path / "moved")
     assert load(mine).learner(say=lambda _: None).dls.test.n == 30, "moved whole, and the recipe says where"
     next((tmp_path / "moved/test/blue").iterdir()).unlink()
-    assert "has changed since the training" in (text := wrong(load(mine).learner, say=lambda _: None)) and "29 test" in text and "30 test" in text
+    assert (
+        "has changed since the training" in (text := wrong(load(mine).learner, say=lambda _: None))
+        and "29 test" in text
+        and "30 test" in text
+    )
     assert load(mine).learner(tmp_path / "moved", say=lambda _: None).dls.test.n == 29
     assert load(run).learner(tmp_path / "moved", say=lambda _: None).dls.test.n == 29
 
@@ -191,7 +201,8 @@ def test_other_data_may_have_fewer_classes_but_no_others(photo_run, tmp_path):
     learn = load(run).learner(tmp_path / "few", say=lambda _: None)
     assert list(learn.dls.vocab) == list(CLASSES) and learn.get_preds(dl=learn.dls.test)[0].shape == (4, 3)
     for split in ("train", "test"): (tmp_path / "few" / split / "red sky").rename(tmp_path / "few" / split / "black")
-    assert "1 class that the model does not know: black" in wrong(load(run).learner, tmp_path / "few", say=lambda _: None)
+    assert "1 class that the model does not know: black" in wrong(load(run).learner, tmp_path / "few",
+                                                                  say=lambda _: None)
 
 
 # -- what is on the disk
@@ -222,7 +233,8 @@ def test_tricks_that_change_the_network(resnet_d_run, tmp_path):
     assert "does not fit" in wrong(load, tmp_path / "old"), "nothing says what was changed"
 
 
-@pytest.mark.parametrize("kwargs", [{"checkpoint_path": "/etc/passwd"}, {"pretrained": True}, {"stem_type": ["deep"]}, {"img_size": 9999},
+@pytest.mark.parametrize("kwargs", [{"checkpoint_path": "/etc/passwd"}, {"pretrained": True}, {"stem_type": ["deep"]},
+                                    {"img_size": 9999},
                                     {"drop_rate": 1e999}, {"stem_width": 10**9}, {"features_only": True}, [], "x",
                                     {"pretrained_cfg": {"file": "/tmp/x"}}])
 def test_what_a_file_may_ask_of_timm(tmp_path, photo_run, kwargs):
@@ -246,7 +258,8 @@ def test_weights_fit_exactly_or_not_at_all(tmp_path, photo_run, change):
     assert "x.safetensors" in wrong(load, tmp_path / "x.safetensors")
 
 
-@pytest.mark.parametrize("meta", [{}, {"arch": "hf-hub:a/b"}, {"arch": "nothing"}, {"classes": []}, {"size": 10**9}, {"size": 64, "resize": 32},
+@pytest.mark.parametrize("meta", [{}, {"arch": "hf-hub:a/b"}, {"arch": "nothing"}, {"classes": []}, {"size": 10**9},
+                                  {"size": 64, "resize": 32},
                                   {"classes": None}])
 def test_facts_that_are_missing_or_absurd(tmp_path, photo_run, meta):
     run, _ = photo_run
@@ -285,7 +298,8 @@ def test_a_strangers_recipe_is_one_sentence_or_harmless(tmp_path, photo_run, tex
 
 
 def test_import_is_light():
-    code = "import sys; import fastricks; from fastricks import load; assert callable(load) and not {'torch', 'fastai', 'numpy'} & {*sys.modules}"
+    code = ("import sys; import fastricks; from fastricks import load; assert callable(load) and not {'torch', "
+            "'fastai', 'numpy'} & {*sys.modules}")
     subprocess.run([sys.executable, "-c", code], check=True)
     import fastricks
     assert fastricks.load is load and callable(load)

@@ -1,4 +1,6 @@
-"""`fastricks evaluate`, the page that each run has, `fastricks page`: trained for real, on digits and on a stranger's photos."""
+"""`fastricks evaluate`, the page that each run has, `fastricks page`: trained for real, on digits and on a stranger's
+photos.
+"""
 import csv
 import io
 import math
@@ -50,13 +52,15 @@ def rows_of(folder): return [*csv.DictReader(io.StringIO((folder / "predictions.
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory):
     "A run with a validation and a test split, ten classes"
-    return train(recipe_of("cosine", per_class=30, epochs=4, lr=3e-3, out=str(tmp_path_factory.mktemp("look"))), silent).folder
+    return train(recipe_of("cosine", per_class=30, epochs=4, lr=3e-3, out=str(tmp_path_factory.mktemp("look"))),
+                 silent).folder
 
 
 @pytest.fixture(scope="session")
 def two(tmp_path_factory):
     "Two classes, no validation, the reference pipeline"
-    return train(recipe_of(classes="3,8", valid=0., pipeline="reference", out=str(tmp_path_factory.mktemp("two"))), silent).folder
+    return train(recipe_of(classes="3,8", valid=0., pipeline="reference", out=str(tmp_path_factory.mktemp("two"))),
+                 silent).folder
 
 
 @pytest.fixture(scope="session")
@@ -66,11 +70,13 @@ def photos(tmp_path_factory):
     draw = random.Random(5)
     for c in EVIL:
         (at / "pets" / c).mkdir(parents=True)
-        for i in range(14): Image.frombytes("RGB", (20, 18), draw.randbytes(20 * 18 * 3)).save(at / "pets" / c / f"{i}.png")
+        for i in range(14):
+            Image.frombytes("RGB", (20, 18), draw.randbytes(20 * 18 * 3)).save(at / "pets" / c / f"{i}.png")
     (at / "pets" / EVIL[0] / "3.png").write_bytes(b"no image")
     with pytest.MonkeyPatch.context() as m:
         m.setenv("FASTRICKS_CACHE", str(at / "cache"))
-        return train(recipe_of(data=str(at / "pets"), pretrained=False, valid=.3, max_bad=.1, per_class=None, out=str(at / "runs")), silent).folder
+        return train(recipe_of(data=str(at / "pets"), pretrained=False, valid=.3, max_bad=.1, per_class=None,
+                               out=str(at / "runs")), silent).folder
 
 
 def evaluated(folder, *words, name="evaluate"):
@@ -110,7 +116,8 @@ def test_the_json_is_what_the_predictions_say(digits):
         lambda r: r["label"] == "3", lambda r: r["label"] == r["predicted"] == "3", lambda r: r["predicted"] == "3"))
     c = got["classes"][3]
     assert (c["class"], c["n"], c["correct"], c["predicted"]) == ("3", n, right, taken)
-    assert math.isclose(c["f1"]["value"], 2 * right / (n + taken)) and c["f1"]["low"] < c["f1"]["value"] < c["f1"]["high"]
+    assert math.isclose(c["f1"]["value"], 2 * right / (n
+                                                       + taken)) and c["f1"]["low"] < c["f1"]["value"] < c["f1"]["high"]
     assert np.array(got["confusion"]).sum() == got["n"] == 359 and np.trace(got["confusion"]) == got["correct"]
     assert got["intervals"]["top1"][0] < got["top1"] < got["intervals"]["top1"][1] and got["ece"]["bins"] == 15
     worst = max(rows, key=lambda r: float(r["loss"]))
@@ -149,12 +156,15 @@ def test_fewer_classes(digits, tmp_path, capsys):
     data = some_digits(tmp_path / "three", {o: o for o in "378"})
     got = evaluated(digits, "--data", data, name="evaluate-three")
     rows = [r for r in rows_of(digits) if r["label"] in "378"]
-    assert (got["n"], got["correct"]) == (len(rows), sum(r["rank"] == "0" for r in rows)) and not got["own_data"] and got["split"] is None
+    assert (got["n"], got["correct"]) == (len(rows),
+                                          sum(r["rank"] == "0"
+                                              for r in rows)) and not got["own_data"] and got["split"] is None
     assert math.isclose(got["loss"], np.mean([float(r["loss"]) for r in rows]), abs_tol=1e-4)
     assert got["classes_without_images"] == [*"0124569"] and got["taken_for_those"] == sum(r["predicted"] not in "378" for r in rows)
     empty = next(c for c in got["classes"] if c["class"] == "0")
     assert empty["n"] == 0 and empty["recall"]["value"] is None is empty["f1"]["value"]
-    assert math.isclose(got["macro_f1"]["value"], np.mean([c["f1"]["value"] for c in got["classes"] if c["class"] in "378"]))
+    assert math.isclose(got["macro_f1"]["value"],
+                        np.mean([c["f1"]["value"] for c in got["classes"] if c["class"] in "378"]))
     words = "images of 3 of the model's 10 classes only"
     assert words in " ".join(capsys.readouterr().out.split()) and words in ParsedPage((digits / "evaluate-three.html").read_text()).text
 
@@ -219,7 +229,8 @@ def test_splits_of_other_data(digits, tmp_path, capsys):
     got = evaluated(digits, "--data", at, name="evaluate-split")
     assert got["split"] == "test" and got["n"] == sum(1 for _ in (at / "test").rglob("*.png"))
     assert evaluated(digits, "--data", at, "--split", "train", name="evaluate-split-train")["n"] > got["n"]
-    assert "has no valid images: it has train, test" in fails(capsys, "evaluate", digits, "--data", at, "--split", "valid")
+    assert "has no valid images: it has train, test" in fails(capsys, "evaluate", digits, "--data", at, "--split",
+                                                              "valid")
     shutil.rmtree(at / "train")
     alone = evaluated(digits, "--data", at, name="evaluate-split")
     assert alone["split"] == "test" and alone["loss"] == got["loss"]
@@ -236,8 +247,10 @@ def test_errors_are_sentences(digits, tmp_path, capsys):
     begun = tmp_path / "begun"
     shutil.copytree(digits, begun)
     write_json(begun / "status.json", {"status": "unfinished"})
-    for words, text in [((tmp_path,), "it has no recipe.json"), ((tmp_path / "no",), "there is no run"), ((begun,), "fastricks resume"),
-                        ((digits, "--split", "tset"), "did you mean 'test'?"), ((digits, "--to", "x.pdf"), "--to x.pdf"),
+    for words, text in [((tmp_path,), "it has no recipe.json"), ((tmp_path / "no",), "there is no run"),
+                        ((begun,), "fastricks resume"),
+                        ((digits, "--split", "tset"), "did you mean 'test'?"),
+                        ((digits, "--to", "x.pdf"), "--to x.pdf"),
                         ((digits, "--to", tmp_path / "d.html"), "is a folder: name a file in it"),
                         ((digits, "--data", "nowhere"), "is no folder or file")]:
         assert text in fails(capsys, "evaluate", *words), words
@@ -268,13 +281,16 @@ def whole(file):
 
 
 @pytest.mark.parametrize("which, words", [
-    ("digits", ["cosine", "10", "359", "validation", "Training batch after augmentation", "The learning rate of every step"]),
-    ("two", ["Per-class metrics", "Most frequent mistakes"]), ("photos", [*EVIL[:2], "There is no test set", "Left out, as 1 image can't be read"])])
+    ("digits", ["cosine", "10", "359", "validation", "Training batch after augmentation",
+                "The learning rate of every step"]),
+    ("two", ["Per-class metrics", "Most frequent mistakes"]),
+    ("photos", [*EVIL[:2], "There is no test set", "Left out, as 1 image can't be read"])])
 def test_every_run_has_its_page(which, words, request):
     folder = request.getfixturevalue(which)
     p = whole(folder / "index.html")
     m = read(folder, "metrics.json")
-    for w in (folder.name, f"{100 * m['top1']:.2f}%", f"{m['loss']:.4f}", "fastricks train --recipe", "Environment", *words):
+    for w in (folder.name, f"{100 * m['top1']:.2f}%", f"{m['loss']:.4f}", "fastricks train --recipe", "Environment",
+              *words):
         assert w in p.text, w
     assert p.tags.count("img") > 20 and p.tags.count("svg") == 3
 
@@ -301,8 +317,10 @@ def test_the_page_of_a_strangers_run(digits, tmp_path, capsys):
     at = tmp_path / "strange"
     shutil.copytree(digits, at)
     (at / "batch.png").write_bytes(b"<script>")
-    (at / "lr.png").unlink(); os.mkfifo(at / "lr.png")
-    (at / "targets.png").unlink(); (at / "targets.png").symlink_to("/dev/zero")
+    (at / "lr.png").unlink()
+    os.mkfifo(at / "lr.png")
+    (at / "targets.png").unlink()
+    (at / "targets.png").symlink_to("/dev/zero")
     (at / "history.csv").write_text("epoch\nx,y\n")
     assert run(["page", str(at)]) == 0
     p = whole(at / "index.html")
@@ -332,16 +350,21 @@ def test_compare_links_to_the_pages(digits):
 
 
 @pytest.mark.parametrize("recipe, given, selection", [
-    (None, {}, ["cosine+mixup:alpha=.3"]), ("blog-best", {"data": "digits", "lr": 3e-4}, []), ("blog-best", {"data": "digits"}, ["none", "warmup"]),
-    (None, {"data": "my photos", "flip": False, "pretrained": False, "keep": "best", "patience": 3, "classes": "a,b c"}, ["label_smoothing"])])
+    (None, {}, ["cosine+mixup:alpha=.3"]), ("blog-best", {"data": "digits", "lr": 3e-4}, []),
+    ("blog-best", {"data": "digits"}, ["none", "warmup"]),
+    (None, {"data": "my photos", "flip": False, "pretrained": False, "keep": "best", "patience": 3, "classes": "a,b c"},
+     ["label_smoothing"])])
 def test_the_command_repeats_the_recipe(recipe, given, selection, monkeypatch):
     "As a person would paste it"
     want, got = resolve({"wd": .01, **given}, selection, recipe), []
-    def caught(r, **kw): got.append(r); raise UserError("stop")
+    def caught(r, **kw):
+        got.append(r)
+        raise UserError("stop")
     monkeypatch.setattr("fastricks.use.train.train", caught)
     line = command(want)
     assert line.startswith("fastricks train ") and run(["train", *shlex.split(line)[2:]]) == 2
-    for k in ("data", "wd", "lr", "tricks", "schedule", "flip", "pretrained", "keep", "patience", "classes", "epochs", "size", "resize"):
+    for k in ("data", "wd", "lr", "tricks", "schedule", "flip", "pretrained", "keep", "patience", "classes", "epochs",
+              "size", "resize"):
         assert getattr(got[0], k) == getattr(want, k), k
 
 
@@ -352,7 +375,8 @@ def many(K, n=4, seed=1):
     rng = np.random.default_rng(seed)
     names = [f"a_class_whose_name_is_long_{i}" for i in range(K)]
     y = [names[i % K] for i in range(n * K)]
-    return fake_images(y, [a if rng.random() < .5 else names[rng.integers(K)] for a in y], p=[*rng.random(n * K)]), names
+    return fake_images(y, [a if rng.random() < .5 else names[rng.integers(K)] for a in y],
+                       p=[*rng.random(n * K)]), names
 
 
 @pytest.mark.parametrize("K", [2, 21, 101, 300])

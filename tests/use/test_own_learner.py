@@ -23,8 +23,10 @@ def dls(tmp_path): return small_dls(tmp_path)
 
 def own(dls, model=None, **kwargs):
     "A user's Learner"
-    model = model or nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, dls.c))
-    return Learner(dls, model, loss_func=CrossEntropyLossFlat(), metrics=accuracy, **kwargs).remove_cbs(ProgressCallback)
+    model = model or nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(1),
+                                   nn.Flatten(), nn.Linear(4, dls.c))
+    return Learner(dls, model, loss_func=CrossEntropyLossFlat(), metrics=accuracy,
+                   **kwargs).remove_cbs(ProgressCallback)
 
 
 def rates(learn, epochs, cbs, lr=.01):
@@ -77,7 +79,8 @@ def test_groups_keep_their_own_rates(dls):
 
 
 @pytest.mark.parametrize("tricks, says", [
-    ("mixup", "mixup does not change the learning rate"), ("cosin", "did you mean 'cosine'?"), ((), "scheduler needs a trick"),
+    ("mixup", "mixup does not change the learning rate"), ("cosin", "did you mean 'cosine'?"),
+    ((), "scheduler needs a trick"),
     ("cosine+step", "both main schedules"), (5, "tricks are a text")])
 def test_what_is_no_schedule(tricks, says):
     with pytest.raises(ft.UserError) as e: ft.scheduler(tricks)
@@ -130,7 +133,8 @@ def zeros(model): return sum(isinstance(m, nn.BatchNorm2d) and not m.weight.any(
 
 def test_networks_have_no_hidden_trick():
     assert zeros(timm.create_model("test_resnet")) > 0 == zeros(ft.create_model("test_resnet", 3))
-    assert zeros(ft.create_model("test_resnet", 3, "zero_gamma")) == zeros(ft.zero_gamma(ft.create_model("test_resnet", 3))) == 4
+    assert zeros(ft.create_model("test_resnet", 3,
+                                 "zero_gamma")) == zeros(ft.zero_gamma(ft.create_model("test_resnet", 3))) == 4
     deep = ft.create_model("resnet18", 3, "resnet_d")
     assert isinstance(deep.conv1, nn.Sequential) and deep.num_classes == 3
     a, b, c = (ft.create_model("test_resnet", 3, seed=s).state_dict()["fc.weight"] for s in (0, 0, 1))
@@ -150,7 +154,8 @@ WRONG = {
     "mixup's alpha": (lambda: ft.BatchMixUp(0), "BatchMixUp: alpha=0 is out of range: it must be above 0"),
     "a partner": (lambda: ft.BatchMixUp(partner="prevous"), "did you mean 'previous'?"),
     "a loss that is a class": (lambda: ft.TrainLoss(nn.CrossEntropyLoss), "give one of it, CrossEntropyLoss()"),
-    "a loss that is a number": (lambda: ft.TrainLoss(.1), "TrainLoss: the loss is a function of (predictions, targets), not 0.1"),
+    "a loss that is a number": (lambda: ft.TrainLoss(.1),
+                                "TrainLoss: the loss is a function of (predictions, targets), not 0.1"),
     "no batches": (lambda: ft.Accumulate(0), "Accumulate: n=0 is not a whole number of at least 1"),
     "half a batch": (lambda: ft.Accumulate(1.5), "Accumulate: n=1.5 is not a whole number"),
     "classes": (lambda: ft.label_smoothing("ten"), "label_smoothing: classes='ten' is not a whole number"),
@@ -158,7 +163,8 @@ WRONG = {
     "no network": (lambda: ft.zero_gamma("resnet18"), "zero_gamma takes a network"),
     "no branch": (lambda: ft.zero_gamma(nn.Linear(2, 2)), "has no residual branch"),
     "no groups": (lambda: ft.param_groups(None), "param_groups takes a network"),
-    "no classes": (lambda: ft.create_model("test_resnet", 0), "create_model: classes=0 is not a whole number of at least 1"),
+    "no classes": (lambda: ft.create_model("test_resnet", 0),
+                   "create_model: classes=0 is not a whole number of at least 1"),
     "decay": (lambda: ft.param_groups(nn.Linear(2, 2), wd="x"), "param_groups: wd='x' is not a number"),
     "an architecture": (lambda: ft.create_model("resnet81", 3), "timm has no model 'resnet81'"),
     "no trick of a network": (lambda: ft.create_model("resnet18", 3, "mixup"), "mixup does not change the network"),
@@ -175,7 +181,8 @@ def test_a_mistake_is_one_sentence(call, says):
 
 
 def test_a_teacher_of_other_classes(dls):
-    learn = own(dls, cbs=ft.Distill(own(dls, nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, dls.c + 1))).model))
+    learn = own(dls, cbs=ft.Distill(own(dls, nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+                                                           nn.Linear(3, dls.c + 1))).model))
     with pytest.raises(ft.UserError, match="both must know the same classes"), learn.no_logging(): learn.fit(1, .01)
 
     class Teacher:

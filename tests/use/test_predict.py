@@ -53,7 +53,8 @@ def test_three_forms_say_the_same(photo_run, predict, tmp_path):
 
 def test_files_folders_and_globs(photo_run, predict, monkeypatch):
     _, data = photo_run
-    def paths(*words): return [json.loads(o)["path"] for o in predict(*words, "--to", "jsonl", "-k", 1).out.splitlines()]
+    def paths(*words):
+        return [json.loads(o)["path"] for o in predict(*words, "--to", "jsonl", "-k", 1).out.splitlines()]
     one, all_of_it = str(data / "test/grün/00.jpg"), paths(data / "test")
     assert len(all_of_it) == 30 and all_of_it == sorted(all_of_it)
     assert paths(one, data / "test/blue", one)[::11] == [one, one]
@@ -78,12 +79,14 @@ def test_bad_files_are_told_and_passed_over(photo_run, predict, tmp_path):
     _, data = photo_run
     good = tmp_path / "good.png"
     shutil.copy(data / "test/blue/01.png", good)
-    for name, what in {"empty.jpg": b"", "text.png": b"hello", "cut.png": good.read_bytes()[:300]}.items(): (tmp_path / name).write_bytes(what)
+    for name, what in {"empty.jpg": b"", "text.png": b"hello", "cut.png": good.read_bytes()[:300]}.items():
+        (tmp_path / name).write_bytes(what)
     os.mkfifo(tmp_path / "pipe.jpg")
     (tmp_path / "loop.jpg").symlink_to(tmp_path / "loop.jpg")
     (tmp_path / "bare").mkdir()
     r = predict(tmp_path, tmp_path / "gone.jpg", tmp_path / "*.xyz", tmp_path / "bare", "--to", "csv", "--bs", 1)
-    told = dict(line.removeprefix("left out: ").removeprefix(f"{tmp_path}/").split(" ", 1) for line in r.err.splitlines()[:-2])
+    told = dict(line.removeprefix("left out: ").removeprefix(f"{tmp_path}/").split(" ", 1)
+                for line in r.err.splitlines()[:-2])
     assert r.code == 0 and len(r.out.splitlines()) == 2 and r.err.splitlines()[-2] == "1 image predicted, 8 left out"
     assert told.keys() == {"empty.jpg", "text.png", "cut.png", "pipe.jpg", "loop.jpg", "gone.jpg", "*.xyz", "bare"}
     assert told["empty.jpg"] == "(empty file)" and told["cut.png"] == "(truncated)" and told["*.xyz"] == "(matches nothing)"
@@ -93,7 +96,9 @@ def test_bad_files_are_told_and_passed_over(photo_run, predict, tmp_path):
 
 
 def test_odd_names(photo_run, predict, tmp_path):
-    "Commas, quotes, newlines, control characters, bytes that are no text: each row is of its file, and a terminal shows no tricks"
+    """Commas, quotes, newlines, control characters, bytes that are no text: each row is of its file, and a terminal
+    shows no tricks
+    """
     _, data = photo_run
     names = ["a,b.png", 'q"q.png', "new\nline.png", "\x1b[31mred.png", "-k.png", "[x].png", "日本.png", "*.png"]
     for o in [*names, os.fsdecode(b"\xff.png")]: shutil.copy(data / "test/blue/01.png", tmp_path / o)
@@ -108,23 +113,29 @@ def test_odd_names(photo_run, predict, tmp_path):
 @pytest.mark.parametrize("words, says", [
     ([], "missing argument 'PATH'"), (["gone.jpg"], "no image is given: gone.jpg (not there)"),
     (["*.nothing"], "*.nothing (matches nothing)"), ([""], "'' (not there)"), (["good.jp"], "did you mean 'good.jpg'"),
-    (["-k", 0, "x"], "--top"), (["--bs", 0, "x"], "--bs"), (["--to", "xls", "x"], "table, jsonl, csv, FILE.jsonl and FILE.csv"),
-    (["--to", "jsnol", "x"], "'jsonl'"), (["--device", "tpu", "x"], "--device tpu"), (["--threads", 0, "x"], "--threads"),
+    (["-k", 0, "x"], "--top"), (["--bs", 0, "x"], "--bs"),
+    (["--to", "xls", "x"], "table, jsonl, csv, FILE.jsonl and FILE.csv"),
+    (["--to", "jsnol", "x"], "'jsonl'"), (["--device", "tpu", "x"], "--device tpu"),
+    (["--threads", 0, "x"], "--threads"),
     (["--tops", 3, "x"], "--top")])
 def test_usage_errors_are_instant(photo_run, capsys, words, says, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "good.jpg").write_bytes(b"x")
-    monkeypatch.setattr("fastricks.model.network.make", lambda *a: pytest.fail("the network is made before the arguments are checked"))
+    monkeypatch.setattr("fastricks.model.network.make",
+                        lambda *a: pytest.fail("the network is made before the arguments are checked"))
     assert says in fails(capsys, "predict", photo_run[0], *words)
 
 
 def test_user_errors_need_no_torch(photo_run, tmp_path):
     code = ("import sys; from fastricks.cli.app import run\n"
-            "for w in (['none', 'x.jpg'], [sys.argv[1], 'gone.jpg'], [sys.argv[1], 'x', '--to', 'xls']): assert run(['predict', *w]) == 2\n"
-            "for w in (['none', '--to', 'onnx'], [sys.argv[1], '--to', 'tf'], [sys.argv[1], '--to', 'timm', '--out', sys.argv[2]]):\n"
+            "for w in (['none', 'x.jpg'], [sys.argv[1], 'gone.jpg'], [sys.argv[1], 'x', '--to', 'xls']): assert "
+            "run(['predict', *w]) == 2\n"
+            "for w in (['none', '--to', 'onnx'], [sys.argv[1], '--to', 'tf'], [sys.argv[1], '--to', 'timm', '--out', "
+            "sys.argv[2]]):\n"
             "    assert run(['export', *w]) == 2\n"
             "assert not {'torch', 'fastai', 'timm'} & {*sys.modules}")
-    subprocess.run([sys.executable, "-c", code, photo_run[0], __file__], check=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    subprocess.run([sys.executable, "-c", code, photo_run[0], __file__], check=True, cwd=tmp_path,
+                   env={**os.environ, "PYTHONPATH": str(ROOT)})
 
 
 def test_where_the_file_cannot_be_written(photo_run, predict, tmp_path):
@@ -139,7 +150,8 @@ def test_where_the_file_cannot_be_written(photo_run, predict, tmp_path):
 def test_a_reader_that_goes_away(photo_run, tmp_path):
     "As `| head -1` does: no error, no traceback; the first row comes before stdin is at its end"
     folder, data = photo_run
-    p = subprocess.Popen([sys.executable, "-m", "fastricks", "predict", folder, "-", "--to", "jsonl", "--bs", "1", "--threads", "1"], text=True,
+    p = subprocess.Popen([sys.executable, "-m", "fastricks", "predict", folder, "-", "--to", "jsonl", "--bs", "1",
+                          "--threads", "1"], text=True,
                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
     try:
         for _ in range(8): p.stdin.write(f"{data}/test/blue/00.jpg\n")
@@ -148,7 +160,9 @@ def test_a_reader_that_goes_away(photo_run, tmp_path):
         p.stdout.close()
         for _ in range(100):
             if p.poll() is not None: break
-            try: p.stdin.write(f"{data}/test/blue/00.jpg\n" * 50); p.stdin.flush()
+            try:
+                p.stdin.write(f"{data}/test/blue/00.jpg\n" * 50)
+                p.stdin.flush()
             except BrokenPipeError: break
             time.sleep(.05)
         assert p.wait(60) == 0 and p.stderr.read() == ""

@@ -1,4 +1,6 @@
-"""What fastai's users do with a Learner, on a run's Learner, on the one that a training leaves, and on their own with our callbacks on it."""
+"""What fastai's users do with a Learner, on a run's Learner, on the one that a training leaves, and on their own with
+our callbacks on it.
+"""
 import subprocess
 import sys
 import warnings
@@ -70,14 +72,20 @@ def freeze(learn):
 
 
 ACTIONS = {
-    "predict": predict, "get_preds of files": predict_files, "summary": lambda o: o.summary(), "validate": lambda o: o.validate(),
+    "predict": predict, "get_preds of files": predict_files, "summary": lambda o: o.summary(),
+    "validate": lambda o: o.validate(),
     "get_preds": lambda o: o.get_preds(with_input=True, with_loss=True, with_decoded=True), "tta": lambda o: o.tta(n=2),
-    "show_results": lambda o: o.show_results(max_n=4), "lr_find": lambda o: o.lr_find(num_it=6), "fit": lambda o: o.fit(1),
+    "show_results": lambda o: o.show_results(max_n=4), "lr_find": lambda o: o.lr_find(num_it=6),
+    "fit": lambda o: o.fit(1),
     "fine_tune": lambda o: o.fine_tune(1), "freeze": freeze, "fit_one_cycle": lambda o: o.fit_one_cycle(1),
-    "fit_flat_cos": lambda o: o.fit_flat_cos(1), "export": export_and_load, "to_fp16": in_16_bits, "interpretation": interpret,
-    "training loop": lambda o: o.show_training_loop(), "save and load": lambda o: (o.save("model", with_opt=False), o.load("model", with_opt=False)),
-    "their callbacks": lambda o: o.fit(2, cbs=[EarlyStoppingCallback(), SaveModelCallback(), CSVLogger(), GradientClip(.1)]),
-    "their accumulation": lambda o: o.fit(1, cbs=GradientAccumulation(32)), "progress": lambda o: (o.add_cb(ProgressCallback()), o.fit(1)),
+    "fit_flat_cos": lambda o: o.fit_flat_cos(1), "export": export_and_load, "to_fp16": in_16_bits,
+    "interpretation": interpret,
+    "training loop": lambda o: o.show_training_loop(),
+    "save and load": lambda o: (o.save("model", with_opt=False), o.load("model", with_opt=False)),
+    "their callbacks": lambda o: o.fit(2, cbs=[EarlyStoppingCallback(), SaveModelCallback(), CSVLogger(),
+                                               GradientClip(.1)]),
+    "their accumulation": lambda o: o.fit(1, cbs=GradientAccumulation(32)),
+    "progress": lambda o: (o.add_cb(ProgressCallback()), o.fit(1)),
     "twice": lambda o: (o.fit(1), predict(o), o.summary(), o.fit(1)),
 }
 
@@ -86,7 +94,8 @@ ACTIONS = {
 def run(tmp_path_factory):
     out = tmp_path_factory.mktemp("promises")
     small = {k: v for k, v in TINY.items() if k != "workers"}
-    return ft.train("digits", "warmup:epochs=1+cosine+mixup+label_smoothing+accumulate:n=2", quiet=True, out=out, **small)
+    return ft.train("digits", "warmup:epochs=1+cosine+mixup+label_smoothing+accumulate:n=2", quiet=True, out=out,
+                    **small)
 
 
 @pytest.fixture(autouse=True)
@@ -103,7 +112,8 @@ def place(tmp_path, monkeypatch):
 def of_a_user(order):
     "A vision_learner with our callbacks on it, given in this order"
     dls = small_dls(Path.cwd() / "photos")
-    tricks = Distill(ft.create_model("test_resnet", dls.c)), BatchMixUp(.2), TrainLoss(ft.label_smoothing(dls.c)), Accumulate(2)
+    tricks = Distill(ft.create_model("test_resnet",
+                                     dls.c)), BatchMixUp(.2), TrainLoss(ft.label_smoothing(dls.c)), Accumulate(2)
     cbs = [*tricks, Seeds(0), History(), Guard(), Quick()]
     learn = vision_learner(dls, "test_resnet", pretrained=False, metrics=accuracy, cbs=cbs[::order])
     return learn.remove_cbs(ProgressCallback)
@@ -130,7 +140,8 @@ def test_mixup_of_theirs_on_a_runs_learner(run, capsys): ft.load(run).learner(sa
 @pytest.mark.slow
 @pytest.mark.parametrize("action", ACTIONS)
 def test_first_of_all_in_its_process(run, action):
-    code = ("import sys, matplotlib; matplotlib.use('Agg'); import fastricks as ft; learn = ft.load(sys.argv[1]).learner(say=lambda line: None); "
+    code = ("import sys, matplotlib; matplotlib.use('Agg'); import fastricks as ft; learn = "
+            "ft.load(sys.argv[1]).learner(say=lambda line: None); "
             "sys.path += sys.argv[2:4]; import test_promises; test_promises.ACTIONS[sys.argv[4]](learn)")
     words = [str(o) for o in (run.folder, ROOT / "tests", ROOT / "tests/use", action)]
     r = subprocess.run([sys.executable, "-W", "ignore", "-c", code, *words], capture_output=True, text=True)

@@ -11,14 +11,16 @@ from fastricks.cli.app import run as cli
 from fastricks.use.sorting import Sorter, folders_of, names_of
 
 
-def files_in(folder): return {f.relative_to(folder).as_posix(): f.read_bytes() for f in folder.rglob("*") if f.is_file()}
+def files_in(folder):
+    return {f.relative_to(folder).as_posix(): f.read_bytes() for f in folder.rglob("*") if f.is_file()}
 
 
 @pytest.fixture
 def sort(photo_run, tmp_path, capsys):
     "What stderr says of sorting photos into tmp_path/out"
     def go(*words):
-        assert cli(["predict", str(photo_run[0]), *map(str, words), "--sort-into", str(tmp_path / "out"), "--to", "csv"]) == 0
+        assert cli(["predict", str(photo_run[0]), *map(str, words), "--sort-into", str(tmp_path / "out"), "--to",
+                    "csv"]) == 0
         return capsys.readouterr().err
     return go
 
@@ -70,7 +72,8 @@ def test_where_it_cannot_be(photo_run, tmp_path, capsys):
         assert f"--sort-into {out}:" in fails(capsys, "predict", run, data / "test/blue", "--sort-into", out)
     (tmp_path / "out").mkdir()
     for c in load(run).classes: (tmp_path / "out" / c).write_text("a file in the folder's place")
-    with pytest.raises(UserError, match="can't be copied or written"): Sorter(tmp_path / "out", ["blue"])(str(data / "test/blue/00.jpg"), "blue")
+    with pytest.raises(UserError, match="can't be copied or written"):
+        Sorter(tmp_path / "out", ["blue"])(str(data / "test/blue/00.jpg"), "blue")
 
 
 def test_a_copy_that_fails_leaves_nothing(photo_run, tmp_path, monkeypatch):
@@ -78,5 +81,6 @@ def test_a_copy_that_fails_leaves_nothing(photo_run, tmp_path, monkeypatch):
         new.write(b"half")
         raise OSError(28, os.strerror(28))
     monkeypatch.setattr(shutil, "copyfileobj", full)
-    with pytest.raises(UserError, match="No space left on device"): Sorter(tmp_path / "out", ["blue"])(str(photo_run[1] / "test/blue/00.jpg"), "blue")
+    with pytest.raises(UserError, match="No space left on device"):
+        Sorter(tmp_path / "out", ["blue"])(str(photo_run[1] / "test/blue/00.jpg"), "blue")
     assert not files_in(tmp_path / "out")

@@ -35,7 +35,8 @@ def runs(tmp_path_factory, teacher):
     out = tmp_path_factory.mktemp("soup")
     for name, (tricks, more) in ROWS.items():
         for seed in (0, 1):
-            recipe = recipe_of(*tricks, **{**GIVEN, "weights": str(teacher), **more}, seed=seed, out=str(out), name=f"{name}-s{seed}")
+            recipe = recipe_of(*tricks, **{**GIVEN, "weights": str(teacher), **more}, seed=seed, out=str(out),
+                               name=f"{name}-s{seed}")
             with drawing_nothing(): train(recipe, silent)
     rows = {key_of(row): row.label for row in comparison_rows(load_runs([out]), silent)}
     base, *others = rows
@@ -53,7 +54,8 @@ def weights_of(folder): return load_file(folder / "model.safetensors")
 def number_of(learn, folders):
     "Validation images that the average of some runs gets right, with BatchNorm's averages by torch's own function"
     states = [weights_of(f) for f in folders]
-    learn.model.load_state_dict({k: torch.stack([s[k].double() for s in states]).mean(0).to(v.dtype) for k, v in states[0].items()})
+    learn.model.load_state_dict({k: torch.stack([s[k].double() for s in states]).mean(0).to(v.dtype)
+                                 for k, v in states[0].items()})
     learn.dls.train.epoch = 0
     if len(folders) > 1: update_bn((x for x, _ in learn.dls.train), learn.model)
     n = len(learn.dls.valid_ds)
@@ -63,7 +65,8 @@ def number_of(learn, folders):
 @pytest.mark.parametrize("seed", [0, 1])
 def test_it_is_chosen_greedily_by_the_validation_split(seed, runs, made):
     "The paper's recipe 1 written out: in the order of their accuracy, each is kept where the average is no worse"
-    names = sorted((f"{name}-s{seed}" for name in ROWS), key=lambda n: -read(runs / n, "metrics.json")["valid"]["correct"])
+    names = sorted((f"{name}-s{seed}" for name in ROWS),
+                   key=lambda n: -read(runs / n, "metrics.json")["valid"]["correct"])
     learn = ft.load(runs / names[0]).learner(say=silent)
     best, state = number_of(learn, [runs / names[0]])
     kept = [names[0]]
@@ -74,7 +77,8 @@ def test_it_is_chosen_greedily_by_the_validation_split(seed, runs, made):
     assert [t.run.name for t in soup.tried if t.kept] == kept and not any(t.kept for t in soup.tried if t.run.name.startswith("spoilt"))
     assert soup.metrics["valid"]["correct"] == best
     got = weights_of(soup.folder)
-    assert all(torch.allclose(got[k].float(), state[k].float(), atol=1e-5) for k in got if not k.endswith("num_batches_tracked"))
+    assert all(torch.allclose(got[k].float(), state[k].float(), atol=1e-5) for k in got
+               if not k.endswith("num_batches_tracked"))
 
 
 def test_its_folder_is_a_runs(runs, made):
@@ -113,11 +117,13 @@ def test_what_was_made_is_found(runs, made):
 
 
 def test_across_seeds_is_one_model_without_a_verdict(runs, made, tmp_path, capsys):
-    assert run(["soup", *(str(runs / f"{n}-s{s}") for n in ("baseline", "mixup") for s in (0, 1)), "--across-seeds"]) == 0
+    assert run(["soup", *(str(runs / f"{n}-s{s}") for n in ("baseline", "mixup") for s in (0, 1)),
+                "--across-seeds"]) == 0
     folder, = runs.glob("digits-test_resnet-*-soup")
     assert len(read(folder, "recipe.json")["facts"]["soup"]["ingredients"]) == 4
     c = compare([runs])
-    assert [r.label for r in c.rows].count("soup") == 1 and any(f"{folder.name}:" in n and "no verdict" in n for n in c.notes)
+    assert [r.label for r in c.rows].count("soup") == 1 and any(f"{folder.name}:" in n and "no verdict" in n
+                                                                for n in c.notes)
     with pytest.raises(UserError, match="there are no runs to compare"): compare([folder])
 
 
@@ -133,7 +139,8 @@ def test_it_is_no_training(words, says, made, capsys):
 
 def test_verbs_that_work_on_runs(runs, made, capsys, tmp_path):
     folder = str(made[1].folder)
-    for words in (["page", folder], ["runs", str(runs)], ["compare", str(runs), "--to", str(tmp_path / "r.json")]): assert run(words) == 0
+    for words in (["page", folder], ["runs", str(runs)], ["compare", str(runs), "--to", str(tmp_path / "r.json")]):
+        assert run(words) == 0
     out = capsys.readouterr().out
     assert "of 3 runs, seed 1" in out
     assert "soup" in {r.label for r in compare([tmp_path / "r.json"]).rows}
@@ -156,7 +163,8 @@ def two(out, a=None, b=None, meta=None, seeds=(0, 0), **given):
     (dict(b={"tricks": "mixup"}, meta={"classes": ["x", "z"]}), "they know other classes"),
     (dict(b={"tricks": "mixup", "fingerprint": "f" * 12}), "other data or another split"),
     (dict(b={"tricks": "mixup", "pretrained": False}), "they started from other weights (pre-trained True and False)"),
-    (dict(a={"pretrained": False}, b={"pretrained": False, "tricks": "zero_gamma", "arch": "resnet10t"}), "tricks none and zero_gamma"),
+    (dict(a={"pretrained": False}, b={"pretrained": False, "tricks": "zero_gamma", "arch": "resnet10t"}),
+     "tricks none and zero_gamma"),
     (dict(b={"tricks": "mixup"}, valid=None), "has no numbers of a validation split"),
     (dict(b={}, seeds=(0, 1)), "a soup is made of two rows or more"),
     (dict(b={"tricks": "mixup"}, seeds=(0, 1)), "no seed has a finished run of each of the 2 rows")])
@@ -186,7 +194,8 @@ def test_a_seed_without_all_rows_is_told(tmp_path):
     lines = []
     fake_run(tmp_path, name="c", seed=1, valid=[True] * 10, weights=None, pretrained=True)
     folders = two(tmp_path, b={"tricks": "mixup"})
-    save_file({"w": torch.zeros(2)}, tmp_path / "c/model.safetensors", {"fastricks": json.dumps({"arch": "test_resnet", "classes": ["x", "y"]})})
+    save_file({"w": torch.zeros(2)}, tmp_path / "c/model.safetensors",
+              {"fastricks": json.dumps({"arch": "test_resnet", "classes": ["x", "y"]})})
     with pytest.raises(UserError, match="the data of"): soups(folders, say=lines.append)
     assert "seed 1: no soup, as it has no finished run of mixup" in lines
 
@@ -201,7 +210,8 @@ def test_batchnorm_alone_is_in_training_mode():
     want[1].p = 0.
     remake_averages(model, dl := Loader(batches))
     update_bn((x for x, in batches), want)
-    assert dl.epoch == 0 and all(torch.allclose(a, b) for a, b in zip(model.state_dict().values(), want.state_dict().values(), strict=True))
+    assert dl.epoch == 0 and all(torch.allclose(a, b)
+                                 for a, b in zip(model.state_dict().values(), want.state_dict().values(), strict=True))
     assert model[0].momentum == .1 and not model.training
 
 
@@ -209,5 +219,6 @@ def test_without_a_test_set_it_was_chosen_on_the_images_of_its_numbers(tmp_path)
     soup = {"rows": [], "varies": [], "ingredients": []}
     said = {name: [*reservations(read_run(fake_run(tmp_path, name=name, split="valid", facts=facts)))]
             for name, facts in (("soup", {"soup": soup}), ("training", {}))}
-    assert said == {"soup": ["There is no test set: these are the validation images, on which the weights were chosen."],
+    assert said == {"soup": ["There is no test set: these are the validation images, on which the weights were "
+                             "chosen."],
                     "training": ["There is no test set: these are the validation images."]}

@@ -1,4 +1,6 @@
-"""`predict --unknown`: sets that hold what they state on images that the model has not seen, and classes that it never saw."""
+"""`predict --unknown`: sets that hold what they state on images that the model has not seen, and classes that it never
+saw.
+"""
 import csv
 import io
 import json
@@ -79,9 +81,12 @@ def test_the_runs_own_test_images(folder):
 
 
 def test_classes_that_were_left_out_are_unknown_more_often(folder, digits):
-    "About half of them at 90%, of a network that is right more often than that; at a coverage above its accuracy no set is empty"
+    """About half of them at 90%, of a network that is right more often than that; at a coverage above its accuracy no
+    set is empty
+    """
     p = load(folder)
-    share = {o: np.mean([a.p < p.least_probability(.9) for a in p.predict(sorted((digits / o).rglob("*.png")), k=1)]) for o in ("new", "known/test")}
+    share = {o: np.mean([a.p < p.least_probability(.9) for a in p.predict(sorted((digits / o).rglob("*.png")), k=1)])
+             for o in ("new", "known/test")}
     assert share["new"] > .4 and share["known/test"] < .16, share
 
 
@@ -128,9 +133,12 @@ def test_a_threshold(folder, digits, predict):
 
 
 @pytest.mark.parametrize("words, says", [
-    (["--unknown", "90"], "is not a coverage of whole percents from .50 to .99"), (["--unknown", ".905"], "as in --unknown .9"),
-    (["--unknown", ".3"], "--unknown 0.3"), (["--unknown", "nan"], "--unknown nan"), (["--unknown", ".9", "--raw"], "leave out --raw"),
-    (["--unknown", ".9", "--unknown-below", ".5"], "give one of them"), (["--unknown-below", "0"], "is not a probability"),
+    (["--unknown", "90"], "is not a coverage of whole percents from .50 to .99"),
+    (["--unknown", ".905"], "as in --unknown .9"),
+    (["--unknown", ".3"], "--unknown 0.3"), (["--unknown", "nan"], "--unknown nan"),
+    (["--unknown", ".9", "--raw"], "leave out --raw"),
+    (["--unknown", ".9", "--unknown-below", ".5"], "give one of them"),
+    (["--unknown-below", "0"], "is not a probability"),
     (["--unknown-below", "80"], "is not a probability")])
 def test_usage_errors(folder, digits, capsys, words, says):
     assert says in fails(capsys, "predict", folder, digits / "new/8", *words)

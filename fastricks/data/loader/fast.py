@@ -20,15 +20,16 @@ from ..source import Item
 from .keyed import KeyedDL
 from .transforms import AlternatingFlip, CenterCrop, EvalFit, PixelSteps, TrainCrop, TrainFit
 
-KNOWN = {TrainCrop, CenterCrop, TrainFit, EvalFit, FlipItem, AlternatingFlip, PixelSteps, ToTensor}  # what views are made of
+# what views are made of
+KNOWN = {TrainCrop, CenterCrop, TrainFit, EvalFit, FlipItem, AlternatingFlip, PixelSteps, ToTensor}
 IMAGES = Item, Path, str, bytes, np.ndarray
 
 
 class FastDL(KeyedDL):
     """`KeyedDL` that makes batches from `pixels`, for the transforms of `data_block`: TrainCrop, CenterCrop, FlipItem.
 
-    Any other item transform, or an image of another kind, takes the plain path, and it says so. Batches are the same bits
-    for any number of workers and threads, with or without the cache.
+    Any other item transform, or an image of another kind, takes the plain path, and it says so. Batches are the same
+    bits for any number of workers and threads, with or without the cache.
     """
     pixels = said = resident = None
 
@@ -57,7 +58,8 @@ class FastDL(KeyedDL):
         if getattr(self.dataset, "split_idx", 1): return whole.view if whole else CenterView(center.size, center.resize)
         flip, steps = tfms.get(FlipItem), tfms.get(PixelSteps)
         more = dict(flip=flip.p if flip else 0., alternate=AlternatingFlip in tfms, steps=steps.steps if steps else ())
-        return replace(fit.view, **more) if fit else TrainView(crop.side(self.epoch), crop.min_scale, crop.ratio, **more)
+        return replace(fit.view, **more) if fit else TrainView(crop.side(self.epoch), crop.min_scale, crop.ratio,
+                                                               **more)
 
     def why_plain(self, view):
         if view is None: return "item transforms other than the recipe's"
@@ -67,7 +69,8 @@ class FastDL(KeyedDL):
     def make(self, chunks):
         view = self.view
         if why := self.why_plain(view):
-            if not FastDL.said: FastDL.said = print(f"pipeline: slower item-by-item loading, as there are {why}") or True
+            if not FastDL.said:
+                FastDL.said = print(f"pipeline: slower item-by-item loading, as there are {why}") or True
             return super().make(chunks)
         return ahead(lambda b: self.parcel_of(b, view), chunks, self.threads)
 
@@ -90,7 +93,9 @@ class FastDL(KeyedDL):
         return self.batch_of(list(idxs), view, xs), lost, list(idxs)
 
     def batch_of(self, idxs, view, xs=None):
-        "(uint8 images [n, 3, h, w], labels [n]) of the images at `idxs`; `xs`: their pixels where they are read already"
+        """(uint8 images [n, 3, h, w], labels [n]) of the images at `idxs`; `xs`: their pixels where they are read
+        already
+        """
         if self.resident is not None: x = self.on_device(idxs, view)
         else: x = self.on_host(idxs, view, xs or [self.canonical(self.images[i]) for i in idxs])
         view.change(x, self.seed, self.epoch, self.item_keys[idxs])
@@ -104,16 +109,19 @@ class FastDL(KeyedDL):
         return out
 
     def on_device(self, idxs, view):
-        boxes, mirrored = view.draw(self.resident.h[idxs], self.resident.w[idxs], self.seed, self.epoch, self.item_keys[idxs])
+        boxes, mirrored = view.draw(self.resident.h[idxs], self.resident.w[idxs], self.seed, self.epoch,
+                                    self.item_keys[idxs])
         return self.resident.cut(idxs, boxes, mirrored, view.sides)
 
     def take_up(self):
         "Put the pixels into the device's memory, once, if they fit beside the training"
         xs = [self.canonical(o) for o in self.images] if self.pixels is not None and self.pixels.kept else []
-        if getattr(self.view, "fit", "") != "pad" and xs and fits(xs, self.device): self.resident = Resident(xs, self.device)
+        if getattr(self.view, "fit", "") != "pad" and xs and fits(xs, self.device):
+            self.resident = Resident(xs, self.device)
 
     def canonical(self, o):
-        if self.pixels is None: self.pixels = Pixels(next(o.resize for o in self.after_item.fs if isinstance(o, CenterCrop | EvalFit)))
+        if self.pixels is None:
+            self.pixels = Pixels(next(o.resize for o in self.after_item.fs if isinstance(o, CenterCrop | EvalFit)))
         return self.pixels[o]
 
     def _one_pass(self):

@@ -18,8 +18,8 @@ class KeyedDL(SturdyDL):
     (seed, epoch); each item's transforms run with Python, NumPy and torch seeded from (seed, epoch, key), so the number
     of workers does not matter. A last training batch of one image joins the one before (BatchNorm needs two).
 
-    As process `rank` of `world` it gives this one's share of every training batch, `bs` being the images of all, and every
-    `world`-th batch of an evaluation: whatever `world` is, an epoch has the same batches, and each image once.
+    As process `rank` of `world` it gives this one's share of every training batch, `bs` being the images of all, and
+    every `world`-th batch of an evaluation: whatever `world` is, an epoch has the same batches, and each image once.
     """
     seed, epoch, pixels = 0, 0, None
     rank, world = 0, 1
@@ -53,7 +53,8 @@ class KeyedDL(SturdyDL):
         last, first = self.batches - 1, self.start * self.bs if self.start < self.batches else self.n
         rank, world = (0, 1) if self.shuffle else (self.rank, self.world)
 
-        def is_own(batch): return batch % world == rank and (batch - self.start) // world % self.num_workers == self.offs
+        def is_own(batch):
+            return batch % world == rank and (batch - self.start) // world % self.num_workers == self.offs
         return (b for i, b in enumerate(self._DataLoader__idxs[first:], first) if is_own(min(i // self.bs, last)))
 
     def chunkify(self, b):
@@ -65,7 +66,8 @@ class KeyedDL(SturdyDL):
         if held is not None: yield self.share(held)
 
     def share(self, chunk):
-        """This process's images of a training batch. A lone one comes twice, as BatchNorm needs two; where there is none the batch's
+        """This process's images of a training batch. A lone one comes twice, as BatchNorm needs two; where there is
+        none the batch's
         first stands in: all processes take each step. Neither counts (`callbacks.data_parallel`)."""
         if not self.shuffle or self.world == 1: return chunk
         own = chunk[self.rank::self.world] or chunk[:1]
@@ -73,7 +75,8 @@ class KeyedDL(SturdyDL):
 
     def none_left(self):
         if self.shuffle and self.world > 1: raise UserError(
-            f"none of process {self.rank}'s images of a batch can be read any more, and each process must have some: bring them back")
+            f"none of process {self.rank}'s images of a batch can be read any more, and each process must have some: "
+            "bring them back")
 
     def batch_places(self):
         "Of each batch of this epoch the places of its images in `items`: arrays, a function of (seed, epoch)"
@@ -83,10 +86,13 @@ class KeyedDL(SturdyDL):
 
     def own_places(self):
         "`batch_places` of this process alone, each image once"
-        return [b[self.rank::self.world] for b in self.batch_places()] if self.shuffle else self.batch_places()[self.rank::self.world]
+        return ([b[self.rank::self.world] for b in self.batch_places()] if self.shuffle
+                else self.batch_places()[self.rank::self.world])
 
     def tell(self, tfms, places):
-        "Tell the transforms that ask for it (`see`) the seed, the epoch and the keys (one place: the key) of the images that come"
+        """Tell the transforms that ask for it (`see`) the seed, the epoch and the keys (one place: the key) of the
+        images that come
+        """
         for f in getattr(tfms, "fs", ()):
             if hasattr(f, "see"): f.see(self.seed, self.epoch, self.item_keys[places])
 

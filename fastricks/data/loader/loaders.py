@@ -34,7 +34,8 @@ def data_block(recipe, classes, mean, std, views=NO_CHANGES):
     tfms = [crop, center, *flip, *([PixelSteps(views.pixels)] if views.pixels else [])]
     last = [NormalisedSteps(views.normalised)] if views.normalised else []
     return DataBlock(blocks=(TransformBlock(type_tfms=opener(decoding(recipe))), CategoryBlock(vocab=list(classes))),
-                     get_x=image_of, get_y=label_of, splitter=by_split, dl_type=FastDL if recipe.pipeline == "fast" else KeyedDL,
+                     get_x=image_of, get_y=label_of, splitter=by_split,
+                     dl_type=FastDL if recipe.pipeline == "fast" else KeyedDL,
                      item_tfms=tfms, batch_tfms=[Scale.from_stats(mean, std), *last])
 
 
@@ -44,17 +45,19 @@ def default_workers(recipe):
 
 
 def make_dls(source, recipe, mean, std, device="cpu", views=NO_CHANGES):
-    """fastai DataLoaders of `source`: `dls.train`, `dls.valid` (empty for --valid 0) and `dls.test` (None if there is none),
-    `dls.rest` (of --rest valid; None without).
+    """fastai DataLoaders of `source`: `dls.train`, `dls.valid` (empty for --valid 0) and `dls.test` (None if there is
+    none), `dls.rest` (of --rest valid; None without).
 
-    Batches are (images [n, 3, size, size] float, labels [n]); evaluation takes twice the training batch. Among several processes
-    (`fastricks.ranks`) the training batches are shared out, and evaluation's taken in turns. `views`: what else is done to training images.
+    Batches are (images [n, 3, size, size] float, labels [n]); evaluation takes twice the training batch. Among several
+    processes (`fastricks.ranks`) the training batches are shared out, and evaluation's taken in turns. `views`: what
+    else is done to training images.
     """
     items = [o for o in source.items if o.split in ("train", "valid")]
     workers = default_workers(recipe) if recipe.workers is None else recipe.workers
     with Photo.stand_in():
         dls = data_block(recipe, source.classes, mean, std, views).dataloaders(
-            items, bs=recipe.whole_batch, val_bs=2 * recipe.batch_size, num_workers=workers, device=torch.device(device), drop_last=False)
+            items, bs=recipe.whole_batch, val_bs=2 * recipe.batch_size, num_workers=workers,
+            device=torch.device(device), drop_last=False)
     dls.losses, how = Losses(), decoding(recipe)
     for dl in dls.loaders:
         dl.seed, dl.losses = recipe.seed, dls.losses

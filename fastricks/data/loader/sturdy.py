@@ -13,7 +13,8 @@ from ..pixels.image import Unreadable
 from ..source import Item
 
 BROKEN = "DataLoader worker (pid", "Too many open files. Communication"  # how torch's errors begin
-NO_ROOM = "No space left on device", "unable to mmap", "shared memory"   # what a loader process dies of in a small /dev/shm
+# what a loader process dies of in a small /dev/shm
+NO_ROOM = "No space left on device", "unable to mmap", "shared memory"
 
 UNSENT = AttributeError, TypeError, PicklingError  # what a process that is not forked can't be sent raises
 
@@ -24,9 +25,12 @@ def to_stderr(line): print(line, file=sys.stderr)
 
 
 class Losses:
-    "Images that were lost in the middle of a training, name -> reason, and what was told; `then(losses)` is called after each change"
+    """Images that were lost in the middle of a training, name -> reason, and what was told; `then(losses)` is called
+    after each change
+    """
     def __init__(self): self.found, self.then, self.say = {}, None, to_stderr
-    def __getstate__(self): return {"found": self.found, "then": None, "say": to_stderr}  # to a loader process, which tells nobody
+    # to a loader process, which tells nobody
+    def __getstate__(self): return {"found": self.found, "then": None, "say": to_stderr}
 
     def add(self, lost):
         "`lost`: (name, reason) pairs"
@@ -41,8 +45,9 @@ class Losses:
 class SturdyDL(TfmdDL):
     """A fastai DataLoader each of whose batches is a function of its place in the epoch, which makes it hard to stop.
 
-    An item that raises `Unreadable` is left out of its batch, and of all later ones; the others stay where they are. Where a
-    loader process dies, the batches that it owed, and all after them, are made in this process, the same to the bit.
+    An item that raises `Unreadable` is left out of its batch, and of all later ones; the others stay where they are.
+    Where a loader process dies, the batches that it owed, and all after them, are made in this process, the same to the
+    bit.
     """
     losses = None  # set by the maker of DataLoaders, who shares one between them
 
@@ -58,7 +63,9 @@ class SturdyDL(TfmdDL):
         self._DataLoader__idxs = self.get_idxs()
         for b, lost, places in self.parcels():
             if lost: self.losses.add((name_of(self.dataset.items[s]), why) for s, why in lost)
-            if b is None: self.none_left(); continue
+            if b is None:
+                self.none_left()
+                continue
             if self.pin_memory and isinstance(b, list): b = tuple(b)  # torch's pinning makes lists of tuples
             self.tell(self.after_batch, places)
             yield self.after_batch(b if self.device is None else to_device(b, self.device))
@@ -71,22 +78,30 @@ class SturdyDL(TfmdDL):
 
     def parcels(self):
         "What `create_batches` yields, from loader processes or from this one"
-        if not self.fake_l.num_workers: yield from _SingleProcessDataLoaderIter(self.fake_l); return
+        if not self.fake_l.num_workers:
+            yield from _SingleProcessDataLoaderIter(self.fake_l)
+            return
         n, it = 0, None
         try:
             it = processes(self.fake_l)
-            for o in it: yield o; n += 1
+            for o in it:
+                yield o
+                n += 1
         except (RuntimeError, OSError, EOFError, *UNSENT) as e:
-            if it is not None and (isinstance(e, UNSENT) or not is_broken(e)): raise  # without an iterator none was started
+            # without an iterator none was started
+            if it is not None and (isinstance(e, UNSENT) or not is_broken(e)): raise
             if it is not None: end(it)
-            self.losses.say(f"a DataLoader worker died ({first_line(e)[:100]}): the rest of the epoch is loaded in the main process")
+            self.losses.say(f"a DataLoader worker died ({first_line(e)[:100]}): the rest of the epoch is loaded in "
+                            "the main process")
         else: return
         finally:
             if it is not None: it._shutdown_workers()
         yield from self.create_batches(self.sample(), n)
 
     def create_batches(self, samps, start=0):
-        "Parcels (batch or None, [(sample, reason)] of what is lost, samples of the batch) of every batch from number `start` on"
+        """Parcels (batch or None, [(sample, reason)] of what is lost, samples of the batch) of every batch from number
+        `start` on
+        """
         if self.dataset is not None: self.it = iter(self.dataset)
         yield from self.make(islice(self.chunkify(samps), start, None))
 
@@ -114,7 +129,9 @@ def name_of(o): return o.name if isinstance(o, Item) else str(o)
 
 
 def processes(fake_l):
-    "torch's iterator over loader processes, whose death it notices when their batch is due, not in the middle of a step"
+    """torch's iterator over loader processes, whose death it notices when their batch is due, not in the middle of a
+    step
+    """
     it = _MultiProcessingDataLoaderIter(fake_l)
     _remove_worker_pids(id(it))  # else its SIGCHLD handler raises wherever the main thread is
     it._worker_pids_set = False
@@ -138,5 +155,6 @@ def end(it):
 def is_broken(e):
     "Whether it is the processes that fail, not what they were asked to do"
     text = str(e)
-    if not isinstance(e, RuntimeError): return not text.startswith("Caught")  # a connection to a process that was just dying
+    # a connection to a process that was just dying
+    if not isinstance(e, RuntimeError): return not text.startswith("Caught")
     return text.startswith(BROKEN) or ("DataLoader worker" in text and any(o in text for o in NO_ROOM))

@@ -83,7 +83,8 @@ class EvalFit(Transform):
 
 def crops(recipe):
     "[what crops in training, what does in evaluation]: the tutorial's, or those of a recipe's other shape and fit"
-    if is_plain(recipe): return [TrainCrop(recipe.size, min_scale=recipe.min_scale), CenterCrop(recipe.size, recipe.resize)]
+    if is_plain(recipe):
+        return [TrainCrop(recipe.size, min_scale=recipe.min_scale), CenterCrop(recipe.size, recipe.resize)]
     return [TrainFit(train_view(recipe)), EvalFit(eval_view(recipe), recipe.resize)]
 
 

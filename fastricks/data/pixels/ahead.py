@@ -13,7 +13,8 @@ os.register_at_fork(after_in_child=lambda: pool.cache_clear())  # threads do not
 
 @cache
 def pool(n):
-    """`n` threads, each of which computes alone: a thread of its own team for each of torch's would fight the training's.
+    """`n` threads, each of which computes alone: a thread of its own team for each of torch's would fight the
+    training's.
 
     torch keeps one number for threads still to come, which is put back.
     """
@@ -32,8 +33,12 @@ def one_thread(meet):
 
 
 def ahead(f, xs, threads, n=None):
-    "f(x) of each x, in order, `n` (default: the threads) of them begun while their forerunner is in use; 0 threads: none"
-    if not threads: yield from map(f, xs); return
+    """f(x) of each x, in order, `n` (default: the threads) of them begun while their forerunner is in use; 0 threads:
+    none
+    """
+    if not threads:
+        yield from map(f, xs)
+        return
     xs, due, p = iter(xs), deque(), pool(threads)
     try:
         while True:

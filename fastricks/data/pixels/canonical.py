@@ -1,4 +1,5 @@
-"""Canonical pixels: a photo decoded once, upright, RGB, in 8 bits, its shorter side brought down to `side` if it is much longer.
+"""Canonical pixels: a photo decoded once, upright, RGB, in 8 bits, its shorter side brought down to `side` if it is
+much longer.
 
 What the fast pipeline cuts every view from, the same whether it comes from the cache or is made again.
 """
@@ -14,7 +15,17 @@ import torch.nn.functional as F
 from PIL import Image
 
 from .decoding import PLAIN, pixels_to_srgb
-from .image import ORIENTATION, TURNS, Unreadable, alone, decode, orientation, require_file, require_scans, require_shape
+from .image import (
+    ORIENTATION,
+    TURNS,
+    Unreadable,
+    alone,
+    decode,
+    orientation,
+    require_file,
+    require_scans,
+    require_shape,
+)
 
 NEAR = 1.25  # less than so much above `side` a photo stays as it is: two resizes by little each would only blur it
 EXIF = b"Exif\0\0"
@@ -24,7 +35,8 @@ HEAD = 1 << 16  # bytes of a file among which its EXIF block begins
 BYTE_ORDERS = {b"II": "<", b"MM": ">"}  # of TIFF, as Intel and Motorola had them
 SHORT, UPRIGHT = 3, 1  # TIFF's type of 16 bits; the value of Orientation that asks for no turning
 SCAN = b"\xff\xda"
-LENT = 12 << 20  # bytes of the largest image that is decoded into its thread's own memory: new memory costs an eighth of the decoding
+# bytes of the largest image that is decoded into its thread's own memory: new memory costs an eighth of the decoding
+LENT = 12 << 20
 own = threading.local()
 
 
@@ -36,9 +48,9 @@ def decoder():
 def canonical(image, side, how=PLAIN):
     """uint8 [h, w, 3] of a file, its bytes or an array; the shorter of h and w is at most NEAR times `side`.
 
-    Bilinear with antialiasing, as PIL and torchvision's `resize`, which evaluation uses; a JPEG of twice `side` and more is first brought
-    down by a whole part of its 8×8 blocks while it is decoded, which takes half the time and, cut to a crop, is nearer to the photo's own
-    pixels than two filters. Raises `Unreadable`.
+    Bilinear with antialiasing, as PIL and torchvision's `resize`, which evaluation uses; a JPEG of twice `side` and
+    more is first brought down by a whole part of its 8×8 blocks while it is decoded, which takes half the time and, cut
+    to a crop, is nearer to the photo's own pixels than two filters. Raises `Unreadable`.
     """
     x = rgb(image, side, how)
     h, w = shape_at(*x.shape[:2], side)
@@ -57,7 +69,9 @@ def resize_shape(h, w, side):
 
 
 def rgb(image, side=None, how=PLAIN):
-    "uint8 [h, w, 3], not below `side`, until this thread's next: plain JPEGs by libjpeg-turbo, all else, and what that refuses, by PIL"
+    """uint8 [h, w, 3], not below `side`, until this thread's next: plain JPEGs by libjpeg-turbo, all else, and what
+    that refuses, by PIL
+    """
     if isinstance(image, (str, Path)):
         try:
             with alone(require_file(image)): return of_bytes(Path(image).read_bytes(), side, how)
@@ -105,7 +119,9 @@ def lent(n):
 
 
 def turned(data, xmp=False):
-    "Does a JPEG's EXIF block, which comes before the first scan (or holds one: its own small picture's), ask for turning, or its XMP where asked?"
+    """Does a JPEG's EXIF block, which comes before the first scan (or holds one: its own small picture's), ask for
+    turning, or its XMP where asked?
+    """
     if xmp and XMP in data[:HEAD]: return asks_for_turning(data)
     head = before_scan(data)
     at = head.find(EXIF)
@@ -146,7 +162,8 @@ def as_torch(x):
 
 
 def from_torch(x): return x[0].permute(1, 2, 0).numpy()
-def resized(x, size, out=None): return F.interpolate(x, size, mode="bilinear", antialias=True) if out is None else into(x, size, out)
+def resized(x, size, out=None):
+    return F.interpolate(x, size, mode="bilinear", antialias=True) if out is None else into(x, size, out)
 
 
 def grey(x):
@@ -156,7 +173,8 @@ def grey(x):
 
 
 def scaled(x, mean, std):
-    """float32 [n, c, h, w] in channels-last order: (x / 255 − mean) / std of 8-bit `x` [n, 3 or c, h, w], with mean and std [1, c, 1, 1];
+    """float32 [n, c, h, w] in channels-last order: (x / 255 − mean) / std of 8-bit `x` [n, 3 or c, h, w], with mean and
+    std [1, c, 1, 1];
     RGB is made grey where c is 1."""
     if mean.numel() == 1 and x.shape[1] == 3: x = grey(x)
     x = x.float(memory_format=torch.channels_last)

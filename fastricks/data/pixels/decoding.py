@@ -1,4 +1,6 @@
-"""What a training settles about the colours and levels of image files. `PLAIN` is what 0.1.0 did: runs without the fields go on with it."""
+"""What a training settles about the colours and levels of image files. `PLAIN` is what 0.1.0 did: runs without the
+fields go on with it.
+"""
 import io
 import threading
 from dataclasses import dataclass
@@ -16,8 +18,10 @@ own = threading.local()
 
 @dataclass(frozen=True)
 class Decoding:
-    """How files become 8-bit RGB. `icc`: colours of a profile other than sRGB are brought to sRGB; `white`: the level of 16-bit files that is white;
-    `xmp`: the fast pipeline's JPEGs are turned by an orientation that XMP alone keeps, too, as PIL turns them and all other formats."""
+    """How files become 8-bit RGB. `icc`: colours of a profile other than sRGB are brought to sRGB; `white`: the level
+    of 16-bit files that is white;
+    `xmp`: the fast pipeline's JPEGs are turned by an orientation that XMP alone keeps, too, as PIL turns them and all
+    other formats."""
     icc: bool = False
     white: int = FULL
     xmp: bool = False
@@ -38,7 +42,9 @@ def decoding(recipe):
 
 
 def require_cms():
-    if not has_cms(): raise UserError("--icc needs a Pillow with LittleCMS, and this one is built without it: pip install pillow, or give --no-icc")
+    if not has_cms():
+        raise UserError("--icc needs a Pillow with LittleCMS, and this one is built without it: pip install pillow, "
+                        "or give --no-icc")
 
 
 def has_cms():
@@ -53,7 +59,9 @@ def other_space(profile, mode):
 
 @lru_cache(maxsize=64)
 def known(profile):
-    "RGB or CMYK for a profile whose colours must be converted; None for sRGB's own, for one that is broken or of another kind"
+    """RGB or CMYK for a profile whose colours must be converted; None for sRGB's own, for one that is broken or of
+    another kind
+    """
     try:
         p = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if "srgb" in ImageCms.getProfileDescription(p).lower(): return None
@@ -79,7 +87,8 @@ def way(profile, mode):
     if (profile, mode) not in ways:
         if len(ways) >= KEPT: ways.clear()
         ways[profile, mode] = ImageCms.buildTransform(io.BytesIO(profile), ImageCms.createProfile("sRGB"), mode, "RGB",
-                                                      ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION)
+                                                      ImageCms.Intent.RELATIVE_COLORIMETRIC,
+                                                      ImageCms.Flags.BLACKPOINTCOMPENSATION)
     return ways[profile, mode]
 
 

@@ -10,7 +10,9 @@ AREAS, RATIOS = (.02, .33), (.3, 3.3)
 
 
 class Erase:
-    "Sets a box of an image to 0, with probability `p`. `draws`: how many numbers in [0, 1) an image takes. arXiv 1708.04896"
+    """Sets a box of an image to 0, with probability `p`. `draws`: how many numbers in [0, 1) an image takes. arXiv
+    1708.04896
+    """
     first_draw, draws = ERASED, 2 * TRIES + 3
 
     def __init__(self, p): self.p = p
@@ -25,7 +27,8 @@ class Erase:
 
 
 def erased_boxes(h, w, u, p):
-    """(boxes [n, 4] of x, y, width, height; erased [n]) in images of h × w: the first of ten tries that fits, else none.
+    """(boxes [n, 4] of x, y, width, height; erased [n]) in images of h × w: the first of ten tries that fits, else
+    none.
 
     Area uniform, log of the ratio of sides uniform, as timm, torchvision and fastai have it. `u` [n, draws].
     """

@@ -1,4 +1,6 @@
-"""Views of photos that need not be square, or are not cropped: `--size 320x240`, `--fit pad|squish`. Squares that are cropped: `views`."""
+"""Views of photos that need not be square, or are not cropped: `--size 320x240`, `--fit pad|squish`. Squares that are
+cropped: `views`.
+"""
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +12,9 @@ GREY = 128  # what is beside a photo that does not fill its place
 
 
 def train_view(recipe, flip=.5):
-    "What training sees of a photo: a TrainView, or a FitTrainView where the recipe's frame is no square or the photo is not cropped"
+    """What training sees of a photo: a TrainView, or a FitTrainView where the recipe's frame is no square or the photo
+    is not cropped
+    """
     flip = flip if recipe.flip else 0.
     if is_plain(recipe): return TrainView(recipe.size, recipe.min_scale, flip=flip)
     return FitTrainView(tuple(recipe.sides), recipe.fit, recipe.min_scale, flip=flip)
@@ -27,10 +31,11 @@ def is_plain(recipe): return recipe.fit == "crop" and recipe.sides[0] == recipe.
 
 @dataclass(frozen=True)
 class FitTrainView:
-    """A random part of `min_scale` to 1 of a photo's area, brought to `sides` (width, height), mirrored with `flip`'s probability.
+    """A random part of `min_scale` to 1 of a photo's area, brought to `sides` (width, height), mirrored with `flip`'s
+    probability.
 
-    Its shape is drawn around that of the sides (crop) or around the photo's own (pad, squish). `alternate` and `steps`: as a TrainView has
-    them.
+    Its shape is drawn around that of the sides (crop) or around the photo's own (pad, squish). `alternate` and `steps`:
+    as a TrainView has them.
     """
     sides: tuple
     fit: str = "crop"
@@ -53,7 +58,9 @@ class FitTrainView:
         return crop_boxes(h, w, u, self.min_scale, self.ratio, np.broadcast_to(shape, len(u)))
 
     def place(self, h, w):
-        "Where a part of height h and width w goes: ((height, width) to bring it to, (top, left) of the window of `sides` in that)"
+        """Where a part of height h and width w goes: ((height, width) to bring it to, (top, left) of the window of
+        `sides` in that)
+        """
         return inside(h, w, self.sides) if self.fit == "pad" else (self.sides[::-1], (0, 0))
 
     def cut(self, x, box, mirrored, out):
@@ -64,7 +71,8 @@ class FitTrainView:
 
 @dataclass(frozen=True)
 class FitView:
-    """What evaluation sees: the middle of a photo that covers `sides` (width, height) `margin` times (crop), or the whole photo, with grey
+    """What evaluation sees: the middle of a photo that covers `sides` (width, height) `margin` times (crop), or the
+    whole photo, with grey
     beside it (pad) or brought to the sides' shape (squish)."""
     sides: tuple
     fit: str = "crop"
@@ -83,14 +91,18 @@ class FitView:
 
 
 def inside(h, w, sides):
-    "The largest (height, width) of a photo's shape within `sides`, and the (top, left) that put it into their middle, 0 or less"
+    """The largest (height, width) of a photo's shape within `sides`, and the (top, left) that put it into their middle,
+    0 or less
+    """
     scale = min(sides[0] / w, sides[1] / h)
     size = max(1, min(sides[1], round(h * scale))), max(1, min(sides[0], round(w * scale)))
     return size, ((size[0] - sides[1]) // 2, (size[1] - sides[0]) // 2)
 
 
 def middle(h, w, sides, margin):
-    "The smallest (height, width) of a photo's shape that covers `sides` times `margin`, and the (top, left) of their middle"
+    """The smallest (height, width) of a photo's shape that covers `sides` times `margin`, and the (top, left) of their
+    middle
+    """
     wide, high = (max(o, round(margin * o)) for o in sides)
     scale = max(wide / w, high / h)
     size = max(high, round(h * scale)), max(wide, round(w * scale))
@@ -98,7 +110,9 @@ def middle(h, w, sides, margin):
 
 
 def put(x, size, at, out):
-    "Write the window of `out`'s size at `at` of `x` [1, 3, h, w], brought to `size`, to `out`; what lies outside is grey"
+    """Write the window of `out`'s size at `at` of `x` [1, 3, h, w], brought to `size`, to `out`; what lies outside is
+    grey
+    """
     (height, width), (top, left), (h, w) = size, at, out.shape[2:]
     if (height, width) != tuple(x.shape[2:]): x = into(x, size, empty(1, height, width))
     if top < 0 or left < 0: out.fill_(GREY)

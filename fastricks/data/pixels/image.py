@@ -25,7 +25,8 @@ FORMATS = "JPEG", "MPO", "PNG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "AVI
 HEIC = "a HEIC photo, readable once `pip install pillow-heif` is done"
 THIN = 100             # times as long as wide: brought to the same shorter side it would fill the memory
 MEGAPIXELS, RATIO = "FASTRICKS_MAX_MEGAPIXELS", "FASTRICKS_MAX_RATIO"  # environment variables that raise the limits
-SCANS = 100            # of a progressive JPEG, which has about ten: each is a pass over the whole image, and can take 30 bytes
+# of a progressive JPEG, which has about ten: each is a pass over the whole image, and can take 30 bytes
+SCANS = 100
 BYTES = 1 << 29        # of a file, more than any photo has
 LARGE = 1 << 24        # pixels from which on images are decoded one at a time, as each takes up to 16 bytes a pixel
 
@@ -50,12 +51,14 @@ def quiet():
 def decode(image, small=False, how=PLAIN):
     """`load_rgb` that leaves warnings alone.
 
-    `small` lets a JPEG be decoded at an eighth, or as a number at no fewer pixels a side, all its data read nevertheless.
+    `small` lets a JPEG be decoded at an eighth, or as a number at no fewer pixels a side, all its data read
+    nevertheless.
     """
     if isinstance(image, np.ndarray): return from_array(image)
     try: return from_file(image, small, how)
     except Unreadable: raise
-    except Exception as e: raise Unreadable(HEIC if isinstance(e, UnidentifiedImageError) and is_heic(image) else reason(e)) from e
+    except Exception as e:
+        raise Unreadable(HEIC if isinstance(e, UnidentifiedImageError) and is_heic(image) else reason(e)) from e
 
 
 def from_file(file, small=False, how=PLAIN):
@@ -87,7 +90,8 @@ def is_heic(file):
 
 
 lock = RLock()
-if hasattr(os, "register_at_fork"): os.register_at_fork(after_in_child=lambda: globals().update(lock=RLock()))  # whoever held it is not there
+# whoever held it is not there
+if hasattr(os, "register_at_fork"): os.register_at_fork(after_in_child=lambda: globals().update(lock=RLock()))
 
 
 def alone(n):
@@ -199,7 +203,9 @@ def to_8_bit(im, white=FULL):
 
 
 def top(mode, most, white=FULL):
-    "The level that is white. PIL keeps 16 bits, of which a data set may use fewer, in I;16 or in I; what I or F mean beyond only the values tell"
+    """The level that is white. PIL keeps 16 bits, of which a data set may use fewer, in I;16 or in I; what I or F mean
+    beyond only the values tell
+    """
     if white != FULL and mode.startswith("I") and most <= FULL: return white
     tops = (FULL,) if ";" in mode else (FULL, 2**31-1) if mode == "I" else (1, 2**8-1, FULL)
     return next((o for o in tops if most <= o), most)

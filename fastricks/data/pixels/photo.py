@@ -24,7 +24,9 @@ class Photo(PILImage):
     @classmethod
     @contextmanager
     def stand_in(cls):
-        "A pixel for every photo meanwhile: fastai opens one to learn its type when loaders are made, and needs no more of it"
+        """A pixel for every photo meanwhile: fastai opens one to learn its type when loaders are made, and needs no
+        more of it
+        """
         cls.stands_in = True
         try: yield
         finally: cls.stands_in = False

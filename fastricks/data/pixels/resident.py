@@ -16,14 +16,17 @@ class Resident:
         self.h, self.w = h.numpy(), w.numpy()  # on the host, where boxes are drawn
 
     def cut(self, idxs, boxes, mirrored, sides):
-        "uint8 [n, 3, h, w], channels-last: crops (x, y, width, height) of the images at `idxs`, brought to `sides` (w, h)"
+        """uint8 [n, 3, h, w], channels-last: crops (x, y, width, height) of the images at `idxs`, brought to `sides`
+        (w, h)
+        """
         device = self.flat.device
         most_w, most_h = int(boxes[:, 2].max()), int(boxes[:, 3].max())
         idxs, boxes, mirrored = (torch.as_tensor(o).to(device) for o in (idxs, boxes, mirrored))
         x0, y0, w, h = boxes.T
         rows = (y0[:, None] + torch.arange(most_h, device=device)[None].minimum(h[:, None] - 1)) * self.width[idxs][:, None]
         cols = x0[:, None] + torch.arange(most_w, device=device)[None].minimum(w[:, None] - 1)
-        x = self.flat[self.start[idxs][:, None, None] + rows[:, :, None] + cols[:, None]].float()  # [n, most_h, most_w, 3]
+        # [n, most_h, most_w, 3]
+        x = self.flat[self.start[idxs][:, None, None] + rows[:, :, None] + cols[:, None]].float()
         across, down = taps(w, sides[0], most_w), taps(h, sides[1], most_h)
         across = torch.where(mirrored[:, None, None], across.flip(1), across)
         x = torch.einsum("nyh,nhwc->nywc", down, torch.einsum("nxw,nhwc->nhxc", across, x))
@@ -31,7 +34,9 @@ class Resident:
 
 
 def taps(length, size, most):
-    "Weights [n, size, most] that bring the first `length` [n] of `most` pixels to `size`: PIL's bilinear with antialiasing"
+    """Weights [n, size, most] that bring the first `length` [n] of `most` pixels to `size`: PIL's bilinear with
+    antialiasing
+    """
     scale = (length / size)[:, None, None]
     reach = scale.clamp(min=1)
     at, k = (torch.arange(o, device=length.device) + .5 for o in (size, most))

@@ -1,10 +1,12 @@
 """Canonical pixels kept on disk: decoded once, checksummed, shared by all runs, bounded in size.
 
-    pixels/<side>-<decoder>/<place>/  lock, about.json, and packs of up to 1,024 images: TOKEN.bin their bytes, TOKEN.idx their rows
+    pixels/<side>-<decoder>/<place>/  lock, about.json, and packs of up to 1,024 images: TOKEN.bin their bytes,
+    TOKEN.idx their rows
 
-A place is the folder that the photos have in common. An image's key is a hash of its path, size and time, so a changed file
-is another image. A pack counts once its index is there, which comes last; what a killed builder leaves is removed by the next.
-TOKEN.same has a hash of each image's file: a copy of the data elsewhere, as a job's own scratch folder, is not decoded again.
+A place is the folder that the photos have in common. An image's key is a hash of its path, size and time, so a changed
+file is another image. A pack counts once its index is there, which comes last; what a killed builder leaves is removed
+by the next. TOKEN.same has a hash of each image's file: a copy of the data elsewhere, as a job's own scratch folder, is
+not decoded again.
 """
 import json
 import os
@@ -44,7 +46,8 @@ def limit():
 
 
 class Pixels:
-    """The canonical pixels of Items by `pixels[item]`, uint8 [h, w, 3]: from memory, from the disk, or made from the file.
+    """The canonical pixels of Items by `pixels[item]`, uint8 [h, w, 3]: from memory, from the disk, or made from the
+    file.
 
     A row is checked against its checksum when it is first read; a wrong one is made again.
     """
@@ -73,12 +76,15 @@ class Pixels:
         return x.reshape(h, w, 3)
 
     def map(self, file):
-        if file not in self.maps: self.maps[file] = np.memmap(self.files[file], np.uint8, "c")  # "c": torch wants it writable
+        # "c": torch wants it writable
+        if file not in self.maps: self.maps[file] = np.memmap(self.files[file], np.uint8, "c")
         return self.maps[file]
 
 
 def open_pixels(items, side, threads=None, say=print, how=PLAIN):
-    "(Pixels of `items`, [(name, reason)] of those that cannot be read): what the cache lacks is decoded into it, None for no cache"
+    """(Pixels of `items`, [(name, reason)] of those that cannot be read): what the cache lacks is decoded into it, None
+    for no cache
+    """
     memory = {o.name: canonical(o.image, side) for o in items if not is_path(o.image)}
     files = [o for o in items if is_path(o.image)]
     if not files: return Pixels(side, memory, how=how), []
@@ -106,7 +112,8 @@ def fill(files, side, threads, say, how=PLAIN):
             in_use = {packs[row[0]] for row in found.values()}
             if not room(folder, len(missing) * size_of(side), in_use, say): return None, None
             if len(missing) > MANY: say(f"decoding {len(missing):,} photos, once")
-            with Progress("decoding", len(missing), "photos", say) as progress: bad = build(folder, missing, keys, side, threads, how, progress)
+            with Progress("decoding", len(missing), "photos", say) as progress:
+                bad = build(folder, missing, keys, side, threads, how, progress)
         found, packs = joined(find_pixels(folder, keys), copied)
     touch(found, packs)
     size = sum(h * w * 3 for _, _, h, w, _ in found.values())
@@ -163,7 +170,8 @@ def hash_of(o):
     "Of the bytes of an image's file, not 0; 0 for what can't be read, or is no file that would be decoded"
     try:
         require_file(o.image)
-        with open(o.image, "rb") as f: return int.from_bytes(file_digest(f, lambda: blake2b(digest_size=8)).digest(), "little") or 1
+        with open(o.image, "rb") as f:
+            return int.from_bytes(file_digest(f, lambda: blake2b(digest_size=8)).digest(), "little") or 1
     except (OSError, Unreadable): return 0
 
 
@@ -208,7 +216,8 @@ def build(folder, files, keys, side, threads, how, progress):
     "Decode `files` into packs; [(name, reason)] of those that cannot be"
     bad = []
     with quiet():
-        for i in range(0, len(files), PACK): bad += write_pack(folder, files[i:i + PACK], keys, side, threads, how, progress)
+        for i in range(0, len(files), PACK):
+            bad += write_pack(folder, files[i:i + PACK], keys, side, threads, how, progress)
     return bad
 
 
@@ -229,7 +238,9 @@ def write_pack(folder, files, keys, side, threads, how, progress):
 
 
 def write_pixels(f, files, keys, side, threads, how, progress):
-    "(rows of the images, as they lie in the file, hashes of their files, [(name, reason)] of those that cannot be decoded)"
+    """(rows of the images, as they lie in the file, hashes of their files, [(name, reason)] of those that cannot be
+    decoded)
+    """
     rows, hashes, bad, at = [], [], [], 0
     decoded = ahead(lambda o: decoded_and_hashed(o, side, how), files, threads, 4 * threads)
     for o, (x, h) in zip(files, progress.over(decoded), strict=True):
@@ -280,7 +291,8 @@ def room(folder, need, in_use, say):
             o.with_suffix(".bin").unlink()
             used, free = used - n, free + n
     if used + need <= limit() and need <= free: return True
-    why = f"the disk has {max(free + KEEP_FREE, 0) / GB:.1f} GB free" if need > free else f"FASTRICKS_CACHE_GB allows {limit() / GB:g} GB"
+    why = (f"the disk has {max(free + KEEP_FREE, 0) / GB:.1f} GB free" if need > free
+           else f"FASTRICKS_CACHE_GB allows {limit() / GB:g} GB")
     say(f"pixels: no cache, as it would take {need / GB:.2g} GB and {why}: {AGAIN}")
     return False
 

@@ -9,7 +9,9 @@ BINS = 31  # of strength
 
 
 class TrivialAugment:
-    "uint8 [3, h, w] and draws u [3] (operation, strength, sign) -> the same, in torchvision's operations and ranges. arXiv 2103.10158"
+    """uint8 [3, h, w] and draws u [3] (operation, strength, sign) -> the same, in torchvision's operations and ranges.
+    arXiv 2103.10158
+    """
     first_draw, draws = AUGMENTED, 3
 
     @cached_property

@@ -19,7 +19,8 @@ ERASED, AUGMENTED = 64, 128  # the first of a view's draws that these steps take
 class Views:
     "What is done to a training image beside the recipe's crop and flip"
     alternate: bool = False               # mirrored in every other epoch, not by a coin
-    side: Callable[[int], int] | None = None  # epoch (0 is the first) -> pixels of the square, where it is not the recipe's
+    # epoch (0 is the first) -> pixels of the square, where it is not the recipe's
+    side: Callable[[int], int] | None = None
     pixels: tuple = ()                    # steps (uint8 [3, h, w], u [draws]) -> the same, after crop and flip
     normalised: tuple = ()                # steps (float [n, 3, h, w], u [n, draws]) -> the same, after normalisation
     # a step says in `first_draw` and `draws` which of the view's draws it takes
@@ -37,7 +38,8 @@ def is_mirrored(keys, epoch):
 
 @dataclass(frozen=True)
 class TrainView:
-    """A random crop of `min_scale` to 1 of the area and `ratio` sides, brought to size × size, mirrored with `flip`'s probability, or with
+    """A random crop of `min_scale` to 1 of the area and `ratio` sides, brought to size × size, mirrored with `flip`'s
+    probability, or with
     `alternate` in every other epoch; then come `steps`, see `Views.pixels`"""
     size: int
     min_scale: float = .8
@@ -104,11 +106,12 @@ def numbers(seed, epoch, keys, first, n):
 
 
 def crop_boxes(h, w, u, min_scale, ratio=(3/4, 4/3), shape=None):
-    """Boxes [n, 4] (x, y, width, height) as fastai's RandomResizedCrop draws them, of images of heights `h` and widths `w` [n].
+    """Boxes [n, 4] (x, y, width, height) as fastai's RandomResizedCrop draws them, of images of heights `h` and widths
+    `w` [n].
 
-    Area uniform in [min_scale, 1] of the image's, log of the ratio of sides uniform: the first of ten tries that fits, else
-    the largest centred crop of an allowed ratio. `u` [n, ≥ 22]: the tries' areas and ratios in turn, then x and y. `shape` [n]: what
-    the ratios are of, width / height, where it is not 1.
+    Area uniform in [min_scale, 1] of the image's, log of the ratio of sides uniform: the first of ten tries that fits,
+    else the largest centred crop of an allowed ratio. `u` [n, ≥ 22]: the tries' areas and ratios in turn, then x and y.
+    `shape` [n]: what the ratios are of, width / height, where it is not 1.
     """
     h, w = (np.asarray(o)[:, None] for o in (h, w))
     area = (min_scale + (1 - min_scale) * u[:, 0:2 * TRIES:2]) * h * w

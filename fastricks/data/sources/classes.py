@@ -49,7 +49,8 @@ NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
 
 def in_order(names, order=None):
-    """Class names as a tuple, in the order of their labels: `text`, by their letters (0.1.0's), or `natural` (None means it), numbers by their
+    """Class names as a tuple, in the order of their labels: `text`, by their letters (0.1.0's), or `natural` (None
+    means it), numbers by their
     value before all other names. The two differ only where a name is a number: 1, 2, 10 is 1, 10, 2 by letters."""
     return tuple(sorted(names, key=None if order == "text" else by_value))
 
@@ -78,14 +79,16 @@ def one_encoding(found):
     odd = {o.label for o in found.items} - known
     if not odd: return found
     spelled = {encoded(o): o for o in found.classes}
-    return replace(found, items=[replace(o, label=spelled.get(encoded(o.label), o.label)) if o.label in odd else o for o in found.items])
+    return replace(found, items=[replace(o, label=spelled.get(encoded(o.label), o.label)) if o.label in odd else o
+                                 for o in found.items])
 
 
 def check_classes(items, known, wanted, data):
     there = {*known}
     for o in wanted or ():
         if o not in there: raise UserError(f"{data} has no class {o!r}{nearest(o, known)}")
-    if len(wanted or known) < 2: raise UserError(f"{data} has only one class, {known[0]!r}: give at least two{inside(data, known[0])}")
+    if len(wanted or known) < 2:
+        raise UserError(f"{data} has only one class, {known[0]!r}: give at least two{inside(data, known[0])}")
     for o in items:
         if o.label not in there: raise UserError(f"{o.split} class {o.label!r} of {data} is not among its training "
                                                  f"classes{twin(o.label, known)}")
@@ -109,11 +112,13 @@ def alike(name):
 def twin(name, known):
     "The class that is probably meant"
     same = next((o for o in known if alike(o) == alike(name)), None)
-    return f": {same!r} is written otherwise (case, spaces or encoding), rename one of them" if same else nearest(name, known)
+    return (f": {same!r} is written otherwise (case, spaces or encoding), rename one of them" if same
+            else nearest(name, known))
 
 
 def twins(known):
     "A note for classes that a person takes for one"
     first = {}
     for o in known:
-        if (same := first.setdefault(alike(o), o)) != o: yield f"classes {same!r} and {o!r} are two: only their writing differs"
+        if (same := first.setdefault(alike(o), o)) != o:
+            yield f"classes {same!r} and {o!r} are two: only their writing differs"

@@ -40,7 +40,8 @@ def row_item(root, cells, table, where):
 
 def label_of(cells, table):
     if table.label is not None: return cell(cells, table.label)
-    return next(k for i, k in table.one_hot.items() if cell(cells, i).lower() not in ("0", "", "false", "0.0", "no", "n", "f"))
+    return next(k for i, k in table.one_hot.items()
+                if cell(cells, i).lower() not in ("0", "", "false", "0.0", "no", "n", "f"))
 
 
 def add(found, item, where):
@@ -86,11 +87,13 @@ def csv_items(file, wanted=None, known=("train",)):
     chosen = [o for o in found.values() if wanted is None or o.label in wanted]
     listed_as = [o.name for o in chosen]
     chosen, elsewhere = where_they_are(file, chosen)
-    for values in columns.values(): values.update({o.name: values[name] for o, name in zip(chosen, listed_as, strict=True)})
+    for values in columns.values():
+        values.update({o.name: values[name] for o, name in zip(chosen, listed_as, strict=True)})
     items = list(with_sizes(chosen))
     others = [] if wanted is None else [o for o in found.values() if o.label not in wanted]
     notes = *table.notes, *elsewhere, *require_some(items, len(chosen), file, chosen[:1])
-    return Found(file.stem, items, labels, notes, missing_of(chosen, items), not_listed(file, items, others), table.said, columns)
+    return Found(file.stem, items, labels, notes, missing_of(chosen, items), not_listed(file, items, others),
+                 table.said, columns)
 
 
 def where_they_are(file, chosen):
@@ -100,7 +103,8 @@ def where_they_are(file, chosen):
     place = find_place(file.parent, [o.name for o in chosen])
     moved = {o.name: path for o in chosen if (path := place.find(o.name))}
     if len(moved) <= there or len({*moved.values()}) < len(moved): return chosen, []
-    return [moved_item(o, moved.get(o.name), file.parent) for o in chosen], [told_place(place, sum(k != v for k, v in moved.items()), file)]
+    return [moved_item(o, moved.get(o.name), file.parent)
+            for o in chosen], [told_place(place, sum(k != v for k, v in moved.items()), file)]
 
 
 def moved_item(o, path, root):

@@ -88,7 +88,9 @@ def class_items(root, walk, split, wanted, prefix=""):
         labels.append(label)
         if o.is_symlink(): walk.followed.add(realpath(o.path))
         if wanted is not None and label not in wanted: walk.ignored[CLASSES, ""] += count_below(o.path)
-        else: items += [Item(printable(prefix + name), label, split, path, size) for name, path, size in walk.images(root/o.name, o.name)]
+        else:
+            items += [Item(printable(prefix + name), label, split, path, size)
+                      for name, path, size in walk.images(root/o.name, o.name)]
     return items, labels
 
 
@@ -115,7 +117,9 @@ def has_splits(root):
 
 
 def class_root(folder, split):
-    "Where a split's class folders lie: in `folder`, or in the folder that is called as it is, or `images`, and is all there is"
+    """Where a split's class folders lie: in `folder`, or in the folder that is called as it is, or `images`, and is all
+    there is
+    """
     inner = subfolders(folder)
     if len(inner) != 1 or loose_images(folder): return folder
     called_so = parse_split(inner[0])[0] == split or inner[0] == folder.name or inner[0].lower() in ("images", "data")
@@ -166,12 +170,16 @@ def first_three(names): return ", ".join(names[:3]) + (", …" if len(names) > 3
 
 
 def require_own_folders(root, labels):
-    "Where all class folders have the same sub-folders and no images beside them, these may be the classes: that is asked, not guessed"
+    """Where all class folders have the same sub-folders and no images beside them, these may be the classes: that is
+    asked, not guessed
+    """
     same = shared_subfolders([root/k for k in labels if (root/k).is_dir()])
     if len(same) < SAME: return
     way = f"--classes {','.join(labels)}" if len(labels) < 10 else "--classes FILE, a file with their names"
-    raise UserError(f"every class folder of {root} has the same sub-folders ({first_three(same)}), which look like splits or classes: put "
-                    f"train/ and valid/ above the class folders, or give one of them, --data {root/labels[0]}; if {first_three(labels)} are "
+    raise UserError(f"every class folder of {root} has the same sub-folders ({first_three(same)}), which look like "
+                    "splits or classes: put "
+                    f"train/ and valid/ above the class folders, or give one of them, --data {root/labels[0]}; if "
+                    f"{first_three(labels)} are "
                     f"the classes, say so with {way}")
 
 
@@ -189,7 +197,8 @@ def split_folders(root, walk, wanted=None):
     "`Found` of a folder with `train/` and perhaps `valid/` or `val/`, and `test/`, in any case"
     used = split_names(root)
     roots = {split: class_root(root/o, split) for split, o in used.items()}
-    found = {split: class_items(o, walk, split, wanted, f"{o.relative_to(root).as_posix()}/") for split, o in roots.items()}
+    found = {split: class_items(o, walk, split, wanted, f"{o.relative_to(root).as_posix()}/")
+             for split, o in roots.items()}
     for o in roots.values(): count_beside(o, walk)
     for split, o in used.items():
         if roots[split] != root/o: count_beside(root/o, walk, (roots[split].name,))
@@ -197,8 +206,10 @@ def split_folders(root, walk, wanted=None):
     other = [o for o in subfolders(root) if o not in used.values()]
     notes = [f"only {', '.join(used.values())} of {root} used, not {', '.join(other)}"] if other else []
     notes += [line for o in roots.values() for line in loose_note(o)]
-    notes += [f"{o} has no images: it counts as none" for split, o in used.items() if split != "train" and not found[split][0]]
+    notes += [f"{o} has no images: it counts as none" for split, o in used.items() if split != "train"
+              and not found[split][0]]
     items = [o for items, _ in found.values() for o in items]
     classes, empty = with_images(items, found["train"][1], wanted)
     splits = f"folders {', '.join(o for split, o in used.items() if found[split][0])}"
-    return Found(root.resolve().name, items, classes, (*notes, *empty, *walk.notes()), ignored=walk.ignored, splits=splits)
+    return Found(root.resolve().name, items, classes, (*notes, *empty, *walk.notes()), ignored=walk.ignored,
+                 splits=splits)

@@ -113,7 +113,8 @@ def food_items(root, wanted=None):
     missing = tuple((f"images/{label}/{i}.jpg", MISSING) for label, i, _ in chosen if f"{i}.jpg" not in there[label])
     used = by_label(chosen) if len(items) < sum(map(len, there.values())) else {}
     notes, ignored = require_some(items, len(chosen), root/"meta"), not_listed(root, used, there)
-    return Found(root.resolve().name, items, train_classes(rows), notes, missing, ignored, "lists meta/train.txt, meta/test.txt")
+    return Found(root.resolve().name, items, train_classes(rows), notes, missing, ignored,
+                 "lists meta/train.txt, meta/test.txt")
 
 
 def by_label(rows):
@@ -124,11 +125,14 @@ def by_label(rows):
 
 
 def not_listed(root, used, labels):
-    "(reason, detail) -> files of an official tree that are not used; `used`: {class: file names}, empty where its folders have no others"
+    """(reason, detail) -> files of an official tree that are not used; `used`: {class: file names}, empty where its
+    folders have no others
+    """
     out = Counter()
     for o in listed_entries(root):
         if o.name != "images": out[UNUSED if is_folder(o) and o.name != "meta" else UNLISTED, ""] += count_files(o)
     for o in listed_entries(root/"images"):
         if o.name not in labels: out[CLASSES if is_folder(o) else UNLISTED, ""] += count_files(o)
-        elif used: out[UNLISTED, ""] += sum(count_files(f) for f in listed_entries(o.path) if f.name not in used[o.name])
+        elif used:
+            out[UNLISTED, ""] += sum(count_files(f) for f in listed_entries(o.path) if f.name not in used[o.name])
     return +out

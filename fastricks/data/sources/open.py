@@ -20,7 +20,8 @@ FEW = 3  # training images of a class, where another has ten times as many and m
 ARCHIVES = ".tgz", ".tar.gz", ".zip", ".tar", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".7z", ".rar", ".gz"
 
 
-OF_IMAGES = "classes", "per_class", "valid", "drop_duplicates", "group_by", "rest"  # fields of a recipe that say which images
+# fields of a recipe that say which images
+OF_IMAGES = "classes", "per_class", "valid", "drop_duplicates", "group_by", "rest"
 
 
 def open_recipe(recipe, bad=None, data=None):
@@ -29,14 +30,16 @@ def open_recipe(recipe, bad=None, data=None):
     return replace(source, classes=in_order(source.classes, recipe.class_order))
 
 
-def open_source(data, classes=None, per_class=None, valid=.1, bad=None, drop_duplicates=False, group_by=None, rest="unused"):
-    """The Source of `data`: a built-in name, a folder, an official Food-101 tree, a CSV file, or what another DataSource knows.
+def open_source(data, classes=None, per_class=None, valid=.1, bad=None, drop_duplicates=False, group_by=None,
+                rest="unused"):
+    """The Source of `data`: a built-in name, a folder, an official Food-101 tree, a CSV file, or what another
+    DataSource knows.
 
-    `classes`: those to take; `per_class`: at most so many training images of each; `valid`: the fraction of the training
-    images that is held out where `data` has no validation images; `bad`: {name: reason} of images to leave out;
-    `drop_duplicates`: training images that have the bytes of a validation or test image are left out; `group_by`: a regular expression
-    over names, or a table's column: images that it gives the same text stay on one side; `rest`: unused or valid, what images
-    above `per_class` are. Its classes are in natural order. Raises UserError.
+    `classes`: those to take; `per_class`: at most so many training images of each; `valid`: the fraction of the
+    training images that is held out where `data` has no validation images; `bad`: {name: reason} of images to leave
+    out; `drop_duplicates`: training images that have the bytes of a validation or test image are left out; `group_by`:
+    a regular expression over names, or a table's column: images that it gives the same text stay on one side; `rest`:
+    unused or valid, what images above `per_class` are. Its classes are in natural order. Raises UserError.
     """
     data = str(data)
     check_numbers(per_class, valid)
@@ -56,10 +59,12 @@ def open_source(data, classes=None, per_class=None, valid=.1, bad=None, drop_dup
     ignored = found.ignored + Counter({(CAPPED, ""): len(there) - len(items)})
     copied = copied_names(items) if drop_duplicates else ()
     items, ignored = without_copies(items, copied, data), ignored + Counter({(COPIES, ""): len(copied)})
-    source = Source(food_name(chosen) or found.name, items, chosen, tuple(found.notes), missing=found.missing, ignored=ignored,
+    source = Source(food_name(chosen) or found.name, items, chosen, tuple(found.notes), missing=found.missing,
+                    ignored=ignored,
                     splits=told_splits(found, valid))
     source = source.note(*hidden_by_name(data))
-    return source.note(*unused_columns(found, group_by), *crossing(source, group_of), *lacking(source), *twins(chosen), *few(source))
+    return source.note(*unused_columns(found, group_by), *crossing(source, group_of), *lacking(source), *twins(chosen),
+                       *few(source))
 
 
 def hidden_by_name(data):
@@ -99,9 +104,11 @@ def nothing_fits(data):
 
 def how_to_unpack(data, path):
     "Only Food-101's archive has a command of its own"
-    if "food" in path.name.lower(): return f"run `fastricks prepare {shlex.quote(data)} FOLDER` first, then give --data FOLDER"
+    if "food" in path.name.lower():
+        return f"run `fastricks prepare {shlex.quote(data)} FOLDER` first, then give --data FOLDER"
     if path.name.lower().endswith(".zip"): way = f"python -m zipfile -e {shlex.quote(data)} FOLDER"
-    elif ".tar" in path.name.lower() or path.name.lower().endswith((".tgz", ".tbz2", ".txz")): way = f"tar -xf {shlex.quote(data)} -C FOLDER"
+    elif ".tar" in path.name.lower() or path.name.lower().endswith((".tgz", ".tbz2", ".txz")):
+        way = f"tar -xf {shlex.quote(data)} -C FOLDER"
     else: return "unpack it into a folder first, then give --data FOLDER"
     return f"unpack it first, `{way}`, then give --data FOLDER"
 
@@ -130,9 +137,11 @@ def grouping(group_by, found):
     if group_by is None: return None
     if group_by in found.columns: return lambda o: found.columns[group_by].get(o.name) or o.name
     try: pattern = re.compile(group_by)
-    except re.error as e: raise UserError(f"--group-by {group_by} is neither a column nor a regular expression ({e})") from None
+    except re.error as e:
+        raise UserError(f"--group-by {group_by} is neither a column nor a regular expression ({e})") from None
     matches = [m for o in found.items if (m := pattern.search(o.name))]
-    if not matches: raise UserError(f"--group-by {group_by} fits no image's name, as {found.items[0].name!r}{columns_of(found)}")
+    if not matches:
+        raise UserError(f"--group-by {group_by} fits no image's name, as {found.items[0].name!r}{columns_of(found)}")
     return lambda o: group_in(pattern, o.name)
 
 
@@ -164,7 +173,8 @@ def few(source):
     n = Counter(o.label for o in source.of("train"))
     small = sorted((o for o in source.classes if n[o] < FEW), key=lambda o: (n[o], o))
     some = ", ".join(f"{o} {n[o]}" for o in small[:3]) + (", …" if len(small) > 3 else "")
-    if small and max(n.values()) >= 10 * FEW: yield f"few training images of {plural(len(small), 'class', 'classes')}: {some}"
+    if small and max(n.values()) >= 10 * FEW:
+        yield f"few training images of {plural(len(small), 'class', 'classes')}: {some}"
 
 
 def copied_names(items):
@@ -176,12 +186,16 @@ def copied_names(items):
 def without_copies(items, names, data):
     left = tuple(o for o in items if o.name not in names)
     lost = sorted({o.label for o in items if o.split == "train"} - {o.label for o in left if o.split == "train"})
-    if lost: raise UserError(f"--drop-duplicates leaves no training image of class {lost[0]!r} of {data}: all are in validation or test too")
+    if lost:
+        raise UserError(f"--drop-duplicates leaves no training image of class {lost[0]!r} of {data}: all are in "
+                        "validation or test too")
     return left
 
 
 def with_splits(items, per_class, valid, group_of=None, rest="unused"):
-    "The items by name, at most `per_class` training images of each class, some held out if there are none for validation"
+    """The items by name, at most `per_class` training images of each class, some held out if there are none for
+    validation
+    """
     if per_class: items = (set_aside if rest == "valid" else cap)(items, per_class)
     if not any(o.split == "valid" for o in items): items = hold_out(items, valid, "valid", group_of)
     return tuple(sorted(items, key=lambda o: o.name))

@@ -25,11 +25,14 @@ class Chosen:
 
 
 def choose(run, classes, data=None, split=None):
-    """The Chosen images of a `results.Run`, or of other `data`; `classes`: the model's; `split`: None for the one that is for testing.
+    """The Chosen images of a `results.Run`, or of other `data`; `classes`: the model's; `split`: None for the one that
+    is for testing.
 
-    `data` that is the run's own, lying somewhere else, is split as the run was. Raises UserError where there is nothing to look at.
+    `data` that is the run's own, lying somewhere else, is split as the run was. Raises UserError where there is nothing
+    to look at.
     """
-    if split and split not in SPLITS: raise UserError(f"--split {split} is not one of {one_of(SPLITS)}{nearest(split, SPLITS)}")
+    if split and split not in SPLITS:
+        raise UserError(f"--split {split} is not one of {one_of(SPLITS)}{nearest(split, SPLITS)}")
     own = own_source(run, data or run.recipe.data, must=data is None)
     if own and {*own.classes} <= {*classes}: return of_own(run, replace(own, classes=tuple(classes)), split)
     return of_others(data or run.recipe.data, classes, split)
@@ -38,26 +41,33 @@ def choose(run, classes, data=None, split=None):
 # -- the run's own
 
 def own_source(run, data, must=False):
-    "The run's Source with its splits, from where its data lies; where that is other data None, or with `must` it is taken nevertheless"
+    """The run's Source with its splits, from where its data lies; where that is other data None, or with `must` it is
+    taken nevertheless
+    """
     r = run.recipe
     try: source = open_recipe(r, lost(run.folder), data)
     except UserError as e:
-        if must: raise UserError(f"the data of {run.name} can't be opened ({e}): give --data with its place now, or other data") from None
+        if must:
+            raise UserError(f"the data of {run.name} can't be opened ({e}): give --data with its place now, or other "
+                            "data") from None
         return None
     return source if must or fingerprint(source) == run.data["fingerprint"] else None
 
 
 def of_own(run, source, split):
     split = split or run.metrics["split"]
-    if not source.of(split): raise UserError(f"{run.name} has no {split} images: its data has {one_of(s for s in SPLITS if source.of(s))}")
+    if not source.of(split):
+        raise UserError(f"{run.name} has no {split} images: its data has {one_of(s for s in SPLITS if source.of(s))}")
     was, now = run.data["fingerprint"], fingerprint(source)
-    notes = () if was == now else (f"warning: the data of {run.name} is not what it was trained on (fingerprint {was}, now {now})",)
+    notes = () if was == now else (f"warning: the data of {run.name} is not what it was trained on (fingerprint "
+                                   f"{was}, now {now})",)
     return Chosen(replace(source, items=tuple(source.final(split))), split, was == now, notes)
 
 
 def lost(folder):
     "name -> reason of the images that the run left out"
-    try: return {r["image"]: r["reason"] for r in csv.DictReader(io.StringIO(read_text(Path(folder) / "skipped.csv"), newline=""))}
+    try:
+        return {r["image"]: r["reason"] for r in csv.DictReader(io.StringIO(read_text(Path(folder) / "skipped.csv"), newline=""))}
     except (OSError, ValueError, KeyError, TypeError, csv.Error): return {}
 
 
@@ -90,7 +100,8 @@ def split_of(data, items, split):
     there = [s for s in SPLITS if any(o.split == s for o in items)]
     if not there: raise UserError(f"{data} has no images")
     if there == ["train"]:
-        if split not in (None, "train"): raise UserError(f"{data} has no {split} images, as it has no splits: without --split all are taken")
+        if split not in (None, "train"):
+            raise UserError(f"{data} has no {split} images, as it has no splits: without --split all are taken")
         return items, ""
     split = split or next((s for s in ("test", "valid") if s in there), None)
     if split not in there: raise UserError(f"{data} has no {split} images: it has {one_of(there)}")
@@ -101,7 +112,9 @@ def plain_name(name): return re.sub(r"[\s_-]+", "_", name.strip().casefold())
 
 
 def name_map(labels, classes):
-    "label -> the model's class of this name, or of the only one that differs in case, spaces, _ and - alone; None for a stranger"
+    """label -> the model's class of this name, or of the only one that differs in case, spaces, _ and - alone; None for
+    a stranger
+    """
     plain = Counter(map(plain_name, classes))
     near = {plain_name(c): c for c in classes if plain[plain_name(c)] == 1}
     return {o: o if o in classes else near.get(plain_name(o)) for o in sorted(labels)}
@@ -116,10 +129,12 @@ def require_known(data, found, classes):
 
 def mapped(found):
     other = [f"{shorten(a)!r} for {shorten(b)!r}" for a, b in found.items() if b and a != b]
-    return [f"class names taken as the model's: {', '.join(other[:4])}{', …' if len(other) > 4 else ''}"] if other else []
+    return ([f"class names taken as the model's: {', '.join(other[:4])}{', …' if len(other) > 4 else ''}"] if other
+            else [])
 
 
 def unknown(found, classes):
     odd = [f"{shorten(a)!r}{nearest(a, classes)}" for a, b in found.items() if not b]
-    return [f"passed over, as the model does not know {'it' if len(odd) == 1 else 'them'}: {plural(len(odd), 'class folder')}, "
+    return [f"passed over, as the model does not know {'it' if len(odd) == 1 else 'them'}: "
+            f"{plural(len(odd), 'class folder')}, "
             f"{', '.join(odd[:4])}{', …' if len(odd) > 4 else ''}"] if odd else []

@@ -1,4 +1,6 @@
-"""A list of Food-101's photos, as docs/results/public.csv: a smaller data set that anyone can make again from the official archive."""
+"""A list of Food-101's photos, as docs/results/public.csv: a smaller data set that anyone can make again from the
+official archive.
+"""
 import hashlib
 from pathlib import Path
 
@@ -12,13 +14,16 @@ HEAD = ["image", "label", "split"]
 def read_photo_list(file):
     "{class/id: split} of a CSV with the columns image (`images/<class>/<id>.jpg`), label and split (train or test)"
     path = Path(file).expanduser()
-    if not path.is_file(): raise UserError(f"--list {file} is not a file: give a CSV with the columns {', '.join(HEAD)}")
+    if not path.is_file():
+        raise UserError(f"--list {file} is not a file: give a CSV with the columns {', '.join(HEAD)}")
     head, *rows = read_rows(path) or [(1, [])]
-    if head[1] != HEAD: raise UserError(f"{path} begins with {','.join(head[1])[:80]!r}: its columns must be {','.join(HEAD)}")
+    if head[1] != HEAD:
+        raise UserError(f"{path} begins with {','.join(head[1])[:80]!r}: its columns must be {','.join(HEAD)}")
     found = {}
     for line, cells in rows:
         key, split = row_of(cells, f"line {line} of {path}")
-        if found.setdefault(key, split) != split: raise UserError(f"line {line} of {path}: {key} is in both train and test")
+        if found.setdefault(key, split) != split:
+            raise UserError(f"line {line} of {path}: {key} is in both train and test")
     if "train" not in found.values(): raise UserError(f"{path} lists no training images")
     return found
 

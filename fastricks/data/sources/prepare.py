@@ -31,8 +31,8 @@ FULL = errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)
 def prepare(src, target, classes=None, copy=False, photos=None, side=None, say=print):
     """Lays Food-101 out in `target` by its own lists, goes on where it stopped; returns (training, test) images there.
 
-    `classes`: only these; `photos`: a CSV of the images wanted and their splits; `side`: pixels that a larger photo's shorter side is
-    brought down to. `copy`: copy the files of an unpacked folder instead of linking them.
+    `classes`: only these; `photos`: a CSV of the images wanted and their splits; `side`: pixels that a larger photo's
+    shorter side is brought down to. `copy`: copy the files of an unpacked folder instead of linking them.
     """
     src, target, wanted = Path(src).expanduser(), Path(target).expanduser(), parse_classes(classes)
     mine = read_photo_list(photos) if photos else None
@@ -41,7 +41,8 @@ def prepare(src, target, classes=None, copy=False, photos=None, side=None, say=p
         meta, images = source_of(src, copy or side is not None)
     rows = listed(meta, f"{src}/meta")
     rows = choose(of_list(rows, mine, photos, src) if mine else rows, wanted, photos or src)
-    with Room(target, side) as room: done = fill(room, images, {k: (split, *k.split("/")) for k, split in rows.items()}, say)
+    with Room(target, side) as room:
+        done = fill(room, images, {k: (split, *k.split("/")) for k, split in rows.items()}, say)
     return report(rows, done, target, say)
 
 
@@ -101,7 +102,9 @@ def report(rows, done, target, say):
 
 
 class Room:
-    "The folder that is written to, and nothing beside it: each file whole or not at all, no link followed; photos of `side` pixels at most"
+    """The folder that is written to, and nothing beside it: each file whole or not at all, no link followed; photos of
+    `side` pixels at most
+    """
     def __init__(self, root, side=None): self.root, self.side, self.made, self.start = root, side, set(), time.time()
 
     def __enter__(self):
@@ -167,7 +170,9 @@ def has_side(path, side):
 
 
 def bring_down(path, side):
-    "Write a photo again, upright, with its shorter side of `side` pixels; one that is smaller, or can't be read, stays as it is"
+    """Write a photo again, upright, with its shorter side of `side` pixels; one that is smaller, or can't be read,
+    stays as it is
+    """
     from PIL import Image
 
     from ..pixels.image import Unreadable, decode

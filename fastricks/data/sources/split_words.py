@@ -3,9 +3,11 @@ import re
 
 from ..source import SPLIT, SPLITS
 
-MORE = {"dev": "valid", "development": "valid", "eval": "valid", "evaluation": "valid", "holdout": "test"}  # of others' data sets
+# of others' data sets
+MORE = {"dev": "valid", "development": "valid", "eval": "valid", "evaluation": "valid", "holdout": "test"}
 WORDS = {**SPLIT, **MORE}
-PLAIN = ("set", "sets", "data", "dataset", "images", "image", "imgs", "img", "photos", "photo", "pics", "pictures", "folder", "split", "dir",
+PLAIN = ("set", "sets", "data", "dataset", "images", "image", "imgs", "img", "photos", "photo", "pics", "pictures",
+         "folder", "split", "dir",
          "files", "samples")
 GLUED = re.compile(f"({'|'.join(WORDS)})({'|'.join(PLAIN)})?")
 PART = re.compile(r"[A-Z]?[^\W\d_A-Z]+|[A-Z]+(?![^\W\d_A-Z])|\d+")
@@ -15,7 +17,8 @@ KAGGLE = {"publictest": "valid", "privatetest": "test"}  # the two tests of its 
 def parse_split(name):
     """(split, the other words of `name`), with (None, ()) for a name that is none.
 
-    `test_set` is ("test", ()); `seg_test` is ("test", ("seg",)), which is a split only beside others with the same other words.
+    `test_set` is ("test", ()); `seg_test` is ("test", ("seg",)), which is a split only beside others with the same
+    other words.
     """
     parts = [o.lower() for o in PART.findall(name)]
     found = [(i, WORDS[m[1]]) for i, o in enumerate(parts) if (m := GLUED.fullmatch(o))]
@@ -33,7 +36,8 @@ def plain_split(name):
 def folder_splits(names):
     """{split: the one of the folders `names` that is it}, in the order of SPLITS.
 
-    Of two for one split the first of `SPLIT`'s own words counts, then what says no more than a split, then `seg_train` beside `seg_test`.
+    Of two for one split the first of `SPLIT`'s own words counts, then what says no more than a split, then `seg_train`
+    beside `seg_test`.
     """
     found = {}
     for name in sorted(names, key=rank):

@@ -13,13 +13,19 @@ from .walk import EXTENSIONS, is_image, subfolders
 SEPARATORS = ",;\t|"
 OWN = {"path": ("path", "file", "filename", "file_name", "filepath", "image", "image_path", "img", "name", "fname"),
        "label": ("label", "labels", "class", "category", "target"), "split": ("split", "subset", "set", "fold")}
-OTHERS = {"path": ("filenames", "filepaths", "imagepath", "imagename", "imagefile", "images", "imgpath", "imgname", "imgfile", "photo", "photos",
+OTHERS = {"path": ("filenames", "filepaths", "imagepath", "imagename", "imagefile", "images", "imgpath", "imgname",
+                   "imgfile", "photo", "photos",
                    "picture", "files", "imageid", "imgid", "idcode", "photoid", "id", "uuid", "key"),
-          "label": ("classname", "labelname", "categoryname", "classlabel", "classes", "categories", "breed", "species", "diagnosis", "cats",
-                    "cat", "lbl", "targetname", "y", "dx", "findinglabels", "tag", "tags", "labelid", "classid", "categoryid"),
-          "split": ("dataset", "partition", "usage", "phase", "datasplit", "splitname", "traintest")}  # letters and digits alone
-TRUE_OF = {"isvalid": "valid", "valid": "valid", "isval": "valid", "val": "valid", "isvalidation": "valid", "validation": "valid",
-           "istest": "test", "test": "test", "istrain": "train", "train": "train", "istraining": "train"}  # columns of yes and no
+          "label": ("classname", "labelname", "categoryname", "classlabel", "classes", "categories", "breed", "species",
+                    "diagnosis", "cats",
+                    "cat", "lbl", "targetname", "y", "dx", "findinglabels", "tag", "tags", "labelid", "classid",
+                    "categoryid"),
+          # letters and digits alone
+          "split": ("dataset", "partition", "usage", "phase", "datasplit", "splitname", "traintest")}
+TRUE_OF = {"isvalid": "valid", "valid": "valid", "isval": "valid", "val": "valid", "isvalidation": "valid",
+           "validation": "valid",
+           # columns of yes and no
+           "istest": "test", "test": "test", "istrain": "train", "train": "train", "istraining": "train"}
 YES, NO = {"true", "1", "yes", "y", "t", "1.0"}, {"false", "0", "no", "n", "f", "0.0", ""}
 SAMPLE = 200  # rows by which a column is known
 HALF = .5
@@ -61,7 +67,8 @@ def separator(text):
 def parquet_rows(file):
     import pandas as pd
     try: frame = pd.read_parquet(file)
-    except ImportError: raise UserError(f"{file} needs pyarrow to be read: pip install pyarrow, or save it as CSV") from None
+    except ImportError:
+        raise UserError(f"{file} needs pyarrow to be read: pip install pyarrow, or save it as CSV") from None
     except (OSError, ValueError) as e: raise UserError(f"{file} can't be read as Parquet: {e}") from e
     cells = frame.astype(object).where(frame.notna(), "").astype(str).values.tolist()
     return [(1, [str(o) for o in frame.columns]), *enumerate(cells, 2)]
@@ -95,7 +102,9 @@ def understand(rows, file):
 
 
 def has_header(rows, there, file):
-    "Is the first row none of an image: does it name the path, or do others' cells name files that are there, where its own do not?"
+    """Is the first row none of an image: does it name the path, or do others' cells name files that are there, where
+    its own do not?
+    """
     names = rows[0][1]
     if "path" in there and names[there["path"]].strip().lower() in OWN["path"]: return True
     if len(rows) < 2 or any(looks_like_path(c) for c in names): return False
@@ -120,7 +129,9 @@ def with_header(names, rows, there, file):
     if rows and not leads_to_files(rows, at.get("path"), file):
         _, found = path_column(rows, file)
         if found is not None: at["path"] = found
-    if "path" not in at: raise UserError(f"{file} has the columns {', '.join(names)}: none is known as the image's path; rename it to path")
+    if "path" not in at:
+        raise UserError(f"{file} has the columns {', '.join(names)}: none is known as the image's path; rename it to "
+                        "path")
     table = Table(rows, at["path"], at.get("label") if at.get("label") != at["path"] else None)
     used = {table.path, *add_split(table, names, at), *add_label(table, names, at, file)}
     table.unused = {i: o or "(no name)" for i, o in enumerate(names) if i not in used}
@@ -138,7 +149,8 @@ def add_label(table, names, at, file):
     own = table.label is not None and names[table.label].strip().lower() in OWN["label"]
     if own or (table.label is not None and not is_flags(table, table.label)): return [table.label]
     table.label = None
-    free = [i for i in range(len(names)) if i != table.path and i != at.get("split") and letters(names[i]) not in TRUE_OF]
+    free = [i for i in range(len(names)) if i != table.path and i != at.get("split")
+            and letters(names[i]) not in TRUE_OF]
     if len(free) == 1:
         table.label = free[0]
         table.notes.append(f"column {names[free[0]]} of {file.name} taken as the label")
@@ -146,12 +158,14 @@ def add_label(table, names, at, file):
     flags = [i for i in free if is_flags(table, i)]
     if len(flags) > 1 and all(sum(cell(c, i).lower() in YES for i in flags) == 1 for _, c in table.rows):
         table.one_hot = {i: names[i] for i in flags}
-        table.notes.append(f"columns {', '.join(names[i] for i in flags[:4])}{', …' if len(flags) > 4 else ''} taken as a class each")
+        table.notes.append(f"columns {', '.join(names[i] for i in flags[:4])}{', …' if len(flags) > 4 else ''} taken "
+                           "as a class each")
         return flags
     if at.get("label") in free:
         table.label = at["label"]
         return [table.label]
-    raise UserError(f"line 1 of {file} is a header with the names {', '.join(names)}: none is known as the label; rename that column to "
+    raise UserError(f"line 1 of {file} is a header with the names {', '.join(names)}: none is known as the label; "
+                    "rename that column to "
                     "label")
 
 
@@ -162,13 +176,16 @@ def is_flags(table, place):
 
 def add_split(table, names, at):
     "Find what says the split: a column of words, of folds, or of yes and no; returns the places used"
-    flags = {i: TRUE_OF[letters(o)] for i, o in enumerate(names) if letters(o) in TRUE_OF and i not in (table.path, table.label)}
+    flags = {i: TRUE_OF[letters(o)] for i, o in enumerate(names) if letters(o) in TRUE_OF
+             and i not in (table.path, table.label)}
     flags = {i: split for i, split in flags.items() if all(cell(c, i).lower() in YES | NO for _, c in table.rows)}
     if "split" in at:
         table.split = split_reader(at["split"], table.rows)
         table.said = f"column {names[at['split']]}"
         folds = fold_values(at["split"], table.rows)
-        if folds: table.notes.append(f"{table.said} has numbers: fold {folds[0]} is for validation, the others are trained on")
+        if folds:
+            table.notes.append(f"{table.said} has numbers: fold {folds[0]} is for validation, the others are trained "
+                               "on")
         return [at["split"]]
     if flags and table.rows:
         table.split = lambda cells, where: flag_split(cells, flags)
@@ -208,7 +225,8 @@ def split_reader(at, rows):
 
 def split_of(word, where):
     if split := plain_split(word): return split
-    raise UserError(f"{where}: split {word!r} is none of train, valid and test{nearest(word, ('train', 'valid', 'test', 'val'))}")
+    raise UserError(f"{where}: split {word!r} is none of train, valid and "
+                    f"test{nearest(word, ('train', 'valid', 'test', 'val'))}")
 
 
 def cell(cells, place): return cells[place] if place is not None and place < len(cells) else ""
@@ -218,13 +236,17 @@ def cell(cells, place): return cells[place] if place is not None and place < len
 
 @dataclass(frozen=True)
 class Place:
-    "How the paths of a table lead to files: `skip` leading parts left out, below `folder`, an ending added where there is none"
+    """How the paths of a table lead to files: `skip` leading parts left out, below `folder`, an ending added where
+    there is none
+    """
     root: Path
     folder: str = ""
     skip: int = 0
 
     def find(self, path):
-        "The path below the root, or as it is where it is absolute, of the file that a cell means; None where there is none"
+        """The path below the root, or as it is where it is absolute, of the file that a cell means; None where there is
+        none
+        """
         path = slashes(path)
         if (self.skip or self.folder) and is_there(self.root, path): return path
         parts = [o for o in re.sub("^[A-Za-z]:", "", path).split("/") if o] if self.skip else [path]
@@ -249,7 +271,9 @@ def with_ending(root, path):
 
 
 def find_place(root, paths):
-    "The Place by which most of `paths` are files: as they are, with fewer leading parts, or in a folder beside the table"
+    """The Place by which most of `paths` are files: as they are, with fewer leading parts, or in a folder beside the
+    table
+    """
     some = [o for o in dict.fromkeys(paths) if o][:SAMPLE]
     best, most = Place(root), count_found(Place(root), some)
     if most > HALF * len(some): return best
@@ -276,7 +300,9 @@ def places(root, paths):
 
 
 def siblings(root):
-    try: return [o for o in subfolders(root.absolute().parent) if o.lower() in ("images", "imgs", "img", "train", "data", "photos")]
+    try:
+        return [o for o in subfolders(root.absolute().parent)
+                if o.lower() in ("images", "imgs", "img", "train", "data", "photos")]
     except OSError: return []
 
 

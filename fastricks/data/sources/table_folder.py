@@ -1,4 +1,6 @@
-"""A folder whose images are listed in a table: `train.csv` beside `test.csv`, Hugging Face's `metadata.csv`, one table alone."""
+"""A folder whose images are listed in a table: `train.csv` beside `test.csv`, Hugging Face's `metadata.csv`, one table
+alone.
+"""
 from collections import Counter
 from dataclasses import replace
 from itertools import islice
@@ -34,11 +36,14 @@ def has_class_folders(root):
 
 
 def tables_of(root):
-    "{split, or empty where the table says it: file}: train.csv and its like, metadata.csv in split folders or in `root`, a lone table"
+    """{split, or empty where the table says it: file}: train.csv and its like, metadata.csv in split folders or in
+    `root`, a lone table
+    """
     here = sorted(o for o in root.iterdir() if is_csv(o) and not o.name.startswith("."))
     by_split = {plain_split(o.stem): o for o in reversed(here) if plain_split(o.stem)}
     if "train" in by_split: return by_split
-    inner = {split: o for split, name in split_names(root).items() for o in sorted((root/name).iterdir()) if is_csv(o) and o.stem == META}
+    inner = {split: o for split, name in split_names(root).items() for o in sorted((root/name).iterdir()) if is_csv(o)
+             and o.stem == META}
     if "train" in inner: return inner
     meta = [o for o in here if o.stem == META]
     lone = meta or (here if len(here) == 1 else [])
@@ -57,9 +62,12 @@ def joined(root, tables, wanted):
     classes = sorted({k for split, part in found.items() if split in ("", "train") for k in part.classes})
     notes = [*dict.fromkeys(line for part in found.values() for line in part.notes), *notes]
     ignored = not_listed(root, found, items)
-    columns = {k: {n: v for part in found.values() for n, v in part.columns.get(k, {}).items()} for part in found.values() for k in part.columns}
-    splits = f"tables {one_of(tables[o].relative_to(root).as_posix() for o in found)}" if "" not in found else found[""].splits
-    return Found(root.resolve().name, list(items.values()), classes, tuple(notes), tuple(o for part in found.values() for o in part.missing),
+    columns = {k: {n: v for part in found.values() for n, v in part.columns.get(k, {}).items()}
+               for part in found.values() for k in part.columns}
+    splits = (f"tables {one_of(tables[o].relative_to(root).as_posix() for o in found)}" if "" not in found
+              else found[""].splits)
+    return Found(root.resolve().name, list(items.values()), classes, tuple(notes),
+                 tuple(o for part in found.values() for o in part.missing),
                  ignored, splits, columns)
 
 

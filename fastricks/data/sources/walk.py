@@ -6,15 +6,21 @@ from pathlib import Path
 from ...core.errors import plural
 from ..source import ENDING, HIDDEN, TOOLS
 
-EXTENSIONS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".avif", ".jp2", ".heic",
+EXTENSIONS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm",
+              ".avif", ".jp2", ".heic",
               ".heif", ".tga", ".qoi", ".jxl")
-JUNK = ("__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found",  # what archives and disks leave, in lower case
+# what archives and disks leave, in lower case
+JUNK = ("__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found",
         "wandb", "__pycache__", "lightning_logs", "mlruns")                               # and other programs
 NO_IMAGES = frozenset((  # endings of files that are not opened to see whether they are images
-    ".txt", ".csv", ".tsv", ".tab", ".json", ".jsonl", ".xml", ".md", ".rst", ".html", ".htm", ".yaml", ".yml", ".toml", ".ini", ".log", ".py",
-    ".ipynb", ".sh", ".pdf", ".doc", ".docx", ".xls", ".xlsx", ".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".npy", ".npz",
-    ".pt", ".pth", ".pkl", ".ckpt", ".safetensors", ".h5", ".onnx", ".mat", ".db", ".sqlite", ".parquet", ".arrow", ".mp4", ".mov", ".avi",
-    ".mkv", ".webm", ".mp3", ".wav", ".lnk", ".url", ".thm", ".psd", ".svg", ".eps", ".part", ".tmp", ".crdownload", ".download", ".bak"))
+    ".txt", ".csv", ".tsv", ".tab", ".json", ".jsonl", ".xml", ".md", ".rst", ".html", ".htm", ".yaml", ".yml", ".toml",
+    ".ini", ".log", ".py",
+    ".ipynb", ".sh", ".pdf", ".doc", ".docx", ".xls", ".xlsx", ".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z",
+    ".rar", ".npy", ".npz",
+    ".pt", ".pth", ".pkl", ".ckpt", ".safetensors", ".h5", ".onnx", ".mat", ".db", ".sqlite", ".parquet", ".arrow",
+    ".mp4", ".mov", ".avi",
+    ".mkv", ".webm", ".mp3", ".wav", ".lnk", ".url", ".thm", ".psd", ".svg", ".eps", ".part", ".tmp", ".crdownload",
+    ".download", ".bak"))
 RUN = {"recipe.json", "status.json"}  # what every run folder has
 HEAD = 16  # bytes by which an image is known
 
@@ -22,7 +28,8 @@ HEAD = 16  # bytes by which an image is known
 class Walk:
     """A walk below the folder `root`. `ignored` counts, by (reason, detail), every file that is no image of the data.
 
-    Links to folders are followed where they lead out of `root`, each target once; what a link inside leads to is found there anyway.
+    Links to folders are followed where they lead out of `root`, each target once; what a link inside leads to is found
+    there anyway.
     """
     def __init__(self, root):
         self.given, self.root = str(root), os.path.realpath(root)
@@ -74,8 +81,10 @@ class Walk:
 
     def notes(self):
         "Lines about what was found in an unusual way"
-        if n := self.sniffed.total(): yield f"{plural(n, 'image')} without the ending of one found by content: {endings_text(self.sniffed)}"
-        if self.links: yield f"{plural(self.links, 'link')} to folders not followed: they lead into the data, or twice to one place"
+        if n := self.sniffed.total():
+            yield f"{plural(n, 'image')} without the ending of one found by content: {endings_text(self.sniffed)}"
+        if self.links:
+            yield f"{plural(self.links, 'link')} to folders not followed: they lead into the data, or twice to one place"
         if self.runs: yield f"{plural(self.runs, 'folder')} of runs left out"
 
 

@@ -8,7 +8,9 @@ from .samples import NAN
 
 
 def agreement(a: np.ndarray, b: np.ndarray, same_seeds: bool = True) -> float:
-    "Share of images for which a [n, I] and b [m, I], predicted classes, are the same: mean over the pairs of seeds, or over all pairs"
+    """Share of images for which a [n, I] and b [m, I], predicted classes, are the same: mean over the pairs of seeds,
+    or over all pairs
+    """
     return float(np.mean([(x == y).mean() for x, y in pairs(a, b, same_seeds)]))
 
 
@@ -18,7 +20,9 @@ def own_agreement(a: np.ndarray) -> float:
 
 
 def gained_lost(a: np.ndarray, b: np.ndarray, same_seeds: bool = True) -> tuple[float, float]:
-    "(gained, lost): how many images only a, only b gets right; hits [n, I] and [m, I], means as in `agreement`. McNemar's two counts"
+    """(gained, lost): how many images only a, only b gets right; hits [n, I] and [m, I], means as in `agreement`.
+    McNemar's two counts
+    """
     gained, lost = zip(*(((x & ~y).sum(), (y & ~x).sum()) for x, y in pairs(a, b, same_seeds)), strict=True)
     return float(np.mean(gained)), float(np.mean(lost))
 

@@ -20,14 +20,16 @@ def family(rows: Mapping[str, ArrayLike], base: ArrayLike) -> tuple[dict[str, Fl
 def two_axes(what: str, values: ArrayLike) -> Floats:
     "Values as an array [seeds, images] of numbers"
     try: x = np.asarray(values, float)
-    except (ValueError, TypeError) as e: raise UserError(f"{what} is no array of numbers ({e}): it must be [seeds, images]") from None
+    except (ValueError, TypeError) as e:
+        raise UserError(f"{what} is no array of numbers ({e}): it must be [seeds, images]") from None
     if x.ndim != 2 or 0 in x.shape: raise UserError(f"{what} has the shape {x.shape}: it must be [seeds, images]")
     return x
 
 
 def check_images(what: str, row: Floats, base: Floats) -> None:
     if row.shape[1] != base.shape[1]:
-        raise UserError(f"{what} has {row.shape[1]:,} images and the baseline {base.shape[1]:,}: give the same images in one order")
+        raise UserError(f"{what} has {row.shape[1]:,} images and the baseline {base.shape[1]:,}: give the same images "
+                        "in one order")
 
 
 def checked_seconds(arrays: Mapping[str, Floats], seconds: Mapping[str, ArrayLike] | None) -> dict[str, Floats]:

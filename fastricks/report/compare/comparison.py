@@ -57,15 +57,18 @@ class Asked:
     as_good_in: float = 1.
 
 
-def compare(runs: Runs, baseline: str | None = None, margin: float | None = None, metric: str = "top1", by: str | None = None,
-            anyway: bool = False, notes: Iterable[str] = (), diverged: Iterable[DivergedRun] = (), **how: Any) -> Comparison:
+def compare(runs: Runs, baseline: str | None = None, margin: float | None = None, metric: str = "top1",
+            by: str | None = None,
+            anyway: bool = False, notes: Iterable[str] = (), diverged: Iterable[DivergedRun] = (),
+            **how: Any) -> Comparison:
     """The Comparison of runs: FinishedRuns of `load_runs`, or what it takes.
 
-    `baseline`: a row's label, tricks, recipe or run (default: the family's, or the row without tricks); `margin`: the difference that
-    matters, in points (losses: nats); `by`: test or valid (default: the split that the runs' own numbers are of); `notes`: lines to carry
-    along; `diverged`: DivergedRuns. `how`: `plain=True` (no variance is steadied), `once=True` (one look at 5% instead of the ladder),
-    `family` (the name of a recorded one), `as_good_in=.5` (as good, in at most half of the time).
-    Raises UserError for what is not comparable, unless `anyway`, and where the baseline is not clear.
+    `baseline`: a row's label, tricks, recipe or run (default: the family's, or the row without tricks); `margin`: the
+    difference that matters, in points (losses: nats); `by`: test or valid (default: the split that the runs' own
+    numbers are of); `notes`: lines to carry along; `diverged`: DivergedRuns. `how`: `plain=True` (no variance is
+    steadied), `once=True` (one look at 5% instead of the ladder), `family` (the name of a recorded one),
+    `as_good_in=.5` (as good, in at most half of the time). Raises UserError for what is not comparable, unless
+    `anyway`, and where the baseline is not clear.
     """
     asked = checked_options(Asked(metric_of(metric), margin, by, anyway, **how))
     said, ended = list(notes), list(diverged)
@@ -80,7 +83,9 @@ def compare(runs: Runs, baseline: str | None = None, margin: float | None = None
 
 
 def finished_runs(runs: Runs, notes: list[str], diverged: list[DivergedRun]) -> list[FinishedRun]:
-    "FinishedRuns as they are; of anything else those that `load_runs` finds, with what it says and the runs that diverged"
+    """FinishedRuns as they are; of anything else those that `load_runs` finds, with what it says and the runs that
+    diverged
+    """
     if not isinstance(runs, str | Path):
         given = [r for r in runs if isinstance(r, FinishedRun)]
         if len(given) == len(runs): return given
@@ -92,15 +97,18 @@ def judged_runs(runs: list[FinishedRun], asked: Asked, notes: list[str]) -> list
     one_of_all = [r for r in runs if r.soup and r.soup.get("across_seeds")]
     for r in one_of_all:
         m, split = asked.metric, asked.by or r.metrics["split"]
-        notes.append(f"{r.name}: {r.value(m, split):.{m.digits}f} {m.unit} {SPLIT_WORD[split]} {m.title}, a soup of runs of all seeds, "
+        notes.append(f"{r.name}: {r.value(m, split):.{m.digits}f} {m.unit} {SPLIT_WORD[split]} {m.title}, a soup of "
+                     "runs of all seeds, "
                      f"{duration(r.seconds)} of training in all; one model has no verdict")
     return [r for r in runs if r not in one_of_all]
 
 
 def checked_options(asked: Asked) -> Asked:
     "Options that make no sense are one sentence"
-    if asked.margin is not None and not asked.margin > 0: raise UserError(f"--margin {asked.margin:g} is out of range: it must be above 0")
-    if not 0 < asked.as_good_in <= 1: raise UserError(f"--as-good-in {asked.as_good_in:g} is out of range: it must be above 0 and at most 1")
+    if asked.margin is not None and not asked.margin > 0:
+        raise UserError(f"--margin {asked.margin:g} is out of range: it must be above 0")
+    if not 0 < asked.as_good_in <= 1:
+        raise UserError(f"--as-good-in {asked.as_good_in:g} is out of range: it must be above 0 and at most 1")
     if asked.by not in (None, *SPLIT_WORD):
         raise UserError(f"--by {asked.by} is not one of {one_of(SPLIT_WORD)}{nearest(asked.by, SPLIT_WORD)}")
     return asked
@@ -121,7 +129,8 @@ def against_the_first(rows: list[ComparisonRow], asked: Asked, recorded: list[Fa
     judged, looked = judge(others, samples, terms, asked.once or bool(family and family.once), family)
     if shared: judged = [over_images(row, split, arms[row.label]) for row in judged]
     done = (with_own_agreement(base, split, shared), *judged)
-    return Comparison(done, metric, split, terms.margin, (*notes, *cautions(rows, split)), looked, together_of(done, samples))
+    return Comparison(done, metric, split, terms.margin, (*notes, *cautions(rows, split)), looked,
+                      together_of(done, samples))
 
 
 def margin_of(asked: Asked, family: Family | None) -> float:
@@ -142,7 +151,8 @@ def summed_up(row: ComparisonRow, metric: Metric, split: str, baseline: bool) ->
 
 # -- verdicts
 
-def judge(rows: Sequence[ComparisonRow], samples: Samples, terms: Terms, once: bool, family: Family | None) -> tuple[list[ComparisonRow], Looked]:
+def judge(rows: Sequence[ComparisonRow], samples: Samples, terms: Terms, once: bool,
+          family: Family | None) -> tuple[list[ComparisonRow], Looked]:
     "(rows with their verdicts, how they came about)"
     names = [row.label for row in rows]
     hidden = [f"hidden {k}" for k in range(len(family.rows) - len(rows))] if family else []
@@ -156,7 +166,8 @@ def judge(rows: Sequence[ComparisonRow], samples: Samples, terms: Terms, once: b
     done = []
     for row in rows:
         name = row.label
-        got = replace(row, diff=effects.get(name), call=calls[name], ratio=seen[name].time or TimeRatio(NAN), failed=seen[name].failed,
+        got = replace(row, diff=effects.get(name), call=calls[name], ratio=seen[name].time or TimeRatio(NAN),
+                      failed=seen[name].failed,
                       chance=chances.get(name, NAN))
         done.append(replace(got, verdict=calls[name].verdict, words=verdict_words(got, terms, looked, samples.metric)))
     return done, looked
@@ -171,13 +182,15 @@ def looked_at(calls: Calls, pool: Pool, effects: Effects, once: bool, family: Fa
                    family.tuned if family else "", next_rung(min(have)) if have and not once else None)
     sds = [e.sd for e in effects.values() if e.sd > 0]
     if not rung or not sds or rung < 2: return found
-    return replace(found, sees=smallest_effect(rung, len(calls), found.alpha, not pool.steadies) * float(np.median(sds)))
+    return replace(found, sees=smallest_effect(rung, len(calls), found.alpha,
+                                               not pool.steadies) * float(np.median(sds)))
 
 
 def chances_of(calls: Calls, effects: Effects, looked: Looked, terms: Terms) -> dict[str, float]:
     "name -> chance that the next rung settles it, of open rows whose spread is known"
     if not looked.next: return {}
-    open_rows = {name: e for name, e in effects.items() if calls[name].verdict == stats.OPEN and min(e.n, e.n_base) >= FEWEST_SEEDS}
+    open_rows = {name: e for name, e in effects.items() if calls[name].verdict == stats.OPEN
+                 and min(e.n, e.n_base) >= FEWEST_SEEDS}
     sure = sum(c.verdict in (stats.HELPS, stats.HURTS) for c in calls.values())
     alpha = SPEND[RUNGS.index(looked.next)]
     return chances_to_settle(open_rows, looked.next, alpha, len(calls) - sure, terms.margin)

@@ -1,9 +1,9 @@
 """Effects of a family of rows: variances that the images' luck steadies, seeds and images in every p and interval.
 
-A row's variance over a few seeds is itself known badly. How much of it the images' own luck explains is known well, as it is an
-average over thousands of images: independent flips of single images between seeds. What seeds do to all images together comes on
-top of it. So each row's variance s² is drawn towards c·v, v the images' luck and c the family's own ratio of both, as Smyth's
-moderated t (2004) draws variances of genes towards their common one.
+A row's variance over a few seeds is itself known badly. How much of it the images' own luck explains is known well, as
+it is an average over thousands of images: independent flips of single images between seeds. What seeds do to all images
+together comes on top of it. So each row's variance s² is drawn towards c·v, v the images' luck and c the family's own
+ratio of both, as Smyth's moderated t (2004) draws variances of genes towards their common one.
 """
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -66,7 +66,9 @@ def pool_of(family: Mapping[str, Moments]) -> Pool:
 
 @dataclass(frozen=True)
 class Effect:
-    "A row's difference to the baseline and how sure it is, in the metric's unit; nan where seeds and images say nothing"
+    """A row's difference to the baseline and how sure it is, in the metric's unit; nan where seeds and images say
+    nothing
+    """
     n: int
     n_base: int
     paired: bool
@@ -92,7 +94,8 @@ class Effect:
         "Half of the interval of a level: the wider of seeds alone and of seeds and images"
         return widest(self.sources, level)
 
-    def interval(self, level: float) -> tuple[float, float]: return self.delta - self.half(level), self.delta + self.half(level)
+    def interval(self, level: float) -> tuple[float, float]:
+        return self.delta - self.half(level), self.delta + self.half(level)
 
     def p_above(self, bound: float, sign: int = 1) -> float:
         "One-sided p of sign · delta ≤ bound: small where the effect is surely above it"
@@ -141,7 +144,8 @@ def why_nothing(m: Moments) -> str:
 def no_spread(m: Moments) -> Effect:
     "Of identical predictions: no difference, whatever seeds and images are drawn; one seed is none to say so by"
     low, p = (0., 1.) if m.n > 1 else (NAN, NAN)
-    return Effect(m.n, m.n_base, m.paired, m.images, m.delta, 0., m.df, NAN, 0., low, low, p, low, low, p, (), False, True,
+    return Effect(m.n, m.n_base, m.paired, m.images, m.delta, 0., m.df, NAN, 0., low, low, p, low, low, p, (), False,
+                  True,
                   IDENTICAL if m.n > 1 else ONE_SEED)
 
 
@@ -152,7 +156,9 @@ def steadied_spread(m: Moments, pool: Pool) -> tuple[float, float]:
 
 
 def with_images(spread: float, df: float, own: float, images: int) -> Sources:
-    "Sources of seeds alone, and of seeds and images together with Satterthwaite's degrees of freedom; the first alone without images"
+    """Sources of seeds alone, and of seeds and images together with Satterthwaite's degrees of freedom; the first alone
+    without images
+    """
     seeds = (spread, df)
     if images < 2: return (seeds,)
     total = spread + own
@@ -160,7 +166,9 @@ def with_images(spread: float, df: float, own: float, images: int) -> Sources:
 
 
 def images_alone(m: Moments) -> Sources:
-    "Where seeds have no spread at all, the images' part is taken whole: nothing of it can be told to be the seeds' luck"
+    """Where seeds have no spread at all, the images' part is taken whole: nothing of it can be told to be the seeds'
+    luck
+    """
     return ((m.effect, m.images - 1.),) if m.images > 1 and m.effect > 0 and not too_few(m) else ()
 
 

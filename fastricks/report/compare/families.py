@@ -1,7 +1,7 @@
 """Which rows were looked at together: what a false verdict is counted over, whatever part of it is shown later.
 
-An ablation records its family in OUT/families/HASH.json before its first look. A row's identity there is that of its recipe without
-the seed, and of its data.
+An ablation records its family in OUT/families/HASH.json before its first look. A row's identity there is that of its
+recipe without the seed, and of its data.
 """
 import json
 import time
@@ -49,7 +49,8 @@ class Family:
         if not self.tuned: del what["tuned"]  # names of families that were recorded before it was a field
         return sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:12]
 
-    def holds(self, baseline: str, rows: Iterable[str]) -> bool: return self.baseline == baseline and set(rows) <= self.rows.keys()
+    def holds(self, baseline: str, rows: Iterable[str]) -> bool:
+        return self.baseline == baseline and set(rows) <= self.rows.keys()
 
 
 def record_family(out: str | Path, family: Family) -> Family:
@@ -74,19 +75,24 @@ def sane(f: Family) -> bool:
     "A stranger's file may say anything"
     texts = [f.baseline, f.mode, f.metric, f.date, f.tuned]
     if not all(isinstance(s, int) for s in f.seeds): return False
-    if not isinstance(f.rows, dict) or not all(isinstance(x, str) for x in (*texts, *f.rows, *f.rows.values())): return False
+    if not isinstance(f.rows, dict) or not all(isinstance(x, str) for x in (*texts, *f.rows, *f.rows.values())):
+        return False
     return isinstance(f.margin, int | float) and f.margin > 0 and isinstance(f.once, bool)
 
 
 def families_beside(folders: Iterable[str | Path]) -> list[Family]:
-    "Those of the folders that these run folders lie in, the newest first; of one second that with more rows, which another joined"
+    """Those of the folders that these run folders lie in, the newest first; of one second that with more rows, which
+    another joined
+    """
     places = dict.fromkeys(Path(f).parent / FOLDER for f in folders)
     found = [f for place in places for file in place.glob("*.json") if (f := read_family(file))]
     return sorted(found, key=lambda f: (f.date, len(f.rows)), reverse=True)
 
 
 def family_of(found: list[Family], baseline: str, rows: Iterable[str], name: str | None = None) -> Family | None:
-    "The newest that contains all these rows, or the one of this name; None where there is none. An advice's is of its fresh seeds alone"
+    """The newest that contains all these rows, or the one of this name; None where there is none. An advice's is of its
+    fresh seeds alone
+    """
     rows = [*rows]
     if name is None: return next((f for f in found if f.mode != ADVICE and f.holds(baseline, rows)), None)
     named = [f for f in found if f.name.startswith(name)]

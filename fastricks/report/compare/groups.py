@@ -1,4 +1,5 @@
-"""What a folder of all sorts of runs says: a Comparison for each data set and evaluation, each with its own baseline."""
+"""What a folder of all sorts of runs says: a Comparison for each data set and evaluation, each with its own baseline.
+"""
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,12 @@ from .rows import NoBaseline, comparison_rows, size_text
 
 def comparisons(runs: Sequence[str | Path], baseline: str | None = None, by: str | None = None, anyway: bool = False,
                 **how: Any) -> tuple[list[Comparison], list[str]]:
-    """(Comparisons, lines on what has no place in one) of runs as `load_runs` takes them; options as `compare` has them.
+    """(Comparisons, lines on what has no place in one) of runs as `load_runs` takes them; options as `compare` has
+    them.
 
-    Runs of other data, another split or another size are no error: they have a table of their own. Where no row is the baseline by
-    itself, the one without tricks that has the most runs is taken (or the one with the most), with a warning. `anyway`: all in one table.
-    Raises UserError where nothing can be compared.
+    Runs of other data, another split or another size are no error: they have a table of their own. Where no row is the
+    baseline by itself, the one without tricks that has the most runs is taken (or the one with the most), with a
+    warning. `anyway`: all in one table. Raises UserError where nothing can be compared.
     """
     notes: list[str] = []
     diverged: list[DivergedRun] = []
@@ -38,7 +40,8 @@ def table_of(runs: list[FinishedRun], baseline: str | None, notes: list[str], **
     except NoBaseline as e:
         if baseline is not None: raise
         label = likely_baseline(runs, how["anyway"])
-        said = f"warning: {str(e).split(':')[0]}: compared with {label!r}, which has the most runs; --baseline chooses another"
+        said = (f"warning: {str(e).split(':')[0]}: compared with {label!r}, which has the most runs; --baseline "
+                "chooses another")
         return compare(runs, label, notes=[*notes, said], **how)
 
 

@@ -8,8 +8,8 @@ from .samples import Floats
 def holm(p: ArrayLike, count: int | None = None) -> Floats:
     """Adjusted p-values of p [m], each at most 1.
 
-    nan (no test) stays nan and does not count. `count`: how many hypotheses there are, those without a p-value here included; at
-    least as many as have one.
+    nan (no test) stays nan and does not count. `count`: how many hypotheses there are, those without a p-value here
+    included; at least as many as have one.
     """
     p = np.asarray(p, float)
     out = np.full(p.shape, np.nan)

@@ -1,7 +1,7 @@
 """Verdicts: one look at all seeds, or a ladder of looks at fixed numbers of seeds that together spend 5%.
 
-The rungs are fixed and each spends its own part of the 5%, so that the sum bounds the error however one stops or goes on. Nothing is
-stored: what was called at a rung is found again from the seeds in their order.
+The rungs are fixed and each spends its own part of the 5%, so that the sum bounds the error however one stops or goes
+on. Nothing is stored: what was called at a rung is found again from the seeds in their order.
 """
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -73,9 +73,11 @@ class Climb:
 
     def look(self, seen: Mapping[str, Seen], alpha: float, rung: int | None) -> None:
         "Call what can be called of open rows, at `alpha` for the whole family; all rows that are not sure yet count"
-        for name in [n for n, s in seen.items() if s.failed]: self.calls[name] = Call(FAILED, rung, failed=seen[name].failed)
+        for name in [n for n, s in seen.items() if s.failed]:
+            self.calls[name] = Call(FAILED, rung, failed=seen[name].failed)
         seen = {n: s for n, s in seen.items() if not s.failed}
-        effects = effects_of({n: s.moments for n, s in seen.items() if s.moments}, self.terms.plain, len(self.names) - len(self.sure))
+        effects = effects_of({n: s.moments for n, s in seen.items() if s.moments}, self.terms.plain,
+                             len(self.names) - len(self.sure))
         good = as_good_p(seen, effects, self.terms, len(self.names) - len(self.good))
         for name, effect in effects.items():
             at = rung if rung else min(effect.n, effect.n_base)
@@ -84,8 +86,11 @@ class Climb:
 
 
 def as_good_p(seen: Mapping[str, Seen], effects: Mapping[str, Effect], terms: Terms, count: int) -> dict[str, float]:
-    "name -> Holm's p of: not worse by the margin or more, and faster. Both must be sure, so the larger p stands for them"
-    p = [max_p(effects[n].p_above(-terms.margin, terms.sign), t.p_below(terms.as_good_in) if (t := seen[n].time) else NAN) for n in seen]
+    """name -> Holm's p of: not worse by the margin or more, and faster. Both must be sure, so the larger p stands for
+    them
+    """
+    p = [max_p(effects[n].p_above(-terms.margin, terms.sign),
+               t.p_below(terms.as_good_in) if (t := seen[n].time) else NAN) for n in seen]
     return dict(zip(seen, map(float, holm(p, count)), strict=True))
 
 
@@ -102,7 +107,9 @@ def verdict_of(e: Effect, alpha: float, p_good: float, terms: Terms) -> str:
 
 
 def within(e: Effect, alpha: float, margin: float) -> bool:
-    "Is the difference surely smaller than the margin? The interval of 1 − 2·alpha, and never less than the one that is printed"
+    """Is the difference surely smaller than the margin? The interval of 1 − 2·alpha, and never less than the one that
+    is printed
+    """
     low, high = e.interval(max(LEVEL, 1 - 2 * alpha))
     return -margin < low and high < margin
 
@@ -139,17 +146,21 @@ def bar(n: int, rows: int, alpha: float, df_more: int) -> float:
     return float(stdtrit(n - 1 + df_more, 1 - alpha / rows / 2) / n ** .5)
 
 
-def chances_to_settle(effects: Mapping[str, Effect], rung: int, alpha: float, count: int, margin: float) -> dict[str, float]:
-    "name -> chance_to_settle of open rows: Holm multiplies the p of the surest one by `count`, of the next by one less, …"
-    order = sorted(effects, key=lambda name: effects[name].p if effects[name].p == effects[name].p else 1.)
+def chances_to_settle(
+    effects: Mapping[str, Effect], rung: int, alpha: float, count: int, margin: float
+) -> dict[str, float]:
+    """name -> chance_to_settle of open rows: Holm multiplies the p of the surest one by `count`, of the next by one
+    less, …
+    """
+    order = sorted(effects, key=lambda name: effects[name].p if effects[name].p == effects[name].p else 1.0)
     return {name: chance_to_settle(effects[name], rung, alpha, count - k, margin) for k, name in enumerate(order)}
 
 
 def chance_to_settle(e: Effect, rung: int, alpha: float, count: int, margin: float) -> float:
     """The chance that a row with this Effect is called helps, hurts or no difference at a rung: predictive t.
 
-    The next mean is t-distributed about today's, with the variance that new seeds move it by: s̃² (1/n − 1/rung). `count`: by what Holm
-    multiplies its p there. nan where nothing is known of its spread.
+    The next mean is t-distributed about today's, with the variance that new seeds move it by: s̃² (1/n − 1/rung).
+    `count`: by what Holm multiplies its p there. nan where nothing is known of its spread.
     """
     from scipy.special import stdtr
     n = min(e.n, e.n_base)

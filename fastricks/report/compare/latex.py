@@ -29,7 +29,8 @@ def latex(c: Outcome) -> str:
     adjusted = "".join("l" if o.left else "r" for o in cols)
     return "\n".join([
         r"% \usepackage{booktabs,graphicx}", r"\begin{table}", r"\centering",
-        rf"\caption{{{tex(comparison_title(c))}. {tex(headline(c))}. {tex(said)}}}", r"\smallskip\resizebox{\linewidth}{!}{%",
+        rf"\caption{{{tex(comparison_title(c))}. {tex(headline(c))}. {tex(said)}}}",
+        r"\smallskip\resizebox{\linewidth}{!}{%",
         rf"\begin{{tabular}}{{{adjusted}}}", r"\toprule", tex_row(tex(o.head) for o in cols), r"\midrule",
         first, *([r"\midrule"] if rest else []), *rest, r"\bottomrule", r"\end{tabular}}",
         r"\par\medskip", r"\begin{minipage}{\linewidth}\footnotesize", *(tex(n) + r"\par" for n in notes),

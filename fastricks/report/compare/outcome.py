@@ -20,7 +20,8 @@ class Looked:
     rung: int | None          # the highest that a row was looked at; None: too few seeds
     family: int               # rows that a false verdict is counted over
     shown: int                # rows of it that are here
-    sees: float               # the effect that 8 of 10 such tables show at that look, in the metric's points; nan: not known
+    # the effect that 8 of 10 such tables show at that look, in the metric's points; nan: not known
+    sees: float
     pool: Pool                # how variances were steadied, or why not
     name: str = ""            # of the recorded family
     tuned: str = ""           # what each row has its own best of, on the validation split
@@ -59,7 +60,8 @@ class Outcome:
         "A flat dict a row; every one says what its numbers are of"
         about = {"metric": self.metric.name, "unit": self.metric.unit, "split": self.split, "n_images": self.n_images,
                  "data": self.data_name, "baseline": self.baseline.label, "margin": self.margin,
-                 "look": "once" if self.looked.once else "ladder", "rung": self.looked.rung, "family": self.looked.family,
+                 "look": "once" if self.looked.once else "ladder", "rung": self.looked.rung,
+                 "family": self.looked.family,
                  "warning": "; ".join(self.warnings) or None}
         return [{**row.record(), **without(about, row.varies)} for row in self.rows]
 
@@ -69,4 +71,5 @@ class Outcome:
         return pd.DataFrame(self.records())
 
 
-def without(d: dict[str, Any], keys: Collection[str]) -> dict[str, Any]: return {k: v for k, v in d.items() if k not in keys}
+def without(d: dict[str, Any], keys: Collection[str]) -> dict[str, Any]:
+    return {k: v for k, v in d.items() if k not in keys}

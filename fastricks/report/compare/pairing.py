@@ -41,7 +41,9 @@ class Arms:
     def timed(self) -> bool: return self.paired or len({device(r) for r in (*self.row, *self.base)}) == 1
 
     def first(self, n: int | None) -> "tuple[tuple[FinishedRun, ...], tuple[FinishedRun, ...], int] | None":
-        "(runs of the row, of the baseline, diverged seeds) that lie among the first n seeds; None where there are fewer"
+        """(runs of the row, of the baseline, diverged seeds) that lie among the first n seeds; None where there are
+        fewer
+        """
         seeds = sorted({*(r.seed for r in self.row), *self.failed})
         if n is None: return self.row, self.base, len(self.failed)
         if min(len(seeds), len(self.base) + len(self.failed) * self.paired) < n: return None

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
 Draw = Callable[[Outcome], "Figure | None"]
 Caption = str | Callable[[Outcome], str]
-VERDICT_COLORS = {HELPS: "#2e7d32", HURTS: "#c62828", AS_GOOD: "#00897b", SAME: "#1565c0", IDENTICAL: "#1565c0", FAILED: "#c62828", OPEN: "#757575"}
+VERDICT_COLORS = {HELPS: "#2e7d32", HURTS: "#c62828", AS_GOOD: "#00897b", SAME: "#1565c0", IDENTICAL: "#1565c0",
+                  FAILED: "#c62828", OPEN: "#757575"}
 BASE = "#222222"
-COMPARISON_PICTURES: dict[str, tuple[Draw, Caption]] = {}  # name -> (how it is drawn, what its caption says): all that reports, files and W&B show
+# name -> (how it is drawn, what its caption says): all that reports, files and W&B show
+COMPARISON_PICTURES: dict[str, tuple[Draw, Caption]] = {}
 
 
 def comparison_picture(caption: Caption) -> Callable[[Draw], Draw]:
@@ -81,7 +83,8 @@ def draw_delta(c: Outcome) -> "Figure | None":
     return fig
 
 
-def farthest(r: ComparisonRow) -> float: return max(abs(x) for x in (r.diff.delta, r.diff.low, r.diff.high) if not none(x))
+def farthest(r: ComparisonRow) -> float:
+    return max(abs(x) for x in (r.diff.delta, r.diff.low, r.diff.high) if not none(x))
 
 
 def limit(reaches: list[float], margin: float) -> float:
@@ -108,7 +111,8 @@ def beside(r: ComparisonRow, k: int) -> str:
     return f"{signed(d.delta, k)} {known}  {short_verdict(r)}"
 
 
-def short_verdict(r: ComparisonRow) -> str: return r.words if r.verdict == AS_GOOD else r.words.split(":")[0].split(",")[0].split(" (")[0]
+def short_verdict(r: ComparisonRow) -> str:
+    return r.words if r.verdict == AS_GOOD else r.words.split(":")[0].split(",")[0].split(" (")[0]
 
 
 # -- accuracy against time

@@ -22,7 +22,9 @@ def spread_nodes(df: float) -> tuple[Floats, Floats]:
 
 
 def power(effect: float, n: int, df: float, alpha: float) -> float:
-    "Of a two-sided t-test at `alpha` with n pairs, `effect` in sds of their differences, its variance known with df degrees of freedom"
+    """Of a two-sided t-test at `alpha` with n pairs, `effect` in sds of their differences, its variance known with df
+    degrees of freedom
+    """
     from scipy.special import ndtr, stdtrit
     sd, weights = spread_nodes(df)
     shift, bar = effect * n ** .5, float(stdtrit(df, 1 - alpha / 2))
@@ -31,7 +33,8 @@ def power(effect: float, n: int, df: float, alpha: float) -> float:
 
 @lru_cache
 def smallest_effect(n: int, rows: int, alpha: float, plain: bool = False) -> float:
-    """k(n, m): the effect, in sds of paired differences, that n seeds see in 8 of 10 tables of so many rows at the first Holm step.
+    """k(n, m): the effect, in sds of paired differences, that n seeds see in 8 of 10 tables of so many rows at the
+    first Holm step.
 
     `alpha` is what the look may spend. df is n − 1, and what a steadied variance adds to it unless `plain`.
     """

@@ -55,7 +55,8 @@ class ComparisonRow:
     @property
     def applied(self) -> bool: return not any(f.get("applied") is False for r in self.runs for f in r.facts.values())
 
-    def values(self, metric: Metric, split: str) -> dict[int, float]: return {r.seed: r.value(metric, split) for r in self.runs}
+    def values(self, metric: Metric, split: str) -> dict[int, float]:
+        return {r.seed: r.value(metric, split) for r in self.runs}
     def times(self) -> dict[int, float]: return {r.seed: r.seconds for r in self.runs}
 
     def record(self) -> dict[str, Any]:
@@ -66,7 +67,8 @@ class ComparisonRow:
             "label": self.label, "tricks": self.tricks, **self.varies,
             "seeds": " ".join(map(str, self.seeds)), **asdict(self.summary), "failed": self.failed,
             "paired": of("paired"), "n_compared": of("n"), "n_baseline": of("n_base"),
-            "delta": of("delta"), "delta_low": of("low"), "delta_high": of("high"), "seeds_low": of("seeds_low"), "seeds_high": of("seeds_high"),
+            "delta": of("delta"), "delta_low": of("low"), "delta_high": of("high"), "seeds_low": of("seeds_low"),
+            "seeds_high": of("seeds_high"),
             "rung": called("rung"), "p": called("p"), "p_holm": called("p_holm"), "p_as_good": called("p_good"),
             "df": of("df"), "delta_sd": of("sd"), "steadied": of("steadied"), "R": of("R"),
             "agreement": self.agreement, "gained": self.gained, "lost": self.lost, "train_seconds": self.seconds,
@@ -110,7 +112,8 @@ def field_texts(run: FinishedRun) -> Texts:
     said_apart = {"seed", "tricks", "data"}
     settings = {k: field_text(v) for k, v in numeric(r, r.weights).items() if k not in said_apart}
     found = {"tricks": tricks_of_run(run), "schedule": "+".join(str(t) for t in make(own)),
-             "data": f"{run.data['name']} ({run.data['train']:,} images)", **settings, "teacher": " / ".join(run.needed)}
+             "data": f"{run.data['name']} ({run.data['train']:,} images)", **settings,
+             "teacher": " / ".join(run.needed)}
     return found | dict.fromkeys(found.keys() & {*run.soup["varies"]}, "") if run.soup else found
 
 
@@ -235,7 +238,9 @@ class NoBaseline(UserError):
 
 
 def choose_baseline(rows: Rows, name: str | None = None, families: Sequence[Family] = ()) -> ComparisonRow:
-    "The row of this name: its label, tricks, named recipe, or a run of it; without a name a family's baseline, or the one without tricks"
+    """The row of this name: its label, tricks, named recipe, or a run of it; without a name a family's baseline, or the
+    one without tricks
+    """
     if len(rows) == 1 and name is None: return rows[0]
     found = [row for row in rows if row.label == name] or [row for row in rows if name_fits(row, name)]
     if len(found) == 1: return found[0]

@@ -17,8 +17,8 @@ NAN = float("nan")
 class Sample:
     """The metric's values of a row and of its baseline, a seed each, in the order of seeds.
 
-    With `row_images` [n, I] and `base_images` [m, I], whose means over I are those values, the images' part is known too. Without
-    them (macro-F1, ECE, runs without predictions) the seeds speak alone.
+    With `row_images` [n, I] and `base_images` [m, I], whose means over I are those values, the images' part is known
+    too. Without them (macro-F1, ECE, runs without predictions) the seeds speak alone.
     """
     row: Floats                        # [n]
     base: Floats                       # [m]; paired: m = n, the same seeds
@@ -71,13 +71,15 @@ def moments(s: Sample) -> Moments:
     n, m = len(s.row), len(s.base)
     delta = float(s.row.mean() - s.base.mean())
     spread = spread_of(s)
-    if s.row_images is None or s.base_images is None: return Moments(n, m, s.paired, 0, delta, spread, NAN, 0., NAN, 0, False)
+    if s.row_images is None or s.base_images is None:
+        return Moments(n, m, s.paired, 0, delta, spread, NAN, 0., NAN, 0, False)
     images = s.row_images.shape[1]
     luck = image_luck(s)
     effect = float(np.var(s.row_images.mean(0) - s.base_images.mean(0), ddof=1)) / images if images > 1 else NAN
     differ = s.row_images[:s.seeds] - s.base_images[:s.seeds]
     own = max(0., effect - luck) if luck == luck else effect
-    return Moments(n, m, s.paired, images, delta, spread, luck, own, effect, int(np.count_nonzero(differ)), s.paired and not differ.any())
+    return Moments(n, m, s.paired, images, delta, spread, luck, own, effect, int(np.count_nonzero(differ)),
+                   s.paired and not differ.any())
 
 
 def spread_of(s: Sample) -> float:
@@ -93,7 +95,9 @@ def variance(x: Floats) -> float:
 
 
 def image_luck(s: Sample) -> float:
-    "Variance of the mean difference if each image's luck were independent of the others': mean over images of the seeds' variance, / I"
+    """Variance of the mean difference if each image's luck were independent of the others': mean over images of the
+    seeds' variance, / I
+    """
     if s.seeds < 2 or s.row_images is None or s.base_images is None: return NAN
     arms = [s.row_images - s.base_images] if s.paired else [s.row_images, s.base_images]
     return sum(float(x.var(0, ddof=1).mean()) / len(x) for x in arms) / int(s.row_images.shape[1])

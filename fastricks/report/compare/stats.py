@@ -5,8 +5,9 @@
     effects = ft.stats.moderated({"mixup": hits, …}, hits_base)   # a family: steadied variances, Holm's p
     verdicts = ft.stats.ladder({"mixup": hits, …}, hits_base)     # verdicts at 5, 8, 12, 16, 24 seeds
 
-Axis 0 is the seeds in one order for all. Values are per image: hits (0 or 1) come out in points of accuracy, all else in its own unit, and
-more is better (give minus a loss). What the numbers rest on stands in `effects.py` and `ladder.py`.
+Axis 0 is the seeds in one order for all. Values are per image: hits (0 or 1) come out in points of accuracy, all else
+in its own unit, and more is better (give minus a loss). What the numbers rest on stands in `effects.py` and
+`ladder.py`.
 """
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -41,8 +42,10 @@ from .power import power, smallest_effect
 from .samples import NAN, TINY, Floats, Sample, image_sample, moments, unit_of
 from .times import TimeRatio, time_ratio
 
-__all__ = ["ALPHA", "AS_GOOD", "FAILED", "FEWEST_SEEDS", "HELPS", "HURTS", "IDENTICAL", "LEVEL", "OPEN", "RUNGS", "SAME", "SPEND", "Effect",
-           "Summary", "TimeRatio", "Verdict", "chances_to_settle", "holm", "ladder", "moderated", "next_rung", "once", "paired", "power",
+__all__ = ["ALPHA", "AS_GOOD", "FAILED", "FEWEST_SEEDS", "HELPS", "HURTS", "IDENTICAL", "LEVEL", "OPEN", "RUNGS",
+           "SAME", "SPEND", "Effect",
+           "Summary", "TimeRatio", "Verdict", "chances_to_settle", "holm", "ladder", "moderated", "next_rung", "once",
+           "paired", "power",
            "smallest_effect", "summary", "time_ratio", "unpaired"]
 
 
@@ -71,24 +74,31 @@ def summary(values: ArrayLike) -> Summary:
 # -- one row, or a family of them
 
 def paired(hits_row: ArrayLike, hits_base: ArrayLike) -> Effect:
-    "The Effect of arrays [n, I], seed k of the one paired with seed k of the other: a plain t over seeds, and images in p and interval"
+    """The Effect of arrays [n, I], seed k of the one paired with seed k of the other: a plain t over seeds, and images
+    in p and interval
+    """
     row, base = two_axes("the row", hits_row), two_axes("the baseline", hits_base)
-    if row.shape != base.shape: raise UserError(f"pairs need equal shapes, not {row.shape} and {base.shape}: see `unpaired`")
+    if row.shape != base.shape:
+        raise UserError(f"pairs need equal shapes, not {row.shape} and {base.shape}: see `unpaired`")
     return effect_of(moments(image_sample(row, base, unit_of(row, base))), PLAIN)
 
 
 def unpaired(hits_row: ArrayLike, hits_base: ArrayLike) -> Effect:
-    "The Effect of arrays [n, I] and [m, I] of unrelated seeds, three an arm at least: df is min(n, m) − 1, for uneven arms may vary unevenly"
+    """The Effect of arrays [n, I] and [m, I] of unrelated seeds, three an arm at least: df is min(n, m) − 1, for uneven
+    arms may vary unevenly
+    """
     row, base = two_axes("the row", hits_row), two_axes("the baseline", hits_base)
     check_images("the row", row, base)
     return effect_of(moments(image_sample(row, base, unit_of(row, base), False)), PLAIN)
 
 
 def moderated(rows: Mapping[str, ArrayLike], base: ArrayLike) -> dict[str, Effect]:
-    """name -> Effect of a family of rows, arrays [n, I], against a baseline [m, I]: variances steadied by the images' luck, Holm's p.
+    """name -> Effect of a family of rows, arrays [n, I], against a baseline [m, I]: variances steadied by the images'
+    luck, Holm's p.
 
-    A row of n seeds is paired with the baseline's first n. Where the images' luck explains too little of the seeds' spread (mean
-    R > 5), and of rows with fewer than 3 seeds or fewer than 30 differing (image, seed) pairs, it is plain t (`Effect.steadied` says which).
+    A row of n seeds is paired with the baseline's first n. Where the images' luck explains too little of the seeds'
+    spread (mean R > 5), and of rows with fewer than 3 seeds or fewer than 30 differing (image, seed) pairs, it is plain
+    t (`Effect.steadied` says which).
     """
     arrays, b = family(rows, base)
     scale = unit_of(*arrays.values(), b)
@@ -105,7 +115,8 @@ def pairs_of(row: Floats, base: Floats, scale: float) -> Sample:
 @dataclass(frozen=True)
 class Verdict:
     "What a row is called, at which rung, and its effect over all of its seeds"
-    verdict: str          # helps, hurts, as good, in less time, no difference that matters, the same model, failed, open
+    # helps, hurts, as good, in less time, no difference that matters, the same model, failed, open
+    verdict: str
     rung: int | None      # seeds at which it was called or last looked at; None: there were too few
     effect: Effect        # over all seeds: the interval is its own 95%
     p: float              # at that rung
@@ -128,11 +139,12 @@ def ladder(rows: Mapping[str, ArrayLike], base: ArrayLike, margin: float = .5, r
            spend: Sequence[float] = SPEND, seconds: Mapping[str, ArrayLike] | None = None) -> dict[str, Verdict]:
     """name -> Verdict of a family of rows, arrays [n, I] in the order of seeds, against a baseline [m, I].
 
-    At each rung its first seeds are looked at, with the rung's part of the 5%; rows that have fewer stay in Holm's count. A seed whose
-    values are nan has diverged. `seconds`: name -> training times [n] of rows, and of the baseline under the name `baseline`: with them a
-    row can be as good, in less time.
+    At each rung its first seeds are looked at, with the rung's part of the 5%; rows that have fewer stay in Holm's
+    count. A seed whose values are nan has diverged. `seconds`: name -> training times [n] of rows, and of the baseline
+    under the name `baseline`: with them a row can be as good, in less time.
     """
-    if len(rungs) != len(spend): raise UserError(f"{len(rungs)} rungs but {len(spend)} parts to spend: give one for each")
+    if len(rungs) != len(spend):
+        raise UserError(f"{len(rungs)} rungs but {len(spend)} parts to spend: give one for each")
     arrays, b = family(rows, base)
     look = look_of(arrays, b, seconds)
     return verdicts(arrays, look, climb_ladder([*arrays], look, Terms(margin), rungs, spend))

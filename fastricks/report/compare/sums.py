@@ -1,7 +1,7 @@
 """Do tricks add up? A row of several tricks against the sum of what each of them gains alone.
 
-Of k parts the excess is (row − base) − Σ (part − base) = (row + (k − 1)·base) − Σ part, seed by seed and image by image: for two tricks
-the interaction of a 2 × 2 factorial design.
+Of k parts the excess is (row − base) − Σ (part − base) = (row + (k − 1)·base) − Σ part, seed by seed and image by
+image: for two tricks the interaction of a 2 × 2 factorial design.
 """
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -57,7 +57,8 @@ def others_equal(a: ComparisonRow, b: ComparisonRow, base: ComparisonRow) -> boo
     return tricks_of(base) <= tricks_of(a) and rest[0] == rest[1] == rest[2]
 
 
-def set_against(row: ComparisonRow, parts: Sequence[ComparisonRow], base: ComparisonRow, samples: Samples) -> Together | None:
+def set_against(row: ComparisonRow, parts: Sequence[ComparisonRow], base: ComparisonRow,
+                samples: Samples) -> Together | None:
     "None with fewer than 3 seeds in common, or without the images"
     arms = [*common([row, base, *parts])]
     if len(arms) < FEWEST_SEEDS: return None

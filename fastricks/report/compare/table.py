@@ -141,7 +141,8 @@ def sums(c: Outcome) -> list[str]:
 def tuning(c: Outcome) -> list[str]:
     "Was each row given its own best value?"
     what = c.looked.tuned
-    return [f"Each row, the baseline too, has its own best of {what}, chosen on the validation split in one run each."] if what else []
+    return [f"Each row, the baseline too, has its own best of {what}, chosen on the validation split in one run "
+            "each."] if what else []
 
 
 def promise(c: Outcome) -> str:
@@ -150,7 +151,8 @@ def promise(c: Outcome) -> str:
     climbed = "" if c.looked.once else ", however many rungs you climb"
     said = f"In 95 of 100 such tables no “helps” or “hurts” is false{climbed}"
     if AS_GOOD in there: said += ", and in 97 no “as good, in less time”"
-    if SAME in there: said += f". That a difference is less than {c.margin:g} {c.metric.points} is said of each row by itself"
+    if SAME in there:
+        said += f". That a difference is less than {c.margin:g} {c.metric.points} is said of each row by itself"
     return said + "."
 
 
@@ -158,7 +160,8 @@ def coverage(c: Outcome) -> str:
     "What the intervals cover, and what they do not"
     images = any(r.diff and r.diff.images for r in c.rows)
     what = f"seeds and {SPLIT_WORD[c.split]} images" if images else "seeds alone, on these very images"
-    return f"Intervals: each row's own 95%, {what}; not other data, another split of it, other settings or other pre-trained weights."
+    return (f"Intervals: each row's own 95%, {what}; not other data, another split of it, other settings or other "
+            "pre-trained weights.")
 
 
 def winners_luck(c: Outcome) -> list[str]:
@@ -173,7 +176,8 @@ def next_step(c: Outcome) -> list[str]:
     if l.once or not l.next or not rows: return []
     runs = lambda some: sum(max(0, l.next - len(r.runs) - r.failed) for r in (c.baseline, *some))
     trained, again = [[r for r in some if not r.runs[0].soup] for some in (c.rows[1:], rows)]
-    alone = f" (the {plural(len(again), 'open row')} alone: {runs(again)})" if again and len(again) < len(trained) else ""
+    alone = (f" (the {plural(len(again), 'open row')} alone: {runs(again)})" if again and len(again) < len(trained)
+             else "")
     soups = ", then `fastricks soup` makes theirs" if len(trained) < len(c.rows) - 1 else ""
     return [f"Next: the same ablation with --seeds {l.next} trains {plural(runs(trained), 'run')}{alone}{soups}."]
 
@@ -184,7 +188,8 @@ def variances(c: Outcome) -> list[str]:
     if none(pool.mean_R): return ["Plain t over the seeds."]
     said = f"R {pool.mean_R:.1f}: the spread over seeds is {pool.mean_R:.1f} × that of images which flip by themselves"
     if not pool.steadies: return [f"{said}, more than 5, and so the images steady no variance: plain t."]
-    return [f"{said}, by which the images steady each row's variance ({pool.df} degrees of freedom more; --plain-t does without)."]
+    return [f"{said}, by which the images steady each row's variance ({pool.df} degrees of freedom more; --plain-t "
+            "does without)."]
 
 
 def agreement_explanation(c: Outcome) -> str:
@@ -201,7 +206,8 @@ def mean_interval(c: Outcome) -> list[str]:
 
 def verdicts(c: Outcome) -> dict[str, str]:
     "verdict -> `a (+1.20), b (+0.80)`"
-    groups = {word: [row for row in c.rows if row.verdict == word] for word in (HELPS, HURTS, AS_GOOD, SAME, IDENTICAL, FAILED, OPEN)}
+    groups = {word: [row for row in c.rows if row.verdict == word]
+              for word in (HELPS, HURTS, AS_GOOD, SAME, IDENTICAL, FAILED, OPEN)}
     return {word: ", ".join(gain_text(c, row) for row in rows) for word, rows in groups.items() if rows}
 
 
@@ -238,7 +244,8 @@ def seeds_fact(c: Outcome) -> str:
     return "; ".join(f"{label}: {own}" for label, own in seeds.items())
 
 
-def version_fact(name: str, environments: list[dict]) -> str: return f"{name} {each(e.get(name, '?') for e in environments)}"
+def version_fact(name: str, environments: list[dict]) -> str:
+    return f"{name} {each(e.get(name, '?') for e in environments)}"
 
 
 def revision(git: dict) -> str:
@@ -260,7 +267,8 @@ def fit_columns(c: Outcome, cols: list[Column], width: int) -> tuple[list[Column
     return cols, next((n for n in (16, 12) if table_width(c, cols, n) <= width), 12)
 
 
-def table_width(c: Outcome, cols: list[Column], letters: int) -> int: return sum(2 + column_width(c, o, letters) for o in cols) - 2
+def table_width(c: Outcome, cols: list[Column], letters: int) -> int:
+    return sum(2 + column_width(c, o, letters) for o in cols) - 2
 
 
 def column_width(c: Outcome, col: Column, letters: int) -> int:

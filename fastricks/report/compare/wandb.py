@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     import wandb
 
 
-def log_report(c: Outcome, folder: str | Path, mode: str | None = None, name: str | None = None, group: str | None = None) -> str | None:
+def log_report(c: Outcome, folder: str | Path, mode: str | None = None, name: str | None = None,
+               group: str | None = None) -> str | None:
     """Log a Comparison to W&B and return the sync line of an offline run, or None.
 
     `folder`: where the run's files go; `mode`: online, offline, disabled or None (online when logged in, else offline).

@@ -6,7 +6,8 @@ from .ladder import AS_GOOD, FAILED, HELPS, HURTS, IDENTICAL, OPEN, RUNGS, SAME,
 from .outcome import Looked
 from .rows import ComparisonRow
 
-STYLES = {HELPS: "helps", HURTS: "hurts", AS_GOOD: "as-good", SAME: "no-difference", IDENTICAL: "no-difference", FAILED: "failed", OPEN: "open"}
+STYLES = {HELPS: "helps", HURTS: "hurts", AS_GOOD: "as-good", SAME: "no-difference", IDENTICAL: "no-difference",
+          FAILED: "failed", OPEN: "open"}
 
 
 def style_of(row: ComparisonRow) -> str:
@@ -32,7 +33,8 @@ def sure_words(row: ComparisonRow, terms: Terms, looked: Looked, metric: Metric)
     return row.call.verdict + (f", by less than {margin_words(terms.margin, metric.points)}" if small else "")
 
 
-def good_words(row: ComparisonRow, terms: Terms, looked: Looked, metric: Metric) -> str: return f"as good, in {row.ratio.ratio:.2f} × the time"
+def good_words(row: ComparisonRow, terms: Terms, looked: Looked, metric: Metric) -> str:
+    return f"as good, in {row.ratio.ratio:.2f} × the time"
 
 
 def same_words(row: ComparisonRow, terms: Terms, looked: Looked, metric: Metric) -> str:
@@ -64,5 +66,6 @@ def more_seeds(row: ComparisonRow, looked: Looked) -> str:
     return f"; verdicts from {first} seeds on" if min(row.diff.n, row.diff.n_base) < first else ""
 
 
-WORDS = {HELPS: sure_words, HURTS: sure_words, AS_GOOD: good_words, SAME: same_words, IDENTICAL: identical_words, FAILED: failed_words,
+WORDS = {HELPS: sure_words, HURTS: sure_words, AS_GOOD: good_words, SAME: same_words, IDENTICAL: identical_words,
+         FAILED: failed_words,
          OPEN: open_words}

@@ -59,9 +59,11 @@ def index_page(folder):
     finished = sum(line.ended == "finished" for line, _ in lines)
     reports = [Html('<a href="{}">{}</a>').format(quote(file.name), file.name) for file in reports_in(folder)]
     compared = paragraph(Html("Comparisons: {}").format(Html(" · ").join(reports))) if reports else EMPTY
-    return document("Runs", heading("Runs", 1), paragraph(f"{plural(len(lines), 'run')}, {finished:,} finished, in {folder.resolve().name}. "
+    return document("Runs", heading("Runs", 1),
+                    paragraph(f"{plural(len(lines), 'run')}, {finished:,} finished, in {folder.resolve().name}. "
                                                           "A click on a heading sorts."),
-                    compared, html_table(HEAD, [cells(line, f) for line, f in lines], left=(0, 1, 2, 5)), LOOK, SORTING, MARK)
+                    compared, html_table(HEAD, [cells(line, f) for line, f in lines], left=(0, 1, 2, 5)), LOOK, SORTING,
+                    MARK)
 
 
 def cells(line, folder):
@@ -69,7 +71,8 @@ def cells(line, folder):
     metrics = found(folder, "metrics.json")
     name = folder.name
     if (folder / INDEX).is_file(): name = Html('<a href="{}/{}">{}</a>').format(quote(folder.name), INDEX, folder.name)
-    return [line.when, name, line.what, sortable(line.well, metrics.get("top1")), sortable(line.time, metrics.get("train_seconds")), line.ended]
+    return [line.when, name, line.what, sortable(line.well, metrics.get("top1")),
+            sortable(line.time, metrics.get("train_seconds")), line.ended]
 
 
 def sortable(text, number):

@@ -22,7 +22,8 @@ PAIRS, EACH = 6, 4  # confused pairs with images, images of each
 CELLS = ("Rows: true classes, columns: predicted classes. Blue: correct, red: wrong, darker for a larger share of "
          "its row.")
 LOSSES = ("The images whose true class got the lowest probability, as the network sees them: mistakes of the model, "
-          "hard photos, or wrong labels. Below each its true class, the predicted class, its confidence and loss, and its file.")
+          "hard photos, or wrong labels. Below each its true class, the predicted class, its confidence and loss, and "
+          "its file.")
 
 
 # -- numbers as text
@@ -63,7 +64,8 @@ def of_few_classes(q):
     here = len(q.classes) - len(q.absent)
     all_classes = plural(len(q.classes), "class", "classes")
     return [f"There are images of {here:,} of the model's {all_classes} only; all of them were allowed as predictions. "
-            f"{plural(q.astray, 'image')} predicted as a class without images here. Macro F1 is the mean over the {here:,}; "
+            f"{plural(q.astray, 'image')} predicted as a class without images here. Macro F1 is the mean over the "
+            f"{here:,}; "
             f"no images of: {listed(q.absent)}"]
 
 
@@ -119,13 +121,15 @@ def calibration(q, numbers):
     said = (f"On average the confidence is {gap} points away from the accuracy (expected calibration error, "
             f"{BINS} bins of equal width, 95% interval {between(q.ece, percent)}). Points below the diagonal: "
             "over-confident.")
-    return heading("Calibration (reliability diagram)") + figure(drawing(draw_reliability(q)), " ".join([said, *at_temperature(numbers)]))
+    return heading("Calibration (reliability diagram)") + figure(drawing(draw_reliability(q)),
+                                                                 " ".join([said, *at_temperature(numbers)]))
 
 
 def at_temperature(numbers):
     "What the fitted temperature makes of the probabilities; nothing where a run has none"
     if "ece_t" not in numbers: return []
-    return [f"At temperature {numbers['temperature']:.3g}, which the validation images ask for and `predict` uses: ECE {percent(numbers['ece_t'])}, "
+    return [f"At temperature {numbers['temperature']:.3g}, which the validation images ask for and `predict` uses: "
+            f"ECE {percent(numbers['ece_t'])}, "
             f"cross-entropy {nats(numbers['loss_t'])}."]
 
 

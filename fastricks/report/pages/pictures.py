@@ -133,7 +133,8 @@ def grid_lines(shape, size):
 
 def axis_names(font, top):
     left, above = Html('<text x="-6" y="-6" text-anchor="end">{}</text>'), Html('<text y="{}">{}</text>')
-    return Html('<g fill="#666" font-size="{}">{}{}</g>').format(max(font, 9), left.format(TRUE), above.format(12 - top, PREDICTED))
+    return Html('<g fill="#666" font-size="{}">{}{}</g>').format(max(font, 9), left.format(TRUE),
+                                                                 above.format(12 - top, PREDICTED))
 
 
 def left_labels(names, size, font):

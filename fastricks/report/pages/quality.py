@@ -1,4 +1,5 @@
-"""How good the answers of a model are, with 95% intervals over the choice of images: in all, class by class, and as probabilities.
+"""How good the answers of a model are, with 95% intervals over the choice of images: in all, class by class, and as
+probabilities.
 
 Pure functions on what a run says of each image (`results.Images`). No torch.
 """
@@ -16,11 +17,16 @@ MOST = 10**8              # numbers that it draws; of more than 100,000 images i
 FEW = 200                 # images below which percentiles are too narrow
 NAN = float("nan")
 
-HOW = ("95% intervals over the choice of images (not of seeds): Wilson's for proportions; per-class F1 by Wilson's of TP/(TP+FP+FN), of which "
-       "it is a function; macro F1 and cross-entropy by the bootstrap over images (percentiles of {draws} resamples, seed {seed}; below {few} "
-       "images t times their spread, rough for F1), ECE by the percentiles, reflected at the estimate, as resampling adds to ECE's bias, and "
-       "from 0 on where answers as right as their probabilities say would give as large an ECE by chance (p > 0.05; Bröcker and Smith 2007). "
-       "ECE: mean over images of |accuracy − confidence| of the image's bin, {bins} bins of equal width over the probability of the predicted "
+HOW = ("95% intervals over the choice of images (not of seeds): Wilson's for proportions; per-class F1 by Wilson's of "
+       "TP/(TP+FP+FN), of which "
+       "it is a function; macro F1 and cross-entropy by the bootstrap over images (percentiles of {draws} resamples, "
+       "seed {seed}; below {few} "
+       "images t times their spread, rough for F1), ECE by the percentiles, reflected at the estimate, as resampling "
+       "adds to ECE's bias, and "
+       "from 0 on where answers as right as their probabilities say would give as large an ECE by chance (p > 0.05; "
+       "Bröcker and Smith 2007). "
+       "ECE: mean over images of |accuracy − confidence| of the image's bin, {bins} bins of equal width over the "
+       "probability of the predicted "
        "class (Guo et al. 2017).")
 
 
@@ -74,13 +80,15 @@ class Quality:
         return [r.name for r in self.rows if not r.n]
 
     @property
-    def astray(self): return int(sum(r.predicted for r in self.rows if not r.n))  # images predicted as a class without images here
+    # images predicted as a class without images here
+    def astray(self): return int(sum(r.predicted for r in self.rows if not r.n))
 
     def how(self): return HOW.format(draws=f"{self.draws:,}", seed=SEED, bins=BINS, few=FEW)
 
 
 def measure(images, classes, loss=None):
-    """The Quality of Images (at least one) by a model of these `classes`; ValueError for classes and probabilities that are none.
+    """The Quality of Images (at least one) by a model of these `classes`; ValueError for classes and probabilities that
+    are none.
 
     `loss`: its mean where it is known to more digits than the images'.
     """
@@ -93,7 +101,8 @@ def measure(images, classes, loss=None):
     five = int((images.rank < 5).sum())
     loss, gap = float(images.loss.mean() if loss is None else loss), ece(images.p, hit)
     return Quality(
-        classes, n, int(hit.sum()), proportion(hit.sum(), n), proportion(five, n), Value(loss, *ends(loss, boot["loss"], n)),
+        classes, n, int(hit.sum()), proportion(hit.sum(), n), proportion(five, n),
+        Value(loss, *ends(loss, boot["loss"], n)),
         Value(gap, *reflected(gap, boot["ece"], boot["chance"])), f1_value(macro_f1(y, k, len(classes)), boot["f1"], n),
         class_rows(y, k, matrix, classes), tuple(bins_of(images.p, hit, bins)), matrix, len(boot["ece"]))
 
@@ -122,7 +131,8 @@ def proportion(k, n): return Value(float(k) / n if n else NAN, *map(float, wilso
 def proportions(k, n):
     "A Value for each of k [K] of n [K]"
     low, high = wilson(k, n)
-    return [Value(a / b if b else NAN, float(c), float(d)) for a, b, c, d in zip(k.tolist(), n.tolist(), low, high, strict=True)]
+    return [Value(a / b if b else NAN, float(c), float(d))
+            for a, b, c, d in zip(k.tolist(), n.tolist(), low, high, strict=True)]
 
 
 def confusion(y, k, K):
@@ -131,14 +141,17 @@ def confusion(y, k, K):
 
 
 def class_rows(y, k, matrix, classes):
-    "A ClassRow a class; nan where a class was never predicted (precision), and for one without images, which can't be found here"
+    """A ClassRow a class; nan where a class was never predicted (precision), and for one without images, which can't be
+    found here
+    """
     from sklearn.metrics import precision_recall_fscore_support
     p, r, f, n = precision_recall_fscore_support(y, k, labels=np.arange(len(classes)), zero_division=NAN)
     hits, predicted = matrix.diagonal(), matrix.sum(0)
     ends = [wilson(hits, predicted), wilson(hits, n), tuple(map(of_jaccard, wilson(hits, n + predicted - hits)))]
     values = [[Value(NAN, NAN, NAN) if not m else Value(*map(float, o)) for m, *o in zip(n, x, *e, strict=True)]
               for x, e in zip((p, r, f), ends, strict=True)]
-    return tuple(ClassRow(*o) for o in zip(classes, n.tolist(), predicted.tolist(), hits.tolist(), *values, strict=True))
+    return tuple(ClassRow(*o) for o in zip(classes, n.tolist(), predicted.tolist(), hits.tolist(), *values,
+                                           strict=True))
 
 
 def of_jaccard(j):
@@ -151,7 +164,8 @@ def confused(q, most=10):
     off = q.confusion.copy()
     np.fill_diagonal(off, 0)
     order = np.argsort(-off, axis=None, kind="stable")[:most]
-    return [(q.classes[i], q.classes[j], int(off[i, j])) for i, j in zip(*np.unravel_index(order, off.shape), strict=True) if off[i, j]]
+    return [(q.classes[i], q.classes[j], int(off[i, j]))
+            for i, j in zip(*np.unravel_index(order, off.shape), strict=True) if off[i, j]]
 
 
 def worst(images, most=WORST):
@@ -164,20 +178,23 @@ def worst(images, most=WORST):
 def bins_of(p, hit, bins):
     n, conf, right = (np.bincount(bins, w, BINS) for w in (None, p, hit))
     accuracy = proportions(right, n)
-    for b in range(BINS): yield Bin(b / BINS, (b + 1) / BINS, int(n[b]), float(conf[b] / n[b]) if n[b] else NAN, accuracy[b])
+    for b in range(BINS):
+        yield Bin(b / BINS, (b + 1) / BINS, int(n[b]), float(conf[b] / n[b]) if n[b] else NAN, accuracy[b])
 
 
 # -- the bootstrap over images
 
 def resampled(y, k, p, loss, hit, K):
-    """name -> [draws] of what has no formula for its spread: macro F1, loss, ECE; `chance`: ECE of answers that are as right as p says
+    """name -> [draws] of what has no formula for its spread: macro F1, loss, ECE; `chance`: ECE of answers that are as
+    right as p says
     (consistency resampling, Bröcker and Smith 2007, doi 10.1175/WAF993.1)"""
     n, rng, bins, gap = len(y), np.random.default_rng(SEED), bin_of(p), hit - p
     off = lambda b, g: np.abs(np.bincount(b, g, BINS)).sum() / n
     def again():
         i = rng.integers(0, n, n)
         return macro_f1(y[i], k[i], K), loss[i].mean(), off(bins[i], gap[i]), off(bins, (rng.random(n) < p) - p)
-    return dict(zip(("f1", "loss", "ece", "chance"), np.array([again() for _ in range(max(100, min(DRAWS, MOST // n)))]).T, strict=True))
+    return dict(zip(("f1", "loss", "ece", "chance"),
+                    np.array([again() for _ in range(max(100, min(DRAWS, MOST // n)))]).T, strict=True))
 
 
 def f1_value(f1, x, n):
@@ -186,7 +203,9 @@ def f1_value(f1, x, n):
 
 
 def ends(value, x, n):
-    "(low, high) of a number of n images by its resamples x: their percentiles; of few images, where those are too narrow, by a t"
+    """(low, high) of a number of n images by its resamples x: their percentiles; of few images, where those are too
+    narrow, by a t
+    """
     if n >= FEW: return spread(x)
     from scipy.special import stdtrit
     half = float(stdtrit(max(1, n - 1), (1 + LEVEL) / 2)) * float(x.std(ddof=1))
@@ -197,10 +216,12 @@ def spread(x): return tuple(map(float, np.quantile(x, [ALPHA / 2, 1 - ALPHA / 2]
 
 
 def reflected(e, x, chance):
-    """(low, high) of an ECE: it lies above the truth, as its resamples x lie above it, so these are reflected (the basic bootstrap).
+    """(low, high) of an ECE: it lies above the truth, as its resamples x lie above it, so these are reflected (the
+    basic bootstrap).
 
-    Of images of a model whose probabilities are true this alone would leave 0 out far too often: `chance` has what ECE is then. We
-    measured a coverage of 85 to 97% for 150 to 2,000 images and true ECEs of 0, .03 and .1; percentiles of x cover 0 to 91%.
+    Of images of a model whose probabilities are true this alone would leave 0 out far too often: `chance` has what ECE
+    is then. We measured a coverage of 85 to 97% for 150 to 2,000 images and true ECEs of 0, .03 and .1; percentiles of
+    x cover 0 to 91%.
     """
     low, high = spread(x)
     sure = e > np.quantile(chance, 1 - ALPHA)

@@ -37,7 +37,8 @@ from .pictures import draw_curves
 from .quality import measure
 
 SIDE = 112  # pixels of an image on a page
-RUN_PICTURES = {"batch": "The first training batch after augmentation.", "targets": "Training targets, after label smoothing, mixup and the like.",
+RUN_PICTURES = {"batch": "The first training batch after augmentation.",
+                "targets": "Training targets, after label smoothing, mixup and the like.",
                 "lr": "The learning rate of every step."}
 
 
@@ -100,9 +101,10 @@ def classes_of_model(folder):
 def sentence(run):
     "What was trained, on what, how long, when"
     r, m = run.recipe, run.metrics
-    if run.soup: return (f"{r.arch}, the average of the weights of {soup_words(run.soup, r.seed).removeprefix('soup of ')}, on "
-                         f"{run.data['train']:,} images of {run.data['name']} at {r.size} pixels; all were trained in "
-                         f"{duration(m['train_seconds'])}, averaged {run.date}.")
+    if run.soup:
+        return (f"{r.arch}, the average of the weights of {soup_words(run.soup, r.seed).removeprefix('soup of ')}, on "
+                f"{run.data['train']:,} images of {run.data['name']} at {r.size} pixels; all were trained in "
+                f"{duration(m['train_seconds'])}, averaged {run.date}.")
     start = "from scratch" if r.from_scratch else "from pre-trained weights"
     tricks = f"with {tricks_of_run(run)}" if r.tricks else "without tricks"
     device = run.environment.get("device", r.device)
@@ -137,10 +139,13 @@ def course(run):
 
 def ingredients(soup):
     "What a soup is made of"
-    rows = [[o["run"], o["row"], percent(o["alone"]), percent(o["top1"]), "kept" if o["kept"] else "left out"] for o in soup["ingredients"]]
-    said = ("Each run in the order of its validation accuracy, and the validation accuracy of the average with it: it is kept where that is "
+    rows = [[o["run"], o["row"], percent(o["alone"]), percent(o["top1"]), "kept" if o["kept"] else "left out"]
+            for o in soup["ingredients"]]
+    said = ("Each run in the order of its validation accuracy, and the validation accuracy of the average with it: it "
+            "is kept where that is "
             "no worse (arXiv 2203.05482). BatchNorm's averages of an average are made again on the training images.")
-    return heading("What it is made of"), html_table(["run", "row", "alone", "with it", ""], rows, left=(0, 1, 4)), paragraph(said)
+    return heading("What it is made of"), html_table(["run", "row", "alone", "with it", ""], rows,
+                                                     left=(0, 1, 4)), paragraph(said)
 
 
 def curves(run):
@@ -207,5 +212,6 @@ def viewer(source, recipe, side=SIDE):
         view.cut(x, None, False, out)
         im = Image.fromarray(from_torch(out))
         small = side / max(width, height)
-        return data_uri(im.resize((round(width * small), round(height * small)), Image.Resampling.LANCZOS) if small < 1 else im)
+        return data_uri(im.resize((round(width * small), round(height * small)), Image.Resampling.LANCZOS) if small < 1
+                        else im)
     return see

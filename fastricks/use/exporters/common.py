@@ -18,15 +18,19 @@ TOLERANCE = 1e-4       # largest difference of logits, in parts of the largest l
 
 
 def agree(p: Predictor, x: torch.Tensor, sizes: Sequence[int], f: Callable[[torch.Tensor], Any]) -> float:
-    "The largest difference between the logits of `f(x)` and the model's, over batches of `sizes`; a UserError above TOLERANCE"
+    """The largest difference between the logits of `f(x)` and the model's, over batches of `sizes`; a UserError above
+    TOLERANCE
+    """
     worst = 0.
     for n in (b for b in sizes if b <= len(x)):
         want, got = p.logits(x[:n]), torch.as_tensor(f(x[:n].contiguous()))
         if want.shape != got.shape:
-            raise UserError(f"the exported model answers {n} images with {list(got.shape)} numbers, not {list(want.shape)}")
+            raise UserError(f"the exported model answers {n} images with {list(got.shape)} numbers, not "
+                            f"{list(want.shape)}")
         worst = max(worst, (want - got).abs().max().item())
         if not worst <= TOLERANCE * max(1, want.abs().max().item()):
-            raise UserError(f"the exported model's logits differ by {worst:.2g} from the model's own, on a batch of {n}: "
+            raise UserError(f"the exported model's logits differ by {worst:.2g} from the model's own, on a batch of "
+                            f"{n}: "
                             "nothing is written")
     return worst
 
@@ -64,7 +68,8 @@ def about(p: Predictor) -> dict[str, Any]:
         "size": m["size"], "resize": m["resize"], "width": width, "height": height, "fit": m["fit"],
         "interpolation": "bilinear", "antialias": True, "crop": "center" if m["fit"] == "crop" else None,
         "input": takes(p), "inside": {"scale": 1 / 255, "mean": list(m["mean"]), "std": list(m["std"])},
-        "output": f"logits [batch, {len(p.classes)}]: softmax of logits / temperature makes them probabilities", "temperature": p.temperature}
+        "output": f"logits [batch, {len(p.classes)}]: softmax of logits / temperature makes them probabilities",
+        "temperature": p.temperature}
     return {"arch": m["arch"], "classes": p.classes, "made_by": f"fastricks {__version__}", "run": p.run.resolve().name,
             "preprocessing": preprocessing}
 
@@ -85,18 +90,23 @@ def decoded(p: Predictor) -> list[str]:
 def framed(p: Predictor) -> list[str]:
     "How a photo is brought to the network's size"
     m, (width, height) = p.meta, p.frame.sides
-    if is_plain(p.frame): return [f"shorter side to {m['resize']}, bilinear with antialiasing", f"centre crop of {m['size']}"]
+    if is_plain(p.frame):
+        return [f"shorter side to {m['resize']}, bilinear with antialiasing", f"centre crop of {m['size']}"]
     if m["fit"] == "squish": return [f"to {width} x {height}, whatever its shape, bilinear with antialiasing"]
-    if m["fit"] == "pad": return [f"into {width} x {height} in its own shape, bilinear with antialiasing", f"in the middle of grey {GREY}"]
+    if m["fit"] == "pad":
+        return [f"into {width} x {height} in its own shape, bilinear with antialiasing",
+                f"in the middle of grey {GREY}"]
     wide, high = (max(o, round(m["resize"] / m["size"] * o)) for o in (width, height))
-    return [f"in its own shape until it covers {wide} x {high}, bilinear with antialiasing", f"centre crop of {width} x {height}"]
+    return [f"in its own shape until it covers {wide} x {high}, bilinear with antialiasing",
+            f"centre crop of {width} x {height}"]
 
 
 def pixels_in_logits_out(p: Predictor, place: str) -> list[str]:
     "What a file that has the normalisation inside takes and gives; `place`: where it has the rest"
     kind, shape = takes(p).removeprefix("uint8 ").split(" ", 1)
     resize = p.meta["resize"]
-    before = f"shorter side at {resize} pixels (bilinear) and centre-cropped" if is_plain(p.frame) else ", ".join(framed(p))
+    before = (f"shorter side at {resize} pixels (bilinear) and centre-cropped" if is_plain(p.frame)
+              else ", ".join(framed(p)))
     return [f"takes     uint8 {kind} images {shape}, {before}; the normalisation is inside",
             f"gives     logits [batch, {len(p.classes)}]; names of classes and preprocessing are in its {place}"]
 

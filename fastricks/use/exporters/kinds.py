@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 
 class Exporter:
-    """Base of all formats. A subclass stands in a file `to_*.py` that imports nothing heavy at its top: its facts are for `--help`.
+    """Base of all formats. A subclass stands in a file `to_*.py` that imports nothing heavy at its top: its facts are
+    for `--help`.
 
     An export is one file, whose name ends in `suffix`, or, where that is empty, a folder of `files`.
     """
@@ -24,10 +25,11 @@ class Exporter:
     needs: tuple[str, ...] = ()   # modules that must be installed
 
     def write(self, p: "Predictor", x: "Tensor", out: Path, sizes: Sequence[int]) -> float:
-        """Write a Predictor's model to the path `out`, and return the largest difference of its logits from the model's own.
+        """Write a Predictor's model to the path `out`, and return the largest difference of its logits from the model's
+        own.
 
-        What is written has first been read back and asked for the logits of pixels `x` in batches of `sizes`, as `common.agree`
-        does; where they differ it is a UserError, and what lay at `out` before is still there.
+        What is written has first been read back and asked for the logits of pixels `x` in batches of `sizes`, as
+        `common.agree` does; where they differ it is a UserError, and what lay at `out` before is still there.
         """
         raise NotImplementedError
 

@@ -73,7 +73,9 @@ def require_probabilities(p: "Predictor", x: "Tensor", f: "Callable[[Tensor], nd
     "Raise UserError unless `f(x)` are the probabilities of the model's own logits"
     import torch
     gap = (torch.as_tensor(f(x)) - p.softmax(p.logits(x))).abs().max().item()
-    if not gap <= APART: raise UserError(f"the exported model's probabilities differ by {gap:.2g} from the model's own: nothing is written")
+    if not gap <= APART:
+        raise UserError(f"the exported model's probabilities differ by {gap:.2g} from the model's own: nothing is "
+                        "written")
 
 
 def runner(data: bytes, output: str = "logits") -> "Callable[[Tensor], ndarray]":

@@ -51,7 +51,8 @@ def order_line(classes: Sequence[str], out: Path) -> list[str]:
     "Where timm would number folders of these classes in another way"
     from timm.utils.misc import natural_key
     if sorted(classes, key=natural_key) == list(classes): return []
-    return [f"mind      timm numbers folders of these classes in another order: give its scripts --class-map {quote(str(out / CLASS_MAP))}"]
+    return ["mind      timm numbers folders of these classes in another order: give its scripts --class-map "
+            f"{quote(str(out / CLASS_MAP))}"]
 
 
 def save_folder(p: "Predictor", folder: Path) -> None:
@@ -83,6 +84,8 @@ def described(p: "Predictor") -> "nn.Module":
 def data_config(p: "Predictor") -> dict[str, Any]:
     "timm's words for the preprocessing; of a crop its shorter side is floor(size / crop_pct)"
     size, resize, fit = p.meta["size"], p.meta["resize"], p.meta["fit"]
-    crop = next(c for c in (size / resize, size / (resize + .01)) if math.floor(size / c) == resize) if fit == "crop" else 1.
-    return {"input_size": (len(p.meta["mean"]), *p.frame.sides[::-1]), "crop_pct": crop, "crop_mode": MODES[fit], "interpolation": "bilinear",
+    crop = next(c for c in (size / resize, size / (resize + .01))
+                if math.floor(size / c) == resize) if fit == "crop" else 1.
+    return {"input_size": (len(p.meta["mean"]), *p.frame.sides[::-1]), "crop_pct": crop, "crop_mode": MODES[fit],
+            "interpolation": "bilinear",
             "mean": tuple(p.meta["mean"]), "std": tuple(p.meta["std"])}

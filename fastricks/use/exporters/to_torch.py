@@ -26,7 +26,8 @@ class ToTorch(Exporter):
         program = torch.export.export(network(p), (x[:2],), dynamic_shapes=({0: Dim.DYNAMIC},))
         file = io.BytesIO()
         torch.export.save(program, file, extra_files={"fastricks.json": json.dumps(about(p), ensure_ascii=False)})
-        again = torch.export.load(io.BytesIO(file.getvalue())).module()  # our own bytes: never done with a file that is found
+        # our own bytes: never done with a file that is found
+        again = torch.export.load(io.BytesIO(file.getvalue())).module()
         with torch.inference_mode(): worst = agree(p, x, sizes, again)
         deliver(out, file.getvalue())
         return worst

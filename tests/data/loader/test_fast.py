@@ -28,7 +28,8 @@ def tree(tmp_path):
         (tmp_path/"pets"/k).mkdir(parents=True)
         for i in range(11):
             kind = "png" if i % 5 == 0 else "jpeg"
-            (tmp_path/f"pets/{k}/{i}.{kind}").write_bytes(encoded(scene(*SIZES[i % 4], seed=i + 20 * (k == "dog")), kind))
+            (tmp_path/f"pets/{k}/{i}.{kind}").write_bytes(encoded(scene(*SIZES[i % 4], seed=i + 20 * (k == "dog")),
+                                                                  kind))
     return tmp_path/"pets"
 
 
@@ -45,7 +46,8 @@ def decoded(monkeypatch):
 def own_place(monkeypatch, tmp_path): monkeypatch.setenv("FASTRICKS_CACHE", str(tmp_path/"cache"))
 
 
-def recipe(tree, **more): return recipe_of(data=str(tree), size=24, resize=27, batch_size=4, per_class=None, pretrained=False, **more)
+def recipe(tree, **more):
+    return recipe_of(data=str(tree), size=24, resize=27, batch_size=4, per_class=None, pretrained=False, **more)
 
 
 def loaders(tree, **more):
@@ -59,7 +61,9 @@ def epochs(dl, n=2):
     return out
 
 
-def same(a, b): return len(a) == len(b) and all(torch.equal(x, u) and torch.equal(y, v) for (x, y), (u, v) in zip(a, b, strict=True))
+def same(a, b):
+    return len(a) == len(b) and all(torch.equal(x, u) and torch.equal(y, v)
+                                    for (x, y), (u, v) in zip(a, b, strict=True))
 
 
 def test_no_photo_is_decoded_twice_not_even_by_the_next_run(tree, decoded):
@@ -87,7 +91,8 @@ def test_worker_processes_make_the_same_batches(tree):
 
 
 def test_the_reference_pipeline_shows_the_same_evaluation_images(tree):
-    for (x, y), (u, v) in zip(epochs(loaders(tree).valid, 1), epochs(loaders(tree, pipeline="reference").valid, 1), strict=True):
+    for (x, y), (u, v) in zip(epochs(loaders(tree).valid, 1), epochs(loaders(tree, pipeline="reference").valid, 1),
+                              strict=True):
         assert (x - u).abs().max() <= 1.01 / 127.5 and torch.equal(y, v)
 
 
@@ -98,7 +103,9 @@ def test_the_order_is_the_reference_pipelines(tree):
 
 
 def test_a_photo_keeps_its_view_when_others_go(tree):
-    def views(dls): return {o.name: x for dl in [dls.train] for x, o in zip(dl.batch_of(range(len(dl.images)), dl.view)[0], dl.images, strict=True)}
+    def views(dls):
+        return {o.name: x for dl in [dls.train]
+                for x, o in zip(dl.batch_of(range(len(dl.images)), dl.view)[0], dl.images, strict=True)}
     before = views(loaders(tree))
     (tree/"cat/1.jpeg").unlink()
     after = views(loaders(tree))
@@ -117,7 +124,8 @@ def test_ones_own_transforms_take_the_plain_path_and_it_says_so(tree, capsys, mo
 
 
 @pytest.mark.filterwarnings("ignore:.*FigureCanvasAgg is non-interactive.*")
-@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")  # fastai's tensors
+# fastai's tensors
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")
 def test_it_stays_fastais(tree):
     import matplotlib.pyplot as plt
     learn, parts = learner_of(recipe(tree, epochs=1, flip=False), say=lambda _: None)
@@ -157,4 +165,5 @@ def test_a_resident_loader_makes_nearly_the_same_batches(tree, monkeypatch):
     monkeypatch.setattr(fast, "fits", lambda xs, device: True)
     b.take_up()
     assert b.resident is not None
-    for (x, y), (u, v) in zip(epochs(a), epochs(b), strict=True): assert (x - u).abs().max() <= 1.01 / 127.5 and torch.equal(y, v)
+    for (x, y), (u, v) in zip(epochs(a), epochs(b), strict=True):
+        assert (x - u).abs().max() <= 1.01 / 127.5 and torch.equal(y, v)

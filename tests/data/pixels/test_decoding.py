@@ -1,4 +1,6 @@
-"""Colours of profiles, levels of 16-bit files, and files of several images: the same in both pipelines, and 0.1.0's where nobody asks."""
+"""Colours of profiles, levels of 16-bit files, and files of several images: the same in both pipelines, and 0.1.0's
+where nobody asks.
+"""
 import io
 
 import numpy as np
@@ -29,7 +31,8 @@ def both(file, how): return middle(load_rgb(file, how)), middle(canonical(file, 
 
 @pytest.mark.parametrize("end", ["jpg", "png", "webp", "tif", "avif"])
 def test_wide_gamut_red_is_more_saturated_in_srgb(tmp_path, end):
-    file = saved(square(), tmp_path, end, icc_profile=gamut_profile(), **({"quality": 98} if end in ("jpg", "webp", "avif") else {}))
+    file = saved(square(), tmp_path, end, icc_profile=gamut_profile(),
+                 **({"quality": 98} if end in ("jpg", "webp", "avif") else {}))
     plain, fast_plain = both(file, PLAIN)
     managed, fast = both(file, ICC)
     assert np.abs(plain - RED).max() < 6 and np.abs(fast_plain - RED).max() < 6  # 0.1.0's way
@@ -66,7 +69,8 @@ def test_cmyk_goes_by_its_profile(tmp_path):
     file = saved(Image.new("CMYK", (48, 40), (255, 0, 0, 0)), tmp_path, "tif", icc_profile=cmyk_profile())
     plain, _ = both(file, PLAIN)
     managed, fast = both(file, ICC)
-    assert (plain == (0, 255, 255)).all() and (managed == fast).all() and 180 > managed[1] > 100  # this press's cyan is a dark one
+    # this press's cyan is a dark one
+    assert (plain == (0, 255, 255)).all() and (managed == fast).all() and 180 > managed[1] > 100
 
 
 @pytest.mark.parametrize("end", ["png", "tif"])

@@ -19,7 +19,8 @@ SHAPES = [(60, 90), (90, 60), (64, 64), (40, 200), (33, 47)]
 def smooth(h, w):
     "A photo without fine detail, of which no filter makes another: red grows to the right, green downwards"
     y, x = np.mgrid[:h, :w]
-    return np.stack([255 * x / max(w - 1, 1), 255 * y / max(h - 1, 1), np.full((h, w), 60.)], 2).round().astype(np.uint8)
+    return np.stack([255 * x / max(w - 1, 1), 255 * y / max(h - 1, 1), np.full((h, w), 60.)],
+                    2).round().astype(np.uint8)
 
 
 def cut(view, x, box=None, mirrored=False):
@@ -49,7 +50,8 @@ def test_pad_and_squish_show_the_whole_photo(sides, h, w):
     high, wide = np.ptp(rows) + 1, np.ptp(cols) + 1
     assert wide == sides[0] or high == sides[1]
     assert abs(wide / w - high / h) * max(h, w) < 1.5 * max(h / w, w / h)  # its own shape
-    assert abs((rows[0] + rows[-1]) - (sides[1] - 1)) <= 1 and abs((cols[0] + cols[-1]) - (sides[0] - 1)) <= 1  # in the middle
+    # in the middle
+    assert abs((rows[0] + rows[-1]) - (sides[1] - 1)) <= 1 and abs((cols[0] + cols[-1]) - (sides[0] - 1)) <= 1
     assert padded[rows[0], cols[0], :2].max() < 24 and padded[rows[-1], cols[-1], :2].min() > 231
 
 
@@ -70,7 +72,8 @@ def test_training_draws_parts_of_the_right_shape(fit):
     assert shape.min() > .7 and shape.max() < 1.4 and np.ptp(shape) > .3
     again, _ = view.draw(h, w, 0, 0, np.arange(n))
     assert (again == boxes).all()
-    for box, m in zip(boxes[:5], mirrored[:5], strict=True): assert cut(view, smooth(100, long), box, m).shape == (32, 48, 3)
+    for box, m in zip(boxes[:5], mirrored[:5], strict=True):
+        assert cut(view, smooth(100, long), box, m).shape == (32, 48, 3)
 
 
 @pytest.mark.parametrize("fit", ["crop", "squish", "pad"])
@@ -89,5 +92,7 @@ def test_views_cut_in_a_devices_memory_are_the_hosts(fit):
     xs, view = [smooth(h, w) for h, w in SHAPES], FitTrainView((48, 32), fit, .3)
     h, w = (np.array([x.shape[k] for x in xs]) for k in (0, 1))
     boxes, mirrored = view.draw(h, w, 0, 0, np.arange(len(xs)))
-    got = Resident(xs, torch.device("cpu")).cut(torch.arange(len(xs)), torch.as_tensor(boxes), torch.as_tensor(mirrored), view.sides)
-    for i, x in enumerate(xs): assert np.abs(got[i].permute(1, 2, 0).numpy().astype(int) - cut(view, x, boxes[i], mirrored[i])).max() <= 1
+    got = Resident(xs, torch.device("cpu")).cut(torch.arange(len(xs)), torch.as_tensor(boxes),
+                                                torch.as_tensor(mirrored), view.sides)
+    for i, x in enumerate(xs):
+        assert np.abs(got[i].permute(1, 2, 0).numpy().astype(int) - cut(view, x, boxes[i], mirrored[i])).max() <= 1

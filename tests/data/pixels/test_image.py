@@ -39,7 +39,8 @@ def test_formats(tmp_path, name): assert near(pixel(save(tmp_path, plain(), name
     ("x.jpg", "CMYK", (0, 0, 0, 0), (255,)*3), ("x.jpg", "YCbCr", (76, 85, 255), (254, 0, 0)),
 ])
 def test_modes(tmp_path, name, mode, color, want):
-    assert near(pixel(save(tmp_path, plain(mode, color), name, **({"lossless": True} if name == "x.webp" else {}))), want)
+    assert near(pixel(save(tmp_path, plain(mode, color), name, **({"lossless": True} if name == "x.webp" else {}))),
+                want)
 
 
 def test_half_transparent_is_mixed_with_white(tmp_path):
@@ -114,7 +115,8 @@ def test_exif_orientation(tmp_path, name, turn):
 
 
 def test_broken_exif_is_no_reason_to_lose_the_pixels(tmp_path):
-    for i, exif in enumerate((b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0garbage!", b"Exif\0\0MM\0*\0\0\0\x08\0\x09\x01\x12")):
+    for i, exif in enumerate((b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0garbage!",
+                              b"Exif\0\0MM\0*\0\0\0\x08\0\x09\x01\x12")):
         assert near(pixel(save(tmp_path, plain(), f"{i}.jpg", exif=exif)), RED)
 
 
@@ -184,7 +186,8 @@ def test_too_many_pixels(tmp_path, monkeypatch, times):
 
 
 def test_a_huge_png_of_a_few_bytes(tmp_path):
-    def chunk(kind, data): return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0))
     body = chunk(b"IDAT", zlib.compress(b"\0"*99)) + chunk(b"IEND", b"")
     (tmp_path/"x.png").write_bytes(PngImagePlugin._MAGIC + head + body)

@@ -23,7 +23,8 @@ N = 24
 def tree(tmp_path):
     for k in ("cat", "dog"):
         (tmp_path/"pets"/k).mkdir(parents=True)
-        for i in range(N // 2): (tmp_path/f"pets/{k}/{i}.jpg").write_bytes(encoded(scene(40, 30 + i, seed=i + 50 * (k == "dog"))))
+        for i in range(N // 2):
+            (tmp_path/f"pets/{k}/{i}.jpg").write_bytes(encoded(scene(40, 30 + i, seed=i + 50 * (k == "dog"))))
     return tmp_path/"pets"
 
 
@@ -115,7 +116,9 @@ def test_damage_is_noticed_and_made_good(tree, tmp_path, kind, harm):
         data = bytearray(file.read_bytes())
         data[(len(data) * n) // 5] ^= 16
         if harm == "gone": file.unlink()
-        else: file.write_bytes({"flip": bytes(data), "cut": data[:len(data) // 2], "empty": b"", "longer": data + b"x"}[harm])
+        else:
+            file.write_bytes({"flip": bytes(data), "cut": data[:len(data) // 2], "empty": b"",
+                              "longer": data + b"x"}[harm])
     p, bad = opened(tree)
     assert right(tree, p) and not bad
 
@@ -197,7 +200,8 @@ def test_the_size_is_bounded_and_the_longest_unused_go_first(tree, tmp_path, mon
     assert sum(o.stat().st_size for o in kept(tmp_path, "bin")) <= 1.5 * one and 0 < sum(o.exists() for o in old) < len(old)
 
 
-@pytest.mark.parametrize("free, gb, words", [(0, "50", "the disk has 0.0 GB free"), (10**12, "0", "FASTRICKS_CACHE_GB is 0"), (10**12, "1e-6",
+@pytest.mark.parametrize("free, gb, words", [(0, "50", "the disk has 0.0 GB free"),
+                                             (10**12, "0", "FASTRICKS_CACHE_GB is 0"), (10**12, "1e-6",
                                              "FASTRICKS_CACHE_GB allows 1e-06 GB")])
 def test_without_room_photos_are_decoded_again(tree, tmp_path, monkeypatch, free, gb, words):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**12, 0, free))
@@ -212,7 +216,8 @@ def test_a_full_disk_or_a_closed_folder_is_done_without(tree, tmp_path, monkeypa
     said = []
     monkeypatch.setattr(store, "sync_file", full)
     p, bad = opened(tree, say=said.append)
-    assert bad is None and right(tree, p) and not kept(tmp_path, "part") and "no cache (No space left on device" in said[0]
+    assert bad is None and right(tree, p) and not kept(tmp_path,
+                                                       "part") and "no cache (No space left on device" in said[0]
     (tmp_path/"file").write_text("")
     monkeypatch.setenv("FASTRICKS_CACHE", str(tmp_path/"file"))
     assert right(tree, opened(tree)[0])

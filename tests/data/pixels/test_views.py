@@ -57,7 +57,8 @@ def test_a_view_depends_on_seed_epoch_and_key_alone():
     keys = np.array([key_of(f"photo{i}") for i in range(50)], np.uint64)
     u = uniforms(1, 2, keys)
     assert (uniforms(1, 2, keys[7:9]) == u[7:9]).all()
-    for other in (uniforms(2, 2, keys), uniforms(1, 3, keys), uniforms(1, 2, keys + np.uint64(1))): assert (other != u).all()
+    for other in (uniforms(2, 2, keys), uniforms(1, 3, keys), uniforms(1, 2, keys + np.uint64(1))):
+        assert (other != u).all()
     assert ((u >= 0) & (u < 1)).all() and abs(u.mean() - .5) < .05 and .3 < (u[:, FLIP] < .5).mean() < .7
 
 
@@ -98,13 +99,16 @@ def test_what_is_no_plain_jpeg_goes_through_pil(tmp_path):
     camera = Image.Exif()
     camera[0x0112], camera[0x010F] = 1, "a camera"
     x = scene(90, 60)
-    cases = {"turned.jpg": encoded(x, exif=turned), "cmyk.jpg": encoded(Image.fromarray(x).convert("CMYK")), "a.png": encoded(x, "png"),
-             "a.webp": encoded(x, "webp"), "wrong.jpg": encoded(x, "png"), "progressive.jpg": encoded(x, progressive=True)}
+    cases = {"turned.jpg": encoded(x, exif=turned), "cmyk.jpg": encoded(Image.fromarray(x).convert("CMYK")),
+             "a.png": encoded(x, "png"),
+             "a.webp": encoded(x, "webp"), "wrong.jpg": encoded(x, "png"),
+             "progressive.jpg": encoded(x, progressive=True)}
     for name, data in cases.items():
         (tmp_path/name).write_bytes(data)
         assert apart(canonical(tmp_path/name, 1000), load_rgb(tmp_path/name)) == 0, name
     assert canonical(tmp_path/"turned.jpg", 1000).shape == (60, 90, 3)
-    assert jpeg(cases["turned.jpg"]) is None and apart(jpeg(encoded(x, exif=camera)), load_rgb(tmp_path/"progressive.jpg")) < 30
+    assert jpeg(cases["turned.jpg"]) is None and apart(jpeg(encoded(x, exif=camera)),
+                                                       load_rgb(tmp_path/"progressive.jpg")) < 30
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff\xd8\xff", encoded(scene(64, 64))[:700], b"no image at all"])
@@ -168,7 +172,9 @@ def test_real_photos_are_within_two_levels_of_the_reference():
 
 
 def distance(photo, seed):
-    "Mean absolute difference in levels of a 224-pixel crop: from canonical pixels, and from the photo (a file's bytes, an array) itself with PIL"
+    """Mean absolute difference in levels of a 224-pixel crop: from canonical pixels, and from the photo (a file's
+    bytes, an array) itself with PIL
+    """
     c, x = canonical(photo, 256), np.asarray(load_rgb(io.BytesIO(photo) if isinstance(photo, bytes) else photo))
     h, w = x.shape[:2]
     (i, j, cw, ch), = crop_boxes([c.shape[0]], [c.shape[1]], uniforms(seed, 0, [0]), .8)

@@ -15,7 +15,8 @@ from fastricks.training.settle import settle
 from fastricks.use.api import load
 from fastricks.use.train import train
 
-SMALL = dict(arch="test_resnet", size=32, resize=32, epochs=1, batch_size=6, threads=1, device="cpu", wandb="disabled", pretrained=False)
+SMALL = dict(arch="test_resnet", size=32, resize=32, epochs=1, batch_size=6, threads=1, device="cpu", wandb="disabled",
+             pretrained=False)
 ATTRIBUTE, ELEMENT = '<rdf:Description tiff:Orientation="{}"/>', "<rdf:Description><tiff:Orientation>{}</tiff:Orientation></rdf:Description>"
 
 
@@ -29,7 +30,8 @@ def write(path, value=None, camera=None, form=ATTRIBUTE, **more):
     exif = Image.Exif()
     if camera: exif[0x0112] = camera
     x = np.random.default_rng(len(path.name)).integers(0, 256, (20, 40, 3), dtype=np.uint8)
-    Image.fromarray(x).save(path, **({"exif": exif} if camera else {}), **({"xmp": xmp(value, form)} if value else {}), **more)
+    Image.fromarray(x).save(path, **({"exif": exif} if camera else {}), **({"xmp": xmp(value, form)} if value else {}),
+                            **more)
     return path
 
 
@@ -58,7 +60,8 @@ def test_it_is_found_said_and_recorded(tmp_path):
     source = open_data(r, say=silent)
     assert source.decoding == Decoding(xmp=True) and "6 photos of a sample have the orientation in XMP alone: turned as that says" in source.notes
     assert settle(r).recipe.as_dict["xmp"] is True
-    for same in (resolve({**SMALL, "data": str(tree(tmp_path/"y", 1))}), resolve({**SMALL, "data": r.data, "pipeline": "reference"})):
+    for same in (resolve({**SMALL, "data": str(tree(tmp_path/"y", 1))}),
+                 resolve({**SMALL, "data": r.data, "pipeline": "reference"})):
         assert "xmp" not in settle(same).recipe.as_dict and open_data(same, say=silent).decoding == PLAIN
 
 

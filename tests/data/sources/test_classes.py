@@ -23,7 +23,8 @@ from fastricks.use.train import train
 
 NUMBERS = "1", "2", "10"
 BY_LETTERS = "1", "10", "2"
-SMALL = dict(arch="test_resnet", size=16, resize=16, epochs=2, batch_size=8, threads=1, device="cpu", wandb="disabled", pretrained=False)
+SMALL = dict(arch="test_resnet", size=16, resize=16, epochs=2, batch_size=8, threads=1, device="cpu", wandb="disabled",
+             pretrained=False)
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +41,10 @@ def opened(photos, order=None): return open_recipe(resolve({**SMALL, "data": str
 
 @pytest.mark.parametrize("names, natural", [
     (("10", "2", "1"), NUMBERS), (map(str, range(10)), tuple("0123456789")), (("b", "a10", "a2"), ("a10", "a2", "b")),
-    (("apple", "Zebra", "10", "9"), ("9", "10", "Zebra", "apple")), (("02", "2", "1.5", "-3"), ("-3", "1.5", "02", "2")),
-    (("1e3", "9", "0x1"), ("9", "0x1", "1e3")), (("9" * 400, "1" * 401), ("9" * 400, "1" * 401)), (("٣", "٢"), ("٢", "٣"))])
+    (("apple", "Zebra", "10", "9"), ("9", "10", "Zebra", "apple")),
+    (("02", "2", "1.5", "-3"), ("-3", "1.5", "02", "2")),
+    (("1e3", "9", "0x1"), ("9", "0x1", "1e3")), (("9" * 400, "1" * 401), ("9" * 400, "1" * 401)),
+    (("٣", "٢"), ("٢", "٣"))])
 def test_numbers_come_by_their_value(names, natural): assert in_order(names) == in_order(natural, "natural") == natural
 
 
@@ -74,7 +77,11 @@ def test_an_old_run_goes_on_predicts_and_is_evaluated_as_it_was(photos, tmp_path
     assert "class_order" not in json.loads((folder/"recipe.json").read_text())["recipe"]
     assert resumed(folder).folder == folder
     run = ft.load(folder)
-    assert run.classes == [*BY_LETTERS] and ft.evaluate(folder, quiet=True).own and ft.load(folder).learner().dls.vocab == [*BY_LETTERS]
+    assert (
+        run.classes == [*BY_LETTERS]
+        and ft.evaluate(folder, quiet=True).own
+        and ft.load(folder).learner().dls.vocab == [*BY_LETTERS]
+    )
     again = ft.train(recipe=str(folder), out=str(tmp_path/"again"), quiet=True)
     assert again.classes == [*BY_LETTERS]
     assert json.loads((Path(again.folder)/"recipe.json").read_text())["identity"] == json.loads((folder/"recipe.json").read_text())["identity"]
@@ -98,8 +105,10 @@ def test_a_teacher_of_the_other_order_is_refused_with_the_option(photos, tmp_pat
 def test_a_head_of_the_other_order_is_said(photos, tmp_path):
     old = train(resolve({**SMALL, "data": str(photos), "class_order": "text", "out": str(tmp_path)}), silent).folder
     said = []
-    train(resolve({**SMALL, "data": str(photos), "out": str(tmp_path), "weights": str(old/"model.safetensors")}), said.append)
-    assert any(o.startswith("mind: the head of model.safetensors was trained on '10' where this data has '2'") for o in said)
+    train(resolve({**SMALL, "data": str(photos), "out": str(tmp_path), "weights": str(old/"model.safetensors")}),
+          said.append)
+    assert any(o.startswith("mind: the head of model.safetensors was trained on '10' where this data has '2'")
+               for o in said)
 
 
 def test_runs_of_both_orders_are_not_comparable(tmp_path):

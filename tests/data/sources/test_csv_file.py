@@ -14,7 +14,8 @@ def table(tmp_path):
 
 
 ROWS = "".join(f"{k}/{i}.jpg,{k}\n" for k in ("cat", "dog") for i in range(4))
-SPLIT = "".join(f"{k}/{i}.jpg,{k},{s}\n" for k in ("cat", "dog") for i, s in enumerate(["train", "train", "val", "test"]))
+SPLIT = "".join(f"{k}/{i}.jpg,{k},{s}\n" for k in ("cat", "dog")
+                for i, s in enumerate(["train", "train", "val", "test"]))
 
 
 @pytest.mark.parametrize("head", ["", "path,label\n", "Filename, Class\n", "\n\n"])
@@ -75,7 +76,8 @@ def test_wrong_lines(table, text, words):
 
 
 def test_test_class_unknown_to_training(table):
-    with says("test class 'cats' of", "did you mean 'cat'?"): open_source(table(SPLIT.replace("3.jpg,cat", "3.jpg,cats")))
+    with says("test class 'cats' of", "did you mean 'cat'?"):
+        open_source(table(SPLIT.replace("3.jpg,cat", "3.jpg,cats")))
 
 
 def test_not_text(table, tmp_path):
@@ -88,4 +90,5 @@ def test_nul_bytes_are_missing_files(table):
     with says("pets.csv"): open_source(table("a\0.jpg,cat\nb\0.jpg,dog\n"))
 
 
-def test_classes(table): assert {o.label for o in open_source(table(ROWS + "x/1.jpg,emu\n"), "cat,dog").items} == {"cat", "dog"}
+def test_classes(table):
+    assert {o.label for o in open_source(table(ROWS + "x/1.jpg,emu\n"), "cat,dog").items} == {"cat", "dog"}

@@ -18,7 +18,8 @@ def test_class_folders(tmp_path):
 
 def test_images_are_found_below_in_any_case_and_nothing_else(tmp_path):
     class_tree(tmp_path, cat=2, dog=2)
-    files(tmp_path, "cat/a/b/1.JPG", "cat/2.Webp", "cat/3.tiff", "cat/4.txt", "cat/.5.jpg", "cat/.git/6.jpg", ".h/7.jpg")
+    files(tmp_path, "cat/a/b/1.JPG", "cat/2.Webp", "cat/3.tiff", "cat/4.txt", "cat/.5.jpg", "cat/.git/6.jpg",
+          ".h/7.jpg")
     assert [o for o in splits(open_source(tmp_path)) if o[:3] == "cat"] == [
         "cat/0.jpg", "cat/1.jpg", "cat/2.Webp", "cat/3.tiff", "cat/a/b/1.JPG"]
 
@@ -114,7 +115,8 @@ def test_a_class_may_be_called_train(tmp_path):
 def test_a_loose_image_is_a_note(tmp_path):
     files(class_tree(tmp_path, cat=3, dog=3), "readme.jpg")
     assert open_source(tmp_path).notes == (f"1 image directly in {tmp_path} left out: no class folder",)
-    files(tmp_path/"s", "train/loose.jpg", "train/a/1.jpg", "train/a/2.jpg", "train/b/1.jpg", "test/a/1.jpg", "test/b/1.jpg")
+    files(tmp_path/"s", "train/loose.jpg", "train/a/1.jpg", "train/a/2.jpg", "train/b/1.jpg", "test/a/1.jpg",
+          "test/b/1.jpg")
     assert open_source(tmp_path/"s").notes[0].startswith("1 image directly in")
 
 

@@ -74,7 +74,8 @@ def test_a_class_of_one_image_has_no_validation(tmp_path):
     assert source.notes == ("valid has no images of 1 class: cat",) and len(source.of("valid")) == 1
 
 
-@pytest.mark.parametrize("name, way", [("x.tgz", "tar -xf"), ("x.tar.gz", "tar -xf"), ("X.ZIP", "python -m zipfile -e"), ("x.tar", "tar -xf"),
+@pytest.mark.parametrize("name, way", [("x.tgz", "tar -xf"), ("x.tar.gz", "tar -xf"), ("X.ZIP", "python -m zipfile -e"),
+                                       ("x.tar", "tar -xf"),
                                        ("a b.7z", "unpack it into a folder"), ("food-101.tgz", "fastricks prepare")])
 def test_an_archive(tmp_path, name, way):
     files(tmp_path, name)
@@ -82,9 +83,11 @@ def test_an_archive(tmp_path, name, way):
 
 
 @pytest.mark.parametrize("data, words", [
-    ("digts", ["--data 'digts' is no folder or file, and none of digits, food-101-21, food-101; did you mean 'digits'?"]),
+    ("digts", ["--data 'digts' is no folder or file, and none of digits, food-101-21, food-101; did you mean "
+               "'digits'?"]),
     ("food101", ["did you mean 'food-101'?"]), ("no/such/place", ["'no/such/place' is no folder or file"]),
-    ("", ["--data '' is no folder"]), ("data/imags", ["did you mean 'data/images'?"]), ("a\0b", ["is no folder or file"]),
+    ("", ["--data '' is no folder"]), ("data/imags", ["did you mean 'data/images'?"]),
+    ("a\0b", ["is no folder or file"]),
     ("notes.txt", ["notes.txt is a file: give a folder of images or a .csv file"]),
 ])
 def test_nothing_of_the_sort(tmp_path, monkeypatch, data, words):
@@ -127,7 +130,8 @@ def test_a_class_of_which_no_image_is_there(tmp_path):
     assert open_source(tmp_path, "ramen,waffles").notes == ()
 
 
-@pytest.mark.parametrize("line", ["../x", "a/b/c", "ramen", "ramen/..", "a\\b/c", "/etc/passwd", "a/\x1b[0m", ".a/b", "C:/x"])
+@pytest.mark.parametrize("line", ["../x", "a/b/c", "ramen", "ramen/..", "a\\b/c", "/etc/passwd", "a/\x1b[0m", ".a/b",
+                                  "C:/x"])
 def test_wrong_lines_in_the_lists(tmp_path, line):
     food(tmp_path)
     with open(tmp_path/"meta/train.txt", "a") as f: f.write(line + "\n")
@@ -163,7 +167,8 @@ def empty(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("place", ["work/food-101", "work/data/food-101", "fastai/data/food-101", "work/food-101/food-101"])
+@pytest.mark.parametrize("place", ["work/food-101", "work/data/food-101", "fastai/data/food-101",
+                                   "work/food-101/food-101"])
 def test_food_by_name_is_found_where_it_lies(empty, place):
     food(empty/place, (*FOOD_21, "pizza"), train=3, test=1)
     assert (open_source("food-101-21").name, len(open_source("food-101-21").classes)) == ("food-101-21", 21)

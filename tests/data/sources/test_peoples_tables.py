@@ -17,7 +17,8 @@ def table(tmp_path):
 
 
 def counts(source): return [len(source.of(o)) for o in ("train", "valid", "test")]
-def right(source): return not source.missing and all(o.name.startswith(o.label) for o in source.items) and len(source.items) == 20
+def right(source):
+    return not source.missing and all(o.name.startswith(o.label) for o in source.items) and len(source.items) == 20
 
 
 # -- splits
@@ -25,13 +26,15 @@ def right(source): return not source.missing and all(o.name.startswith(o.label) 
 @pytest.mark.parametrize("head, yes, no, want", [
     ("fname,label,is_valid", "True", "False", [12, 8, 0]), ("path,label,is_test", "1", "0", [None, None, 8]),
     ("path,label,valid", "yes", "no", [12, 8, 0]), ("path,label,is_train", "false", "true", [12, 8, 0]),
-    ("path,label,Dataset", "Testing", "Training", [None, None, 8]), ("path,label,data set", "validation", "train", [12, 8, 0]),
+    ("path,label,Dataset", "Testing", "Training", [None, None, 8]),
+    ("path,label,data set", "validation", "train", [12, 8, 0]),
     ("path,label,Usage", "PublicTest", "Training", [12, 8, 0]), ("path,label,whatever", "val", "train", [12, 8, 0])])
 def test_what_says_the_split(table, head, yes, no, want):
     source = table(head, lambda k, i: f"{k}/{i}.jpg,{k},{yes if i >= 6 else no}")
     got = counts(source)
     assert all(w in (None, g) for w, g in zip(want, got, strict=True)) and head.split(",")[2] in source.splits
-    if want[1]: assert {o.name for o in source.of("valid")} == {f"{k}/{i}.jpg" for k in ("cat", "dog") for i in range(6, 10)}
+    if want[1]:
+        assert {o.name for o in source.of("valid")} == {f"{k}/{i}.jpg" for k in ("cat", "dog") for i in range(6, 10)}
 
 
 def test_valid_and_test_columns_together(table):
@@ -56,7 +59,8 @@ def test_a_column_called_test_may_be_something_else(table):
 
 # -- headers
 
-@pytest.mark.parametrize("head", ["id,breed", "image_id,label", "id_code,diagnosis", "Id,Category", "filename,class", "image,label", "img,lbl",
+@pytest.mark.parametrize("head", ["id,breed", "image_id,label", "id_code,diagnosis", "Id,Category", "filename,class",
+                                  "image,label", "img,lbl",
                                   "Photo Name,Kind", "x,y", "filenames,cats", "ImageID,Finding Labels"])
 @pytest.mark.parametrize("end", [".jpg", ""])
 def test_headers_of_others(table, head, end):
@@ -65,7 +69,8 @@ def test_headers_of_others(table, head, end):
 
 @pytest.mark.parametrize("head, row", [
     ("ImageID,Finding Labels,Age", "{k}/{i}.jpg,{k},30"), ("filepath,class_id,class_name", "{k}/{i}.jpg,0,{k}"),
-    ("class_id,class_name,filepath", "0,{k},{k}/{i}.jpg"), ("name,path,label", "n{i},{k}/{i}.jpg,{k}"), (",path,label", "{i},{k}/{i}.jpg,{k}"),
+    ("class_id,class_name,filepath", "0,{k},{k}/{i}.jpg"), ("name,path,label", "n{i},{k}/{i}.jpg,{k}"),
+    (",path,label", "{i},{k}/{i}.jpg,{k}"),
     ("path;label", "{k}/{i}.jpg;{k}"), ("path\tlabel", "{k}/{i}.jpg\t{k}"), ("path|label", "{k}/{i}.jpg|{k}"),
     ('"path","label"', '"{k}/{i}.jpg","{k}"'), ("PATH , Label", "{k}/{i}.jpg , {k}")])
 def test_columns_and_separators(table, head, row):
@@ -90,7 +95,8 @@ def test_the_first_row_is_an_image_even_if_it_is_missing(table):
 
 # -- where the images are
 
-@pytest.mark.parametrize("path", ["/home/other/p/{k}/{i}.jpg", "C:\\\\data\\\\p\\\\{k}\\\\{i}.jpg", "p/{k}/{i}.jpg", "./{k}/{i}.jpg",
+@pytest.mark.parametrize("path", ["/home/other/p/{k}/{i}.jpg", "C:\\\\data\\\\p\\\\{k}\\\\{i}.jpg", "p/{k}/{i}.jpg",
+                                  "./{k}/{i}.jpg",
                                   "{k}\\\\{i}.jpg", "data/p/{k}/{i}"])
 def test_paths_of_another_place(table, path):
     path = path.replace("\\\\", "\\")
@@ -109,7 +115,8 @@ def test_images_in_a_folder_beside_the_table(tmp_path, folder, end):
 
 def test_another_class_s_images_are_never_taken(tmp_path):
     files(tmp_path, *(f"dog/{i}.jpg" for i in range(6)))
-    (tmp_path/"l.csv").write_text("path,label\n" + "".join(f"{k}/{i}.jpg,{k}\n" for k in ("cat", "dog") for i in range(6)))
+    (tmp_path/"l.csv").write_text("path,label\n"
+                                  + "".join(f"{k}/{i}.jpg,{k}\n" for k in ("cat", "dog") for i in range(6)))
     source_items = splits_or_error(tmp_path/"l.csv")
     assert all(o.startswith("dog/") for o in source_items)
 
@@ -139,8 +146,10 @@ def test_missing_images_count_as_unreadable(tmp_path):
         for i in range(10): (tmp_path/k/f"{i}.jpg").write_bytes(jpeg(i))
     def lines(n): return "path,label\n" + "".join(f"{k}/{i}.jpg,{k}\n" for k in "ab" for i in range(n))
     (tmp_path/"l.csv").write_text(lines(200))
-    with says("380 of 400 images of l cannot be read", "--max-bad"): drop_unreadable(open_source(tmp_path/"l.csv"), cache=tmp_path/"c")
+    with says("380 of 400 images of l cannot be read", "--max-bad"):
+        drop_unreadable(open_source(tmp_path/"l.csv"), cache=tmp_path/"c")
     (tmp_path/"l.csv").write_text(lines(12))
     source = drop_unreadable(open_source(tmp_path/"l.csv"), cache=tmp_path/"c")
-    assert source.skipped == tuple((f"{k}/{i}.jpg", "not there") for k in "ab" for i in (10, 11)) and len(source.items) == 20
+    assert source.skipped == tuple((f"{k}/{i}.jpg", "not there") for k in "ab"
+                                   for i in (10, 11)) and len(source.items) == 20
     assert splits(source) == splits(open_source(tmp_path/"l.csv"))

@@ -15,9 +15,12 @@ def counts(source): return [len(source.of(o)) for o in ("train", "valid", "test"
 # -- splits in others' words
 
 @pytest.mark.parametrize("train, valid, test", [
-    ("training_set", "validation_set", "test_set"), ("train_set", "dev", "testset"), ("Train_Data", "eval", "Test_Data"),
-    ("train_images", "val_images", "test_images"), ("trainset", "valset", "testing_data"), ("seg_train", "seg_val", "seg_test"),
-    ("TrainingImages", "ValidationImages", "TestImages"), ("train2017", "val2017", "test2017"), ("flowers-train", "flowers-dev", "flowers-test"),
+    ("training_set", "validation_set", "test_set"), ("train_set", "dev", "testset"),
+    ("Train_Data", "eval", "Test_Data"),
+    ("train_images", "val_images", "test_images"), ("trainset", "valset", "testing_data"),
+    ("seg_train", "seg_val", "seg_test"),
+    ("TrainingImages", "ValidationImages", "TestImages"), ("train2017", "val2017", "test2017"),
+    ("flowers-train", "flowers-dev", "flowers-test"),
     ("seg_train/seg_train", "seg_val/seg_val", "seg_test/seg_test"), ("train/images", "val/images", "test/images"),
     ("train", "development", "test"), ("1 train", "1 valid", "1 test")])
 def test_splits_are_known_in_others_words(tmp_path, train, valid, test):
@@ -27,15 +30,18 @@ def test_splits_are_known_in_others_words(tmp_path, train, valid, test):
     assert source.splits.startswith("folders ")
 
 
-@pytest.mark.parametrize("names", [("test_tube", "train_station"), ("crash_test", "bus"), ("bullet_train", "passenger_train"), ("train", "tram"),
+@pytest.mark.parametrize("names", [("test_tube", "train_station"), ("crash_test", "bus"),
+                                   ("bullet_train", "passenger_train"), ("train", "tram"),
                                    ("dev", "ops"), ("evaluation", "bus"), ("train_set", "bus")])
 def test_classes_that_only_sound_so_stay_classes(tmp_path, names):
     source = open_source(class_tree(tmp_path, **dict.fromkeys(names, 5)))
     assert {*source.classes} == {*names} and counts(source)[2] == 0
 
 
-@pytest.mark.parametrize("word, split", [("TRAIN", "train"), ("Training Set", "train"), ("validate", None), ("PublicTest", "valid"),
-                                         ("PrivateTest", "test"), ("data_test", "test"), ("", None), ("train_test", None), ("0", None)])
+@pytest.mark.parametrize("word, split", [("TRAIN", "train"), ("Training Set", "train"), ("validate", None),
+                                         ("PublicTest", "valid"),
+                                         ("PrivateTest", "test"), ("data_test", "test"), ("", None),
+                                         ("train_test", None), ("0", None)])
 def test_words(word, split): assert plain_split(word) == split
 
 
@@ -47,7 +53,8 @@ def test_the_plainest_name_is_the_split():
 @pytest.mark.parametrize("below", [("cat", "dog"), ("images", "masks"), ("train", "test")])
 def test_class_folders_with_the_same_folders_in_them_are_asked_about(tmp_path, folders, below):
     for o in folders: class_tree(tmp_path/o, **dict.fromkeys(below, 4))
-    with says("every class folder of", below[0], below[1], f"--data {tmp_path/folders[0]}", f"--classes {','.join(folders)}"):
+    with says("every class folder of", below[0], below[1], f"--data {tmp_path/folders[0]}",
+              f"--classes {','.join(folders)}"):
         open_source(tmp_path)
     assert open_source(tmp_path, ",".join(folders)).classes == folders
 
@@ -74,8 +81,10 @@ def test_an_empty_split_is_told(tmp_path):
 def test_the_runs_folder_is_no_class(tmp_path):
     class_tree(tmp_path, a=4, b=4)
     before = splits(open_source(tmp_path))
-    files(tmp_path, *(f"runs/{r}/{f}" for r in ("r-s0", "r-s1") for f in ("recipe.json", "status.json", "lr.png", "batch.png")), "runs/page.png",
-          "wandb/media/1.png", "__pycache__/x.png", "a/nested-run/recipe.json", "a/nested-run/status.json", "a/nested-run/targets.png")
+    files(tmp_path, *(f"runs/{r}/{f}" for r in ("r-s0", "r-s1")
+                      for f in ("recipe.json", "status.json", "lr.png", "batch.png")), "runs/page.png",
+          "wandb/media/1.png", "__pycache__/x.png", "a/nested-run/recipe.json", "a/nested-run/status.json",
+          "a/nested-run/targets.png")
     source = open_source(tmp_path)
     assert splits(source) == before and source.classes == ("a", "b") and any("runs left out" in o for o in source.notes)
 
@@ -102,7 +111,8 @@ def test_links_that_lead_out_are_followed_once(tmp_path):
     source = open_source(tmp_path/"data")
     assert len(source.items) == 10 and sum(o.label == "a" for o in source.items) == 7
     assert "4 links to folders not followed: they lead into the data, or twice to one place" in source.notes
-    assert {o.name for o in source.items if o.label == "a"} == {*(f"a/{i}.jpg" for i in range(3)), *(f"a/again/{i}.jpg" for i in range(4))}
+    assert {o.name for o in source.items if o.label == "a"} == {*(f"a/{i}.jpg" for i in range(3)),
+                                                                *(f"a/again/{i}.jpg" for i in range(4))}
 
 
 # -- endings
@@ -117,7 +127,8 @@ def test_an_image_is_known_by_its_content(tmp_path, name):
     assert str(tmp_path/"a"/name) in below(str(tmp_path/"a"))
 
 
-@pytest.mark.parametrize("name, data", [("x.cr2", b"II*\0 raw"), ("x.thm", jpeg()), ("x.txt", jpeg()), ("x.part", jpeg()), ("x", b"text"), ("x", b""),
+@pytest.mark.parametrize("name, data", [("x.cr2", b"II*\0 raw"), ("x.thm", jpeg()), ("x.txt", jpeg()),
+                                        ("x.part", jpeg()), ("x", b"text"), ("x", b""),
                                         ("x.mp4", b"\0\0\0\x18ftypheic" + b"x" * 40)])
 def test_what_is_no_photo_is_counted(tmp_path, name, data):
     class_tree(tmp_path, a=3, b=3)
@@ -128,7 +139,8 @@ def test_what_is_no_photo_is_counted(tmp_path, name, data):
 
 # -- names
 
-@pytest.mark.parametrize("name", ["two words", "a,b", "c++", "k:v", "x=1", "it's", '"quoted"', "né", "ne\u0301", "100%", "#1", "-x", "猫"])
+@pytest.mark.parametrize("name", ["two words", "a,b", "c++", "k:v", "x=1", "it's", '"quoted"', "né", "ne\u0301", "100%",
+                                  "#1", "-x", "猫"])
 def test_any_name_is_a_class(tmp_path, name):
     source = open_source(class_tree(tmp_path, **{name: 4, "other": 4}))
     assert {*source.classes} == {name, "other"}

@@ -368,7 +368,8 @@ def test_readable_by_others(tree, target, said, tmp_path):
     assert (target/"train/ramen/0.jpg").stat().st_mode & 0o777 == 0o666 & ~mask
 
 
-@pytest.mark.skipif(not (SHARED/"data/food-101-21-64px.tgz").is_file(), reason="needs the shared archive of 64-pixel photos")
+@pytest.mark.skipif(not (SHARED/"data/food-101-21-64px.tgz").is_file(),
+                    reason="needs the shared archive of 64-pixel photos")
 def test_the_real_archive(target, said):
     assert prepare(SHARED/"data/food-101-21-64px.tgz", target, "ramen,steak", say=said.append) == (1499, 500)
     source = open_source(target)
@@ -380,7 +381,8 @@ def test_the_real_archive(target, said):
 # -- a list, and photos brought down
 
 HEAD = "image,label,split\n"
-LISTED = HEAD + "".join(f"images/ramen/{i}.jpg,ramen,train\n" for i in (3, 1)) + "images/ramen/100.jpg,ramen,test\nimages/steak/0.jpg,steak,train\n"
+LISTED = HEAD + "".join(f"images/ramen/{i}.jpg,ramen,train\n"
+                        for i in (3, 1)) + "images/ramen/100.jpg,ramen,test\nimages/steak/0.jpg,steak,train\n"
 
 
 @pytest.fixture
@@ -401,7 +403,8 @@ def test_a_list_and_classes_are_both_kept_to(tmp_path, target, photos, said):
     more = LISTED + "images/pizza/2.jpg,pizza,train\n"
     assert prepare(tree, target, "pizza,steak", photos=photos(more), say=said.append) == (2, 0)
     assert all_files(target) == ["train/pizza/2.jpg", "train/steak/0.jpg"]
-    with pytest.raises(UserError, match=r"public.csv has no class 'pizza'"): prepare(tree, target, "pizza,steak", photos=photos())
+    with pytest.raises(UserError, match=r"public.csv has no class 'pizza'"):
+        prepare(tree, target, "pizza,steak", photos=photos())
 
 
 def test_its_names_have_a_fingerprint_whatever_size_and_layout(tree, tmp_path, photos, said):
@@ -414,10 +417,12 @@ def test_its_names_have_a_fingerprint_whatever_size_and_layout(tree, tmp_path, p
 
 
 @pytest.mark.parametrize("text, words", [
-    ("file,label\n", "its columns must be image,label,split"), (HEAD + "images/ramen/9.jpg,ramen,train\n", "lists ramen/9, which"),
+    ("file,label\n", "its columns must be image,label,split"),
+    (HEAD + "images/ramen/9.jpg,ramen,train\n", "lists ramen/9, which"),
     (HEAD + "images/ramen/1.jpg,ramen,valid\n", "split 'valid' is neither train nor test"),
     (HEAD + "images/ramen/1.jpg,steak,train\n", "line 2 .*label 'steak' is not the image's folder"),
-    (HEAD + "../ramen/1.jpg,ramen,train\n", "is not images/<class>/<id>.jpg"), (HEAD + "images/ramen/100.jpg,ramen,test\n", "no training images"),
+    (HEAD + "../ramen/1.jpg,ramen,train\n", "is not images/<class>/<id>.jpg"),
+    (HEAD + "images/ramen/100.jpg,ramen,test\n", "no training images"),
     (LISTED + "images/ramen/1.jpg,ramen,test\n", "line 6 .*both train and test")])
 def test_a_list_that_is_none(tree, target, photos, text, words):
     with pytest.raises(UserError, match=words): prepare(tree, target, photos=photos(text))

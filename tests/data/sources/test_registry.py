@@ -49,7 +49,8 @@ def test_a_file_is_a_source(throwaway):
     assert [len(source.of(o)) for o in ("train", "valid", "test")] == [36, 4, 0]
     assert splits(source) == splits(open_source("throwaway:20")) and len(fingerprint(source)) == 12
     with says("has no class 'drak'; did you mean 'dark'?"): open_source("throwaway:20", "drak,light")
-    with says("none of throwaway:9, digits, food-101-21, food-101; did you mean 'throwaway:9'?"): open_source("throwawy:9")
+    with says("none of throwaway:9, digits, food-101-21, food-101; did you mean 'throwaway:9'?"):
+        open_source("throwawy:9")
 
 
 def test_it_trains(throwaway, tmp_path):
@@ -67,4 +68,5 @@ def test_the_order(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     class_tree(tmp_path/"digits", cat=3, dog=3)
     assert open_source("digits").classes[0] == "0" and open_source("./digits").classes == ("cat", "dog")
-    assert [type(o).__name__ for o in data_sources()] == ["Digits", "FoodByName", "FoodTree", "TableFolder", "ImageFolder", "CsvFile"]
+    assert [type(o).__name__ for o in data_sources()] == ["Digits", "FoodByName", "FoodTree", "TableFolder",
+                                                          "ImageFolder", "CsvFile"]

@@ -31,7 +31,8 @@ def test_a_contest_s_test_table_has_no_labels(tmp_path):
     (tmp_path/"train.csv").write_text(rows("id,label", *(str(i) for i in range(20))))
     (tmp_path/"test.csv").write_text("id\n" + "".join(f"t{i}\n" for i in range(6)))
     source = open_source(tmp_path)
-    assert counts(source) == [18, 2, 0] and any(o.startswith("test.csv not used: ") for o in source.notes) and adds_up(source, tmp_path)
+    assert counts(source) == [18, 2, 0] and any(o.startswith("test.csv not used: ")
+                                                for o in source.notes) and adds_up(source, tmp_path)
 
 
 @pytest.mark.parametrize("names", [("train", "validation", "test"), ("train", "val")])
