@@ -27,7 +27,8 @@ class OurDecode:
         h, w = (np.array([x.shape[k] for x in xs]) for k in (0, 1))
         boxes, mirrored = self.view.draw(h, w, 0, 0, np.arange(len(xs), dtype=np.uint64))
         out = empty(len(xs), self.view.size, self.view.size)
-        for i, x in enumerate(xs): self.view.cut(x, boxes[i], mirrored[i], out[i:i + 1])
+        for i, x in enumerate(xs):
+            self.view.cut(x, boxes[i], mirrored[i], out[i:i + 1])
         return out
 
 
@@ -49,9 +50,11 @@ class OnOneCore:
         torch.set_num_threads(1)
         try:
             start = time.perf_counter()
-            for i in range(0, len(self.files), 32): self.kind.batch(self.files[i:i + 32])
+            for i in range(0, len(self.files), 32):
+                self.kind.batch(self.files[i:i + 32])
             return (time.perf_counter() - start) / len(self.files)
-        finally: torch.set_num_threads(threads)
+        finally:
+            torch.set_num_threads(threads)
 
 
 def decoders(setting, n=60):

@@ -45,7 +45,8 @@ def batches(dls):
     epoch = 0
     while True:
         dls.train.epoch = epoch
-        for x, y in dls.train: yield torch.Tensor(x), torch.as_tensor(y).as_subclass(torch.Tensor).long()
+        for x, y in dls.train:
+            yield torch.Tensor(x), torch.as_tensor(y).as_subclass(torch.Tensor).long()
         epoch += 1
 
 
@@ -89,14 +90,17 @@ def main():
     stream = batches(make_dls(source, recipe, *stats(recipe), recipe.device))
     nets = {"fp32": Net(recipe, len(source.classes), None), dtype: Net(recipe, len(source.classes), DTYPES[dtype])}
     for _, (x, y) in zip(range(a.steps), stream, strict=False):
-        for net in nets.values(): net.step(x, y)
+        for net in nets.values():
+            net.step(x, y)
     rate = {k: recipe.batch_size / median(n.seconds[5:]) for k, n in nets.items()}
     last = {k: mean(n.losses[-20:]) for k, n in nets.items()}
     half = nets[dtype]
-    for _, (x, y) in zip(range(a.long - a.steps), stream, strict=False): half.step(x, y)
+    for _, (x, y) in zip(range(a.long - a.steps), stream, strict=False):
+        half.step(x, y)
     nan = sum(not torch.isfinite(torch.tensor(v)) for v in half.losses)
     print(f"{'':8}{'images/s':>10}{'ratio':>8}{'loss of the last 20 of ' + str(a.steps) + ' steps':>36}")
-    for k in nets: print(f"{k:8}{rate[k]:10.1f}{rate[k] / rate['fp32']:8.2f}{last[k]:36.4f}")
+    for k in nets:
+        print(f"{k:8}{rate[k]:10.1f}{rate[k] / rate['fp32']:8.2f}{last[k]:36.4f}")
     print(f"{dtype}: {nan} non-finite losses in {len(half.losses):,} steps, weights finite: {finite(half)}; "
           f"loss {100 * (last[dtype] / last['fp32'] - 1):+.2f}% of fp32's")
     print(json.dumps({"arch": recipe.arch, "size": recipe.size, "batch": recipe.batch_size, "threads": recipe.threads,
@@ -105,4 +109,5 @@ def main():
                       "environment": environment(recipe.device)}))
 
 
-if __name__ == "__main__": main()
+if __name__ == "__main__":
+    main()

@@ -33,7 +33,8 @@ class Decodes:
     def __init__(self): self.n, self.lock = 0, threading.Lock()
 
     def add(self):
-        with self.lock: self.n += 1
+        with self.lock:
+            self.n += 1
 
     def counted(self, f):
         def g(*args, **kwargs):
@@ -47,27 +48,35 @@ class Decodes:
 
         def counted_load(im):
             # what is loaded already has no tiles left
-            if im.tile and Path(getattr(im, "filename", "")).name not in OWN: self.add()
+            if im.tile and Path(getattr(im, "filename", "")).name not in OWN:
+                self.add()
             return load(im)
         ImageFile.ImageFile.load = counted_load
         for module, name in DECODERS:
-            if (f := decoder(module, name)) is not None: undo += replace_all(f, name, self.counted(f))
-        try: yield self
+            if (f := decoder(module, name)) is not None:
+                undo += replace_all(f, name, self.counted(f))
+        try:
+            yield self
         finally:
             ImageFile.ImageFile.load = load
-            for o, name, f in undo: setattr(o, name, f)
+            for o, name, f in undo:
+                setattr(o, name, f)
 
 
 def decoder(module, name):
-    if module not in sys.modules and module != "simplejpeg": return None  # what nobody has imported decodes nothing
-    try: return getattr(import_module(module), name, None)
-    except ImportError: return None
+    if module not in sys.modules and module != "simplejpeg":
+        return None  # what nobody has imported decodes nothing
+    try:
+        return getattr(import_module(module), name, None)
+    except ImportError:
+        return None
 
 
 def replace_all(f, name, g):
     "Put `g` in place of `f` wherever a module holds it by that name"
     holders = [m for m in [*sys.modules.values()] if getattr(m, "__dict__", {}).get(name) is f]
-    for m in holders: setattr(m, name, g)
+    for m in holders:
+        setattr(m, name, g)
     return [(m, name, f) for m in holders]
 
 
@@ -92,10 +101,13 @@ def waiting(device):
     counter = Waits()
     with warnings.catch_warnings(record=True) as caught, counter:
         warnings.simplefilter("always")
-        if device == "cuda": torch.cuda.set_sync_debug_mode("warn")
-        try: yield counter
+        if device == "cuda":
+            torch.cuda.set_sync_debug_mode("warn")
+        try:
+            yield counter
         finally:
-            if device == "cuda": torch.cuda.set_sync_debug_mode("default")
+            if device == "cuda":
+                torch.cuda.set_sync_debug_mode("default")
     counter.cuda = sum("synchroniz" in str(w.message) for w in caught)
 
 
@@ -105,12 +117,14 @@ class WaitsOf(Callback):
     def __init__(self, epoch): self.epoch = epoch
 
     def before_batch(self):
-        if (self.learn.epoch, self.learn.iter) != (self.epoch, 0): return
+        if (self.learn.epoch, self.learn.iter) != (self.epoch, 0):
+            return
         self.context = waiting(self.dls.device.type)
         self.counter = self.context.__enter__()
 
     def after_train(self):
-        if self.learn.epoch != self.epoch: return
+        if self.learn.epoch != self.epoch:
+            return
         self.context.__exit__(None, None, None)
         self.found = self.counter.facts(self.learn.n_iter)
 
@@ -140,5 +154,6 @@ def later_calls(run):
 
 def waits_of(contender, setting):
     "Waits in a slice of a contender"
-    with waiting(setting.device) as counter: contender.slice()
+    with waiting(setting.device) as counter:
+        contender.slice()
     return counter.facts(setting.batches)

@@ -36,13 +36,15 @@ class Clock(Callback):
 
     def after_batch(self):
         i = self.learn.iter + 1
-        if i not in (WARM, self.setting.batches): return
+        if i not in (WARM, self.setting.batches):
+            return
         self.setting.sync()
         if i == WARM:
             self.start = time.perf_counter()
             return
         self.spent = (time.perf_counter() - self.start) / self.setting.steps
-        if i < self.learn.n_iter: raise CancelFitException
+        if i < self.learn.n_iter:
+            raise CancelFitException
 
 
 class OursMemory:
@@ -66,14 +68,18 @@ class Teacher:
         self.model = next(cb.teacher for cb in ours.learn.cbs if getattr(cb, "teacher", None) is not None)
 
     def one(self):
-        with torch.no_grad(), self.setting.autocast(): self.model(self.seen[0])
+        with torch.no_grad(), self.setting.autocast():
+            self.model(self.seen[0])
 
     def slice(self):
-        if not self.seen: self.look()
-        for _ in range(WARM): self.one()
+        if not self.seen:
+            self.look()
+        for _ in range(WARM):
+            self.one()
         self.setting.sync()
         start = time.perf_counter()
-        for _ in range(self.setting.steps): self.one()
+        for _ in range(self.setting.steps):
+            self.one()
         self.setting.sync()
         return (time.perf_counter() - start) / self.setting.steps
 
@@ -98,10 +104,12 @@ class Stock:
         model = build(setting.arch, setting.classes, 0, setting.weights)[0]
         self.clock = Clock(setting)
         self.learn = Learner(dls, model, loss_func=CrossEntropyLossFlat(), metrics=accuracy, lr=1e-4, cbs=self.clock)
-        if half: self.learn = self.learn.to_bf16() if setting.precision == "bf16" else self.learn.to_fp16()
+        if half:
+            self.learn = self.learn.to_bf16() if setting.precision == "bf16" else self.learn.to_fp16()
 
     def slice(self):
-        with self.learn.no_bar(), self.learn.no_logging(): self.learn.fit(1)
+        with self.learn.no_bar(), self.learn.no_logging():
+            self.learn.fit(1)
         return self.clock.spent
 
 
@@ -132,14 +140,17 @@ class Book:
 
     def begin(self, part):
         self.start = self.read()
-        if self.first is None: self.first, self.began = self.start, time.perf_counter()
+        if self.first is None:
+            self.first, self.began = self.start, time.perf_counter()
 
     def end(self, part): self.rows[part].append(self.read() - self.start)
 
     def epoch_done(self):
-        if self.done == len(self.rows["train"]): return  # the evaluation after training ends an epoch too
+        if self.done == len(self.rows["train"]):
+            return  # the evaluation after training ends an epoch too
         self.done += 1
-        if self.between: self.between(self.done - 1)
+        if self.between:
+            self.between(self.done - 1)
 
     @property
     def cbs(self): return [Begin(self), End(self)]
@@ -150,8 +161,10 @@ def watched(*cbs):
     "While it lasts every Learner of `train` has these callbacks too"
     make = fastricks.training.learner.make_learner
     fastricks.training.learner.make_learner = lambda dls, parts, recipe, own=(): make(dls, parts, recipe, [*own, *cbs])
-    try: yield
-    finally: fastricks.training.learner.make_learner = make
+    try:
+        yield
+    finally:
+        fastricks.training.learner.make_learner = make
 
 
 class Trainer:
@@ -168,7 +181,8 @@ class Trainer:
 
     def run(self, rounds, between):
         self.book = Book(self.read, lambda epoch: between(epoch) if epoch < rounds else None)
-        with watched(*self.book.cbs): train(self.setting.recipe(epochs=rounds + 1), silent, bar=False)
+        with watched(*self.book.cbs):
+            train(self.setting.recipe(epochs=rounds + 1), silent, bar=False)
         return [s / self.setting.batches for s in self.book.rows["train"][1:]]
 
     def apart(self):

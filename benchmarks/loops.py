@@ -20,7 +20,8 @@ def timed(setting, batches, step):
             setting.sync()
             start = time.perf_counter()
         step(b)
-        if i + 1 == setting.batches: break
+        if i + 1 == setting.batches:
+            break
     setting.sync()
     return (time.perf_counter() - start) / setting.steps
 
@@ -42,7 +43,8 @@ class Limit:
         self.scaler = torch.amp.GradScaler(setting.device, enabled=setting.precision == "fp16")
 
     def step(self, _=None):
-        with self.setting.autocast(): z = self.model(self.x)
+        with self.setting.autocast():
+            z = self.model(self.x)
         self.scaler.scale(self.loss(z.float(), self.y)).backward()
         self.scaler.step(self.opt)
         self.scaler.update()
@@ -64,7 +66,8 @@ class Hand:
     def step(self, batch):
         x = batch[0].to(self.setting.device, memory_format=torch.channels_last, non_blocking=True)
         y = batch[1].to(self.setting.device, non_blocking=True)
-        with self.setting.autocast(): loss = F.cross_entropy(self.model(x), y)
+        with self.setting.autocast():
+            loss = F.cross_entropy(self.model(x), y)
         self.scaler.scale(loss).backward()
         self.scaler.step(self.opt)
         self.scaler.update()

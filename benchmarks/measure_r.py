@@ -78,7 +78,8 @@ def run(a):
     show(f"{a.data}, {a.epochs} epochs, {c.n_images:,} images", found)
     looks, called = aa_looks(c)
     print(f"  A/A row: {called} of {looks} looks at {BLOCK} seeds of their own have p <= .05 (plain t, images in it)")
-    if a.json: json.dump({"setting": vars(a), "images": c.n_images, "rows": found, "aa": [called, looks]}, open(a.json, "w"), indent=1)  # noqa: SIM115
+    if a.json:
+        json.dump({"setting": vars(a), "images": c.n_images, "rows": found, "aa": [called, looks]}, open(a.json, "w"), indent=1)  # noqa: SIM115
 
 
 def aa_looks(c):
@@ -92,5 +93,7 @@ def aa_looks(c):
 
 if __name__ == "__main__":
     a = parse()
-    if a.what == "run": run(a)
-    else: stored()
+    if a.what == "run":
+        run(a)
+    else:
+        stored()

@@ -38,7 +38,8 @@ def main():
         found = smallest(family)
         rows += [row_of(family, arch, n, a.sizes)
                  for n, arch in found] or [[family, "", "", "", *["none of at most 30 M parameters"], ""]]
-        for row in rows[-max(len(found), 1):]: print(*row, sep=" | ", flush=True)
+        for row in rows[-max(len(found), 1):]:
+            print(*row, sep=" | ", flush=True)
         write_page(a, rows)
     print(f"{time.perf_counter() - start:,.0f} s")
 
@@ -79,10 +80,14 @@ def row_of(family, arch, n, sizes):
 
 def outcome(arch, size):
     "`trains`, or why not"
-    if why := trouble(arch, size): return why
-    try: return two_steps(arch, size)
-    except UserError as e: return str(e)
-    except Exception as e: return f"stops in a step: {type(e).__name__} ({first_line(e)})"
+    if why := trouble(arch, size):
+        return why
+    try:
+        return two_steps(arch, size)
+    except UserError as e:
+        return str(e)
+    except Exception as e:
+        return f"stops in a step: {type(e).__name__} ({first_line(e)})"
 
 
 def two_steps(arch, size):
@@ -101,8 +106,10 @@ def two_steps(arch, size):
 
 def gammas(arch):
     "Can zero_gamma be used?"
-    try: return "yes" if zero_last_gammas(build(arch, CLASSES)[0]) else "no"
-    except Exception as e: return f"stops: {type(e).__name__}"
+    try:
+        return "yes" if zero_last_gammas(build(arch, CLASSES)[0]) else "no"
+    except Exception as e:
+        return f"stops: {type(e).__name__}"
 
 
 def write_page(a, rows):
@@ -115,4 +122,5 @@ def write_page(a, rows):
                                              for r in lines) + "\n")
 
 
-if __name__ == "__main__": main()
+if __name__ == "__main__":
+    main()

@@ -19,7 +19,8 @@ def script(path):
     "The train.py that a path means: itself, or in a checkout of timm or torchvision"
     path = Path(path).expanduser().resolve()
     for o in (path, path / "train.py", path / "references" / "classification" / "train.py"):
-        if o.is_file(): return o
+        if o.is_file():
+            return o
     raise UserError(f"{path} has no train.py: give timm's or torchvision's training script, or a checkout")
 
 

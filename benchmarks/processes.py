@@ -36,7 +36,8 @@ def rate(n, batch, epochs, words):
         own = ["--batch-size", batch // n, "--epochs", epochs, "--out", out, "--wandb", "disabled"]
         r = subprocess.run([str(w) for w in (sys.executable, *launch, ROOT / "train.py", *own, *words)],
                            capture_output=True, text=True)
-        if r.returncode: sys.exit(r.stderr)
+        if r.returncode:
+            sys.exit(r.stderr)
         rows = list(csv.DictReader(next(Path(out).glob("*/history.csv")).open()))
         env = json.loads(next(Path(out).glob("*/environment.json")).read_text())
         return median(float(row["images_per_s"]) for row in rows[1:]), env
@@ -57,4 +58,5 @@ def main():
     print(json.dumps({"rates": rates, "batch": a.batch, "words": words, "environment": env}))
 
 
-if __name__ == "__main__": main()
+if __name__ == "__main__":
+    main()

@@ -60,7 +60,8 @@ def gather(a):
         e = EXPERIMENTS[name]
         runs = e.runs(all_runs)
         kinds = {(str(r.recipe.tricks), str(r.recipe.schedule), r.recipe.batch_size) for r in runs}
-        if len(kinds) < 2: continue  # the shared baseline alone, or nothing
+        if len(kinds) < 2:
+            continue  # the shared baseline alone, or nothing
         said = e.commands(data=e.data, weights=e.weights, per_class=a.per_class, epochs=a.epochs, advice=a.advice)
         KEPT.mkdir(exist_ok=True)
         save_runs(KEPT / f"{name}.json", runs, {"commands": said, "remark": a.remark})
@@ -69,9 +70,13 @@ def gather(a):
 
 def main():
     a = parse()
-    if a.what == "commands": print("\n".join(line for name in a.names for line in lines(a, name)))
-    elif a.what == "page": page()
-    else: {"run": run, "gather": gather}[a.what](a)
+    if a.what == "commands":
+        print("\n".join(line for name in a.names for line in lines(a, name)))
+    elif a.what == "page":
+        page()
+    else:
+        {"run": run, "gather": gather}[a.what](a)
 
 
-if __name__ == "__main__": main()
+if __name__ == "__main__":
+    main()

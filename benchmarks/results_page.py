@@ -35,7 +35,8 @@ OPENS, CLOSES = "<!-- made by benchmarks/results.py page -->", "<!-- up to here 
 
 def page():
     kept = {name: compare_kept(name) for name in EXPERIMENTS if (KEPT / f"{name}.json").is_file()}
-    for f in KEPT.glob("recipes/*.json"): f.unlink()
+    for f in KEPT.glob("recipes/*.json"):
+        f.unlink()
     parts = [section(name, *k) for name, k in kept.items()]
     write(DOCS / "results.md", "\n".join([HEAD, *parts, *missing(kept)]))
     print(f"written   {DOCS / 'results.md'}")
@@ -59,7 +60,8 @@ def missing(kept):
     "What of the commands' trainings was not done, and what it would cost"
     done = {name: len(kept[name][0].runs) if name in kept else 0 for name in EXPERIMENTS}
     left = {e: e.n_runs - done[name] for name, e in EXPERIMENTS.items() if done[name] < e.n_runs}
-    if not left or not kept: return []
+    if not left or not kept:
+        return []
     one = max(row.seconds for row in next(iter(kept.values()))[0].rows)
     cost = lambda n: f"at the slowest row's {duration(one)} a training {duration(one * n / 2)} with two at once"
     return ["## Not measured yet", "", *(f"- {e.title}: {n} of its commands' {e.n_runs} trainings, {cost(n)}"
@@ -138,10 +140,14 @@ def beside(row, t, margin):
 def sentence(row, t, margin):
     "agrees, disagrees or not resolved, and why"
     d, (low, high) = row.diff, t.interval
-    if none(d.low): return "not resolved: ours has no interval"
-    if d.high < low or high < d.low: return "disagrees"
-    if side(d.low, d.high) and side(d.low, d.high) == side(low, high): return "agrees"
-    if row.verdict == SAME and abs(t.gain) <= margin: return f"agrees: neither is larger than {margin:g}"
+    if none(d.low):
+        return "not resolved: ours has no interval"
+    if d.high < low or high < d.low:
+        return "disagrees"
+    if side(d.low, d.high) and side(d.low, d.high) == side(low, high):
+        return "agrees"
+    if row.verdict == SAME and abs(t.gain) <= margin:
+        return f"agrees: neither is larger than {margin:g}"
     return ("not resolved by " + {(0, 0): "either",
                                   (0, 1): "ours"}.get((abs(side(d.low, d.high)), abs(side(low, high))), "the tutorial"))
 

@@ -30,19 +30,23 @@ def interleave(contenders, rounds, trainer=None, say=print):
     times = {c.name: Times() for c in contenders}
 
     def one(r):
-        for c in rotated(contenders, r): times[c.name].seconds.append(c.slice())
+        for c in rotated(contenders, r):
+            times[c.name].seconds.append(c.slice())
         say(f"  round {r + 1} of {rounds}: " + "  ".join(f"{n} {t.seconds[-1]:.4g}"
                                                          for n, t in times.items()) + "  (s a batch)")
 
-    if trainer: times[trainer.name] = Times(trainer.run(rounds, one))
+    if trainer:
+        times[trainer.name] = Times(trainer.run(rounds, one))
     else:
-        for r in range(rounds): one(r)
+        for r in range(rounds):
+            one(r)
     return times
 
 
 def best(kind, variants, say=print):
     "The fastest by one slice each of `kind(variant)`: a rival is timed at its best"
-    if len(variants) == 1: return kind(variants[0])
+    if len(variants) == 1:
+        return kind(variants[0])
     tried = [(c.slice(), i, c) for i, c in enumerate(map(kind, variants))]
     say("  " + ", ".join(f"{c.name} {c.how}: {s:.4g} s a batch" for s, _, c in tried))
     return min(tried)[2]

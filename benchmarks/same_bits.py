@@ -108,7 +108,8 @@ class Side:
 
     def hide(self, text):
         "Text without what must differ: where the two sides' files lie"
-        for name in ("old", "new"): text = text.replace(str(self.folder.parent / name), "SIDE")
+        for name in ("old", "new"):
+            text = text.replace(str(self.folder.parent / name), "SIDE")
         return text
 
 
@@ -139,7 +140,8 @@ def start(side, words, cache="cache"):
     sys.stdout.flush()
     sys.stderr.flush()
     pid = os.fork()
-    if not pid: in_fork(side, [str(w) for w in words], cache, log)
+    if not pid:
+        in_fork(side, [str(w) for w in words], cache, log)
     running.add(pid)
     return Job(side, pid, log)
 
@@ -170,12 +172,16 @@ def run_here(side, words, cache):
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        if script: runpy.run_path("train.py", run_name="__main__")
-        else: runpy.run_module("fastricks", run_name="__main__", alter_sys=True)
+        if script:
+            runpy.run_path("train.py", run_name="__main__")
+        else:
+            runpy.run_module("fastricks", run_name="__main__", alter_sys=True)
         code = 0
-    except SystemExit as e: code = e.code or 0
+    except SystemExit as e:
+        code = e.code or 0
     found = Path(sys.modules["fastricks"].__file__).resolve()
-    if not found.is_relative_to(side.code): raise RuntimeError(f"{side.name} has imported {found}")
+    if not found.is_relative_to(side.code):
+        raise RuntimeError(f"{side.name} has imported {found}")
     return code
 
 
@@ -184,9 +190,12 @@ def wait(job):
     end = time.monotonic() + 60 * MINUTES
     while True:
         pid, status = os.waitpid(job.pid, os.WNOHANG)
-        if pid: break
-        if heard: sys.exit(128 + heard[0])
-        if time.monotonic() > end: os.kill(job.pid, signal.SIGKILL)
+        if pid:
+            break
+        if heard:
+            sys.exit(128 + heard[0])
+        if time.monotonic() > end:
+            os.kill(job.pid, signal.SIGKILL)
         time.sleep(.02)
     running.discard(job.pid)
     return os.waitstatus_to_exitcode(status)
@@ -194,7 +203,8 @@ def wait(job):
 
 def end_all():
     "Leave no process behind"
-    for pid in running: os.kill(pid, signal.SIGKILL)
+    for pid in running:
+        os.kill(pid, signal.SIGKILL)
 
 
 def failures(jobs):
@@ -211,9 +221,12 @@ def differences(a, b, own=()):
              "metrics": metrics, "recipe": lambda side, folder: recipe(side, folder, own)}
     out = []
     for part, look in parts.items():
-        try: odd = differing(look(*a), look(*b))
-        except (OSError, ValueError, KeyError) as e: odd = [f"can't be read ({type(e).__name__}: {e})"]
-        if odd: out.append(f"{part}: {', '.join(odd[:3])}{f' and {len(odd) - 3} more' if len(odd) > 3 else ''}")
+        try:
+            odd = differing(look(*a), look(*b))
+        except (OSError, ValueError, KeyError) as e:
+            odd = [f"can't be read ({type(e).__name__}: {e})"]
+        if odd:
+            out.append(f"{part}: {', '.join(odd[:3])}{f' and {len(odd) - 3} more' if len(odd) > 3 else ''}")
     return out
 
 
@@ -257,14 +270,16 @@ def metrics(side, folder):
 
 def recipe(side, folder, own=()):
     what = json.loads(side.hide((folder / "recipe.json").read_text()))
-    for name in own: what["recipe"].pop(name, None)
+    for name in own:
+        what["recipe"].pop(name, None)
     return flat(what)
 
 
 def flat(what, before=""):
     "A nested dict as one, a.b -> value"
     out = {}
-    for k, v in what.items(): out |= flat(v, f"{before}{k}.") if isinstance(v, dict) and v else {f"{before}{k}": v}
+    for k, v in what.items():
+        out |= flat(v, f"{before}{k}.") if isinstance(v, dict) and v else {f"{before}{k}": v}
     return out
 
 
@@ -308,7 +323,8 @@ def in_processes_of_their_own(sides, training, things):
                                      stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True))
     for side, job in zip(sides, jobs, strict=True):
         _, err = job.communicate(timeout=60 * MINUTES)
-        if job.returncode: odd.append(f"{side.name} ended with code {job.returncode}: {err.strip()[-200:]}")
+        if job.returncode:
+            odd.append(f"{side.name} ended with code {job.returncode}: {err.strip()[-200:]}")
     old, new = sides
     return odd or (differences((old, old.runs / "plain"), (new, new.runs / "plain"))
                    + differences((old, old.runs / "plain"), (old, old.runs / training.name), OWN))
@@ -318,7 +334,8 @@ def the_others(sides, trainings):
     "Runs that nobody named, as those of teachers: what differs"
     known = {t.name for t in trainings} | {"plain"}
     left = [{p.parent.name for p in side.runs.glob("*/recipe.json")} - known for side in sides]
-    if left[0] != left[1]: return [f"runs {sorted(left[0])} and {sorted(left[1])}"], ""
+    if left[0] != left[1]:
+        return [f"runs {sorted(left[0])} and {sorted(left[1])}"], ""
     odd = []
     for name in sorted(left[0]):
         odd += [f"{name}: {line}" for line in differences(*[(side, side.runs / name) for side in sides])]
@@ -344,7 +361,8 @@ def interrupted(old, training, things):
     name = f"{training.name}-interrupted"
     words = [w if w != training.name else name for w in command(old, training, things)]
     job, folder = start(old, [*words, "--checkpoint-every", "0s"], training.cache), old.runs / name
-    while not is_under_way(folder) and not has_ended(job): time.sleep(.01)
+    while not is_under_way(folder) and not has_ended(job):
+        time.sleep(.01)
     os.kill(job.pid, signal.SIGTERM)  # nobody has waited for it yet, so the number is still its own
     code = wait(job)
     odd = [] if code == 128 + signal.SIGTERM else [f"OLD, interrupted, ended with code {code}: {job.last_line()}"]
@@ -356,8 +374,10 @@ def has_ended(job): return os.waitid(os.P_PID, job.pid, os.WEXITED | os.WNOHANG 
 
 def is_under_way(folder):
     "Is there a row of an epoch, and a checkpoint?"
-    try: rows = (folder / "history.csv").read_text().count("\n") > 1
-    except OSError: return False
+    try:
+        rows = (folder / "history.csv").read_text().count("\n") > 1
+    except OSError:
+        return False
     return rows and any(folder.glob("checkpoint-*.safetensors"))
 
 
@@ -367,12 +387,15 @@ def resumed(old, new, training, things):
     (what differs, where it was resumed)
     """
     folder, odd = interrupted(old, training, things)
-    if odd: return odd, ""
+    if odd:
+        return odd, ""
     job = start(new, ["resume", folder], training.cache)
-    if odd := failures([job]): return odd, ""
+    if odd := failures([job]):
+        return odd, ""
     log = (folder / "log.txt").read_text().splitlines()
     where = next((line for line in log if line.startswith("resumed at")), "")
-    if not where.startswith("resumed at epoch"): return [f"not resumed within it: {where or job.last_line()}"], ""
+    if not where.startswith("resumed at epoch"):
+        return [f"not resumed within it: {where or job.last_line()}"], ""
     return differences((old, old.runs / training.name), (old, folder), OWN), f" ({where.rpartition(' (')[0]})"
 
 
@@ -415,7 +438,8 @@ def check_all(sides, things):
     old, new = sides
     trainings = ON_DIGITS + (ON_PHOTOS if "photos" in things else ())
     report = Report()
-    for t in trainings: report.say(t.name, train_pair(sides, t, things))
+    for t in trainings:
+        report.say(t.name, train_pair(sides, t, things))
     report.say("baseline by `python train.py` itself", in_processes_of_their_own(sides, trainings[0], things))
     report.say("runs of teachers", *the_others(sides, trainings))
     report.say("answers of teachers that are kept", same_answers(sides))
@@ -439,7 +463,8 @@ def make_side(name, revision, folder):
     "A Side with its worktree, whose processes import its own code"
     code = ROOT if revision == "." else folder / "code"
     folder.mkdir()
-    if code != ROOT: git("worktree", "add", "--detach", "--quiet", str(code), revision)
+    if code != ROOT:
+        git("worktree", "add", "--detach", "--quiet", str(code), revision)
     side = Side(name, code, folder)
     words = [sys.executable, "-c", "import fastricks; print(fastricks.__file__)"]
     found = subprocess.run(words, cwd=code, env={**os.environ, **side.environment()}, capture_output=True, text=True)
@@ -472,7 +497,8 @@ def parse():
 def warm_up():
     "Import what all trainings need, before the forks; nothing of fastricks"
     warnings.filterwarnings("ignore", message=".*torch.jit.script. is deprecated.*", category=FutureWarning)
-    for name in HEAVY: import_module(name)
+    for name in HEAVY:
+        import_module(name)
     gc.freeze()
 
 
@@ -481,7 +507,8 @@ def hear(number, frame): heard.append(number)  # an exception would be lost with
 
 def main():
     a = parse()
-    for name in [n for n in os.environ if n.startswith(("WANDB_", "FASTRICKS_"))]: del os.environ[name]
+    for name in [n for n in os.environ if n.startswith(("WANDB_", "FASTRICKS_"))]:
+        del os.environ[name]
     os.environ.update(ENVIRONMENT)
     signal.signal(signal.SIGTERM, hear)
     folder = Path(tempfile.mkdtemp(prefix="same-bits-")).resolve()
@@ -493,10 +520,14 @@ def main():
         code = check_all(sides, things)
     finally:
         end_all()
-        for code_of in folder.glob("*/code"): git("worktree", "remove", "--force", str(code_of))
-        if a.keep: print(f"runs and logs: {folder}")
-        else: shutil.rmtree(folder, ignore_errors=True)
+        for code_of in folder.glob("*/code"):
+            git("worktree", "remove", "--force", str(code_of))
+        if a.keep:
+            print(f"runs and logs: {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
     sys.exit(code)
 
 
-if __name__ == "__main__": main()
+if __name__ == "__main__":
+    main()

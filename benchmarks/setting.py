@@ -60,14 +60,16 @@ class Setting:
                      out=str(self.work / "runs"), epochs=1,
                      # they take 1% of the time at most, but would all fall into few of these short slices
                      checkpoint_every="24h")
-        if self.pipeline: given["pipeline"] = self.pipeline
+        if self.pipeline:
+            given["pipeline"] = self.pipeline
         amp = [f"amp:dtype={self.precision}"] if self.dtype else []
         return settle_machine(resolve({**given, **more}, [*amp, *tricks]))
 
     def autocast(self): return torch.autocast(self.device, dtype=self.dtype) if self.dtype else nullcontext()
 
     def sync(self):
-        if self.device == "cuda": torch.cuda.synchronize()
+        if self.device == "cuda":
+            torch.cuda.synchronize()
 
 
 class Memory:
@@ -84,7 +86,8 @@ def make_memory_learner(setting, batches, *tricks, cbs=(), **more):
     """
     job = settle(setting.recipe(*tricks, **more), Room())
     parts, dls = prepare(job)
-    if batches is not None: dls.loaders = [Memory(batches, setting.batches, dls.train), Memory([], 0, dls.valid)]
+    if batches is not None:
+        dls.loaders = [Memory(batches, setting.batches, dls.train), Memory([], 0, dls.valid)]
     return make_learner(dls, parts, job.recipe, cbs), parts
 
 
@@ -105,14 +108,17 @@ def make_tree(source, folder, n_train, n_valid):
 
 def in_turns(items):
     by_class = {}
-    for o in items: by_class.setdefault(o.label, []).append(o)
+    for o in items:
+        by_class.setdefault(o.label, []).append(o)
     return [o for row in zip_longest(*by_class.values()) for o in row if o is not None]
 
 
 def put(o, file):
     file.parent.mkdir(parents=True, exist_ok=True)
-    if is_path(o.image): os.symlink(o.image.resolve(), file)
-    else: file.with_suffix(".jpg").write_bytes(jpeg(o.image))
+    if is_path(o.image):
+        os.symlink(o.image.resolve(), file)
+    else:
+        file.with_suffix(".jpg").write_bytes(jpeg(o.image))
 
 
 def jpeg(x):

@@ -54,17 +54,22 @@ def parse(args=None):
     a = p.parse_args(args)
     a.data, n = a.data or ["food-101-21"], len(a.data or [1])
     a.size, a.resize = a.size or [224] * n, a.resize or [None] * n
-    if {len(a.size), len(a.resize)} != {n}: p.error("give one --size (and --resize) for each --data")
+    if {len(a.size), len(a.resize)} != {n}:
+        p.error("give one --size (and --resize) for each --data")
     return a
 
 
 def wanted(a, big):
     "Rows to measure"
     rows = set(a.only or ROWS) - set(a.skip)
-    if not a.only: rows -= LARGE if big else SMALL
-    if not a.timm: rows -= {"5"}
-    if not a.torchvision: rows -= {"5b"}
-    if a.device == "cpu": rows -= {"4b"}
+    if not a.only:
+        rows -= LARGE if big else SMALL
+    if not a.timm:
+        rows -= {"5"}
+    if not a.torchvision:
+        rows -= {"5b"}
+    if a.device == "cpu":
+        rows -= {"4b"}
     if not rows:
         raise UserError("nothing is left to measure: rows 5 and 5b need --timm and --torchvision, 4b needs --device "
                         "cuda")
@@ -77,11 +82,15 @@ def check(a):
 
     from fastricks.model.network import check_arch
     from fastricks.model.weights import open_weights
-    for arch in (a.arch, a.teacher): check_arch(arch)
-    if a.weights: open_weights(a.weights)
+    for arch in (a.arch, a.teacher):
+        check_arch(arch)
+    if a.weights:
+        open_weights(a.weights)
     rows = set.union(*(wanted(a, size >= 128) for size in a.size))
-    if "5" in rows: script(a.timm)
-    if "5b" in rows: script(a.torchvision)
+    if "5" in rows:
+        script(a.timm)
+    if "5b" in rows:
+        script(a.torchvision)
 
 
 def make_setting(a, i, work):
@@ -99,7 +108,8 @@ def make_setting(a, i, work):
     step = min(step_seconds(model, x, y, DTYPES.get(a.precision), a.device) for _ in range(4))
     n = WARM + (a.batches or max(4, round(a.seconds / step)))
     n = min(n, len(source.of("train")) // a.batch)
-    if n <= WARM: raise UserError(f"{a.data[i]} has too few images: {WARM + 1} batches of {a.batch} are needed")
+    if n <= WARM:
+        raise UserError(f"{a.data[i]} has too few images: {WARM + 1} batches of {a.batch} are needed")
     tree = make_tree(source, work / f"{i}-tree", n * a.batch, 2 * a.batch)
     return Setting(source.name, tree, len(source.classes), n, size, a.resize[i] or round(size * 8 / 7), a.batch, a.arch,
                    a.weights and absolute(a.weights), a.precision, a.threads, a.device, a.pipeline, work)
@@ -206,10 +216,13 @@ def main(args=None):
         try:
             check(a)
             found = [measure(make_setting(a, i, Path(work)), a) for i in range(len(a.data))]
-        except UserError as e: sys.exit(f"error: {e}")
+        except UserError as e:
+            sys.exit(f"error: {e}")
     facts = {"options": vars(a), "environment": environment(a.device), "settings": found}
-    if a.json: Path(a.json).write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+    if a.json:
+        Path(a.json).write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
     return facts
 
 
-if __name__ == "__main__": main()
+if __name__ == "__main__":
+    main()

@@ -21,11 +21,13 @@ def row(name, what, got, least=None, most=None, aim=None, digits=2):
 def rows_of(s, times, images=None, counts=None, starts=None):
     "All rows whose contenders were there"
     rows = [make(s, times) for needs, make in LOOPS if needs <= times.keys()]
-    if counts: rows += calls(counts)
+    if counts:
+        rows += calls(counts)
     if starts:
         rows += [row("11", f"{k}: seconds", v, most=m, digits=3)
                  for (k, v), m in zip(starts.items(), (.2, .5), strict=True)]
-    if images and E2E in times: rows.append(whole_work(s, times, images))
+    if images and E2E in times:
+        rows.append(whole_work(s, times, images))
     return sorted(rows, key=lambda r: place(r["row"]))
 
 
@@ -121,13 +123,15 @@ def show(title, rows, rates, apart=None, waits=None, counts=None):
     "Print the table, the rates behind it, and what is told apart"
     console = Console(highlight=False, width=160)
     table = Table("", "what", "value", "least – greatest", "n", "bound", "aim", "", title=title, title_justify="left")
-    for r in rows: table.add_row(*cells(r))
+    for r in rows:
+        table.add_row(*cells(r))
     console.print(table)
     for name, f in rates.items():
         how = f" ({f['how']})" if f["how"] else ""
         console.print(f"{f['images_per_s']:10,.1f} images/s  {f['low']:9,.1f} – {f['high']:9,.1f}, n = {f['n']}  "
                       f"{name}{how}")
-    for name, rate in (apart or {}).items(): console.print(f"{rate:10,.1f} images/s  {'n = 1':>24}  {E2E}: {name}")
+    for name, rate in (apart or {}).items():
+        console.print(f"{rate:10,.1f} images/s  {'n = 1':>24}  {E2E}: {name}")
     for name, c in (counts or {}).items():
         console.print(f"{c['seconds_before']:10.1f} s before the first step, {c['before']:,} images decoded: {E2E}, "
                       f"{name}")

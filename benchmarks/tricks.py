@@ -81,4 +81,5 @@ def main():
     show(part(times, lambda s: s.real), part(times, lambda s: s.imag), a.rounds)
 
 
-if __name__ == "__main__": main()
+if __name__ == "__main__":
+    main()

@@ -34,7 +34,8 @@ def modules():
     found = {g: [] for g in GROUPS}
     for file in sorted((ROOT / "fastricks").rglob("*.py")):
         path = file.relative_to(ROOT).with_suffix("")
-        if file.name.startswith("__") or "." in str(path): continue
+        if file.name.startswith("__") or "." in str(path):
+            continue
         found[path.parts[1]].append((".".join(path.parts), sentence(file)))
     return found
 

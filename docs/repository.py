@@ -23,4 +23,5 @@ def with_lines(text, url):
     return re.sub(f"(?<={FIRST}).*?(?={LAST})", lambda _: "\n" + lines(url), text, flags=re.DOTALL)
 
 
-if __name__ == "__main__": README.write_text(with_lines(README.read_text(), repository()))
+if __name__ == "__main__":
+    README.write_text(with_lines(README.read_text(), repository()))

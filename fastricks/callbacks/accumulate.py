@@ -32,4 +32,5 @@ class Accumulate(Callback):
 
     def before_step(self):
         last = self.learn.iter + 1 == self.learn.n_iter
-        if not last and (self.learn.iter + 1) % self.n: raise CancelBatchException  # keeps the gradients
+        if not last and (self.learn.iter + 1) % self.n:
+            raise CancelBatchException  # keeps the gradients

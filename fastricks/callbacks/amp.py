@@ -19,7 +19,8 @@ class CPUMixedPrecision(MixedPrecision):
 
 def precision(dtype, device):
     "The callbacks of a decided dtype"
-    if dtype in ("fp32", "auto"): return []
+    if dtype in ("fp32", "auto"):
+        return []
     return [CPUMixedPrecision()] if device == "cpu" else [MixedPrecision(dtype)]
 
 
@@ -31,5 +32,6 @@ def amp(device: str = "auto", dtype: str = "bf16") -> list[Callback]:
     if dtype not in ("bf16", "fp16"):
         raise UserError(f"amp: dtype={dtype!r} is not one of bf16, fp16{nearest(dtype, ['bf16', 'fp16'])}")
     device = pick_device(str(device)).partition(":")[0]
-    if device == "cpu" and dtype == "fp16": raise UserError("amp: fp16 needs CUDA: give dtype='bf16'")
+    if device == "cpu" and dtype == "fp16":
+        raise UserError("amp: fp16 needs CUDA: give dtype='bf16'")
     return precision(dtype, device)

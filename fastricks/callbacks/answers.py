@@ -51,7 +51,8 @@ class Answers:
         try:
             with safe_open(str(self.path(epoch)), "pt") as f:
                 meta, rows = (f.metadata() or {}).get("fastricks"), f.get_tensor("answers").clone()
-        except (OSError, SafetensorError, ValueError): return None
+        except (OSError, SafetensorError, ValueError):
+            return None
         right = rows.dtype == torch.float16 and rows.shape == (self.n, self.K) and meta == self.meta(rows)
         return rows if right else None
 
@@ -93,7 +94,8 @@ def answers_of(plan, file, data, view="own"):
             "versions": {p: version(p) for p in ("torch", "torchvision", "timm", "pillow", "simplejpeg", "numpy")},
             "numerics": NUMERICS}
     own = difference(plan.facts["distill"]) if view == "own" else {}
-    if own: what["shown"] = own
+    if own:
+        what["shown"] = own
     return Answers({**what, **of_images(plan)}, plan.n_train, plan.classes)
 
 
@@ -126,6 +128,7 @@ def stored_teacher(plan, view="own"):
     """
     answers = answers_of(plan, plan.facts["distill"]["file"], plan.facts["distill"]["data"], view)
     lines, whole = lines_of(answers, plan.recipe.epochs)
-    if whole: return partial(load_teacher, plan.facts["distill"], plan.classes, view), answers, lines
+    if whole:
+        return partial(load_teacher, plan.facts["distill"], plan.classes, view), answers, lines
     teacher = load_teacher(plan.facts["distill"], plan.classes, view)
     return lambda: teacher, answers, lines

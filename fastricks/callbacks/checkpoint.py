@@ -32,39 +32,49 @@ class Checkpoint(Callback):
 
     def before_fit(self):
         self.run = is_training(self.learn)
-        if not self.run: return
+        if not self.run:
+            return
         self.last, self.trained = time.monotonic(), False
-        if self.state: put_back(self.learn, self.state)
+        if self.state:
+            put_back(self.learn, self.state)
 
     def before_train(self):
         self.trained = True
-        if self.state and self.state["batch"]: put_back_epoch(self.learn, self.state)
+        if self.state and self.state["batch"]:
+            put_back_epoch(self.learn, self.state)
         self.state = None
 
     def before_batch(self): self.stepped = False
     def after_step(self): self.stepped = True  # accumulation and loss scaling come here at the end of a step only
 
     def after_batch(self):
-        if self.training and self.stepped and self.due(): self.write(self.learn.epoch, self.learn.iter + 1)
-        elif not self.training and self.trained and self.signalled(): self.write(self.learn.epoch, len(self.dls.train))
+        if self.training and self.stepped and self.due():
+            self.write(self.learn.epoch, self.learn.iter + 1)
+        elif not self.training and self.trained and self.signalled():
+            self.write(self.learn.epoch, len(self.dls.train))
 
     def after_epoch(self):
-        if not self.trained: return  # learn.validate() ends an epoch too
+        if not self.trained:
+            return  # learn.validate() ends an epoch too
         self.trained = False
         self.save_early()
-        if self.due(MINUTES * 60): self.write(self.learn.epoch + 1, 0)
+        if self.due(MINUTES * 60):
+            self.write(self.learn.epoch + 1, 0)
 
     def save_early(self):
         "Before the checkpoint of the same epoch: a training that is killed between them saves it again"
         n, save = self.early or (0, None)
-        if self.learn.epoch + 1 == n and finite(self.learn.model): save(gather(self.learn, n, 0))
+        if self.learn.epoch + 1 == n and finite(self.learn.model):
+            save(gather(self.learn, n, 0))
 
     def after_fit(self): self.state, self.final = None, gather(self.learn, self.learn.n_epoch, 0)
 
     def signalled(self):
         "Was a signal sent, in an evaluation? Several processes ask each other as long as all of them have batches"
-        if ranks.alone(): return stop.asked.signum
-        if self.learn.iter < self.dl.batches // ranks.here.world: self.hear()
+        if ranks.alone():
+            return stop.asked.signum
+        if self.learn.iter < self.dl.batches // ranks.here.world:
+            self.hear()
         return self.heard
 
     def hear(self, due=False):
@@ -72,7 +82,8 @@ class Checkpoint(Callback):
         step
         """
         due, signum = ranks.most(due and ranks.is_first(), stop.asked.signum or 0)
-        if signum: stop.asked.signum = self.heard = stop.asked.signum or signum
+        if signum:
+            stop.asked.signum = self.heard = stop.asked.signum or signum
         return due
 
     def due(self, waited=0):
@@ -81,16 +92,20 @@ class Checkpoint(Callback):
 
     def is_time(self, waited):
         spent = time.monotonic() - self.last
-        if self.every is not None: return spent >= self.every
-        if spent + waited < MINUTES * 60: return False
+        if self.every is not None:
+            return spent >= self.every
+        if spent + waited < MINUTES * 60:
+            return False
         if self.cost is None:
             self.cost = 3 * sum(t.nbytes for t in self.learn.model.state_dict().values()) / BYTES_A_SECOND
         return spent >= self.cost / SHARE
 
     def write(self, epoch, batch):
         "Save, but never over the last good weights"
-        if finite(self.learn.model): self.timed_save(gather(self.learn, epoch, batch))
-        if ranks.alone() or self.heard: stop.check()  # not for a signal that the other processes do not know of yet
+        if finite(self.learn.model):
+            self.timed_save(gather(self.learn, epoch, batch))
+        if ranks.alone() or self.heard:
+            stop.check()  # not for a signal that the other processes do not know of yet
 
     def timed_save(self, state):
         start = time.monotonic()
@@ -100,7 +115,8 @@ class Checkpoint(Callback):
 
     def save_final(self):
         "Save a training that is over, so that what follows it (the final evaluation) can be begun again"
-        if self.final: self.timed_save(self.final)
+        if self.final:
+            self.timed_save(self.final)
 
 
 def finite(model): return all(t.isfinite().all() for t in model.state_dict().values() if t.is_floating_point())
@@ -109,7 +125,8 @@ def in_order(learn): return learn.cbs.sorted("order")
 
 def kept(cb):
     "What a callback carries from step to step; fastai's own are known here"
-    if hasattr(type(cb), "kept"): return cb.kept()
+    if hasattr(type(cb), "kept"):
+        return cb.kept()
     if isinstance(cb, ParamScheduler):
         return {"hps": {k: torch.tensor(v, dtype=torch.float64) for k, v in cb.hps.items()}}
     if isinstance(cb, Recorder):
@@ -119,11 +136,15 @@ def kept(cb):
 
 
 def put_back_cb(cb, state):
-    if hasattr(type(cb), "put_back"): cb.put_back(state)
-    elif isinstance(cb, ParamScheduler): cb.hps = {k: v.tolist() for k, v in state["hps"].items()}
-    elif isinstance(cb, Recorder): vars(cb.smooth_loss).update(state["smooth"])
+    if hasattr(type(cb), "put_back"):
+        cb.put_back(state)
+    elif isinstance(cb, ParamScheduler):
+        cb.hps = {k: v.tolist() for k, v in state["hps"].items()}
+    elif isinstance(cb, Recorder):
+        vars(cb.smooth_loss).update(state["smooth"])
     else:
-        for k, v in state.items(): setattr(cb, k, v)
+        for k, v in state.items():
+            setattr(cb, k, v)
 
 
 def gather(learn, epoch, batch):
@@ -139,7 +160,8 @@ def put_back(learn, state):
     learn.model.load_state_dict(state["model"])
     learn.opt.load_state_dict({"state": {int(k): v for k, v in state["opt"]["state"].items()},
                                "param_groups": [settings(g) for g in state["opt"]["param_groups"]]})
-    if state["scaler"] and vars(learn).get("scaler"): learn.scaler.load_state_dict(state["scaler"])
+    if state["scaler"] and vars(learn).get("scaler"):
+        learn.scaler.load_state_dict(state["scaler"])
     learn.train_iter = state["train_iter"]
     put_back_cbs(learn, state)
 
@@ -155,7 +177,8 @@ def put_back_epoch(learn, state):
 
 def put_back_cbs(learn, state):
     for cb in in_order(learn):
-        if cb.name in state["cbs"]: put_back_cb(cb, state["cbs"][cb.name])
+        if cb.name in state["cbs"]:
+            put_back_cb(cb, state["cbs"][cb.name])
 
 
 def resume(learn, state):
@@ -168,7 +191,8 @@ def rest_of_fit(learn, first, batch):
     del learn._do_fit
     for epoch in range(first, learn.n_epoch):
         learn.epoch = epoch
-        if batch and epoch == first: learn.all_batches = partial(rest_of_epoch, learn, batch)
+        if batch and epoch == first:
+            learn.all_batches = partial(rest_of_epoch, learn, batch)
         learn._with_events(learn._do_epoch, "epoch", CancelEpochException)
 
 
@@ -181,9 +205,12 @@ def rest_of_epoch(learn, start):
     learn.dl.start = start - bool(back)
     try:
         for i, b in enumerate(learn.dl, learn.dl.start):
-            if i < start: show_again(learn, i, b, back[-1])
-            else: learn.one_batch(i, b)
-    finally: learn.dl.start = 0
+            if i < start:
+                show_again(learn, i, b, back[-1])
+            else:
+                learn.one_batch(i, b)
+    finally:
+        learn.dl.start = 0
 
 
 def show_again(learn, i, b, last):
@@ -192,4 +219,5 @@ def show_again(learn, i, b, last):
     learn._split(learn._set_device(b))
     for cb in in_order(learn):
         cb("before_batch")
-        if cb is last: break
+        if cb is last:
+            break

@@ -34,7 +34,8 @@ class ClassScore(Metric):
 
 def of_all(own):
     "Pairs [2, n] of class numbers of every process, side by side"
-    if ranks.alone(): return own
+    if ranks.alone():
+        return own
     longest, = ranks.most(own.shape[1])
     table = torch.zeros(ranks.here.world, 2, longest, dtype=torch.long)
     table[ranks.here.rank, :, :own.shape[1]] = own + 1  # 0: no image

@@ -10,7 +10,8 @@ def leave_all(learn):
     """
     leave_autocast(learn.dls.device.type)
     for cb in learn.cbs.sorted("order"):
-        if hasattr(type(cb), "leave"): cb.leave()
+        if hasattr(type(cb), "leave"):
+            cb.leave()
 
 
 def leave_autocast(device):
@@ -18,6 +19,7 @@ def leave_autocast(device):
     can't `leave()`
     """
     torch.autocast_increment_nesting()
-    while torch.autocast_decrement_nesting() > 0: pass
+    while torch.autocast_decrement_nesting() > 0:
+        pass
     torch.clear_autocast_cache()
     torch.set_autocast_enabled(device, False)

@@ -37,10 +37,13 @@ class Compile(Callback):
 
     def before_fit(self):
         self.run = is_training(self.learn)
-        if not self.run: return
+        if not self.run:
+            return
         start = time.perf_counter()
-        try: self.compile()
-        except Exception as e: self.fall_back(e)
+        try:
+            self.compile()
+        except Exception as e:
+            self.fall_back(e)
         self.seconds = time.perf_counter() - start
 
     def compile(self):
@@ -50,22 +53,26 @@ class Compile(Callback):
         x = laid_out(self.dls.train.one_batch()[0])
         with stop.heard(), untouched(self.model), silence():
             for dl in self.dls.loaders[:2]:
-                if first_size(dl): self.step(of_size(x, first_size(dl)), train=dl is self.dls.train)
+                if first_size(dl):
+                    self.step(of_size(x, first_size(dl)), train=dl is self.dls.train)
         leave_workers()
         torch.compiler.set_stance("eager_on_recompile")
         self.on, self.why = True, ""
 
     def before_batch(self):
-        if self.on: self.learn.xb = tuple(map(laid_out, self.learn.xb))
+        if self.on:
+            self.learn.xb = tuple(map(laid_out, self.learn.xb))
 
     def step(self, x, train):
         self.model.train(train)
         for cb in self.learn.cbs:  # parts of the network may stay in eval mode
-            if train and hasattr(type(cb), "set_modes"): cb.set_modes()
+            if train and hasattr(type(cb), "set_modes"):
+                cb.set_modes()
         x = x.to(next(self.model.parameters()).device)
         cast = next((cb.autocast for cb in self.learn.cbs if isinstance(cb, MixedPrecision)), nullcontext())
         with nullcontext() if train else torch.no_grad():
-            with cast: z = self.model(x)
+            with cast:
+                z = self.model(x)
             if train:
                 F.cross_entropy(plain(z).float(), torch.zeros(len(x), dtype=torch.long, device=x.device)).backward()
 
@@ -79,7 +86,8 @@ class Compile(Callback):
 
     def leave(self):
         "Undo `model.compile()`, and what was asked of the compiler for the time of a fit"
-        if self.model._compiled_call_impl is None: return
+        if self.model._compiled_call_impl is None:
+            return
         self.model._compiled_call_impl = None
         torch.compiler.set_stance("default")
 
@@ -115,7 +123,8 @@ def silence():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    finally: log.setLevel(level)
+    finally:
+        log.setLevel(level)
 
 
 @contextmanager
@@ -124,15 +133,20 @@ def untouched(model):
     state = {k: v.detach().clone() for k, v in model.state_dict().items()}
     buffers = [b.detach().clone() for b in model.buffers()]
     grads, modes = [p.grad for p in model.parameters()], [m.training for m in model.modules()]
-    for p in model.parameters(): p.grad = None
+    for p in model.parameters():
+        p.grad = None
     try:
-        with torch.random.fork_rng(): yield
+        with torch.random.fork_rng():
+            yield
     finally:
         with torch.no_grad():
-            for b, old in zip(model.buffers(), buffers, strict=True): b.copy_(old)
+            for b, old in zip(model.buffers(), buffers, strict=True):
+                b.copy_(old)
         model.load_state_dict(state)
-        for p, g in zip(model.parameters(), grads, strict=True): p.grad = g
-        for m, t in zip(model.modules(), modes, strict=True): m.training = t
+        for p, g in zip(model.parameters(), grads, strict=True):
+            p.grad = g
+        for m, t in zip(model.modules(), modes, strict=True):
+            m.training = t
 
 
 def why_not(device):
@@ -143,9 +157,12 @@ def why_not(device):
             get_cpp_compiler()
         elif device.startswith("cuda"):
             from torch.utils._triton import has_triton
-            if not has_triton(): return "there is no Triton"
-    except ImportError: return ""  # another torch: trying will tell
-    except Exception as e: return compiler_error(e)
+            if not has_triton():
+                return "there is no Triton"
+    except ImportError:
+        return ""  # another torch: trying will tell
+    except Exception as e:
+        return compiler_error(e)
     return ""
 
 

@@ -40,7 +40,8 @@ class DataParallel(Callback):
 
     def before_fit(self):
         self.run = is_training(self.learn)
-        if not self.run: return
+        if not self.run:
+            return
         device = next(self.learn.model.parameters()).device
         self.plain = self.learn.model
         self.engine = DistributedDataParallel(self.plain, [device] if device.type == "cuda" else None,
@@ -51,7 +52,8 @@ class DataParallel(Callback):
     def before_batch(self):
         i, r = self.learn.iter, ranks.here
         self.own = min(len(self.y), len(range(r.rank, self.sizes[i], r.world)))
-        if r.rank: seed_all(draw(STEP, self.learn.seeds.seed, self.learn.epoch, i, r.rank), self.x.device)
+        if r.rank:
+            seed_all(draw(STEP, self.learn.seeds.seed, self.learn.epoch, i, r.rank), self.x.device)
         self.engine.require_backward_grad_sync = self.steps_now(i)  # what `no_sync` sets, for forward and backward pass
         self.begin_again()
 
@@ -70,30 +72,36 @@ class DataParallel(Callback):
         here = torch.stack([torch.ones_like(loss), loss, *parts.values()]).float() * self.own
         self.total, *means = ranks.add(here if self.own else torch.zeros_like(here))
         self.learn.loss, *means = (m / self.total for m in means)
-        if parts: self.learn.loss_parts = dict(zip(parts, means, strict=True))
+        if parts:
+            self.learn.loss_parts = dict(zip(parts, means, strict=True))
         # accumulation has weighed by images already
         share = 1. if "accumulate" in vars(self.learn) else self.own / self.total
         self.learn.loss_grad = self.learn.loss_grad * (share * ranks.here.world)
 
     @torch.no_grad()
     def after_train(self):
-        if not self.run: return
-        for b in self.plain.buffers(): torch.distributed.broadcast(b, 0)
+        if not self.run:
+            return
+        for b in self.plain.buffers():
+            torch.distributed.broadcast(b, 0)
 
     def after_epoch(self):
-        if self.run: share_losses(self.learn.dls)
+        if self.run:
+            share_losses(self.learn.dls)
 
     def after_fit(self): self.engine = None
 
     def leave(self):
         "An exception in the forward pass leaves the engine in the model's place"
-        if "plain" in vars(self): self.learn.model = self.plain
+        if "plain" in vars(self):
+            self.learn.model = self.plain
 
 
 def share_losses(dls):
     "An image that one process cannot read any more is left out by all"
     losses = getattr(dls, "losses", None)
-    for found in ranks.each(losses.found if losses else {}): losses.add(found.items())
+    for found in ranks.each(losses.found if losses else {}):
+        losses.add(found.items())
 
 
 class Exact(Metric):

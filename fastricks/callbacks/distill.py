@@ -42,9 +42,12 @@ def distill_loss(loss, z, r, alpha=.5, T=20., form="convex"):
 
 def network_of(teacher):
     "The module that a teacher is, or has as its `model`; None stays None"
-    if teacher is None or isinstance(teacher, nn.Module): return teacher  # a module's own `model` is a part of it
-    if isinstance(found := getattr(teacher, "model", None), nn.Module): return found
-    if isinstance(teacher, str | PathLike): raise UserError(
+    if teacher is None or isinstance(teacher, nn.Module):
+        return teacher  # a module's own `model` is a part of it
+    if isinstance(found := getattr(teacher, "model", None), nn.Module):
+        return found
+    if isinstance(teacher, str | PathLike):
+        raise UserError(
         f"Distill: the teacher is a network, and {str(teacher)!r} is a text: give fastricks.load({str(teacher)!r})")
     what = f"the class {teacher.__name__}" if isinstance(teacher, type) else f"a {type(teacher).__name__}"
     raise UserError(f"Distill: the teacher is a network (a torch module, a run or a Learner), not {what}")
@@ -52,13 +55,15 @@ def network_of(teacher):
 
 def classes_of(teacher):
     "Names of the classes in the order of its outputs, where the teacher is a run or a Learner; else None"
-    if isinstance(teacher, nn.Module): return None
+    if isinstance(teacher, nn.Module):
+        return None
     vocab = getattr(getattr(teacher, "dls", None), "vocab", None)
     return [str(o) for o in getattr(teacher, "classes", None) or vocab or ()] or None
 
 
 def require_classes(theirs, ours):
-    if theirs == ours: return
+    if theirs == ours:
+        return
     odd = next((a for a, b in zip_longest(theirs, ours) if a != b), None)
     raise UserError(f"Distill: the teacher's {plural(len(theirs), 'class', 'classes')} are not the {len(ours)} of the "
                     "data in their order "
@@ -98,9 +103,11 @@ class Distill(Callback):
         self.alpha, self.T, self.form, self.facts = alpha, T, form, facts
 
     def before_fit(self):
-        if self.classes: require_classes(self.classes, [str(o) for o in getattr(self.learn.dls, "vocab", self.classes)])
+        if self.classes:
+            require_classes(self.classes, [str(o) for o in getattr(self.learn.dls, "vocab", self.classes)])
         lay_out(self.teacher, next(self.learn.model.parameters()).device).eval().requires_grad_(False)
-        if self.facts: self.say_accuracy()
+        if self.facts:
+            self.say_accuracy()
 
     @torch.no_grad()
     def say_accuracy(self):
@@ -110,10 +117,12 @@ class Distill(Callback):
                              torch.tensor(len(y), device=y.device)])
                 for x, y in self.learn.dls.valid] if self.learn.dls.valid.n else []
         right, n = ranks.add(sum(rows).cpu() if rows else torch.zeros(2, dtype=torch.long)).tolist()
-        if n: tell(self.learn, accuracy_line(int(right), int(n), facts))
+        if n:
+            tell(self.learn, accuracy_line(int(right), int(n), facts))
 
     def after_loss(self):
-        if not is_second(self.learn): self.take_answer()
+        if not is_second(self.learn):
+            self.take_answer()
         label, kl = self.learn.loss_grad, kl_term(self.learn.pred, self.r, self.T)
         self.learn.loss_grad = joined(label, kl, self.alpha, self.form)
         self.learn.loss = self.learn.loss_grad.detach().clone()
@@ -122,7 +131,8 @@ class Distill(Callback):
     @torch.no_grad()
     def take_answer(self):
         self.r = self.ask()
-        if self.r.shape != self.learn.pred.shape: raise UserError(other_shape(self.r, self.learn.pred))
+        if self.r.shape != self.learn.pred.shape:
+            raise UserError(other_shape(self.r, self.learn.pred))
 
     def ask(self): return self.teacher(*self.learn.xb)
 
@@ -141,9 +151,12 @@ class StoredDistill(Distill):
         self.load, self.answers, self.lines, self.told = load, answers, lines, False
 
     def before_fit(self):
-        if not self.answers.fit(self.dls.train): raise UserError("distill:store=true needs the loaders of its recipe")
-        if not self.answers.mixed and any(isinstance(cb, MixHandler) for cb in self.learn.cbs): raise UserError(MIXED)
-        if self.teacher is not None: super().before_fit()
+        if not self.answers.fit(self.dls.train):
+            raise UserError("distill:store=true needs the loaders of its recipe")
+        if not self.answers.mixed and any(isinstance(cb, MixHandler) for cb in self.learn.cbs):
+            raise UserError(MIXED)
+        if self.teacher is not None:
+            super().before_fit()
 
     def before_train(self):
         "This epoch's rows in the order of its batches: those that are stored, or room for them"
@@ -153,7 +166,8 @@ class StoredDistill(Distill):
         self.found, self.asked = old is not None, 0
         self.rows = old[self.places] if self.found else torch.empty(len(self.places), self.answers.K,
                                                                     dtype=torch.float16)
-        if self.x_device.type == "cuda": self.rows = self.rows.pin_memory()  # so that no step waits for a copy
+        if self.x_device.type == "cuda":
+            self.rows = self.rows.pin_memory()  # so that no step waits for a copy
         if not self.found and self.teacher is None:
             self.teacher = self.load()
             super().before_fit()
@@ -164,19 +178,24 @@ class StoredDistill(Distill):
     def ask(self):
         i = self.learn.iter
         rows = self.rows[self.starts[i]:self.starts[i + 1]]
-        if self.found: return rows.to(self.x_device, non_blocking=True)
+        if self.found:
+            return rows.to(self.x_device, non_blocking=True)
         r = half(plain(super().ask()))
         rows.copy_(r, non_blocking=True)
         self.asked += 1
         return r
 
     def after_train(self):
-        if self.found or self.asked < self.learn.n_iter: return  # an epoch that was cut short is not stored
-        if self.x_device.type != "cpu": torch.accelerator.synchronize()
+        if self.found or self.asked < self.learn.n_iter:
+            return  # an epoch that was cut short is not stored
+        if self.x_device.type != "cpu":
+            torch.accelerator.synchronize()
         rows = torch.empty(self.answers.n, self.answers.K, dtype=torch.float16)
         rows[self.places] = self.rows
-        try: self.answers.write(self.learn.epoch, rows)
-        except OSError as e: self.cannot(e)
+        try:
+            self.answers.write(self.learn.epoch, rows)
+        except OSError as e:
+            self.cannot(e)
 
     def cannot(self, e):
         "A cache that cannot be written is no error: said once"

@@ -33,10 +33,13 @@ NOT_APPLIED = (  # (where `auto` takes fp32 without a probe, why)
 def choose_dtype(asked, recipe, classes):
     "(dtype, why): what was asked for, or a UserError where it can't be had; for `auto` what the rules and a probe say"
     for dtype, applies, error in IMPOSSIBLE:
-        if asked == dtype and applies(recipe): raise UserError(error.format(device=recipe.device))
-    if asked != "auto": return asked, "as asked"
+        if asked == dtype and applies(recipe):
+            raise UserError(error.format(device=recipe.device))
+    if asked != "auto":
+        return asked, "as asked"
     for applies, why in NOT_APPLIED:
-        if applies(recipe): return "fp32", why
+        if applies(recipe):
+            return "fp32", why
     dtype = "fp16" if cuda_without_bf16(recipe) else "bf16"
     gain = probe.remembered_gain(CACHE, recipe, classes, dtype)
     chosen = dtype if gain >= GAIN else "fp32"

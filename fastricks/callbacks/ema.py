@@ -23,9 +23,11 @@ class Ema(Callback):
 
     def before_fit(self):
         self.run = is_training(self.learn)
-        if not self.run: return
+        if not self.run:
+            return
         self.other, self.swapped, self.steps, self.restored = None, False, 0, False
-        if self.start < 1: self.begin()
+        if self.start < 1:
+            self.begin()
 
     def tensors(self):
         "Parameters and floating-point buffers that are saved, themselves"
@@ -39,8 +41,10 @@ class Ema(Callback):
     @torch.no_grad()
     def after_step(self):
         self.steps += 1
-        if self.other is not None: self.average()
-        elif self.steps >= self.start: self.begin()
+        if self.other is not None:
+            self.average()
+        elif self.steps >= self.start:
+            self.begin()
 
     def average(self):
         "w̄ += (1−d)·(w − w̄)"
@@ -54,10 +58,12 @@ class Ema(Callback):
         return (1 - self.d) * (1 - guard.found) if guard is not None and guard.late else 1 - self.d
 
     def before_train(self):
-        if self.swapped: self.swap()
+        if self.swapped:
+            self.swap()
 
     def after_train(self):
-        if self.other is not None and not self.swapped: self.swap()
+        if self.other is not None and not self.swapped:
+            self.swap()
 
     @torch.no_grad()
     def swap(self):
@@ -68,14 +74,16 @@ class Ema(Callback):
         self.swapped = not self.swapped
 
     def kept(self):
-        if self.other is None: return {"steps": self.steps}
+        if self.other is None:
+            return {"steps": self.steps}
         return {"steps": self.steps, "swapped": self.swapped, "other": self.other}
 
     def put_back(self, state):
         """Once a fit: a checkpoint of a validation is put back before and after `before_train` has given the network
         its own weights
         """
-        if self.restored: return
+        if self.restored:
+            return
         self.restored, self.steps = True, state["steps"]
         self.swapped = state.get("swapped", False)
         self.other = [o.to(t.device, copy=True)

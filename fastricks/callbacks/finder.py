@@ -11,14 +11,16 @@ class Finder(LRFinder):
         "`rates`: a factor for each parameter group; what is tried out is theirs times it"
         super().__init__(start, end, steps)
         lr = self.scheds["lr"]
-        if {*rates} - {1.}: self.scheds["lr"] = lambda pct: [r * lr(pct) for r in rates]
+        if {*rates} - {1.}:
+            self.scheds["lr"] = lambda pct: [r * lr(pct) for r in rates]
 
     def before_fit(self):
         ParamScheduler.before_fit(self)
         self.best_loss = float("inf")
 
     def after_batch(self):
-        if not self.learn.loss.isfinite(): raise CancelFitException
+        if not self.learn.loss.isfinite():
+            raise CancelFitException
         super().after_batch()
 
     def after_fit(self): "Nothing to put back"

@@ -15,4 +15,5 @@ class KeepAverages(Callback):
     def set_modes(self):
         "What `model.train()` undoes"
         for m in self.learn.model.modules():
-            if isinstance(m, _BatchNorm) and m.weight is not None and not m.weight.requires_grad: m.eval()
+            if isinstance(m, _BatchNorm) and m.weight is not None and not m.weight.requires_grad:
+                m.eval()

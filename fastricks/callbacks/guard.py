@@ -48,7 +48,8 @@ class Guard(Callback):
 
     def before_fit(self):
         self.run = is_training(self.learn)
-        if not self.run: return
+        if not self.run:
+            return
         self.torch_opt, device = getattr(self.opt, "opt", None), next(self.learn.model.parameters()).device
         fused = getattr(self.torch_opt, "_step_supports_amp_scaling", False)
         self.late = fused and device.type in ("cpu", "cuda") if self.lazy is None else self.lazy
@@ -69,7 +70,8 @@ class Guard(Callback):
         return torch.cat([b.flatten() for b in self.averages]) if self.averages else self.found.new_zeros(0)
 
     def before_backward(self):
-        if self.first is None: self.first = self.learn.iter
+        if self.first is None:
+            self.first = self.learn.iter
         # nan from a non-finite loss on, for the whole step
         self.taint = self.taint + plain(self.learn.loss).detach().float() * 0
 
@@ -78,10 +80,12 @@ class Guard(Callback):
         size = squares(grads) if grads else self.taint
         self.judge(~(size + self.taint).isfinite())
         # a first step makes the optimizer's state: not from this gradient
-        if not self.late or not self.torch_opt.state: self.ask()
+        if not self.late or not self.torch_opt.state:
+            self.ask()
 
     def ask(self):
-        if not self.found.item(): return
+        if not self.found.item():
+            return
         self.own = True
         raise CancelStepException
 
@@ -91,14 +95,18 @@ class Guard(Callback):
         bad = ranks.any_of(bad | ~now.isfinite().all())  # of several processes all leave a step out, or none
         if self.late or bad:
             torch.where(bad, self.good, now, out=self.good)
-            if self.averages: torch._foreach_copy_(self.averages, self.pieces)
-        else: self.good.copy_(now)
+            if self.averages:
+                torch._foreach_copy_(self.averages, self.pieces)
+        else:
+            self.good.copy_(now)
         self.found.copy_(bad)
-        if self.late: self.torch_opt.found_inf, self.torch_opt.grad_scale = self.found, None
+        if self.late:
+            self.torch_opt.found_inf, self.torch_opt.grad_scale = self.found, None
         self.flags[len(self.pending)] = self.found
         self.pending.append(self.here())
         self.first, self.taint = None, torch.zeros_like(self.taint)
-        if not self.late or len(self.pending) == self.every: self.look()
+        if not self.late or len(self.pending) == self.every:
+            self.look()
 
     def here(self):
         n = self.learn.iter - self.first + 1
@@ -121,7 +129,8 @@ class Guard(Callback):
         flags, pending, self.pending = self.flags[:len(self.pending)].tolist(), self.pending, []
         for bad, where in zip(flags, pending, strict=True):
             self.streak = self.streak + 1 if bad else 0
-            if not bad: continue
+            if not bad:
+                continue
             self.skipped, self.last_bad = self.skipped + 1, where
             note(self.learn, f"{words_of(where)} left out, as loss or gradient was not finite: "
                              f"{', '.join(self.members(where))}")
@@ -132,7 +141,8 @@ class Guard(Callback):
     def members(self, where):
         "Names of the images of a step's batches, where the loader can tell"
         dl = self.learn.dls.train
-        if not hasattr(dl, "batch_places"): return []
+        if not hasattr(dl, "batch_places"):
+            return []
         return [str(getattr(dl.items[i], "name", dl.items[i])) for b in dl.batch_places()[where.first:where.last + 1]
                 for i in b]
 
@@ -144,7 +154,8 @@ class Guard(Callback):
                 "or look at those images")
 
     def after_train(self):
-        if not self.run: return
+        if not self.run:
+            return
         self.look()
         if n := self.skipped - self.before:
             last = words_of(self.last_bad)
@@ -152,7 +163,8 @@ class Guard(Callback):
                              f"last was {last}")
 
     def after_fit(self):
-        if not self.run: return
+        if not self.run:
+            return
         self.let_go()
         if self.n_steps and self.skipped == self.n_steps:
             raise UserError(f"every step had a loss or gradient that is not finite, the last one "
@@ -161,14 +173,16 @@ class Guard(Callback):
     def let_go(self):
         "The optimizer steps as before again"
         if self.late:
-            for k in ("found_inf", "grad_scale"): vars(self.torch_opt).pop(k, None)
+            for k in ("found_inf", "grad_scale"):
+                vars(self.torch_opt).pop(k, None)
 
 
 def squares(grads):
     """A sum that is finite if each gradient's squares are: dot products run three times as fast as norms on a CPU, but
     one by one elsewhere
     """
-    if grads[0].device.type != "cpu": return torch.stack(torch._foreach_norm(grads)).sum().float()
+    if grads[0].device.type != "cpu":
+        return torch.stack(torch._foreach_norm(grads)).sum().float()
     flat = [dense(g.float()).flatten() for g in grads]
     return torch.stack([torch.dot(f, f) for f in flat]).sum()
 

@@ -28,7 +28,8 @@ class HeadFirst(Callback):
     def before_fit(self):
         self.seconds = 0.
         self.run = not hasattr(self.learn, "gather_preds")
-        if not self.run or getattr(vars(self.learn).get("checkpoint"), "state", None): return
+        if not self.run or getattr(vars(self.learn).get("checkpoint"), "state", None):
+            return
         start = time.perf_counter()
         head = self.learn.model.get_classifier()
         weight, bias = fitted_head(*self.features(), head.out_features,
@@ -53,7 +54,8 @@ class HeadTime(Callback):
     order, run_valid = 56, False  # before_train: History (55) has started its clock
 
     def before_train(self):
-        if "history" in vars(self.learn): self.learn.history.start -= self.learn.head_first.seconds
+        if "history" in vars(self.learn):
+            self.learn.history.start -= self.learn.head_first.seconds
         self.learn.head_first.seconds = 0.
 
 
@@ -63,15 +65,18 @@ class NothingElse(Callback):
 
     def before_fit(self):
         self.run = is_training(self.learn)
-        if not self.run: return
+        if not self.run:
+            return
         state = getattr(vars(self.learn).get("checkpoint"), "state", None)
-        if state and state["epoch"]: raise CancelFitException  # gone on with after its one epoch
+        if state and state["epoch"]:
+            raise CancelFitException  # gone on with after its one epoch
         self.begun = True
         # cancelling the training would leave the epoch's record without numbers
         self.learn.all_batches = partial(no_batches, self.learn)
 
     def after_epoch(self):
-        if not self.begun: return  # learn.validate() ends an epoch too
+        if not self.begun:
+            return  # learn.validate() ends an epoch too
         self.begun = False
         raise CancelFitException
 
@@ -93,9 +98,11 @@ def fitted_head(x, y, K, say):
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", ConvergenceWarning)
         model.fit((x - mean) / std, y)
-    if told: say(f"the fit of the head had not converged after {STEPS} steps; the training goes on from where it was")
+    if told:
+        say(f"the fit of the head had not converged after {STEPS} steps; the training goes on from where it was")
     weight, bias = model.coef_, model.intercept_
-    if K == 2: weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
+    if K == 2:
+        weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
     weight = weight / std
     return weight, bias - weight @ mean
 
@@ -106,7 +113,8 @@ def set_head(head, weight, bias):
     head.weight.copy_(torch.from_numpy(weight))
     head.bias.copy_(torch.from_numpy(bias))
     if not ranks.alone():
-        for p in (head.weight, head.bias): torch.distributed.broadcast(p.data, 0)
+        for p in (head.weight, head.bias):
+            torch.distributed.broadcast(p.data, 0)
 
 
 def has_linear_head(model):

@@ -43,13 +43,15 @@ class History(Callback):
     def left_out(self): return vars(self.learn)["guard"].skipped if "guard" in vars(self.learn) else 0
 
     def after_batch(self):
-        if not self.training: return
+        if not self.training:
+            return
         n, loss = all_images(self.learn), self.loss.detach()
         self.batches += 1
         # the mean; of equal rates that rate, to the last bit
         self.rate += (self.opt.hypers[-1]["lr"] - self.rate) / self.batches
         self.n, self.fine, self.total = self.n + n, self.fine + loss.isfinite() * n, self.total + number(loss) * n
-        for k, v in getattr(self.learn, "loss_parts", {}).items(): self.terms[k] = self.terms.get(k, 0.) + number(v) * n
+        for k, v in getattr(self.learn, "loss_parts", {}).items():
+            self.terms[k] = self.terms.get(k, 0.) + number(v) * n
 
     def after_train(self):
         self.n, self.fine = int(self.n), max(int(self.fine), 1)  # the one wait for the device an epoch
@@ -57,7 +59,8 @@ class History(Callback):
         self.spent = time.perf_counter() - self.start
 
     def after_epoch(self):
-        if not getattr(self, "trained", False): return  # learn.validate() ends an epoch too
+        if not getattr(self, "trained", False):
+            return  # learn.validate() ends an epoch too
         self.trained = False
         valid = dict(zip(self.recorder.metric_names[2:-1], self.learn.final_record[1:], strict=False))
         self.rows.append({"epoch": self.learn.epoch + 1, "lr": self.rate, "train_loss": self.mean_loss,
@@ -66,7 +69,8 @@ class History(Callback):
                           **{k: valid.get(k) for k in BY_CLASS if k in self.recorder.metric_names},
                           "seconds": round(self.spent, 3), "images_per_s": round(self.n / self.spent, 1),
                           "skipped_steps": self.left_out() - self.left})
-        if self.write: self.write(self.rows)
+        if self.write:
+            self.write(self.rows)
 
 
 def number(loss):

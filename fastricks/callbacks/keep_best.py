@@ -18,4 +18,5 @@ class KeepBest(TrackerCallback):
 
     @torch.no_grad()
     def after_fit(self):
-        if hasattr(self, "state"): self.learn.model.load_state_dict(self.state)
+        if hasattr(self, "state"):
+            self.learn.model.load_state_dict(self.state)

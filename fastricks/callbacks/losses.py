@@ -27,7 +27,8 @@ class OfLabels:
 
 def each_loss(loss, z, y):
     "One loss an image [n]"
-    with NoneReduce(loss) as one: return plain(one(z, y))
+    with NoneReduce(loss) as one:
+        return plain(one(z, y))
 
 
 class Weighted(OfLabels):
@@ -56,7 +57,8 @@ class BinaryCrossEntropy(OfLabels):
 
     def of(self, z, q):
         "One loss an image [n] of logits and targets [n, K]"
-        if self.threshold is not None: q = (q > self.threshold).float()
+        if self.threshold is not None:
+            q = (q > self.threshold).float()
         return F.binary_cross_entropy_with_logits(z.float(), q, reduction="none").mean(1)
 
     def each(self, z, y): return self.of(z, self.target(y, z.shape[1]))
@@ -77,7 +79,8 @@ class MixedTargets(Callback):
 
     def before_train(self):
         self.mixer = next((cb for cb in self.learn.cbs if isinstance(cb, MixHandler)), None)
-        if self.mixer is None: raise UserError("MixedTargets: nothing mixes the images of this Learner")
+        if self.mixer is None:
+            raise UserError("MixedTargets: nothing mixes the images of this Learner")
         self.learn.loss_func = self.lf
 
     def lf(self, pred, y): return self.mixer.old_lf.mixed(pred, y, self.mixer.yb1[0], self.mixer.lam)

@@ -36,13 +36,15 @@ class BatchMixUp(MixHandler):
 
     def pass_by(self):
         "A batch that another way of mixing takes, which may write into it"
-        if self.looks_back: self.previous = self.x.clone(), self.y
+        if self.looks_back:
+            self.previous = self.x.clone(), self.y
 
     def before_batch(self):
         self.lam = self.distrib.sample().to(self.x.device)
         x, y = self.x, self.y
         px, py = self.previous if self.partner == "previous" and self.previous is not None else (x, y)
-        if self.partner == "previous": self.previous = x, y
+        if self.partner == "previous":
+            self.previous = x, y
         idx = partner_index(len(y), len(py)).to(x.device)
         self.yb1 = (py[idx],)
         self.learn.xb = (mix(x, px[idx], self.lam),)
@@ -61,12 +63,14 @@ class EitherMix(MixHandler):
 
     def before_train(self):
         super().before_train()
-        for h in self.handlers: h.learn, h.stack_y, h.previous = self.learn, self.stack_y, None
+        for h in self.handlers:
+            h.learn, h.stack_y, h.previous = self.learn, self.stack_y, None
 
     def before_batch(self):
         chosen = self.handlers[int(torch.randint(len(self.handlers), (1,)))]
         for h in self.handlers:
-            if h is not chosen and hasattr(h, "pass_by"): h.pass_by()
+            if h is not chosen and hasattr(h, "pass_by"):
+                h.pass_by()
         chosen.before_batch()
         self.chosen, self.lam, self.yb1 = chosen, chosen.lam, chosen.yb1
 

@@ -25,5 +25,6 @@ class Quick(Callback):
         self.learn.xb, self.learn.yb = (tuple(map(plain, o)) for o in (self.learn.xb, self.learn.yb))
 
     def after_loss(self):  # fastai's losses make fastai's tensors again; images without labels have no loss
-        if not self.learn.yb: return
+        if not self.learn.yb:
+            return
         self.learn.loss_grad, self.learn.loss = plain(self.learn.loss_grad), plain(self.learn.loss)

@@ -41,10 +41,12 @@ class Sam(Callback):
     def due(self): return (self.learn.train_iter + 1) % self.every == 0
 
     def before_batch(self):
-        if self.due: self.draws = generators(self.x.device)
+        if self.due:
+            self.draws = generators(self.x.device)
 
     def after_backward(self):
-        if self.due and not self.second: self.step_from_there()
+        if self.due and not self.second:
+            self.step_from_there()
 
     def step_from_there(self):
         "The gradients at w become those at w + rho · g/‖g‖; all else is as after the first pass"
@@ -54,11 +56,13 @@ class Sam(Callback):
                                                              if k in vars(self.learn)}
         climb(params, self.rho)
         self.second = True
-        try: self.backward_again(first["loss"])
+        try:
+            self.backward_again(first["loss"])
         finally:
             self.second = False
             with torch.no_grad():
-                for t, before in zip(tensors, old, strict=True): t.copy_(before)
+                for t, before in zip(tensors, old, strict=True):
+                    t.copy_(before)
         vars(self.learn).update(first)
 
     def backward_again(self, loss):
@@ -81,8 +85,10 @@ class Sam(Callback):
 def begin_again(learn):
     "What callbacks do before each forward pass, and not only before each batch"
     for cb in learn.cbs.sorted("order"):
-        if isinstance(cb, MixedPrecision): cb.before_batch()
-        elif hasattr(type(cb), "begin_again"): cb.begin_again()
+        if isinstance(cb, MixedPrecision):
+            cb.before_batch()
+        elif hasattr(type(cb), "begin_again"):
+            cb.begin_again()
 
 
 @torch.no_grad()
@@ -92,7 +98,8 @@ def climb(params, rho):
     norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)))
     torch._foreach_mul_(grads, rho / norm.clamp(min=SMALLEST))
     torch._foreach_add_(params, grads)
-    for p in params: p.grad = None
+    for p in params:
+        p.grad = None
 
 
 def is_second(learn):
@@ -109,4 +116,5 @@ def generators(device):
 def put_back_generators(state, device):
     host, other = state
     torch.set_rng_state(host)
-    if other is not None: torch.get_device_module(device).set_rng_state(other)
+    if other is not None:
+        torch.get_device_module(device).set_rng_state(other)

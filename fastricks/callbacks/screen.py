@@ -41,7 +41,8 @@ def tell(learn, line):
 def note(learn, line):
     "A line to the run's log alone"
     screen = vars(learn).get("screen")
-    if screen and screen.log: screen.log(line)
+    if screen and screen.log:
+        screen.log(line)
 
 
 def counting(learn, what, total):
@@ -76,13 +77,18 @@ class Screen(Callback):
         "A row of the table, without its last columns where the console is too narrow for them; the log has all"
         shown = self.columns
         if self.console.is_terminal:
-            while sum(w + 1 for _, w, _ in shown) > self.console.width and len(shown) > 4: shown = shown[:-1]
-        if self.shows_rows: self.console.print("".join(" " + text_of(*c) for c in shown), markup=False, soft_wrap=True)
-        if self.log: self.log("".join(" " + text_of(*c) for c in self.columns))
+            while sum(w + 1 for _, w, _ in shown) > self.console.width and len(shown) > 4:
+                shown = shown[:-1]
+        if self.shows_rows:
+            self.console.print("".join(" " + text_of(*c) for c in shown), markup=False, soft_wrap=True)
+        if self.log:
+            self.log("".join(" " + text_of(*c) for c in self.columns))
 
     def line(self, text):
-        if self.shows_rows: self.console.print(text, markup=False, soft_wrap=not self.console.is_terminal)
-        if self.log: self.log(text)
+        if self.shows_rows:
+            self.console.print(text, markup=False, soft_wrap=not self.console.is_terminal)
+        if self.log:
+            self.log(text)
 
     @property
     def shows_bar(self): return self.console.is_terminal and self.bar_too
@@ -96,11 +102,14 @@ class Screen(Callback):
         self.rows, self.titled, self.pace, self.bar = 0, False, None, None
 
     def before_train(self):
-        if not self.titled: self.table_line(lambda name, w, spec: TITLES.get(name, name).rjust(w))
+        if not self.titled:
+            self.table_line(lambda name, w, spec: TITLES.get(name, name).rjust(w))
         self.titled = True
         self.at = getattr(self.dl, "start", 0)  # batches that a resumed epoch has behind it
-        if not self.pace: self.pace = progress.Pace(self.batches_left())
-        if not self.shows_bar: return
+        if not self.pace:
+            self.pace = progress.Pace(self.batches_left())
+        if not self.shows_bar:
+            return
         self.bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                             TextColumn("{task.fields[left]}"),
                             console=self.console, transient=True, refresh_per_second=4)
@@ -114,14 +123,18 @@ class Screen(Callback):
         return (self.learn.n_epoch - self.learn.epoch) * each - self.at
 
     def before_validate(self):
-        if self.bar: self.bar.reset(self.task, total=len(self.dl), description="validation", left=self.pace.left_text)
+        if self.bar:
+            self.bar.reset(self.task, total=len(self.dl), description="validation", left=self.pace.left_text)
 
     def after_batch(self):
-        if not self.pace: return
+        if not self.pace:
+            return
         self.pace.step()
         self.at += self.training
-        if self.bar: self.bar.update(self.task, advance=1, left=self.pace.left_text)
-        elif self.pace.due(progress.EVERY): self.line(self.where)
+        if self.bar:
+            self.bar.update(self.task, advance=1, left=self.pace.left_text)
+        elif self.pace.due(progress.EVERY):
+            self.line(self.where)
 
     @property
     def where(self):
@@ -133,11 +146,13 @@ class Screen(Callback):
 
     def after_epoch(self):
         rows = self.learn.history.rows
-        if len(rows) == self.rows: return  # learn.validate() ends an epoch too
+        if len(rows) == self.rows:
+            return  # learn.validate() ends an epoch too
         self.rows = len(rows)
         self.table_line(lambda *column: cell(rows[-1], *column))
 
     def stop(self):
         "Leave the terminal as it was, however training ended"
-        if getattr(self, "bar", None): self.bar.stop()
+        if getattr(self, "bar", None):
+            self.bar.stop()
         self.bar = None

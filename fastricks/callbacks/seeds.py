@@ -13,8 +13,10 @@ class Seeds(Callback):
     def before_validate(self): self.tell_epoch()  # learn.tta() counts its views there
 
     def tell_epoch(self):
-        if hasattr(self.dl, "epoch"): self.dl.epoch = self.learn.epoch
+        if hasattr(self.dl, "epoch"):
+            self.dl.epoch = self.learn.epoch
 
     def before_batch(self):
-        if not self.training: return
+        if not self.training:
+            return
         seed_all(draw(STEP, self.seed, self.learn.epoch, self.learn.iter), self.x.device)

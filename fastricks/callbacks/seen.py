@@ -32,19 +32,23 @@ class Seen(Callback):
 
     def kept(self):
         "The batch, as long as it waits to be drawn"
-        if self.batch is None or self.then is None: return {}
+        if self.batch is None or self.then is None:
+            return {}
         return {"batch": vars(self.batch), "target": self.target}
 
     def put_back(self, state):
-        if state: self.batch, self.target = Batch(**state["batch"]), state["target"]
+        if state:
+            self.batch, self.target = Batch(**state["batch"]), state["target"]
 
     def after_pred(self):
-        if self.batch is not None or self.learn.epoch != self.of_epoch or self.learn.iter: return
+        if self.batch is not None or self.learn.epoch != self.of_epoch or self.learn.iter:
+            return
         self.batch = self.copied()
         self.target = implied_target(lambda z: self.learn.loss_func(z, *self.learn.yb), self.learn.pred)
 
     def after_train(self):
-        if self.batch is None or self.then is None: return
+        if self.batch is None or self.then is None:
+            return
         then, self.then = self.then, None  # once: further training by hand draws over nothing
         then(self)
 

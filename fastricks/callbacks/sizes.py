@@ -5,7 +5,8 @@ from fastai.torch_core import find_bs
 def batch_sizes(learn):
     "Images in each batch of the epoch (of all processes), from the loader; equal ones where it can't tell"
     n, bs, total = len(learn.dl), getattr(learn.dl, "bs", None), getattr(learn.dl, "n", None)
-    if not bs or not total or learn.dl.drop_last: return [bs or 1] * n
+    if not bs or not total or learn.dl.drop_last:
+        return [bs or 1] * n
     return [bs] * (n - 1) + [total - bs * (n - 1)]
 
 

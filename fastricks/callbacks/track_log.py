@@ -12,7 +12,8 @@ def detached(parts): return {k: torch.as_tensor(v).detach() for k, v in parts.it
 def mean_parts(steps):
     "Of each of the steps' scalars the mean over the step's batches"
     for _, batches in steps:
-        for k in batches[0]: yield torch.stack([b[k].float() for b in batches]).mean()
+        for k in batches[0]:
+            yield torch.stack([b[k].float() for b in batches]).mean()
 
 
 class TrackLog(Callback):
@@ -41,17 +42,20 @@ class TrackLog(Callback):
     def put_back(self, state):
         "A run that is continued has the epochs before; a new one gets them with the next"
         self.n_steps = state["n_steps"]
-        if getattr(self.tracker, "resumed", False): self.sent = list(self.learn.history.rows)
+        if getattr(self.tracker, "resumed", False):
+            self.sent = list(self.learn.history.rows)
 
     def after_pred(self):
         step = vars(self.learn).get("step")
         self.now = self.n_steps if step is None else step, self.opt.hypers[-1]["lr"]
-        if len(self.pending) >= self.every and self.now[0] not in self.pending: self.flush()
+        if len(self.pending) >= self.every and self.now[0] not in self.pending:
+            self.flush()
 
     def after_step(self): self.n_steps += 1
 
     def after_batch(self):
-        if self.now is None: return  # cancelled before the model ran
+        if self.now is None:
+            return  # cancelled before the model ran
         (step, lr), self.now = self.now, None
         parts = {"loss": self.loss} | (vars(self.learn).get("loss_parts") or {})
         self.pending.setdefault(step, (lr, []))[1].append(detached(parts))  # accumulation: several batches a step
@@ -64,35 +68,43 @@ class TrackLog(Callback):
     def after_epoch(self):
         rows = getattr(vars(self.learn).get("history"), "rows", [])
         new = [r for r in rows if not any(r is s for s in self.sent)]  # learn.validate() ends an epoch too
-        if new: self.safely(self.log_epochs, new)
+        if new:
+            self.safely(self.log_epochs, new)
         self.sent = list(rows)
 
     def flush(self):
         "Log the steps that wait. For you to call where an exception has ended the fit."
         pending, self.pending = self.pending, {}
-        if pending: self.safely(self.log_steps, pending)
+        if pending:
+            self.safely(self.log_steps, pending)
 
     def safely(self, log, what):
         "`log(what)`, for the last time if it fails or takes `patience` seconds"
-        if self.tracker is None: return
+        if self.tracker is None:
+            return
         if not within(self.patience, self.give_up_if_it_fails, log, what):
             self.give_up(f"no answer for {self.patience} s")
 
     def give_up_if_it_fails(self, log, what):
-        try: log(what)
-        except Exception as e: self.give_up(one_line(e))
+        try:
+            log(what)
+        except Exception as e:
+            self.give_up(one_line(e))
 
     def give_up(self, why):
-        if self.tracker is not None: self.tracker = say(f"{self.label}: {why}; no longer logging to it")
+        if self.tracker is not None:
+            self.tracker = say(f"{self.label}: {why}; no longer logging to it")
 
     def log_steps(self, pending):
         means = iter(torch.stack(list(mean_parts(pending.values()))).tolist())
         for step, (lr, batches) in pending.items():
             parts = {f"train/{k}": next(means) for k in batches[0]}
-            if self.has("step", step): continue
+            if self.has("step", step):
+                continue
             self.tracker.log({"step": step, "train/lr": lr} | parts)
         self.write_out()
-        if self.logged: self.logged.add("step", max(pending))
+        if self.logged:
+            self.logged.add("step", max(pending))
 
     def has(self, kind, number): return self.logged is not None and self.logged.has(kind, number)
 
@@ -102,7 +114,8 @@ class TrackLog(Callback):
             facts = {f"epoch/{k}": v for k, v in row.items() if k != "epoch" and v is not None}
             self.tracker.log({"epoch": row["epoch"]} | facts)
         self.write_out()
-        if self.logged and new: self.logged.add("epoch", max(row["epoch"] for row in new))
+        if self.logged and new:
+            self.logged.add("epoch", max(row["epoch"] for row in new))
 
     def write_out(self): "What was logged is to be there if the training is killed now; W&B does that by itself"
 

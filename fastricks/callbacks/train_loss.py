@@ -19,7 +19,8 @@ class TrainLoss(Callback):
     def before_train(self): self.learn.loss_func = self.loss_func
 
     def before_validate(self):  # not after_train: mixup's own comes later there and would bring the training loss back
-        if self.plain is not None: self.learn.loss_func = self.plain
+        if self.plain is not None:
+            self.learn.loss_func = self.plain
 
     def after_fit(self): self.before_validate()
     def after_cancel_fit(self): self.before_validate()

@@ -8,5 +8,6 @@ class WandbLog(TrackLog):
     label = "W&B"
 
     def log_epochs(self, rows):
-        if not self.sent: define_best(self.tracker, rows[0])
+        if not self.sent:
+            define_best(self.tracker, rows[0])
         super().log_epochs(rows)

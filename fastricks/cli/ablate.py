@@ -95,9 +95,12 @@ def ablate_command(given, asked: AblateOptions):
     rows = make_rows(asked.mode, given, asked.recipe, list(asked.tricks or ()))
     seeds = check_values(asked)
     check_scripts(asked, rows[0].recipe)
-    if asked.sweep: return write_sweep(rows, seeds, given, asked.sweep)
-    if asked.slurm: return print_slurm(rows, seeds, given)
-    if asked.on: address_of(asked.on)
+    if asked.sweep:
+        return write_sweep(rows, seeds, given, asked.sweep)
+    if asked.slurm:
+        return print_slurm(rows, seeds, given)
+    if asked.on:
+        address_of(asked.on)
     if asked.advise and rows[0].recipe.valid == 0:
         raise UserError("--advise chooses by a validation split: give --valid above 0")
     train_rows(given, asked, seeds)
@@ -105,7 +108,8 @@ def ablate_command(given, asked: AblateOptions):
 
 def with_control(asked):
     "The A/A row as one of -t"
-    if not asked.control: return asked
+    if not asked.control:
+        return asked
     if asked.mode != "add":
         raise UserError(f"--control is a row beside the others, which --mode {asked.mode} has not: leave one out")
     texts = list(asked.tricks or ())
@@ -116,20 +120,25 @@ def with_control(asked):
 
 def check_given(given):
     "What the recipe's options can't be here"
-    if ranks.world() > 1: raise UserError("ablate starts its trainings by itself: leave out torchrun")
-    if "name" in given: raise UserError("--name is for one run, and ablate makes many: choose their folder with --out")
-    if "seed" in given: raise UserError("ablate trains every row with the same --seeds: leave --seed out")
+    if ranks.world() > 1:
+        raise UserError("ablate starts its trainings by itself: leave out torchrun")
+    if "name" in given:
+        raise UserError("--name is for one run, and ablate makes many: choose their folder with --out")
+    if "seed" in given:
+        raise UserError("ablate trains every row with the same --seeds: leave --seed out")
 
 
 def check_values(asked):
     "The seeds, once all options that have a language of their own can be read"
-    if asked.budget: parse_budget(asked.budget)
+    if asked.budget:
+        parse_budget(asked.budget)
     check_tuning(asked)
     if asked.until not in (None, "settled"):
         raise UserError(f"--until {asked.until} is not 'settled', which is all that it can be")
     if asked.until and asked.once:
         raise UserError("--until settled climbs the ladder, and --once looks once: leave one out")
-    if not asked.margin > 0: raise UserError(f"--margin {asked.margin:g} is out of range: it must be above 0")
+    if not asked.margin > 0:
+        raise UserError(f"--margin {asked.margin:g} is out of range: it must be above 0")
     seeds = parse_seeds(asked.seeds)
     if asked.to:
         from ..report.compare.files import check_report_files
@@ -138,7 +147,8 @@ def check_values(asked):
 
 
 def check_tuning(asked):
-    if not asked.tune: return
+    if not asked.tune:
+        return
     parse_tuning(asked.tune)
     if asked.sweep or asked.slurm:
         raise UserError("--tune chooses between trainings, which a script can't: leave one out")
@@ -149,7 +159,8 @@ def check_tuning(asked):
 
 def check_scripts(asked, recipe):
     "A sweep's and an array's trainings know nothing of each other"
-    if recipe.lr != FIND: return
+    if recipe.lr != FIND:
+        return
     if asked.sweep:
         raise UserError("--sweep with --lr find: each of W&B's agents would find another; give --lr a number")
     if asked.slurm:
@@ -166,13 +177,17 @@ def train_rows(given, asked, seeds):
     judging = Judging(asked.margin, asked.once, asked.plain_t, asked.as_good_in)
     tune = parse_tuning(asked.tune) if asked.tune else None
     how = dict(jobs=asked.jobs, on=asked.on, judging=judging, have=tuple(asked.have or ()), tune=tune, say=output.tell)
-    if asked.until and not asked.explain: grid, c = climbed(rows, seeds, asked.budget, how)
+    if asked.until and not asked.explain:
+        grid, c = climbed(rows, seeds, asked.budget, how)
     else:
         grid = ablate(*rows, seeds, asked.budget, asked.explain, **how)
-        if asked.explain: return
+        if asked.explain:
+            return
         c = comparison_of(grid, judging)
-        if c: terminal(c)
-    if not c: return print("no run of the first row is finished: nothing to compare with")
+        if c:
+            terminal(c)
+    if not c:
+        return print("no run of the first row is finished: nothing to compare with")
     write_reports(c, asked.to or ())
     if asked.advise:
         from ..grid.advise import advise
@@ -194,7 +209,8 @@ def write_reports(c, files):
 
 def print_slurm(rows, seeds, given):
     from ..grid.scripts import slurm_script
-    for line in slurm_script(rows, seeds, given): print(line)
+    for line in slurm_script(rows, seeds, given):
+        print(line)
 
 
 def write_sweep(rows, seeds, given, file):

@@ -38,7 +38,8 @@ app = typer.Typer(name="fastricks", cls=GroupedVerbs, no_args_is_help=True, pret
 
 
 def say_version(wanted):
-    if not wanted: return
+    if not wanted:
+        return
     print(f"fastricks {__version__}")
     raise typer.Exit
 
@@ -78,7 +79,8 @@ ALL_NIGHT = [["train"], ["resume"], ["ablate"]]
 
 def fail(text, code=2):
     with stop.held():  # the launcher ends all processes as soon as one ended
-        if ranks.may_tell(text): print(f"error: {visible(text)}", file=sys.stderr)
+        if ranks.may_tell(text):
+            print(f"error: {visible(text)}", file=sys.stderr)
     return code
 
 
@@ -100,21 +102,28 @@ def at_home(word):
 def bring_caches_home():
     "`XDG_CACHE_HOME=~/c`, from a file that no shell read, is a folder called ~ to matplotlib"
     place = os.environ.get("XDG_CACHE_HOME", "")
-    if place.startswith("~"): os.environ["XDG_CACHE_HOME"] = os.path.expanduser(place)
+    if place.startswith("~"):
+        os.environ["XDG_CACHE_HOME"] = os.path.expanduser(place)
 
 
 def run_app(args):
     debug = "--debug" in args
-    try: code = app(args, prog_name="fastricks", standalone_mode=False) or 0
+    try:
+        code = app(args, prog_name="fastricks", standalone_mode=False) or 0
     except UserError as e:
-        if debug: raise
+        if debug:
+            raise
         return fail(e)
     except Exception as e:
-        if debug: raise
-        if type(e).__name__ == "NoArgsIsHelpError": return print(e.format_message(), file=sys.stderr) or 2
-        if hasattr(e, "format_message"): return fail(usage_text(e))
+        if debug:
+            raise
+        if type(e).__name__ == "NoArgsIsHelpError":
+            return print(e.format_message(), file=sys.stderr) or 2
+        if hasattr(e, "format_message"):
+            return fail(usage_text(e))
         return fail(unexpected(e), 2 if disk_full(e) else 1)
-    except stop.Stopped: return stop.code()
+    except stop.Stopped:
+        return stop.code()
     return code
 
 
@@ -124,7 +133,8 @@ def usage_text(e):
     text = text[0].lower() + text[1:] if text else text
     word = getattr(e, "option_name", None)
     known = [*(flag_of(f.name) for f in options()), "--tricks", "--recipe", "--resume", "--explain", "--debug"]
-    if word and word not in known and "did you mean" not in text.lower(): text += nearest(word, known)
+    if word and word not in known and "did you mean" not in text.lower():
+        text += nearest(word, known)
     return re.sub(r"\.? Did you mean ", "; did you mean ", text)
 
 
@@ -142,14 +152,18 @@ def main(args=None):
     args = sys.argv[1:] if args is None else args
     output.write_any_letter()
     bring_caches_home()
-    if args[:1] in ALL_NIGHT: output.outlive_readers()
-    if takes_a_while(args) and ranks.is_first(): output.announce(f"fastricks {args[0]}: loading PyTorch …")
+    if args[:1] in ALL_NIGHT:
+        output.outlive_readers()
+    if takes_a_while(args) and ranks.is_first():
+        output.announce(f"fastricks {args[0]}: loading PyTorch …")
     if ranks.rank():
-        if not trains(args): return
+        if not trains(args):
+            return
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115  the first process speaks for all
     with stop.listening(exits=True):
         code = run(args)
-        if stop.asked.signum or (code and ranks.world() > 1): stop.leave(code)
+        if stop.asked.signum or (code and ranks.world() > 1):
+            stop.leave(code)
     sys.exit(code)
 
 
@@ -163,4 +177,5 @@ def trains(args):
     return args[:1] in (["train"], ["resume"]) and not {"--explain", "--help", "-h"} & {*args}
 
 
-if __name__ == "__main__": main()
+if __name__ == "__main__":
+    main()

@@ -75,10 +75,13 @@ def compare_command(runs: Runs = None, asked: CompareOptions = None):
     from ..report.compare.groups import comparisons
     from ..runfolder.tracking import resolve_mode
     check_report_files(asked.to or ())
-    if asked.wandb: resolve_mode(asked.wandb)
+    if asked.wandb:
+        resolve_mode(asked.wandb)
     tables, lost = comparisons(runs or ["runs"], **asked.how)
-    for k, c in enumerate(tables, 1): show_table(c, k, len(tables), asked)
-    for line in lost: print(line)
+    for k, c in enumerate(tables, 1):
+        show_table(c, k, len(tables), asked)
+    for line in lost:
+        print(line)
 
 
 def show_table(c, k, of, asked):
@@ -86,14 +89,19 @@ def show_table(c, k, of, asked):
     from ..report.compare.files import save_comparison
     from ..report.compare.groups import numbered_file, place_text
     from ..report.compare.terminal import terminal
-    if k > 1: print()
-    if of > 1: print(f"table {k} of {of}: {place_text(c.runs)}")
+    if k > 1:
+        print()
+    if of > 1:
+        print(f"table {k} of {of}: {place_text(c.runs)}")
     terminal(c)
-    for path in asked.to or (): print(f"report    {save_comparison(c, numbered_file(path, k))}")
-    if asked.wandb: log(c, numbered_file(asked.wandb_dir, k), asked.wandb)
+    for path in asked.to or ():
+        print(f"report    {save_comparison(c, numbered_file(path, k))}")
+    if asked.wandb:
+        log(c, numbered_file(asked.wandb_dir, k), asked.wandb)
 
 
 def log(c, folder, mode):
     from ..report.compare.wandb import log_report
     line = log_report(c, folder, mode)
-    if line: print(f"W&B       {line}")
+    if line:
+        print(f"W&B       {line}")

@@ -30,4 +30,5 @@ def evaluate_command(
     e = evaluate(run, data, split, tta)
     from ..use.evaluation_page import print_evaluation, said, write_evaluation
     print_evaluation(e)
-    for line in said(write_evaluation(e, to)): print(line)
+    for line in said(write_evaluation(e, to)):
+        print(line)

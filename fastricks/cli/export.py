@@ -23,4 +23,5 @@ def export_command(run: Trained, to: Format, out: Out = None, debug: Debug = Fal
     classes go with the model.
     """
     from ..use.export import export
-    for line in export(run, to, out).lines: print(line)
+    for line in export(run, to, out).lines:
+        print(line)

@@ -27,7 +27,8 @@ class GroupedCommand(TyperCommand):
         sections = {"Arguments": [], OTHERS: [], **{group: [] for group in FIELDS}}
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx)
-            if record is None: continue
+            if record is None:
+                continue
             of = ("Arguments" if param.param_type_name == "argument" else getattr(param, "rich_help_panel", None)
                   or OTHERS)
             sections[of].append(record)
@@ -45,5 +46,7 @@ class GroupedVerbs(TyperGroup):
 
 def write_sections(formatter, sections):
     for title, records in sections.items():
-        if not records: continue
-        with formatter.section(title): formatter.write_dl(records)
+        if not records:
+            continue
+        with formatter.section(title):
+            formatter.write_dl(records)

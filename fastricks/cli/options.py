@@ -32,7 +32,8 @@ def is_pairs(f): return f.default is MISSING
 
 
 def default_text(f):
-    if is_pairs(f): return ""
+    if is_pairs(f):
+        return ""
     return str(f.default) if f.default is not None and f.default is not True else ("yes" if f.default is True else "")
 
 
@@ -51,7 +52,8 @@ def recipe_param(f, kind):
 def number_or(word, flag):
     "What reads an option that is a number, or that word"
     def parse(text):
-        try: return word if text == word else float(text)
+        try:
+            return word if text == word else float(text)
         except ValueError:
             raise UserError(f"{flag} {text} is neither a number nor {word!r}{nearest(text, [word])}") from None
     return parse
@@ -63,7 +65,8 @@ TRUST = inspect.Parameter("trust", inspect.Parameter.KEYWORD_ONLY, default=False
 
 def trust_files(yes):
     "Before a recipe is read: may the files of tricks be run that it names?"
-    if yes: own.trust = True
+    if yes:
+        own.trust = True
 
 
 def with_options(fn):

@@ -19,10 +19,14 @@ def page_command(
     from ..report.find import find
     folders = list({folder.resolve(): folder for text in runs for folder in find(text)}.values())
     made, skipped = pages(folders)
-    if not made: raise skipped[0][1]
-    for file in made: print(f"page      {file}")
-    for folder, error in skipped: print(f"skipped   {folder.name}: {error}")
-    for file in lists_of(folders): print(f"all runs  {file}")
+    if not made:
+        raise skipped[0][1]
+    for file in made:
+        print(f"page      {file}")
+    for folder, error in skipped:
+        print(f"skipped   {folder.name}: {error}")
+    for file in lists_of(folders):
+        print(f"all runs  {file}")
 
 
 def pages(folders):
@@ -32,8 +36,10 @@ def pages(folders):
     from ..use.saved import find_saved
     made, skipped = [], []
     for folder in folders:
-        try: made.append(make_again(finished(find_saved(folder))))
-        except UserError as e: skipped.append((folder, e))
+        try:
+            made.append(make_again(finished(find_saved(folder))))
+        except UserError as e:
+            skipped.append((folder, e))
     return made, skipped
 
 
@@ -42,4 +48,5 @@ def lists_of(folders):
     from ..report.pages.index import save_index
     for parent in dict.fromkeys(folder.parent for folder in folders):
         with suppress(OSError, UserError):
-            if file := save_index(parent): yield file
+            if file := save_index(parent):
+                yield file

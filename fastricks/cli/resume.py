@@ -34,16 +34,19 @@ def resume_command(given, run: Annotated[str, typer.Argument(metavar="RUN", help
     from ..training.resume import Elsewhere, recipe_of
     if is_soup(run):
         raise UserError(f"{run} is a soup, an average of finished runs and no training: there is nothing to resume")
-    if epochs is None and is_finished(run): return print(finished(Path(run)))
+    if epochs is None and is_finished(run):
+        return print(finished(Path(run)))
     r = recipe_of(run, given, tricks or ())
     where = Elsewhere(Path(run), given)
-    if epochs is not None: r, where = longer(r, where, epochs)
+    if epochs is not None:
+        r, where = longer(r, where, epochs)
     from ..use.train import train
     from .screens import last_screen, show_screen
     show_screen(last_screen(r, train(r, say=output.tell, resume=where)))
 
 
 def finished(run):
-    if (run / "model.safetensors").is_file(): return f"{run} is finished: there is nothing to resume"
+    if (run / "model.safetensors").is_file():
+        return f"{run} is finished: there is nothing to resume"
     raise UserError(f"{run} is finished, and its model.safetensors is not there: `fastricks train --recipe "
                     f"{shlex.quote(str(run))}` makes it again")

@@ -22,15 +22,18 @@ def labelled(label, text): return f"{label:<10}{text}"
 def show_screen(lines):
     "Print labelled lines; those that are prose end between words where the terminal is narrow"
     for line in lines:
-        if line[:10].strip() in WHOLE: print(line)
-        else: output.tell(line, indent=10)
+        if line[:10].strip() in WHOLE:
+            print(line)
+        else:
+            output.tell(line, indent=10)
 
 
 # -- of several seeds
 
 def seeds_screen(folders):
     "How a recipe's seeds spread: mean ± sd, 95% interval, extremes, time"
-    if not folders: return ["no run finished"]
+    if not folders:
+        return ["no run finished"]
     metrics = [read_json(folder / "metrics.json") for folder in folders]
     return [
         "",
@@ -46,8 +49,10 @@ def spread_of_accuracy(metrics):
     percent = [100 * m["top1"] for m in metrics]
     s = summary(percent)
     mean = f"{s.mean:.2f}%"
-    if len({*percent}) == 1 < len(percent): mean += ", the same with every seed, so no interval"
-    elif len(percent) > 1: mean += f" ± {s.sd:.2f} (sd), 95% interval {s.low:.2f} to {s.high:.2f}"
+    if len({*percent}) == 1 < len(percent):
+        mean += ", the same with every seed, so no interval"
+    elif len(percent) > 1:
+        mean += f" ± {s.sd:.2f} (sd), 95% interval {s.low:.2f} to {s.high:.2f}"
     extremes = f"{min(percent):.2f} to {max(percent):.2f}"
     seeds = f"{plural(len(percent), 'seed')} of n = {metrics[0]['n']:,} images"
     return f"{mean}, {extremes}, {MEASURED_ON[metrics[0]['split']]}, {seeds}"
@@ -73,14 +78,15 @@ def last_screen(recipe, result):
     lines += kept_epoch(recipe, result.metrics) + skipped_steps(result.metrics)
     lines.append(labelled("run", result.folder))
     page = Path(result.folder) / "index.html"
-    if page.is_file(): lines.append(labelled("page", page))
+    if page.is_file():
+        lines.append(labelled("page", page))
     first, *others = next_commands(recipe, result.folder)
     shown = [f"{command}  # shows it" for command in trackers.commands(recipe.log, result.folder)]
     return [*lines, labelled("next", first), *(labelled("", command) for command in [*others, *shown])]
 
 
 def what_was_trained(recipe, m, idle=()):
-    "`idle`: names of tricks that were asked for and not applied, as amp where nothing is faster than fp32"
+    "`idle`: names of tricks that were asked for and not applied: nothing is faster than fp32 here, say"
     start = "from scratch" if recipe.from_scratch else "from pre-trained weights"
     tricks = [str(t) for t in recipe.make_tricks() if t.name in recipe.tricks and t.name not in idle]
     time = f"{plural(m['epochs'], 'epoch')} in {m['train_seconds']:,.0f} s ({m['images_per_s']:,.0f} images/s)"
@@ -111,7 +117,8 @@ def five(result):
 
 def kept_epoch(recipe, m):
     "Of which epoch the weights are, where --keep or --patience asked for a choice"
-    if "kept_epoch" not in m: return []
+    if "kept_epoch" not in m:
+        return []
     early = f", stopped after {recipe.patience} without a better one" if m["epochs"] < recipe.epochs else ""
     which = f"epoch {m['kept_epoch']} of {m['epochs']}{early}"
     if m["kept_epoch"] == m["best_epoch"]:
@@ -121,7 +128,8 @@ def kept_epoch(recipe, m):
 
 
 def skipped_steps(m):
-    if not m["skipped_steps"]: return []
+    if not m["skipped_steps"]:
+        return []
     steps = plural(m["skipped_steps"], "step")
     return [labelled("left out", f"{steps} whose loss or gradient was not finite (log.txt has the images)")]
 
@@ -134,8 +142,10 @@ def worth_trying(folder):
     from ..recipe.recipe import resolve
     from ..use.schedules import schedule_of
     n = read_json(Path(folder) / "recipe.json")["data"]["train"]
-    try: schedule_of(resolve({}, [SUGGESTED], str(folder)), images=n)
-    except UserError: return SHORT
+    try:
+        schedule_of(resolve({}, [SUGGESTED], str(folder)), images=n)
+    except UserError:
+        return SHORT
     return SUGGESTED
 
 
@@ -143,8 +153,10 @@ def next_commands(recipe, folder):
     "Three commands to go on with, each with a remark"
     trust = " --trust" if recipe.trick_files else ""  # the user's own files
     again = f"fastricks train --recipe {shlex.quote(str(folder))}{trust}"
-    if recipe.tricks: other = f"{again} -t none  # the same without tricks"
-    else: other = f"{again} -t {worth_trying(folder)}  # the same with tricks"
+    if recipe.tricks:
+        other = f"{again} -t none  # the same without tricks"
+    else:
+        other = f"{again} -t {worth_trying(folder)}  # the same with tricks"
     sync = tracking.sync_command(folder)
     last = f"{sync}  # send it to W&B" if sync else "fastricks tricks  # list all tricks"
     return [other, f"{again} --seed {recipe.seed + 1}  # the same with another seed", last]

@@ -26,7 +26,8 @@ def check_to(to):
     path = Path(to)
     if path.suffix.lower() != ".png":
         raise UserError(f"--to {to}: pictures are PNG files, so give a name that ends in .png")
-    if path.is_dir(): raise UserError(f"--to {to} is a folder: name a file in it, as {path / path.name}")
+    if path.is_dir():
+        raise UserError(f"--to {to} is a folder: name a file in it, as {path / path.name}")
 
 
 @show.command("data", cls=GroupedCommand)
@@ -41,7 +42,8 @@ def show_data(given,
     160`.
     """
     check_to(to)
-    if path is not None and "data" in given: raise UserError("PATH and --data: give one of them")
+    if path is not None and "data" in given:
+        raise UserError("PATH and --data: give one of them")
     r = resolve({**given, "data": path} if path is not None else given, (), recipe)
     from ..report.survey import show_survey
     show_survey(r, to, *get_terminal_size())

@@ -18,7 +18,8 @@ def soup_command(runs: Runs = None, across_seeds: AcrossSeeds = False, debug: De
     runs together.
     """
     from ..use.soup import soups
-    for line in last_lines(soups(runs or ["runs"], across_seeds), runs or ["runs"]): print(line)
+    for line in last_lines(soups(runs or ["runs"], across_seeds), runs or ["runs"]):
+        print(line)
 
 
 def last_lines(made, runs):

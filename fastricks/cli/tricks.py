@@ -10,4 +10,5 @@ def tricks_command(name: Annotated[str | None, typer.Argument(help="a trick's na
                    debug: Debug = False):
     """List the tricks, a row each, or show the card of one."""
     from ..report.cards import card, trick_list
-    for line in card(name) if name else trick_list(): print(line)
+    for line in card(name) if name else trick_list():
+        print(line)

@@ -15,8 +15,10 @@ def cache_dir():
 
 def recall(path):
     "What `remember` wrote, or None where that is missing or broken"
-    try: return json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError): return None
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
 
 
 def remember(path, value):

@@ -41,11 +41,13 @@ def require_fit(name: str, signature: inspect.Signature, args: tuple, kwargs: Ma
                         f"as in {name}(…, {example(known)}={args[len(nameless)]!r})")
     names = [p.name for p in known if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
     for key in kwargs:
-        if key in nameless[:len(args)]: raise UserError(f"{name}: {key} is given twice")
+        if key in nameless[:len(args)]:
+            raise UserError(f"{name}: {key} is given twice")
         if key not in names and not any(p.kind is p.VAR_KEYWORD for p in known):
             raise UserError(f"{name} has no argument {key!r}{nearest(key, names) or f'; it has {one_of(names)}'}")
     missing = [p.name for p in known if p.default is p.empty and p.name in names[len(args):] and p.name not in kwargs]
-    if missing: raise UserError(f"{name} needs {one_of(missing)}: {name}({', '.join(f'{o}=…' for o in missing)})")
+    if missing:
+        raise UserError(f"{name} needs {one_of(missing)}: {name}({', '.join(f'{o}=…' for o in missing)})")
 
 
 def example(known: list[inspect.Parameter]) -> str:
@@ -59,9 +61,11 @@ def require_kinds(name: str, parameters: Parameters, given: Mapping[str, Any]) -
     and None rules nothing out
     """
     for p in parameters:
-        if p.name not in given: continue
+        if p.name not in given:
+            continue
         kinds = [get_origin(o) or o for o in get_args(p.annotation) or (p.annotation,)]
-        if not all(o is type(None) or o in KINDS for o in kinds): continue
+        if not all(o is type(None) or o in KINDS for o in kinds):
+            continue
         if not any(is_of(given[p.name], o) for o in kinds):
             wanted = " or ".join(KINDS[o][1] for o in kinds if o in KINDS)
             raise UserError(f"{name}: {p.name}={shorten(repr(given[p.name]))} is not {wanted}")
@@ -69,7 +73,8 @@ def require_kinds(name: str, parameters: Parameters, given: Mapping[str, Any]) -
 
 def is_of(value: object, kind: type) -> bool:
     "True and False are numbers to Python, and not here"
-    if isinstance(value, bool): return kind is bool
+    if isinstance(value, bool):
+        return kind is bool
     return isinstance(value, KINDS[kind][0] if kind in KINDS else kind)
 
 

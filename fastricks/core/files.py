@@ -20,15 +20,19 @@ def read_text(path: str | Path) -> str:
     """
     path = Path(path)
     size = path.stat().st_size
-    if not path.is_file(): raise ValueError(f"{path.name} is no file")
-    if size > MOST: raise ValueError(f"{path.name} is too large")
+    if not path.is_file():
+        raise ValueError(f"{path.name} is no file")
+    if size > MOST:
+        raise ValueError(f"{path.name} is too large")
     return path.read_text(encoding="utf-8")
 
 
 def read_json(path: str | Path) -> Any:
     "What a JSON file says; ValueError or OSError where it says nothing"
-    try: return json.loads(read_text(path))
-    except RecursionError: raise ValueError(f"{Path(path).name} is too deep") from None
+    try:
+        return json.loads(read_text(path))
+    except RecursionError:
+        raise ValueError(f"{Path(path).name} is too deep") from None
 
 FULL = errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG
 
@@ -36,7 +40,8 @@ FULL = errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG
 @contextmanager
 def writing(path: str | Path) -> Iterator[None]:
     "A file that can't be written is one sentence"
-    try: yield
+    try:
+        yield
     except OSError as e:
         remedy = "; make room there, or choose another place" if e.errno in FULL else ""
         raise UserError(f"{path} can't be written ({e.strerror or e}){remedy}") from e
@@ -54,7 +59,8 @@ def whole_file(path: str | Path, temporary: Path | None = None) -> Iterator[Path
     try:
         yield temporary
         os.replace(temporary, path)
-    finally: temporary.unlink(missing_ok=True)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def write(path: str | Path, data: str | bytes | list[Any]) -> None:
@@ -63,7 +69,8 @@ def write(path: str | Path, data: str | bytes | list[Any]) -> None:
     parts = data if isinstance(data, list) else [data]
     with writing(path):
         with whole_file(path) as temporary, open(temporary, "wb") as f:
-            for part in parts: f.write(encoded(part) if isinstance(part, str) else part)
+            for part in parts:
+                f.write(encoded(part) if isinstance(part, str) else part)
             sync_file(f)
         sync_folder(path.parent)
 
@@ -75,10 +82,12 @@ def append(path: str | Path, text: str) -> None:
         f = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         try:
             end = os.fstat(f).st_size
-            if os.write(f, data) == len(data): return
+            if os.write(f, data) == len(data):
+                return
             os.ftruncate(f, end)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        finally: os.close(f)
+        finally:
+            os.close(f)
 
 
 def encoded(text: str) -> bytes: return text.encode(errors="backslashreplace")  # a path may hold bytes that are no text
@@ -94,16 +103,21 @@ def sync_folder(folder: str | Path) -> None:
     """A rename outlives a power cut when the folder is on the disk too; CIFS, and many file systems in user space,
     can't do that
     """
-    if os.name == "nt": return
-    try: sync_opened(folder)
+    if os.name == "nt":
+        return
+    try:
+        sync_opened(folder)
     except OSError as e:
-        if e.errno in (*FULL, errno.EIO): raise
+        if e.errno in (*FULL, errno.EIO):
+            raise
 
 
 def sync_opened(folder: str | Path) -> None:
     fd = os.open(folder, os.O_RDONLY)
-    try: os.fsync(fd)
-    finally: os.close(fd)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def to_json(obj: object) -> str: return json.dumps(obj, indent=2, ensure_ascii=False) + "\n"

@@ -18,22 +18,28 @@ class ProcessLock:
         from filelock import lock_descriptor
         self.file = open(self.path, "ab")  # noqa: SIM115  held open; nothing is written to it
         HELD.add(self)
-        try: ours = lock_descriptor(self.file.fileno(), blocking=wait)
-        except OSError: ours = True  # a file system without locks
+        try:
+            ours = lock_descriptor(self.file.fileno(), blocking=wait)
+        except OSError:
+            ours = True  # a file system without locks
         except BaseException:
             self.release()
             raise
-        if not ours: self.release()
+        if not ours:
+            self.release()
         return ours
 
     def release(self):
-        if self.file: self.file.close()
+        if self.file:
+            self.file.close()
         self.file = None
 
 
 def release_all():
     "In a forked process, such as a loader's: the lock is its parent's, and it must not outlive that"
-    for lock in list(HELD): lock.release()
+    for lock in list(HELD):
+        lock.release()
 
 
-if hasattr(os, "register_at_fork"): os.register_at_fork(after_in_child=release_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=release_all)

@@ -19,7 +19,8 @@ def cores():
 
 
 def affinity():
-    if hasattr(os, "sched_getaffinity"): return len(os.sched_getaffinity(0))
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
@@ -27,8 +28,10 @@ def quota():
     """Cores' worth of time that the control groups of this process allow it (`docker --cpus 1.5`: 1.5); infinite where
     none limits it
     """
-    try: lines = OWN_CGROUPS.read_text().splitlines()
-    except OSError: return math.inf
+    try:
+        lines = OWN_CGROUPS.read_text().splitlines()
+    except OSError:
+        return math.inf
     return min((share_of(folder) for line in lines for folder in cgroup_folders(line)), default=math.inf)
 
 
@@ -38,7 +41,8 @@ def cgroup_folders(line):
     A container may see its own group alone, as the topmost, and the host's path.
     """
     _, controllers, path = [*line.split(":", 2), "", ""][:3]
-    if controllers and "cpu" not in controllers.split(","): return
+    if controllers and "cpu" not in controllers.split(","):
+        return
     for mount in dict.fromkeys((CGROUPS/controllers, CGROUPS/"cpu") if controllers else (CGROUPS, CGROUPS/"unified")):
         folder = mount/path.lstrip("/")
         yield from (folder, *(o for o in folder.parents if o.is_relative_to(mount)))
@@ -51,7 +55,8 @@ def share_of(folder):
         return math.inf if quota == "max" else int(quota) / int(period)
     with suppress(OSError, ValueError, ZeroDivisionError):
         quota, period = (int((folder/f"cpu.cfs_{o}_us").read_text()) for o in ("quota", "period"))
-        if quota > 0: return quota / period
+        if quota > 0:
+            return quota / period
     return math.inf
 
 
@@ -59,7 +64,8 @@ def cpu_name():
     try:
         return next(x.split(":")[1].strip() for x in Path("/proc/cpuinfo").read_text().splitlines()
                     if x.startswith("model name"))
-    except (OSError, StopIteration): return platform.processor() or platform.machine()
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
 
 
 def device_name(device):
@@ -70,7 +76,8 @@ def device_name(device):
 def gpus():
     "The CUDA devices that this process may use, by the names that $CUDA_VISIBLE_DEVICES takes"
     import torch
-    if not torch.cuda.is_available(): return []
+    if not torch.cuda.is_available():
+        return []
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     return named.split(",")[:torch.cuda.device_count()] if named else [str(i) for i in range(torch.cuda.device_count())]
 

@@ -21,9 +21,11 @@ class Lasting:
     def flush(self): self.attempt(self.stream.flush)
 
     def attempt(self, f, *args):
-        try: f(*args)
+        try:
+            f(*args)
         except (OSError, ValueError) as e:
-            if isinstance(e, ValueError) and not self.stream.closed: raise
+            if isinstance(e, ValueError) and not self.stream.closed:
+                raise
             self.lose()
 
     def lose(self):
@@ -55,7 +57,8 @@ def tell(line, indent=2):
 
 def folded(line, indent=2):
     width = get_terminal_size().columns
-    if len(line) <= width: return line
+    if len(line) <= width:
+        return line
     return fill(line, width, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)
 
 
@@ -65,13 +68,16 @@ def announce(line):
     For the seconds that imports take. Where stderr is no terminal nothing is said.
     """
     err = sys.stderr
-    if err is None or sys.stdout is None or not err.isatty(): return
+    if err is None or sys.stdout is None or not err.isatty():
+        return
     there = True
 
     def erase():
         nonlocal there
-        if there: err.write("\r\x1b[2K")
-        if there: err.flush()
+        if there:
+            err.write("\r\x1b[2K")
+        if there:
+            err.flush()
         there = False
     err.write(line)
     err.flush()
@@ -81,7 +87,8 @@ def announce(line):
 def write_any_letter():
     "A letter that the encoding of stdout or stderr lacks, as Windows' cp1252 lacks Δ, is written as its number"
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"): stream.reconfigure(errors="backslashreplace")
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def outlive_readers():

@@ -21,7 +21,8 @@ class Pace:
     @property
     def left(self):
         "Seconds, None before there is anything to go by"
-        if not self.done: return None
+        if not self.done:
+            return None
         return (self.clock() - self.start) * max(self.total - self.done, 0) / self.done
 
     @property
@@ -30,7 +31,8 @@ class Pace:
     def due(self, seconds):
         "Have so many seconds passed since the start, or since this was last true?"
         now = self.clock()
-        if now - self.last < seconds: return False
+        if now - self.last < seconds:
+            return False
         self.last = now
         return True
 
@@ -52,9 +54,12 @@ class Progress:
 
     def step(self, n=1):
         self.pace.step(n)
-        if not self.pace.due(REDRAW if self.draws else EVERY): return
-        if self.draws: self.draw(self.line)
-        else: self.say(self.line)
+        if not self.pace.due(REDRAW if self.draws else EVERY):
+            return
+        if self.draws:
+            self.draw(self.line)
+        else:
+            self.say(self.line)
 
     def over(self, things):
         "The things, each counted when the next is asked for"
@@ -71,4 +76,5 @@ class Progress:
         self.stream.flush()
 
     def clear(self):
-        if self.draws: self.draw("")
+        if self.draws:
+            self.draw("")

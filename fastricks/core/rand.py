@@ -24,7 +24,8 @@ def splitmix(z):
 def draws(*parts):
     "64 random bits for each element of the last part, a function of all parts (whole numbers, or arrays of uint64)"
     h = np.zeros(1, np.uint64)
-    for p in parts: h = splitmix(h ^ np.atleast_1d(np.asarray(p, dtype=np.uint64)))
+    for p in parts:
+        h = splitmix(h ^ np.atleast_1d(np.asarray(p, dtype=np.uint64)))
     return h
 
 
@@ -50,7 +51,8 @@ def seed_all(seed, device):
     "Seed the host's generators, and those of a `device` that is another"
     import torch
     seed_host(seed)
-    if device.type != "cpu": torch.manual_seed(seed & 0x7FFFFFFFFFFFFFFF)
+    if device.type != "cpu":
+        torch.manual_seed(seed & 0x7FFFFFFFFFFFFFFF)
 
 
 @contextmanager

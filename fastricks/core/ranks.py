@@ -17,8 +17,10 @@ LOST = "another process of this training ended without a word (it may have been 
 
 
 def number(name):
-    try: return int(os.environ[name])
-    except (KeyError, ValueError): return None
+    try:
+        return int(os.environ[name])
+    except (KeyError, ValueError):
+        return None
 
 
 def world():
@@ -37,9 +39,11 @@ def copies():
 
     In a batch script SLURM_NTASKS is what the job may have, and the script itself is task 0.
     """
-    if world() > 1 or "WANDB_SWEEP_ID" in os.environ: return 1, ""  # W&B's agents each train something else
+    if world() > 1 or "WANDB_SWEEP_ID" in os.environ:
+        return 1, ""  # W&B's agents each train something else
     n, by = max(((number(k) or 1, by) for k, by in ALL_TASKS.items()), key=lambda o: o[0])
-    if n == 1 and number("SLURM_PROCID"): n, by = number("SLURM_NTASKS") or 1, "srun"
+    if n == 1 and number("SLURM_PROCID"):
+        n, by = number("SLURM_NTASKS") or 1, "srun"
     return n, by
 
 
@@ -77,7 +81,8 @@ def joined(device):
         return
     import torch
     import torch.distributed as dist
-    if device == "cuda": torch.cuda.set_device(local_rank())
+    if device == "cuda":
+        torch.cuda.set_device(local_rank())
     here.times += 1  # keys of a training before are still there
     dist.init_process_group("cpu:gloo,cuda:nccl" if device == "cuda" else "gloo",
                             store=dist.PrefixStore(key(f"group-{here.times}"), store()),
@@ -93,7 +98,8 @@ def wait(): most(0)
 
 def most(*numbers):
     "Of each whole number the largest that any process has, in a list"
-    if alone(): return [int(n) for n in numbers]
+    if alone():
+        return [int(n) for n in numbers]
     import torch
     t = torch.tensor([int(n) for n in numbers])
     torch.distributed.all_reduce(t, torch.distributed.ReduceOp.MAX)
@@ -134,28 +140,33 @@ def apart():
     "For what one process does without the others: as if there were none"
     old = here.rank, here.world
     here.rank, here.world = 0, 1
-    try: yield
-    finally: here.rank, here.world = old
+    try:
+        yield
+    finally:
+        here.rank, here.world = old
 
 
 def by_first(f):
     "f() of the first process, which alone does it; the others get what it returns, plain data"
     out = None
     if is_first():
-        with apart(): out = f()
+        with apart():
+            out = f()
     return first(out)
 
 
 def first_then_all(f):
     "f() of every process, begun when the first is done: what that puts into caches the others find there"
     out = f() if is_first() else None
-    if not alone(): wait()
+    if not alone():
+        wait()
     return out if is_first() else f()
 
 
 def require_same(value, what):
     values = each(value)
-    if odd := [r for r, v in enumerate(values) if v != values[0]]: raise UserError(
+    if odd := [r for r, v in enumerate(values) if v != values[0]]:
+        raise UserError(
         f"process {odd[0]} has other {what} than process 0: give all processes the same files and options")
 
 
@@ -169,39 +180,50 @@ def claim(text):
     """Is what this process ends with the word of the whole training? The first that asks has it; the others were pulled
     along
     """
-    if world() == 1: return True
-    if here.mine is None: here.mine = try_claim(str(text))
+    if world() == 1:
+        return True
+    if here.mine is None:
+        here.mine = try_claim(str(text))
     return here.mine
 
 
 def try_claim(text):
     # its store is in process 0, which may be gone
-    if alone() and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != str(True): return rank() == 0
+    if alone() and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != str(True):
+        return rank() == 0
     try:
-        if store().add(key("word"), 1) > 1: return False
+        if store().add(key("word"), 1) > 1:
+            return False
         store().set(key("text"), text)
         return True
-    except RuntimeError: return rank() == 0  # the launcher is gone
+    except RuntimeError:
+        return rank() == 0  # the launcher is gone
 
 
 def word(text):
     "What the training ended with: this process's `text`, or what another said before"
-    if claim(text): return text
-    try: return store().get(key("text")).decode()
-    except RuntimeError: return text
+    if claim(text):
+        return text
+    try:
+        return store().get(key("text")).decode()
+    except RuntimeError:
+        return text
 
 
 def may_tell(text):
     "Shall this process print its last word? Once, and only the one that claimed it"
-    if world() == 1: return True
-    if here.told or not claim(text): return False
+    if world() == 1:
+        return True
+    if here.told or not claim(text):
+        return False
     here.told = True
     return True
 
 
 def is_lost(e):
     "Is an exception only that another process is gone?"
-    if alone() or not isinstance(e, RuntimeError): return False
+    if alone() or not isinstance(e, RuntimeError):
+        return False
     import torch.distributed as dist
     return isinstance(e, dist.DistError) or any(w in str(e)
                                                 for w in ("gloo", "Connection closed", "Connection reset",

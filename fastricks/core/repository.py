@@ -6,8 +6,10 @@ PLACEHOLDER = "/OWNER/"  # until its owner has named the place
 
 def repository() -> str | None:
     "The address of the project, of the installed package; None where it was never said"
-    try: found = dict(o.split(", ", 1) for o in metadata("fastricks").get_all("Project-URL") or [])
-    except PackageNotFoundError: return None
+    try:
+        found = dict(o.split(", ", 1) for o in metadata("fastricks").get_all("Project-URL") or [])
+    except PackageNotFoundError:
+        return None
     url = found.get("REPOSITORY", PLACEHOLDER)
     return None if PLACEHOLDER in url else url
 

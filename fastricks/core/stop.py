@@ -25,15 +25,19 @@ asked = Asked()
 
 
 def hear(signum, frame):
-    if os.getpid() != asked.pid: return  # a loader's process: its parent ends it
+    if os.getpid() != asked.pid:
+        return  # a loader's process: its parent ends it
     again, asked.signum = asked.signum is not None, asked.signum or signum
-    if again and signum == signal.SIGINT: at_once()
-    if not again and not asked.held: raise Stopped("interrupted")
+    if again and signum == signal.SIGINT:
+        at_once()
+    if not again and not asked.held:
+        raise Stopped("interrupted")
 
 
 def at_once():
     "What is being written stays behind as a temporary file; what was saved is whole"
-    if not asked.exits: raise Stopped("stopped at once")
+    if not asked.exits:
+        raise Stopped("stopped at once")
     os.write(2, b"stopped at once\n")
     os._exit(130)
 
@@ -51,9 +55,11 @@ def listening(exits=False):
         return
     asked.signum, asked.held, asked.pid, asked.exits, asked.how = None, 0, os.getpid(), exits, ""
     old = {s: signal.signal(s, hear) for s in SIGNALS if signal.getsignal(s) != signal.SIG_IGN}
-    try: yield
+    try:
+        yield
     finally:
-        for s, h in old.items(): signal.signal(s, h)
+        for s, h in old.items():
+            signal.signal(s, h)
         asked.pid = None
 
 
@@ -61,8 +67,10 @@ def listening(exits=False):
 def held():
     "The first signal waits until `check`"
     asked.held += 1
-    try: yield
-    finally: asked.held -= 1
+    try:
+        yield
+    finally:
+        asked.held -= 1
 
 
 @contextmanager
@@ -70,12 +78,15 @@ def heard():
     "Within `held`: for a while a signal is answered at once, as nothing can be lost"
     check()
     old, asked.held = asked.held, 0
-    try: yield
-    finally: asked.held = old
+    try:
+        yield
+    finally:
+        asked.held = old
 
 
 def check():
-    if asked.signum is not None: raise Stopped("interrupted")
+    if asked.signum is not None:
+        raise Stopped("interrupted")
 
 
 def code(): return 128 + (asked.signum or signal.SIGINT)
@@ -84,7 +95,8 @@ def code(): return 128 + (asked.signum or signal.SIGINT)
 def say():
     "One line on stderr: that it was stopped, and how to go on"
     text = "interrupted" + (f"; {asked.how}" if asked.how else "")
-    if ranks.may_tell(text): print(text, file=sys.stderr)
+    if ranks.may_tell(text):
+        print(text, file=sys.stderr)
     return code()
 
 

@@ -10,9 +10,11 @@ Say = Callable[[str], object]  # `print`, `silent` and others that are told a li
 
 def parse_time(text: str | None, flag: str = "--checkpoint-every") -> float | None:
     "`2h`, `90m`, `1h30m`, `45s` -> seconds; None stays None"
-    if text is None: return None
+    if text is None:
+        return None
     m = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?", text.strip())
-    if not m or not any(m.groups()): raise UserError(f"{flag} {text} is no time: as in 30s, 10m or 1h30m")
+    if not m or not any(m.groups()):
+        raise UserError(f"{flag} {text} is no time: as in 30s, 10m or 1h30m")
     return sum(float(x or 0) * s for x, s in zip(m.groups(), (3600, 60, 1), strict=True))
 
 NONE = "–"
@@ -38,7 +40,8 @@ def with_interval(x: float | None, low: float | None, high: float | None, digits
 
 
 def p_text(p: float | None) -> str:
-    if p is None or none(p): return NONE
+    if p is None or none(p):
+        return NONE
     return "<0.001" if p < .0005 else f"{p:.3f}"
 
 
@@ -48,7 +51,8 @@ def share(x: float | None) -> str: return NONE if none(x) else f"{x:.1%}"
 def duration(s: float) -> str:
     "`4.2 s`, `43 s`, `12 min`, `1.5 h`"
     for most, unit, name in ((90, 1, "s"), (5400, 60, "min"), (math.inf, 3600, "h")):
-        if s < most: return f"{s / unit:.{1 if s < 10 * unit else 0}f} {name}"
+        if s < most:
+            return f"{s / unit:.{1 if s < 10 * unit else 0}f} {name}"
     return NONE  # not a finite number
 
 
@@ -64,7 +68,8 @@ def fold_text(text: str, n: int) -> str:
     "Lines of at most `n` letters where that can be, cut after a space, + , or :"
     lines = [""]
     for part in re.findall(r"[^ +,:]*[ +,:]+|[^ +,:]+$", text):
-        if lines[-1] and len((lines[-1] + part).rstrip()) > n: lines.append("")
+        if lines[-1] and len((lines[-1] + part).rstrip()) > n:
+            lines.append("")
         lines[-1] += part
     return "\n".join(x.rstrip() for x in lines)
 

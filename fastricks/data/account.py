@@ -66,7 +66,8 @@ class Account:
         none has so few
         """
         few = sorted((n["train"], k) for k, n in self.classes.items() if n["train"] < FEW)
-        if not few: return ""
+        if not few:
+            return ""
         some = ", ".join(f"{shorten(visible(k), 30)!r} {n}" for n, k in few[:NAMED]) + (", …" if len(few) > NAMED else "")
         unseen = sum(not n["valid"] for n in self.classes.values()) if self.used["valid"] else 0
         held_out = f"; {plural(unseen, 'class has', 'classes have')} no validation image" if unseen else ""
@@ -85,7 +86,8 @@ def account_of(source):
     ignored, endings = Counter(), Counter()
     for (why, end), n in source.ignored.items():
         ignored[why] += n
-        if why == ENDING: endings[end] += n
+        if why == ENDING:
+            endings[end] += n
     found = sum(used.values()) + ignored.total()
     copies = {f"{a} in {b}": len(pairs) for (a, b), pairs in overlaps(same_files(source.items, looks(source))).items()}
     order = dict(sorted(ignored.items(), key=lambda o: (-o[1], o[0])))
@@ -96,5 +98,6 @@ def class_sizes(source):
     "{class: {split: images}}"
     none = dict.fromkeys(source.splits_used, 0)
     found = {o: dict(none) for o in source.classes}
-    for o in source.items: found[o.label][o.split] += 1
+    for o in source.items:
+        found[o.label][o.split] += 1
     return found

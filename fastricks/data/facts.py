@@ -31,14 +31,17 @@ def look(items, say=None, threads=None, cache=None):
     """
     files = [o for o in items if is_path(o.image)]
     found = {o.name: fact_of(o.image) for o in items if not is_path(o.image)}
-    if not files: return found
+    if not files:
+        return found
     record = Path(cache or cache_dir())/"facts"/f"{state(files)}.json"
     known = checked(recall(record))
     todo = [o for o in files if o.name not in known]
-    if say and len(todo) > MANY: say(f"looking at {len(todo):,} images, once")
+    if say and len(todo) > MANY:
+        say(f"looking at {len(todo):,} images, once")
     new = of_files(todo, threads or min(8, cores()))
     known |= {name: o for name, o in new.items() if isinstance(o, Fact)}
-    if new: remember(record, known)
+    if new:
+        remember(record, known)
     return found | new | {o.name: known[o.name] for o in files if o.name in known}
 
 
@@ -61,14 +64,17 @@ def fact_of(image):
     try:
         small = decode(image, small=True)
         return Fact(*header(image), digest(small))
-    except Unreadable as e: return str(e)
-    except Exception as e: return reason(e)  # it went away in between
+    except Unreadable as e:
+        return str(e)
+    except Exception as e:
+        return reason(e)  # it went away in between
 
 
 def header(image):
     "(width, height, format, mode)"
     from PIL import Image
-    if not is_path(image): return *image.shape[1::-1], "array", "L" if image.ndim == 2 else "RGB"
+    if not is_path(image):
+        return *image.shape[1::-1], "array", "L" if image.ndim == 2 else "RGB"
     with Image.open(image, formats=formats()) as im:
         (w, h), mode = im.size, f"{im.mode};16" if is_deep_colour(im) else im.mode
         turned = im.format != "TIFF" and orientation(im) in SIDEWAYS  # PIL tells a TIFF's size as it is seen
@@ -86,7 +92,8 @@ def copies(items, facts):
     """
     same = defaultdict(list)
     for o in items:
-        if isinstance(f := facts.get(o.name), Fact): same[f.w, f.h, f.print].append(o)
+        if isinstance(f := facts.get(o.name), Fact):
+            same[f.w, f.h, f.print].append(o)
     suspects = [g for g in same.values() if len(g) > 1]
     with quiet(), ThreadPoolExecutor(min(8, cores())) as pool:
         return [g for found in pool.map(identical, suspects) for g in found]
@@ -96,6 +103,8 @@ def identical(group):
     "The parts of a group whose pixels are the same"
     same = defaultdict(list)
     for o in group:
-        try: same[digest(decode(o.image))].append(o)
-        except Unreadable: continue
+        try:
+            same[digest(decode(o.image))].append(o)
+        except Unreadable:
+            continue
     return [g for g in same.values() if len(g) > 1]

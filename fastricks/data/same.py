@@ -14,7 +14,8 @@ def overlaps(groups):
     for a, b in (("test", "train"), ("valid", "train"), ("rest", "train"), ("test", "valid")):
         pairs = [(o, twin) for g in groups for o in g if o.split == a
                  if (twin := next((t for t in g if t.split == b), None))]
-        if pairs: out[a, b] = pairs
+        if pairs:
+            out[a, b] = pairs
     return out
 
 
@@ -39,21 +40,27 @@ def same_files(items, looks=MappingProxyType({})):
 def grouped(items, key):
     "The groups of two and more that have a key in common; without those whose key is None"
     found = defaultdict(list)
-    for o in items: found[key(o)].append(o)
+    for o in items:
+        found[key(o)].append(o)
     return [g for k, g in found.items() if len(g) > 1 and k is not None]
 
 
 def tail(o):
-    if not is_path(o.image): return o.image.tobytes()[-TAIL:]
+    if not is_path(o.image):
+        return o.image.tobytes()[-TAIL:]
     try:
         with open(o.image, "rb") as f:
             f.seek(max(0, o.size - TAIL))
             return f.read(TAIL)
-    except OSError: return None
+    except OSError:
+        return None
 
 
 def whole(o):
-    if not is_path(o.image): return blake2b(o.image.tobytes(), digest_size=16).digest()
+    if not is_path(o.image):
+        return blake2b(o.image.tobytes(), digest_size=16).digest()
     try:
-        with open(o.image, "rb") as f: return file_digest(f, lambda: blake2b(digest_size=16)).digest()
-    except OSError: return None
+        with open(o.image, "rb") as f:
+            return file_digest(f, lambda: blake2b(digest_size=16)).digest()
+    except OSError:
+        return None

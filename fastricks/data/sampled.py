@@ -24,7 +24,8 @@ def decoding_of(recipe, items):
     """
     from .pixels.decoding import Decoding, has_cms, require_cms
     files = [o for o in items if is_path(o.image)]
-    if recipe.icc: require_cms()
+    if recipe.icc:
+        require_cms()
     wide = recipe.icc is None and wide_gamut(every(files, COLOURS))
     white, dark = level(recipe.white, files)
     # PIL always turns them
@@ -42,8 +43,10 @@ def turned_by_xmp(o):
     from .pixels.image import Unreadable, require_file
     try:
         require_file(o.image)
-        with open(o.image, "rb") as f: head = f.read(HEAD)
-    except (OSError, Unreadable): return False  # the scan says why
+        with open(o.image, "rb") as f:
+            head = f.read(HEAD)
+    except (OSError, Unreadable):
+        return False  # the scan says why
     return head.startswith(JPEG) and turned(head, xmp=True) and not turned(head)
 
 
@@ -57,7 +60,8 @@ def wide_gamut(files):
     from collections import Counter
 
     from .pixels.image import quiet
-    with quiet(): return Counter(name for o in files if (name := profile_name(o.image)))
+    with quiet():
+        return Counter(name for o in files if (name := profile_name(o.image)))
 
 
 def profile_name(file):
@@ -72,7 +76,8 @@ def profile_name(file):
             mode = "RGB" if im.mode in ("RGBA", "P", "PA") else im.mode
             profile = im.info.get("icc_profile")
             return name_of(profile) if profile and other_space(profile, mode) else None
-    except Exception: return None  # the scan says why
+    except Exception:
+        return None  # the scan says why
 
 
 def colour_line(wide, how):
@@ -85,14 +90,18 @@ def colour_line(wide, how):
 def level(white, files):
     "(the level that is white, a line where a sample of the 16-bit images never reaches it by far, in a list)"
     some = [o for o in files if o.image.suffix.lower() in ENDINGS]
-    if white not in (None, FULL) or not some: return white or FULL, []
+    if white not in (None, FULL) or not some:
+        return white or FULL, []
     sample = first(some, SAMPLE, "depth")
     levels = [top for o in sample if (top := brightest(o.image)) is not None]
-    if not levels: return FULL, dim_colours(sample)
-    if max(levels) > DARK * FULL: return FULL, []
+    if not levels:
+        return FULL, dim_colours(sample)
+    if max(levels) > DARK * FULL:
+        return FULL, []
     own = next(top for b in BITS if max(levels) <= (top := 2**b - 1))
     said = f"16-bit images whose brightest level is {max(levels):,} of {FULL:,}: "
-    if white is None: return own, [f"{said}{own:,} counts as white (--white {FULL} for the full range)"]
+    if white is None:
+        return own, [f"{said}{own:,} counts as white (--white {FULL} for the full range)"]
     return white, [f"{said}they are nearly black to the network; --white {own} makes that level white"]
 
 
@@ -102,7 +111,8 @@ def dim_colours(sample):
     """
     from .pixels.image import is_deep_colour
     tops = [top for o in sample if (top := brightest(o.image, is_deep_colour)) is not None]
-    if not tops or max(tops) > DARK * 255: return []
+    if not tops or max(tops) > DARK * 255:
+        return []
     return [f"16-bit colour images whose brightest level is about {256 * max(tops):,} of {FULL:,}: they are nearly "
             "black to the network, as of "
             "16-bit colours the upper 8 bits are read; save them as 8-bit images whose white is white"]
@@ -129,4 +139,5 @@ def brightest(file, kind=is_grey):
         with Image.open(file, formats=formats()) as im:
             require_decent(im)
             return int(levels_of(im).max()) if kind(im) and im.width * im.height <= LARGE else None
-    except Exception: return None  # the scan says why
+    except Exception:
+        return None  # the scan says why

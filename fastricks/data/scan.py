@@ -28,7 +28,8 @@ def settled(source, find, max_bad=.01, reopen=None):
     `reopen(bad)` gives the source as if these had never been there, with splits made anew, which may bring in others
     that are not checked yet; without it the splits stay.
     """
-    if not 0 <= max_bad <= 1: raise UserError(f"--max-bad {max_bad}: give a fraction from 0 to 1")
+    if not 0 <= max_bad <= 1:
+        raise UserError(f"--max-bad {max_bad}: give a fraction from 0 to 1")
     reopen = reopen or (lambda bad: leave_out(source, bad))
     now, bad, seen, missing = source, {}, set(), dict(source.missing)
     refuse_many(missing, len(source.items) + len(missing), max_bad, source.name)
@@ -37,7 +38,8 @@ def settled(source, find, max_bad=.01, reopen=None):
         bad |= dict(new)
         refuse_many(missing | bad, len(seen) + len(missing), max_bad, source.name)
         now = reopen(bad)
-    if not bad: return replace(source, skipped=(*source.skipped, *source.missing)) if missing else source
+    if not bad:
+        return replace(source, skipped=(*source.skipped, *source.missing)) if missing else source
     out = replace(now, skipped=(*source.skipped, *sorted((missing | bad).items())),
                   ignored=now.ignored + Counter({(UNREADABLE, ""): len(bad)}))
     return out.note(f"skipped {plural(len(bad), 'unreadable image')}: {some(sorted(bad.items()))}{limits(bad)}")
@@ -45,14 +47,17 @@ def settled(source, find, max_bad=.01, reopen=None):
 
 def find_bad(files, threads, folder, say=None):
     "[(name, reason)] of unreadable files; those found well before are believed, those found bad are tried again"
-    if not files: return []
+    if not files:
+        return []
     record = folder/f"{state(files)}.json"
     known = recall(record)
     suspects = files if not is_names(known) else [o for o in files if o.name in {*known}]
-    if say and len(suspects) > MANY: say(f"checking {len(suspects):,} images, once")
+    if say and len(suspects) > MANY:
+        say(f"checking {len(suspects):,} images, once")
     bad = check(suspects, threads or min(8, cores()))
     names = [name for name, _ in bad]
-    if names != known: remember(record, names)
+    if names != known:
+        remember(record, names)
     return bad
 
 
@@ -63,14 +68,16 @@ def state(files):
     "One hash of names, sizes and times, which changes when a file does"
     import PIL
     h = blake2b(f"{VERSION} {PIL.__version__}\n".encode(), digest_size=12)
-    for o in files: h.update(f"{o.name}\t{size_and_time(o.image)}\n".encode())
+    for o in files:
+        h.update(f"{o.name}\t{size_and_time(o.image)}\n".encode())
     return h.hexdigest()
 
 
 def check(items, threads):
     from .pixels.image import quiet
     chunks = [items[i:i+CHUNK] for i in range(0, len(items), CHUNK)]
-    with quiet(), ThreadPoolExecutor(threads) as pool: return [o for bad in pool.map(bad_of, chunks) for o in bad]
+    with quiet(), ThreadPoolExecutor(threads) as pool:
+        return [o for bad in pool.map(bad_of, chunks) for o in bad]
 
 
 def bad_of(items):
@@ -81,8 +88,10 @@ def bad_of(items):
 def trouble(path):
     "Why a file cannot be read, or None"
     from .pixels.image import Unreadable, decode
-    try: decode(path, small=True)
-    except Unreadable as e: return str(e)
+    try:
+        decode(path, small=True)
+    except Unreadable as e:
+        return str(e)
 
 
 def allowed(n, max_bad):
@@ -119,6 +128,8 @@ def require_all(source, left, first):
     "No class may lose all its training images, no split all its images"
     trained, splits = {o.label for o in left if o.split == "train"}, {o.split for o in left}
     for o in source.classes:
-        if o not in trained: raise UserError(f"no training image of class {o!r} of {source.name} can be read: {first}")
+        if o not in trained:
+            raise UserError(f"no training image of class {o!r} of {source.name} can be read: {first}")
     for o in ("valid", "test"):
-        if source.of(o) and o not in splits: raise UserError(f"no {o} image of {source.name} can be read: {first}")
+        if source.of(o) and o not in splits:
+            raise UserError(f"no {o} image of {source.name} can be read: {first}")

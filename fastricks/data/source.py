@@ -82,7 +82,8 @@ class Source:
 def fingerprint(source):
     "One hash of names, sizes, labels and splits (12 hex digits); where the data lies does not matter"
     h = hashlib.sha256("\n".join(source.classes).encode())
-    for o in source.items: h.update(f"{o.name}\t{o.size}\t{o.label}\t{o.split}\n".encode())
+    for o in source.items:
+        h.update(f"{o.name}\t{o.size}\t{o.label}\t{o.split}\n".encode())
     return h.hexdigest()[:12]
 
 
@@ -91,8 +92,10 @@ MANY = 5000  # images whose check takes so long that the user is told
 
 
 def size_and_time(path):
-    try: o = os.stat(path)
-    except (OSError, ValueError): return "gone"
+    try:
+        o = os.stat(path)
+    except (OSError, ValueError):
+        return "gone"
     return f"{o.st_size}\t{o.st_mtime_ns}"
 
 

@@ -12,7 +12,8 @@ def place(salt, name):
 def by_class(items):
     "{label: its items}"
     groups = defaultdict(list)
-    for o in items: groups[o.label].append(o)
+    for o in items:
+        groups[o.label].append(o)
     return groups
 
 
@@ -42,7 +43,8 @@ def hold_out(items, frac, split, group_of=None):
     """The same part `frac` of each class's training images becomes `split`; with `group_of`, whole groups that make
     about that part of all
     """
-    if group_of: return hold_out_groups(items, frac, split, group_of)
+    if group_of:
+        return hold_out_groups(items, frac, split, group_of)
     groups = by_class(o for o in items if o.split == "train").values()
     out = {o.name for g in groups for o in first(g, share(frac, len(g)), split)}
     return [replace(o, split=split) if o.name in out else o for o in items]
@@ -54,11 +56,13 @@ def hold_out_groups(items, frac, split, group_of):
     """
     train = [o for o in items if o.split == "train"]
     groups, left = defaultdict(list), Counter(o.label for o in train)
-    for o in train: groups[group_of(o)].append(o)
+    for o in train:
+        groups[group_of(o)].append(o)
     wanted, out = frac * len(train), set()
     for name in sorted(groups, key=lambda o: place(split, o)):
         own = Counter(o.label for o in groups[name])
-        if len(out) >= wanted or any(left[k] <= n for k, n in own.items()): continue
+        if len(out) >= wanted or any(left[k] <= n for k, n in own.items()):
+            continue
         out.update(o.name for o in groups[name])
         left.subtract(own)
     return [replace(o, split=split) if o.name in out else o for o in items]

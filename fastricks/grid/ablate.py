@@ -19,8 +19,10 @@ def ablate(mode, given, base, texts, seeds=range(5), budget=None, dry=False, **h
     """
     rows, seconds, how = planned_rows(mode, given, base, texts, budget, dry=dry, **how)
     grid = Grid(rows, list(seeds), dry=dry, **how)
-    for line in grid.describe(mode): grid.say(line)
-    if dry: return grid
+    for line in grid.describe(mode):
+        grid.say(line)
+    if dry:
+        return grid
     recorded(grid, mode, grid.judging)
     return grid.carry_out(seconds)
 
@@ -28,7 +30,8 @@ def ablate(mode, given, base, texts, seeds=range(5), budget=None, dry=False, **h
 def planned_rows(mode, given, base, texts, budget=None, tune=None, dry=False, **how):
     "(rows, seconds of the budget that are left, `how` for their Grid): tuned, where that is asked for"
     seconds = parse_budget(budget) if budget else None
-    if tune is None: return make_rows(mode, given, base, texts), seconds, how
+    if tune is None:
+        return make_rows(mode, given, base, texts), seconds, how
     rows, seconds = tuned_rows(tune, make_rows_at(tune, mode, given, base, texts), seconds, dry, **how)
     return rows, seconds, {**how, "judging": replace(how.get("judging", Judging()), tuned=str(tune))}
 
@@ -44,5 +47,6 @@ def train_seeds(recipe, seeds, say=print):
     "Train a recipe with each seed; run k is the run of that seed alone, bit for bit"
     row = GridRow(" + ".join(recipe.tricks) or "baseline", recipe)
     grid = Grid([row], list(seeds), say=say)
-    for line in grid.describe(): say(line)
+    for line in grid.describe():
+        say(line)
     return grid.carry_out()

@@ -35,7 +35,8 @@ class Advice:
     @property
     def ending(self):
         "HELPS, AS_GOOD or `a bet`; empty where nothing was tried"
-        if not self.confirmed: return ""
+        if not self.confirmed:
+            return ""
         verdict = self.confirmed.rows[1].verdict
         return verdict if verdict in (HELPS, AS_GOOD) else "a bet"
 
@@ -45,7 +46,8 @@ class Advice:
     @property
     def taken(self):
         "The texts to train with: none where fresh seeds made it a bet, unless bets are taken and it costs no time"
-        if self.ending in (HELPS, AS_GOOD): return self.texts
+        if self.ending in (HELPS, AS_GOOD):
+            return self.texts
         return (self.texts if self.ending and self.take_bets and self.free and self.confirmed.rows[1].diff.delta > 0
                 else ())
 
@@ -56,8 +58,10 @@ def on_validation(grid):
     By `loss_t` where all runs have it, else by accuracy.
     """
     by = None if grid.source.eval_split == "valid" else "valid"
-    try: c = comparison_of(grid, Judging(None, grid.judging.once, grid.judging.plain, metric="loss_t"), by)
-    except UserError: c = comparison_of(grid, Judging(grid.judging.margin, grid.judging.once, grid.judging.plain), by)
+    try:
+        c = comparison_of(grid, Judging(None, grid.judging.once, grid.judging.plain, metric="loss_t"), by)
+    except UserError:
+        c = comparison_of(grid, Judging(grid.judging.margin, grid.judging.once, grid.judging.plain), by)
     by_folder = {str(r.folder): row for row in c.rows for r in row.runs}
     return c, {row.name: by_folder[str(grid.finished_of(row)[0].run_folder)] for row in grid.rows
                if grid.finished_of(row)}
@@ -106,7 +110,8 @@ def best_bet(mode, texts, rows, sign=1):
     gains = {i: sign * rows[name.format(t)].diff.delta for i, t in enumerate(texts)
              if name and name.format(t) in rows and rows[name.format(t)].diff}
     best = max(gains, key=gains.get, default=None)
-    if best is None or not gains[best] > 0: return []
+    if best is None or not gains[best] > 0:
+        return []
     return [texts[best]] if mode == "add" else texts[:best + 1]
 
 
@@ -114,15 +119,19 @@ def joined(kept, left, given, base):
     "The recipe of all kept texts; one that can't go with those that gain more is left out"
     ok = []
     for t in kept:
-        try: resolve(given, [*ok, t], base)
-        except UserError as e: left[t] = str(e)
-        else: ok.append(t)
+        try:
+            resolve(given, [*ok, t], base)
+        except UserError as e:
+            left[t] = str(e)
+        else:
+            ok.append(t)
     return ok, resolve(given, ok, base)
 
 
 def advise(grid, mode, given, base, texts, confirm=None, take_bets=False, say=print):
     "Choose, train baseline and choice with fresh seeds (as many as the grid has, or `confirm`), and say it all"
-    if given.get("lr") == FIND: given = {**given, "lr": grid.rows[0].recipe.lr}
+    if given.get("lr") == FIND:
+        given = {**given, "lr": grid.rows[0].recipe.lr}
     c, rows = on_validation(grid)
     texts = [t for t in texts if t != CONTROL]
     sign = c.metric.sign
@@ -134,7 +143,8 @@ def advise(grid, mode, given, base, texts, confirm=None, take_bets=False, say=pr
     confirmed = confirm_on_test(plain, recipe, grid, max(confirm or len(grid.seeds), FEWEST_SEEDS),
                                 say) if kept else None
     a = Advice(tuple(kept), left, recipe, confirmed, bool(bet), take_bets)
-    for line in advice_lines(a, given, base, c): say(line)
+    for line in advice_lines(a, given, base, c):
+        say(line)
     return a
 
 
@@ -145,7 +155,8 @@ def confirm_on_test(plain, recipe, grid, n, say):
     seeds = fresh_seeds(rows, grid, n, judging)
     fresh = Grid(rows, seeds, jobs=grid.jobs, group=grid.group, say=say, judging=judging)
     say(f"confirming with seeds {', '.join(map(str, seeds))}")
-    for line in fresh.describe(): say(line)
+    for line in fresh.describe():
+        say(line)
     fresh.carry_out()
     return comparison_of(fresh, judging)
 
@@ -161,7 +172,8 @@ def fresh_seeds(rows, grid, n, judging):
     kept = next((f for f in families_beside([f"{out}/run"]) if f.mode == ADVICE and f.baseline == base
                  and [*f.rows] == [advice]
                  and len(f.seeds) == n and not {*f.seeds} & {*grid.seeds}), None)
-    if kept: return list(kept.seeds)
+    if kept:
+        return list(kept.seeds)
     seeds = next_free(grid.seeds, n, seeds_of_runs(out, {base, advice}))
     record_family(out, Family(base, {advice: "advice"}, ADVICE, judging.margin, judging.metric, True, tuple(seeds)))
     return seeds
@@ -171,9 +183,12 @@ def seeds_of_runs(out, keys):
     "Seeds of the finished runs under a folder whose rows these are"
     found = set()
     for file in Path(out).glob("*/recipe.json"):
-        try: run = read_run(file.parent)
-        except (ValueError, UserError): continue
-        if row_key(run.recipe, run.facts, run.data["fingerprint"]) in keys: found.add(run.seed)
+        try:
+            run = read_run(file.parent)
+        except (ValueError, UserError):
+            continue
+        if row_key(run.recipe, run.facts, run.data["fingerprint"]) in keys:
+            found.add(run.seed)
     return found
 
 
@@ -197,9 +212,13 @@ def advice_lines(a, given, base, c):
 def headline(a):
     "What to train, and how sure that is"
     tried = "+".join(a.texts)
-    if not tried: return "the baseline: no row is better on the validation split"
-    if a.ending == HELPS: return f"{tried}: it helps"
-    if a.ending == AS_GOOD: return f"{tried}: {a.confirmed.rows[1].words}"
-    if a.taken: return f"{tried}: a bet that costs no time, as --take-bets asks"
+    if not tried:
+        return "the baseline: no row is better on the validation split"
+    if a.ending == HELPS:
+        return f"{tried}: it helps"
+    if a.ending == AS_GOOD:
+        return f"{tried}: {a.confirmed.rows[1].words}"
+    if a.taken:
+        return f"{tried}: a bet that costs no time, as --take-bets asks"
     also = "; it costs no time: --take-bets takes it" if a.free and a.confirmed.rows[1].diff.delta > 0 else ""
     return f"the baseline: {tried} was the best on the validation split, and is a bet{also}"

@@ -42,7 +42,8 @@ class Ablation:
         "Raises UserError while no run of the first row is finished"
         from .verdicts import comparison_of
         found = comparison_of(self.grid, self.grid.judging)
-        if not found: raise UserError("no run of the first row is finished: there is nothing to compare with")
+        if not found:
+            raise UserError("no run of the first row is finished: there is nothing to compare with")
         return found
 
     def __repr__(self) -> str:
@@ -111,7 +112,8 @@ def judging_of(asked: AblationOptions) -> "Judging":
 
 def row_options(data: object, asked: dict[str, Any]) -> dict[str, Any]:
     "The recipe's options of all rows"
-    if asked.get("seed") is not None: raise UserError("ablate trains every row with the same seeds=: leave seed out")
+    if asked.get("seed") is not None:
+        raise UserError("ablate trains every row with the same seeds=: leave seed out")
     if asked.get("name") is not None:
         raise UserError("name is for one run, and ablate makes many: choose their folder with out=")
     return given_of({**({} if data is None else {"data": data}), **asked})
@@ -119,7 +121,8 @@ def row_options(data: object, asked: dict[str, Any]) -> dict[str, Any]:
 
 def seeds_of(seeds: Any) -> list[int]:
     "Seeds as a number of them, as --seeds has them, or one by one"
-    if isinstance(seeds, str | int) and not isinstance(seeds, bool): return parse_seeds(seeds)
+    if isinstance(seeds, str | int) and not isinstance(seeds, bool):
+        return parse_seeds(seeds)
     if not isinstance(seeds, Iterable):
         raise UserError(f"seeds={seeds!r} is no number, list or range: as in 5, [0, 1, 2] or '0-4'")
     return parse_seeds(",".join(map(str, seeds)))

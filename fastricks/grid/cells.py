@@ -89,8 +89,10 @@ def plan(rows, seeds, source, have=()):
 def require_rows(names, jobs):
     "Raise UserError unless the jobs (name of a row -> Job) of these names can be trained"
     for name in (n for n in jobs if n in names):
-        try: require_fit(jobs[name])
-        except UserError as e: raise UserError(f"row {name!r}: {e}") from None
+        try:
+            require_fit(jobs[name])
+        except UserError as e:
+            raise UserError(f"row {name!r}: {e}") from None
 
 
 def teachers_of(cell):
@@ -122,13 +124,15 @@ def look_up(cell, have=None):
     cell.folder = find_finished(cell.recipe.out, cell.identity)
     if not cell.folder and have and cell.identity in have:
         cell.stored = replace(have[cell.identity], recipe=cell.recipe)
-    if (cell.folder or cell.stored) and cell.state != "done": cell.state = "found"
+    if (cell.folder or cell.stored) and cell.state != "done":
+        cell.state = "found"
     return cell
 
 
 def context():
     "Processes that start with everything imported, where the system can fork"
-    if sys.platform in ("win32", "darwin"): return mp.get_context("spawn")
+    if sys.platform in ("win32", "darwin"):
+        return mp.get_context("spawn")
     ctx = mp.get_context("forkserver")
     ctx.set_forkserver_preload(HEAVY)
     return ctx
@@ -156,14 +160,17 @@ def has_terminal():
 def work(recipe, job_type, group, bar, gpu=None):
     "The body of a cell's process; `gpu`: the one that it sees, by its name for CUDA, where it may not see all"
     # a fork server has its own environment; CUDA has not begun here
-    if gpu is not None: os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+    if gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     leave_with_parent()
     output.outlive_readers()
     own.trust = True  # whatever files the recipe names, this ablation's own process has run them
     adopt(recipe.trick_files)
     try:
-        with stop.listening(): train(recipe, silent, job_type, group, bar, resume=True)
-    except KeyboardInterrupt: sys.exit(stop.code())
+        with stop.listening():
+            train(recipe, silent, job_type, group, bar, resume=True)
+    except KeyboardInterrupt:
+        sys.exit(stop.code())
     except Exception as e:
         print(f"error: {type(e).__name__}: {first_line(e)}", file=sys.stderr)
         sys.exit(1)
@@ -197,10 +204,13 @@ def carry_out(cells, jobs=1, group=None, on_done=silent, go_on=lambda cell: True
 @contextmanager
 def ended_with_us(running):
     "Whatever ends this process ends the trainings: they are told, and waited for while they save"
-    try: yield
+    try:
+        yield
     finally:
-        for p, *_ in running: p.terminate()
-        for p, *_ in running: p.join()
+        for p, *_ in running:
+            p.terminate()
+        for p, *_ in running:
+            p.join()
 
 
 def free_gpu(running):
@@ -223,22 +233,28 @@ def start(ctx, cell, group, bar, gpu=None):
 def seeing(gpu):
     "A process that is spawned meanwhile sees this GPU alone"
     old = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if gpu is not None: os.environ["CUDA_VISIBLE_DEVICES"] = gpu
-    try: yield
+    if gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+    try:
+        yield
     finally:
-        if gpu is not None: restore("CUDA_VISIBLE_DEVICES", old)
+        if gpu is not None:
+            restore("CUDA_VISIBLE_DEVICES", old)
 
 
 def restore(name, old):
-    if old is None: del os.environ[name]
-    else: os.environ[name] = old
+    if old is None:
+        del os.environ[name]
+    else:
+        os.environ[name] = old
 
 
 class no_service:
     "W&B's children would share this process's service, and its folder: let each have its own"
     def __enter__(self): self.old = os.environ.pop("WANDB_SERVICE", None)
     def __exit__(self, *_):
-        if self.old: os.environ["WANDB_SERVICE"] = self.old
+        if self.old:
+            os.environ["WANDB_SERVICE"] = self.old
 
 
 @contextmanager
@@ -249,14 +265,17 @@ def no_main():
     A script without `if __name__ == "__main__"` would ask for the ablation again, in each of its trainings.
     """
     main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
-    try: yield
-    finally: sys.modules["__main__"] = main
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def finished(cell, process):
     process.join()
     look_up(cell)
-    if cell.folder: cell.state = "done"
+    if cell.folder:
+        cell.state = "done"
     else:
         cell.state, cell.reason = "failed", why(cell, process.exitcode)
     return cell
@@ -267,7 +286,8 @@ def why(cell, code):
     for file in sorted(Path(cell.recipe.out).glob("*/recipe.json"), key=lambda f: -f.stat().st_mtime):
         with suppress(OSError, ValueError, KeyError, TypeError):
             record = read_record(file.parent)
-            if record.identity != cell.identity: continue
+            if record.identity != cell.identity:
+                continue
             cell.failed_folder = file.parent
             return record.state.get("reason", "killed")
     return f"its process ended with {code}"

@@ -25,15 +25,19 @@ def until_settled(mode, given, base, texts, seeds, budget=None, on_look=lambda c
     for k, rung in enumerate(RUNGS):
         open_rows = names_open(found) if found else {row.name for row in grid.rows}
         at(grid, every, seeds[:rung], open_rows | {grid.rows[0].name})
-        if k == 0: begin(grid, mode)
-        else: grid.say(announcement(grid, found, k, rung))
+        if k == 0:
+            begin(grid, mode)
+        else:
+            grid.say(announcement(grid, found, k, rung))
         grid.carry_out(seconds)
         spent = any(cell.state == "todo" for cell in grid.cells)
         at(grid, every, seeds[:rung])
         found = look(grid)
-        if found is None: break
+        if found is None:
+            break
         on_look(found.comparison)
-        if spent or not names_open(found): break
+        if spent or not names_open(found):
+            break
     return grid, found and found.comparison
 
 
@@ -44,7 +48,8 @@ def at(grid, every, seeds, names=None):
 
 
 def begin(grid, mode):
-    for line in grid.describe(mode): grid.say(line)
+    for line in grid.describe(mode):
+        grid.say(line)
     recorded(grid, mode, grid.judging)
 
 

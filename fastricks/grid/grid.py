@@ -64,21 +64,24 @@ class Grid:
         if fit < jobs:
             threads = plural(self.recipe.threads, "thread")
             self.say(f"--jobs {jobs}: {threads} each leave room for {fit} at once (--threads 1 makes room for more)")
-        if line := shared_gpus(fit, self.recipe.device): self.say(line)
+        if line := shared_gpus(fit, self.recipe.device):
+            self.say(line)
         return fit
 
     def with_lr(self, rows, dry):
         """The rows with the learning rate that `--lr find` finds for the first row and seed: one for all, or they would
         differ in it
         """
-        if self.recipe.lr != FIND: return rows
+        if self.recipe.lr != FIND:
+            return rows
         first = replace(self.recipe, seed=self.seeds[0])
         job = find_lr(settle_tricks(Job(first, self.source), Room(silent, dry=True)), self.say, dry)
         with_what = f"with {rows[0].name!r} and seed {first.seed}"
         if job.found:
             picture = save(draw_found(job.found), self.picture)
             self.say(f"lr find: {job.found.lr:g} for all rows and seeds, found {with_what}: {picture}")
-        else: self.say(f"learning rate {TO_COME}, {with_what}, for all rows and seeds")
+        else:
+            self.say(f"learning rate {TO_COME}, {with_what}, for all rows and seeds")
         return [replace(row, recipe=replace(row.recipe, lr=job.recipe.lr)) for row in rows]
 
     @property
@@ -95,7 +98,8 @@ class Grid:
         lines += [describe(self.source), *(f"  {row.name}" for row in self.rows)]
         lines += [f"{head}, {found} of them found finished" if found else head]
         lines += [f"first a {c.row.name}, once" for c in self.teachers if c.state == "todo"]
-        if self.todo: lines.append(self.cost())
+        if self.todo:
+            lines.append(self.cost())
         return [*lines, *filter(None, [sight(self, self.judging)])]
 
     def cost(self):
@@ -112,34 +116,43 @@ class Grid:
         self.done = 0
         self.train()
         left = [c for c in self.cells if c.state == "todo"]
-        if left: self.say(f"the budget is spent: {plural(len(left), 'run')} left; the same command resumes")
+        if left:
+            self.say(f"the budget is spent: {plural(len(left), 'run')} left; the same command resumes")
         for c in self.cells:
-            if c.state == "failed": self.say(f"failed: {c.label}: {c.reason}")
+            if c.state == "failed":
+                self.say(f"failed: {c.label}: {c.reason}")
         return self
 
     def train(self):
         self.carry_out_all(self.teachers, 1, bar=True)
         failed = [c for c in self.teachers if not c.ok]
-        if failed: raise UserError(f"{failed[0].row.name} failed: {failed[0].reason}")
-        if self.jobs == 1 and self.on is None: return self.carry_out_all(self.cells, 1, self.go_on, bar=True)
-        with shown(self) as self.in_table: self.carry_out_all(self.cells, self.jobs, self.go_on)
+        if failed:
+            raise UserError(f"{failed[0].row.name} failed: {failed[0].reason}")
+        if self.jobs == 1 and self.on is None:
+            return self.carry_out_all(self.cells, 1, self.go_on, bar=True)
+        with shown(self) as self.in_table:
+            self.carry_out_all(self.cells, self.jobs, self.go_on)
 
     def carry_out_all(self, cells, jobs, go_on=lambda cell: True, bar=False):
         "Each in a process of this machine, or a task of Ray's"
         self.told = time.monotonic()
-        if self.on is None: return carry_out(cells, jobs, self.group, self.tell, go_on, bar, self.tell_where)
+        if self.on is None:
+            return carry_out(cells, jobs, self.group, self.tell, go_on, bar, self.tell_where)
         from . import ray as on_ray
         on_ray.carry_out(cells, on_ray.address_of(self.on), self.group, self.tell, go_on)
 
     def tell(self, cell):
-        if cell.ok: self.spent.append(cell.metrics["seconds"])
+        if cell.ok:
+            self.spent.append(cell.metrics["seconds"])
         self.done += 1
         self.told = time.monotonic()
-        if not self.in_table: self.say(f"[{self.done}/{self.done + len(self.todo)}] {outcome(cell)}{self.left_text}")
+        if not self.in_table:
+            self.say(f"[{self.done}/{self.done + len(self.todo)}] {outcome(cell)}{self.left_text}")
 
     def tell_where(self):
         "In a pipe or a log, half a minute after the last line: what is trained, and how long all will take"
-        if sys.stdout.isatty() or time.monotonic() - self.told < EVERY: return
+        if sys.stdout.isatty() or time.monotonic() - self.told < EVERY:
+            return
         self.told = time.monotonic()
         running = [c.label for c in self.todo if c.since]
         self.say(f"training {', '.join(running)}{self.left_text}")
@@ -147,14 +160,16 @@ class Grid:
     @property
     def left_text(self):
         "`; about 12 min left` of all runs, by those that are finished; empty before there is one, and at the end"
-        if not self.spent or not self.todo: return ""
+        if not self.spent or not self.todo:
+            return ""
         since = sum(time.monotonic() - c.since for c in self.todo if c.since)
         seconds = sum(self.spent) / len(self.spent) * len(self.todo) - since
         return f"; about {duration(max(seconds, 1.) / self.jobs)} left"
 
     def go_on(self, cell):
         "May this cell be started? Its whole seed must fit into the budget"
-        if self.budget is None or any(c.seed == cell.seed and c.state != "todo" for c in self.cells): return True
+        if self.budget is None or any(c.seed == cell.seed and c.state != "todo" for c in self.cells):
+            return True
         each = sum(self.spent) / len(self.spent) if self.spent else estimate(self.cells, self.recipe, self.source)
         of_seed = sum(c.seed == cell.seed and c.state == "todo" for c in self.cells)
         return time.monotonic() - self.start + each * of_seed / self.jobs <= self.budget
@@ -171,14 +186,16 @@ def with_threads(rows, jobs):
     """The rows; where GPUs train, trainings at once share the cores out, as no result depends on how many read and cut
     photos
     """
-    if jobs == 1 or not pick_device(rows[0].recipe.device).startswith("cuda"): return rows
+    if jobs == 1 or not pick_device(rows[0].recipe.device).startswith("cuda"):
+        return rows
     each = max(1, threads_each() // jobs)
     return [replace(row, recipe=replace(row.recipe, threads=row.recipe.threads or each)) for row in rows]
 
 
 def shared_gpus(jobs, device):
     "What to say where several trainings at once are on one GPU; empty where they are not"
-    if jobs == 1 or not device.startswith("cuda"): return ""
+    if jobs == 1 or not device.startswith("cuda"):
+        return ""
     there = 1 if ":" in device else len(gpus())
     return f"{plural(jobs, 'training')} at once on {plural(there, 'GPU')}: some share one" if jobs > there else ""
 
@@ -196,13 +213,15 @@ def check_rows(rows):
         rest = {k: v for k, v in numeric(row.recipe, row.recipe.weights).items()
                 if k not in ("tricks", "schedule", "seed")}
         text = str((row.recipe.active, rest))
-        if text in seen: raise UserError(f"rows {seen[text]!r} and {row.name!r} are the same recipe")
+        if text in seen:
+            raise UserError(f"rows {seen[text]!r} and {row.name!r} are the same recipe")
         seen[text] = row.name
 
 
 def outcome(cell):
     "`mixup seed 1: 97.21% test in 45 s`"
-    if not cell.ok: return f"{cell.label}: failed ({cell.reason})"
+    if not cell.ok:
+        return f"{cell.label}: failed ({cell.reason})"
     m = cell.metrics
     idle = [name for name, facts in cell.facts.items() if facts.get("applied") is False]
     note = f" ({' and '.join(idle)} not applied)" if idle else ""
@@ -212,7 +231,8 @@ def outcome(cell):
 def estimate(cells, recipe, source):
     "Seconds a run: those of the grid's finished runs, else a few steps on noise times the number of steps"
     known = [c.metrics["seconds"] for c in cells if c.state == "found"]
-    if known: return sum(known) / len(known)
+    if known:
+        return sum(known) / len(known)
     from ..model.probe import step_of
     images = len(source.of("train")) * recipe.epochs + len(source.final(source.eval_split))
     return images / recipe.batch_size * step_of(recipe, len(source.classes))

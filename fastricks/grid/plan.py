@@ -27,18 +27,25 @@ def parse_seeds(text):
     "`5` is 0 … 4; `0,1,2` and `0-4` say which"
     text = str(text).strip()
     try:
-        if re.fullmatch(r"\d+", text): seeds = list(range(int(text)))
-        else: seeds = [s for part in text.split(",") for s in seed_range(part.strip())]
-    except ValueError: raise UserError(f"--seeds {text} is no number, list or range: as in 5, 0,1,2 or 0-4") from None
-    if not seeds: raise UserError(f"--seeds {text} names no seed: give 1 or more")
-    if len(set(seeds)) < len(seeds): raise UserError(f"--seeds {text} names a seed twice")
+        if re.fullmatch(r"\d+", text):
+            seeds = list(range(int(text)))
+        else:
+            seeds = [s for part in text.split(",") for s in seed_range(part.strip())]
+    except ValueError:
+        raise UserError(f"--seeds {text} is no number, list or range: as in 5, 0,1,2 or 0-4") from None
+    if not seeds:
+        raise UserError(f"--seeds {text} names no seed: give 1 or more")
+    if len(set(seeds)) < len(seeds):
+        raise UserError(f"--seeds {text} names a seed twice")
     return seeds
 
 
 def seed_range(part):
     a, dash, b = part.partition("-")
-    if not dash: return [int(a)]
-    if int(b) < int(a): raise ValueError
+    if not dash:
+        return [int(a)]
+    if int(b) < int(a):
+        raise ValueError
     return list(range(int(a), int(b) + 1))
 
 
@@ -48,10 +55,13 @@ def make_rows(mode, given, base, texts):
 
     Each row is checked by itself, at once: a conflict names its row.
     """
-    if mode not in MODES: raise UserError(f"--mode {mode} is not one of {', '.join(MODES)}")
-    if not texts: raise UserError("ablate needs at least one -t: each is a row, as in -t mixup -t warmup+cosine")
+    if mode not in MODES:
+        raise UserError(f"--mode {mode} is not one of {', '.join(MODES)}")
+    if not texts:
+        raise UserError("ablate needs at least one -t: each is a row, as in -t mixup -t warmup+cosine")
     texts = [t.removeprefix("=") for t in texts]
-    if len(set(texts)) < len(texts): raise UserError("two -t rows are the same")
+    if len(set(texts)) < len(texts):
+        raise UserError("two -t rows are the same")
     if mode == "all" and not 2 <= len(texts) <= MOST_TOGETHER:
         raise UserError(f"--mode all takes two or three -t rows, and {plural(len(texts), 'was', 'were')} given: name "
                         "those that help alone")
@@ -68,8 +78,10 @@ def subsets(texts):
 
 
 def of_row(name, given, texts, base):
-    try: return resolve(given, texts, base)
-    except UserError as e: raise UserError(f"row {name!r}: {e}") from None
+    try:
+        return resolve(given, texts, base)
+    except UserError as e:
+        raise UserError(f"row {name!r}: {e}") from None
 
 
 def parse_budget(text): return parse_time(text, "--budget")
@@ -92,8 +104,10 @@ def parse_tuning(text):
     name = name.strip().removeprefix("--").replace("-", "_")
     if name not in TUNABLE:
         raise UserError(f"--tune {text}: {name!r} is not one of {one_of(TUNABLE)}{nearest(name, TUNABLE)}")
-    try: found = tuple(TUNABLE[name](v) for v in values.split("/"))
+    try:
+        found = tuple(TUNABLE[name](v) for v in values.split("/"))
     except ValueError:
         raise UserError(f"--tune {text}: give numbers with / between them, as lr=1e-4/3e-4/1e-3") from None
-    if len({*found}) < max(2, len(found)): raise UserError(f"--tune {text}: give two or more values, each once")
+    if len({*found}) < max(2, len(found)):
+        raise UserError(f"--tune {text}: give two or more values, each once")
     return Tuning(name, found)

@@ -41,8 +41,10 @@ def table(rows, seeds, cells, left=""):
 
 def word(cell):
     "`52.95%`, `failed`, `▸ 45 s` while it runs, `·` while it waits"
-    if cell.ok: return f"{top1(cell):.2%}"
-    if cell.state == "failed": return "[red]failed[/]"
+    if cell.ok:
+        return f"{top1(cell):.2%}"
+    if cell.state == "failed":
+        return "[red]failed[/]"
     return f"[yellow]{RUNS} {duration(time.monotonic() - cell.since)}[/]" if cell.since else f"[dim]{WAITS}[/]"
 
 
@@ -55,7 +57,8 @@ def counts(cells):
 
 
 def top1(cell):
-    if cell.top1 is None: cell.top1 = cell.metrics["top1"]
+    if cell.top1 is None:
+        cell.top1 = cell.metrics["top1"]
     return cell.top1
 
 

@@ -22,7 +22,8 @@ PATIENCE = 60   # seconds that trainings have to save when the grid is stopped
 def address_of(on):
     "What --on says: None for this machine's own Ray, else where a cluster is"
     kind, _, address = on.partition(":")
-    if kind != "ray": raise UserError(f"--on {on}: give ray, or ray:ADDRESS of a cluster")
+    if kind != "ray":
+        raise UserError(f"--on {on}: give ray, or ray:ADDRESS of a cluster")
     return address or None
 
 
@@ -32,10 +33,12 @@ def connect(address):
     """
     try:
         import ray
-    except ImportError: raise UserError("--on ray needs Ray: pip install 'ray>=2.40'") from None
+    except ImportError:
+        raise UserError("--on ray needs Ray: pip install 'ray>=2.40'") from None
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else it reports to its makers
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    if ray.is_initialized(): return ray, False
+    if ray.is_initialized():
+        return ray, False
     try:
         ray.init(address, log_to_driver=False, logging_level="error",
                  **({} if address else {"include_dashboard": False}))
@@ -64,7 +67,8 @@ def carry_out(cells, address, group=None, on_done=lambda cell: None, go_on=lambd
     from its last checkpoint where --out is a folder that all nodes see. Elsewhere a finished run's files are sent
     back."""
     todo, running = [c for c in cells if c.state == "todo"], {}
-    if not todo: return cells
+    if not todo:
+        return cells
     ray, ours = connect(address)
     most = tasks_that_fit(ray, todo[0].recipe)
     with marked(todo[0].recipe.out) as mark, stop.listening(), stop.held(), ended_with_us(ray, running, ours):
@@ -77,7 +81,8 @@ def carry_out(cells, address, group=None, on_done=lambda cell: None, go_on=lambd
                 cell = todo.pop(0)
                 running[submit(ray, cell, group, mark)] = cell
             done, _ = ray.wait([*running], timeout=.2) if running else ([], [])
-            for task in done: on_done(finished(ray, task, running.pop(task)))
+            for task in done:
+                on_done(finished(ray, task, running.pop(task)))
     return cells
 
 
@@ -95,18 +100,24 @@ def marked(out):
     mark = Path(out).resolve() / f".{secrets.token_hex(8)}"
     mark.parent.mkdir(parents=True, exist_ok=True)
     mark.touch()
-    try: yield str(mark)
-    finally: mark.unlink(missing_ok=True)
+    try:
+        yield str(mark)
+    finally:
+        mark.unlink(missing_ok=True)
 
 
 @contextmanager
 def ended_with_us(ray, running, ours):
     "Whatever ends the grid ends the trainings: they are told, and waited for while they save"
-    try: yield
+    try:
+        yield
     finally:
-        for task in running: ray.cancel(task)
-        if running: ray.wait([*running], num_returns=len(running), timeout=PATIENCE)
-        if ours: ray.shutdown()
+        for task in running:
+            ray.cancel(task)
+        if running:
+            ray.wait([*running], num_returns=len(running), timeout=PATIENCE)
+        if ours:
+            ray.shutdown()
 
 
 def work(text, job_type, group, mark):
@@ -124,19 +135,26 @@ def work(text, job_type, group, mark):
     try:
         with stop.listening():
             folder = train(replace(recipe, out=out), silent, job_type, group, bar=False, resume=True).folder
-        if shared: return {"folder": str(folder)}
+        if shared:
+            return {"folder": str(folder)}
         return {"name": folder.name, "files": {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}}
-    except UserError as e: return {"reason": str(e)}
-    except KeyboardInterrupt: return {"reason": "interrupted"}
+    except UserError as e:
+        return {"reason": str(e)}
+    except KeyboardInterrupt:
+        return {"reason": "interrupted"}
     finally:
-        if not shared: shutil.rmtree(out, ignore_errors=True)
+        if not shared:
+            shutil.rmtree(out, ignore_errors=True)
 
 
 def finished(ray, task, cell):
     from .cells import look_up
-    try: got = ray.get(task)
-    except Exception as e: got = {"reason": f"{type(e).__name__}: {first_line(e)}"}
-    if "files" in got: unpack(cell.recipe.out, got["name"], got["files"])
+    try:
+        got = ray.get(task)
+    except Exception as e:
+        got = {"reason": f"{type(e).__name__}: {first_line(e)}"}
+    if "files" in got:
+        unpack(cell.recipe.out, got["name"], got["files"])
     look_up(cell)
     cell.state = "done" if cell.folder else "failed"
     cell.reason = "" if cell.folder else got.get("reason", "its run folder is not there")
@@ -148,4 +166,5 @@ def unpack(out, name, files):
     from ..core.files import write
     folder = next(f for n in range(1, 10_000) if not (f := Path(out) / (name if n == 1 else f"{name}-{n}")).exists())
     folder.mkdir(parents=True)
-    for file in sorted(files, key=lambda f: f == "status.json"): write(folder / file, files[file])
+    for file in sorted(files, key=lambda f: f == "status.json"):
+        write(folder / file, files[file])

@@ -24,7 +24,8 @@ def slurm_script(rows, seeds, given):
     """
     recipe, n, words = rows[0].recipe, len(rows), grid_words(rows, given)
     cpus = recipe.threads or 4
-    if not recipe.threads: words += ["--threads", str(cpus)]
+    if not recipe.threads:
+        words += ["--threads", str(cpus)]
     gpu = ["#SBATCH --gpus-per-task=1"] if recipe.device != "cpu" else []
     return ["#!/bin/bash", "#SBATCH --job-name=fastricks", f"#SBATCH --array=0-{n * len(seeds) - 1}",
             "#SBATCH --ntasks=1",

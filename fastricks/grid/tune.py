@@ -25,10 +25,12 @@ def tuned_rows(tuning, at, budget=None, dry=False, **how):
     Grid.
     """
     start, first = time.monotonic(), at[tuning.values[0]]
-    if first[0].recipe.valid == 0: raise UserError("--tune chooses by a validation split: give --valid above 0")
+    if first[0].recipe.valid == 0:
+        raise UserError("--tune chooses by a validation split: give --valid above 0")
     how.get("say", print)(f"tune {tuning}: {plural(len(first), 'row')} × {plural(len(at), 'value')}, once each with "
                           f"seed {SEED}")
-    if dry: return first, budget
+    if dry:
+        return first, budget
     named = [[candidate(at[v][k], tuning) for v in at] for k in range(len(first))]
     grid = Grid([o for some in named for o in some], [SEED], **how).carry_out(budget)
     scores = {c.row.name: score_of(c) for c in grid.cells}
@@ -45,7 +47,8 @@ def candidate(row, tuning):
 
 def best_of(scores, tuning, name, say):
     "The value of the least score"
-    if all(s is None for s in scores): raise UserError(f"row {name!r}: no value of --tune could be trained")
+    if all(s is None for s in scores):
+        raise UserError(f"row {name!r}: no value of --tune could be trained")
     best = min((s, k) for k, s in enumerate(scores) if s is not None)[1]
     said = ", ".join(f"{v:g}: {number(s, 4)}" for v, s in zip(tuning.values, scores, strict=True))
     say(f"tune {name}: {tuning.field} {tuning.values[best]:g} (validation cross-entropy {said})")
@@ -54,6 +57,7 @@ def best_of(scores, tuning, name, say):
 
 def score_of(cell):
     "A run's cross-entropy at the fitted temperature on the validation split; None where it is not finished"
-    if not cell.ok: return None
+    if not cell.ok:
+        return None
     numbers = cell.metrics if cell.metrics["split"] == "valid" else cell.metrics["valid"]
     return numbers.get("loss_t", numbers["loss"])

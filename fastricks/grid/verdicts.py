@@ -59,7 +59,8 @@ def recorded(grid, mode, judging):
 def comparison_of(grid, judging, by=None):
     "The Comparison of a grid's finished runs; None where the first row has none"
     base = grid.finished_of(grid.rows[0])
-    if not base: return None
+    if not base:
+        return None
     runs = [*(load_runs(grid.folders) if grid.folders else ()), *grid.stored]
     diverged = [run for c in grid.cells if c.failed_folder and (run := diverged_run(c.failed_folder))]
     return compare(runs, baseline=str(base[0].run_folder), margin=judging.margin, metric=judging.metric, by=by,
@@ -75,9 +76,11 @@ def sight(grid, judging):
     """
     n, rows, split = len(grid.seeds), len(grid.rows) - 1, grid.source.eval_split
     images = len(grid.source.final(split))
-    if rows < 1: return ""
+    if rows < 1:
+        return ""
     look = n if judging.once else max((r for r in RUNGS if r <= n), default=None)
-    if look is None or look < 3: return f"sees nothing yet: verdicts come with {3 if judging.once else RUNGS[0]} seeds"
+    if look is None or look < 3:
+        return f"sees nothing yet: verdicts come with {3 if judging.once else RUNGS[0]} seeds"
     alpha = ALPHA if judging.once else SPEND[RUNGS.index(look)]
     sd = (SD_SCRATCH if grid.recipe.from_scratch else SD_TUNED) / images ** .5
     least = smallest_effect(look, rows, alpha, judging.plain) * sd
@@ -90,6 +93,7 @@ def next_free(seeds, count, used):
     "The first `count` seeds that are in neither"
     taken, found, seed = {*seeds, *used}, [], 0
     while len(found) < count:
-        if seed not in taken: found.append(seed)
+        if seed not in taken:
+            found.append(seed)
         seed += 1
     return found

@@ -12,7 +12,8 @@ def lay_out(model, device):
     model = model.to(device, memory_format=torch.channels_last)
     if torch.device(device).type == "cpu":
         for m in model.modules():
-            if is_at_risk(m): make_contiguous(m)
+            if is_at_risk(m):
+                make_contiguous(m)
     return model
 
 
@@ -23,7 +24,8 @@ def is_at_risk(m):
 def make_contiguous(conv):
     "Once: weights are copied, as one pixel counts as both orders for torch, and each input is brought into that order"
     conv.weight.data = conv.weight.data.clone(memory_format=torch.contiguous_format)
-    if contiguous_input not in conv._forward_pre_hooks.values(): conv.register_forward_pre_hook(contiguous_input)
+    if contiguous_input not in conv._forward_pre_hooks.values():
+        conv.register_forward_pre_hook(contiguous_input)
 
 
 def contiguous_input(module, inputs): return tuple(x.contiguous() for x in inputs)

@@ -17,7 +17,8 @@ NORMS = nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm
 def check_arch(arch):
     "Raise UserError unless timm can make `arch` (`name` or `name.tag`)"
     name, tag = split_model_name_tag(arch)
-    if not is_model(name): raise UserError(f"timm has no model {arch!r}{nearest(name, timm.list_models())}")
+    if not is_model(name):
+        raise UserError(f"timm has no model {arch!r}{nearest(name, timm.list_models())}")
     tags = list(get_arch_pretrained_cfgs(name)) if tag else []
     if tag and f"{name}.{tag}" not in tags and tag not in tags:
         raise UserError(f"timm's {name} has no weights tagged {tag!r}{nearest(tag, [t.split('.')[-1] for t in tags])}")
@@ -54,7 +55,8 @@ def build(arch, classes, seed=0, weights=None, kwargs=None, size=None):
     New parameters (all of them, or just a new head) are drawn from `seed`. Returns (model, lines about the weights).
     """
     with seeded(draw(INIT, seed)):
-        if weights is None: return plain_init(make(arch, classes, kwargs, size)), []
+        if weights is None:
+            return plain_init(make(arch, classes, kwargs, size)), []
         return load(arch, classes, weights, kwargs, size)
 
 
@@ -62,7 +64,8 @@ def make(arch, classes, kwargs=None, size=None, **more):
     """timm's model with these keyword arguments; one that is made for one size of images is made for `size` pixels
     (None: its own)
     """
-    try: return timm.create_model(arch, num_classes=classes, **(kwargs or {}), **for_size(arch, size), **more)
+    try:
+        return timm.create_model(arch, num_classes=classes, **(kwargs or {}), **for_size(arch, size), **more)
     except Exception as e:  # each architecture has its own way to choke
         raise UserError(wrong_option(arch, kwargs) or f"timm can't make {arch}{at_size(size)} ({reason(e)})") from None
 
@@ -96,8 +99,10 @@ def wrong_option(arch, kwargs):
 def option_names(arch):
     "Names of the keyword arguments that a network's class has; None where it takes any, or can't be made"
     try:
-        with seeded(0): cls = type(timm.create_model(arch))
-    except Exception: return None
+        with seeded(0):
+            cls = type(timm.create_model(arch))
+    except Exception:
+        return None
     found = list(signature(cls.__init__).parameters.values())[1:]
     return None if any(p.kind is Parameter.VAR_KEYWORD for p in found) else [p.name for p in found]
 
@@ -106,7 +111,8 @@ def option_names(arch):
 def plain_init(model):
     "Undo timm's zero γ (its ResNets have it unless told otherwise): a trick must be asked for"
     for m in model.modules():
-        if isinstance(m, NORMS) and m.weight is not None and not m.weight.any(): nn.init.ones_(m.weight)
+        if isinstance(m, NORMS) and m.weight is not None and not m.weight.any():
+            nn.init.ones_(m.weight)
     return model
 
 
@@ -119,18 +125,23 @@ def load(arch, classes, file, kwargs=None, size=None):
     head = as_tuple(arch_cfg(arch).classifier)
     rows = next((shapes[f"{h}.weight"][0] for h in head if shapes.get(f"{h}.weight")), 0)
     # without what it has besides, as an auxiliary head
-    if own.keys() <= state.keys(): state = {k: state[k] for k in own}
+    if own.keys() <= state.keys():
+        state = {k: state[k] for k in own}
     overlay = dict(state_dict=state, num_classes=rows or -1)  # another number: timm leaves the classifier out
-    try: model = make(arch, classes, kwargs, size, pretrained=True, pretrained_cfg_overlay=overlay)
-    except UserError: raise UserError(misfit(arch, file, shapes, own)) from None
-    if missing(model, shapes, head): raise UserError(misfit(arch, file, shapes, own))
+    try:
+        model = make(arch, classes, kwargs, size, pretrained=True, pretrained_cfg_overlay=overlay)
+    except UserError:
+        raise UserError(misfit(arch, file, shapes, own)) from None
+    if missing(model, shapes, head):
+        raise UserError(misfit(arch, file, shapes, own))
     model.pretrained_cfg.pop("state_dict", None)
     return model, load_lines(model, head, rows, classes, shapes, file)
 
 
 def read_state(arch, classes, file, kwargs, size=None):
     "(tensors of a safetensors file, the architecture's own)"
-    with seeded(0): own = make(arch, classes, kwargs, size).state_dict()
+    with seeded(0):
+        own = make(arch, classes, kwargs, size).state_dict()
     return read_tensors(arch, own, file), own
 
 
@@ -175,7 +186,8 @@ def load_exactly(model, arch, file):
     own = model.state_dict()
     state = read_tensors(arch, own, file)
     shapes = {k: tuple(v.shape) for k, v in state.items()}
-    if shapes != {k: tuple(v.shape) for k, v in own.items()}: raise UserError(misfit(arch, file, shapes, own))
+    if shapes != {k: tuple(v.shape) for k, v in own.items()}:
+        raise UserError(misfit(arch, file, shapes, own))
     model.load_state_dict(state)
     return model
 
@@ -234,10 +246,12 @@ def hub_file(arch):
         raise UserError(f"timm has no safetensors weights for {arch}: use --weights FILE.safetensors or "
                         "--no-pretrained")
     cached = try_to_load_from_cache(cfg.hf_hub_id, "model.safetensors")
-    if isinstance(cached, str): return cached
+    if isinstance(cached, str):
+        return cached
     if HF_HUB_OFFLINE:
         raise UserError(f"the weights of {arch} are not on this machine, and HF_HUB_OFFLINE is set: {OTHER_START}")
-    try: return hf_hub_download(cfg.hf_hub_id, "model.safetensors")
+    try:
+        return hf_hub_download(cfg.hf_hub_id, "model.safetensors")
     except Exception as e:
         why = e.__cause__ or e  # the hub's client says what to do, its cause what happened
         raise UserError(f"the weights of {arch} are not on this machine and {ENDPOINT} can't be reached, or does not "
@@ -250,7 +264,8 @@ OTHER_START = "give --weights FILE.safetensors, or --no-pretrained to train from
 
 def start_file(recipe):
     "The file that training starts from: --weights, timm's own, or None from scratch"
-    if recipe.weights: return recipe.weights
+    if recipe.weights:
+        return recipe.weights
     return hub_file(recipe.arch) if recipe.pretrained else None
 
 
@@ -278,7 +293,8 @@ def last_norm(block):
 def zero_last_gammas(model):
     "Zero them and return the norms. The model is fresh: no other γ is zero. arXiv 1812.01187 §3.1"
     norms = [n for m in model.modules() if (n := last_norm(m)) is not None]
-    for n in norms: nn.init.zeros_(n.weight)
+    for n in norms:
+        nn.init.zeros_(n.weight)
     return norms
 
 
@@ -286,6 +302,9 @@ def zero_last_gammas(model):
 def require_size(model, side, who):
     "Raise UserError unless the network takes square images of so many pixels"
     was = model.training
-    try: model.eval()(torch.zeros(1, 3, side, side))
-    except Exception: raise UserError(f"{who} does not take images of {side} pixels") from None
-    finally: model.train(was)
+    try:
+        model.eval()(torch.zeros(1, 3, side, side))
+    except Exception:
+        raise UserError(f"{who} does not take images of {side} pixels") from None
+    finally:
+        model.train(was)

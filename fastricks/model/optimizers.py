@@ -21,17 +21,20 @@ class Dense:
             rows = [params, *(o for o in lists if len(o) == len(params))]
             for i, ts in enumerate(zip(*rows, strict=True)):
                 if all(is_channels_last(t) for t in ts if t.ndim):
-                    for o, t in zip(rows, ts, strict=True): o[i] = dense(t)
+                    for o, t in zip(rows, ts, strict=True):
+                        o[i] = dense(t)
         return out
 
 
 def is_channels_last(t): return t.ndim == 4 and t.is_contiguous(memory_format=torch.channels_last)
 
 
-class Adam(Dense, torch.optim.Adam): "torch.optim.Adam; its own betas, eps and coupled decay"
+class Adam(Dense, torch.optim.Adam):
+    "torch.optim.Adam; its own betas, eps and coupled decay"
 
 
-class AdamW(Dense, torch.optim.AdamW): "torch.optim.AdamW"
+class AdamW(Dense, torch.optim.AdamW):
+    "torch.optim.AdamW"
 
 
 def all_params(model, wd):

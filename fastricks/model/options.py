@@ -18,33 +18,42 @@ MOST = 100_000  # of a whole number
 
 def parse_options(given: object) -> dict[str, Option]:
     "name -> value of a mapping, or of one or several texts NAME=VALUE; raises UserError for what is none"
-    if isinstance(given, Mapping): found = {str(k): v for k, v in given.items()}
-    elif isinstance(given, str): found = dict([parse_option(given)])
-    elif isinstance(given, Iterable): found = dict(map(parse_option, given))
-    else: raise UserError(f"--arch-option {shorten(repr(given))}: give NAME=VALUE, as in drop_path_rate=.1")
+    if isinstance(given, Mapping):
+        found = {str(k): v for k, v in given.items()}
+    elif isinstance(given, str):
+        found = dict([parse_option(given)])
+    elif isinstance(given, Iterable):
+        found = dict(map(parse_option, given))
+    else:
+        raise UserError(f"--arch-option {shorten(repr(given))}: give NAME=VALUE, as in drop_path_rate=.1")
     require_options(found)
     return found
 
 
 def parse_option(text: object) -> tuple[str, Option]:
     name, eq, value = str(text).partition("=")
-    if not (name and eq and value): raise UserError(f"--arch-option {text}: give NAME=VALUE, as in drop_path_rate=.1")
+    if not (name and eq and value):
+        raise UserError(f"--arch-option {text}: give NAME=VALUE, as in drop_path_rate=.1")
     return name.strip(), parse_value(value.strip())
 
 
 def parse_value(text: str) -> Option:
     "true and false, numbers, else the text itself"
-    if text.lower() in ("true", "false"): return text.lower() == "true"
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
     for kind in (int, float):
-        try: return kind(text)
-        except ValueError: pass
+        try:
+            return kind(text)
+        except ValueError:
+            pass
     return text
 
 
 def require_options(options: Mapping[str, Any]) -> None:
     "Raise UserError for an option that is set elsewhere, that is none of the network's, or whose value can't be"
     for k, v in options.items():
-        if k in OURS: raise UserError(f"--arch-option {k}={v}: {OURS[k]} says that here")
+        if k in OURS:
+            raise UserError(f"--arch-option {k}={v}: {OURS[k]} says that here")
         if not is_option(k, v):
             raise UserError(f"--arch-option {shorten(k)}={shorten(str(v))}: a network has no such option, or no such "
                             "value of it")
@@ -60,8 +69,10 @@ def is_option(name: object, value: object) -> bool:
     if not (isinstance(name, str) and name.isidentifier() and len(name) < 50 and name not in NEVER
             and name not in OURS):
         return False
-    if isinstance(value, float): return isfinite(value)
-    if isinstance(value, int): return abs(value) <= MOST
+    if isinstance(value, float):
+        return isfinite(value)
+    if isinstance(value, int):
+        return abs(value) <= MOST
     return isinstance(value, str) and 0 < len(value) < 50 and value.isprintable()
 
 

@@ -28,7 +28,8 @@ def remembered_gain(folder, recipe, classes, dtype):
             *([recipe.arch_option] if recipe.arch_option else [])]
     file = cache_dir() / folder / f"{hash_of(what):016x}.json"
     old = recall(file)
-    if isinstance(old, dict) and old.get("what") == what: return old["gain"]
+    if isinstance(old, dict) and old.get("what") == what:
+        return old["gain"]
     gain = round(probe(recipe, classes, batch, dtype), 2)
     remember(file, {"what": what, "gain": gain})
     return gain
@@ -44,7 +45,8 @@ def probe(recipe, classes, batch, dtype, rounds=3):
     for i in range(rounds + 1):
         for d in times:
             t = step_seconds(model, x, y, DTYPES.get(d), recipe.device)
-            if i: times[d].append(t)  # the first warms up
+            if i:
+                times[d].append(t)  # the first warms up
     return min(times["fp32"]) / min(times[dtype])
 
 
@@ -54,7 +56,8 @@ def step_seconds(model, x, y, dtype, device):
         loss = torch.nn.functional.cross_entropy(model(x).float(), y)
     loss.backward()
     model.zero_grad()
-    if device.startswith("cuda"): torch.cuda.synchronize()
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
     return time.perf_counter() - start
 
 

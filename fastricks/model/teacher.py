@@ -42,7 +42,8 @@ def load_teacher(facts, classes, view="own"):
     "student" as they are.
     """
     model = network_of(facts, classes)
-    if view != "own" or not difference(facts): return model
+    if view != "own" or not difference(facts):
+        return model
     (theirs, a), (own, b) = (((o["mean"], o["std"]), o["size"]) for o in (facts["pixels"], facts["own"]))
     return shown(model, theirs, own, (a, b)).eval()
 

@@ -17,8 +17,10 @@ def require_network(arch, size, options=None):
     a square, or height
     and width), and it answers a training batch with a row of logits an image."""
     options = tuple(sorted((options or {}).items()))
-    if not (why := trouble(arch, size, options)): return
-    if options and not trouble(arch, size): raise UserError(f"--arch-option {spelled(options)}: {why}")
+    if not (why := trouble(arch, size, options)):
+        return
+    if options and not trouble(arch, size):
+        raise UserError(f"--arch-option {spelled(options)}: {why}")
     raise UserError(f"--arch {arch} --size {pixels(size).removesuffix(' pixels')}: {why}{other_size(arch, size)}")
 
 
@@ -29,14 +31,20 @@ def spelled(options): return ", ".join(f"{k}={v}" for k, v in options)
 def trouble(arch, size, options=()):
     "Why a network can't be trained on images of this size; empty where it can"
     with seeded(0):
-        try: model = make(arch, CLASSES, dict(options), size).train()
-        except UserError as e: return str(e)
-        if options and (odd := wrong_option(arch, dict(options))): return odd
-        height, width = size if isinstance(size, tuple) else (size, size)
-        if min(height, width) > NO_LIMIT and not has_fixed_size(arch): return ""
         try:
-            with torch.no_grad(): return wrong_answer(model(torch.zeros(IMAGES, 3, height, width)))
-        except Exception as e: return f"the network can't take images of {pixels(size)} ({reason(e)})"
+            model = make(arch, CLASSES, dict(options), size).train()
+        except UserError as e:
+            return str(e)
+        if options and (odd := wrong_option(arch, dict(options))):
+            return odd
+        height, width = size if isinstance(size, tuple) else (size, size)
+        if min(height, width) > NO_LIMIT and not has_fixed_size(arch):
+            return ""
+        try:
+            with torch.no_grad():
+                return wrong_answer(model(torch.zeros(IMAGES, 3, height, width)))
+        except Exception as e:
+            return f"the network can't take images of {pixels(size)} ({reason(e)})"
 
 
 CLASSES, IMAGES = 3, 2
@@ -47,7 +55,8 @@ def wrong_answer(out):
     if isinstance(out, list | tuple):
         return (f"in training the network gives {len(out)} answers in place of one, as with auxiliary heads, "
                 "and there is a loss for one only")
-    if tuple(getattr(out, "shape", ())) == (IMAGES, CLASSES): return ""
+    if tuple(getattr(out, "shape", ())) == (IMAGES, CLASSES):
+        return ""
     return (f"the network does not answer with a number a class ({getattr(out, 'shape', type(out).__name__)} of "
             f"{IMAGES} images)")
 

@@ -15,11 +15,14 @@ from .options import is_option
 def open_weights(file, kind="pt"):
     "A safetensors file, or one sentence why not; `kind`: of its tensors, pt or np (which imports no torch)"
     path = Path(file)
-    if not path.is_file(): raise UserError(f"--weights {file}: there is no such file")
-    if path.suffix in PICKLES: raise UserError(
+    if not path.is_file():
+        raise UserError(f"--weights {file}: there is no such file")
+    if path.suffix in PICKLES:
+        raise UserError(
         f"--weights {file} is a pickle, which can run code when it is loaded: convert it where you trust it, with  "
         f"{conversion(path)}")
-    try: return safe_open(str(path), kind)
+    try:
+        return safe_open(str(path), kind)
     except (SafetensorError, OSError, RuntimeError, ValueError) as e:
         raise UserError(f"--weights {file} is not a safetensors file ({first_line(e)})") from None
 
@@ -45,7 +48,8 @@ def conversion(path):
 
 def file_hash(file):
     "SHA-256 of a file, by which weights enter a run's identity"
-    with open(file, "rb") as f: return file_digest(f, "sha256").hexdigest()
+    with open(file, "rb") as f:
+        return file_digest(f, "sha256").hexdigest()
 
 
 def read_meta(file):
@@ -54,9 +58,12 @@ def read_meta(file):
 
     What is no such fact is left out.
     """
-    with open_weights(file, "np") as f: text = (f.metadata() or {}).get("fastricks", "{}")
-    try: meta = json.loads(text)
-    except (ValueError, RecursionError): return {}
+    with open_weights(file, "np") as f:
+        text = (f.metadata() or {}).get("fastricks", "{}")
+    try:
+        meta = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
     return {k: v for k, v in meta.items() if META.get(k, is_size)(v)} if isinstance(meta, dict) else {}
 
 

@@ -21,17 +21,22 @@ def option_words(given: Mapping[str, object]) -> list[str]:
     "Fields of a recipe as words of a command line; a field without a value says nothing"
     words = []
     for name, value in given.items():
-        if value is None: continue
-        if isinstance(value, dict): words += [w for pair in texts_of(value) for w in (flag_of(name), pair)]
-        elif isinstance(value, bool): words.append(flag_of(name) if value else "--no-" + flag_of(name)[2:])
-        else: words += [flag_of(name), str(value)]
+        if value is None:
+            continue
+        if isinstance(value, dict):
+            words += [w for pair in texts_of(value) for w in (flag_of(name), pair)]
+        elif isinstance(value, bool):
+            words.append(flag_of(name) if value else "--no-" + flag_of(name)[2:])
+        else:
+            words += [flag_of(name), str(value)]
     return words
 
 
 def line_of(given: Mapping[str, object], recipe: str | None = None, selection: Iterable[str] = ()) -> str:
     "`fastricks train …`, to be pasted into a shell"
     words = ["fastricks", "train", *(["--recipe", recipe] if recipe else []), *option_words(given)]
-    for text in selection: words += ["-t", text]
+    for text in selection:
+        words += ["-t", text]
     return shlex.join(words)
 
 
@@ -44,14 +49,19 @@ def grid_words(rows: Sequence[WithRecipe], given: Mapping[str, object]) -> list[
 def command(recipe: Recipe) -> str | None:
     "The `fastricks train …` of a recipe, or None where options can't say it"
     name = recipe.recipe or None
-    try: base = resolve({"data": recipe.data}, [], name)
-    except UserError: return None
+    try:
+        base = resolve({"data": recipe.data}, [], name)
+    except UserError:
+        return None
     given = {f.name: v for f in numeric_options() if (v := getattr(recipe, f.name)) != getattr(base, f.name)
              and not unsaid(f.name, v)}
-    if recipe.shape != base.shape: given["size"] = recipe.shape or recipe.size
-    if given.get("weights"): given.pop("pretrained", None)  # goes without saying
+    if recipe.shape != base.shape:
+        given["size"] = recipe.shape or recipe.size
+    if given.get("weights"):
+        given.pop("pretrained", None)  # goes without saying
     selection = selection_of(recipe, base)
-    if not makes(recipe, given, selection, name): return None
+    if not makes(recipe, given, selection, name):
+        return None
     return "fastricks train " + shlex.join(["--data", recipe.data, *(["--recipe", name] if name else []),
                                             *option_words(given),
                                             *(word for text in selection for word in ("-t", text))])
@@ -74,8 +84,10 @@ def numeric_options() -> list[Field[Any]]: return [f for f in options() if f.met
 
 def makes(recipe: Recipe, given: Mapping[str, Any], selection: Iterable[str], name: str | None) -> bool:
     "Do these options give this recipe?"
-    try: r = resolve({"data": recipe.data, **given}, selection, name)
-    except UserError: return False
+    try:
+        r = resolve({"data": recipe.data, **given}, selection, name)
+    except UserError:
+        return False
     # JSON has lists for tuples
     same = lambda k: unsaid(k, getattr(recipe, k)) or json.dumps(getattr(r, k)) == json.dumps(getattr(recipe, k))
     return all(map(same, ("tricks", "schedule", "shape", *(f.name for f in numeric_options()))))
@@ -91,6 +103,8 @@ def data_options(recipe: Recipe) -> str:
     own = resolve({"data": recipe.data})
     fields = "classes", "per_class", "rest", "valid", "drop_duplicates", "group_by", "class_order", "size"
     given = {k: v for k in fields if (v := getattr(recipe, k)) != getattr(own, k) and not unsaid(k, v)}
-    if recipe.shape: given["size"] = recipe.shape
-    if recipe.data != Recipe.data: given = {"data": recipe.data, **given}
+    if recipe.shape:
+        given["size"] = recipe.shape
+    if recipe.data != Recipe.data:
+        given = {"data": recipe.data, **given}
     return shlex.join(option_words(given))

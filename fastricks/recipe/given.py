@@ -28,7 +28,8 @@ def recipe_from(data: object = None, tricks: object = (), recipe: object = None,
     Recipe, a named one, a run or its folder; `options`: field -> value. Raises UserError for names and values that are
     none.
     """
-    if isinstance(data, Recipe) and recipe is None: data, recipe = None, data
+    if isinstance(data, Recipe) and recipe is None:
+        data, recipe = None, data
     given = given_of({**({} if data is None else {"data": data}), **(options or {})})
     return resolve(given, texts_of(tricks), recipe if recipe is None or isinstance(recipe, Recipe)
                    else text_of("recipe", recipe))
@@ -50,9 +51,12 @@ def value_of(name: str, v: object, hint: Any, word: str | None = None) -> Any:
     a number
     """
     kind = kind_of(hint)
-    if word and isinstance(v, str): return word_or_number(name, v, word)
-    if kind is str: return text_of(name, v)
-    if kind is dict: return parse_options(v)
+    if word and isinstance(v, str):
+        return word_or_number(name, v, word)
+    if kind is str:
+        return text_of(name, v)
+    if kind is dict:
+        return parse_options(v)
     words, numbers = KINDS[kind]
     if not isinstance(v, numbers) or (kind is not bool and isinstance(v, bool)):
         raise UserError(f"invalid value for '{flag_of(name)}': {shorten(repr(v))} is not {words}")
@@ -61,30 +65,37 @@ def value_of(name: str, v: object, hint: Any, word: str | None = None) -> Any:
 
 def kind_of(hint: Any) -> type:
     "int of `int | None`"
-    if not isinstance(hint, UnionType): return hint
+    if not isinstance(hint, UnionType):
+        return hint
     return next(o for o in get_args(hint) if o is not type(None))
 
 
 def word_or_number(name: str, v: str, word: str) -> str | float:
-    try: return v if v == word else float(v)
+    try:
+        return v if v == word else float(v)
     except ValueError:
         raise UserError(f"{flag_of(name)} {v} is neither a number nor {word!r}{nearest(v, [word])}") from None
 
 
 def text_of(name: str, v: object) -> str:
     "A text, a path, or what has one, as a run its folder"
-    if isinstance(v, str | PathLike): return str(fspath(v))
+    if isinstance(v, str | PathLike):
+        return str(fspath(v))
     raise UserError(f"invalid value for '{flag_of(name)}': {shorten(repr(v))} is neither a text nor a path")
 
 
 def texts_of(tricks: object) -> list[str]:
     "The -t texts of what Python gives: one text or Trick, or several; None for none"
-    if tricks is None: return []
-    if isinstance(tricks, str | Trick): return [str(tricks)]
-    if isinstance(tricks, Mapping) or not isinstance(tricks, Iterable): raise UserError(not_tricks(tricks))
+    if tricks is None:
+        return []
+    if isinstance(tricks, str | Trick):
+        return [str(tricks)]
+    if isinstance(tricks, Mapping) or not isinstance(tricks, Iterable):
+        raise UserError(not_tricks(tricks))
     found = list(tricks)
     for o in found:
-        if not isinstance(o, str | Trick): raise UserError(not_tricks(o))
+        if not isinstance(o, str | Trick):
+            raise UserError(not_tricks(o))
     return [str(o) for o in found]
 
 

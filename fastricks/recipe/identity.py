@@ -27,7 +27,8 @@ def numeric(recipe: Recipe, weights_hash: str | None = None, facts: Facts | None
               for t in recipe.make_tricks()}
     d |= {k: FIELDS[k] for k in OPEN if k in d and d[k] is None}
     kind = recipe.device.partition(":")[0]  # which of a machine's GPUs it was is no difference
-    if kind in ("cuda", "mps"): del d["threads"]  # of the CPU beside it, which rounds nothing
+    if kind in ("cuda", "mps"):
+        del d["threads"]  # of the CPU beside it, which rounds nothing
     return {**d, "device": kind, "tricks": tricks, "weights": weights_hash, "processes": recipe.processes or 1}
 
 
@@ -50,7 +51,8 @@ def identity(recipe: Recipe, data_fingerprint: str, weights_hash: str | None = N
     """
     what = {**numeric(recipe, weights_hash, facts), "data": data_fingerprint, "numerics": NUMERICS}
     for k, v in LATER.items():
-        if k in what and what[k] == v: del what[k]
+        if k in what and what[k] == v:
+            del what[k]
     return sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -41,7 +41,8 @@ def base_name(recipe: Recipe, source_name: str, plain: str = "baseline") -> str:
     said, hidden = differences(recipe, usual)
     words = [source_name, arch_word(recipe.arch, usual.arch), recipe.recipe, *([] if recipe.tricks else [plain]), *said]
     name = joined(words)
-    if len(name) > LONGEST: hidden.append(("name", name))
+    if len(name) > LONGEST:
+        hidden.append(("name", name))
     return with_hash(name, hidden)
 
 
@@ -57,14 +58,17 @@ def joined(words: Iterable[str]) -> str:
 
 def usual_recipe(recipe: Recipe) -> Recipe:
     "What this recipe would be if nothing but its data and its named recipe had been given"
-    try: return resolve({"data": recipe.data}, [], recipe.recipe or None)
-    except UserError: return resolve({"data": recipe.data})
+    try:
+        return resolve({"data": recipe.data}, [], recipe.recipe or None)
+    except UserError:
+        return resolve({"data": recipe.data})
 
 
 def arch_word(arch: str, usual: str) -> str:
     "The network; the tag of its weights only where it was given and is not the usual one"
     stem = usual.split(".")[0]
-    if arch == usual: return stem
+    if arch == usual:
+        return stem
     return f"{stem}.default_tag" if arch == stem else arch
 
 
@@ -75,7 +79,8 @@ def differences(recipe: Recipe, usual: Recipe) -> tuple[list[str], list[Value]]:
     words: list[str] = []
     hidden: list[Value] = []
     for t in recipe.make_tricks():
-        if t.name not in recipe.tricks: continue
+        if t.name not in recipe.tricks:
+            continue
         said, rest = values_said(own_keys(t, usual.tricks.get(t.name)))
         words.append("_".join([t.name, *said]))
         hidden += [(f"{t.name}:{k}", v) for k, v in rest]
@@ -88,12 +93,14 @@ def own_keys(trick: Trick, usual: Mapping[str, Any] | None) -> Iterator[Value]:
     of_class = {name: f.default for name, f in trick.__dataclass_fields__.items()}
     known = of_class if usual is None else usual
     for k, v in trick.keys().items():
-        if v != known.get(k): yield k, v
+        if v != known.get(k):
+            yield k, v
 
 
 def own_schedule(recipe: Recipe, usual: Recipe) -> list[Value]:
     "The main schedule of a recipe without one among its tricks, where it is not the usual one"
-    if any(n in schedules() for n in recipe.tricks): return []
+    if any(n in schedules() for n in recipe.tricks):
+        return []
     own, other = (tuple(str(t) for t in make(r.schedule)) for r in (recipe, usual))  # JSON has lists for tuples
     return [("schedule", own)] if own != other else []
 
@@ -107,13 +114,16 @@ def field_values(recipe: Recipe, usual: Recipe) -> Iterator[Value]:
     # a machine is no part of a name
     unnamed = {"arch", "seed", "device", "threads", *(["pretrained"] if recipe.weights else [])}
     for k, v in given.items():
-        if k not in unnamed and v != as_usual[k] and not unsaid(k, v): yield k, v
+        if k not in unnamed and v != as_usual[k] and not unsaid(k, v):
+            yield k, v
 
 
 def usual_resize(recipe: Recipe, size: int | str) -> int | None:
     "The --resize that follows from the --size"
-    try: return resolve({"data": recipe.data, "size": size}, [], recipe.recipe or None).resize
-    except UserError: return round(recipe.size * 8 / 7)
+    try:
+        return resolve({"data": recipe.data, "size": size}, [], recipe.recipe or None).resize
+    except UserError:
+        return round(recipe.size * 8 / 7)
 
 
 # -- words
@@ -126,12 +136,16 @@ def values_said(values: Iterable[Value]) -> tuple[list[str], list[Value]]:
 
 def value_word(name: str, v: Any) -> str | None:
     "`lr0.01`, `no_flip`, `sgd`, `fit_pad`; None where it would be long, or would not say all"
-    if v is None or v is False: return f"no_{name}"
-    if v is True: return name
-    if is_number(v): return name + number_text(v)
+    if v is None or v is False:
+        return f"no_{name}"
+    if v is True:
+        return name
+    if is_number(v):
+        return name + number_text(v)
     if isinstance(v, tuple | list) and len(v) < 5 and all(map(is_number, v)):
         return name + "_".join(map(number_text, v))
-    if not isinstance(v, str) or not WORD.fullmatch(v): return None
+    if not isinstance(v, str) or not WORD.fullmatch(v):
+        return None
     return f"{name}_{v}" if name and not v[0].isdigit() else name + v
 
 
@@ -145,7 +159,8 @@ def number_text(x: float) -> str:
 
 def with_hash(name: str, hidden: list[Value]) -> str:
     "A name, cut where it must be, and six hex digits of what is not in it"
-    if not hidden: return name
+    if not hidden:
+        return name
     digits = sha256(json.dumps(hidden, sort_keys=True, default=str).encode()).hexdigest()[:6]
     kept = name if len(name) <= LONGEST - 7 else name[:LONGEST - 7].rpartition("-")[0] or name[:LONGEST - 7]
     return f"{kept}-{digits}"

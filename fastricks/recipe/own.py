@@ -42,13 +42,15 @@ class Stranger(Trick):
         return self.name + (":" + ",".join(f"{k}={show(v)}" for k, v in self.given.items()) if self.given else "")
 
 
-for hook in HOOKS: setattr(Stranger, hook, Stranger.refuse)
+for hook in HOOKS:
+    setattr(Stranger, hook, Stranger.refuse)
 
 
 def load_file(path: str | Path, builtin: Container[str]) -> type[Trick]:
     "The Trick class of a file, run now; `builtin`: the names that are taken. Raises UserError for what is no trick"
     path = Path(path).expanduser().resolve()
-    if not path.is_file(): raise UserError(f"-t {path}: there is no such file")
+    if not path.is_file():
+        raise UserError(f"-t {path}: there is no such file")
     name, code = path.stem, path.read_bytes()
     if not name.isidentifier():
         raise UserError(f"-t {path}: a trick is called as its file, and {name!r} is no name: use letters, digits and _")
@@ -56,7 +58,8 @@ def load_file(path: str | Path, builtin: Container[str]) -> type[Trick]:
         raise UserError(f"-t {path}: there is a trick called {name} already: give the file another name")
     hashed = sha256(code).hexdigest()
     old = loaded.get(name)
-    if old and origin_of(old)["sha256"] == hashed: return old
+    if old and origin_of(old)["sha256"] == hashed:
+        return old
     if old and (file := origin_of(old)["file"]) != str(path):
         raise UserError(f"-t {path}: {file} is called {name} too: give one another name")
     cls = class_in(run_file(path, name), str(path))
@@ -73,11 +76,14 @@ def origin_of(cls: type[Trick]) -> dict[str, str]:
 
 def run_file(path: Path, name: str) -> ModuleType:
     spec = spec_from_file_location(f"fastricks_own_{name}", path)
-    if spec is None or spec.loader is None: raise UserError(f"-t {path}: a trick is a Python file, as my_trick.py")
+    if spec is None or spec.loader is None:
+        raise UserError(f"-t {path}: a trick is a Python file, as my_trick.py")
     module = module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses look their module up
-    try: spec.loader.exec_module(module)
-    except Exception as e: raise UserError(f"-t {path}: can't be run ({type(e).__name__}: {first_line(e)})") from e
+    try:
+        spec.loader.exec_module(module)
+    except Exception as e:
+        raise UserError(f"-t {path}: can't be run ({type(e).__name__}: {first_line(e)})") from e
     return module
 
 
@@ -96,9 +102,12 @@ def installed() -> dict[str, type[Trick]]:
     "name -> class of the tricks that installed packages bring; one that can't be loaded is left to `why_missing`"
     found = {}
     for point in entry_points(group=GROUP):
-        try: cls = point.load()
-        except Exception: continue
-        if not (isinstance(cls, type) and issubclass(cls, Trick) and is_dataclass(cls)): continue
+        try:
+            cls = point.load()
+        except Exception:
+            continue
+        if not (isinstance(cls, type) and issubclass(cls, Trick) and is_dataclass(cls)):
+            continue
         cls.name = point.name
         cls.origin = {"entry_point": point.value, "sha256": sha256(Path(getfile(cls)).read_bytes()).hexdigest()}
         found[point.name] = cls
@@ -108,8 +117,10 @@ def installed() -> dict[str, type[Trick]]:
 def why_missing(name: str) -> str:
     "What is wrong with an installed trick of this name; empty where there is none"
     point = next(iter(entry_points(group=GROUP, name=name)), None)
-    if point is None: return ""
-    try: point.load()
+    if point is None:
+        return ""
+    try:
+        point.load()
     except Exception as e:
         return f"the trick {name} is {point.value}, which can't be loaded ({type(e).__name__}: {first_line(e)})"
     return f"the trick {name} is {point.value}, which is no dataclass that extends Trick"
@@ -120,14 +131,17 @@ def adopt(files: Mapping[str, Mapping[str, Any]], builtin: Container[str]) -> No
     the others
     """
     for name, origin in files.items():
-        if name in builtin or (name in loaded and origin_of(loaded[name])["sha256"] == origin.get("sha256")): continue
+        if name in builtin or (name in loaded and origin_of(loaded[name])["sha256"] == origin.get("sha256")):
+            continue
         file = str(origin.get("file") or origin.get("entry_point"))
         strangers[name] = file
-        if trust and origin.get("file"): load_trusted(name, file, origin.get("sha256"), builtin)
+        if trust and origin.get("file"):
+            load_trusted(name, file, origin.get("sha256"), builtin)
 
 
 def load_trusted(name: str, file: str, hashed: object, builtin: Container[str]) -> None:
     cls = load_file(file, builtin)
-    if cls.name == name and origin_of(cls)["sha256"] == hashed: return
+    if cls.name == name and origin_of(cls)["sha256"] == hashed:
+        return
     loaded.pop(cls.name)
     raise UserError(f"{file} has changed since this recipe was trained: name it by -t {file} to use it as it is now")

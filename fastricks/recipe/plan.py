@@ -13,7 +13,8 @@ T = TypeVar("T")
 
 def chain(tricks: Iterable[Trick], hook: str, part: T, *args: object) -> T:
     "Give a part through one hook of every trick"
-    for t in tricks: part = getattr(t, hook)(part, *args)
+    for t in tricks:
+        part = getattr(t, hook)(part, *args)
     return part
 
 

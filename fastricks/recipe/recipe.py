@@ -150,7 +150,8 @@ class Recipe:
     trick_files: dict = plain({}, numeric=False)
 
     def __post_init__(self) -> None:
-        for f in fields(self): check_field(f, getattr(self, f.name))
+        for f in fields(self):
+            check_field(f, getattr(self, f.name))
 
     @property
     def from_scratch(self) -> bool: return not self.pretrained and not self.weights
@@ -205,7 +206,8 @@ def flag_of(name: str) -> str: return "--" + name.replace("_", "-")
 
 def check_field(f: Field[Any], v: object) -> None:
     limits, word = f.metadata.get("range"), f.metadata.get("word")
-    if v is None or limits is None or v == word: return
+    if v is None or limits is None or v == word:
+        return
     limits.require(f"{flag_of(f.name)} ", v, lambda x: x if isinstance(x, str) else f"{x:g}")
 
 
@@ -217,10 +219,13 @@ def resolve(given: Mapping[str, Any], selection: Iterable[str] = (), recipe: "st
     """
     base = load_recipe(recipe) if recipe else {}
     data = given.get("data") or base.get("data") or Recipe.data
-    if "size" in given: given = {**given, **split_size(size_of(given["size"]))}
+    if "size" in given:
+        given = {**given, **split_size(size_of(given["size"]))}
     merged = {**DATA_DEFAULTS.get(data, {}), **base, **given}
-    if "weights" in given and given["weights"] and "pretrained" not in given: merged["pretrained"] = False
-    if "pretrained" in given and "weights" not in given: merged["weights"] = None
+    if "weights" in given and given["weights"] and "pretrained" not in given:
+        merged["pretrained"] = False
+    if "pretrained" in given and "weights" not in given:
+        merged["weights"] = None
     if "size" in given and "resize" not in given:
         merged["resize"] = same_margin(given["size"], {**DATA_DEFAULTS.get(data, {}), **base})
     merged["tricks"] = select(merged.get("tricks", {}), selection)
@@ -244,10 +249,12 @@ def named_only(merged: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_rest(r: Recipe) -> None:
-    if r.rest == "unused": return
+    if r.rest == "unused":
+        return
     if not r.per_class:
         raise UserError("--rest valid is about the images that --per-class leaves out: give both, or neither")
-    if r.valid == 0: raise UserError("--rest valid adds to the validation images: give --valid above 0")
+    if r.valid == 0:
+        raise UserError("--rest valid adds to the validation images: give --valid above 0")
 
 
 def same_margin(size: int, old: Mapping[str, Any]) -> int | None:
@@ -261,14 +268,17 @@ def settle(recipe: Recipe) -> Recipe:
     r = replace(recipe, resize=resize,
                 tricks={t.name: t.keys() for t in make(recipe.tricks)},
                 schedule={t.name: t.keys() for t in make(recipe.schedule)})
-    if r.channels not in (1, 3): raise UserError(f"--channels {r.channels} is neither 3 nor 1, for grey")
-    if min(r.sides) < 8: raise UserError(f"--size {r.shape}: give at least 8 pixels a side")
+    if r.channels not in (1, 3):
+        raise UserError(f"--channels {r.channels} is neither 3 nor 1, for grey")
+    if min(r.sides) < 8:
+        raise UserError(f"--size {r.shape}: give at least 8 pixels a side")
     if resize < r.size:
         raise UserError(f"--resize {resize} is smaller than --size {r.size}: the centre crop would not fit")
     check_rest(r)
     if r.valid == 0 and r.keeps_best:
         raise UserError(f"--keep {r.keep} chooses by the validation split: give --valid above 0")
-    if r.valid == 0 and r.patience: raise UserError("--patience watches the validation split: give --valid above 0")
+    if r.valid == 0 and r.patience:
+        raise UserError("--patience watches the validation split: give --valid above 0")
     parse_time(r.checkpoint_every)
     if "wandb" in trackers(r.log) and r.wandb == "disabled":
         raise UserError("--log wandb and --wandb disabled: give one of them")
@@ -281,14 +291,17 @@ def settle(recipe: Recipe) -> Recipe:
 
 def load_recipe(name: "str | Recipe") -> dict[str, Any]:
     "Fields that a named recipe, a run folder or a recipe.json sets, or those of a Recipe"
-    if isinstance(name, Recipe): return {f.name: getattr(name, f.name) for f in fields(Recipe)}
-    if name in RECIPES: return {"recipe": name, **RECIPES[name].fields}
+    if isinstance(name, Recipe):
+        return {f.name: getattr(name, f.name) for f in fields(Recipe)}
+    if name in RECIPES:
+        return {"recipe": name, **RECIPES[name].fields}
     path = Path(name).expanduser()
     file = path / "recipe.json" if path.is_dir() else path
     if not file.is_file():
         near = nearest(name, RECIPES) or f"; recipes: {one_of(RECIPES)}"
         raise UserError(f"no recipe is called {name!r}, and no such run folder is there{near}")
-    if is_soup(file.parent) and file.name == "recipe.json": raise UserError(
+    if is_soup(file.parent) and file.name == "recipe.json":
+        raise UserError(
         f"{name} is a soup, an average of finished runs: it has no recipe that can be trained; name one of the runs "
         "that it is made of")
     return read_recipe(file)
@@ -296,7 +309,8 @@ def load_recipe(name: "str | Recipe") -> dict[str, Any]:
 
 def read_recipe(file: str | Path) -> dict[str, Any]:
     "Fields of a recipe.json, names and incidental choices of the old run left out"
-    try: got = read_json(file)["recipe"]
+    try:
+        got = read_json(file)["recipe"]
     except (ValueError, KeyError, TypeError, OSError) as e:
         raise UserError(f"{file} is not the recipe of a run ({type(e).__name__})") from None
     known = {f.name for f in fields(Recipe)}
@@ -324,8 +338,10 @@ def require_types(got: Mapping[str, Any], file: str | Path) -> None:
         ok = isinstance(v, hints[k]) or (isinstance(v, int) and hints[k] is float)
         if isinstance(v, dict):
             ok = ok and all(is_option(*o) if k == "arch_option" else isinstance(o[1], dict) for o in v.items())
-        if not ok or (isinstance(v, bool) and hints[k] not in (bool, bool | None)): raise UserError(
+        if not ok or (isinstance(v, bool) and hints[k] not in (bool, bool | None)):
+            raise UserError(
             f"{file} is not the recipe of a run: its {k} is {shorten(repr(v))}")
     shape = got.get("shape")
-    if shape is not None and split_size(size_of(shape)) != {"size": got.get("size"), "shape": shape}: raise UserError(
+    if shape is not None and split_size(size_of(shape)) != {"size": got.get("size"), "shape": shape}:
+        raise UserError(
         f"{file} is not the recipe of a run: its shape is {shorten(repr(shape))}")

@@ -32,10 +32,14 @@ def class_of(module: str) -> type[Trick]:
 
 def trick_class(name: str) -> type[Trick]:
     "The Trick of a name, or of a file of the user's own"
-    if name.endswith(".py"): return own.load_file(name, registry())
-    if name in registry(): return registry()[name]
-    if name in own.loaded: return own.loaded[name]
-    if broken := own.why_missing(name): raise UserError(broken)
+    if name.endswith(".py"):
+        return own.load_file(name, registry())
+    if name in registry():
+        return registry()[name]
+    if name in own.loaded:
+        return own.loaded[name]
+    if broken := own.why_missing(name):
+        raise UserError(broken)
     known = [*registry(), *own.loaded]
     near = nearest(name.replace("-", "_"), known) or f"; there are {one_of(known)}"
     raise UserError(f"no trick is called {name!r}{near}")
@@ -66,12 +70,15 @@ def make(chosen: Mapping[str, Mapping[str, Any]]) -> tuple[Trick, ...]:
 
 
 def build(name: str, keys: Mapping[str, Any]) -> Trick:
-    if not isinstance(keys, dict): raise UserError(f"the keys of {name} are {keys!r}, not names with values")
-    if name in own.strangers and name not in own.loaded: return own.Stranger(name, keys)
+    if not isinstance(keys, dict):
+        raise UserError(f"the keys of {name} are {keys!r}, not names with values")
+    if name in own.strangers and name not in own.loaded:
+        return own.Stranger(name, keys)
     cls = trick_class(name)
     known = {f.name: f for f in fields(cls)}
     for k, v in keys.items():
-        if k not in known: raise UserError(f"{name} has no key {k!r}{nearest(k, known)}")
+        if k not in known:
+            raise UserError(f"{name} has no key {k!r}{nearest(k, known)}")
         if not is_like(v, known[k].default):
             raise UserError(f"{name}:{k} is {v!r}: give something like {show(known[k].default)}")
     return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in keys.items()})
@@ -79,8 +86,10 @@ def build(name: str, keys: Mapping[str, Any]) -> Trick:
 
 def is_like(v: object, default: object) -> bool:
     "Whether a value, perhaps from JSON, is of a key's type"
-    if isinstance(default, tuple): return isinstance(v, list | tuple) and bool(v) and all(is_like(o, .5) for o in v)
-    if isinstance(default, float): return isinstance(v, int | float) and not isinstance(v, bool)
+    if isinstance(default, tuple):
+        return isinstance(v, list | tuple) and bool(v) and all(is_like(o, .5) for o in v)
+    if isinstance(default, float):
+        return isinstance(v, int | float) and not isinstance(v, bool)
     return type(v) is type(default)
 
 

@@ -38,7 +38,8 @@ class Schedule:
         return self
 
     def __call__(self, s: int) -> float:
-        if self.warmup and s < self.warm: return self.warmup(s, self)
+        if self.warmup and s < self.warm:
+            return self.warmup(s, self)
         return self.main(s, self)
 
     def trace(self) -> list[float]: return [self(s) for s in range(self.total)]

@@ -15,10 +15,14 @@ def parse_value(trick: str, f: Field[Any], text: str) -> object:
     "Text of a key as the type of its field"
     default = f.default
     try:
-        if isinstance(default, tuple): return tuple(float(o) for o in text.split("/"))
-        if isinstance(default, bool): return {"true": True, "false": False}[text.lower()]
-        if isinstance(default, int): return int(text)
-        if isinstance(default, float): return finite(float(text))
+        if isinstance(default, tuple):
+            return tuple(float(o) for o in text.split("/"))
+        if isinstance(default, bool):
+            return {"true": True, "false": False}[text.lower()]
+        if isinstance(default, int):
+            return int(text)
+        if isinstance(default, float):
+            return finite(float(text))
     except (ValueError, KeyError):
         want = ("numbers joined by /" if isinstance(default, tuple) else "true or false" if isinstance(default, bool)
                 else "a whole number" if isinstance(default, int) else "a number")
@@ -27,7 +31,8 @@ def parse_value(trick: str, f: Field[Any], text: str) -> object:
 
 
 def finite(x: float) -> float:
-    if x != x or x in (float("inf"), float("-inf")): raise ValueError
+    if x != x or x in (float("inf"), float("-inf")):
+        raise ValueError
     return x
 
 
@@ -42,7 +47,8 @@ def parse_keys(cls: type[Trick], text: str) -> dict[str, Any]:
                             f"{k!r}{nearest(k, known) or '; its keys: ' + (one_of(known) or 'none')}")
         if not eq or not v:
             raise UserError(f"{cls.name}:{k} needs a value, as in {cls.name}:{k}={show(known[k].default)}")
-        if k in got: raise UserError(f"{cls.name}:{k} is given twice")
+        if k in got:
+            raise UserError(f"{cls.name}:{k} is given twice")
         got[k] = parse_value(cls.name, known[k], v)
     return got
 
@@ -55,8 +61,10 @@ def split(text: str, sign: str) -> list[str]:
     """
     parts: list[str] = []
     for piece in text.split(sign):
-        if parts and (is_open(parts[-1]) or is_path(parts, piece, sign, text)): parts[-1] += sign + piece
-        else: parts.append(piece)
+        if parts and (is_open(parts[-1]) or is_path(parts, piece, sign, text)):
+            parts[-1] += sign + piece
+        else:
+            parts.append(piece)
     return parts
 
 
@@ -69,7 +77,8 @@ def is_open(part: str) -> bool:
 def is_path(parts: list[str], piece: str, sign: str, text: str) -> bool:
     "Is the last value of `parts` the beginning of a longer path of the text that is there?"
     value = parts[-1].rpartition("=")[2] if "=" in parts[-1] else ""
-    if not value or value[0] in "'\"": return False
+    if not value or value[0] in "'\"":
+        return False
     rest = text[len(sign.join(parts)):]
     ends = [m.end() for m in re.finditer(r"[^+,]*", rest) if m.end()]
     return any(end > len(sign) and Path(value + rest[:end]).exists() for end in ends)
@@ -89,7 +98,8 @@ def parse_selection(texts: Iterable[str]) -> list[tuple[str, str, dict[str, Any]
     "The -t options -> [(op, name, keys)] with op one of '+', '-', 'none'"
     ops: list[tuple[str, str, dict[str, Any]]] = []
     for part in (p.strip() for t in texts for p in split(t.removeprefix("="), "+")):
-        if not part: raise UserError("an empty trick in -t: names are joined by single +, as in -t warmup+cosine")
+        if not part:
+            raise UserError("an empty trick in -t: names are joined by single +, as in -t warmup+cosine")
         if part == "none":
             ops.append(("none", "", {}))
             continue
@@ -99,10 +109,12 @@ def parse_selection(texts: Iterable[str]) -> list[tuple[str, str, dict[str, Any]
         named, _, keys = split_file(part) or part.partition(":")
         cls = trick_class(named)
         name = cls.name
-        if any(op == "+" and n == name for op, n, _ in ops): raise UserError(f"the trick {name} is named twice")
+        if any(op == "+" and n == name for op, n, _ in ops):
+            raise UserError(f"the trick {name} is named twice")
         ops.append(("+", name, parse_keys(cls, keys)))
     main = [n for op, n, _ in ops if op == "+" and n in schedules()]
-    if len(main) > 1: raise UserError(f"{' and '.join(main)} are both main schedules: a run has just one")
+    if len(main) > 1:
+        raise UserError(f"{' and '.join(main)} are both main schedules: a run has just one")
     return ops
 
 
@@ -113,11 +125,14 @@ def select(tricks: Mapping[str, Mapping[str, Any]], texts: Iterable[str]) -> dic
     """
     out = {n: dict(k) for n, k in tricks.items()}
     for op, name, keys in parse_selection(texts):
-        if op == "none": out = {}
+        if op == "none":
+            out = {}
         elif op == "-":
-            if name not in out: raise UserError(f"-{name}: this recipe has no {name} to take away")
+            if name not in out:
+                raise UserError(f"-{name}: this recipe has no {name} to take away")
             del out[name]
         else:
-            if name in schedules(): out = {n: k for n, k in out.items() if n == name or n not in schedules()}
+            if name in schedules():
+                out = {n: k for n, k in out.items() if n == name or n not in schedules()}
             out[name] = {**out.get(name, {}), **keys}
     return out

@@ -40,7 +40,8 @@ def pixels(x, recipe):
 def captions(batch, classes):
     "`waffles`, or under mixup `83% waffles` above `+ 17% ramen`"
     names = [shorten(classes[i]) for i in batch.y.tolist()]
-    if batch.lam is None: return names
+    if batch.lam is None:
+        return names
     partners = [shorten(classes[i]) for i in batch.y1.tolist()]
     return [f"{l:.0%} {a}\n+ {1 - l:.0%} {b}" for a, b, l in zip(names, partners, batch.lam.tolist(), strict=True)]
 

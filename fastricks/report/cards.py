@@ -48,7 +48,8 @@ def instead_of(cls):
 
 def key_lines(f):
     limits, text = f.metadata.get("range", Range()), f.metadata.get("help", "")
-    if limits.text and not limits.choices: text += f" ({limits.text})"
+    if limits.text and not limits.choices:
+        text += f" ({limits.text})"
     first = f"  {f.name}={show(f.default)} ".ljust(24)
     return fill(text, 110, initial_indent=first, subsequent_indent=" " * 24).split("\n")
 

@@ -26,12 +26,16 @@ def load_runs(texts, say=lambda line: None, diverged=None):
     folders = list({f.resolve(): f for t in texts for f in find(str(t))}.values())
     runs, left = [r for file in files for r in stored_runs(file)], []
     for f in folders:
-        try: runs.append(read_run(f))
+        try:
+            runs.append(read_run(f))
         except (ValueError, UserError) as e:
             left.append(f"{f.name} ({e})")
-            if diverged is not None and (run := diverged_run(f)): diverged.append(run)
-    if not runs: raise UserError(f"none of {plural(len(folders), 'run')} is finished: {shortened(left)}")
-    if left: say(f"skipped: {shortened(left)}")
+            if diverged is not None and (run := diverged_run(f)):
+                diverged.append(run)
+    if not runs:
+        raise UserError(f"none of {plural(len(folders), 'run')} is finished: {shortened(left)}")
+    if left:
+        say(f"skipped: {shortened(left)}")
     return without_teachers(runs, named, say)
 
 
@@ -47,18 +51,22 @@ def is_run(path): return (path / "recipe.json").is_file()
 def find(text):
     "Run folders that a text means"
     path = Path(text)
-    if path.name == "recipe.json" and path.is_file(): return [path.parent]
-    if path.is_dir(): return in_folder(path)
+    if path.name == "recipe.json" and path.is_file():
+        return [path.parent]
+    if path.is_dir():
+        return in_folder(path)
     matches = [Path(p) for p in sorted(glob.glob(text), key=in_numbers) if Path(p).is_dir()]
     hits = [f for p in matches for f in in_folder(p, needed=False)] or group(path)
-    if hits: return hits
+    if hits:
+        return hits
     near = nearest(path.name, names_beside(path))
     raise UserError(f"{text} is no run folder, no folder of runs and no group of runs{near}")
 
 
 def in_folder(path, needed=True):
     found = [path] if is_run(path) else sorted((f.parent for f in path.glob("*/recipe.json")), key=in_numbers)
-    if needed and not found: raise UserError(f"{path} is no run folder and has none in it")
+    if needed and not found:
+        raise UserError(f"{path} is no run folder and has none in it")
     return found
 
 
@@ -82,11 +90,13 @@ def groups_of(folder):
     try:
         meta = part(folder, "recipe.json")
         recipe = Recipe(**read_recipe(folder / "recipe.json"))
-        if soup_of(meta.get("facts")): return {re.sub(r"-s\d+(-\d+)?$", "", folder.name)}
+        if soup_of(meta.get("facts")):
+            return {re.sub(r"-s\d+(-\d+)?$", "", folder.name)}
         source = meta["data"]["name"]
         return {meta.get("group"), base_name(recipe, source), short_name(recipe, source),
                 re.sub(r"-s\d+(-\d+)?$", "", folder.name)}
-    except (ValueError, UserError, KeyError, TypeError): return set()
+    except (ValueError, UserError, KeyError, TypeError):
+        return set()
 
 
 def names_beside(path):
@@ -97,8 +107,10 @@ def names_beside(path):
 
 def without_teachers(runs, named, say):
     "A teacher that was found beside its students is no row of theirs; one that was named is"
-    if len(runs) == 1: return runs
+    if len(runs) == 1:
+        return runs
     theirs = {identity for r in runs for identity in r.needed}
     teachers = [r for r in runs if r.identity in theirs and r.folder.resolve() not in named]
-    for r in teachers: say(f"left out: {r.name} (a teacher of others here; name its folder to compare it)")
+    for r in teachers:
+        say(f"left out: {r.name} (a teacher of others here; name its folder to compare it)")
     return [r for r in runs if r not in teachers]

@@ -149,14 +149,17 @@ def embedded_picture(file, alt, width=720, lossless=False):
 
     from ..data.pixels.image import load_rgb
     im = load_rgb(file)
-    if im.width > width: im = im.resize((width, round(im.height * width / im.width)), Image.Resampling.LANCZOS)
+    if im.width > width:
+        im = im.resize((width, round(im.height * width / im.width)), Image.Resampling.LANCZOS)
     return Html('<img class="made" alt="{}" src="{}">').format(alt, data_uri(im, lossless))
 
 
 def photo(uri, name, lines):
     "An image with lines below it; `uri` None: it could not be read"
-    if uri: shown = Html('<img alt="{name}" title="{name}" src="{}">').format(uri, name=name)
-    else: shown = Html('<div class="no">not readable here</div>')
+    if uri:
+        shown = Html('<img alt="{name}" title="{name}" src="{}">').format(uri, name=name)
+    else:
+        shown = Html('<div class="no">not readable here</div>')
     return Html('<figure class="photo">{}{}</figure>').format(shown, Html("<br>").join(lines))
 
 

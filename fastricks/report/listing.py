@@ -33,7 +33,8 @@ def listing(folder, width=None):
     """
     from pathlib import Path
     folder = Path(folder)
-    if not folder.is_dir(): raise UserError(f"{folder} is no folder: give one of run folders, as runs")
+    if not folder.is_dir():
+        raise UserError(f"{folder} is no folder: give one of run folders, as runs")
     found = sorted((line_of(f) for f in in_folder(folder)), key=lambda line: line.when)
     head = Line("when", "run", "data, network, tricks", "accuracy", "time", "ended")
     rows = [tuple(vars(line).values()) for line in (head, *found)]
@@ -60,8 +61,10 @@ def line_of(folder):
 
 
 def found(folder, name):
-    try: return part(folder, name)
-    except ValueError: return {}
+    try:
+        return part(folder, name)
+    except ValueError:
+        return {}
 
 
 def what_it_is(folder):
@@ -73,7 +76,8 @@ def what_it_is(folder):
         if soup := soup_of(meta.get("facts")):
             return f"{meta['data']['name']}, {recipe.arch}, {soup_words(soup, recipe.seed)}"
         return f"{meta['data']['name']}, {recipe.arch}, {shorten(tricks, 40)}, seed {recipe.seed}"
-    except (ValueError, KeyError, TypeError, AttributeError, UserError): return "its recipe can't be read"
+    except (ValueError, KeyError, TypeError, AttributeError, UserError):
+        return "its recipe can't be read"
 
 
 def soup_words(soup, seed):
@@ -84,10 +88,14 @@ def soup_words(soup, seed):
 
 
 def how_well(metrics):
-    try: return f"{metrics['top1']:.2%} {metrics['split']}"
-    except (KeyError, TypeError, ValueError): return NONE
+    try:
+        return f"{metrics['top1']:.2%} {metrics['split']}"
+    except (KeyError, TypeError, ValueError):
+        return NONE
 
 
 def how_long(metrics):
-    try: return duration(metrics["train_seconds"])
-    except (KeyError, TypeError, ValueError): return NONE
+    try:
+        return duration(metrics["train_seconds"])
+    except (KeyError, TypeError, ValueError):
+        return NONE

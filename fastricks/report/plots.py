@@ -33,7 +33,8 @@ def png(fig, dpi=120):
 
 def save(fig, file):
     "Write a figure as a PNG, whole or not at all"
-    with writing(file): Path(file).parent.mkdir(parents=True, exist_ok=True)
+    with writing(file):
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
     write(file, png(fig))
     return Path(file)
 
@@ -46,7 +47,8 @@ def draw_lr(traces, per_epoch, moms=None):
     axs = fig.subplots(2 if moms else 1, sharex=True, squeeze=False, height_ratios=[3, 1.3] if moms else None)[:, 0]
     looks = line_looks(list(traces))
     for ax, lines, what in zip(axs, (traces, moms), ("learning rate", "momentum"), strict=False):
-        for k, v in lines.items(): draw_steps(ax, v, per_epoch[k], **looks[k])
+        for k, v in lines.items():
+            draw_steps(ax, v, per_epoch[k], **looks[k])
         ax.grid(alpha=.3)
         ax.set_ylabel(what)
     axs[0].set_xlim(0, max(len(v) / per_epoch[k] for k, v in traces.items()))
@@ -83,7 +85,8 @@ def draw_steps(ax, values, per_epoch, **look):
 
 def scale_lr(ax, peaks):
     "From 0; rates of different sizes on a logarithmic axis"
-    if max(peaks) > 20 * min(peaks): ax.set(yscale="log", ylim=(min(peaks) / 300, max(peaks) * 1.5))
+    if max(peaks) > 20 * min(peaks):
+        ax.set(yscale="log", ylim=(min(peaks) / 300, max(peaks) * 1.5))
     else:
         ax.set_ylim(0, max(peaks) * 1.05)
         ax.ticklabel_format(axis="y", scilimits=(-2, 4))
@@ -91,10 +94,12 @@ def scale_lr(ax, peaks):
 
 def name_lines(fig, ax, names):
     "One name is a title, several are a legend"
-    if len(names) == 1: return ax.set_title(names[0], fontsize=10, **PLAIN)
+    if len(names) == 1:
+        return ax.set_title(names[0], fontsize=10, **PLAIN)
     legend = fig.legend(ax.lines, names, loc="outside upper left", fontsize=8, frameon=False,
                         ncols=2 if len(names) > 4 else 1)
-    for t in legend.get_texts(): t.set(**PLAIN)
+    for t in legend.get_texts():
+        t.set(**PLAIN)
 
 
 def curve(lrs, per_epoch, title="learning rate"):
@@ -117,8 +122,10 @@ def draw_batch(images, captions, title, cols=4):
     rows = -(-len(images) // cols)
     fig = Picture(max(2. * cols, 4), (2.2 + .13 * (captions[0].count("\n") + 1)) * rows + .4)
     axs = fig.subplots(rows, cols, squeeze=False).ravel()
-    for ax in axs: ax.axis("off")
-    for ax, image, text in zip(axs, images, captions, strict=False): show_image(ax, image, text)
+    for ax in axs:
+        ax.axis("off")
+    for ax, image, text in zip(axs, images, captions, strict=False):
+        show_image(ax, image, text)
     fig.suptitle(title, fontsize=9, **PLAIN)
     return fig
 
@@ -163,7 +170,8 @@ def draw_targets(images, captions, series, classes, title):
     rows = -(-len(images) // pairs)
     fig = Picture((2.1 + 1.7 * len(series)) * pairs, rows * (.17 * most + .75) + .4)
     axs = fig.subplots(rows, pairs * panels, squeeze=False, width_ratios=[1.1, *[1] * len(series)] * pairs)
-    for ax in axs.flat: ax.axis("off")
+    for ax in axs.flat:
+        ax.axis("off")
     for row, image, caption, (names, values) in zip(axs.reshape(-1, panels), images, captions, bars, strict=False):
         show_image(row[0], image, caption)
         for ax, (k, q), color in zip(row[1:], values.items(), COLORS, strict=False):
@@ -175,7 +183,8 @@ def draw_targets(images, captions, series, classes, title):
 
 def gather(series, classes):
     "(names, name -> values) of every class, or where there are many of those that matter and the mean of the others"
-    if len(classes) <= MANY: return [shorten(o) for o in classes], series
+    if len(classes) <= MANY:
+        return [shorten(o) for o in classes], series
     keep = top_of(*series.values())
     rest = np.setdiff1d(np.arange(len(classes)), keep)
     names = [*(shorten(classes[k]) for k in keep), f"{len(rest)} others, mean"]
@@ -193,7 +202,8 @@ def draw_bars(ax, q, title, color, K, most):
     ax.axis("on")
     ax.barh(range(len(q)), q, color=color if len(q) == K else [*[color] * (len(q) - 1), GREY], height=.75)
     for i, x in enumerate(q):
-        if abs(x) > 5e-5: ax.text(x, i, " " + number(x), va="center", fontsize=7)
+        if abs(x) > 5e-5:
+            ax.text(x, i, " " + number(x), va="center", fontsize=7)
     ax.set(ylim=(most - .5, -.5), xlim=(0, max(q.max(), 1e-6) * 1.3), xticks=[], yticks=[])
     ax.tick_params(length=0)
     ax.spines[["top", "right", "bottom"]].set_visible(False)
@@ -225,5 +235,7 @@ def bare(text):
 # -- files
 
 def save_to(fig, to):
-    try: return save(fig, to)
-    except OSError as e: raise UserError(f"--to {to}: can't be written ({e.strerror})") from None
+    try:
+        return save(fig, to)
+    except OSError as e:
+        raise UserError(f"--to {to}: can't be written ({e.strerror})") from None

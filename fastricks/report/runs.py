@@ -45,7 +45,8 @@ FROM_PREDICTIONS = "macro_f1", "balanced_accuracy", "ece"  # no number of metric
 
 
 def metric_of(name):
-    if name not in METRICS: raise UserError(f"--metric {name} is not one of {one_of(METRICS)}{nearest(name, METRICS)}")
+    if name not in METRICS:
+        raise UserError(f"--metric {name} is not one of {one_of(METRICS)}{nearest(name, METRICS)}")
     return METRICS[name]
 
 
@@ -66,7 +67,8 @@ class Images:
 
     def knows(self, metric):
         "Has each image what the metric is made of?"
-        if self.nameless: return metric in OF_PREDICTIONS
+        if self.nameless:
+            return metric in OF_PREDICTIONS
         return metric != "loss_t" or self.loss_t is not None
 
     def of(self, metric):
@@ -75,8 +77,10 @@ class Images:
 
     def number(self, name):
         "A number of all images together: macro_f1, balanced_accuracy, ece"
-        if name == "ece": return ece(self.p, self.rank == 0)
-        if name == "balanced_accuracy": return float(balanced_hits(self.labels, self.rank == 0).mean())
+        if name == "ece":
+            return ece(self.p, self.rank == 0)
+        if name == "balanced_accuracy":
+            return float(balanced_hits(self.labels, self.rank == 0).mean())
         names, coded = np.unique([self.labels, self.predicted], return_inverse=True)
         return macro_f1(*coded.reshape(2, -1), len(names))
 
@@ -128,16 +132,20 @@ class FinishedRun:
 
     def numbers(self, split):
         "top1, top5, loss, n … on a split"
-        if split == self.metrics["split"]: return self.metrics
-        if split in self.metrics: return self.metrics[split]
+        if split == self.metrics["split"]:
+            return self.metrics
+        if split in self.metrics:
+            return self.metrics[split]
         why = "with --valid 0" if split == "valid" else "on data without one"
         raise UserError(f"{self.name} has no numbers of a {SPLIT_WORD[split]} split: it was trained {why}")
 
     def value(self, metric, split):
         "In the metric's unit; UserError where the run has it not"
-        if metric.name in FROM_PREDICTIONS: return metric.scale * self.predicted(split, metric).number(metric.name)
+        if metric.name in FROM_PREDICTIONS:
+            return metric.scale * self.predicted(split, metric).number(metric.name)
         numbers = self.numbers(split)
-        if metric.name in numbers: return metric.scale * numbers[metric.name]
+        if metric.name in numbers:
+            return metric.scale * numbers[metric.name]
         raise UserError(f"{self.name} has no {metric.name} of its {SPLIT_WORD[split]} split: it was trained without a "
                         "validation split, or "
                         "by a version before it")
@@ -165,8 +173,10 @@ class FinishedRun:
 
 def read_images(file, numbers):
     "The Images of a predictions file; None where there is none that fits the run's numbers"
-    try: got = images_of(csv.DictReader(io.StringIO(read_text(file), newline="")))
-    except (OSError, ValueError, KeyError, TypeError, csv.Error): return None
+    try:
+        got = images_of(csv.DictReader(io.StringIO(read_text(file), newline="")))
+    except (OSError, ValueError, KeyError, TypeError, csv.Error):
+        return None
     return got if len(got.rank) == numbers["n"] and (got.rank == 0).sum() == numbers["correct"] else None
 
 
@@ -197,21 +207,27 @@ def run_of(folder, date=""):
         run = FinishedRun(folder, recipe, meta["identity"], meta["data"], meta.get("facts", {}),
                           part(folder, "metrics.json"), part(folder, "environment.json"), date)
         run.seconds, run.numbers(run.metrics["split"])["correct"], run.data["fingerprint"]
-    except (KeyError, TypeError): raise ValueError("its files are not those of this version") from None
+    except (KeyError, TypeError):
+        raise ValueError("its files are not those of this version") from None
     return run
 
 
 def part(folder, name):
-    try: got = read_json(folder / name)
-    except (OSError, ValueError): got = None
-    if not isinstance(got, dict): raise ValueError(f"no {name} that can be read")
+    try:
+        got = read_json(folder / name)
+    except (OSError, ValueError):
+        got = None
+    if not isinstance(got, dict):
+        raise ValueError(f"no {name} that can be read")
     return made_visible(got)
 
 
 def made_visible(x):
     "A stranger's words can be printed: nothing in them moves a terminal's cursor"
-    if isinstance(x, dict): return {visible(k): made_visible(v) for k, v in x.items()}
-    if isinstance(x, list): return [*map(made_visible, x)]
+    if isinstance(x, dict):
+        return {visible(k): made_visible(v) for k, v in x.items()}
+    if isinstance(x, list):
+        return [*map(made_visible, x)]
     return visible(x) if isinstance(x, str) else x
 
 
@@ -239,8 +255,10 @@ def diverged_run(folder):
     "The DivergedRun of a folder; None where it is none"
     try:
         status, meta = part(folder, "status.json"), part(folder, "recipe.json")
-        if status.get("status") != "failed" or "not finite" not in str(status.get("reason")): return None
+        if status.get("status") != "failed" or "not finite" not in str(status.get("reason")):
+            return None
         run = DivergedRun(folder, Recipe(**made_visible(read_recipe(folder / "recipe.json"))), meta["data"],
                           meta.get("facts", {}))
         return run if run.data["fingerprint"] else None
-    except (ValueError, UserError, KeyError, TypeError): return None
+    except (ValueError, UserError, KeyError, TypeError):
+        return None

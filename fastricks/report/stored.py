@@ -55,12 +55,15 @@ def stored_text(runs: Sequence[FinishedRun], about: Mapping[str, Any] | None = N
 
 
 def check_images(runs: Sequence[FinishedRun]) -> None:
-    if not runs: raise UserError("there are no runs to store")
+    if not runs:
+        raise UserError("there are no runs to store")
     first = runs[0].own_images
     for r in runs:
         got = r.own_images
-        if got is None: raise UserError(f"{r.name} can't be stored: it has no predictions that fit its metrics.json")
-        if same_images(r, runs[0]): continue
+        if got is None:
+            raise UserError(f"{r.name} can't be stored: it has no predictions that fit its metrics.json")
+        if same_images(r, runs[0]):
+            continue
         raise UserError(f"{r.name} can't be stored in one file with {runs[0].name}: it was evaluated on other images "
                         f"({len(got.labels):,} and {len(first.labels):,})")
 
@@ -70,15 +73,18 @@ def same_images(a: FinishedRun, b: FinishedRun) -> bool:
     are known
     """
     x, y = a.own_images, b.own_images
-    if not np.array_equal(x.labels, y.labels): return False
+    if not np.array_equal(x.labels, y.labels):
+        return False
     return (a.data["fingerprint"] == b.data["fingerprint"] if x.nameless or y.nameless
             else np.array_equal(x.names, y.names))
 
 
 def without_folders(x: Any) -> Any:
     "A path's last part, wherever it stands: in a recipe, in a trick's keys, in what a trick settled"
-    if isinstance(x, dict): return {k: without_folders(v) for k, v in x.items()}
-    if isinstance(x, list | tuple): return [*map(without_folders, x)]
+    if isinstance(x, dict):
+        return {k: without_folders(v) for k, v in x.items()}
+    if isinstance(x, list | tuple):
+        return [*map(without_folders, x)]
     return Path(x).name if isinstance(x, str) and "/" in x else x
 
 
@@ -90,7 +96,8 @@ def unpack(text: str) -> np.ndarray:
     "Numbers of `pack`; ValueError for anything else"
     stream = zlib.decompressobj()
     data = stream.decompress(base64.b64decode(text), 2 * MOST_IMAGES)
-    if not stream.eof: raise ValueError("too long, or cut off")
+    if not stream.eof:
+        raise ValueError("too long, or cut off")
     return np.frombuffer(data, np.uint16)
 
 
@@ -99,8 +106,10 @@ def stored_runs(file: str | Path) -> list[StoredRun]: return read_stored(file)[0
 
 def read_stored(file: str | Path) -> tuple[list[StoredRun], dict[str, Any]]:
     "(the runs of a file, what was said about them). Raises UserError where it is no such file"
-    try: return parse(json.loads(read_text(Path(file))), Path(file).stem)
-    except OSError as e: raise UserError(f"{file} can't be read ({e.strerror or e})") from None
+    try:
+        return parse(json.loads(read_text(Path(file))), Path(file).stem)
+    except OSError as e:
+        raise UserError(f"{file} can't be read ({e.strerror or e})") from None
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, zlib.error, binascii.Error, UserError) as e:
         raise UserError(f"{file} is no file of stored runs, as `compare --to NAME.json` writes one ({e})") from None
 

@@ -45,7 +45,8 @@ def screen(s, to=None, width=80, height=24):
     files = [("picture", to), ("table", f"{table_file(to)}  # a row for each image")] if to else []
     ends = [*files, ("next", next_step(s))]
     for head in ("shapes", "types", "small"):  # what tells least makes room
-        if len(said) > height - 1 - len(ends): said = [o for o in said if o[0] != head]
+        if len(said) > height - 1 - len(ends):
+            said = [o for o in said if o[0] != head]
     return fitted(said, width - 1, height - 1 - len(ends)) + [k.ljust(HEAD) + visible(line) for k, line in ends]
 
 
@@ -62,8 +63,10 @@ def fitted(said, width, height):
 
 def wrap(text, n, lines):
     "A text in at most so many lines, cut where it is longer; letters may be two columns wide"
-    if cell_len(text) <= n: return [text]
-    if lines == 1: return [set_cell_size(text, n - 1).rstrip() + "…"]
+    if cell_len(text) <= n:
+        return [text]
+    if lines == 1:
+        return [set_cell_size(text, n - 1).rstrip() + "…"]
     whole = set_cell_size(text, n)
     first_line = whole.rpartition(" ")[0] or whole
     return [first_line, *wrap(text[len(first_line):].strip(), n, lines - 1)]
@@ -79,13 +82,15 @@ def class_table(source, to=None):
     kept, hidden = classes_to_show(n)
     rows = [(short(k, 28), [f"{n[k][split]:,}" for split in splits]) for k in kept]
     wide = max(10, *(cell_len(name) for name, _ in rows)) + 2
-    if hidden: rows.insert(2, (f"… {hidden:,} more{f': {classes_file(to)}' if to else ''}", []))
+    if hidden:
+        rows.insert(2, (f"… {hidden:,} more{f': {classes_file(to)}' if to else ''}", []))
     return [padded(name, wide) + "".join(cell.rjust(9) for cell in cells) for name, cells in [("", splits), *rows]]
 
 
 def classes_to_show(n):
     "(classes, how many are not among them): of many the two largest and the two smallest"
-    if len(n) <= FEW: return [*n], 0
+    if len(n) <= FEW:
+        return [*n], 0
     order = sorted(n, key=lambda k: (-n[k]["train"], k))
     return [*order[:2], *order[-2:]], len(n) - 4
 
@@ -96,8 +101,10 @@ def balance(source):
     order = sorted(n, key=lambda k: (n[k], k))
     smallest, largest = order[0], order[-1]
     few, many = n[smallest], n[largest]
-    if few == many: return f"each class has {plural(few, 'training image')}"
-    if many < EVEN * few: return f"even: {few:,}–{many:,} training images a class"
+    if few == many:
+        return f"each class has {plural(few, 'training image')}"
+    if many < EVEN * few:
+        return f"even: {few:,}–{many:,} training images a class"
     most, least = f"'{short(largest, 16)}' ({many:,})", f"'{short(smallest, 16)}' ({few:,})"
     return f"{balance_word(few, many)}: {many / few:.3g} times as many {most} as {least}{remedies(few, many)}"
 
@@ -112,7 +119,8 @@ def remedies(few, many):
 
 
 def balance_word(few, many):
-    if many < ALMOST_EVEN * few: return "even"
+    if many < ALMOST_EVEN * few:
+        return "even"
     return "uneven" if many < IMBALANCED * few else "IMBALANCED"
 
 
@@ -147,7 +155,8 @@ def counted(counter): return ", ".join(f"{k} {n:,}" for k, n in counter.most_com
 
 def small(s):
     n, size = len(s.small), s.recipe.size
-    if not n: return f"no image's shorter side is below --size {size}"
+    if not n:
+        return f"no image's shorter side is below --size {size}"
     return f"{share_of(n, len(s.items))} {'has' if n == 1 else 'have'} a shorter side below --size {size}: enlarged"
 
 
@@ -168,8 +177,10 @@ def other_copies(s):
         pictures = plural(len(odd), "picture has", "pictures have")
         yield "LABELS", f"{pictures} several labels: {equal_names(two_labels(odd[0]))}{and_more(odd)}"
     again = sum(n - 1 for g in s.groups for n in Counter((o.split, o.label) for o in g).values())
-    if again: found = f"{again:,} more"
-    else: found = "no other" if s.groups else "none"
+    if again:
+        found = f"{again:,} more"
+    else:
+        found = "no other" if s.groups else "none"
     yield "copies", f"{found}; resized or re-saved ones are not looked for"
 
 
@@ -191,7 +202,8 @@ def and_more(found, n=1): return ", …" if len(found) > n else ""
 
 
 def unreadable(s):
-    if not s.bad: return
+    if not s.bad:
+        return
     what = f"more than --max-bad {s.recipe.max_bad:g}" if s.refused else "left out"
     some = ", ".join(f"{end_of_name(k)} ({why})" for k, why in s.bad[:3])
     share = share_of(len(s.bad), len(s.bad) + len(s.items))
@@ -201,15 +213,19 @@ def unreadable(s):
 def source_notes(s):
     "Two notes at most: what is left out and why"
     notes = [o for o in s.source.notes if not o.startswith("skipped ")]  # they have their own line
-    for note in notes[:2]: yield "warnings", note
+    for note in notes[:2]:
+        yield "warnings", note
 
 
 def next_step(s):
     "The training of this very data"
     line = f"fastricks train {data_options(s.recipe)}".strip()
-    if any(o.endswith(" in train") for o in s.account.copies): line += " --drop-duplicates"
-    if evening() and balance(s.source).startswith("IMBALANCED"): line += f" -t {evening()[0]}"
-    if not s.refused: return line
+    if any(o.endswith(" in train") for o in s.account.copies):
+        line += " --drop-duplicates"
+    if evening() and balance(s.source).startswith("IMBALANCED"):
+        line += f" -t {evening()[0]}"
+    if not s.refused:
+        return line
     needed = min(1, 1.01 * len(s.bad) / (len(s.bad) + len(s.items)))
     return f"fix or delete unreadable images, or allow them: {line} --max-bad {needed:.2g}"
 
@@ -240,7 +256,8 @@ def thumb(image):
     from PIL.Image import Resampling
 
     from ..data.pixels.image import decode, quiet
-    with quiet(): im = decode(image, small=2 * CELL)
+    with quiet():
+        im = decode(image, small=2 * CELL)
     scale = CELL / max(im.size)
     size = [max(1, round(scale * o)) for o in im.size]
     return im.resize(size, Resampling.NEAREST if scale > 2 else Resampling.BILINEAR)
@@ -252,8 +269,10 @@ def show_survey(recipe, to, width=80, height=24, say=print):
     s = survey(recipe, say)
     save_to(draw_survey(s), to)
     write(table_file(to), rows_to_csv(list(rows(s))))
-    if classes_to_show(s.account.classes)[1]: write(classes_file(to), rows_to_csv(class_rows(s.source)))
-    for line in screen(s, to, width, height): say(line)
+    if classes_to_show(s.account.classes)[1]:
+        write(classes_file(to), rows_to_csv(class_rows(s.source)))
+    for line in screen(s, to, width, height):
+        say(line)
 
 
 def class_rows(source):

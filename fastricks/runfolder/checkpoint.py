@@ -28,11 +28,16 @@ def pack(x, tensors, at=""):
     """`x`, a tree of dicts, lists, numbers, text and tensors, as JSON; its tensors go to `tensors`, by their place in
     the tree
     """
-    if isinstance(x, torch.Tensor): return pack_tensor(x, tensors, at)
-    if isinstance(x, dict): return {str(k): pack(v, tensors, f"{at}/{k}") for k, v in x.items()}
-    if isinstance(x, (list, tuple)): return [pack(v, tensors, f"{at}/{i}") for i, v in enumerate(x)]
-    if isinstance(x, np.generic): return x.item()
-    if x is None or isinstance(x, (bool, int, float, str)): return x
+    if isinstance(x, torch.Tensor):
+        return pack_tensor(x, tensors, at)
+    if isinstance(x, dict):
+        return {str(k): pack(v, tensors, f"{at}/{k}") for k, v in x.items()}
+    if isinstance(x, (list, tuple)):
+        return [pack(v, tensors, f"{at}/{i}") for i, v in enumerate(x)]
+    if isinstance(x, np.generic):
+        return x.item()
+    if x is None or isinstance(x, (bool, int, float, str)):
+        return x
     raise TypeError(f"a checkpoint can't keep {at}, a {type(x).__name__}")
 
 
@@ -44,9 +49,12 @@ def pack_tensor(t, tensors, at):
 
 def unpack(x, tensors):
     "The tree that `pack` packed: tensors on the CPU, in the memory format that they had; keys are text, tuples lists"
-    if isinstance(x, list): return [unpack(v, tensors) for v in x]
-    if not isinstance(x, dict): return x
-    if "tensor" not in x: return {k: unpack(v, tensors) for k, v in x.items()}
+    if isinstance(x, list):
+        return [unpack(v, tensors) for v in x]
+    if not isinstance(x, dict):
+        return x
+    if "tensor" not in x:
+        return {k: unpack(v, tensors) for k, v in x.items()}
     t = tensors[x["tensor"]]
     return torch.empty_strided(t.shape, x["stride"], dtype=t.dtype).copy_(t) if "stride" in x else t
 
@@ -74,13 +82,17 @@ def from_bytes(data):
     "The tree of a file; raises Damaged for whatever is not what was written"
     end = 8 + struct.unpack("<Q", data[:8])[0] if len(data) > 8 else 0
     i = data.find(FIELD, 0, min(end, len(data))) + len(FIELD)
-    if i < len(FIELD) or i + 64 > len(data): raise Damaged("it has no hash")
+    if i < len(FIELD) or i + 64 > len(data):
+        raise Damaged("it has no hash")
     h = sha256(data[:i])
     h.update(BLANK)
     h.update(memoryview(data)[i + 64:])
-    if h.hexdigest().encode() != data[i:i + 64]: raise Damaged("its hash is another")
-    try: return unpack(json.loads(json.loads(data[8:end])["__metadata__"]["fastricks"]), st.load(data))
-    except (SafetensorError, ValueError, KeyError) as e: raise Damaged(f"{type(e).__name__}: {e}") from None
+    if h.hexdigest().encode() != data[i:i + 64]:
+        raise Damaged("its hash is another")
+    try:
+        return unpack(json.loads(json.loads(data[8:end])["__metadata__"]["fastricks"]), st.load(data))
+    except (SafetensorError, ValueError, KeyError) as e:
+        raise Damaged(f"{type(e).__name__}: {e}") from None
 
 
 def save(folder, tree, n):
@@ -89,15 +101,20 @@ def save(folder, tree, n):
 
 
 def load(file):
-    try: return from_bytes(Path(file).read_bytes())
-    except OSError as e: raise Damaged(e.strerror) from None
+    try:
+        return from_bytes(Path(file).read_bytes())
+    except OSError as e:
+        raise Damaged(e.strerror) from None
 
 
 def newest(folder):
     "(tree of the newest whole checkpoint or None, [what is wrong with a damaged one])"
     found, wrong = [], []
     for file in (Path(folder) / s for s in SLOTS):
-        if not file.exists(): continue
-        try: found.append(load(file))
-        except Damaged as e: wrong.append(f"{file} is damaged ({e})")
+        if not file.exists():
+            continue
+        try:
+            found.append(load(file))
+        except Damaged as e:
+            wrong.append(f"{file} is damaged ({e})")
     return max(found, key=lambda t: t["generation"], default=None), wrong

@@ -21,8 +21,10 @@ def environment(device):
 def version_of(package):
     "None for one that lies on the path without having been installed"
     from importlib.metadata import PackageNotFoundError, version
-    try: return version(package)
-    except PackageNotFoundError: return None
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def git_state():
@@ -33,4 +35,5 @@ def git_state():
     try:
         return ({"revision": rev, "changed": bool(git("status", "--porcelain"))} if (rev := git("rev-parse", "HEAD"))
                 else {})
-    except (OSError, subprocess.SubprocessError): return {}
+    except (OSError, subprocess.SubprocessError):
+        return {}

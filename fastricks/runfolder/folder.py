@@ -27,8 +27,10 @@ class RunFolder:
         try:
             out.mkdir(parents=True, exist_ok=True)
             run = claim_folder(out, base, fixed=bool(recipe.name))
-        except OSError as e: raise UserError(f"--out {out}: can't make a run folder there ({e.strerror})") from None
-        try: run.start(recipe, identity)
+        except OSError as e:
+            raise UserError(f"--out {out}: can't make a run folder there ({e.strerror})") from None
+        try:
+            run.start(recipe, identity)
         except BaseException:
             run.release()
             shutil.rmtree(run.folder, ignore_errors=True)
@@ -39,12 +41,15 @@ class RunFolder:
         """Is the run ours from now on? Not while another process trains it. The lock ends with the process, however it
         ends
         """
-        try: return self.lock.take()
-        except OSError as e: raise UserError(f"{self.folder} can't be written to ({e.strerror})") from None
+        try:
+            return self.lock.take()
+        except OSError as e:
+            raise UserError(f"{self.folder} can't be written to ({e.strerror})") from None
 
     def tidy(self):
         "Remove what a process that was killed while it wrote left behind"
-        for file in self.folder.glob(".*.tmp"): file.unlink(missing_ok=True)
+        for file in self.folder.glob(".*.tmp"):
+            file.unlink(missing_ok=True)
 
     def release(self): self.lock.release()
 
@@ -66,7 +71,8 @@ class RunFolder:
         "All is written: checkpoints are not needed any more"
         self.status("finished")
         self.finished = True
-        for file in self.folder.glob("checkpoint-*.safetensors"): file.unlink(missing_ok=True)
+        for file in self.folder.glob("checkpoint-*.safetensors"):
+            file.unlink(missing_ok=True)
         self.release()  # Windows removes no open file
         self.lock.path.unlink(missing_ok=True)
 
@@ -85,16 +91,20 @@ class Guest(RunFolder):
 def find_runs(out):
     "(folder, what its recipe.json says, its status) of the runs under `out`, by name"
     for file in sorted(Path(out).glob("*/recipe.json")):
-        try: record = read_record(file.parent)
-        except (OSError, ValueError): continue  # somebody else's folder, or one that is being written
+        try:
+            record = read_record(file.parent)
+        except (OSError, ValueError):
+            continue  # somebody else's folder, or one that is being written
         yield record.folder, record.what, record.status
 
 
 def find_finished(out, identity, name=None):
     "The folder under `out` of a finished run with this identity, and of this name where one is given, or None"
     for folder, what, status in find_runs(out):
-        if what["identity"] != identity or status != "finished" or name not in (None, folder.name): continue
-        if (folder / "model.safetensors").is_file(): return folder
+        if what["identity"] != identity or status != "finished" or name not in (None, folder.name):
+            continue
+        if (folder / "model.safetensors").is_file():
+            return folder
     return None
 
 
@@ -108,7 +118,8 @@ def claim_folder(out, base, fixed):
                 run.tidy()
                 return run
             run.release()
-        if fixed: raise UserError(f"--name {base}: {run.folder} is there already; choose another name")
+        if fixed:
+            raise UserError(f"--name {base}: {run.folder} is there already; choose another name")
     raise UserError(f"{out} has 10,000 runs called {base}: choose another --out")
 
 

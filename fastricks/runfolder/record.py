@@ -35,13 +35,15 @@ def read_record(folder):
 def read_status(folder):
     "What status.json says, which has the key `status`; errors as `read_record`"
     state = read_object(Path(folder) / STATUS)
-    if "status" not in state: raise ValueError(f"{STATUS} has no status")
+    if "status" not in state:
+        raise ValueError(f"{STATUS} has no status")
     return state
 
 
 def read_object(file):
     found = read_json(file)
-    if not isinstance(found, dict): raise ValueError(f"{file.name} is not a JSON object")
+    if not isinstance(found, dict):
+        raise ValueError(f"{file.name} is not a JSON object")
     return found
 
 
@@ -59,11 +61,15 @@ def soup_of(facts):
 
 def is_soup(folder):
     "Is a folder that of a soup, not of a training?"
-    try: return soup_of(read_record(folder).what.get("facts")) is not None
-    except (OSError, ValueError): return False
+    try:
+        return soup_of(read_record(folder).what.get("facts")) is not None
+    except (OSError, ValueError):
+        return False
 
 
 def is_finished(folder):
     "Does its status.json say that all was written?"
-    try: return read_status(folder)["status"] == "finished"
-    except (OSError, ValueError): return False
+    try:
+        return read_status(folder)["status"] == "finished"
+    except (OSError, ValueError):
+        return False

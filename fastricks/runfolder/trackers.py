@@ -42,7 +42,8 @@ class Tracker:
 def flat(config, prefix=""):
     "A nested config as one dict with dotted names; values are numbers, words or None"
     out = {}
-    for k, v in config.items(): out |= flat(v, f"{prefix}{k}.") if isinstance(v, dict) else {f"{prefix}{k}": v}
+    for k, v in config.items():
+        out |= flat(v, f"{prefix}{k}.") if isinstance(v, dict) else {f"{prefix}{k}": v}
     return out
 
 
@@ -58,20 +59,25 @@ class TensorBoard(Tracker):
         self.resumed = any(self.place.glob("events.*"))
         self.writer = SummaryWriter(str(self.place))
         self.logged = Logged(self.place, self.name).read()
-        if not self.resumed: self.writer.add_text("recipe", f"```json\n{json.dumps(self.labels.config, indent=2)}\n```")
+        if not self.resumed:
+            self.writer.add_text("recipe", f"```json\n{json.dumps(self.labels.config, indent=2)}\n```")
         return self
 
     def log(self, facts):
         axis = "step" if "step" in facts else "epoch"
         for k, v in facts.items():
-            if k != axis: self.writer.add_scalar(k, v, facts[axis])
+            if k != axis:
+                self.writer.add_scalar(k, v, facts[axis])
 
     def flush(self): self.writer.flush()
 
     def close(self, summary, pictures, status):
-        for k, v in summary.items(): self.writer.add_scalar(k, v)
-        if summary: self.add_recipe(summary)
-        for name, file in pictures.items(): self.add_picture(name, file)
+        for k, v in summary.items():
+            self.writer.add_scalar(k, v)
+        if summary:
+            self.add_recipe(summary)
+        for name, file in pictures.items():
+            self.add_picture(name, file)
         self.writer.close()
 
     def add_recipe(self, summary):
@@ -79,12 +85,14 @@ class TensorBoard(Tracker):
         from torch.utils.tensorboard.summary import hparams
         values = {k: v if isinstance(v, bool | int | float | str) else str(v)
                   for k, v in flat(self.labels.config).items() if v is not None}
-        for part in hparams(values, summary): self.writer.file_writer.add_summary(part)
+        for part in hparams(values, summary):
+            self.writer.file_writer.add_summary(part)
 
     def add_picture(self, name, file):
         import numpy as np
         from PIL import Image
-        with Image.open(file) as im: self.writer.add_image(name, np.asarray(im.convert("RGB")), dataformats="HWC")
+        with Image.open(file) as im:
+            self.writer.add_image(name, np.asarray(im.convert("RGB")), dataformats="HWC")
 
     def how(self): return shlex.join(["tensorboard", "--logdir", str(self.folder.parent)])
 
@@ -108,7 +116,8 @@ class Mlflow(Tracker):
     def open(self):
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         from mlflow import MlflowClient
-        for logger in ("mlflow", "alembic"): logging.getLogger(logger).setLevel(logging.WARNING)
+        for logger in ("mlflow", "alembic"):
+            logging.getLogger(logger).setLevel(logging.WARNING)
         self.waiting = []
         self.note.parent.mkdir(parents=True, exist_ok=True)
         with one_at_a_time(self.folder.parent / ".mlflow.lock"):
@@ -122,7 +131,8 @@ class Mlflow(Tracker):
         "The id of the experiment that the project is, which is made if it is not there"
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or self.labels.project or "fastricks"
         found = self.client.get_experiment_by_name(name)
-        if found: return found.experiment_id
+        if found:
+            return found.experiment_id
         own = self.uri == self.database
         return self.client.create_experiment(name, (self.folder.parent.resolve() / self.name).as_uri() if own else None)
 
@@ -130,7 +140,8 @@ class Mlflow(Tracker):
         "The id of the run that an earlier process of this training began there, or None"
         with suppress(Exception):
             note = read_json(self.note)
-            if note["uri"] != visible(self.uri): return None
+            if note["uri"] != visible(self.uri):
+                return None
             self.client.update_run(note["run"], status="RUNNING")
             self.resumed = True
             return note["run"]
@@ -142,7 +153,8 @@ class Mlflow(Tracker):
         run = self.client.create_run(experiment, run_name=self.labels.name, tags=tags).info.run_id
         write_json(self.note, {"uri": visible(self.uri), "run": run})  # without the user and password that it may have
         params = [Param(k, str(v)) for k, v in flat(self.labels.config).items()]
-        for i in range(0, len(params), 100): self.client.log_batch(run, params=params[i:i + 100])
+        for i in range(0, len(params), 100):
+            self.client.log_batch(run, params=params[i:i + 100])
         return run
 
     def log(self, facts): self.add(facts, facts["step" if "step" in facts else "epoch"])
@@ -160,7 +172,8 @@ class Mlflow(Tracker):
     def close(self, summary, pictures, status):
         self.add(summary, 0)
         self.flush()
-        for file in pictures.values(): self.client.log_artifact(self.id, str(file))
+        for file in pictures.values():
+            self.client.log_artifact(self.id, str(file))
         self.client.set_terminated(self.id, status)
 
     def how(self):
@@ -183,7 +196,8 @@ def parse(text):
     names = [name.strip() for name in (text or "").split(",") if name.strip()]
     known = [WANDB, *KINDS]
     for name in names:
-        if name not in known: raise UserError(f"--log {name} is not one of {one_of(known)}{nearest(name, known)}")
+        if name not in known:
+            raise UserError(f"--log {name} is not one of {one_of(known)}{nearest(name, known)}")
     return list(dict.fromkeys(names))
 
 
@@ -207,7 +221,8 @@ def start(text, folder, labels: WandbLabels, patience=60):
 
 def finish(trackers, summary=None, pictures=None, status="FINISHED", patience=15):
     "Tell each the final numbers and pictures (name -> path), and end it"
-    for o in trackers: safely(o, lambda o=o: o.close(summary or {}, pictures or {}, status), "not closed", patience)
+    for o in trackers:
+        safely(o, lambda o=o: o.close(summary or {}, pictures or {}, status), "not closed", patience)
 
 
 def safely(tracker, f, otherwise, patience):
@@ -215,9 +230,11 @@ def safely(tracker, f, otherwise, patience):
     done = []
 
     def work():
-        try: done.append(f() or True)
+        try:
+            done.append(f() or True)
         except Exception as e:
             say(f"{tracker.label}: {one_line(e)}; {otherwise}")
             done.append(False)
-    if not within(patience, work): say(f"{tracker.label}: no answer for {patience:g} s; {otherwise}")
+    if not within(patience, work):
+        say(f"{tracker.label}: no answer for {patience:g} s; {otherwise}")
     return bool(done and done[0])

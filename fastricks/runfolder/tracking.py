@@ -36,15 +36,19 @@ def say(text): print(text, file=sys.stderr, flush=True)
 def one_line(error, n=200):
     "The first line of what an exception says, without the API key"
     text = visible(first_line(error))
-    if text in ("", "<no message>"): text = type(error).__name__
-    if key := os.environ.get("WANDB_API_KEY"): text = text.replace(key, "***")
+    if text in ("", "<no message>"):
+        text = type(error).__name__
+    if key := os.environ.get("WANDB_API_KEY"):
+        text = text.replace(key, "***")
     return text if len(text) <= n else text[:n - 1] + "…"
 
 
 def attempt(otherwise, f, *args, **kwargs):
     "`f(...)`, or one line on stderr and None"
-    try: return f(*args, **kwargs)
-    except Exception as e: say(f"W&B: {one_line(e)}; {otherwise}")
+    try:
+        return f(*args, **kwargs)
+    except Exception as e:
+        say(f"W&B: {one_line(e)}; {otherwise}")
 
 
 def within(seconds, f, *args, **kwargs):
@@ -57,16 +61,20 @@ def within(seconds, f, *args, **kwargs):
 
 def setting(key):
     "A W&B setting from the environment, else from where `wandb login` and `wandb offline` write"
-    if value := os.environ.get(f"WANDB_{key.upper()}"): return value
+    if value := os.environ.get(f"WANDB_{key.upper()}"):
+        return value
     home = os.environ.get("WANDB_CONFIG_DIR") or "~/.config/wandb"
     files = configparser.RawConfigParser()
-    try: files.read([Path(home, "settings").expanduser(), Path("wandb", "settings")])
-    except Exception: return None  # W&B itself will say what is wrong with the file
+    try:
+        files.read([Path(home, "settings").expanduser(), Path("wandb", "settings")])
+    except Exception:
+        return None  # W&B itself will say what is wrong with the file
     return files.get("default", key, fallback=None)
 
 
 def netrc_path():
-    if path := os.environ.get("NETRC"): return Path(path).expanduser()
+    if path := os.environ.get("NETRC"):
+        return Path(path).expanduser()
     return next((p for p in (Path.home()/".netrc", Path.home()/"_netrc") if p.exists()), Path.home()/".netrc")
 
 
@@ -78,17 +86,22 @@ def hosts():
 
 def logged_in():
     "Is there a key for the W&B host? Asks neither the user nor the network."
-    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"): return True
-    try: return any(netrc.netrc(netrc_path()).hosts.get(h, ("",))[-1] for h in hosts())
-    except Exception: return False
+    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
+        return True
+    try:
+        return any(netrc.netrc(netrc_path()).hosts.get(h, ("",))[-1] for h in hosts())
+    except Exception:
+        return False
 
 
 def resolve_mode(mode=None):
     "`mode` if given, else W&B's own setting, else online when logged in and offline when not"
     where, word = ("--wandb", mode) if mode is not None else ("WANDB_MODE", setting("mode"))
-    if word is None: return "online" if logged_in() else "offline"
+    if word is None:
+        return "online" if logged_in() else "offline"
     word = OLD_MODES.get(word, word)
-    if word in MODES: return word
+    if word in MODES:
+        return word
     raise UserError(f"{where} {word!r} is unknown: one of {one_of(MODES)}{nearest(word, MODES)}")
 
 
@@ -102,7 +115,8 @@ def init(mode, timeout, tags, config, **kwargs):
     os.environ.setdefault("WANDB_SILENT", "true")
     logging.raiseExceptions = False  # where its debug.log can't be written, no traceback for each line of it
     import wandb
-    if not can_keep_logs(): os.environ.setdefault("WANDB_CACHE_DIR", os.path.join(kwargs["dir"], "wandb", "cache"))
+    if not can_keep_logs():
+        os.environ.setdefault("WANDB_CACHE_DIR", os.path.join(kwargs["dir"], "wandb", "cache"))
     settings = wandb.Settings(**PRIVATE, silent=True, quiet=True, use_dot_wandb=False, reinit="create_new",
                               init_timeout=timeout, finish_timeout=7, finish_timeout_raises=True)
     tags = list(dict.fromkeys(cut(t, 64) for t in tags or () if t)) or None
@@ -115,8 +129,10 @@ def init(mode, timeout, tags, config, **kwargs):
 def can_keep_logs():
     "Can W&B's service write its logs to the user's cache folder? Where it can't, it writes them to the screen"
     from wandb.env import get_cache_dir
-    try: os.makedirs(folder := get_cache_dir(), exist_ok=True)
-    except OSError: return False
+    try:
+        os.makedirs(folder := get_cache_dir(), exist_ok=True)
+    except OSError:
+        return False
     return os.access(folder, os.W_OK)
 
 
@@ -136,14 +152,16 @@ class Logged:
     def read(self):
         with suppress(OSError, ValueError, TypeError, KeyError):
             found = read_json(self.file)
-            if found["id"] == self.id: self.last = {k: int(found[k]) for k in self.last}
+            if found["id"] == self.id:
+                self.last = {k: int(found[k]) for k in self.last}
         return self
 
     def has(self, kind, number): return number <= self.last[kind]
 
     def add(self, kind, number):
         self.last[kind] = max(number, self.last[kind])
-        with suppress(OSError): self.file.write_text(json.dumps({"id": self.id, **self.last}))
+        with suppress(OSError):
+            self.file.write_text(json.dumps({"id": self.id, **self.last}))
 
 
 @dataclass(frozen=True)
@@ -178,7 +196,8 @@ def start(mode, folder, labels, timeout=20, go_on=None):
     `labels`: its WandbLabels; `timeout`: seconds to wait for W&B; `go_on`: the id of an online run to resume, where
     this one is online too.
     """
-    if mode == "disabled": return None
+    if mode == "disabled":
+        return None
     if mode == "online" and not logged_in():
         say("W&B: not logged in (`wandb login`); logging offline")
         mode = "offline"
@@ -190,7 +209,8 @@ def start(mode, folder, labels, timeout=20, go_on=None):
 
 def best(key):
     "Which end of a metric is the good one"
-    if "accuracy" in key or key == "macro_f1": return "max"
+    if "accuracy" in key or key == "macro_f1":
+        return "max"
     return "min" if "loss" in key or "error" in key else None
 
 
@@ -217,7 +237,8 @@ def close(run, exit_code):
 
 def finish(run, summary=None, pictures=None, exit_code=0, timeout=8):
     "Write the summary and the pictures (name -> path) and close the run, in `timeout` seconds at most"
-    if run is None: return
+    if run is None:
+        return
     done = []
 
     def work():
@@ -228,9 +249,12 @@ def finish(run, summary=None, pictures=None, exit_code=0, timeout=8):
 
     if not within(timeout, attempt, "not closed", work):
         say(f"W&B: not closed after {timeout:g} s; going on without it")
-    if any(done): return
-    if multiprocessing.parent_process(): abandon()  # such a process runs no hooks at its end
-    else: atexit.register(abandon)  # before W&B's own hook, which waits without end
+    if any(done):
+        return
+    if multiprocessing.parent_process():
+        abandon()  # such a process runs no hooks at its end
+    else:
+        atexit.register(abandon)  # before W&B's own hook, which waits without end
 
 
 def abandon():
@@ -239,9 +263,11 @@ def abandon():
     with suppress(Exception):
         service = wandb.setup()._connection._proc._process  # private: W&B has no call that does not wait
         # it leads a group of its own, which may outlive it
-        if hasattr(os, "killpg"): os.killpg(service.pid, signal.SIGKILL)
+        if hasattr(os, "killpg"):
+            os.killpg(service.pid, signal.SIGKILL)
         service.kill()
-    with suppress(Exception, SystemExit): wandb.teardown(1)
+    with suppress(Exception, SystemExit):
+        wandb.teardown(1)
 
 
 def sync_line(*paths): return shlex.join(["wandb", "sync", *map(str, paths)])

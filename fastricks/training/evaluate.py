@@ -18,7 +18,8 @@ def predict(learn, dl):
         cbs = counting(learn, "evaluation", len(dl))
         # it reorders by place, which a lost image shifts
         logits, labels = learn.get_preds(dl=dl, act=plain, reorder=False, cbs=cbs)
-    if not alone(): return of_all(learn, dl, logits, labels)
+    if not alone():
+        return of_all(learn, dl, logits, labels)
     return plain(logits).float(), plain(labels).long()
 
 
@@ -29,7 +30,8 @@ def of_all(learn, dl, logits, labels):
     own = [i for b in dl.own_places() for i in b if name_of(dl.items[i]) not in lost]
     K, = most(logits.shape[1] if own else 0)
     rows = torch.zeros(dl.n, K + 2)  # the label and whether there is a row at all, beside the logits
-    if own: rows[own] = torch.cat([plain(logits).float(), plain(labels).float()[:, None], torch.ones(len(own), 1)], 1)
+    if own:
+        rows[own] = torch.cat([plain(logits).float(), plain(labels).float()[:, None], torch.ones(len(own), 1)], 1)
     rows = add(rows)
     rows = rows[rows[:, -1] > 0]
     return rows[:, :K].contiguous(), rows[:, K].long()
@@ -70,7 +72,8 @@ def temperature(logits, labels):
     The loss is convex in 1/T, so that a bounded search finds it. 1 where every image is right: the colder the better
     then, to certainty.
     """
-    if (ranks(logits, labels) == 0).all(): return 1.
+    if (ranks(logits, labels) == 0).all():
+        return 1.
     from scipy.optimize import minimize_scalar
     z = logits.double()
     found = minimize_scalar(lambda b: float(F.cross_entropy(b * z, labels)), bounds=(1 / HOTTEST, 1 / COLDEST),
@@ -83,7 +86,8 @@ def tempered(logits, labels, T):
     """{"temperature", "loss_t": mean cross-entropy of the logits over it, in nats, "ece_t": calibration error of their
     probabilities, 0 to 1};
     {} without a temperature"""
-    if T is None: return {}
+    if T is None:
+        return {}
     z = logits.double() / T
     p, k = z.softmax(1).max(1)
     return {"temperature": T, "loss_t": float(F.cross_entropy(z, labels)),
@@ -110,6 +114,7 @@ def prediction_rows(items, logits, labels, classes, T=None):
             for o, y, k, q, r, c in zip(items, labels.tolist(), top.indices.tolist(), top.values.tolist(),
                                         rank.tolist(),
                                         loss.tolist(), strict=True)]
-    if T is None: return rows
+    if T is None:
+        return rows
     cooled = F.cross_entropy(logits.double() / T, labels, reduction="none").tolist()
     return [{**row, "loss_t": f"{c:.4f}"} for row, c in zip(rows, cooled, strict=True)]

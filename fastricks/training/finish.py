@@ -21,13 +21,15 @@ NOT_FINITE = "the weights after the last epoch are not finite numbers, and none 
 def finish(session, learn, seconds):
     "Final numbers on the final weights, and the files that hold them; `status.json` comes last"
     job, run, reporter = session.job, session.run, session.asked.reporter
-    if not finite(learn.model): raise UserError(NOT_FINITE)
+    if not finite(learn.model):
+        raise UserError(NOT_FINITE)
     start = time.perf_counter()
     numbers, calibrated = measured(learn, run, job.source)
     final = {**numbers,
              **times(learn, job.source, seconds, start), **kept(learn, job.recipe), **guarded(learn),
              **compiled(learn, job.recipe)}
-    if not ranks.is_first(): return final
+    if not ranks.is_first():
+        return final
     save_weights(run, learn.model, {**facts_of_model(job), **calibrated})
     session.draw("lr.png", lambda file: reporter.rates(file, learn, run.name))
     write_json(run.path("metrics.json"), final)
@@ -47,7 +49,8 @@ def measured(learn, run, source):
     logits, labels = predict(learn, learn.dls.test) if split == "test" else on_validation(learn)
     calibrated, valid = valid_too(learn, run, source, split, logits, labels)
     T = calibrated.get("temperature")
-    if ranks.is_first(): write_predictions(run.path("predictions.csv"), learn, source, split, logits, labels, T)
+    if ranks.is_first():
+        write_predictions(run.path("predictions.csv"), learn, source, split, logits, labels, T)
     return {"split": split, **metrics(logits, labels), **by_class(logits, labels), **tempered(logits, labels, T),
             **valid}, calibrated
 
@@ -67,7 +70,8 @@ def kept(learn, recipe):
     """
     column = recipe.chosen_by
     rows = [r for r in learn.history.rows if r[column] is not None and isfinite(r[column])]
-    if not rows or not (recipe.keeps_best or recipe.patience): return {}
+    if not rows or not (recipe.keeps_best or recipe.patience):
+        return {}
     best = (min if column == "valid_loss" else max)(rows, key=lambda r: r[column])["epoch"]
     return {"kept_epoch": best if recipe.keeps_best else rows[-1]["epoch"], "best_epoch": best}
 
@@ -79,7 +83,8 @@ def guarded(learn):
 
 
 def compiled(learn, recipe):
-    if not recipe.compile: return {}
+    if not recipe.compile:
+        return {}
     return {"compile": learn.compiled.on, "compile_seconds": round(learn.compiled.seconds, 2)}
 
 
@@ -89,12 +94,15 @@ def valid_too(learn, run, source, split, logits, labels):
 
     Where the run's own numbers are the validation split's, no others; without such a split, ({}, {}).
     """
-    if split == "valid": return calibration(logits, labels), {}
-    if not source.of("valid"): return {}, {}
+    if split == "valid":
+        return calibration(logits, labels), {}
+    if not source.of("valid"):
+        return {}, {}
     logits, labels = on_validation(learn)
     calibrated = calibration(logits, labels)
     T = calibrated["temperature"]
-    if ranks.is_first(): write_predictions(run.path("predictions-valid.csv"), learn, source, "valid", logits, labels, T)
+    if ranks.is_first():
+        write_predictions(run.path("predictions-valid.csv"), learn, source, "valid", logits, labels, T)
     return calibrated, {"valid": {**metrics(logits, labels), **by_class(logits, labels), **tempered(logits, labels, T)}}
 
 

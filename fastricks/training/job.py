@@ -44,7 +44,8 @@ class Job:
         that this timm means by a bare name, which another version may not."""
         from ..model.network import with_tag
         counts = {split: len(self.source.of(split)) for split in ("train", "valid", "test")}
-        if rest := self.source.of("rest"): counts["rest"] = len(rest)
+        if rest := self.source.of("rest"):
+            counts["rest"] = len(rest)
         out = {"identity": self.identity, "group": self.group, "numerics": NUMERICS,
                "weights_sha256": self.weights_hash, "facts": self.facts,
                "network": with_tag(self.recipe.arch),

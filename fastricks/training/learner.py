@@ -76,7 +76,8 @@ def make_model(recipe, plan, load=True):
 def make_learner(dls, parts, recipe, cbs=()):
     "An ordinary fastai Learner: loss_func and metrics are the plain ones of validation, nothing is frozen"
     model = lay_out(parts.model, dls.device)
-    if recipe.sync_bn and not ranks.alone(): model = convert_sync_batchnorm(model)
+    if recipe.sync_bn and not ranks.alone():
+        model = convert_sync_batchnorm(model)
     several = [] if ranks.alone() else [DataParallel()]
     learn = Learner(dls, model, loss_func=CrossEntropyLossFlat(), lr=parts.opt.lr,
                     metrics=[exact_accuracy() if several else accuracy, *class_scores()],
@@ -109,7 +110,8 @@ def positions(schedule, batches, n=1, rates=()):
     def lr(pct): return schedule(step_at(pct))
 
     scheds = {"lr": (lambda pct: [r * lr(pct) for r in rates]) if {*rates} - {1.} else lr}
-    if schedule.mom: scheds["mom"] = lambda pct: schedule.mom(step_at(pct), schedule)
+    if schedule.mom:
+        scheds["mom"] = lambda pct: schedule.mom(step_at(pct), schedule)
     return scheds
 
 
@@ -117,7 +119,8 @@ def fit(learn, parts):
     "Train for the schedule's epochs; the scheduler sets the learning rate of each step"
     rates = [g.rate for g in parts.groups]
     cbs = [scheduler(parts.schedule, len(learn.dls.train), parts.opt.batches, rates), *parts.choosers]
-    try: learn.fit(parts.schedule.epochs, cbs=cbs)
+    try:
+        learn.fit(parts.schedule.epochs, cbs=cbs)
     except BaseException:
         leave_all(learn)
         raise

@@ -28,7 +28,8 @@ def longer(recipe, where, epochs):
     folder = where.folder
     if not is_finished(folder):
         raise UserError(f"{folder} is not finished, and --epochs is for runs that are: `{again(folder)}` ends it first")
-    if epochs == recipe.epochs: raise UserError(f"{folder} has had its {epochs} epochs: give --epochs another number")
+    if epochs == recipe.epochs:
+        raise UserError(f"{folder} has had its {epochs} epochs: give --epochs another number")
     if not (folder / KEPT).is_file():
         raise UserError(f"{folder} can't get other epochs, as {why_none(recipe)}: {anew(folder, epochs)}")
     return settle(replace(recipe, epochs=epochs)), Longer(folder, where.given)
@@ -43,7 +44,8 @@ def why_none(recipe):
     main = next(t for t in tricks if t.slot == "schedule")
     if not main.ends_apart:
         return f"the rates of its schedule, {main.name}, depend on the number of epochs from the start on"
-    if odd := of_length(recipe): return f"what comes before its cooldown depends on its length by {one_of(odd)}"
+    if odd := of_length(recipe):
+        return f"what comes before its cooldown depends on its length by {one_of(odd)}"
     return f"it has no {KEPT} (a run keeps one where an epoch ends before its cooldown begins)"
 
 
@@ -55,7 +57,8 @@ def of_length(recipe):
 def start_of(job, where):
     "The Start of a new run, whose state another run kept; UserError where that was another training"
     folder = where.folder
-    try: state = checkpoint.load(folder / KEPT)
+    try:
+        state = checkpoint.load(folder / KEPT)
     except checkpoint.Damaged as e:
         raise UserError(f"{folder / KEPT} is damaged ({e}): {anew(folder, job.recipe.epochs)}") from None
     then, now = state["what"], as_begun(where, job.recipe_json)
@@ -67,7 +70,8 @@ def start_of(job, where):
 
 def require_before(state, schedule, folder):
     "Raise UserError where the new cooldown would begin before the kept state"
-    if schedule.stable >= state["epoch"] * schedule.per_epoch: return
+    if schedule.stable >= state["epoch"] * schedule.per_epoch:
+        return
     raise UserError(f"--epochs {schedule.epochs} would begin the cooldown before the end of epoch {state['epoch']}, "
                     f"whose state {folder} kept: "
                     f"give more, as its {state['what']['recipe']['epochs']}, or {anew(folder, schedule.epochs)}")
@@ -78,7 +82,8 @@ def begin(session):
     folder, state = session.asked.resume.folder, session.start.state
     session.tell(f"goes on from the end of epoch {state['epoch']} of {folder}, before its cooldown")
     for name in PICTURES:
-        if (folder / name).is_file(): shutil.copyfile(folder / name, session.run.path(name))
+        if (folder / name).is_file():
+            shutil.copyfile(folder / name, session.run.path(name))
 
 
 def last_epoch(recipe, schedule):

@@ -36,11 +36,13 @@ def settle_lr(job, say, dry=False):
     The Learner and loaders are of its own, and random state is put back: the training is the one that `--lr NUMBER`
     makes, bit for bit.
     """
-    if job.recipe.lr != FIND: return job
+    if job.recipe.lr != FIND:
+        return job
     file = cache_dir()/"lr"/f"{job.identity}.json"
     found = known(recall(file))
     if not found:
-        if dry: return job
+        if dry:
+            return job
         say(f"lr find: up to {STEPS} steps, at learning rates from {START:g} to {END:g}")
         found = suggest(*curve(job))
         remember(file, asdict(found))
@@ -55,7 +57,8 @@ def known(kept):
         ok = START <= f.lr <= END and f.rule == RULE and len(f.lrs) == len(f.losses) >= LEAST and all(
             isinstance(x, float) and x == x for x in (*f.lrs, *f.losses))
         return f if ok else None
-    except TypeError: return None
+    except TypeError:
+        return None
 
 
 def curve(job):
@@ -69,8 +72,10 @@ def curve(job):
     with seeded(0):
         parts, dls = prepare(job)
         learn, n, rates = make_learner(dls, parts, job.recipe), parts.opt.batches, [g.rate for g in parts.groups]
-        try: learn.fit(STEPS * n // len(dls.train) + 1, cbs=Finder(START, END, STEPS * n, rates))
-        finally: leave_all(learn)
+        try:
+            learn.fit(STEPS * n // len(dls.train) + 1, cbs=Finder(START, END, STEPS * n, rates))
+        finally:
+            leave_all(learn)
     lrs = [lr / rates[-1] for lr in learn.recorder.lrs]  # which are the last group's
     return tuple([float(x) for x in xs[n - 1::n]] for xs in (lrs, learn.recorder.losses))
 
@@ -94,7 +99,8 @@ def suggest(lrs, losses):
         raise UserError(f"--lr find: the loss went beyond all bounds after {plural(n, 'step')}, at a learning rate of "
                         f"{last:.0e}, "
                         "too early to tell a good one: give --lr a number")
-    if min(losses) > (1 - FALL) * losses[0]: raise UserError(
+    if min(losses) > (1 - FALL) * losses[0]:
+        raise UserError(
         f"--lr find: no learning rate from {lrs[0]:.0e} to {lrs[-1]:.0e} made the loss fall (from {losses[0]:.4g} to "
         f"{min(losses):.4g} "
         "at best): give --lr a number")

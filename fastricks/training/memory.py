@@ -24,9 +24,12 @@ def memory_error(recipe):
 def readable(e, recipe):
     "`e`, or what a user can do about it"
     # fastai says first which callback
-    if isinstance(e, UserError) and "\n\t" in str(e): return UserError(str(e).partition("\n\t")[2])
-    if ranks.is_lost(e): return UserError(ranks.LOST)
-    if not is_out_of_memory(e): return e
+    if isinstance(e, UserError) and "\n\t" in str(e):
+        return UserError(str(e).partition("\n\t")[2])
+    if ranks.is_lost(e):
+        return UserError(ranks.LOST)
+    if not is_out_of_memory(e):
+        return e
     out = memory_error(recipe)
     out.__cause__ = e
     return out

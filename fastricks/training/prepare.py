@@ -36,7 +36,8 @@ def lines_of_head(file, classes):
     another order
     """
     theirs = read_meta(file).get("classes") or []
-    if len(theirs) != len(classes) or theirs == [*classes]: return
+    if len(theirs) != len(classes) or theirs == [*classes]:
+        return
     odd = next((a, b) for a, b in zip(theirs, classes, strict=True) if a != b)
     yield f"mind: the head of {Path(file).name} was trained on {odd[0]!r} where this data has {odd[1]!r}: its classes are others, or in another order"
 
@@ -55,6 +56,7 @@ def require_fit(job):
     make_schedule(job.recipe, plan, opt)
     of_network = [t for t in plan.tricks if OF_NETWORK & {*t.hooks()}]
     # what needs another network may have to wait until that is trained
-    if not of_network or any(t.needs() for t in of_network): return
+    if not of_network or any(t.needs() for t in of_network):
+        return
     model, _ = make_model(job.recipe, plan, load=False)
     chain(plan.tricks, "groups", all_params(model, opt.wd), model, plan)

@@ -32,9 +32,11 @@ class Start:
 
 def place(state):
     "`epoch 3, batch 17`, as a person counts"
-    if state is None: return "the beginning"
+    if state is None:
+        return "the beginning"
     epochs, n = state["what"]["recipe"]["epochs"], state["epoch"]
-    if n >= epochs: return "the final evaluation"
+    if n >= epochs:
+        return "the final evaluation"
     return f"epoch {n + 1}, batch {state['batch'] + 1}"
 
 
@@ -61,11 +63,13 @@ def recipe_of(folder, given=None, tricks=()):
     folder, given = Path(folder), given or {}
     if not (folder / "recipe.json").is_file():
         raise UserError(f"{folder} is not the folder of a run: it has no recipe.json")
-    try: got = read_json(folder / "recipe.json")["recipe"]
+    try:
+        got = read_json(folder / "recipe.json")["recipe"]
     except (ValueError, KeyError, TypeError):
         raise UserError(f"{folder / 'recipe.json'} can't be read: the run can't be continued") from None
     known = {f.name for f in fields(Recipe)}
-    if isinstance(got.get("trick_files"), dict): adopt(got["trick_files"])
+    if isinstance(got.get("trick_files"), dict):
+        adopt(got["trick_files"])
     if new := set(got) - known:
         raise UserError(f"{folder} has fields that this version does not know: {one_of(sorted(new))}")
     own = {"out": str(folder.parent), "name": None, "tricks": select(got.get("tricks", {}), tricks)}
@@ -78,12 +82,14 @@ def require_there(folder, recipe, given):
     "What the run was made from lies where its recipe.json says"
     for name in PLACES:
         place = getattr(recipe, name)
-        if place and name not in given and is_absolute(place) and not Path(place).exists(): raise UserError(
+        if place and name not in given and is_absolute(place) and not Path(place).exists():
+            raise UserError(
             f"the {name} of {folder}, {place}, can't be found: `{again(folder)} {flag_of(name)} NEW` goes on where "
             f"the same {name} lie now")
     for trick, keys in recipe.tricks.items():
         for key, place in keys.items():
-            if isinstance(place, str) and is_absolute(place) and not Path(place).exists(): raise UserError(
+            if isinstance(place, str) and is_absolute(place) and not Path(place).exists():
+                raise UserError(
                 f"{trick}:{key} of {folder}, {place}, can't be found: `{again(folder)} -t {trick}:{key}=NEW` goes on "
                 "with the same where it is now")
 
@@ -101,11 +107,15 @@ def start_of(job, resume, say):
     one), or a
     run's folder (that one, or a UserError that says what differs)."""
     recipe, what = job.recipe, job.recipe_json
-    if resume is False: return Start()
-    if resume is not True: return begin(RunFolder(resume), as_begun(resume, what), say, must=True) or Start()
-    if recipe.name: return named(recipe, what, say)
+    if resume is False:
+        return Start()
+    if resume is not True:
+        return begin(RunFolder(resume), as_begun(resume, what), say, must=True) or Start()
+    if recipe.name:
+        return named(recipe, what, say)
     for folder in unfinished(recipe.out, job.identity):
-        if start := begin(RunFolder(folder), what, say): return start
+        if start := begin(RunFolder(folder), what, say):
+            return start
     return Start()
 
 
@@ -114,7 +124,8 @@ def as_begun(resume, what):
     training
     """
     asked = [k for k in OF_THE_MACHINE if k in getattr(resume, "given", {})]
-    if not asked: return what
+    if not asked:
+        return what
     then = read_json(Path(resume) / "recipe.json")
     fields_then = {k: then["recipe"][k] for k in OF_THE_MACHINE if k in then["recipe"]
                    and (k in asked or k == "compile")}
@@ -124,7 +135,8 @@ def as_begun(resume, what):
 def along(start):
     "The first process's Start in the others: the same run and checkpoint, which that one writes"
     folder, has_state = ranks.first([start.run and str(start.run.folder), start.state is not None] if start else None)
-    if start or not folder: return start or Start()
+    if start or not folder:
+        return start or Start()
     from ..runfolder import checkpoint
     state = checkpoint.newest(folder)[0] if has_state else None
     if has_state and not state:
@@ -135,7 +147,8 @@ def along(start):
 
 def named(recipe, what, say):
     folder = Path(recipe.out) / recipe.name
-    if not (folder / "recipe.json").is_file() or is_finished(folder): return Start()
+    if not (folder / "recipe.json").is_file() or is_finished(folder):
+        return Start()
     return begin(RunFolder(folder), what, say, must=True)
 
 
@@ -143,7 +156,8 @@ def finished(job, resume, start):
     """The folder of a finished run of this very training, of the name that was asked for if any; None where one is to
     be trained
     """
-    if resume is not True or start.run: return None
+    if resume is not True or start.run:
+        return None
     folder = find_finished(job.recipe.out, job.identity, job.recipe.name)
     return folder if folder and (folder / "metrics.json").is_file() else None
 
@@ -157,9 +171,11 @@ def unfinished(out, identity):
 def begin(run, what, say, must=False):
     "Take hold of a run and read its last checkpoint; None, or with `must` a UserError, where it can't be gone on with"
     if not run.hold():
-        if must: raise UserError(f"{run.folder} is being trained by another process now")
+        if must:
+            raise UserError(f"{run.folder} is being trained by another process now")
         return None
-    try: return opened(run, what, say, must)
+    try:
+        return opened(run, what, say, must)
     except BaseException:
         run.release()
         raise
@@ -170,10 +186,12 @@ def opened(run, what, say, must):
     state, wrong = checkpoint.newest(run.folder)
     if must and (odd := differences((state or {}).get("what") or read_json(run.path("recipe.json")), what)):
         raise UserError(f"{run.folder} can't go on, as it would be another training: {'; '.join(odd)}")
-    for line in wrong: say(f"{line}: " + ("the checkpoint before it is used" if state else "it can't be used"))
+    for line in wrong:
+        say(f"{line}: " + ("the checkpoint before it is used" if state else "it can't be used"))
     if wrong and not state:
         anew = f"`fastricks train --recipe {shlex.quote(str(run.folder))}` trains it anew"
-        if must: raise UserError(f"{run.folder} has no checkpoint left that is whole: {anew}")
+        if must:
+            raise UserError(f"{run.folder} has no checkpoint left that is whole: {anew}")
         run.release()
         return None
     run.tidy()
@@ -196,10 +214,13 @@ def log_start(start, recipe, say):
     run.status("unfinished", pid=os.getpid())
     keep_places(run, recipe)
     rows = state["cbs"]["history"]["rows"] if state else []
-    if rows: write(run.path("history.csv"), rows_to_csv(rows))
-    else: run.path("history.csv").unlink(missing_ok=True)
+    if rows:
+        write(run.path("history.csv"), rows_to_csv(rows))
+    else:
+        run.path("history.csv").unlink(missing_ok=True)
     say(f"resumed at {start.where} ({time.strftime('%Y-%m-%d %H:%M:%S')})")
-    for line in changes(run, recipe, start.where): say(line)
+    for line in changes(run, recipe, start.where):
+        say(line)
 
 
 def keep_places(run, recipe):
@@ -219,11 +240,14 @@ def changes(run, recipe, where):
 
     Its environment.json keeps them under `resumed`.
     """
-    try: old = read_json(run.path("environment.json"))
-    except (OSError, ValueError): return []
+    try:
+        old = read_json(run.path("environment.json"))
+    except (OSError, ValueError):
+        return []
     new = environment(recipe.device)
     odd = {k: new[k] for k in COMPARED if old.get(k) != new[k]}
-    if not odd: return []
+    if not odd:
+        return []
     run.write("environment.json", json.dumps({**old, "resumed": [*old.get("resumed", []), {"at": where, **odd}]},
                                              indent=2) + "\n")
     said = ", ".join(f"{k} {old.get(k)} → {v}" for k, v in odd.items())

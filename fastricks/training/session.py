@@ -42,19 +42,24 @@ class Session:
 
     def __exit__(self, kind, error, trace):
         try:
-            if error is None: return False
+            if error is None:
+                return False
             told = readable(error, self.job.recipe)
-            if self.run and not self.run.finished: self.left_off(told)
-            if told is error: return False
+            if self.run and not self.run.finished:
+                self.left_off(told)
+            if told is error:
+                return False
             raise told
         finally:
-            if self.run: self.run.release()
+            if self.run:
+                self.run.release()
 
     def create(self):
         "Make the new run's folder, by the first process for all of them; a resumed run has one"
         job = self.job
         with stop.held():
-            if self.run: return
+            if self.run:
+                return
             name = f"{base_name(job.recipe, job.source.name)}-s{job.recipe.seed}"
             run = RunFolder.create(job.recipe, name, job.record) if ranks.is_first() else None
             folder = ranks.first(run and str(run.folder))
@@ -71,16 +76,21 @@ class Session:
     def draw(self, name, write):
         "Let the reporter write a file of the run; whatever goes wrong with it, the run goes on"
         try:
-            with ranks.apart(): write(self.run.path(name))
-        except Exception as e: self.tell(f"no {name} ({type(e).__name__}: {e})")
+            with ranks.apart():
+                write(self.run.path(name))
+        except Exception as e:
+            self.tell(f"no {name} ({type(e).__name__}: {e})")
 
     def list_runs(self):
         """Let the reporter bring the list of all runs up to date; whatever goes wrong with it, the run has ended as it
         has
         """
-        if not ranks.is_first(): return
-        try: self.asked.reporter.index(self.run.folder.parent)
-        except Exception as e: self.run.log(f"no list of runs ({type(e).__name__}: {e})")
+        if not ranks.is_first():
+            return
+        try:
+            self.asked.reporter.index(self.run.folder.parent)
+        except Exception as e:
+            self.run.log(f"no list of runs ({type(e).__name__}: {e})")
 
     def left_off(self, error):
         "The folder says how the run ended, the user how to go on"

@@ -26,14 +26,16 @@ def settle_machine(recipe):
                   data=place_of_data(recipe.data), compile=recipe.compile and not cannot_compile(device),
                   weights=recipe.weights and absolute(recipe.weights),
                   classes=recipe.classes and place_of_classes(recipe.classes))
-    if ranks.world() > 1 or out.sync_bn: check_processes(out)
+    if ranks.world() > 1 or out.sync_bn:
+        check_processes(out)
     return out
 
 
 def require_one(recipe):
     "Tasks of a cluster that know nothing of each other would each train the same; with names of their own they may"
     n, by = ranks.copies()
-    if n > 1 and not recipe.name: raise UserError(
+    if n > 1 and not recipe.name:
+        raise UserError(
         f"{by} started this {n} times, and each would train the same by itself: let it start one task a node, and "
         "that torchrun "
         f"--nproc-per-node N -m fastricks train …; if they are {n} runs, give each its own --name")
@@ -42,7 +44,8 @@ def require_one(recipe):
 def use_device(device):
     "What asks CUDA without a number asks the GPU that was chosen"
     import torch
-    if device.startswith("cuda:"): torch.cuda.set_device(device)
+    if device.startswith("cuda:"):
+        torch.cuda.set_device(device)
 
 
 def check_processes(recipe):
@@ -97,7 +100,8 @@ def settle(recipe, room=None, source=None, check=True):
     from ..model.weights import open_weights
     recipe = settle_machine(recipe)
     require_network(recipe.arch, recipe.image_size, recipe.arch_option)
-    if recipe.weights: open_weights(recipe.weights)
+    if recipe.weights:
+        open_weights(recipe.weights)
     say = room.say if room else silent
     source = source or ranks.first_then_all(lambda: open_data(recipe, check, say))
     job = Job(decided(recipe, source), source)
@@ -121,17 +125,21 @@ def settle_tricks(job, room):
     tricks, facts = dict(job.recipe.tricks), {}
     for t in job.recipe.make_tricks():
         done, found = t.settle(job.recipe, job.source, room)
-        if t.name in tricks: tricks[t.name] = done.keys()
-        if found: facts[t.name] = found
+        if t.name in tricks:
+            tricks[t.name] = done.keys()
+        if found:
+            facts[t.name] = found
     return replace(job, recipe=replace(job.recipe, tricks=tricks), facts=facts)
 
 
 def find_lr(job, say, dry=False):
     "`settle_lr`, whose errors a user can read"
     from .lr_find import settle_lr
-    if job.recipe.lr == FIND and not ranks.alone(): raise UserError(
+    if job.recipe.lr == FIND and not ranks.alone():
+        raise UserError(
         "--lr find tries rates out in one process: find it without torchrun, then give --lr that number")
-    try: return settle_lr(job, say, dry)
+    try:
+        return settle_lr(job, say, dry)
     except Exception as e:
         told = readable(e, job.recipe)
         raise told from (None if told is e else e)

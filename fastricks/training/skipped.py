@@ -8,8 +8,10 @@ def watch(losses, recipe, source, run, tell):
     "Keep the run's skipped.csv true from now on; to lose too much ends the run"
     def write(losses):
         rows = [*source.skipped, *losses.found.items()]
-        if rows: run.write("skipped.csv", rows_to_csv([{"image": name, "reason": why} for name, why in rows]))
-        if losses.found: require_enough(losses, recipe, source, len(rows))
+        if rows:
+            run.write("skipped.csv", rows_to_csv([{"image": name, "reason": why} for name, why in rows]))
+        if losses.found:
+            require_enough(losses, recipe, source, len(rows))
 
     losses.say, losses.then = tell, write
     write(losses)
@@ -18,7 +20,8 @@ def watch(losses, recipe, source, run, tell):
 def require_enough(losses, recipe, source, n_bad):
     "The rules of the check before the training hold in its middle too"
     n, first = len(source.items) + len(source.skipped), some([*losses.found.items()])
-    if n_bad > allowed(n, recipe.max_bad): raise UserError(
+    if n_bad > allowed(n, recipe.max_bad):
+        raise UserError(
         f"{n_bad:,} of {plural(n, 'image')} of {source.name} cannot be read any more, more than --max-bad "
         f"{recipe.max_bad:g} allows: "
         f"{first}; bring them back, or raise --max-bad")

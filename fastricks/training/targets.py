@@ -5,7 +5,8 @@ from .room import Room
 
 def targets_of(job, seen, n):
     "What the loss asks for of the first `n` images of a batch, title -> [n, K]; None where the loss has no target"
-    if seen.target is None: return None
+    if seen.target is None:
+        return None
     plan = make_plan(job.recipe, job.source, 0, facts=job.facts)
     return chain(plan.tricks, "targets", {"target": seen.target[:n]}, seen.batch.x[:n], plan)
 

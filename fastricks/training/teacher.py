@@ -25,15 +25,18 @@ def find_network(wanted, recipe, source, room):
     if kind == "arch" and room.dry:
         t = network_recipe(wanted, recipe, source)
         return wanted.value, {"identity": network_identity(t, source), **pixels_of(recipe, of_recipe(t))}
-    if kind == "arch": return wanted.value, check_classes(trained(wanted, recipe, source, room), source, wanted)
+    if kind == "arch":
+        return wanted.value, check_classes(trained(wanted, recipe, source, room), source, wanted)
     from ..model.weights import file_hash, open_weights
     path = Path(os.path.realpath(wanted.value))  # resolve() raises for a link in a circle
     file = path / "model.safetensors" if kind == "run" else path
     if not file.is_file():
         raise UserError(f"{wanted.key}={wanted.value} has no weights: " + (
             "the run did not finish" if kind == "run" else "there is no such file"))
-    try: open_weights(file)
-    except UserError as e: raise UserError(str(e).replace("--weights ", f"{wanted.key}=", 1)) from None
+    try:
+        open_weights(file)
+    except UserError as e:
+        raise UserError(str(e).replace("--weights ", f"{wanted.key}=", 1)) from None
     facts = check_channels(facts_of(file, file_hash(file), recipe), recipe, wanted)
     return str(path), check_classes(facts, source, wanted)
 
@@ -44,7 +47,8 @@ def facts_of(file, ident, recipe):
     from ..model.weights import read_meta
     meta = read_meta(file)
     # of a file that came from anywhere: never a name that timm would download
-    if "arch" in meta: check_arch(meta["arch"])
+    if "arch" in meta:
+        check_arch(meta["arch"])
     own = {**of_recipe(recipe), **{k: meta[k] for k in ("mean", "std", "size") if k in meta}}
     return {"file": str(file), "identity": ident, "arch": meta.get("arch", recipe.arch), "classes": meta.get("classes"),
             "mean": meta.get("mean"), "std": meta.get("std"), **pixels_of(recipe, own), **record_of(file)}
@@ -65,8 +69,10 @@ def pixels_of(recipe, own):
 
 def record_of(file):
     "The accuracy that the run of a file of weights has on record, of its validation images where it has those too"
-    try: m = read_json(Path(file).parent / "metrics.json")
-    except (OSError, ValueError): return {}
+    try:
+        m = read_json(Path(file).parent / "metrics.json")
+    except (OSError, ValueError):
+        return {}
     m = {"split": "valid", **m["valid"]} if isinstance(m.get("valid"), dict) else m
     return {"record": {k: m[k] for k in ("split", "top1", "n")}} if {"split", "top1", "n"} <= m.keys() else {}
 
@@ -74,7 +80,8 @@ def record_of(file):
 def check_channels(facts, recipe, wanted):
     "A network that is asked with this one's batches must take as many channels"
     theirs = len(facts["mean"] or (0, 0, 0))
-    if theirs != recipe.channels: raise UserError(
+    if theirs != recipe.channels:
+        raise UserError(
         f"the {wanted.role} {facts['file']} takes {plural(theirs, 'channel')} and this network {recipe.channels}: "
         "give both the same --channels")
     return facts
@@ -104,11 +111,13 @@ def network_recipe(wanted, recipe, source):
     short for those, `wanted.brief`
     """
     made = recipe_with(wanted, recipe, wanted.tricks)
-    if wanted.brief is None: return made
+    if wanted.brief is None:
+        return made
     try:
         plan = make_plan(made, source, batches_an_epoch(len(source.of("train")), made.whole_batch))
         make_schedule(made, plan, settings(made, plan))
-    except UserError: return recipe_with(wanted, recipe, wanted.brief)
+    except UserError:
+        return recipe_with(wanted, recipe, wanted.brief)
     return made
 
 
@@ -132,17 +141,20 @@ def trained(wanted, recipe, source, room):
     t = network_recipe(wanted, recipe, source)
     ident = network_identity(t, source)
     run = ranks.by_first(lambda: (found := find_finished(recipe.out, ident)) and str(found))
-    if run: room.say(f"{role}: found {run}")
+    if run:
+        room.say(f"{role}: found {run}")
     elif room.train is None:
         raise UserError(f"the {role} {t.arch} is not trained yet, and nothing is trained here: run `fastricks train` "
                         "with these "
                         f"options first, or give {wanted.key}= a run or a FILE.safetensors")
     else:
         room.say(f"{role}: {t.arch} is trained first, once, as an ordinary run, with {tricks_text(t)}")
-        try: run = room.train(t, room.say, job_type=role, resume=True).folder
+        try:
+            run = room.train(t, room.say, job_type=role, resume=True).folder
         except Stopped:
             asked.how = f"the same command resumes the {role}"
             raise
-        except UserError as e: raise UserError(f"the {role} {t.arch} can't be trained: {e}") from None
+        except UserError as e:
+            raise UserError(f"the {role} {t.arch} can't be trained: {e}") from None
         room.say(f"{wanted.back}:")
     return {**facts_of(Path(run) / "model.safetensors", ident, recipe), "run": Path(run).name}

@@ -41,5 +41,6 @@ def summary(final, classes):
     be wrong
     """
     names = {"top1": "accuracy", **{k: k for k in ("top5", "macro_f1", "balanced_accuracy", "loss", "n")}}
-    if classes <= 5: del names["top5"]
+    if classes <= 5:
+        del names["top5"]
     return {f"{final['split']}/{names[k]}": final[k] for k in names} | {"seconds": final["seconds"]}

@@ -51,18 +51,23 @@ def train(recipe, say=print, job_type="train", group=None, bar=True, resume=Fals
     with stop.listening():
         wanted = recipe if resume not in (True, False) else replace(recipe, processes=None)
         recipe = settle_machine(wanted)
-        if wanted.compile and not recipe.compile: asked.say(cannot_compile(recipe.device))
+        if wanted.compile and not recipe.compile:
+            asked.say(cannot_compile(recipe.device))
         with ranks.joined(recipe.device):
-            try: return train_settled(settle_here(recipe, asked), asked)
-            except RuntimeError as e: raise readable(e, recipe) from None
+            try:
+                return train_settled(settle_here(recipe, asked), asked)
+            except RuntimeError as e:
+                raise readable(e, recipe) from None
 
 
 def settle_here(recipe, asked):
     "The Job of a recipe on this machine and, where several processes train, with the same settings in all of them"
     import torch
     recipe = replace(recipe, threads=ranks.first(recipe.threads))  # machines may differ
-    if asked.resume: stop.asked.how = "the same command resumes it"  # until there is more to say
-    if recipe.wandb: tracking.resolve_mode(recipe.wandb)
+    if asked.resume:
+        stop.asked.how = "the same command resumes it"  # until there is more to say
+    if recipe.wandb:
+        tracking.resolve_mode(recipe.wandb)
     trackers.require(recipe.log)
     torch.set_num_threads(min(recipe.threads, threads_each()) if recipe.processes != ranks.here.world
                           else recipe.threads)
@@ -79,16 +84,22 @@ def train_settled(job, asked):
     start = (longer_run.start_of(job, asked.resume) if longer
              else again.along(again.start_of(job, asked.resume, asked.say) if first else None))
     done = ranks.first(first and str(again.finished(job, asked.resume, start) or "")) if asked.resume is True else ""
-    if done: return found(Path(done), asked.say)
+    if done:
+        return found(Path(done), asked.say)
     with Session(job, asked, start) as session:
         parts, dls = ranks.first_then_all(lambda: prepare(job, load=start.state is None))
-        if longer: longer_run.require_before(start.state, parts.schedule, asked.resume.folder)
+        if longer:
+            longer_run.require_before(start.state, parts.schedule, asked.resume.folder)
         session.create()
-        if longer and first: longer_run.begin(session)
+        if longer and first:
+            longer_run.begin(session)
         stop.check()
-        if job.found: keep_found(session)
-        if start.run and first: again.log_start(start, job.recipe, session.tell)
-        elif asked.resume is True and not session.quiet: again.say_none(job, session.run.folder, session.tell)
+        if job.found:
+            keep_found(session)
+        if start.run and first:
+            again.log_start(start, job.recipe, session.tell)
+        elif asked.resume is True and not session.quiet:
+            again.say_none(job, session.run.folder, session.tell)
         result = carry_out(session, parts, dls)
         ranks.wait()  # until the first has written everything
         return result
@@ -109,7 +120,8 @@ def keep_found(session):
 
 def shared_line(recipe):
     n, now = recipe.processes, ranks.here.world
-    if (n, now) == (1, 1): return []
+    if (n, now) == (1, 1):
+        return []
     others = f" ({n} at the run's start: the same images in each batch, but for BatchNorm's share of them and rounding)"
     return [f"batches of {recipe.whole_batch} images, shared out among {plural(now, 'process', 'processes')}"
             + (others if n != now else "")]
@@ -127,7 +139,8 @@ def carry_out(session, parts, dls):
     from .learner import fit, make_learner
     from .skipped import watch
     job, run, state = session.job, session.run, session.start.state
-    for line in first_lines(session, parts): session.tell(line)
+    for line in first_lines(session, parts):
+        session.tell(line)
     run.write("data.json", to_json(job.account.as_dict))
     watch(dls.losses, job.recipe, job.source, run, session.tell)
     tracked = start_tracking(session) if ranks.is_first() else Tracked(run.folder)
@@ -139,9 +152,12 @@ def carry_out(session, parts, dls):
     try:
         of_run = [*watchers(session), screen, *tracked.callbacks(), saver]
         learn = make_learner(dls, parts, job.recipe, of_run)
-        if bars: show_in_notebook(learn, bars)
-        if state: resume(learn, state)
-        with stop.held(): fit(learn, parts)
+        if bars:
+            show_in_notebook(learn, bars)
+        if state:
+            resume(learn, state)
+        with stop.held():
+            fit(learn, parts)
         stop.check()
         final = finish(session, learn, time.perf_counter() - start)
         tracked.finish(summary(final, len(job.source.classes)),
@@ -164,8 +180,10 @@ def screen_of(session, bars):
 
 def save_stopped(error, run, saver):
     "Whoever stopped a training can go on from where it was"
-    if not isinstance(error, stop.Stopped) or run.finished: return
-    with stop.held(): saver.save_final()
+    if not isinstance(error, stop.Stopped) or run.finished:
+        return
+    with stop.held():
+        saver.save_final()
 
 
 def let_go(learn, of_run):
@@ -201,7 +219,8 @@ def checkpoints(recipe, run, start, state):
     "The callback that saves and puts back; a file holds what its run is, too, and the seconds so far"
     from ..callbacks.checkpoint import Checkpoint
     every = parse_time(recipe.checkpoint_every)
-    if not ranks.is_first(): return Checkpoint(lambda now: None, every, state)
+    if not ranks.is_first():
+        return Checkpoint(lambda now: None, every, state)
     what, n = read_json(run.path("recipe.json")), count((state or {"generation": 0})["generation"] + 1)
 
     def save(now): checkpoint.save(run.folder, {**now, "what": what, "seconds": time.perf_counter() - start}, next(n))
@@ -213,11 +232,14 @@ def before_cooldown(session, parts, start):
     they depend on the length
     """
     n, state = longer_run.last_epoch(session.job.recipe, parts.schedule), session.start.state
-    if not n: return None
+    if not n:
+        return None
 
     def keep(now):
-        if ranks.is_first(): longer_run.keep(session, {**now, "seconds": time.perf_counter() - start})
-    if state and (state["epoch"], state["batch"]) == (n, 0): keep(state)
+        if ranks.is_first():
+            longer_run.keep(session, {**now, "seconds": time.perf_counter() - start})
+    if state and (state["epoch"], state["batch"]) == (n, 0):
+        keep(state)
     return n, keep
 
 

@@ -86,9 +86,12 @@ class Wanted:
     def kind(self) -> str:
         "`run`, `file` or `arch`; what looks like a path but is none is an error"
         path = Path(self.value)
-        if path.is_dir(): return "run"
-        if path.suffix == ".safetensors" or path.is_file(): return "file"
-        if "/" in self.value or "\\" in self.value: raise UserError(
+        if path.is_dir():
+            return "run"
+        if path.suffix == ".safetensors" or path.is_file():
+            return "file"
+        if "/" in self.value or "\\" in self.value:
+            raise UserError(
             f"{self.key}={self.value} is not there: give a finished run's folder, a FILE.safetensors or an "
             "architecture")
         return "arch"
@@ -180,7 +183,8 @@ class Trick:
         RoomLike
         """
         wanted = self.needs()
-        if not wanted: return self, {}
+        if not wanted:
+            return self, {}
         value, facts = room.network(wanted, recipe, source)
         return replace(self, **{wanted.field: value}), facts
 
@@ -224,8 +228,10 @@ class Trick:
 
 def show(v: object) -> str:
     "A key's value as the selection language writes it"
-    if isinstance(v, tuple): return "/".join(show(o) for o in v)
-    if isinstance(v, bool): return str(v).lower()
+    if isinstance(v, tuple):
+        return "/".join(show(o) for o in v)
+    if isinstance(v, bool):
+        return str(v).lower()
     return f"{v:g}" if isinstance(v, float) else str(v)
 
 
@@ -237,7 +243,8 @@ def require_uneven(name: str, plan: Plan) -> None:
         raise UserError(f"{name} changes nothing: each class has {plan.counts[0]:,} training images; leave it out")
 def quoted(text: str) -> str:
     "A value in quotes, where it has signs of the selection language"
-    if not any(sign in text for sign in "+,'\""): return text
+    if not any(sign in text for sign in "+,'\""):
+        return text
     return f'"{text}"' if "'" in text else f"'{text}'"
 
 

@@ -23,15 +23,20 @@ class Range:
     @property
     def text(self) -> str:
         "`above 0 and below 1`"
-        if self.choices: return one_of(self.choices)
+        if self.choices:
+            return one_of(self.choices)
         limits = {"above": self.above, "at least": self.least, "below": self.below, "at most": self.most}
         return " and ".join(f"{word} {limit:g}" for word, limit in limits.items() if limit is not None)
 
     def __contains__(self, value: float) -> bool:
-        if not isfinite(value): return self == Range()
-        if self.above is not None and not value > self.above: return False
-        if self.least is not None and not value >= self.least: return False
-        if self.below is not None and not value < self.below: return False
+        if not isfinite(value):
+            return self == Range()
+        if self.above is not None and not value > self.above:
+            return False
+        if self.least is not None and not value >= self.least:
+            return False
+        if self.below is not None and not value < self.below:
+            return False
         return self.most is None or value <= self.most
 
     def is_choice(self, value: object) -> bool:

@@ -19,7 +19,8 @@ class Accumulate(Trick):
     def less_memory(cls, recipe):
         n = recipe.tricks.get("accumulate", {}).get("n", 1)
         less = smaller(recipe.batch_size, n)
-        if not less: return ""
+        if not less:
+            return ""
         b, more = less
         return f"try --batch-size {b} -t accumulate:n={more}, which has the same {recipe.whole_batch * n} images a step"
 

@@ -17,10 +17,12 @@ class Bce(Trick):
 
     def check(self, recipe, tricks):
         names = {t.name for t in tricks}
-        if self.threshold and not names & {*MIXERS}: raise UserError(
+        if self.threshold and not names & {*MIXERS}:
+            raise UserError(
             f"bce:threshold={self.threshold:g} is for mixed targets, and here each image has one class: add mixup or "
             "cutmix, or leave it out")
-        if self.threshold and "class_weights" in names: raise UserError(
+        if self.threshold and "class_weights" in names:
+            raise UserError(
             "bce:threshold makes several classes of a mixed image right, and class_weights weighs an image by one: "
             "leave out one of the two")
 

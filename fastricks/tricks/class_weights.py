@@ -16,7 +16,8 @@ class ClassWeights(Trick):
     evens = True
 
     def advice(self, recipe, tricks):
-        if not any(t.name == "logit_adjustment" for t in tricks): return []
+        if not any(t.name == "logit_adjustment" for t in tricks):
+            return []
         return ["class_weights and logit_adjustment both make up for rare classes: together they overdo it"]
 
     def explain(self, plan):

@@ -21,5 +21,6 @@ class Cutmix(Trick):
 
         from fastricks.callbacks.mixup import EitherMix
         mixers = [cb for cb in cbs if isinstance(cb, MixHandler)]
-        if not mixers: return [*cbs, CutMix(self.alpha)]
+        if not mixers:
+            return [*cbs, CutMix(self.alpha)]
         return [*(cb for cb in cbs if cb not in mixers), EitherMix([*mixers, CutMix(self.alpha)])]

@@ -77,14 +77,17 @@ class Distill(Trick):
         if self.teacher_tricks and not self.is_arch:
             raise UserError("distill:teacher_tricks are those of an architecture's training; "
                             f"teacher={self.teacher} is trained already: leave them out")
-        if self.store and ranks.world() > 1: raise UserError(SHARED)
-        if recipe.lr == "find" and self.is_arch: raise UserError(
+        if self.store and ranks.world() > 1:
+            raise UserError(SHARED)
+        if recipe.lr == "find" and self.is_arch:
+            raise UserError(
             f"distill:teacher={self.teacher} would be trained before --lr find knows a rate: give --lr a number, or "
             "the run or file of a teacher")
 
     def settle(self, recipe, source, room):
         settled, facts = super().settle(recipe, source, room)
-        if self.store: facts["data"] = room.fingerprint(source)
+        if self.store:
+            facts["data"] = room.fingerprint(source)
         return settled, facts
 
     def targets(self, targets, images, plan):
@@ -101,8 +104,10 @@ class Distill(Trick):
         from fastricks.callbacks.answers import stored_teacher
         from fastricks.callbacks.distill import Distill, StoredDistill
         from fastricks.model.teacher import load_teacher
-        if "distill" not in plan.facts: return cbs  # --explain trains no teacher
+        if "distill" not in plan.facts:
+            return cbs  # --explain trains no teacher
         facts, how = plan.facts["distill"], (self.alpha, self.T, self.form)
-        if not self.store: return [*cbs, Distill(load_teacher(facts, plan.classes, self.view), *how, facts=facts)]
+        if not self.store:
+            return [*cbs, Distill(load_teacher(facts, plan.classes, self.view), *how, facts=facts)]
         load, answers, lines = stored_teacher(plan, self.view)
         return [*cbs, StoredDistill(load, answers, *how, lines, facts)]

@@ -14,7 +14,8 @@ class DropPath(Trick):
 
     def check(self, recipe, tricks):
         rate = recipe.arch_option.get("drop_path_rate")
-        if rate is not None: raise UserError(
+        if rate is not None:
+            raise UserError(
             f"drop_path:rate={self.rate:g} and --arch-option drop_path_rate={rate} say the same thing: give one of "
             "them")
 

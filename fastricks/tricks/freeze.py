@@ -27,7 +27,8 @@ class Freeze(Trick):
             raise UserError(f"freeze:stages={self.stages} would freeze the head of {plan.recipe.arch} too: it has "
                             f"{top} stages before it")
         for p in model.parameters():
-            if stage[id(p)] < self.stages: p.requires_grad_(False)
+            if stage[id(p)] < self.stages:
+                p.requires_grad_(False)
         return model
 
     def on_step(self, cbs, plan):

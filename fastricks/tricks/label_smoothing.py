@@ -16,7 +16,8 @@ class LabelSmoothing(Trick):
     formula = "q_i = 1 − ε if i = y, else ε/(K−1);  loss = −Σ q_i log p_i"
 
     def advice(self, recipe, tricks):
-        if not any(t.name == "mixup" for t in tricks): return []
+        if not any(t.name == "mixup" for t in tricks):
+            return []
         return ["label_smoothing with mixup softens the targets twice: the gains of the two rarely add up"]
 
     def loss(self, loss_func, plan):

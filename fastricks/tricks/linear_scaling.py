@@ -24,7 +24,8 @@ class LinearScaling(Trick):
                             "give another --batch-size or linear_scaling:base")
 
     def advice(self, recipe, tricks):
-        if recipe.opt == "sgd": return []
+        if recipe.opt == "sgd":
+            return []
         return [f"linear_scaling is meant for SGD: {recipe.opt} scales its steps itself; the tutorial found its rate "
                 "better unscaled"]
 

@@ -11,7 +11,8 @@ class NoBiasDecay(Trick):
     formula = "wd_p = wd if p is the weight of a conv or linear module, else 0"
 
     def check(self, recipe, tricks):
-        if not recipe.wd: raise UserError("no_bias_decay needs --wd > 0: without weight decay it changes nothing")
+        if not recipe.wd:
+            raise UserError("no_bias_decay needs --wd > 0: without weight decay it changes nothing")
 
     def groups(self, groups, model, plan):
         from fastricks.model.optimizers import is_weight

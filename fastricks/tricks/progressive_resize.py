@@ -17,10 +17,12 @@ class ProgressiveResize(Trick):
     cost = "saves time: smaller images are cut, not full ones shrunk"
 
     def check(self, recipe, tricks):
-        if self.side(0, recipe) >= recipe.size: raise UserError(
+        if self.side(0, recipe) >= recipe.size:
+            raise UserError(
             f"progressive_resize changes nothing: the first epoch's images have {recipe.size} pixels too; give a "
             "smaller start or step")
-        if recipe.shape or recipe.fit != "crop": raise UserError(
+        if recipe.shape or recipe.fit != "crop":
+            raise UserError(
             "progressive_resize grows squares that are cropped: leave out --fit, and give --size one number")
         if recipe.compile:
             raise UserError("progressive_resize has images of several sizes, and --compile compiles for one: leave "
@@ -31,7 +33,8 @@ class ProgressiveResize(Trick):
     def side(self, epoch, recipe):
         "Pixels of an epoch's images, 0 the first"
         share = self.start + (1 - self.start) * min(epoch / (self.until * recipe.epochs), 1)
-        if share == 1: return recipe.size
+        if share == 1:
+            return recipe.size
         return min(max(round(recipe.size * share / self.step), 1) * self.step, recipe.size)
 
     def explain(self, plan):

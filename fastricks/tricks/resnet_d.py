@@ -21,7 +21,8 @@ class ResnetD(Trick):
             raise UserError("resnet_d changes the network, which pre-trained weights do not fit: use --arch "
                             f"{with_d(recipe.arch)}, "
                             "whose weights have the tweaks, or --no-pretrained")
-        if twice := [k for k in KWARGS.get(self.variant, ()) if k in recipe.arch_option]: raise UserError(
+        if twice := [k for k in KWARGS.get(self.variant, ()) if k in recipe.arch_option]:
+            raise UserError(
             f"resnet_d and --arch-option {twice[0]}={recipe.arch_option[twice[0]]} both say how the network is made: "
             "give one of them")
         if self.variant == "B":
@@ -31,7 +32,8 @@ class ResnetD(Trick):
     def arch(self, kwargs, plan):
         from fastricks.model.network import is_resnet, tweaks_of
         arch = plan.recipe.arch
-        if not is_resnet(arch): raise UserError(f"resnet_d is a change of ResNets, and {arch} is none")
+        if not is_resnet(arch):
+            raise UserError(f"resnet_d is a change of ResNets, and {arch} is none")
         if KWARGS[self.variant].keys() <= tweaks_of(arch):
             raise UserError(f"resnet_d:variant={self.variant} changes nothing: {arch} has it")
         return {**kwargs, **KWARGS[self.variant]}

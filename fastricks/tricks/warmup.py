@@ -36,6 +36,8 @@ class Warmup(Trick):
         return m * unit
 
     def lr(self, s, sched):
-        if self.by == "epoch": i, m = s // sched.per_epoch + 1, sched.warm // sched.per_epoch
-        else: i, m = (s if self.by == "keras" else s + 1), sched.warm
+        if self.by == "epoch":
+            i, m = s // sched.per_epoch + 1, sched.warm // sched.per_epoch
+        else:
+            i, m = (s if self.by == "keras" else s + 1), sched.warm
         return self.start + (sched.lr - self.start) * i / m

@@ -22,7 +22,8 @@ class Wsd(Trick):
         if n < 2:
             raise UserError(f"wsd:cooldown={self.cooldown:g} is {n} of the run's {sched.total} steps, and the rate "
                             "would never fall: give more")
-        if sched.warm + n > sched.total: raise UserError(
+        if sched.warm + n > sched.total:
+            raise UserError(
             f"wsd: a warm-up of {sched.warm} steps and a cooldown of {n} do not fit into the run's {sched.total}: "
             "give less of one, or more --epochs")
         return replace(sched, main=self.lr, stable=sched.total - n)

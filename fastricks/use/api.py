@@ -146,7 +146,8 @@ def export(run: str | PathLike[str], to: str = "onnx", out: str | PathLike[str] 
     """
     from .export import export as export_run
     written = export_run(text_of("run", run), to, out)
-    if not quiet: print(*written.lines, sep="\n")
+    if not quiet:
+        print(*written.lines, sep="\n")
     return written.path
 
 
@@ -211,7 +212,8 @@ def places_of(runs: Any) -> list[str]:
     "Paths of one or several runs, folders or globs"
     several = isinstance(runs, list | tuple | set)
     found = [text_of("runs", o) for o in (runs if several else [runs])]
-    if not found: raise UserError("there are no runs to compare: give a folder of runs, or two runs")
+    if not found:
+        raise UserError("there are no runs to compare: give a folder of runs, or two runs")
     return found
 
 
@@ -267,8 +269,10 @@ def show_lr(recipes: Any, steps: int | None = None) -> "Figure":
     """The learning rate of every step of a Recipe, or of several as {name: Recipe}, as a matplotlib Figure; `steps` an
     epoch (default: the data's)
     """
-    for o in recipes.values() if isinstance(recipes, dict) else [recipes]: require_recipe("show_lr", o)
-    if steps is not None: require_count("show_lr: steps=", steps)
+    for o in recipes.values() if isinstance(recipes, dict) else [recipes]:
+        require_recipe("show_lr", o)
+    if steps is not None:
+        require_count("show_lr: steps=", steps)
     from .schedules import show_lr as draw
     return draw(recipes, steps)
 
@@ -283,7 +287,8 @@ def schedule(recipe: Recipe, steps: int = 100) -> "Schedule":
 
 
 def require_recipe(name: str, o: object) -> None:
-    if not isinstance(o, Recipe): raise UserError(f"{name} takes a Recipe, as ft.make_recipe makes one, not {o!r}")
+    if not isinstance(o, Recipe):
+        raise UserError(f"{name} takes a Recipe, as ft.make_recipe makes one, not {o!r}")
 
 
 @checked_call

@@ -59,8 +59,10 @@ def chosen(learn: "Learner", asked: Ingredients, say: Say) -> tuple[Tried, ...]:
         kept = best is None or new.correct >= best.correct
         tried.append(Tried(run, asked.label(run), run.numbers("valid")["top1"], kept, new.top1))
         say(line_of(tried[-1], best is None, width))
-        if kept: best = new
-    if best: learn.model.load_state_dict(best.mean)
+        if kept:
+            best = new
+    if best:
+        learn.model.load_state_dict(best.mean)
     return tuple(tried)
 
 
@@ -80,7 +82,8 @@ def average_with(old: Average | None, run: FinishedRun, learn: "Learner") -> Ave
 
 def line_of(t: Tried, first: bool, width: int) -> str:
     "`  84.21%  mixup    with it 84.40%, kept`"
-    if first: return f"  {t.alone:7.2%}  {t.row}"
+    if first:
+        return f"  {t.alone:7.2%}  {t.row}"
     return f"  {t.alone:7.2%}  {t.row:{width}}  with it {t.top1:.2%}, {'kept' if t.kept else 'left out'}"
 
 
@@ -92,7 +95,8 @@ def added(total: State, state: State) -> State:
 def put_in(learn: "Learner", total: State, n: int) -> None:
     "The mean of n networks into the Learner's; a single one as it is, others with BatchNorm's averages made again"
     learn.model.load_state_dict({k: v / n if v.is_floating_point() else v for k, v in total.items()})
-    if n > 1: remake_averages(learn.model, learn.dls.train)
+    if n > 1:
+        remake_averages(learn.model, learn.dls.train)
 
 
 def remake_averages(model: "torch.nn.Module", dl: Any) -> None:
@@ -106,7 +110,8 @@ def remake_averages(model: "torch.nn.Module", dl: Any) -> None:
 
     from ..core.tensors import plain
     norms = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
-    if not norms: return
+    if not norms:
+        return
     model.eval()
     old = [m.momentum for m in norms]
     for m in norms:
@@ -114,6 +119,8 @@ def remake_averages(model: "torch.nn.Module", dl: Any) -> None:
         m.momentum = None  # the mean over all batches
     dl.epoch = 0
     with torch.no_grad():
-        for x, *_ in dl: model(plain(x))
-    for m, momentum in zip(norms, old, strict=True): m.momentum = momentum
+        for x, *_ in dl:
+            model(plain(x))
+    for m, momentum in zip(norms, old, strict=True):
+        m.momentum = momentum
     model.eval()

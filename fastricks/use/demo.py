@@ -31,7 +31,8 @@ def serve(run: str | PathLike[str], port: int = 7860, host: str = "127.0.0.1", s
 
     Raises UserError where gradio, the run or the port is not to be had.
     """
-    if find_spec("gradio") is None: raise UserError(MISSING)
+    if find_spec("gradio") is None:
+        raise UserError(MISSING)
     find_saved(run)
     require_port(host, port)
     with private(), as_given():
@@ -42,8 +43,10 @@ def serve(run: str | PathLike[str], port: int = 7860, host: str = "127.0.0.1", s
                        inbrowser=False, footer_links=[],
                        ssr_mode=False, theme=theme())
             say(f"page      http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}  (Ctrl-C ends it)")
-            with suppress(KeyboardInterrupt): (until or Event().wait)()
-        finally: app.close(verbose=False)
+            with suppress(KeyboardInterrupt):
+                (until or Event().wait)()
+        finally:
+            app.close(verbose=False)
     stop.asked.signum = None  # to be stopped is how it ends
     say("stopped")
 
@@ -51,9 +54,11 @@ def serve(run: str | PathLike[str], port: int = 7860, host: str = "127.0.0.1", s
 def require_port(host: str, port: int) -> None:
     with socket.socket() as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try: s.bind((host, port))
+        try:
+            s.bind((host, port))
         except OSError as e:
-            if e.errno == errno.EADDRINUSE: raise UserError(
+            if e.errno == errno.EADDRINUSE:
+                raise UserError(
                 f"port {port} of {host} is in use: choose another, as in --port {port % 65535 + 1}") from None
             raise UserError(f"--host {host} --port {port}: can't be served there ({e.strerror or e})") from None
 
@@ -67,9 +72,11 @@ def private() -> Iterator[None]:
     old = {k: os.environ.get(k) for k in (*own, "GRADIO_TEMP_DIR")}
     with TemporaryDirectory(prefix="fastricks-demo-") as folder:
         os.environ.update(own, GRADIO_TEMP_DIR=folder)
-        try: yield
+        try:
+            yield
         finally:
-            for k, v in old.items(): os.environ.pop(k) if v is None else os.environ.update({k: v})
+            for k, v in old.items():
+                os.environ.pop(k) if v is None else os.environ.update({k: v})
 
 
 @contextmanager
@@ -80,8 +87,10 @@ def as_given() -> Iterator[None]:
     from gradio import Image
     old = Image.preprocess
     Image.preprocess = lambda self, given: given and given.path
-    try: yield
-    finally: Image.preprocess = old
+    try:
+        yield
+    finally:
+        Image.preprocess = old
 
 
 def theme() -> "gradio.themes.Default":
@@ -98,10 +107,12 @@ def demo_app(p: "Predictor") -> "gradio.Blocks":
         """(photo, answer, what to say): a file that can't be read is taken away, one that no browser shows is shown as
         it was read
         """
-        if file is None: return gr.skip(), None, ""
+        if file is None:
+            return gr.skip(), None, ""
         lost: list[str] = []
         found = p.predict(file, k=TOP, bad=lambda _, why: lost.append(why))
-        if lost: return None, None, f"**This is no photo that can be read:** {words(lost[0])}."
+        if lost:
+            return None, None, f"**This is no photo that can be read:** {words(lost[0])}."
         from ..data.pixels.image import load_rgb
         photo = gr.skip() if file.lower().endswith(SHOWN) else load_rgb(file)
         return photo, dict(zip(map(visible, found[0].labels), found[0].probabilities, strict=True)), ""

@@ -110,20 +110,25 @@ def finished(saved: Saved) -> FinishedRun:
     "The FinishedRun of a Saved, or a UserError"
     if not saved.recipe:
         raise UserError(f"{saved.file} has no recipe.json of its run beside it: give the folder of a run")
-    try: return read_run(saved.run)
-    except ValueError as e: raise UserError(f"{saved.run} can't be read: {e}") from None
+    try:
+        return read_run(saved.run)
+    except ValueError as e:
+        raise UserError(f"{saved.run} can't be read: {e}") from None
 
 
 def classes_of(saved: Saved) -> list[str]:
     names = read_meta(saved.file).get("classes")
-    if not names: raise UserError(f"{saved.file} does not say which classes it knows")
+    if not names:
+        raise UserError(f"{saved.file} does not say which classes it knows")
     return names
 
 
 def available(device: str) -> bool:
     from ..core.machine import pick_device
-    try: return bool(pick_device(device))
-    except UserError: return False
+    try:
+        return bool(pick_device(device))
+    except UserError:
+        return False
 
 
 def evaluated(run: FinishedRun, chosen: Chosen, p: "Predictor", tta: bool, say: Say) -> Evaluation:
@@ -132,19 +137,23 @@ def evaluated(run: FinishedRun, chosen: Chosen, p: "Predictor", tta: bool, say: 
     from ..training.evaluate import metrics, prediction_rows, tempered
     bad: list[tuple[str, str]] = []
     notes = [*chosen.notes, *of_mirrors(run, tta)]
-    for line in notes: say(visible(line))
+    for line in notes:
+        say(visible(line))
     old = torch.get_num_threads()
     try:
         torch.set_num_threads(run.recipe.threads or old)  # others would round differently
         items, logits = logits_of(p, chosen.source.items, 2 * run.recipe.batch_size, tta,
                                   lambda item, why: bad.append((item.name, why)), say)
-    finally: torch.set_num_threads(old)
-    if not items: raise UserError(f"no image of {chosen.source.name} can be read: {some(bad)}")
+    finally:
+        torch.set_num_threads(old)
+    if not items:
+        raise UserError(f"no image of {chosen.source.name} can be read: {some(bad)}")
     labels = torch.tensor([p.classes.index(o.label) for o in items])
     images = images_of(prediction_rows(items, logits, labels, p.classes))
     numbers = {**metrics(logits, labels), **tempered(logits, labels, None if tta else p.meta.get("temperature"))}
     later = [*of_bad(bad), *of_other_numbers(run, chosen, numbers, tta)]
-    for line in later: say(visible(line))
+    for line in later:
+        say(visible(line))
     return Evaluation(run, chosen.source.name, chosen.split, chosen.own, tta, numbers, images,
                       quality.measure(images, p.classes, numbers["loss"]), (*notes, *later), tuple(items))
 
@@ -171,7 +180,8 @@ def logits_of(p: "Predictor", items: Sequence[Item], bs: int, tta: bool = False,
             if len(xs) == bs:
                 found.append(ask(torch.cat(xs)))
                 xs = []
-    if xs: found.append(ask(torch.cat(xs)))
+    if xs:
+        found.append(ask(torch.cat(xs)))
     return there, torch.cat(found) if found else torch.zeros(0, len(p.classes))
 
 
@@ -187,10 +197,12 @@ def check_page(to: str | PathLike[str] | None, run: str | PathLike[str]) -> None
     folder = Path(to).parent if to else Path(run)
     if folder.is_dir() and not os.access(folder, os.W_OK):
         raise UserError(f"{folder} can't be written to: choose another place with --to FILE.html")
-    if to is None: return
+    if to is None:
+        return
     if Path(to).suffix.lower() != ".html":
         raise UserError(f"--to {to}: the page is an .html file, the numbers lie beside it as .json")
-    if Path(to).is_dir(): raise UserError(f"--to {to} is a folder: name a file in it, as {Path(to) / 'evaluate.html'}")
+    if Path(to).is_dir():
+        raise UserError(f"--to {to} is a folder: name a file in it, as {Path(to) / 'evaluate.html'}")
 
 
 # -- notes
@@ -210,8 +222,10 @@ def some(bad: list[tuple[str, str]]) -> str:
 
 def of_other_numbers(run: FinishedRun, chosen: Chosen, numbers: dict[str, Any], tta: bool) -> list[str]:
     "Own images must give the run's own numbers; another machine may round differently"
-    if tta or not chosen.own or chosen.split != run.metrics["split"]: return []
+    if tta or not chosen.own or chosen.split != run.metrics["split"]:
+        return []
     odd = [f"{k} {run.metrics[k]!r}, here {v!r}" for k, v in numbers.items() if run.metrics.get(k, v) != v]
-    if not odd: return []
+    if not odd:
+        return []
     return ["not to the last digit what metrics.json has, as another device, number of threads or version rounds "
             f"differently: {', '.join(odd)}"]

@@ -32,8 +32,10 @@ def write_evaluation(e: Evaluation, to: str | PathLike[str] | None = None) -> tu
     "Write the page, and the numbers as JSON beside it, each whole or not at all: (page, numbers)"
     check_page(to, e.run.folder)
     file = Path(to) if to else default_page(e)
-    try: file.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as err: raise UserError(f"--to {to}: can't be written ({err.strerror})") from None
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise UserError(f"--to {to}: can't be written ({err.strerror})") from None
     write(file.with_suffix(".json"), json.dumps(e.record(), ensure_ascii=False) + "\n")
     write(file, evaluation_document(e))
     return file, file.with_suffix(".json")
@@ -55,7 +57,8 @@ def evaluation_document(e: Evaluation) -> str:
 
 def title(e: Evaluation) -> str: return f"{e.run.name} on {e.where}" + (" (TTA)" if e.tta else "")
 def tta_line(e: Evaluation) -> Html:
-    if not e.tta: return EMPTY
+    if not e.tta:
+        return EMPTY
     return Html('<p class="tta"><b>Test-time augmentation</b>: {}. Not to be compared with plain numbers.</p>').format(TTA)
 
 
@@ -70,7 +73,8 @@ def run_facts(run: FinishedRun) -> dict[str, Any]:
 # -- the terminal
 
 def print_evaluation(e: Evaluation) -> None:
-    for line in lines(e): print(line)
+    for line in lines(e):
+        print(line)
 
 
 def lines(e: Evaluation, width: int | None = None) -> list[str]:
@@ -82,13 +86,15 @@ def lines(e: Evaluation, width: int | None = None) -> list[str]:
     q, tta = e.quality, [f"TTA: {TTA}; not to be compared with plain numbers"] if e.tta else []
     with con.capture() as got:
         con.print(Text(title(e), style="bold"))
-        for line in [*tta, *parts.of_few_classes(q)]: con.print(Text(line))
+        for line in [*tta, *parts.of_few_classes(q)]:
+            con.print(Text(line))
         con.print(number_table(q))
         con.print()
         whole = class_table(q)
         con.print(whole if con.measure(whole).maximum <= con.width else class_table(q, intervals=False))
         con.print()
-        for line in [*pairs(q), *parts.at_temperature(e.numbers)]: con.print(Text(line))
+        for line in [*pairs(q), *parts.at_temperature(e.numbers)]:
+            con.print(Text(line))
     return [x.rstrip() for x in got.get().rstrip().split("\n")]
 
 

@@ -30,12 +30,16 @@ def explain(recipe: Recipe, say: Say = print) -> None:
     for section in (recipe_lines(recipe), data_lines(source), trick_lines(plan), advice_lines(recipe, plan),
                     group_lines(parts),
                     arithmetic(recipe, plan, parts)):
-        for line in [*section, ""]: say(line)
-    for line in curve(parts.schedule.trace(), parts.schedule.per_epoch): say(line)
+        for line in [*section, ""]:
+            say(line)
+    for line in curve(parts.schedule.trace(), parts.schedule.per_epoch):
+        say(line)
     name = base_name(recipe, source.name)
     file = Path(recipe.out) / "explain" / f"{name}-lr.png"
-    try: say(f"picture    {save(draw_schedules({name: parts.schedule}), absolute(file))}")
-    except UserError as e: say(f"no picture ({e})")
+    try:
+        say(f"picture    {save(draw_schedules({name: parts.schedule}), absolute(file))}")
+    except UserError as e:
+        say(f"no picture ({e})")
 
 
 def recipe_lines(recipe: Recipe) -> list[str]:
@@ -76,7 +80,8 @@ def rate_of(g: GroupLike) -> str: return "" if g.rate == 1 else f", learning rat
 
 
 def rate_text(recipe: Recipe, opt: Opt) -> str:
-    if recipe.lr == FIND: return TO_COME
+    if recipe.lr == FIND:
+        return TO_COME
     return f"{recipe.lr:g}" + (f" scaled to {opt.lr:g}" if opt.lr != recipe.lr else "")
 
 
@@ -103,6 +108,8 @@ def batch_line(recipe: Recipe, parts: Parts) -> str:
 def rate_line(recipe: Recipe, parts: Parts) -> str:
     s = parts.schedule
     line = f"  learning rate {rate_text(recipe, parts.opt)}"
-    if s.warm: line += f"; warm-up {s.warm:,} steps"
-    if s.hold: line += f"; hold {s.hold:,} steps"
+    if s.warm:
+        line += f"; warm-up {s.warm:,} steps"
+    if s.hold:
+        line += f"; hold {s.hold:,} steps"
     return f"{line}; first step {s(0):.3g}, last step {s(s.total - 1):.3g}"

@@ -50,28 +50,37 @@ def export(run: str | PathLike[str], to: str, out: str | PathLike[str] | None = 
 def find_exporter(to: str) -> Exporter:
     "The Exporter of a format's name, with all that it needs installed"
     known = exporters()
-    if to not in known: raise UserError(f"--to {to} is not one of {one_of(known)}{nearest(to, known)}")
+    if to not in known:
+        raise UserError(f"--to {to} is not one of {one_of(known)}{nearest(to, known)}")
     missing = [module for module in known[to].needs if not find_spec(module)]
-    if missing: raise UserError(f"--to {to} needs {one_of(missing)}: pip install {' '.join(missing)}")
+    if missing:
+        raise UserError(f"--to {to} needs {one_of(missing)}: pip install {' '.join(missing)}")
     return known[to]
 
 
 def check_path(exporter: Exporter, path: Path) -> None:
     "Nothing but an earlier export may be where it goes"
-    if exporter.suffix: check_file(exporter, path)
-    else: check_folder(exporter, path)
+    if exporter.suffix:
+        check_file(exporter, path)
+    else:
+        check_folder(exporter, path)
 
 
 def check_file(exporter: Exporter, path: Path) -> None:
-    if path.suffix != exporter.suffix: raise UserError(f"--out {path}: give it a name that ends in {exporter.suffix}")
-    if path.is_dir(): raise UserError(f"--out {path} is a folder: name a file in it")
+    if path.suffix != exporter.suffix:
+        raise UserError(f"--out {path}: give it a name that ends in {exporter.suffix}")
+    if path.is_dir():
+        raise UserError(f"--out {path} is a folder: name a file in it")
 
 
 def check_folder(exporter: Exporter, path: Path) -> None:
-    if not path.exists(): return
-    if not path.is_dir(): raise UserError(f"--out {path} is a file: {exporter.name}'s format is a folder")
+    if not path.exists():
+        return
+    if not path.is_dir():
+        raise UserError(f"--out {path} is a file: {exporter.name}'s format is a folder")
     others = sorted(o.name for o in path.iterdir() if o.name not in exporter.files)
-    if others: raise UserError(f"--out {path} has other files in it, as {others[0]}: name a new folder")
+    if others:
+        raise UserError(f"--out {path} has other files in it, as {others[0]}: name a new folder")
 
 
 def bytes_of(path: Path) -> int: return sum(f.stat().st_size for f in ([path] if path.is_file() else path.iterdir()))
@@ -81,7 +90,8 @@ def samples(p: "Predictor", n: int = max(BATCHES)) -> "tuple[Tensor, str]":
     "(8-bit RGB pixels [n, 3, h, w], what they are of): the run's own evaluation images, noise where there are none"
     import torch
     xs = [x for o in own_items(p, n) if not isinstance(x := p.attempt(o)[1], str)]
-    if len(xs) > 2: return torch.cat(xs), f"on {plural(len(xs), 'image')} of its own data"
+    if len(xs) > 2:
+        return torch.cat(xs), f"on {plural(len(xs), 'image')} of its own data"
     noise = torch.randint(256, (n, 3, *p.frame.sides[::-1]), dtype=torch.uint8,
                           generator=torch.Generator().manual_seed(0))
     return noise, "on noise, as its data is not there,"
@@ -94,8 +104,10 @@ def own_items(p: "Predictor", n: int) -> "list[Item]":
     from ..data.sources.open import open_recipe
     r = p.recipe
     try:
-        if r is None or (r.data in NAMES and not find_food(r.data)): return []
+        if r is None or (r.data in NAMES and not find_food(r.data)):
+            return []
         source = open_recipe(r)
-    except UserError: return []
+    except UserError:
+        return []
     items = source.of(source.eval_split)
     return items[::max(1, len(items) // n)][:n]

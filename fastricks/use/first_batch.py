@@ -25,7 +25,8 @@ def look(recipe: Recipe, epoch: int = 1, say: Say = silent) -> tuple[Job, Look]:
         raise UserError(f"epoch {epoch} is none of this training's {plural(recipe.epochs, 'epoch')}")
     # just one batch is loaded
     job = settle(replace(recipe, workers=0, compile=False), source=open_data(settle_machine(recipe), say=say))
-    with seeded(0): return job, stopped(job, epoch - 1)
+    with seeded(0):
+        return job, stopped(job, epoch - 1)
 
 
 def stopped(job: Job, epoch: int) -> Look:
@@ -48,5 +49,6 @@ def show_targets(recipe: Recipe, n: int = 4, epoch: int = 1, say: Say = silent) 
     With a teacher also its soft labels for these very images; a teacher that is not there yet is a UserError.
     """
     job, seen = look(recipe, epoch, say)
-    if seen.target is not None: job = replace(job, facts=needed_facts(job, say))
+    if seen.target is not None:
+        job = replace(job, facts=needed_facts(job, say))
     return draw_view_targets(View(job.recipe, job.source, seen.batch, targets_of(job, seen, n)), n)

@@ -30,7 +30,8 @@ def is_on_hub(run: object) -> bool: return isinstance(run, str) and run.startswi
 def parse(text: str) -> OnHub:
     "hf://user/name or hf://user/name@revision; UserError for anything else"
     m = re.fullmatch(rf"{PREFIX}({NAME})(?:@([\w./-]+))?", text)
-    if not m: raise UserError(f"{text} is no model on the hub: as hf://user/name, or hf://user/name@revision")
+    if not m:
+        raise UserError(f"{text} is no model on the hub: as hf://user/name, or hf://user/name@revision")
     return OnHub(m[1], m[2])
 
 
@@ -38,12 +39,14 @@ def parse(text: str) -> OnHub:
 def answered(what: str) -> Iterator[None]:
     "Whatever the hub, or the way to it, says is one sentence, without a token"
     from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
-    try: yield
+    try:
+        yield
     except RepositoryNotFoundError:
         raise UserError(f"{what}: there is no such model, or none that your login may see (`hf auth login`)") from None
     except LocalEntryNotFoundError:
         raise UserError(f"{what}: the hub can't be reached, and it was not downloaded before") from None
-    except Exception as e: raise UserError(f"{what}: {without_token(said(e))}") from None
+    except Exception as e:
+        raise UserError(f"{what}: {without_token(said(e))}") from None
 
 
 def said(e: Exception) -> str:
@@ -68,7 +71,8 @@ def downloaded(run: str) -> Path:
     model = fetch(place, MODEL)
     if model is None:
         raise UserError(f"{run} has no {MODEL}, and nothing else is loaded from there: a pickle can run code")
-    for name in COMES[1:]: fetch(place, name, revision=model.parent.name)
+    for name in COMES[1:]:
+        fetch(place, name, revision=model.parent.name)
     return model.parent
 
 
@@ -80,7 +84,9 @@ def fetch(place: OnHub, name: str, revision: str | None = None) -> Path | None:
         try:
             return Path(hf_hub_download(place.name, name, revision=revision or place.revision,
                                         library_name="fastricks"))
-        except RemoteEntryNotFoundError: return None
+        except RemoteEntryNotFoundError:
+            return None
         except LocalEntryNotFoundError:
-            if name == MODEL: raise
+            if name == MODEL:
+                raise
             return None  # without the network: it never had one

@@ -80,12 +80,14 @@ class Ingredients:
 def rows_of(texts: Sequence[str], say: Say) -> list[ComparisonRow]:
     "The rows of the trainings among some runs, at least two"
     found = [r for r in load_runs(texts, say) if not r.soup]
-    if not found: raise UserError("these runs are soups already: name the trainings that they were made of")
+    if not found:
+        raise UserError("these runs are soups already: name the trainings that they were made of")
     for r in found:
         if not (r.folder / MODEL).is_file():
             raise UserError(f"{r.name} has no {MODEL}, and a soup is made of weights: give the folders of runs")
     rows = comparison_rows(found, say)
-    if len(rows) < 2: raise UserError(
+    if len(rows) < 2:
+        raise UserError(
         f"a soup is made of two rows or more, and here is one, {rows[0].label!r}: `fastricks ablate` trains several")
     return rows
 
@@ -93,7 +95,8 @@ def rows_of(texts: Sequence[str], say: Say) -> list[ComparisonRow]:
 def require_alike(rows: Sequence[ComparisonRow]) -> None:
     "Raise UserError unless weights of all rows may be averaged, and there is something to choose by"
     runs = [r for row in rows for r in row.runs]
-    for r in runs: r.numbers("valid")  # without a validation split an error
+    for r in runs:
+        r.numbers("valid")  # without a validation split an error
     first = runs[0]
     for r in runs[1:]:
         for why in (*obstacles(first, r, None), *other_network(first, r), *other_start(first, r)):
@@ -118,7 +121,8 @@ def other_start(a: FinishedRun, b: FinishedRun) -> Iterator[str]:
     "In which of what their trainings started from two runs differ, in words; their seeds apart"
     x, y = start_of(a), start_of(b)
     odd = [k for k in x if x[k] != y[k]]
-    if odd: yield f"they started from other weights ({one_of(f'{k} {x[k]} and {y[k]}' for k in odd)})"
+    if odd:
+        yield f"they started from other weights ({one_of(f'{k} {x[k]} and {y[k]}' for k in odd)})"
 
 
 def start_of(run: FinishedRun) -> dict[str, Any]:
@@ -133,12 +137,15 @@ def of_each_seed(rows: list[ComparisonRow], say: Say) -> Iterator[Ingredients]:
     "The Ingredients of each seed that all rows have"
     seeds = sorted({s for row in rows for s in row.seeds})
     lacking = {s: [row.label for row in rows if s not in row.seeds] for s in seeds}
-    if all(lacking.values()): raise UserError(
+    if all(lacking.values()):
+        raise UserError(
         f"no seed has a finished run of each of the {len(rows)} rows ({one_of(row.label for row in rows)}): name the "
         "runs that belong together")
     for s in seeds:
-        if lacking[s]: say(f"seed {s}: no soup, as it has no finished run of {one_of(lacking[s])}")
-        else: yield Ingredients(tuple(rows), tuple(r for row in rows for r in row.runs if r.seed == s), s)
+        if lacking[s]:
+            say(f"seed {s}: no soup, as it has no finished run of {one_of(lacking[s])}")
+        else:
+            yield Ingredients(tuple(rows), tuple(r for row in rows for r in row.runs if r.seed == s), s)
 
 
 def of_all_seeds(rows: list[ComparisonRow]) -> Ingredients:

@@ -73,17 +73,20 @@ def require_options(o: CardOptions) -> None:
     if not re.fullmatch(r"[a-z0-9][a-z0-9.+-]*", o.licence):
         raise UserError(f"--license {o.licence} is no identifier of the hub: as mit, apache-2.0, cc-by-4.0, other or "
                         f"{UNKNOWN}")
-    if o.dataset is not None: require_place(o.dataset, "--dataset")
+    if o.dataset is not None:
+        require_place(o.dataset, "--dataset")
     require_place(o.place, "--place")
 
 
 def require_place(name: str, what: str) -> None:
-    if not re.fullmatch(NAME, name): raise UserError(f"{what} {name} is no place on the hub: as user/name")
+    if not re.fullmatch(NAME, name):
+        raise UserError(f"{what} {name} is no place on the hub: as user/name")
 
 
 def quality_of(run: FinishedRun) -> "Quality":
     found = qualities(run, classes_of_model(run.folder))
-    if run.metrics["split"] in found: return found[run.metrics["split"]]
+    if run.metrics["split"] in found:
+        return found[run.metrics["split"]]
     raise UserError(f"{run.folder} has no predictions that fit its metrics.json, of which a card's intervals are made: "
                     f"`fastricks evaluate {run.folder}` looks at the model again")
 
@@ -139,7 +142,8 @@ def results(run: FinishedRun, q: "Quality", o: CardOptions) -> list[Any]:
 
 def start_of(run: FinishedRun) -> tuple[str | None, str | None]:
     "(place on the hub, licence) of the weights that training started from, as timm says them"
-    if not run.recipe.pretrained or run.recipe.weights: return None, None
+    if not run.recipe.pretrained or run.recipe.weights:
+        return None, None
     from ..model.network import arch_cfg
     cfg = arch_cfg(run.recipe.arch)
     return getattr(cfg, "hf_hub_id", None), getattr(cfg, "license", None)
@@ -210,8 +214,10 @@ def limits(run: FinishedRun, q: "Quality") -> list[str]:
               "split or training set."]
     if rare := few_images(run.folder):
         points.append(f"Classes with fewer than {FEW} training images: {plain(one_of(rare))}.")
-    if q.absent: points.append(f"Classes that no image of the evaluation has: {plain(one_of(q.absent))}.")
-    if q.ece.low > 0: points.append("How sure it is is not how often it is right (see the calibration error).")
+    if q.absent:
+        points.append(f"Classes that no image of the evaluation has: {plain(one_of(q.absent))}.")
+    if q.ece.low > 0:
+        points.append("How sure it is is not how often it is right (see the calibration error).")
     points.append("Not looked at: differences between groups of people, attacks, what it is used for. Whoever uses it "
                   "has to.")
     return ["## Limits", "\n".join(f"- {o}" for o in points)]
@@ -219,14 +225,17 @@ def limits(run: FinishedRun, q: "Quality") -> list[str]:
 
 def few_images(folder: Path) -> list[str]:
     "Classes with few training images, as the run's account of its data has them; none where it can't be read"
-    try: return [name for name, n in read_json(folder / "data.json")["classes"].items() if n.get("train", 0) < FEW]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError): return []
+    try:
+        return [name for name, n in read_json(folder / "data.json")["classes"].items() if n.get("train", 0) < FEW]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return []
 
 
 def licences(run: FinishedRun, o: CardOptions) -> list[str]:
     base, of_base = start_of(run)
     start = f"{plain(base)}: {of_base or UNKNOWN}, as timm says" if base else UNKNOWN
-    if run.recipe.from_scratch: start = "none, it was trained from scratch"
+    if run.recipe.from_scratch:
+        start = "none, it was trained from scratch"
     facts = {"these weights": o.licence if o.licence != UNKNOWN else f"{UNKNOWN}: their owner has not stated it",
              "start weights": start,
              "photos": plain((datasets(run, o) or [f"{UNKNOWN} to the program that wrote this"])[0]),

@@ -63,7 +63,8 @@ def scheduler(tricks: Any = "cosine") -> TrickSchedule:
     known = [name for name, cls in registry().items() if cls.changes() == SCHEDULE]
     if odd := [name for name in named if name not in known]:
         raise UserError(f"scheduler: {one_of(odd)} does not change the learning rate: give {one_of(known)}")
-    if not named: raise UserError(f"scheduler needs a trick: one of {one_of(known)}")
+    if not named:
+        raise UserError(f"scheduler needs a trick: one of {one_of(known)}")
     return TrickSchedule(texts)
 
 
@@ -139,9 +140,11 @@ def create_model(arch: str, classes: int, tricks: Any = (), seed: int = 0, size:
 def only_of_model(tricks: tuple[Trick, ...]) -> tuple[Trick, ...]:
     "The tricks that change the network; others, but for a recipe's own schedule, are an error"
     odd = [t.name for t in tricks if t.changes() not in (["model"], SCHEDULE)]
-    if odd: raise UserError(f"create_model: {one_of(odd)} does not change the network")
+    if odd:
+        raise UserError(f"create_model: {one_of(odd)} does not change the network")
     return tuple(t for t in tricks if t.changes() == ["model"])
 
 
 def require_module(name: str, model: object) -> None:
-    if not isinstance(model, nn.Module): raise UserError(f"{name} takes a network (a torch module), not {model!r}")
+    if not isinstance(model, nn.Module):
+        raise UserError(f"{name} takes a network (a torch module), not {model!r}")

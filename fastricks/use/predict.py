@@ -57,7 +57,8 @@ def predict(run: str | PathLike[str], words: Sequence[str], k: int = 3, to: str 
     p = open_predictor(saved, device)
     rule = rule_of(p.meta, use.unknown, use.unknown_below)
     sorter = Sorter(use.sort_into, names_of(p.classes, rule is not None)) if use.sort_into else None
-    if threads: limit_threads(threads)
+    if threads:
+        limit_threads(threads)
     line = FORMAT[kind](k, p.classes, paths, rule is not None)
     tally = Tally(rule)
     n = 0
@@ -65,11 +66,16 @@ def predict(run: str | PathLike[str], words: Sequence[str], k: int = 3, to: str 
         for rows in answers(p, paths, len(p.classes) if rule else k, bs, threads, left_out, use.raw):
             n += len(rows)
             found = [tally(o, k) for o in rows]
-            if sorter: sort(sorter, found)
-            if not put("".join(line(*o) for o in found)) and not sorter: return
-        if not n: raise UserError(nothing(left_out))
-    if file: print(f"written   {file}: {plural(n, 'image')}")
-    if left_out.n: print(f"{plural(n, 'image')} predicted, {left_out.n:,} left out", file=sys.stderr)
+            if sorter:
+                sort(sorter, found)
+            if not put("".join(line(*o) for o in found)) and not sorter:
+                return
+        if not n:
+            raise UserError(nothing(left_out))
+    if file:
+        print(f"written   {file}: {plural(n, 'image')}")
+    if left_out.n:
+        print(f"{plural(n, 'image')} predicted, {left_out.n:,} left out", file=sys.stderr)
     for said in [*([sorter.said()] if sorter else []), *tally.said(), p.calibrated(use.raw)]:
         print(said, file=sys.stderr)
 
@@ -78,11 +84,13 @@ def answers(p: "Predictor", paths: Iterable[str], k: int, bs: int, threads: int 
             left_out: "LeftOut", raw: bool) -> "Iterator[list[Prediction]]":
     from ..data.pixels.image import quiet
     with quiet():
-        for images, logits in p.stream(paths, bs, threads, left_out): yield p.named(images, p.softmax(logits, raw), k)
+        for images, logits in p.stream(paths, bs, threads, left_out):
+            yield p.named(images, p.softmax(logits, raw), k)
 
 
 def sort(sorter: Sorter, found: "Iterable[tuple[Prediction, list[str] | None]]") -> None:
-    for o, among in found: sorter(str(o.path), UNKNOWN if among == [] else o.label)
+    for o, among in found:
+        sorter(str(o.path), UNKNOWN if among == [] else o.label)
 
 
 class Tally:
@@ -93,13 +101,15 @@ class Tally:
 
     def __call__(self, o: "Prediction", k: int) -> "tuple[Prediction, list[str] | None]":
         "(the answer with k classes, its set: None without a rule)"
-        if not self.rule: return o, None
+        if not self.rule:
+            return o, None
         among = self.rule.among(o.labels, o.probabilities)
         self.sizes.append(len(among))
         return o._replace(labels=o.labels[:k], probabilities=o.probabilities[:k]), among
 
     def said(self) -> list[str]:
-        if not self.rule: return []
+        if not self.rule:
+            return []
         n, mean = self.sizes.count(0), sum(self.sizes) / len(self.sizes)
         return [f"{n:,} of {plural(len(self.sizes), 'image')} unknown: {self.rule.words}; sets of {mean:.2f} classes "
                 "on average"]
@@ -122,7 +132,8 @@ class LeftOut:
 
 
 def nothing(left_out: LeftOut) -> str:
-    if not left_out.n: return "no image was given: the list on stdin is empty"
+    if not left_out.n:
+        return "no image was given: the list on stdin is empty"
     return (f"none of {plural(left_out.n, 'image')} could be read: {left_out.first}" if left_out.n > 1
             else f"{left_out.first}: no image could be read")
 
@@ -135,13 +146,15 @@ def images_of(words: Sequence[str], left_out: LeftOut) -> Iterable[str]:
     A list of them, or with `-` among the words an iterable that reads stdin when its turn comes. What is not there is
     `left_out`, if anything is.
     """
-    if "-" in words: return chain_of(words, left_out)
+    if "-" in words:
+        return chain_of(words, left_out)
     found = [(w, list(expand(w))) for w in words]
     if not any(paths for _, paths in found):
         raise UserError(f"no image is given: {words[0] or repr('')} "
                         f"({why_none(words[0])}){nearest(words[0], neighbours(Path(words[0])))}")
     for w, paths in found:
-        if not paths: left_out(w, why_none(w))
+        if not paths:
+            left_out(w, why_none(w))
     return [p for _, paths in found for p in paths]
 
 
@@ -149,30 +162,38 @@ def chain_of(words: Sequence[str], left_out: LeftOut) -> Iterator[str]:
     for w in words:
         for o in stdin_lines() if w == "-" else [w]:
             paths = list(expand(o))
-            if not paths: left_out(o, why_none(o))
+            if not paths:
+                left_out(o, why_none(o))
             yield from paths
 
 
 def stdin_lines() -> Iterator[str]:
     for line in getattr(sys.stdin, "buffer", sys.stdin):
-        if path := os.fsdecode(line).rstrip("\r\n"): yield path
+        if path := os.fsdecode(line).rstrip("\r\n"):
+            yield path
 
 
 def expand(word: str) -> list[str]:
     "The paths of one word, [] where there is nothing"
-    if os.path.isdir(word): return below(word)
-    if os.path.lexists(word): return [word]
-    if not glob.has_magic(word): return []
+    if os.path.isdir(word):
+        return below(word)
+    if os.path.lexists(word):
+        return [word]
+    if not glob.has_magic(word):
+        return []
     return [o for hit in sorted(glob.glob(word, recursive=True)) for o in (below(hit) if os.path.isdir(hit) else [hit])]
 
 
 def below(folder: str) -> list[str]:
-    try: return sorted(str(path) for _, path, _ in images_below(folder, folder))
-    except OSError as e: raise UserError(f"{e.filename or folder} can't be read ({e.strerror})") from None
+    try:
+        return sorted(str(path) for _, path, _ in images_below(folder, folder))
+    except OSError as e:
+        raise UserError(f"{e.filename or folder} can't be read ({e.strerror})") from None
 
 
 def why_none(word: str) -> str:
-    if os.path.isdir(word): return "a folder without images"
+    if os.path.isdir(word):
+        return "a folder without images"
     return "matches nothing" if glob.has_magic(word) else "not there"
 
 
@@ -180,7 +201,8 @@ def why_none(word: str) -> str:
 
 def parse_to(to: str) -> tuple[str, Path | None]:
     "(format, file or None) of a --to"
-    if to in FORMATS: return to, None
+    if to in FORMATS:
+        return to, None
     file = Path(to)
     if file.suffix.lower() not in (".jsonl", ".csv"):
         raise UserError(f"--to {to} is not one of {one_of(FORMATS)}, FILE.jsonl and FILE.csv{nearest(to, FORMATS)}")
@@ -254,8 +276,10 @@ def output(file: Path | None) -> Iterator[Callable[[str], bool]]:
         yield put
         return
     from ..core.files import write
-    try: file.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as e: raise UserError(f"--to {file}: can't be written ({e.strerror})") from None
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise UserError(f"--to {file}: can't be written ({e.strerror})") from None
     parts: list[str] = []
 
     def keep(text: str) -> bool:
@@ -268,8 +292,10 @@ def output(file: Path | None) -> Iterator[Callable[[str], bool]]:
 def put(text: str) -> bool:
     "To stdout at once; False once its reader has gone, as `head` does"
     # names may be bytes that are no text
-    if hasattr(sys.stdout, "reconfigure"): sys.stdout.reconfigure(errors="backslashreplace")
-    try: print(text, end="", flush=True)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        print(text, end="", flush=True)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor at Python's end
         return False

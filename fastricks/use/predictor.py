@@ -111,7 +111,8 @@ class Predictor:
         `images` and as soon
         as they are known."""
         require_count("bs=", bs)
-        if threads is not None: require_count("threads=", threads, 0)
+        if threads is not None:
+            require_count("threads=", threads, 0)
         some: list[Any] = []
         xs: list[torch.Tensor] = []
         for image, x in ahead(self.attempt, images, min(8, cores()) if threads is None else threads, 2 * bs):
@@ -123,7 +124,8 @@ class Predictor:
             if len(xs) == bs:
                 yield some, self.logits(torch.cat(xs))
                 some, xs = [], []
-        if xs: yield some, self.logits(torch.cat(xs))
+        if xs:
+            yield some, self.logits(torch.cat(xs))
 
     def softmax(self, logits: torch.Tensor, raw: bool = False) -> torch.Tensor:
         "Probabilities [n, K] float64 of logits at the fitted temperature; `raw`: at 1"
@@ -131,7 +133,8 @@ class Predictor:
 
     def calibrated(self, raw: bool = False) -> str:
         "Of which temperature probabilities are, in words"
-        if raw: return "probabilities at temperature 1, as predictions.csv has them"
+        if raw:
+            return "probabilities at temperature 1, as predictions.csv has them"
         if "temperature" not in self.meta:
             return "probabilities at temperature 1: no validation images have calibrated this model"
         if self.temperature == 1:
@@ -172,14 +175,17 @@ class Predictor:
 
     def crop(self, im: Image.Image) -> Image.Image:
         "What the reference pipeline's evaluation sees of a photo"
-        if is_plain(self.frame): return F.center_crop(F.resize(im, self.frame.resize), self.frame.size)
+        if is_plain(self.frame):
+            return F.center_crop(F.resize(im, self.frame.resize), self.frame.size)
         size, at = self.view.place(im.height, im.width)
         return put_pil(im, size, at, self.frame.sides)
 
     def attempt(self, image: Any) -> tuple[Any, torch.Tensor | str]:
         "(image, its pixels or the reason why there are none)"
-        try: return image, self.pixels(image)
-        except Unreadable as e: return image, str(e)
+        try:
+            return image, self.pixels(image)
+        except Unreadable as e:
+            return image, str(e)
 
     def learner(self, data: str | Path | None = None, say: Say = print) -> "Learner":
         """A fastai Learner of the model with its DataLoaders: `dls.train`, `dls.valid`, `dls.test`; for interpretation,
@@ -207,7 +213,8 @@ def open_predictor(saved: Saved, device: str | None = "auto", kind: type[Predict
     device = pick_device(str(device or "auto"))
     with plainly():
         meta = facts(saved)
-        with seeded(0): model = make(meta["arch"], len(meta["classes"]), meta["kwargs"], image_size(meta))
+        with seeded(0):
+            model = make(meta["arch"], len(meta["classes"]), meta["kwargs"], image_size(meta))
         return kind(saved, load_exactly(model, meta["arch"], saved.file), meta, device)
 
 
@@ -219,16 +226,20 @@ def image_size(meta: dict[str, Any]) -> int | tuple[int, int]:
 @contextmanager
 def plainly() -> Iterator[None]:
     "Nobody gave --weights here"
-    try: yield
-    except UserError as e: raise UserError(str(e).removeprefix("--weights ")) from None
+    try:
+        yield
+    except UserError as e:
+        raise UserError(str(e).removeprefix("--weights ")) from None
 
 
 def facts(saved: Saved) -> dict[str, Any]:
     "All that must be known to use the weights: what they say of themselves, else what the run's recipe says"
     meta, r = read_meta(saved.file), saved.recipe
-    if r: meta = {**{k: getattr(r, k) for k in ("arch", "size", "resize", "pipeline", "fit", "shape", "white")},
-                  **{k: bool(getattr(r, k)) for k in ("icc", "xmp")}, **meta}
-    if lacks := [k for k in ("arch", "classes", "size") if not meta.get(k)]: raise UserError(
+    if r:
+        meta = {**{k: getattr(r, k) for k in ("arch", "size", "resize", "pipeline", "fit", "shape", "white")},
+                **{k: bool(getattr(r, k)) for k in ("icc", "xmp")}, **meta}
+    if lacks := [k for k in ("arch", "classes", "size") if not meta.get(k)]:
+        raise UserError(
         f"{saved.file} does not say its {one_of(lacks)}: give the model.safetensors of a run")
     check_arch(meta["arch"])
     cfg = arch_cfg(meta["arch"])
@@ -246,10 +257,14 @@ def facts(saved: Saved) -> dict[str, Any]:
 
 def listed(images: Any) -> list[Any]:
     "A list of images, of one or several in any of the forms that `predict` takes"
-    if isinstance(images, ONE) or hasattr(images, "read"): return [images]
-    if isinstance(images, np.ndarray) and images.dtype.kind in "UO": return images.ravel().tolist()
-    if isinstance(images, np.ndarray | torch.Tensor) and images.ndim < 4: return [images]
-    if not isinstance(images, Iterable): raise UserError(
+    if isinstance(images, ONE) or hasattr(images, "read"):
+        return [images]
+    if isinstance(images, np.ndarray) and images.dtype.kind in "UO":
+        return images.ravel().tolist()
+    if isinstance(images, np.ndarray | torch.Tensor) and images.ndim < 4:
+        return [images]
+    if not isinstance(images, Iterable):
+        raise UserError(
         f"{images!r} is no image: give a path, bytes, an open file, a PIL image, an array or a tensor, or several of "
         "them")
     return list(images)
@@ -257,15 +272,21 @@ def listed(images: Any) -> list[Any]:
 
 def raw(o: Any, how: Decoding = PLAIN) -> str | Path | bytes | np.ndarray:
     "What `canonical` takes: a path, bytes, or a uint8 array"
-    if isinstance(o, Item): o = o.image
-    if hasattr(o, "read"): o = o.read()
-    if isinstance(o, bytearray | memoryview): o = bytes(o)
+    if isinstance(o, Item):
+        o = o.image
+    if hasattr(o, "read"):
+        o = o.read()
+    if isinstance(o, bytearray | memoryview):
+        o = bytes(o)
     if isinstance(o, torch.Tensor):
         from ..data.pixels.photo import of_tensor
         return of_tensor(o)
-    if not isinstance(o, Image.Image): return o
-    try: return np.array(upright_rgb(o, how))
-    except Exception as e: raise Unreadable(reason(e)) from e  # its file is read only now
+    if not isinstance(o, Image.Image):
+        return o
+    try:
+        return np.array(upright_rgb(o, how))
+    except Exception as e:
+        raise Unreadable(reason(e)) from e  # its file is read only now
 
 
 def path_of(o: object) -> str | Path | None:

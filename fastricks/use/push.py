@@ -39,14 +39,17 @@ def push(run: str | PathLike[str], options: CardOptions, public: bool = False, s
 
 def require_login() -> None:
     from huggingface_hub import get_token
-    if not get_token(): raise UserError("not logged in to the Hugging Face hub: `hf auth login` does that, or HF_TOKEN")
+    if not get_token():
+        raise UserError("not logged in to the Hugging Face hub: `hf auth login` does that, or HF_TOKEN")
 
 
 def stage(saved: Saved, folder: Path, options: CardOptions, say: Say) -> None:
     "Write all that is sent to an empty folder"
     own = saved.run / CARD
-    if own.is_file(): keep_own(own, folder, options, say)
-    else: (folder / CARD).write_text(model_card(finished(saved), options), encoding="utf-8")
+    if own.is_file():
+        keep_own(own, folder, options, say)
+    else:
+        (folder / CARD).write_text(model_card(finished(saved), options), encoding="utf-8")
     write_timm(open_predictor(saved, "cpu"), saved.file, folder)
     write_json(folder / "recipe.json", without_folders(read_json(saved.run / "recipe.json")))
     write_json(folder / "metrics.json", read_json(saved.run / "metrics.json"))
@@ -81,5 +84,6 @@ def send(folder: Path, place: str, public: bool, say: Say) -> str:
         url = api.create_repo(place, private=not public, exist_ok=True)
         api.create_commit(place, [CommitOperationAdd(f.name, str(f)) for f in files],
                           commit_message="A run of fastricks")
-    for f in files: say(f"sent      {f.name} ({f.stat().st_size / 1e6:,.2f} MB)")
+    for f in files:
+        say(f"sent      {f.name} ({f.stat().st_size / 1e6:,.2f} MB)")
     return str(url)

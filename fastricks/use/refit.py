@@ -69,11 +69,13 @@ def source_of(p: PredictorLike, recipe: Recipe, data: str | Path | None, say: Sa
     "The Source of the run's data, which must be as it was, or of other `data`"
     from ..data.checked import open_data
     from ..data.source import describe, fingerprint
-    try: source = open_data(recipe, say=say)
+    try:
+        source = open_data(recipe, say=say)
     except UserError as e:
         raise UserError(f"{e}; where the data of {p.run} has moved, give data=" if not data else str(e)) from None
     was = p.saved.data.get("fingerprint")
-    if not data and was and fingerprint(source) != was: raise UserError(
+    if not data and was and fingerprint(source) != was:
+        raise UserError(
         f"the data of {p.run} has changed since the training ({describe(source)}, not {numbers(p.saved.data)}): give "
         "data= to use it nevertheless")
     return with_classes(source, p.classes)

@@ -113,5 +113,7 @@ class Run(Predictor):
             from IPython.display import HTML, display
             display(HTML(self._repr_html_()))
             return
-        for k, v in self.facts().items(): print(f"{k:<14}{v}")
-        if (page := self.folder / "index.html").is_file(): print(f"{'page':<14}{page}")
+        for k, v in self.facts().items():
+            print(f"{k:<14}{v}")
+        if (page := self.folder / "index.html").is_file():
+            print(f"{'page':<14}{page}")

@@ -26,22 +26,27 @@ def find_saved(run: str | PathLike[str]) -> Saved:
     """The Saved of a run's folder, a FILE.safetensors or hf://user/name; UserError for anything else, and for a run
     that is not finished
     """
-    if is_on_hub(run): return of_folder(downloaded(str(run)))
+    if is_on_hub(run):
+        return of_folder(downloaded(str(run)))
     path = Path(run).expanduser()
     try:
-        if path.is_dir(): return of_folder(path)
+        if path.is_dir():
+            return of_folder(path)
         if path.is_file() and path.suffix == ".safetensors":
             whole = path.name == MODEL and (path.parent / "recipe.json").is_file()
             return of_folder(path.parent) if whole else Saved(path.parent, path)
-        if path.is_file(): raise UserError(f"{run} is a file: give a run's folder, or its {MODEL}")
+        if path.is_file():
+            raise UserError(f"{run} is a file: give a run's folder, or its {MODEL}")
         raise UserError(f"there is no run {run}{nearest(run, neighbours(path))}")
-    except OSError as e: raise UserError(f"{run} can't be read ({e.strerror or e})") from None
+    except OSError as e:
+        raise UserError(f"{run} can't be read ({e.strerror or e})") from None
 
 
 def of_folder(folder: Path) -> Saved:
     file, recipe = folder / MODEL, folder / "recipe.json"
     if not recipe.is_file():
-        if file.is_file(): return Saved(folder, file)
+        if file.is_file():
+            return Saved(folder, file)
         raise UserError(f"{folder} is not the folder of a run: it has no recipe.json{runs_in(folder)}")
     if not file.is_file() and is_finished(folder):
         raise UserError(f"{folder} is finished, and its {MODEL} is not there: `fastricks train --recipe "
@@ -54,7 +59,8 @@ def of_folder(folder: Path) -> Saved:
 def read(file: Path) -> tuple[Recipe, dict[str, Any]]:
     "(Recipe, facts about its data) of a recipe.json, which may be a stranger's"
     given = read_recipe(file)
-    try: return settle(Recipe(**given)), facts_of(read_json(file).get("data"))
+    try:
+        return settle(Recipe(**given)), facts_of(read_json(file).get("data"))
     except (TypeError, ValueError, OverflowError, AttributeError, KeyError) as e:
         raise UserError(f"{file} is not the recipe of a run ({type(e).__name__})") from None
 
@@ -71,5 +77,7 @@ def runs_in(folder: Path) -> str:
 
 
 def neighbours(path: Path) -> list[str]:
-    try: return [str(o) for o in islice(path.parent.iterdir(), 1000) if not o.name.startswith(".")]
-    except (OSError, ValueError): return []
+    try:
+        return [str(o) for o in islice(path.parent.iterdir(), 1000) if not o.name.startswith(".")]
+    except (OSError, ValueError):
+        return []

@@ -34,8 +34,10 @@ def show_lr(recipes: Recipe | Mapping[str, Recipe], steps: int | None = None, sa
 def schedules_of(recipes: Recipe | Mapping[str, Recipe], steps: int | None = None,
                  say: Say = silent) -> dict[str, Schedule]:
     "name -> Schedule; data that several recipes share is opened once"
-    if isinstance(recipes, Recipe): recipes = {tricks_text(recipes): recipes}
-    if any(r.lr == FIND for r in recipes.values()): say(f"learning rate {TO_COME}")
+    if isinstance(recipes, Recipe):
+        recipes = {tricks_text(recipes): recipes}
+    if any(r.lr == FIND for r in recipes.values()):
+        say(f"learning rate {TO_COME}")
     counts = {} if steps else count_images(recipes.values(), say)
     return {name: schedule_of(r, steps, counts.get(data_of(r))) for name, r in recipes.items()}
 
@@ -52,7 +54,8 @@ def images_of(recipe: Recipe, say: Say) -> int | None:
     from ..data.sources.download import find_food
     from ..data.sources.food import NAMES
     try:
-        if recipe.data in NAMES and not find_food(recipe.data): raise UserError(f"{recipe.data} is not on this machine")
+        if recipe.data in NAMES and not find_food(recipe.data):
+            raise UserError(f"{recipe.data} is not on this machine")
         return len(open_data(recipe, check=False, say=silent).of("train"))
     except UserError as e:
         say(f"drawn with {STEPS} steps an epoch, not counted ({e}); --steps-per-epoch gives another number")
@@ -64,7 +67,8 @@ def schedule_of(recipe: Recipe, steps: int | None = None, images: int | None = N
     n = images or recipe.batch_size * (steps or STEPS)
     plan = Plan(recipe, recipe.make_tricks(), n_train=n, batches=batches_an_epoch(n, recipe.batch_size))
     opt = settings(recipe, plan)
-    if not images: plan = replace(plan, batches=(steps or STEPS) * opt.batches)
+    if not images:
+        plan = replace(plan, batches=(steps or STEPS) * opt.batches)
     return make_schedule(recipe, plan, opt)
 
 
@@ -85,7 +89,8 @@ def tell_lr(schedules: Mapping[str, Schedule], to: str, terminal: bool, say: Say
     "A line of text for each schedule, on a terminal its curve too, and the picture of all"
     from ..report.plots import curve
     for name, s in schedules.items():
-        for line in curve(s.trace(), s.per_epoch, name) if terminal else (): say(line)
+        for line in curve(s.trace(), s.per_epoch, name) if terminal else ():
+            say(line)
         say(schedule_line(name, s))
     say(f"picture    {save_to(draw_schedules(schedules), to)}")
 

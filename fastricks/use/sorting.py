@@ -21,15 +21,19 @@ class Sorter:
         self.out, self.folders = Path(out).expanduser(), folders_of(names)
         self.copied: Counter[str] = Counter()
         self.there = 0  # photos that an earlier run has copied
-        with told(self.out): self.out.mkdir(parents=True, exist_ok=True)
-        if not os.access(self.out, os.W_OK): raise UserError(f"--sort-into {out}: can't be written to")
+        with told(self.out):
+            self.out.mkdir(parents=True, exist_ok=True)
+        if not os.access(self.out, os.W_OK):
+            raise UserError(f"--sort-into {out}: can't be written to")
 
     def __call__(self, photo: str, name: str) -> None:
         folder = self.out / self.folders[name]
         with told(self.out):
             folder.mkdir(exist_ok=True)
-            if copied(Path(photo), folder): self.copied[name] += 1
-            else: self.there += 1
+            if copied(Path(photo), folder):
+                self.copied[name] += 1
+            else:
+                self.there += 1
 
     def said(self) -> str:
         of = ", ".join(f"{n:,} {visible(name)}" for name, n in sorted(self.copied.items()))
@@ -44,7 +48,8 @@ class told:
     def __enter__(self) -> None: pass
 
     def __exit__(self, kind: object, e: BaseException | None, trace: object) -> None:
-        if not isinstance(e, OSError): return
+        if not isinstance(e, OSError):
+            return
         place = visible(str(e.filename or self.out))
         raise UserError(f"--sort-into {visible(str(self.out))}: {place} can't be copied or written "
                         f"({e.strerror or e})") from None
@@ -55,7 +60,8 @@ def folders_of(names: Iterable[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in names:
         folder = "".join("_" if c in '/\\:\0' else c for c in name).strip().lstrip(".") or "_"
-        if clash := next((o for o, f in found.items() if f.casefold() == folder.casefold()), None): raise UserError(
+        if clash := next((o for o, f in found.items() if f.casefold() == folder.casefold()), None):
+            raise UserError(
             f"--sort-into: {visible(clash)!r} and {visible(name)!r} would be one folder, {visible(folder)!r}")
         found[name] = folder
     return found
@@ -65,7 +71,8 @@ def copied(photo: Path, folder: Path) -> bool:
     "Copy a photo under its own name, or with a number where another has that; False where the same photo lies there"
     for place in places(photo, folder):
         if os.path.lexists(place):
-            if place.is_file() and filecmp.cmp(photo, place, shallow=False): return False
+            if place.is_file() and filecmp.cmp(photo, place, shallow=False):
+                return False
             continue
         copy(photo, place)
         return True
@@ -74,13 +81,15 @@ def copied(photo: Path, folder: Path) -> bool:
 
 def places(photo: Path, folder: Path) -> Iterator[Path]:
     yield folder / photo.name
-    for n in count(2): yield folder / f"{photo.stem}-{n}{photo.suffix}"
+    for n in count(2):
+        yield folder / f"{photo.stem}-{n}{photo.suffix}"
 
 
 def copy(photo: Path, place: Path) -> None:
     "Whole or not at all; a file that came there meanwhile is an error"
     with open(photo, "rb") as old, open(place, "xb") as new:
-        try: shutil.copyfileobj(old, new)
+        try:
+            shutil.copyfileobj(old, new)
         except BaseException:
             place.unlink(missing_ok=True)
             raise

@@ -68,12 +68,14 @@ def found_or_made(asked: Ingredients, say: Say) -> Soup:
 
 def join_family(asked: Ingredients) -> None:
     "Before its first look the row joins the family that its ingredients were looked at in, where one is recorded"
-    if asked.seed is None: return
+    if asked.seed is None:
+        return
     keys = {*map(key_of, asked.rows)}
     own = row_key(asked.recipe, asked.facts(), asked.first.data["fingerprint"])
     holds = [f for f in families_beside([asked.first.folder]) if f.mode != ADVICE and f.baseline in keys
              and keys <= {f.baseline, *f.rows}]
-    if holds and own not in holds[0].rows: record_family(asked.out, with_row(holds[0], own))
+    if holds and own not in holds[0].rows:
+        record_family(asked.out, with_row(holds[0], own))
 
 
 def with_row(family: Family, key: str) -> Family: return replace(family, rows={**family.rows, key: SOUP}, date="")
@@ -94,7 +96,8 @@ def opened(run: FinishedRun) -> "tuple[Learner, Source]":
     from .predictor import open_predictor
     from .refit import learner_of, with_classes
     source = own_source(run, run.recipe.data)
-    if source is None: raise UserError(
+    if source is None:
+        raise UserError(
         f"the data of {run.name} is not at {visible(run.recipe.data)} any more, or has changed: a soup is chosen by "
         "its validation images")
     p = open_predictor(find_saved(run.folder), run.recipe.device if available(run.recipe.device) else "auto")
@@ -109,7 +112,8 @@ def threads_of(recipe: Recipe) -> Iterator[None]:
     try:
         torch.set_num_threads(recipe.threads or old)
         yield
-    finally: torch.set_num_threads(old)
+    finally:
+        torch.set_num_threads(old)
 
 
 # -- its folder
@@ -121,7 +125,8 @@ def written(asked: Ingredients, tried: tuple[Tried, ...], learn: "Learner", sour
     del what["recipe"]
     what |= {"identity": asked.identity, "numerics": NUMERICS, "facts": asked.facts([t.record for t in tried])}
     run = RunFolder.create(asked.recipe, asked.name, what)
-    try: numbers = fill(run, asked, tried, learn, source, start)
+    try:
+        numbers = fill(run, asked, tried, learn, source, start)
     except BaseException:
         run.release()
         shutil.rmtree(run.folder, ignore_errors=True)
@@ -142,13 +147,15 @@ def fill(run: RunFolder, asked: Ingredients, tried: Sequence[Tried], learn: "Lea
     write_json(run.path("environment.json"), {**asked.first.environment,
                                               "averaged_with": environment(learn.dls.device.type)})
     for name in ("data.json", "skipped.csv"):
-        if (asked.first.folder / name).is_file(): shutil.copyfile(asked.first.folder / name, run.path(name))
+        if (asked.first.folder / name).is_file():
+            shutil.copyfile(asked.first.folder / name, run.path(name))
     run.write("history.csv", ",".join(HISTORY) + "\n")
     for t in tried:
         run.log(f"{t.run.name}: {t.alone:.2%} alone, {t.top1:.2%} with it, {'kept' if t.kept else 'left out'}")
     write_json(run.path("metrics.json"), numbers)
     RunReporter().page(run.path("index.html"), source)
-    with stop.held(): run.finish()
+    with stop.held():
+        run.finish()
     RunReporter().index(run.folder.parent)
     return numbers
 

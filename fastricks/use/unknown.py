@@ -23,9 +23,11 @@ def check_rule(coverage: float | None, below: float | None, raw: bool) -> None:
     "Before anything is opened: can the options be meant?"
     if coverage is not None and below is not None:
         raise UserError("--unknown and --unknown-below are two rules for the same: give one of them")
-    if coverage is not None and raw: raise UserError(
+    if coverage is not None and raw:
+        raise UserError(
         "--unknown goes by probabilities at the fitted temperature: leave out --raw, or give --unknown-below")
-    if coverage is not None: percent_of(coverage)
+    if coverage is not None:
+        percent_of(coverage)
     if below is not None and not 0 < below <= 1:
         raise UserError(f"--unknown-below {below:g} is not a probability above 0, at most 1")
 
@@ -33,15 +35,18 @@ def check_rule(coverage: float | None, below: float | None, raw: bool) -> None:
 def percent_of(coverage: float) -> int:
     "A coverage in whole percent; UserError where a model keeps none of it"
     percent = round(100 * coverage) if 0 < coverage < 1 else 0
-    if percent in LEVELS and abs(100 * coverage - percent) < 1e-6: return percent
+    if percent in LEVELS and abs(100 * coverage - percent) < 1e-6:
+        return percent
     raise UserError(f"--unknown {coverage:g} is not a coverage of whole percents from .{LEVELS[0]} to .{LEVELS[-1]}, "
                     "as in --unknown .9")
 
 
 def rule_of(meta: dict[str, Any], coverage: float | None, below: float | None) -> Rule | None:
     "The Rule that the options ask for, by what a model keeps of its validation images; None where they ask for none"
-    if below is not None: return Rule(below, f"no class has a probability of {below:g}")
-    if coverage is None: return None
+    if below is not None:
+        return Rule(below, f"no class has a probability of {below:g}")
+    if coverage is None:
+        return None
     n, least = conformal(meta, percent_of(coverage))
     like = f"as the true class of {coverage:.0%} of photos like the {n:,} validation images has"
     return Rule(least, f"no class has a probability of {least:.4g}, {like}")
@@ -53,7 +58,8 @@ def conformal(meta: dict[str, Any], percent: int) -> tuple[int, float]:
     if not kept:
         raise UserError("this model keeps nothing of validation images, which --unknown goes by: train it again, or "
                         "give --unknown-below")
-    if kept["n"] < images_needed(percent): raise UserError(
+    if kept["n"] < images_needed(percent):
+        raise UserError(
         f"--unknown .{percent} needs {images_needed(percent)} validation images, and this model had {kept['n']}: "
         "ask for less, or give --unknown-below")
     return kept["n"], kept["least_p"][percent - LEVELS[0]]

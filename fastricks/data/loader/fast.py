@@ -45,7 +45,8 @@ class FastDL(KeyedDL):
     def labels(self):
         "Class numbers of all images; None for images without labels"
         tls = getattr(self.dataset, "tls", ())
-        if len(tls) < 2: return None
+        if len(tls) < 2:
+            return None
         o2i = self.dataset.vocab.o2i
         return torch.tensor([o2i[o.label] for o in self.images])
 
@@ -54,17 +55,22 @@ class FastDL(KeyedDL):
         "How to cut a batch's images, or None where the plain path must"
         tfms = {type(o): o for o in self.after_item.fs}
         crop, center, fit, whole = (tfms.get(o) for o in (TrainCrop, CenterCrop, TrainFit, EvalFit))
-        if {*tfms} - KNOWN or not ((crop and center) or (fit and whole)): return None
-        if getattr(self.dataset, "split_idx", 1): return whole.view if whole else CenterView(center.size, center.resize)
+        if {*tfms} - KNOWN or not ((crop and center) or (fit and whole)):
+            return None
+        if getattr(self.dataset, "split_idx", 1):
+            return whole.view if whole else CenterView(center.size, center.resize)
         flip, steps = tfms.get(FlipItem), tfms.get(PixelSteps)
         more = dict(flip=flip.p if flip else 0., alternate=AlternatingFlip in tfms, steps=steps.steps if steps else ())
         return replace(fit.view, **more) if fit else TrainView(crop.side(self.epoch), crop.min_scale, crop.ratio,
                                                                **more)
 
     def why_plain(self, view):
-        if view is None: return "item transforms other than the recipe's"
-        if not all(isinstance(o, IMAGES) for o in self.images): return "images that are neither files nor arrays"
-        if len(getattr(self.dataset, "tls", ())) > 2: return "more than an image and a label an item"
+        if view is None:
+            return "item transforms other than the recipe's"
+        if not all(isinstance(o, IMAGES) for o in self.images):
+            return "images that are neither files nor arrays"
+        if len(getattr(self.dataset, "tls", ())) > 2:
+            return "more than an image and a label an item"
 
     def make(self, chunks):
         view = self.view
@@ -77,18 +83,23 @@ class FastDL(KeyedDL):
     @property
     def threads(self):
         "One makes batches beside a CPU's training; more pay where a GPU trains or photos are decoded each time"
-        if get_worker_info() is not None: return 0
+        if get_worker_info() is not None:
+            return 0
         on_cpu = self.device is None or self.device.type == "cpu"
         return 1 if on_cpu and self.pixels is not None and self.pixels.kept else min(8, cores())
 
     def parcel_of(self, chunk, view):
         "(batch, lost, places) of the images at the places `chunk`"
-        if self.resident is not None: return self.batch_of(chunk, view), [], list(chunk)
+        if self.resident is not None:
+            return self.batch_of(chunk, view), [], list(chunk)
         there, lost = [], []
         for i in self.present(chunk):
-            try: there.append((i, self.canonical(self.images[i])))
-            except Unreadable as e: lost.append((i, str(e)))
-        if not there: return None, lost, []
+            try:
+                there.append((i, self.canonical(self.images[i])))
+            except Unreadable as e:
+                lost.append((i, str(e)))
+        if not there:
+            return None, lost, []
         idxs, xs = zip(*self.enough(there, chunk), strict=True)
         return self.batch_of(list(idxs), view, xs), lost, list(idxs)
 
@@ -96,8 +107,10 @@ class FastDL(KeyedDL):
         """(uint8 images [n, 3, h, w], labels [n]) of the images at `idxs`; `xs`: their pixels where they are read
         already
         """
-        if self.resident is not None: x = self.on_device(idxs, view)
-        else: x = self.on_host(idxs, view, xs or [self.canonical(self.images[i]) for i in idxs])
+        if self.resident is not None:
+            x = self.on_device(idxs, view)
+        else:
+            x = self.on_host(idxs, view, xs or [self.canonical(self.images[i]) for i in idxs])
         view.change(x, self.seed, self.epoch, self.item_keys[idxs])
         return (TensorImage(x),) if self.labels is None else (TensorImage(x), TensorCategory(self.labels[idxs]))
 
@@ -105,7 +118,8 @@ class FastDL(KeyedDL):
         h, w = (np.array([x.shape[k] for x in xs]) for k in (0, 1))
         boxes, mirrored = view.draw(h, w, self.seed, self.epoch, self.item_keys[idxs])
         out = empty(len(xs), *view.sides[::-1])
-        for i, x in enumerate(xs): view.cut(x, boxes[i], mirrored[i], out[i:i + 1])
+        for i, x in enumerate(xs):
+            view.cut(x, boxes[i], mirrored[i], out[i:i + 1])
         return out
 
     def on_device(self, idxs, view):
@@ -126,6 +140,7 @@ class FastDL(KeyedDL):
 
     def _one_pass(self):
         view = self.view
-        if self.why_plain(view): return super()._one_pass()
+        if self.why_plain(view):
+            return super()._one_pass()
         self._n_inp = 1
         self._types = {tuple: [TensorImage] if self.labels is None else [TensorImage, TensorCategory]}

@@ -60,28 +60,34 @@ class KeyedDL(SturdyDL):
     def chunkify(self, b):
         held = None
         for chunk in super().chunkify(b):
-            if held is not None and self.joins and len(chunk) == 1: chunk, held = held + chunk, None
-            if held is not None: yield self.share(held)
+            if held is not None and self.joins and len(chunk) == 1:
+                chunk, held = held + chunk, None
+            if held is not None:
+                yield self.share(held)
             held = chunk
-        if held is not None: yield self.share(held)
+        if held is not None:
+            yield self.share(held)
 
     def share(self, chunk):
         """This process's images of a training batch. A lone one comes twice, as BatchNorm needs two; where there is
         none the batch's
         first stands in: all processes take each step. Neither counts (`callbacks.data_parallel`)."""
-        if not self.shuffle or self.world == 1: return chunk
+        if not self.shuffle or self.world == 1:
+            return chunk
         own = chunk[self.rank::self.world] or chunk[:1]
         return own * 2 if len(own) == 1 else own
 
     def none_left(self):
-        if self.shuffle and self.world > 1: raise UserError(
+        if self.shuffle and self.world > 1:
+            raise UserError(
             f"none of process {self.rank}'s images of a batch can be read any more, and each process must have some: "
             "bring them back")
 
     def batch_places(self):
         "Of each batch of this epoch the places of its images in `items`: arrays, a function of (seed, epoch)"
         idxs = order(self.seed, self.epoch, self.item_keys) if self.shuffle else np.arange(self.n)
-        if self.drop_last: idxs = idxs[:self.batches * self.bs]
+        if self.drop_last:
+            idxs = idxs[:self.batches * self.bs]
         return np.split(idxs, np.arange(1, self.batches) * self.bs)
 
     def own_places(self):
@@ -94,11 +100,13 @@ class KeyedDL(SturdyDL):
         images that come
         """
         for f in getattr(tfms, "fs", ()):
-            if hasattr(f, "see"): f.see(self.seed, self.epoch, self.item_keys[places])
+            if hasattr(f, "see"):
+                f.see(self.seed, self.epoch, self.item_keys[places])
 
     def do_item(self, s):
         self.tell(self.after_item, s or 0)
-        with seeded(int(draws(ITEM, self.seed, self.epoch, self.item_keys[s or 0])[0])): return super().do_item(s)
+        with seeded(int(draws(ITEM, self.seed, self.epoch, self.item_keys[s or 0])[0])):
+            return super().do_item(s)
 
 
 def item_key(o, i):

@@ -29,7 +29,8 @@ def data_block(recipe, classes, mean, std, views=NO_CHANGES):
     """
     from .fast import FastDL
     crop, center = crops(recipe)
-    if views.side: crop.side_at = views.side
+    if views.side:
+        crop.side_at = views.side
     flip = [AlternatingFlip() if views.alternate else FlipItem(.5)] if recipe.flip else []
     tfms = [crop, center, *flip, *([PixelSteps(views.pixels)] if views.pixels else [])]
     last = [NormalisedSteps(views.normalised)] if views.normalised else []
@@ -63,7 +64,8 @@ def make_dls(source, recipe, mean, std, device="cpu", views=NO_CHANGES):
         dl.seed, dl.losses = recipe.seed, dls.losses
         dl.rank, dl.world = ranks.here.rank, ranks.here.world
         dl.pixels = source.pixels or (None if how == PLAIN else Pixels(recipe.resize, how=how))
-    if recipe.pipeline == "fast" and dls.device.type == "cuda": dls.train.take_up()
+    if recipe.pipeline == "fast" and dls.device.type == "cuda":
+        dls.train.take_up()
     dls.test = dls.test_dl(source.of("test"), with_labels=True) if source.has_test else None
     dls.rest = dls.test_dl(rest, with_labels=True) if (rest := source.of("rest")) else None
     return dls

@@ -36,8 +36,10 @@ class Losses:
         "`lost`: (name, reason) pairs"
         new = [(n, why) for n, why in lost if n not in self.found]
         self.found.update(new)
-        for n, why in new[:FEW]: self.say(f"left out from now on: {n} cannot be read any more ({why})")
-        if new and self.then: self.then(self)
+        for n, why in new[:FEW]:
+            self.say(f"left out from now on: {n} cannot be read any more ({why})")
+        if new and self.then:
+            self.then(self)
 
     def left(self, items): return [o for o in items if name_of(o) not in self.found]
 
@@ -62,15 +64,18 @@ class SturdyDL(TfmdDL):
         self.before_iter()
         self._DataLoader__idxs = self.get_idxs()
         for b, lost, places in self.parcels():
-            if lost: self.losses.add((name_of(self.dataset.items[s]), why) for s, why in lost)
+            if lost:
+                self.losses.add((name_of(self.dataset.items[s]), why) for s, why in lost)
             if b is None:
                 self.none_left()
                 continue
-            if self.pin_memory and isinstance(b, list): b = tuple(b)  # torch's pinning makes lists of tuples
+            if self.pin_memory and isinstance(b, list):
+                b = tuple(b)  # torch's pinning makes lists of tuples
             self.tell(self.after_batch, places)
             yield self.after_batch(b if self.device is None else to_device(b, self.device))
         self.after_iter()
-        if hasattr(self, "it"): del self.it
+        if hasattr(self, "it"):
+            del self.it
 
     def tell(self, tfms, places): "Tell transforms of whose images' views they are about to make: nothing here"
 
@@ -89,20 +94,25 @@ class SturdyDL(TfmdDL):
                 n += 1
         except (RuntimeError, OSError, EOFError, *UNSENT) as e:
             # without an iterator none was started
-            if it is not None and (isinstance(e, UNSENT) or not is_broken(e)): raise
-            if it is not None: end(it)
+            if it is not None and (isinstance(e, UNSENT) or not is_broken(e)):
+                raise
+            if it is not None:
+                end(it)
             self.losses.say(f"a DataLoader worker died ({first_line(e)[:100]}): the rest of the epoch is loaded in "
                             "the main process")
-        else: return
+        else:
+            return
         finally:
-            if it is not None: it._shutdown_workers()
+            if it is not None:
+                it._shutdown_workers()
         yield from self.create_batches(self.sample(), n)
 
     def create_batches(self, samps, start=0):
         """Parcels (batch or None, [(sample, reason)] of what is lost, samples of the batch) of every batch from number
         `start` on
         """
-        if self.dataset is not None: self.it = iter(self.dataset)
+        if self.dataset is not None:
+            self.it = iter(self.dataset)
         yield from self.make(islice(self.chunkify(samps), start, None))
 
     def make(self, chunks): return map(self.parcel, chunks)
@@ -110,8 +120,10 @@ class SturdyDL(TfmdDL):
     def parcel(self, chunk):
         there, lost = [], []
         for s in self.present(chunk):
-            try: there.append((s, self.do_item(s)))
-            except Unreadable as e: lost.append((s, str(e)))
+            try:
+                there.append((s, self.do_item(s)))
+            except Unreadable as e:
+                lost.append((s, str(e)))
         there = self.enough([(s, o) for s, o in there if o is not None], chunk)
         return (self.do_batch([o for _, o in there]) if there else None), lost, [s for s, _ in there]
 
@@ -140,10 +152,13 @@ def processes(fake_l):
 
 def end(it):
     "End what is left of an iterator at once: torch's own way waits for locks that a dead process may have held"
-    if it._shutdown: return
+    if it._shutdown:
+        return
     it._shutdown = True
-    for w in it._workers: w.kill()
-    for w in it._workers: w.join()
+    for w in it._workers:
+        w.kill()
+    for w in it._workers:
+        w.join()
     if hasattr(it, "_pin_memory_thread"):
         it._pin_memory_thread_done_event.set()
         it._pin_memory_thread.join()
@@ -156,5 +171,6 @@ def is_broken(e):
     "Whether it is the processes that fail, not what they were asked to do"
     text = str(e)
     # a connection to a process that was just dying
-    if not isinstance(e, RuntimeError): return not text.startswith("Caught")
+    if not isinstance(e, RuntimeError):
+        return not text.startswith("Caught")
     return text.startswith(BROKEN) or ("DataLoader worker" in text and any(o in text for o in NO_ROOM))

@@ -23,7 +23,8 @@ class TrainCrop(RandomResizedCrop):
     def side(self, epoch): return self.side_at(epoch) if self.side_at else self.size[0]
 
     def see(self, seed, epoch, key):
-        if self.side_at: self.size = (self.side_at(epoch),) * 2
+        if self.side_at:
+            self.size = (self.side_at(epoch),) * 2
 
 
 class AlternatingFlip(Transform):
@@ -40,7 +41,8 @@ class PixelSteps(Transform):
     def see(self, seed, epoch, key): self.of = seed, epoch, [key]
 
     def encodes(self, x: TensorImage):
-        for step in self.steps: x = TensorImage(step(plain(x), step_draws(step, *self.of)[0]))
+        for step in self.steps:
+            x = TensorImage(step(plain(x), step_draws(step, *self.of)[0]))
         return x
 
 
@@ -51,8 +53,10 @@ class NormalisedSteps(Transform):
     def see(self, seed, epoch, keys): self.of = seed, epoch, keys
 
     def encodes(self, x: TensorImage):
-        if self.of is None or len(self.of[2]) != len(x): return x  # fastai's own look at one item
-        for step in self.steps: x = TensorImage(step(plain(x), step_draws(step, *self.of)))
+        if self.of is None or len(self.of[2]) != len(x):
+            return x  # fastai's own look at one item
+        for step in self.steps:
+            x = TensorImage(step(plain(x), step_draws(step, *self.of)))
         return x
 
 

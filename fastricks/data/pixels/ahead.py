@@ -20,7 +20,8 @@ def pool(n):
     """
     threads, meet = torch.get_num_threads(), Barrier(n + 1)
     p = ThreadPoolExecutor(n, "fastricks", one_thread, (meet,))
-    for _ in range(n): p.submit(int)
+    for _ in range(n):
+        p.submit(int)
     meet.wait()
     torch.set_num_threads(threads)
     return p
@@ -43,7 +44,9 @@ def ahead(f, xs, threads, n=None):
     try:
         while True:
             due.extend(p.submit(f, x) for x in islice(xs, (n or threads) + 1 - len(due)))
-            if not due: return
+            if not due:
+                return
             yield due.popleft().result()
     finally:
-        for o in due: o.cancel()
+        for o in due:
+            o.cancel()

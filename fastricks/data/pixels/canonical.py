@@ -74,23 +74,29 @@ def rgb(image, side=None, how=PLAIN):
     """
     if isinstance(image, (str, Path)):
         try:
-            with alone(require_file(image)): return of_bytes(Path(image).read_bytes(), side, how)
-        except OSError: pass  # PIL says why
+            with alone(require_file(image)):
+                return of_bytes(Path(image).read_bytes(), side, how)
+        except OSError:
+            pass  # PIL says why
     return of_bytes(image, side, how) if isinstance(image, bytes) else np.array(decode(image, how=how))
 
 
 def of_bytes(data, side=None, how=PLAIN):
     x = jpeg(data, side, how)
-    if x is None: return np.array(decode(io.BytesIO(data), how=how))
+    if x is None:
+        return np.array(decode(io.BytesIO(data), how=how))
     return pixels_to_srgb(x, profile_of(data)) if how.icc else x
 
 
 def profile_of(data):
     "The colour profile of a JPEG in colour, None where there is none"
-    if ICC not in before_scan(data): return None
+    if ICC not in before_scan(data):
+        return None
     try:
-        with Image.open(io.BytesIO(data)) as im: return im.info.get("icc_profile") if im.mode == "RGB" else None
-    except Exception: return None  # its pixels are there already
+        with Image.open(io.BytesIO(data)) as im:
+            return im.info.get("icc_profile") if im.mode == "RGB" else None
+    except Exception:
+        return None  # its pixels are there already
 
 
 def jpeg(data, side=None, how=PLAIN):
@@ -99,22 +105,29 @@ def jpeg(data, side=None, how=PLAIN):
     With `side`, a half, 3/8, a quarter or an eighth of it, where the shorter of h and w is no less than that.
     """
     import simplejpeg
-    if not simplejpeg.is_jpeg(data) or turned(data, how.xmp): return None
+    if not simplejpeg.is_jpeg(data) or turned(data, how.xmp):
+        return None
     try:
         h, w, space, _ = simplejpeg.decode_jpeg_header(data)
-        if space not in ("YCbCr", "Gray"): return None
+        if space not in ("YCbCr", "Gray"):
+            return None
         require_shape(w, h)
         require_scans(data)
         less = dict(min_height=side, min_width=side, min_factor=2) if side and min(h, w) >= 2 * side else {}
-        with alone(h * w): return simplejpeg.decode_jpeg(data, "RGB", buffer=lent(3 * h * w), **less)
-    except Unreadable: raise
-    except ValueError: return None
+        with alone(h * w):
+            return simplejpeg.decode_jpeg(data, "RGB", buffer=lent(3 * h * w), **less)
+    except Unreadable:
+        raise
+    except ValueError:
+        return None
 
 
 def lent(n):
     "This thread's memory of n bytes or more; None where that is too much to keep"
-    if n > LENT: return None
-    if len(getattr(own, "memory", b"")) < n: own.memory = bytearray(n)
+    if n > LENT:
+        return None
+    if len(getattr(own, "memory", b"")) < n:
+        own.memory = bytearray(n)
     return own.memory
 
 
@@ -122,7 +135,8 @@ def turned(data, xmp=False):
     """Does a JPEG's EXIF block, which comes before the first scan (or holds one: its own small picture's), ask for
     turning, or its XMP where asked?
     """
-    if xmp and XMP in data[:HEAD]: return asks_for_turning(data)
+    if xmp and XMP in data[:HEAD]:
+        return asks_for_turning(data)
     head = before_scan(data)
     at = head.find(EXIF)
     return at >= 0 and not says_upright(head[at + len(EXIF):]) and asks_for_turning(data)
@@ -131,8 +145,10 @@ def turned(data, xmp=False):
 def asks_for_turning(data):
     "As PIL parses it: EXIF before XMP"
     try:
-        with Image.open(io.BytesIO(data)) as im: return orientation(im) in TURNS
-    except Exception: return True  # PIL says why
+        with Image.open(io.BytesIO(data)) as im:
+            return orientation(im) in TURNS
+    except Exception:
+        return True  # PIL says why
 
 
 def before_scan(data):
@@ -150,7 +166,8 @@ def says_upright(exif):
     parse the block.
     """
     order = BYTE_ORDERS.get(exif[:2])
-    if order is None: return False
+    if order is None:
+        return False
     tag = struct.pack(f"{order}H", ORIENTATION)
     entry = struct.pack(f"{order}HHIH", ORIENTATION, SHORT, 1, UPRIGHT)
     return exif.count(tag) == exif.count(entry)
@@ -176,7 +193,8 @@ def scaled(x, mean, std):
     """float32 [n, c, h, w] in channels-last order: (x / 255 − mean) / std of 8-bit `x` [n, 3 or c, h, w], with mean and
     std [1, c, 1, 1];
     RGB is made grey where c is 1."""
-    if mean.numel() == 1 and x.shape[1] == 3: x = grey(x)
+    if mean.numel() == 1 and x.shape[1] == 3:
+        x = grey(x)
     x = x.float(memory_format=torch.channels_last)
     rows = x.permute(0, 2, 3, 1).flatten(2)  # the same memory; tiled constants keep the inner loop long
     rows.mul_((1 / (255 * std)).flatten().repeat(x.shape[3])).sub_((mean / std).flatten().repeat(x.shape[3]))

@@ -37,7 +37,8 @@ PLAIN = Decoding()
 
 def decoding(recipe):
     "The Decoding of a recipe; what it leaves open is as 0.1.0 did it"
-    if recipe.icc: require_cms()
+    if recipe.icc:
+        require_cms()
     return Decoding(bool(recipe.icc), recipe.white or FULL, bool(recipe.xmp))
 
 
@@ -64,28 +65,35 @@ def known(profile):
     """
     try:
         p = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if "srgb" in ImageCms.getProfileDescription(p).lower(): return None
+        if "srgb" in ImageCms.getProfileDescription(p).lower():
+            return None
         return p.profile.xcolor_space.strip()
-    except Exception: return None  # LittleCMS has many ways to refuse what a stranger's file holds
+    except Exception:
+        return None  # LittleCMS has many ways to refuse what a stranger's file holds
 
 
 def name_of(profile):
     "A profile's own name, on one line"
-    try: return " ".join(ImageCms.getProfileDescription(io.BytesIO(profile)).split())[:40] or "unnamed"
-    except Exception: return "unnamed"
+    try:
+        return " ".join(ImageCms.getProfileDescription(io.BytesIO(profile)).split())[:40] or "unnamed"
+    except Exception:
+        return "unnamed"
 
 
 def to_srgb(im, profile):
     "`im`, RGB or CMYK, in sRGB; as RGB without its profile where the two do not fit"
-    try: return ImageCms.applyTransform(im, way(bytes(profile), im.mode))
-    except (ImageCms.PyCMSError, OSError, ValueError): return im.convert("RGB")
+    try:
+        return ImageCms.applyTransform(im, way(bytes(profile), im.mode))
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return im.convert("RGB")
 
 
 def way(profile, mode):
     "LittleCMS's transform, which each thread has for itself"
     ways = own.__dict__.setdefault("ways", {})
     if (profile, mode) not in ways:
-        if len(ways) >= KEPT: ways.clear()
+        if len(ways) >= KEPT:
+            ways.clear()
         ways[profile, mode] = ImageCms.buildTransform(io.BytesIO(profile), ImageCms.createProfile("sRGB"), mode, "RGB",
                                                       ImageCms.Intent.RELATIVE_COLORIMETRIC,
                                                       ImageCms.Flags.BLACKPOINTCOMPENSATION)

@@ -16,13 +16,15 @@ def train_view(recipe, flip=.5):
     is not cropped
     """
     flip = flip if recipe.flip else 0.
-    if is_plain(recipe): return TrainView(recipe.size, recipe.min_scale, flip=flip)
+    if is_plain(recipe):
+        return TrainView(recipe.size, recipe.min_scale, flip=flip)
     return FitTrainView(tuple(recipe.sides), recipe.fit, recipe.min_scale, flip=flip)
 
 
 def eval_view(recipe):
     "What evaluation sees of a photo: a CenterView or a FitView. `recipe` has sides, fit, size and resize"
-    if is_plain(recipe): return CenterView(recipe.size, recipe.resize)
+    if is_plain(recipe):
+        return CenterView(recipe.size, recipe.resize)
     return FitView(tuple(recipe.sides), recipe.fit, recipe.resize / recipe.size)
 
 
@@ -66,7 +68,8 @@ class FitTrainView:
     def cut(self, x, box, mirrored, out):
         i, j, w, h = box
         put(as_torch(x)[:, :, j:j + h, i:i + w], *self.place(h, w), out)
-        if mirrored: out.copy_(out.flip(3))
+        if mirrored:
+            out.copy_(out.flip(3))
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,8 @@ class FitView:
 
     def place(self, h, w):
         "As `FitTrainView.place`, of a whole photo"
-        if self.fit == "crop": return middle(h, w, self.sides, self.margin)
+        if self.fit == "crop":
+            return middle(h, w, self.sides, self.margin)
         return inside(h, w, self.sides) if self.fit == "pad" else (self.sides[::-1], (0, 0))
 
     def cut(self, x, box, mirrored, out): put(as_torch(x), *self.place(*x.shape[:2]), out)
@@ -114,8 +118,10 @@ def put(x, size, at, out):
     grey
     """
     (height, width), (top, left), (h, w) = size, at, out.shape[2:]
-    if (height, width) != tuple(x.shape[2:]): x = into(x, size, empty(1, height, width))
-    if top < 0 or left < 0: out.fill_(GREY)
+    if (height, width) != tuple(x.shape[2:]):
+        x = into(x, size, empty(1, height, width))
+    if top < 0 or left < 0:
+        out.fill_(GREY)
     y, u = max(0, -top), max(0, -left)
     part = x[:, :, max(0, top):max(0, top) + h - y, max(0, left):max(0, left) + w - u]
     out[:, :, y:y + part.shape[2], u:u + part.shape[3]].copy_(part)
@@ -126,7 +132,8 @@ def put_pil(im, size, at, sides, box=None):
     from PIL import Image
     (height, width), (top, left) = size, at
     im = im.resize((width, height), Image.Resampling.BILINEAR, box)
-    if top >= 0 and left >= 0: return im.crop((left, top, left + sides[0], top + sides[1]))
+    if top >= 0 and left >= 0:
+        return im.crop((left, top, left + sides[0], top + sides[1]))
     out = Image.new("RGB", sides, (GREY,) * 3)
     out.paste(im, (-left, -top))
     return out

@@ -37,7 +37,8 @@ class Unreadable(ValueError):
 
 def load_rgb(image, how=PLAIN):
     "The RGB image of a file or of a uint8 array [h, w] or [h, w, 3]; raises `Unreadable`"
-    with quiet(): return decode(image, how=how)
+    with quiet():
+        return decode(image, how=how)
 
 
 @contextmanager
@@ -54,19 +55,24 @@ def decode(image, small=False, how=PLAIN):
     `small` lets a JPEG be decoded at an eighth, or as a number at no fewer pixels a side, all its data read
     nevertheless.
     """
-    if isinstance(image, np.ndarray): return from_array(image)
-    try: return from_file(image, small, how)
-    except Unreadable: raise
+    if isinstance(image, np.ndarray):
+        return from_array(image)
+    try:
+        return from_file(image, small, how)
+    except Unreadable:
+        raise
     except Exception as e:
         raise Unreadable(HEIC if isinstance(e, UnidentifiedImageError) and is_heic(image) else reason(e)) from e
 
 
 def from_file(file, small=False, how=PLAIN):
-    if isinstance(file, (str, Path)): require_file(file)
+    if isinstance(file, (str, Path)):
+        require_file(file)
     with Image.open(file, formats=formats()) as im:
         require_decent(im)
         with alone(im.width * im.height):
-            if small: im.draft(None, (im.width//8, im.height//8) if small is True else (small, small))
+            if small:
+                im.draft(None, (im.width//8, im.height//8) if small is True else (small, small))
             im.load()
             return upright_rgb(im, how)
 
@@ -83,7 +89,8 @@ def formats():
 def is_heic(file):
     "Whether a file, or a stream, begins as the photos of Apple's phones do"
     if not hasattr(file, "seek"):
-        with open(file, "rb") as f: return is_heic(f)
+        with open(file, "rb") as f:
+            return is_heic(f)
     file.seek(0)
     head = file.read(12)
     return head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"heim", b"hevc", b"hevx", b"mif1", b"msf1")
@@ -91,7 +98,8 @@ def is_heic(file):
 
 lock = RLock()
 # whoever held it is not there
-if hasattr(os, "register_at_fork"): os.register_at_fork(after_in_child=lambda: globals().update(lock=RLock()))
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: globals().update(lock=RLock()))
 
 
 def alone(n):
@@ -102,22 +110,28 @@ def alone(n):
 def require_file(path):
     "The bytes of a file that may be opened: a pipe would be waited for without end"
     o = os.stat(path)
-    if not stat.S_ISREG(o.st_mode): raise Unreadable("a folder" if stat.S_ISDIR(o.st_mode) else "no regular file")
-    if not o.st_size: raise Unreadable("empty file")
-    if o.st_size > BYTES: raise Unreadable("too large a file")
+    if not stat.S_ISREG(o.st_mode):
+        raise Unreadable("a folder" if stat.S_ISDIR(o.st_mode) else "no regular file")
+    if not o.st_size:
+        raise Unreadable("empty file")
+    if o.st_size > BYTES:
+        raise Unreadable("too large a file")
     return o.st_size
 
 
 def require_decent(im):
     "No image that takes all memory, or all day: PIL's own limit of pixels, where PIL only warns, and two of ours"
     require_shape(im.width, im.height)
-    if im.info.get("progressive"): require_scans(whole(im.fp))
+    if im.info.get("progressive"):
+        require_scans(whole(im.fp))
 
 
 def number_of(name, default):
     "What an environment variable says, where it is a number above 0"
-    try: n = float(os.environ.get(name, ""))
-    except ValueError: return default
+    try:
+        n = float(os.environ.get(name, ""))
+    except ValueError:
+        return default
     return n if 0 < n < float("inf") else default
 
 
@@ -126,30 +140,37 @@ if os.environ.get(MEGAPIXELS):  # PIL's own limit, which it has in one place for
 
 
 def require_shape(w, h):
-    if Image.MAX_IMAGE_PIXELS and w * h > Image.MAX_IMAGE_PIXELS: raise Unreadable("too many pixels")
-    if max(w, h) > number_of(RATIO, THIN) * min(w, h): raise Unreadable("too long and thin")
+    if Image.MAX_IMAGE_PIXELS and w * h > Image.MAX_IMAGE_PIXELS:
+        raise Unreadable("too many pixels")
+    if max(w, h) > number_of(RATIO, THIN) * min(w, h):
+        raise Unreadable("too long and thin")
 
 
 def require_scans(data):
-    if data.count(b"\xff\xda") > SCANS: raise Unreadable("too many scans")
+    if data.count(b"\xff\xda") > SCANS:
+        raise Unreadable("too many scans")
 
 
 def whole(f):
     at = f.tell()
     f.seek(0)
-    try: return f.read()
-    finally: f.seek(at)
+    try:
+        return f.read()
+    finally:
+        f.seek(at)
 
 
 def reason(e):
     "What went wrong, in a few words"
     text = first_line(getattr(e, "strerror", None) or e)[:80]
-    if "truncated" in text.lower(): return "truncated"
+    if "truncated" in text.lower():
+        return "truncated"
     return next((word for kind, word in REASONS.items() if isinstance(e, kind)), text or type(e).__name__)
 
 
 def from_array(x):
-    if x.ndim == 3 and x.shape[2] == 1: x = x[..., 0]
+    if x.ndim == 3 and x.shape[2] == 1:
+        x = x[..., 0]
     if x.dtype != np.uint8 or not x.size or not (x.ndim == 2 or (x.ndim == 3 and x.shape[2] in (3, 4))):
         raise Unreadable(f"array of {x.dtype} {list(x.shape)}, not of uint8 [h, w] or [h, w, 3]")
     return to_rgb(Image.fromarray(x))
@@ -165,16 +186,21 @@ def upright_rgb(im, how=PLAIN):
 
 
 def orientation(im):
-    try: return im.getexif().get(ORIENTATION)
-    except Exception: return None  # broken EXIF is no reason to lose the pixels
+    try:
+        return im.getexif().get(ORIENTATION)
+    except Exception:
+        return None  # broken EXIF is no reason to lose the pixels
 
 
 def to_rgb(im, how=PLAIN):
     "`im` in RGB: what is transparent on white, more than 8 bits scaled to 8, with `how.icc` in sRGB's colours"
-    if im.mode.startswith("I") or im.mode == "F": im = to_8_bit(im, how.white)
+    if im.mode.startswith("I") or im.mode == "F":
+        im = to_8_bit(im, how.white)
     profile = im.info.get("icc_profile") if how.icc else None
-    if im.has_transparency_data: return on_white(coloured(im.convert("RGBA"), profile))
-    if im.mode == "P" and profile: im = im.convert("RGB")
+    if im.has_transparency_data:
+        return on_white(coloured(im.convert("RGBA"), profile))
+    if im.mode == "P" and profile:
+        im = im.convert("RGB")
     return to_srgb(im, profile) if other_space(profile, im.mode) else im.convert("RGB")
 
 
@@ -186,7 +212,8 @@ def is_deep_colour(im):
 
 def coloured(im, profile):
     "An RGBA image in sRGB's colours; how transparent it is stays"
-    if not other_space(profile, "RGB"): return im
+    if not other_space(profile, "RGB"):
+        return im
     out = to_srgb(im.convert("RGB"), profile)
     out.putalpha(im.getchannel("A"))
     return out
@@ -206,6 +233,7 @@ def top(mode, most, white=FULL):
     """The level that is white. PIL keeps 16 bits, of which a data set may use fewer, in I;16 or in I; what I or F mean
     beyond only the values tell
     """
-    if white != FULL and mode.startswith("I") and most <= FULL: return white
+    if white != FULL and mode.startswith("I") and most <= FULL:
+        return white
     tops = (FULL,) if ";" in mode else (FULL, 2**31-1) if mode == "I" else (1, 2**8-1, FULL)
     return next((o for o in tops if most <= o), most)

@@ -28,8 +28,10 @@ class Photo(PILImage):
         more of it
         """
         cls.stands_in = True
-        try: yield
-        finally: cls.stands_in = False
+        try:
+            yield
+        finally:
+            cls.stands_in = False
 
 
 class Open(Transform):
@@ -46,17 +48,21 @@ def opener(how):
 
 
 def rgb_of(x, how=PLAIN):
-    if isinstance(x, Image.Image): return of_pil(x, how)
-    if isinstance(x, Tensor): return load_rgb(of_tensor(x))
+    if isinstance(x, Image.Image):
+        return of_pil(x, how)
+    if isinstance(x, Tensor):
+        return load_rgb(of_tensor(x))
     return load_rgb(io.BytesIO(x) if isinstance(x, bytes) else x, how)
 
 
 def of_pil(im, how=PLAIN):
-    with quiet(): return upright_rgb(im, how)
+    with quiet():
+        return upright_rgb(im, how)
 
 
 def of_tensor(x):
     "uint8 [h, w, c] of a tensor [c, h, w] or [h, w, c], whose floats go from 0 to 1"
     x = np.asarray(x.detach().cpu().as_subclass(Tensor))
-    if x.ndim == 3 and x.shape[0] in (1, 3) and x.shape[2] not in (1, 3): x = x.transpose(1, 2, 0)
+    if x.ndim == 3 and x.shape[0] in (1, 3) and x.shape[2] not in (1, 3):
+        x = x.transpose(1, 2, 0)
     return x if x.dtype.kind != "f" else (x*255).round().clip(0, 255).astype(np.uint8)

@@ -41,8 +41,10 @@ KEEP_FREE = 2 * GB        # of the disk
 
 def limit():
     "Bytes that all kept pixels may take: $FASTRICKS_CACHE_GB (default 50); 0 keeps none"
-    try: return int(float(os.environ.get("FASTRICKS_CACHE_GB", 50)) * GB)
-    except ValueError: return 50 * GB
+    try:
+        return int(float(os.environ.get("FASTRICKS_CACHE_GB", 50)) * GB)
+    except ValueError:
+        return 50 * GB
 
 
 class Pixels:
@@ -62,22 +64,27 @@ class Pixels:
 
     def __getitem__(self, o):
         name = getattr(o, "name", None)
-        if name in self.memory: return self.memory[name]
+        if name in self.memory:
+            return self.memory[name]
         x = self.read(*self.rows[name]) if name in self.rows else None
         return canonical(getattr(o, "image", o), self.side, self.how) if x is None else x
 
     def read(self, file, at, h, w, crc):
         "A row's pixels, or None where they are not as they were written"
-        try: x = self.map(file)[at:at + h * w * 3]
-        except (OSError, ValueError): return None  # another run made room for its own
+        try:
+            x = self.map(file)[at:at + h * w * 3]
+        except (OSError, ValueError):
+            return None  # another run made room for its own
         if (file, at) not in self.good:
-            if zlib.crc32(x) != crc: return None
+            if zlib.crc32(x) != crc:
+                return None
             self.good.add((file, at))
         return x.reshape(h, w, 3)
 
     def map(self, file):
         # "c": torch wants it writable
-        if file not in self.maps: self.maps[file] = np.memmap(self.files[file], np.uint8, "c")
+        if file not in self.maps:
+            self.maps[file] = np.memmap(self.files[file], np.uint8, "c")
         return self.maps[file]
 
 
@@ -87,8 +94,10 @@ def open_pixels(items, side, threads=None, say=print, how=PLAIN):
     """
     memory = {o.name: canonical(o.image, side) for o in items if not is_path(o.image)}
     files = [o for o in items if is_path(o.image)]
-    if not files: return Pixels(side, memory, how=how), []
-    try: store, bad = fill(files, side, threads or min(8, cores()), say, how)
+    if not files:
+        return Pixels(side, memory, how=how), []
+    try:
+        store, bad = fill(files, side, threads or min(8, cores()), say, how)
     except OSError as e:
         say(f"pixels: no cache ({e.strerror or e}: {e.filename or cache_dir()}), {AGAIN}")
         return Pixels(side, memory, how=how), None
@@ -110,8 +119,10 @@ def fill(files, side, threads, say, how=PLAIN):
             found, packs = joined(find_pixels(folder, keys), copied)  # another builder may have made them
             missing = [o for o in files if o.name not in found]
             in_use = {packs[row[0]] for row in found.values()}
-            if not room(folder, len(missing) * size_of(side), in_use, say): return None, None
-            if len(missing) > MANY: say(f"decoding {len(missing):,} photos, once")
+            if not room(folder, len(missing) * size_of(side), in_use, say):
+                return None, None
+            if len(missing) > MANY:
+                say(f"decoding {len(missing):,} photos, once")
             with Progress("decoding", len(missing), "photos", say) as progress:
                 bad = build(folder, missing, keys, side, threads, how, progress)
         found, packs = joined(find_pixels(folder, keys), copied)
@@ -132,14 +143,17 @@ def pixel_folder(files, side, how=PLAIN):
     common = common_folder([os.path.abspath(o.image.parent) for o in files])
     folder = cache_dir()/"pixels"/f"{side}-{decoder()}{how.suffix}"/blake2b(os.fsencode(common), digest_size=6).hexdigest()
     folder.mkdir(parents=True, exist_ok=True)
-    if not (folder/"about.json").exists(): (folder/"about.json").write_text(json.dumps({"photos of": common}))
+    if not (folder/"about.json").exists():
+        (folder/"about.json").write_text(json.dumps({"photos of": common}))
     return folder
 
 
 def common_folder(folders):
     "What these folders have in common; nothing for those on two of Windows' drives"
-    try: return os.path.commonpath(folders)
-    except ValueError: return ""
+    try:
+        return os.path.commonpath(folders)
+    except ValueError:
+        return ""
 
 
 def find_pixels(folder, keys):
@@ -147,8 +161,10 @@ def find_pixels(folder, keys):
     rows_by_key, packs = {}, []
     for index in sorted(folder.glob("*.idx")):
         rows = read_index(index)
-        if rows is None: continue
-        for key, *row in rows.tolist(): rows_by_key[key] = (len(packs), *row)
+        if rows is None:
+            continue
+        for key, *row in rows.tolist():
+            rows_by_key[key] = (len(packs), *row)
         packs.append(index.with_suffix(".bin"))
     return {name: rows_by_key[key] for name, key in keys.items() if key in rows_by_key}, packs
 
@@ -158,10 +174,13 @@ def find_copies(folder, files, threads):
     rows_of, packs = {}, []
     for index in sorted(o for o in folder.parent.glob("*/*.idx") if o.parent != folder):
         rows, hashes = read_index(index), read_hashes(index)
-        if rows is None or hashes is None or len(rows) != len(hashes): continue
-        for (_, *row), h in zip(rows.tolist(), hashes.tolist(), strict=True): rows_of[h] = (len(packs), *row)
+        if rows is None or hashes is None or len(rows) != len(hashes):
+            continue
+        for (_, *row), h in zip(rows.tolist(), hashes.tolist(), strict=True):
+            rows_of[h] = (len(packs), *row)
         packs.append(index.with_suffix(".bin"))
-    if not rows_of: return {}, []
+    if not rows_of:
+        return {}, []
     hashes = dict(zip((o.name for o in files), ahead(hash_of, files, threads, 4 * threads), strict=True))
     return {name: rows_of[h] for name, h in hashes.items() if h in rows_of}, packs
 
@@ -172,12 +191,15 @@ def hash_of(o):
         require_file(o.image)
         with open(o.image, "rb") as f:
             return int.from_bytes(file_digest(f, lambda: blake2b(digest_size=8)).digest(), "little") or 1
-    except (OSError, Unreadable): return 0
+    except (OSError, Unreadable):
+        return 0
 
 
 def read_hashes(index):
-    try: return np.frombuffer(index.with_suffix(".same").read_bytes(), "<u8")
-    except (OSError, ValueError): return None
+    try:
+        return np.frombuffer(index.with_suffix(".same").read_bytes(), "<u8")
+    except (OSError, ValueError):
+        return None
 
 
 def joined(a, b):
@@ -192,9 +214,11 @@ def read_index(file):
     try:
         data = file.read_bytes()
         size = file.with_suffix(".bin").stat().st_size
-    except OSError: return None
+    except OSError:
+        return None
     head, body = data[:4], data[4:]
-    if len(head) < 4 or zlib.crc32(body) != int.from_bytes(head, "little") or len(body) % ROW.itemsize: return None
+    if len(head) < 4 or zlib.crc32(body) != int.from_bytes(head, "little") or len(body) % ROW.itemsize:
+        return None
     rows = np.frombuffer(body, ROW)
     return rows if not len(rows) or (rows["at"] + rows["h"].astype(np.int64) * rows["w"] * 3).max() <= size else None
 
@@ -207,9 +231,11 @@ def locked(folder, say):
         say("another run is decoding these photos: waiting for it")
         lock.take(wait=True)
     try:
-        for o in folder.glob("*.part"): o.unlink(missing_ok=True)
+        for o in folder.glob("*.part"):
+            o.unlink(missing_ok=True)
         yield
-    finally: lock.release()
+    finally:
+        lock.release()
 
 
 def build(folder, files, keys, side, threads, how, progress):
@@ -227,13 +253,15 @@ def write_pack(folder, files, keys, side, threads, how, progress):
     pixels, index = folder/f"{token}.bin", folder/f"{token}.idx"
     part = folder/f"{token}.bin.part"
     try:
-        with open(part, "wb") as f: rows, hashes, bad = write_pixels(f, files, keys, side, threads, how, progress)
+        with open(part, "wb") as f:
+            rows, hashes, bad = write_pixels(f, files, keys, side, threads, how, progress)
         if rows:
             (folder/f"{token}.same").write_bytes(np.array(hashes, "<u8").tobytes())
             with whole_file(index, folder/f"{token}.idx.part") as unfinished:
                 write_index(unfinished, np.array(rows, ROW))
                 os.replace(part, pixels)
-    finally: part.unlink(missing_ok=True)
+    finally:
+        part.unlink(missing_ok=True)
     return bad
 
 
@@ -260,8 +288,10 @@ def decoded_and_hashed(o, side, how):
 
 
 def try_canonical(o, side, how=PLAIN):
-    try: return np.ascontiguousarray(canonical(o.image, side, how))
-    except Unreadable as e: return str(e)
+    try:
+        return np.ascontiguousarray(canonical(o.image, side, how))
+    except Unreadable as e:
+        return str(e)
 
 
 def write_index(file, rows):
@@ -273,7 +303,8 @@ def write_index(file, rows):
 def touch(found, packs):
     "Mark the packs in use, for those unused longest go first"
     for n in {row[0] for row in found.values()}:
-        with suppress(OSError): os.utime(packs[n].with_suffix(".idx"), (time.time(),) * 2)
+        with suppress(OSError):
+            os.utime(packs[n].with_suffix(".idx"), (time.time(),) * 2)
 
 
 def room(folder, need, in_use, say):
@@ -282,15 +313,18 @@ def room(folder, need, in_use, say):
     others = sorted((o for o in (cache_dir()/"pixels").glob("*/*/*.idx")), key=age)
     used = sum(map(bytes_of, others))
     for o in others:
-        if used + need <= limit() and need <= free: break
-        if o.with_suffix(".bin") in in_use or need > limit(): continue
+        if used + need <= limit() and need <= free:
+            break
+        if o.with_suffix(".bin") in in_use or need > limit():
+            continue
         n = bytes_of(o)
         with suppress(OSError):
             o.unlink()
             o.with_suffix(".same").unlink(missing_ok=True)
             o.with_suffix(".bin").unlink()
             used, free = used - n, free + n
-    if used + need <= limit() and need <= free: return True
+    if used + need <= limit() and need <= free:
+        return True
     why = (f"the disk has {max(free + KEEP_FREE, 0) / GB:.1f} GB free" if need > free
            else f"FASTRICKS_CACHE_GB allows {limit() / GB:g} GB")
     say(f"pixels: no cache, as it would take {need / GB:.2g} GB and {why}: {AGAIN}")
@@ -298,10 +332,14 @@ def room(folder, need, in_use, say):
 
 
 def age(o):
-    try: return o.stat().st_mtime
-    except OSError: return 0
+    try:
+        return o.stat().st_mtime
+    except OSError:
+        return 0
 
 
 def bytes_of(o):
-    try: return o.with_suffix(".bin").stat().st_size
-    except OSError: return 0
+    try:
+        return o.with_suffix(".bin").stat().st_size
+    except OSError:
+        return 0

@@ -60,13 +60,15 @@ class TrainView:
     def change(self, x, seed, epoch, keys):
         "The steps on cut images, uint8 [n, 3, size, size], in place"
         for step in self.steps:
-            for o, u in zip(x, step_draws(step, seed, epoch, keys), strict=True): o.copy_(step(o, u))
+            for o, u in zip(x, step_draws(step, seed, epoch, keys), strict=True):
+                o.copy_(step(o, u))
 
     def cut(self, x, box, mirrored, out):
         i, j, w, h = box
         x = as_torch(x)[:, :, j:j + h, i:i + w]
         out.copy_(x) if (h, w) == (self.size, self.size) else into(x, (self.size, self.size), out)
-        if mirrored: out.copy_(out.flip(3))  # last: torch flips what lies in one piece thirty times as fast as a crop
+        if mirrored:
+            out.copy_(out.flip(3))  # last: torch flips what lies in one piece thirty times as fast as a crop
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,8 @@ class CenterView:
 
     def cut(self, x, box, mirrored, out):
         x, (h, w) = as_torch(x), resize_shape(*x.shape[:2], self.resize)
-        if (h, w) != x.shape[2:]: x = into(x, (h, w), empty(1, h, w))
+        if (h, w) != x.shape[2:]:
+            x = into(x, (h, w), empty(1, h, w))
         j, i = round((h - self.size) / 2), round((w - self.size) / 2)  # as torchvision's center_crop
         out.copy_(x[:, :, j:j + self.size, i:i + self.size])
 
@@ -117,7 +120,8 @@ def crop_boxes(h, w, u, min_scale, ratio=(3/4, 4/3), shape=None):
     area = (min_scale + (1 - min_scale) * u[:, 0:2 * TRIES:2]) * h * w
     r = np.exp(math.log(ratio[0]) + (math.log(ratio[1]) - math.log(ratio[0])) * u[:, 1:2 * TRIES:2])
     low, high = (ratio[0], ratio[1]) if shape is None else (ratio[0] * shape, ratio[1] * shape)
-    if shape is not None: r = r * shape[:, None]
+    if shape is not None:
+        r = r * shape[:, None]
     cw, ch = np.rint(np.sqrt(area * r)).astype(int), np.rint(np.sqrt(area / r)).astype(int)
     fits = (cw <= w) & (ch <= h) & (cw > 0) & (ch > 0)
     first, rows = fits.argmax(1), np.arange(len(u))

@@ -15,24 +15,32 @@ BUILT_IN = "food-101-21"
 
 def parse_classes(classes):
     "The class names in `classes` (names with commas, a file with a name a line, food-101-21, or a list); None is all"
-    if classes is None: return None
-    if classes == BUILT_IN: return FOOD_21
+    if classes is None:
+        return None
+    if classes == BUILT_IN:
+        return FOOD_21
     words = class_words(classes) if isinstance(classes, str) else classes
     names = tuple(dict.fromkeys(o.strip() for o in words if o.strip()))
-    if len(names) < 2: raise UserError(f"--classes {classes!r} names {plural(len(names), 'class', 'classes')}: give at "
-                                       f"least two, a,b, or a file with a name a line{nearest(classes, NAMES)}")
+    if len(names) < 2:
+        raise UserError(f"--classes {classes!r} names {plural(len(names), 'class', 'classes')}: give at "
+                        f"least two, a,b, or a file with a name a line{nearest(classes, NAMES)}")
     return names
 
 
 def class_words(classes):
-    if not is_file(classes): return quoted_words(classes)
-    try: return Path(classes).expanduser().read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as e: raise UserError(f"--classes {classes} is no readable text: {e}") from e
+    if not is_file(classes):
+        return quoted_words(classes)
+    try:
+        return Path(classes).expanduser().read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as e:
+        raise UserError(f"--classes {classes} is no readable text: {e}") from e
 
 
 def is_file(text):
-    try: return Path(text).expanduser().is_file()
-    except (OSError, RuntimeError, ValueError): return False
+    try:
+        return Path(text).expanduser().is_file()
+    except (OSError, RuntimeError, ValueError):
+        return False
 
 
 def names_file(text):
@@ -77,7 +85,8 @@ def one_encoding(found):
     "`found` with the labels of its other splits encoded as the training classes are"
     known = {*found.classes}
     odd = {o.label for o in found.items} - known
-    if not odd: return found
+    if not odd:
+        return found
     spelled = {encoded(o): o for o in found.classes}
     return replace(found, items=[replace(o, label=spelled.get(encoded(o.label), o.label)) if o.label in odd else o
                                  for o in found.items])
@@ -86,16 +95,19 @@ def one_encoding(found):
 def check_classes(items, known, wanted, data):
     there = {*known}
     for o in wanted or ():
-        if o not in there: raise UserError(f"{data} has no class {o!r}{nearest(o, known)}")
+        if o not in there:
+            raise UserError(f"{data} has no class {o!r}{nearest(o, known)}")
     if len(wanted or known) < 2:
         raise UserError(f"{data} has only one class, {known[0]!r}: give at least two{inside(data, known[0])}")
     for o in items:
-        if o.label not in there: raise UserError(f"{o.split} class {o.label!r} of {data} is not among its training "
-                                                 f"classes{twin(o.label, known)}")
+        if o.label not in there:
+            raise UserError(f"{o.split} class {o.label!r} of {data} is not among its training "
+                            f"classes{twin(o.label, known)}")
     trained = {o.label for o in items if o.split == "train"}
     for o in sorted(wanted or known):
-        if o not in trained: raise UserError(f"class {o!r} of {data} has no training images: add some, or name the "
-                                             "other classes with --classes")
+        if o not in trained:
+            raise UserError(f"class {o!r} of {data} has no training images: add some, or name the "
+                            "other classes with --classes")
 
 
 def inside(data, name):

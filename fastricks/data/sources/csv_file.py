@@ -24,22 +24,26 @@ def is_csv(path): return path.is_file() and path.suffix.lower() in ENDINGS
 
 def image_path(root, path):
     "(name, Path) of a path as the file has it, perhaps written on Windows"
-    if "\\" in path and not is_there(root, path): path = slashes(path)
+    if "\\" in path and not is_there(root, path):
+        path = slashes(path)
     name = Path(path)
-    if name.is_absolute() and name.is_relative_to(root.absolute()): name = name.relative_to(root.absolute())
+    if name.is_absolute() and name.is_relative_to(root.absolute()):
+        name = name.relative_to(root.absolute())
     return name.as_posix(), root/name
 
 
 def row_item(root, cells, table, where):
     path, label = cell(cells, table.path), label_of(cells, table)
-    if not path or not label: raise UserError(f"{where} has no {'label' if path else 'path'}: want path,label or "
-                                              "path,label,split")
+    if not path or not label:
+        raise UserError(f"{where} has no {'label' if path else 'path'}: want path,label or "
+                        "path,label,split")
     name, image = image_path(root, path)
     return Item(name, label, table.split(cells, where) if table.split else "train", image)
 
 
 def label_of(cells, table):
-    if table.label is not None: return cell(cells, table.label)
+    if table.label is not None:
+        return cell(cells, table.label)
     return next(k for i, k in table.one_hot.items()
                 if cell(cells, i).lower() not in ("0", "", "false", "0.0", "no", "n", "f"))
 
@@ -55,8 +59,10 @@ def add(found, item, where):
 def with_sizes(items):
     "The items whose files are there, with their sizes"
     for o in items:
-        try: yield Item(o.name, o.label, o.split, o.image, o.image.stat().st_size)
-        except (OSError, ValueError): continue
+        try:
+            yield Item(o.name, o.label, o.split, o.image, o.image.stat().st_size)
+        except (OSError, ValueError):
+            continue
 
 
 def missing_of(items, there):
@@ -68,7 +74,8 @@ def missing_of(items, there):
 def require_some(items, n, where, first=()):
     "A note on listed images that are missing; an error, which says where the `first` was looked for, when all are"
     sought = "".join(f": {o.image} is no file" for o in first)
-    if n and not items: raise UserError(f"none of the {plural(n, 'image')} that {where} lists is there{sought}")
+    if n and not items:
+        raise UserError(f"none of the {plural(n, 'image')} that {where} lists is there{sought}")
     return [f"{n-len(items):,} of {n:,} listed images are not there"] if len(items) < n else []
 
 
@@ -79,7 +86,8 @@ def csv_items(file, wanted=None, known=("train",)):
     for i, cells in table.rows:
         item = row_item(file.parent, cells, table, f"line {i} of {file}")
         add(found, item, f"line {i} of {file}")
-        for at, name in table.unused.items(): columns[name][item.name] = cell(cells, at)
+        for at, name in table.unused.items():
+            columns[name][item.name] = cell(cells, at)
     labels = sorted({o.label for o in found.values() if o.split in known})
     if not labels:
         kind = "training images" if len(known) == 1 else "images"
@@ -99,16 +107,19 @@ def csv_items(file, wanted=None, known=("train",)):
 def where_they_are(file, chosen):
     "(the items, notes): where most are not where the table says, they are looked for around it"
     there = sum(is_there(file.parent, o.image) for o in chosen)
-    if 2 * there > len(chosen): return chosen, []
+    if 2 * there > len(chosen):
+        return chosen, []
     place = find_place(file.parent, [o.name for o in chosen])
     moved = {o.name: path for o in chosen if (path := place.find(o.name))}
-    if len(moved) <= there or len({*moved.values()}) < len(moved): return chosen, []
+    if len(moved) <= there or len({*moved.values()}) < len(moved):
+        return chosen, []
     return [moved_item(o, moved.get(o.name), file.parent)
             for o in chosen], [told_place(place, sum(k != v for k, v in moved.items()), file)]
 
 
 def moved_item(o, path, root):
-    if path is None: return o
+    if path is None:
+        return o
     name, image = image_path(root, path)
     return Item(name, o.label, o.split, image)
 
@@ -123,22 +134,29 @@ def not_listed(file, items, others):
     used, left = ({os.path.abspath(o.image) for o in some} for some in (items, others))
     out, done = Counter(), []
     for folder in [os.path.abspath(file.parent), *sorted({os.path.dirname(o) for o in used})]:
-        if any(is_within(folder, o) for o in done): continue
+        if any(is_within(folder, o) for o in done):
+            continue
         count_unlisted(folder, used, left, out)
         done.append(folder)
     return out
 
 
 def count_unlisted(folder, used, left, out):
-    try: there = listed(folder)
-    except OSError: return
+    try:
+        there = listed(folder)
+    except OSError:
+        return
     for o in there:
-        if out.total() > MOST: return
+        if out.total() > MOST:
+            return
         if not is_folder(o):
-            if o.path not in used: out[(CLASSES, "") if o.path in left else why_not(o)] += 1
-        elif not o.is_symlink(): count_unlisted(o.path, used, left, out)
+            if o.path not in used:
+                out[(CLASSES, "") if o.path in left else why_not(o)] += 1
+        elif not o.is_symlink():
+            count_unlisted(o.path, used, left, out)
 
 
 def why_not(o):
-    if o.name.startswith("."): return HIDDEN, ""
+    if o.name.startswith("."):
+        return HIDDEN, ""
     return (UNLISTED, "") if is_image(o.name) else (ENDING, ending(o.name))

@@ -30,14 +30,17 @@ def fastai_folder(key):
     from configparser import ConfigParser, Error
     home = Path(os.environ.get("FASTAI_HOME", "~/.fastai")).expanduser().absolute()
     cfg = ConfigParser(interpolation=None)
-    try: cfg.read(home/"config.ini", encoding="utf-8")
-    except (Error, UnicodeDecodeError): pass
+    try:
+        cfg.read(home/"config.ini", encoding="utf-8")
+    except (Error, UnicodeDecodeError):
+        pass
     return home/Path(cfg["DEFAULT"].get(key, key)).expanduser()
 
 
 def usable(folder):
     "The tree in `folder`, official or prepared, or None"
-    if not folder.is_dir(): return None
+    if not folder.is_dir():
+        return None
     return find_tree(folder) or (folder if has_splits(folder) else None)
 
 
@@ -55,7 +58,8 @@ def get_food(name, say=print):
 
 def unpacked(name, archive, folder, say=print):
     from .prepare import unpack_food
-    if not archive.is_file(): download(name, archive)
+    if not archive.is_file():
+        download(name, archive)
     say(f"unpacking {archive} to {folder}, once")
     unpack_food(archive, folder, say)
     return folder
@@ -65,13 +69,15 @@ def download(name, archive):
     "Food-101 by fastai's downloader, under a name of our own until it is whole"
     part = archive.with_name(f"food-101-{os.getpid()}.tgz")
     try:
-        with whole_file(archive, part): fetch(part)
+        with whole_file(archive, part):
+            fetch(part)
     except Exception as e:
         why = first_line(getattr(e, "reason", None) or e)
         classes = " --classes food-101-21" if name == "food-101-21" else ""
         raise UserError(f"cannot download {URL} ({why}): give a folder that has it instead, "
                         f"--data PATH/food-101{classes}") from e
-    finally: part.with_name(part.name + ".part").unlink(missing_ok=True)  # the downloader's own
+    finally:
+        part.with_name(part.name + ".part").unlink(missing_ok=True)  # the downloader's own
 
 
 def fetch(to, timeout=10):
@@ -82,4 +88,5 @@ def fetch(to, timeout=10):
     from fastdownload.core import check, checks_module, download_url
     urlopen(URL, timeout=timeout).close()  # no answer, no bar
     download_url(URL, to, timeout=timeout, show_progress=sys.stdout.isatty())
-    if not check(checks_module(fastai.data), URL, to): raise ValueError("what came is cut short or another version")
+    if not check(checks_module(fastai.data), URL, to):
+        raise ValueError("what came is cut short or another version")

@@ -48,10 +48,13 @@ def folder_of(text):
 def inner_folder(root, most=AROUND):
     "The data's own folder, around which unpacking often makes another"
     inner = subfolders(root)
-    if not most or len(inner) != 1 or loose_images(root) or has_splits(root): return root
+    if not most or len(inner) != 1 or loose_images(root) or has_splits(root):
+        return root
     below = root/inner[0]
-    if loose_images(below) or is_tools(below, listed(below)): return root
-    if len(subfolders(below)) > 1 or has_splits(below): return below
+    if loose_images(below) or is_tools(below, listed(below)):
+        return root
+    if len(subfolders(below)) > 1 or has_splits(below):
+        return below
     deeper = inner_folder(below, most - 1)
     return root if deeper == below else deeper
 
@@ -75,7 +78,8 @@ def others_beside(folder):
     "The files beside `folder`, counted"
     walk = Walk(folder.parent)
     for o in listed(folder.parent):
-        if o.name != folder.name and not walk.left_out(o): walk.count(o, ENDING, ending(o.name))
+        if o.name != folder.name and not walk.left_out(o):
+            walk.count(o, ENDING, ending(o.name))
     return walk.ignored
 
 
@@ -83,11 +87,14 @@ def class_items(root, walk, split, wanted, prefix=""):
     "(items, class names) of the class folders in `root`"
     items, labels = [], []
     for o in sorted(entries(root), key=lambda o: o.name):
-        if not is_folder(o): continue
+        if not is_folder(o):
+            continue
         label = printable(o.name)
         labels.append(label)
-        if o.is_symlink(): walk.followed.add(realpath(o.path))
-        if wanted is not None and label not in wanted: walk.ignored[CLASSES, ""] += count_below(o.path)
+        if o.is_symlink():
+            walk.followed.add(realpath(o.path))
+        if wanted is not None and label not in wanted:
+            walk.ignored[CLASSES, ""] += count_below(o.path)
         else:
             items += [Item(printable(prefix + name), label, split, path, size)
                       for name, path, size in walk.images(root/o.name, o.name)]
@@ -97,10 +104,14 @@ def class_items(root, walk, split, wanted, prefix=""):
 def count_beside(root, walk, used=()):
     "Count what lies directly in `root` and is no folder, and, where `used` names some folders, the others"
     for o in listed(root):
-        if used and o.name in used: continue
-        if walk.left_out(o): continue
-        if not is_folder(o): walk.count(o, *((LOOSE, "") if is_image(o.name) else (ENDING, ending(o.name))))
-        elif used: walk.ignored[UNUSED, printable(o.name)] += count_below(o.path)
+        if used and o.name in used:
+            continue
+        if walk.left_out(o):
+            continue
+        if not is_folder(o):
+            walk.count(o, *((LOOSE, "") if is_image(o.name) else (ENDING, ending(o.name))))
+        elif used:
+            walk.ignored[UNUSED, printable(o.name)] += count_below(o.path)
 
 
 def split_names(root): return folder_splits(subfolders(root))
@@ -109,10 +120,13 @@ def split_names(root): return folder_splits(subfolders(root))
 def has_splits(root):
     "Whether class folders lie in `root/train` rather than in `root`; a class may itself be called train"
     names = split_names(root)
-    if "train" not in names: return False
+    if "train" not in names:
+        return False
     train = class_root(root/names["train"], "train")
-    if not subfolders(train): return False
-    if len(names) > 1: return True
+    if not subfolders(train):
+        return False
+    if len(names) > 1:
+        return True
     return not loose_images(train) and (names["train"].lower() in SPLIT or len(subfolders(root)) == 1)
 
 
@@ -121,7 +135,8 @@ def class_root(folder, split):
     there is
     """
     inner = subfolders(folder)
-    if len(inner) != 1 or loose_images(folder): return folder
+    if len(inner) != 1 or loose_images(folder):
+        return folder
     called_so = parse_split(inner[0])[0] == split or inner[0] == folder.name or inner[0].lower() in ("images", "data")
     return folder/inner[0] if called_so and subfolders(folder/inner[0]) else folder
 
@@ -134,7 +149,8 @@ def all_splits(labels):
 
 
 def require_classes(root, labels):
-    if labels and not all_splits(labels): return
+    if labels and not all_splits(labels):
+        return
     flat = root/split_names(root).get("train", "") if labels else root  # train/1.jpg is of no class
     if flat.is_dir() and loose_images(flat):
         raise UserError(f"{flat} has images but no class folders: put those of each class in a folder with the class's "
@@ -153,7 +169,8 @@ def class_folders(root, walk, wanted=None):
     require_classes(root, labels)
     count_beside(root, walk)
     classes, empty = with_images(items, labels, wanted)
-    if wanted is None: require_own_folders(root, classes)
+    if wanted is None:
+        require_own_folders(root, classes)
     notes = *loose_note(root), *empty, *walk.notes()
     return Found(root.resolve().name, items, classes, notes, ignored=walk.ignored)
 
@@ -162,7 +179,8 @@ def with_images(items, labels, wanted):
     "(the classes that have images, or were asked for, a note on the others)"
     there = {o.label for o in items} if wanted is None else {*labels}
     kept, empty = [o for o in labels if o in there], [o for o in labels if o not in there]
-    if not kept: return labels, []
+    if not kept:
+        return labels, []
     return kept, [f"{plural(len(empty), 'folder')} without images left out: {first_three(empty)}"] if empty else []
 
 
@@ -174,7 +192,8 @@ def require_own_folders(root, labels):
     asked, not guessed
     """
     same = shared_subfolders([root/k for k in labels if (root/k).is_dir()])
-    if len(same) < SAME: return
+    if len(same) < SAME:
+        return
     way = f"--classes {','.join(labels)}" if len(labels) < 10 else "--classes FILE, a file with their names"
     raise UserError(f"every class folder of {root} has the same sub-folders ({first_three(same)}), which look like "
                     "splits or classes: put "
@@ -189,7 +208,8 @@ def shared_subfolders(folders):
     for o in folders:
         here = set(subfolders(o))
         shared = here if shared is None else shared & here
-        if len(shared) < SAME or loose_images(o): return []
+        if len(shared) < SAME or loose_images(o):
+            return []
     return sorted(shared or ()) if len(folders) > 1 else []
 
 
@@ -199,9 +219,11 @@ def split_folders(root, walk, wanted=None):
     roots = {split: class_root(root/o, split) for split, o in used.items()}
     found = {split: class_items(o, walk, split, wanted, f"{o.relative_to(root).as_posix()}/")
              for split, o in roots.items()}
-    for o in roots.values(): count_beside(o, walk)
+    for o in roots.values():
+        count_beside(o, walk)
     for split, o in used.items():
-        if roots[split] != root/o: count_beside(root/o, walk, (roots[split].name,))
+        if roots[split] != root/o:
+            count_beside(root/o, walk, (roots[split].name,))
     count_beside(root, walk, tuple(used.values()))
     other = [o for o in subfolders(root) if o not in used.values()]
     notes = [f"only {', '.join(used.values())} of {root} used, not {', '.join(other)}"] if other else []

@@ -33,7 +33,8 @@ class FoodTree(DataSource):
     def open(self, text, wanted=None):
         root = folder_of(text)
         tree = find_tree(root)
-        if tree is None: raise UserError(without_lists(root))
+        if tree is None:
+            raise UserError(without_lists(root))
         return counted_around(food_items(tree, wanted), root, tree)
 
 
@@ -43,7 +44,8 @@ def food_name(classes): return "food-101-21" if set(classes) == set(FOOD_21) els
 def of_21(wanted):
     "The classes wanted of Food-101-21"
     for o in wanted or ():
-        if o not in FOOD_21: raise UserError(f"food-101-21 has no class {o!r}{nearest(o, FOOD_21)}")
+        if o not in FOOD_21:
+            raise UserError(f"food-101-21 has no class {o!r}{nearest(o, FOOD_21)}")
     return wanted or FOOD_21
 
 
@@ -53,7 +55,8 @@ def is_food(root):
 
 def find_tree(root, depth=2):
     "The official tree that `root` is, or that its only folder is or holds; else None"
-    if is_food(root): return root
+    if is_food(root):
+        return root
     inner = [o for o in entries(root) if is_folder(o)]
     return find_tree(Path(inner[0].path), depth-1) if depth and len(inner) == 1 else None
 
@@ -71,12 +74,16 @@ def without_lists(root):
 
 def read_list(text, where):
     "The `class/id` lines of one list"
-    try: lines = text.decode().split("\n")
-    except UnicodeDecodeError as e: raise UserError(f"{where} is not a list in UTF-8: {e}") from e
+    try:
+        lines = text.decode().split("\n")
+    except UnicodeDecodeError as e:
+        raise UserError(f"{where} is not a list in UTF-8: {e}") from e
     for i, line in enumerate(lines, 1):
         line = line.strip()
-        if line and not LINE.fullmatch(line): raise UserError(f"line {i} of {where} is {line[:80]!r}, not class/id")
-        if line: yield line
+        if line and not LINE.fullmatch(line):
+            raise UserError(f"line {i} of {where} is {line[:80]!r}, not class/id")
+        if line:
+            yield line
 
 
 def listed(texts, where):
@@ -84,8 +91,10 @@ def listed(texts, where):
     found = {}
     for split in LISTS:
         for line in read_list(texts[split], f"{where}/{split}.txt"):
-            if found.setdefault(line, split) != split: raise UserError(f"{where} lists {line} in both train and test")
-    if "train" not in found.values(): raise UserError(f"{where}/train.txt lists no images")
+            if found.setdefault(line, split) != split:
+                raise UserError(f"{where} lists {line} in both train and test")
+    if "train" not in found.values():
+        raise UserError(f"{where}/train.txt lists no images")
     return found
 
 
@@ -120,7 +129,8 @@ def food_items(root, wanted=None):
 def by_label(rows):
     "{class: names of its listed files}"
     out = defaultdict(set)
-    for label, i, _ in rows: out[label].add(f"{i}.jpg")
+    for label, i, _ in rows:
+        out[label].add(f"{i}.jpg")
     return out
 
 
@@ -130,9 +140,11 @@ def not_listed(root, used, labels):
     """
     out = Counter()
     for o in listed_entries(root):
-        if o.name != "images": out[UNUSED if is_folder(o) and o.name != "meta" else UNLISTED, ""] += count_files(o)
+        if o.name != "images":
+            out[UNUSED if is_folder(o) and o.name != "meta" else UNLISTED, ""] += count_files(o)
     for o in listed_entries(root/"images"):
-        if o.name not in labels: out[CLASSES if is_folder(o) else UNLISTED, ""] += count_files(o)
+        if o.name not in labels:
+            out[CLASSES if is_folder(o) else UNLISTED, ""] += count_files(o)
         elif used:
             out[UNLISTED, ""] += sum(count_files(f) for f in listed_entries(o.path) if f.name not in used[o.name])
     return +out

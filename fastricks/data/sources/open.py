@@ -55,7 +55,8 @@ def open_source(data, classes=None, per_class=None, valid=.1, bad=None, drop_dup
     there = without(found, chosen, bad)
     group_of = grouping(group_by, found)
     items = with_splits(there, per_class, valid, group_of, rest)
-    if all(o.split == "train" for o in items): raise UserError(nothing_to_test(data, valid))
+    if all(o.split == "train" for o in items):
+        raise UserError(nothing_to_test(data, valid))
     ignored = found.ignored + Counter({(CAPPED, ""): len(there) - len(items)})
     copied = copied_names(items) if drop_duplicates else ()
     items, ignored = without_copies(items, copied, data), ignored + Counter({(COPIES, ""): len(copied)})
@@ -69,26 +70,32 @@ def open_source(data, classes=None, per_class=None, valid=.1, bad=None, drop_dup
 
 def hidden_by_name(data):
     "A note where what lies here is called as built-in data"
-    if data not in builtin_names() or not Path(data).exists(): return
+    if data not in builtin_names() or not Path(data).exists():
+        return
     yield f"--data {data} is the built-in data; ./{data} is not used: give --data ./{data} for that"
 
 
 def check_numbers(per_class, valid):
-    if per_class is not None and per_class < 1: raise UserError(f"--per-class {per_class}: give 1 or more")
-    if not 0 <= valid < 1: raise UserError(f"--valid {valid}: give a fraction from 0 up to, but less than, 1")
+    if per_class is not None and per_class < 1:
+        raise UserError(f"--per-class {per_class}: give 1 or more")
+    if not 0 <= valid < 1:
+        raise UserError(f"--valid {valid}: give a fraction from 0 up to, but less than, 1")
 
 
 @contextmanager
 def readable(data):
     "A folder or file that cannot be read is one sentence"
-    try: yield
-    except OSError as e: raise UserError(f"cannot read {e.filename or data}: {e.strerror or e}") from e
+    try:
+        yield
+    except OSError as e:
+        raise UserError(f"cannot read {e.filename or data}: {e.strerror or e}") from e
 
 
 def find_origin(data):
     "The DataSource to which `data` belongs"
     origin = next((o for o in data_sources() if o.fits(data)), None)
-    if origin is None: raise UserError(nothing_fits(data))
+    if origin is None:
+        raise UserError(nothing_fits(data))
     return origin
 
 
@@ -98,7 +105,8 @@ def nothing_fits(data):
         names = builtin_names()
         meant = nearest(data, [*names, *neighbours(path)])
         return f"--data {data!r} is no folder or file, and none of {one_of(names)}{meant}"
-    if path.name.lower().endswith(ARCHIVES): return f"{data} is an archive: {how_to_unpack(data, path)}"
+    if path.name.lower().endswith(ARCHIVES):
+        return f"{data} is an archive: {how_to_unpack(data, path)}"
     return f"{data} is a file: give a folder of images or a .csv file"
 
 
@@ -106,37 +114,46 @@ def how_to_unpack(data, path):
     "Only Food-101's archive has a command of its own"
     if "food" in path.name.lower():
         return f"run `fastricks prepare {shlex.quote(data)} FOLDER` first, then give --data FOLDER"
-    if path.name.lower().endswith(".zip"): way = f"python -m zipfile -e {shlex.quote(data)} FOLDER"
+    if path.name.lower().endswith(".zip"):
+        way = f"python -m zipfile -e {shlex.quote(data)} FOLDER"
     elif ".tar" in path.name.lower() or path.name.lower().endswith((".tgz", ".tbz2", ".txz")):
         way = f"tar -xf {shlex.quote(data)} -C FOLDER"
-    else: return "unpack it into a folder first, then give --data FOLDER"
+    else:
+        return "unpack it into a folder first, then give --data FOLDER"
     return f"unpack it first, `{way}`, then give --data FOLDER"
 
 
 def neighbours(path):
     "What lies beside `path`, which the user may have meant"
-    try: return [str(o) for o in islice(path.parent.iterdir(), 1000) if not o.name.startswith(".")]
-    except (OSError, ValueError): return []
+    try:
+        return [str(o) for o in islice(path.parent.iterdir(), 1000) if not o.name.startswith(".")]
+    except (OSError, ValueError):
+        return []
 
 
 def without(found, classes, bad):
     "The items found, those in `bad` left out"
-    if not bad: return found.items
+    if not bad:
+        return found.items
     return leave_out(Source(found.name, tuple(found.items), classes), bad).items
 
 
 def told_splits(found, valid):
     "Where the splits come from, in words"
     held = f"{valid:g} of the training images held out for validation" if valid else "none held out for validation"
-    if any(o.split == "valid" for o in found.items): return found.splits
+    if any(o.split == "valid" for o in found.items):
+        return found.splits
     return f"{found.splits}; {held}" if found.splits else held
 
 
 def grouping(group_by, found):
     "What gives an item its group, by a table's column or a regular expression over its name; None for no groups"
-    if group_by is None: return None
-    if group_by in found.columns: return lambda o: found.columns[group_by].get(o.name) or o.name
-    try: pattern = re.compile(group_by)
+    if group_by is None:
+        return None
+    if group_by in found.columns:
+        return lambda o: found.columns[group_by].get(o.name) or o.name
+    try:
+        pattern = re.compile(group_by)
     except re.error as e:
         raise UserError(f"--group-by {group_by} is neither a column nor a regular expression ({e})") from None
     matches = [m for o in found.items if (m := pattern.search(o.name))]
@@ -156,14 +173,17 @@ def columns_of(found): return f", and is no column among {one_of(found.columns)}
 
 def unused_columns(found, group_by):
     names = [o for o in found.columns if o != group_by]
-    if names: yield f"columns of {found.name} not used: {', '.join(names[:6])}{', …' if len(names) > 6 else ''}"
+    if names:
+        yield f"columns of {found.name} not used: {', '.join(names[:6])}{', …' if len(names) > 6 else ''}"
 
 
 def crossing(source, group_of):
     "A note where the data's own splits part groups"
-    if group_of is None: return
+    if group_of is None:
+        return
     sides = defaultdict(set)
-    for o in source.items: sides[group_of(o)].add(o.split)
+    for o in source.items:
+        sides[group_of(o)].add(o.split)
     n = sum(len(o) > 1 for o in sides.values())
     yield f"{plural(len(sides), 'group')}; {n:,} in more than one split" if n else f"{plural(len(sides), 'group')}, each in one split"
 
@@ -196,8 +216,10 @@ def with_splits(items, per_class, valid, group_of=None, rest="unused"):
     """The items by name, at most `per_class` training images of each class, some held out if there are none for
     validation
     """
-    if per_class: items = (set_aside if rest == "valid" else cap)(items, per_class)
-    if not any(o.split == "valid" for o in items): items = hold_out(items, valid, "valid", group_of)
+    if per_class:
+        items = (set_aside if rest == "valid" else cap)(items, per_class)
+    if not any(o.split == "valid" for o in items):
+        items = hold_out(items, valid, "valid", group_of)
     return tuple(sorted(items, key=lambda o: o.name))
 
 
@@ -211,6 +233,7 @@ def lacking(source):
     for split in ("valid", "test"):
         there = source.of(split)
         missing = sorted({*source.classes} - {o.label for o in there})
-        if not missing or not there: continue
+        if not missing or not there:
+            continue
         more = ", …" if len(missing) > 3 else ""
         yield f"{split} has no images of {plural(len(missing), 'class', 'classes')}: {', '.join(missing[:3])}{more}"

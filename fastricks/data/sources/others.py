@@ -34,7 +34,8 @@ def choose(run, classes, data=None, split=None):
     if split and split not in SPLITS:
         raise UserError(f"--split {split} is not one of {one_of(SPLITS)}{nearest(split, SPLITS)}")
     own = own_source(run, data or run.recipe.data, must=data is None)
-    if own and {*own.classes} <= {*classes}: return of_own(run, replace(own, classes=tuple(classes)), split)
+    if own and {*own.classes} <= {*classes}:
+        return of_own(run, replace(own, classes=tuple(classes)), split)
     return of_others(data or run.recipe.data, classes, split)
 
 
@@ -45,7 +46,8 @@ def own_source(run, data, must=False):
     taken nevertheless
     """
     r = run.recipe
-    try: source = open_recipe(r, lost(run.folder), data)
+    try:
+        source = open_recipe(r, lost(run.folder), data)
     except UserError as e:
         if must:
             raise UserError(f"the data of {run.name} can't be opened ({e}): give --data with its place now, or other "
@@ -68,13 +70,15 @@ def lost(folder):
     "name -> reason of the images that the run left out"
     try:
         return {r["image"]: r["reason"] for r in csv.DictReader(io.StringIO(read_text(Path(folder) / "skipped.csv"), newline=""))}
-    except (OSError, ValueError, KeyError, TypeError, csv.Error): return {}
+    except (OSError, ValueError, KeyError, TypeError, csv.Error):
+        return {}
 
 
 # -- others
 
 def of_others(data, classes, split):
-    with readable(data): there = tests(Path(data).expanduser()) or find_origin(str(data)).open(str(data))
+    with readable(data):
+        there = tests(Path(data).expanduser()) or find_origin(str(data)).open(str(data))
     items, split = split_of(data, there.items, split)
     found = name_map({o.label for o in items}, classes)
     require_known(data, found, classes)
@@ -85,9 +89,11 @@ def of_others(data, classes, split):
 
 def tests(path):
     "`Found` of data for evaluation only: a CSV file or a folder that may have test or validation images alone"
-    if is_csv(path): return csv_items(path, known=SPLITS)
+    if is_csv(path):
+        return csv_items(path, known=SPLITS)
     names = split_names(path) if path.is_dir() else {}
-    if not names or "train" in names or {*subfolders(path)} - {*names.values()}: return None
+    if not names or "train" in names or {*subfolders(path)} - {*names.values()}:
+        return None
     items, walk = [], Walk(path)
     for split, folder in names.items():
         root = class_root(path/folder, split)
@@ -98,13 +104,15 @@ def tests(path):
 def split_of(data, items, split):
     "(items, their split): those asked for, else test before validation; all of data without splits"
     there = [s for s in SPLITS if any(o.split == s for o in items)]
-    if not there: raise UserError(f"{data} has no images")
+    if not there:
+        raise UserError(f"{data} has no images")
     if there == ["train"]:
         if split not in (None, "train"):
             raise UserError(f"{data} has no {split} images, as it has no splits: without --split all are taken")
         return items, ""
     split = split or next((s for s in ("test", "valid") if s in there), None)
-    if split not in there: raise UserError(f"{data} has no {split} images: it has {one_of(there)}")
+    if split not in there:
+        raise UserError(f"{data} has no {split} images: it has {one_of(there)}")
     return [o for o in items if o.split == split], split
 
 

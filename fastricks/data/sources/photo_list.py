@@ -24,17 +24,22 @@ def read_photo_list(file):
         key, split = row_of(cells, f"line {line} of {path}")
         if found.setdefault(key, split) != split:
             raise UserError(f"line {line} of {path}: {key} is in both train and test")
-    if "train" not in found.values(): raise UserError(f"{path} lists no training images")
+    if "train" not in found.values():
+        raise UserError(f"{path} lists no training images")
     return found
 
 
 def row_of(cells, where):
-    if len(cells) != len(HEAD): raise UserError(f"{where} has {len(cells)} cells, not {len(HEAD)}")
+    if len(cells) != len(HEAD):
+        raise UserError(f"{where} has {len(cells)} cells, not {len(HEAD)}")
     image, label, split = cells
     key = image.removeprefix("images/").removesuffix(".jpg")
-    if not LINE.fullmatch(key): raise UserError(f"{where}: image {image[:80]!r} is not images/<class>/<id>.jpg")
-    if label != key.partition("/")[0]: raise UserError(f"{where}: label {label!r} is not the image's folder")
-    if split not in LISTS: raise UserError(f"{where}: split {split!r} is neither train nor test{nearest(split, LISTS)}")
+    if not LINE.fullmatch(key):
+        raise UserError(f"{where}: image {image[:80]!r} is not images/<class>/<id>.jpg")
+    if label != key.partition("/")[0]:
+        raise UserError(f"{where}: label {label!r} is not the image's folder")
+    if split not in LISTS:
+        raise UserError(f"{where}: split {split!r} is neither train nor test{nearest(split, LISTS)}")
     return key, split
 
 

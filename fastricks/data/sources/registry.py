@@ -40,7 +40,8 @@ def source_modules():
 
 def defines(module, kind):
     "Is it a source of this module's own, neither imported nor the class above?"
-    if not inspect.isclass(kind) or kind is DataSource: return False
+    if not inspect.isclass(kind) or kind is DataSource:
+        return False
     return issubclass(kind, DataSource) and kind.__module__ == module.__name__
 
 

@@ -22,7 +22,8 @@ def parse_split(name):
     """
     parts = [o.lower() for o in PART.findall(name)]
     found = [(i, WORDS[m[1]]) for i, o in enumerate(parts) if (m := GLUED.fullmatch(o))]
-    if len(found) != 1: return None, ()
+    if len(found) != 1:
+        return None, ()
     [(at, split)] = found
     return split, tuple(o for i, o in enumerate(parts) if i != at and o not in PLAIN)
 
@@ -41,7 +42,8 @@ def folder_splits(names):
     """
     found = {}
     for name in sorted(names, key=rank):
-        if is_split(name, names): found.setdefault(parse_split(name)[0], name)
+        if is_split(name, names):
+            found.setdefault(parse_split(name)[0], name)
     return {o: found[o] for o in SPLITS if o in found}
 
 
@@ -54,7 +56,8 @@ def is_split(name, names):
 def rank(name):
     "The sooner, the plainer a name says its split"
     words = [*SPLIT]
-    if name.lower() in SPLIT: return 0, words.index(name.lower()), name != name.lower(), name
+    if name.lower() in SPLIT:
+        return 0, words.index(name.lower()), name != name.lower(), name
     _, rest = parse_split(name)
     return 1 + bool(rest), 0, name != name.lower(), name
 

@@ -48,12 +48,14 @@ class Table:
 
 def read_rows(file):
     "[(line number, cells)] of the lines that are not empty"
-    if file.suffix.lower() == ".parquet": return parquet_rows(file)
+    if file.suffix.lower() == ".parquet":
+        return parquet_rows(file)
     try:
         text = file.read_text(encoding="utf-8-sig")
         rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator(text), strict=True)
         return [(rows.line_num, [c.strip() for c in o]) for o in rows if any(c.strip() for c in o)]
-    except (UnicodeDecodeError, csv.Error) as e: raise UserError(f"{file} is not a CSV file in UTF-8: {e}") from e
+    except (UnicodeDecodeError, csv.Error) as e:
+        raise UserError(f"{file} is not a CSV file in UTF-8: {e}") from e
 
 
 def separator(text):
@@ -66,10 +68,12 @@ def separator(text):
 
 def parquet_rows(file):
     import pandas as pd
-    try: frame = pd.read_parquet(file)
+    try:
+        frame = pd.read_parquet(file)
     except ImportError:
         raise UserError(f"{file} needs pyarrow to be read: pip install pyarrow, or save it as CSV") from None
-    except (OSError, ValueError) as e: raise UserError(f"{file} can't be read as Parquet: {e}") from e
+    except (OSError, ValueError) as e:
+        raise UserError(f"{file} can't be read as Parquet: {e}") from e
     cells = frame.astype(object).where(frame.notna(), "").astype(str).values.tolist()
     return [(1, [str(o) for o in frame.columns]), *enumerate(cells, 2)]
 
@@ -84,19 +88,24 @@ def by_name(names):
     found = {}
     for words, plain in ((OWN, lambda o: o.strip().lower()), (OTHERS, letters)):
         for kind, known in words.items():
-            if kind in found: continue
+            if kind in found:
+                continue
             at = [i for i, o in enumerate(names) if plain(o) in known and i not in found.values()]
-            if words is OTHERS: at.sort(key=lambda i: known.index(letters(names[i])))
-            if at: found[kind] = at[0]
+            if words is OTHERS:
+                at.sort(key=lambda i: known.index(letters(names[i])))
+            if at:
+                found[kind] = at[0]
     return found
 
 
 def understand(rows, file):
     "The Table of `rows`; a UserError that names the columns where none can be the path or the label"
-    if not rows: return Table([], 0, 1)
+    if not rows:
+        return Table([], 0, 1)
     names = rows[0][1]
     there = by_name(names)
-    if {"path", "label"} <= {*there} or has_header(rows, there, file): return with_header(names, rows[1:], there, file)
+    if {"path", "label"} <= {*there} or has_header(rows, there, file):
+        return with_header(names, rows[1:], there, file)
     split = 2 if len(names) > 2 else None
     return Table(rows, 0, 1, None if split is None else split_reader(split, rows), "the third column" if split else "")
 
@@ -106,8 +115,10 @@ def has_header(rows, there, file):
     its own do not?
     """
     names = rows[0][1]
-    if "path" in there and names[there["path"]].strip().lower() in OWN["path"]: return True
-    if len(rows) < 2 or any(looks_like_path(c) for c in names): return False
+    if "path" in there and names[there["path"]].strip().lower() in OWN["path"]:
+        return True
+    if len(rows) < 2 or any(looks_like_path(c) for c in names):
+        return False
     place, at = path_column(rows[1:], file)
     return at is not None and place.find(names[at]) is None
 
@@ -120,7 +131,8 @@ def path_column(rows, file):
     some = rows[:SAMPLE]
     for i in range(len(some[0][1])):
         place = find_place(file.parent, [cell(c, i) for _, c in some])
-        if sum(place.find(cell(c, i)) is not None for _, c in some) > HALF * len(some): return place, i
+        if sum(place.find(cell(c, i)) is not None for _, c in some) > HALF * len(some):
+            return place, i
     return None, None
 
 
@@ -128,7 +140,8 @@ def with_header(names, rows, there, file):
     at = {**there}
     if rows and not leads_to_files(rows, at.get("path"), file):
         _, found = path_column(rows, file)
-        if found is not None: at["path"] = found
+        if found is not None:
+            at["path"] = found
     if "path" not in at:
         raise UserError(f"{file} has the columns {', '.join(names)}: none is known as the image's path; rename it to "
                         "path")
@@ -147,7 +160,8 @@ def leads_to_files(rows, place, file):
 def add_label(table, names, at, file):
     "Find the column of the label, or those of one class each; returns the places used"
     own = table.label is not None and names[table.label].strip().lower() in OWN["label"]
-    if own or (table.label is not None and not is_flags(table, table.label)): return [table.label]
+    if own or (table.label is not None and not is_flags(table, table.label)):
+        return [table.label]
     table.label = None
     free = [i for i in range(len(names)) if i != table.path and i != at.get("split")
             and letters(names[i]) not in TRUE_OF]
@@ -193,7 +207,8 @@ def add_split(table, names, at):
         return list(flags)
     for i, o in enumerate(names):
         words = {cell(c, i) for _, c in table.rows}
-        if i in (table.path, table.label) or len(words) < 2 or not all(plain_split(w) for w in words): continue
+        if i in (table.path, table.label) or len(words) < 2 or not all(plain_split(w) for w in words):
+            continue
         table.split, table.said = split_reader(i, table.rows), f"column {o}"
         return [i]
     return []
@@ -202,7 +217,8 @@ def add_split(table, names, at):
 def flag_split(cells, flags):
     "The split of a row by its columns of yes and no: what is for test is that before all; neither is for training"
     yes = {split for i, split in flags.items() if cell(cells, i).lower() in YES}
-    if yes: return next(o for o in ("test", "valid", "train") if o in yes)
+    if yes:
+        return next(o for o in ("test", "valid", "train") if o in yes)
     return "train" if "train" not in flags.values() else "valid" if "valid" not in flags.values() else "test"
 
 
@@ -218,13 +234,15 @@ def split_reader(at, rows):
 
     def read(cells, where):
         word = cell(cells, at)
-        if folds: return "valid" if word == folds[0] else "train"
+        if folds:
+            return "valid" if word == folds[0] else "train"
         return split_of(word, where)
     return read
 
 
 def split_of(word, where):
-    if split := plain_split(word): return split
+    if split := plain_split(word):
+        return split
     raise UserError(f"{where}: split {word!r} is none of train, valid and "
                     f"test{nearest(word, ('train', 'valid', 'test', 'val'))}")
 
@@ -248,10 +266,12 @@ class Place:
         none
         """
         path = slashes(path)
-        if (self.skip or self.folder) and is_there(self.root, path): return path
+        if (self.skip or self.folder) and is_there(self.root, path):
+            return path
         parts = [o for o in re.sub("^[A-Za-z]:", "", path).split("/") if o] if self.skip else [path]
         rest = "/".join(parts[self.skip:])
-        if not rest: return None
+        if not rest:
+            return None
         return with_ending(self.root, f"{self.folder}/{rest}" if self.folder else rest)
 
 
@@ -259,14 +279,18 @@ def slashes(path): return path.replace("\\", "/")
 
 
 def is_there(root, path):
-    try: return os.path.isfile(os.path.join(root, path)) or os.path.islink(os.path.join(root, path))
-    except ValueError: return False  # a NUL byte
+    try:
+        return os.path.isfile(os.path.join(root, path)) or os.path.islink(os.path.join(root, path))
+    except ValueError:
+        return False  # a NUL byte
 
 
 def with_ending(root, path):
     "`path`, or the first of its names with an image's ending that is a file"
-    if is_there(root, path): return path
-    if os.path.splitext(path)[1].lower() in EXTENSIONS: return None
+    if is_there(root, path):
+        return path
+    if os.path.splitext(path)[1].lower() in EXTENSIONS:
+        return None
     return next((o for end in EXTENSIONS for o in (path + end, path + end.upper()) if is_there(root, o)), None)
 
 
@@ -276,10 +300,12 @@ def find_place(root, paths):
     """
     some = [o for o in dict.fromkeys(paths) if o][:SAMPLE]
     best, most = Place(root), count_found(Place(root), some)
-    if most > HALF * len(some): return best
+    if most > HALF * len(some):
+        return best
     for place in places(root, some):
         n = count_found(place, some)
-        if n > max(most, HALF * len(some)): best, most = place, n
+        if n > max(most, HALF * len(some)):
+            best, most = place, n
     return best
 
 
@@ -292,8 +318,10 @@ def places(root, paths):
     "Other Places that may be meant, the likely ones first"
     deepest = max((slashes(o).count("/") for o in paths), default=0)
     yield from (Place(root, "", skip) for skip in range(1, deepest + 1))
-    try: beside = subfolders(root)
-    except OSError: beside = []
+    try:
+        beside = subfolders(root)
+    except OSError:
+        beside = []
     yield from (Place(root, o) for o in beside)
     yield from (Place(root, f"{o}/{p}") for o in beside[:20] for p in subfolders(root/o)[:20])
     yield from (Place(root, o) for o in ("..", *(f"../{o}" for o in siblings(root))))
@@ -303,11 +331,13 @@ def siblings(root):
     try:
         return [o for o in subfolders(root.absolute().parent)
                 if o.lower() in ("images", "imgs", "img", "train", "data", "photos")]
-    except OSError: return []
+    except OSError:
+        return []
 
 
 def told_place(place, n, file):
     "A line on images that lie elsewhere than the table says"
     where = [f"in {place.folder}/"] if place.folder else []
-    if place.skip: where.append(f"without the first {plural(place.skip, 'part')} of their paths")
+    if place.skip:
+        where.append(f"without the first {plural(place.skip, 'part')} of their paths")
     return f"{plural(n, 'image')} of {file.name} found {' '.join(where) or 'with an ending added'}"

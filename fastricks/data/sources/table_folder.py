@@ -29,7 +29,8 @@ class TableFolder(DataSource):
 
 def has_class_folders(root):
     "Are there splits with class folders, or two folders and more, not called as splits are, that have images?"
-    if has_splits(root): return True
+    if has_splits(root):
+        return True
     splits = {*split_names(root).values()}
     with_images = (o for o in subfolders(root) if o not in splits and loose_images(root/o))
     return len([*islice(with_images, 2)]) > 1
@@ -41,10 +42,12 @@ def tables_of(root):
     """
     here = sorted(o for o in root.iterdir() if is_csv(o) and not o.name.startswith("."))
     by_split = {plain_split(o.stem): o for o in reversed(here) if plain_split(o.stem)}
-    if "train" in by_split: return by_split
+    if "train" in by_split:
+        return by_split
     inner = {split: o for split, name in split_names(root).items() for o in sorted((root/name).iterdir()) if is_csv(o)
              and o.stem == META}
-    if "train" in inner: return inner
+    if "train" in inner:
+        return inner
     meta = [o for o in here if o.stem == META]
     lone = meta or (here if len(here) == 1 else [])
     return {"": lone[0]} if lone else {}
@@ -54,9 +57,11 @@ def joined(root, tables, wanted):
     "`Found` of all tables; one that is not of labelled images, as a contest's test.csv, is a note"
     found, notes = {}, []
     for split, file in tables.items():
-        try: found[split] = of_split(root, file, split, wanted)
+        try:
+            found[split] = of_split(root, file, split, wanted)
         except UserError as e:
-            if split in ("", "train"): raise
+            if split in ("", "train"):
+                raise
             notes.append(f"{file.name} not used: {e}")
     items = {o.name: o for part in reversed(found.values()) for o in part.items}
     classes = sorted({k for split, part in found.items() if split in ("", "train") for k in part.classes})
@@ -83,5 +88,6 @@ def of_split(root, file, split, wanted):
 
 def not_listed(root, found, items):
     "Of one table what it does not list by reason; of several all other files below `root`"
-    if len(found) == 1 and "" in found: return found[""].ignored
+    if len(found) == 1 and "" in found:
+        return found[""].ignored
     return Counter({(UNLISTED, ""): count_below(root) - sum(o.image.is_relative_to(root) for o in items.values())})

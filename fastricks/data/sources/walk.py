@@ -45,21 +45,27 @@ class Walk:
             self.runs += 1
             return
         for o in sorted(there, key=name_of):  # of two links to one place always the same is followed
-            if self.left_out(o): continue
+            if self.left_out(o):
+                continue
             path = f"{name}/{o.name}"
-            if is_folder(o): yield from self.images(o.path, path) if self.enters(o) else ()
-            elif is_image(o.name) or self.sniffs(o): yield path, folder/o.name, size_of(o)
-            else: self.ignored[ENDING, ending(o.name)] += 1
+            if is_folder(o):
+                yield from self.images(o.path, path) if self.enters(o) else ()
+            elif is_image(o.name) or self.sniffs(o):
+                yield path, folder/o.name, size_of(o)
+            else:
+                self.ignored[ENDING, ending(o.name)] += 1
 
     def left_out(self, o):
         "Is it hidden, or of other programs? Then its files are counted"
         why = HIDDEN if o.name.startswith(".") else TOOLS if o.name.lower() in JUNK else None
-        if why: self.ignored[why, ""] += count_files(o)
+        if why:
+            self.ignored[why, ""] += count_files(o)
         return why is not None
 
     def enters(self, o):
         "May a folder be entered? A link to one that is found without it, or that holds the data, may not"
-        if not o.is_symlink(): return True
+        if not o.is_symlink():
+            return True
         to = os.path.realpath(o.path)
         known = [self.root, *self.followed]
         if any(is_within(to, k) or is_within(k, to) for k in known):
@@ -71,7 +77,8 @@ class Walk:
     def sniffs(self, o):
         "Is it an image by its first bytes, whatever its ending?"
         end = ending(o.name)
-        if end in NO_IMAGES or not begins_as_image(o, end): return False
+        if end in NO_IMAGES or not begins_as_image(o, end):
+            return False
         self.sniffed[end] += 1
         return True
 
@@ -85,7 +92,8 @@ class Walk:
             yield f"{plural(n, 'image')} without the ending of one found by content: {endings_text(self.sniffed)}"
         if self.links:
             yield f"{plural(self.links, 'link')} to folders not followed: they lead into the data, or twice to one place"
-        if self.runs: yield f"{plural(self.runs, 'folder')} of runs left out"
+        if self.runs:
+            yield f"{plural(self.runs, 'folder')} of runs left out"
 
 
 def images_below(folder, name):
@@ -97,7 +105,8 @@ def name_of(entry): return entry.name
 
 
 def listed(folder):
-    with os.scandir(folder) as it: return list(it)
+    with os.scandir(folder) as it:
+        return list(it)
 
 
 def entries(folder):
@@ -129,8 +138,10 @@ def endings_text(counter, most=4):
 
 def is_folder(entry):
     "Of a link what it leads to; one that leads in a circle leads nowhere"
-    try: return entry.is_dir()
-    except OSError: return False
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def is_within(path, folder): return path == folder or path.startswith(os.path.join(folder, ""))
@@ -138,16 +149,20 @@ def is_within(path, folder): return path == folder or path.startswith(os.path.jo
 
 def size_of(entry):
     "Bytes of a file; a link to nowhere has none, and is found unreadable later"
-    try: return entry.stat().st_size
-    except OSError: return 0
+    try:
+        return entry.stat().st_size
+    except OSError:
+        return 0
 
 
 def count_files(entry):
     "How many files an entry is, or has below it; links to folders are none"
     try:
-        if not entry.is_dir(follow_symlinks=False): return 0 if entry.is_dir() else 1
+        if not entry.is_dir(follow_symlinks=False):
+            return 0 if entry.is_dir() else 1
         return sum(map(count_files, listed(entry.path)))
-    except OSError: return 1 if entry.is_symlink() else 0
+    except OSError:
+        return 1 if entry.is_symlink() else 0
 
 
 def count_below(folder):
@@ -157,7 +172,8 @@ def count_below(folder):
 
 def is_tools(folder, there):
     "Do these entries make a run's folder, or a folder of runs with perhaps a few pictures of them?"
-    if {o.name for o in there} >= RUN: return True
+    if {o.name for o in there} >= RUN:
+        return True
     runs = sum(is_run_folder(o.path) for o in there if is_folder(o) and not o.name.startswith("."))
     pictures = sum(is_image(o.name) for o in there) if runs else 0
     return runs > 0 and (os.path.basename(folder) == "runs" or pictures <= 2 * runs)
@@ -169,15 +185,21 @@ def is_run_folder(path): return all(os.path.isfile(os.path.join(path, name)) for
 def begins_as_image(entry, end):
     "A camera's raw files begin as TIFFs do, so that is asked only where there is no ending"
     try:
-        if not entry.is_file() or not entry.stat().st_size: return False
-        with open(entry.path, "rb") as f: head = f.read(HEAD)
-    except OSError: return False
+        if not entry.is_file() or not entry.stat().st_size:
+            return False
+        with open(entry.path, "rb") as f:
+            head = f.read(HEAD)
+    except OSError:
+        return False
     return has_photo_head(head) or (end == "no ending" and head[:4] in (b"II*\0", b"MM\0*"))
 
 
 def has_photo_head(head):
     "JPEG, PNG, GIF, WebP, BMP, AVIF, HEIC or JPEG 2000"
-    if head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"\0\0\0\x0cjP  ")): return True
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP": return True
-    if head[:2] == b"BM" and head[6:10] == b"\0\0\0\0": return True
+    if head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"\0\0\0\x0cjP  ")):
+        return True
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return True
+    if head[:2] == b"BM" and head[6:10] == b"\0\0\0\0":
+        return True
     return head[4:8] == b"ftyp" and head[8:12] in (b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1")

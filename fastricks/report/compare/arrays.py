@@ -10,19 +10,23 @@ from .samples import Floats
 
 def family(rows: Mapping[str, ArrayLike], base: ArrayLike) -> tuple[dict[str, Floats], Floats]:
     "Rows and baseline as arrays, checked"
-    if not rows: raise UserError("a family needs at least one row: give a dict of name -> array [seeds, images]")
+    if not rows:
+        raise UserError("a family needs at least one row: give a dict of name -> array [seeds, images]")
     b = two_axes("the baseline", base)
     arrays = {name: two_axes(f"row {name!r}", a) for name, a in rows.items()}
-    for name, a in arrays.items(): check_images(f"row {name!r}", a, b)
+    for name, a in arrays.items():
+        check_images(f"row {name!r}", a, b)
     return arrays, b
 
 
 def two_axes(what: str, values: ArrayLike) -> Floats:
     "Values as an array [seeds, images] of numbers"
-    try: x = np.asarray(values, float)
+    try:
+        x = np.asarray(values, float)
     except (ValueError, TypeError) as e:
         raise UserError(f"{what} is no array of numbers ({e}): it must be [seeds, images]") from None
-    if x.ndim != 2 or 0 in x.shape: raise UserError(f"{what} has the shape {x.shape}: it must be [seeds, images]")
+    if x.ndim != 2 or 0 in x.shape:
+        raise UserError(f"{what} has the shape {x.shape}: it must be [seeds, images]")
     return x
 
 
@@ -34,10 +38,13 @@ def check_images(what: str, row: Floats, base: Floats) -> None:
 
 def checked_seconds(arrays: Mapping[str, Floats], seconds: Mapping[str, ArrayLike] | None) -> dict[str, Floats]:
     "name -> seconds, the baseline's too; {} without any"
-    if seconds is None: return {}
-    if "baseline" not in seconds: raise UserError("seconds has no 'baseline': give its training times beside the rows'")
+    if seconds is None:
+        return {}
+    if "baseline" not in seconds:
+        raise UserError("seconds has no 'baseline': give its training times beside the rows'")
     unknown = seconds.keys() - arrays.keys() - {"baseline"}
-    if unknown: raise UserError(f"seconds has {sorted(unknown)[0]!r}, which is no row")
+    if unknown:
+        raise UserError(f"seconds has {sorted(unknown)[0]!r}, which is no row")
     return {name: np.asarray(x, float) for name, x in seconds.items()}
 
 

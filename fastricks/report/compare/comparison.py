@@ -74,7 +74,8 @@ def compare(runs: Runs, baseline: str | None = None, margin: float | None = None
     said, ended = list(notes), list(diverged)
     found = finished_runs(runs, said, ended)
     found = judged_runs(found, asked, said)
-    if not found: raise UserError("there are no runs to compare")
+    if not found:
+        raise UserError("there are no runs to compare")
     rows = comparison_rows(found, said.append, anyway)
     said += check_comparable(rows, by, anyway)
     recorded = families_beside(r.folder for r in found)
@@ -88,7 +89,8 @@ def finished_runs(runs: Runs, notes: list[str], diverged: list[DivergedRun]) -> 
     """
     if not isinstance(runs, str | Path):
         given = [r for r in runs if isinstance(r, FinishedRun)]
-        if len(given) == len(runs): return given
+        if len(given) == len(runs):
+            return given
     return load_runs(runs, notes.append, diverged)
 
 
@@ -124,17 +126,20 @@ def against_the_first(rows: list[ComparisonRow], asked: Asked, recorded: list[Fa
     terms = Terms(margin_of(asked, family), metric.sign, asked.as_good_in, asked.plain)
     shared = same_images(rows, split, notes.append)
     arms = {row.label: arms_of(row, base, seeds_diverged(row, diverged)) for row in others}
-    for row in others: notes += pair_notes(row, base, arms[row.label])
+    for row in others:
+        notes += pair_notes(row, base, arms[row.label])
     samples = Samples(arms, metric, split, shared)
     judged, looked = judge(others, samples, terms, asked.once or bool(family and family.once), family)
-    if shared: judged = [over_images(row, split, arms[row.label]) for row in judged]
+    if shared:
+        judged = [over_images(row, split, arms[row.label]) for row in judged]
     done = (with_own_agreement(base, split, shared), *judged)
     return Comparison(done, metric, split, terms.margin, (*notes, *cautions(rows, split)), looked,
                       together_of(done, samples))
 
 
 def margin_of(asked: Asked, family: Family | None) -> float:
-    if asked.margin is not None: return asked.margin
+    if asked.margin is not None:
+        return asked.margin
     return family.margin if family and family.metric == asked.metric.name else asked.metric.margin
 
 
@@ -181,14 +186,16 @@ def looked_at(calls: Calls, pool: Pool, effects: Effects, once: bool, family: Fa
     found = Looked(once, rung, len(calls), len(shown), NAN, pool, family.name if family else "",
                    family.tuned if family else "", next_rung(min(have)) if have and not once else None)
     sds = [e.sd for e in effects.values() if e.sd > 0]
-    if not rung or not sds or rung < 2: return found
+    if not rung or not sds or rung < 2:
+        return found
     return replace(found, sees=smallest_effect(rung, len(calls), found.alpha,
                                                not pool.steadies) * float(np.median(sds)))
 
 
 def chances_of(calls: Calls, effects: Effects, looked: Looked, terms: Terms) -> dict[str, float]:
     "name -> chance that the next rung settles it, of open rows whose spread is known"
-    if not looked.next: return {}
+    if not looked.next:
+        return {}
     open_rows = {name: e for name, e in effects.items() if calls[name].verdict == stats.OPEN
                  and min(e.n, e.n_base) >= FEWEST_SEEDS}
     sure = sum(c.verdict in (stats.HELPS, stats.HURTS) for c in calls.values())
@@ -203,7 +210,8 @@ def same_images(rows: Sequence[ComparisonRow], split: str, say: Say) -> bool:
     first = rows[0].runs[0]
     for run in (r for row in rows for r in row.runs):
         why = why_other_images(run, first, split)
-        if not why: continue
+        if not why:
+            continue
         say(f"no images in the intervals and no agreement: {why}")
         return False
     return True
@@ -212,10 +220,12 @@ def same_images(rows: Sequence[ComparisonRow], split: str, say: Say) -> bool:
 def why_other_images(run: FinishedRun, first: FinishedRun, split: str) -> str:
     "What keeps a run's images from being compared with those of the first run, one by one; empty if nothing does"
     got, want = run.images(split), first.images(split)
-    if got is None: return f"{run.name} has no predictions that fit its metrics.json"
+    if got is None:
+        return f"{run.name} has no predictions that fit its metrics.json"
     named = not (got.nameless or want.nameless)  # stored runs have the order of the names, and the data's fingerprint
     same = np.array_equal(got.names, want.names) if named else run.data["fingerprint"] == first.data["fingerprint"]
-    if same and np.array_equal(got.labels, want.labels): return ""
+    if same and np.array_equal(got.labels, want.labels):
+        return ""
     return f"{run.name} is evaluated on other images than {first.name}"
 
 
@@ -240,7 +250,8 @@ def cautions(rows: Sequence[ComparisonRow], split: str) -> Iterator[str]:
     "Lines on what the numbers do not say"
     runs = [r for row in rows for r in row.runs]
     devices = sorted({device(r) for r in runs})
-    if len(devices) > 1: yield f"not all trained on the same ({'; '.join(devices)}): times are not comparable"
+    if len(devices) > 1:
+        yield f"not all trained on the same ({'; '.join(devices)}): times are not comparable"
     if split == "valid" and any(r.chosen_by_validation or r.recipe.patience for r in runs):
         yield "weights or epochs were chosen on the validation split: its numbers are optimistically biased"
     tricks = [t for row in rows for t in make(row.runs[0].recipe.tricks)]

@@ -56,7 +56,8 @@ def can_pool(m: Moments) -> bool: return m.luck > 0 and m.df >= FEWEST_SEEDS - 1
 def pool_of(family: Mapping[str, Moments]) -> Pool:
     "The Pool of a family's rows: those whose luck is known; it steadies nothing where mean R is above MOST_R"
     rows = [m for m in family.values() if can_pool(m)]
-    if not rows: return PLAIN
+    if not rows:
+        return PLAIN
     ratios = np.array([ratio_to_luck(m) for m in rows])
     df = np.array([m.df for m in rows])
     mean = float(ratios.mean())
@@ -99,7 +100,8 @@ class Effect:
 
     def p_above(self, bound: float, sign: int = 1) -> float:
         "One-sided p of sign · delta ≤ bound: small where the effect is surely above it"
-        if not self.sources: return float(self.same and bound >= 0) if self.same else NAN
+        if not self.sources:
+            return float(self.same and bound >= 0) if self.same else NAN
         return max(upper_tail(df, (sign * self.delta - bound) / v ** .5) for v, df in self.sources)
 
 
@@ -121,7 +123,8 @@ def two_sided(sources: Sources, delta: float) -> float:
 
 def effect_of(m: Moments, pool: Pool = PLAIN) -> Effect:
     "The Effect of a row's Moments, its variance steadied by the family's Pool where that can be"
-    if m.same: return no_spread(m)
+    if m.same:
+        return no_spread(m)
     steadied = pool.steadies and can_pool(m)
     spread, df = steadied_spread(m, pool) if steadied else (m.spread, float(m.df))
     known = spread > 0 and not too_few(m)
@@ -137,7 +140,8 @@ def too_few(m: Moments) -> bool: return m.df < (1 if m.paired else FEWEST_SEEDS 
 
 
 def why_nothing(m: Moments) -> str:
-    if m.df < 1: return ONE_SEED
+    if m.df < 1:
+        return ONE_SEED
     return FEW_UNPAIRED if too_few(m) else EQUAL
 
 
@@ -160,7 +164,8 @@ def with_images(spread: float, df: float, own: float, images: int) -> Sources:
     without images
     """
     seeds = (spread, df)
-    if images < 2: return (seeds,)
+    if images < 2:
+        return (seeds,)
     total = spread + own
     return seeds, (total, total ** 2 / (spread ** 2 / df + own ** 2 / (images - 1)))
 

@@ -25,7 +25,8 @@ FOLDER, ADVICE = "families", "advice"
 def row_key(recipe: "Recipe", facts: dict, fingerprint: str) -> str:
     "What a row is: a hash (16 hex digits) over its recipe's numeric fields but for the seed, and its data"
     what = {**numeric(recipe, recipe.weights, facts), "seed": None, "data": fingerprint}
-    if soup := soup_of(facts): what["soup"] = [*soup["rows"], *(["all seeds"] if soup.get("across_seeds") else [])]
+    if soup := soup_of(facts):
+        what["soup"] = [*soup["rows"], *(["all seeds"] if soup.get("across_seeds") else [])]
     return sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -46,7 +47,8 @@ class Family:
     def name(self) -> str:
         "A hash of all but the date"
         what = {**asdict(self), "rows": sorted(self.rows), "date": ""}
-        if not self.tuned: del what["tuned"]  # names of families that were recorded before it was a field
+        if not self.tuned:
+            del what["tuned"]  # names of families that were recorded before it was a field
         return sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:12]
 
     def holds(self, baseline: str, rows: Iterable[str]) -> bool:
@@ -57,7 +59,8 @@ def record_family(out: str | Path, family: Family) -> Family:
     "The Family as OUT/families has it: written there before its first look, and with the date of that look ever after"
     file = Path(out) / FOLDER / f"{family.name}.json"
     old = read_family(file)
-    if old: return old
+    if old:
+        return old
     new = Family(**{**asdict(family), "date": time.strftime("%Y-%m-%d %H:%M:%S")})
     file.parent.mkdir(parents=True, exist_ok=True)
     write_json(file, asdict(new))
@@ -66,15 +69,18 @@ def record_family(out: str | Path, family: Family) -> Family:
 
 def read_family(file: Path) -> Family | None:
     "The Family of a file; None where it is none"
-    try: found = Family(**{**(got := read_json(file)), "seeds": tuple(got.get("seeds", ()))})
-    except (OSError, ValueError, TypeError, AttributeError): return None
+    try:
+        found = Family(**{**(got := read_json(file)), "seeds": tuple(got.get("seeds", ()))})
+    except (OSError, ValueError, TypeError, AttributeError):
+        return None
     return found if sane(found) else None
 
 
 def sane(f: Family) -> bool:
     "A stranger's file may say anything"
     texts = [f.baseline, f.mode, f.metric, f.date, f.tuned]
-    if not all(isinstance(s, int) for s in f.seeds): return False
+    if not all(isinstance(s, int) for s in f.seeds):
+        return False
     if not isinstance(f.rows, dict) or not all(isinstance(x, str) for x in (*texts, *f.rows, *f.rows.values())):
         return False
     return isinstance(f.margin, int | float) and f.margin > 0 and isinstance(f.once, bool)
@@ -94,11 +100,13 @@ def family_of(found: list[Family], baseline: str, rows: Iterable[str], name: str
     fresh seeds alone
     """
     rows = [*rows]
-    if name is None: return next((f for f in found if f.mode != ADVICE and f.holds(baseline, rows)), None)
+    if name is None:
+        return next((f for f in found if f.mode != ADVICE and f.holds(baseline, rows)), None)
     named = [f for f in found if f.name.startswith(name)]
     if len(named) != 1:
         names = [f.name for f in found]
         there = f"of {one_of(names)}" if names else "that is recorded beside these runs"
         raise UserError(f"--family {name} is {'more than one' if named else 'none'} {there}{nearest(name, names)}")
-    if named[0].holds(baseline, rows): return named[0]
+    if named[0].holds(baseline, rows):
+        return named[0]
     raise UserError(f"--family {name} has not all of these rows, or another baseline")

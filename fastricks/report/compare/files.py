@@ -48,7 +48,8 @@ def check_report_files(paths: Iterable[str | Path]) -> None:
     for p in map(Path, paths):
         if p.suffix.lower() not in REPORT_FORMATS:
             raise UserError(f"--to {p}: a report is one of {one_of('NAME' + s for s in REPORT_FORMATS)}")
-        if p.is_dir(): raise UserError(f"--to {p} is a folder: name a file in it, as {p / ('report' + p.suffix)}")
+        if p.is_dir():
+            raise UserError(f"--to {p} is a folder: name a file in it, as {p / ('report' + p.suffix)}")
 
 
 def save_comparison(c: Outcome, path: str | Path) -> Path:

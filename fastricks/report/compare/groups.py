@@ -28,17 +28,22 @@ def comparisons(runs: Sequence[str | Path], baseline: str | None = None, by: str
     lost: list[tuple[list[FinishedRun], UserError]] = []
     for group in groups:
         own = [] if made else notes
-        try: made.append(table_of(group, baseline, own, by=by, anyway=anyway, diverged=diverged, **how))
-        except UserError as e: lost.append((group, e))
-    if not made: raise lost[0][1]
+        try:
+            made.append(table_of(group, baseline, own, by=by, anyway=anyway, diverged=diverged, **how))
+        except UserError as e:
+            lost.append((group, e))
+    if not made:
+        raise lost[0][1]
     return made, [f"no table for {place_text(group)}: {e}" for group, e in lost]
 
 
 def table_of(runs: list[FinishedRun], baseline: str | None, notes: list[str], **how: Any) -> Comparison:
     "The Comparison of runs that can be compared, with whatever baseline there is"
-    try: return compare(runs, baseline, notes=notes, **how)
+    try:
+        return compare(runs, baseline, notes=notes, **how)
     except NoBaseline as e:
-        if baseline is not None: raise
+        if baseline is not None:
+            raise
         label = likely_baseline(runs, how["anyway"])
         said = (f"warning: {str(e).split(':')[0]}: compared with {label!r}, which has the most runs; --baseline "
                 "chooses another")
@@ -55,7 +60,8 @@ def likely_baseline(runs: list[FinishedRun], anyway: bool) -> str:
 def grouped(runs: list[FinishedRun], by: str | None) -> dict[tuple[str, str, str], list[FinishedRun]]:
     "(data, size, split) -> runs that can be compared"
     groups: dict[tuple[str, str, str], list[FinishedRun]] = {}
-    for r in runs: groups.setdefault((r.data["fingerprint"], size_text(r), by or r.metrics["split"]), []).append(r)
+    for r in runs:
+        groups.setdefault((r.data["fingerprint"], size_text(r), by or r.metrics["split"]), []).append(r)
     return groups
 
 

@@ -99,10 +99,14 @@ def max_p(*p: float) -> float: return NAN if any(x != x for x in p) else max(p)
 
 def verdict_of(e: Effect, alpha: float, p_good: float, terms: Terms) -> str:
     "The verdict of a look that spends `alpha`"
-    if e.same: return IDENTICAL if e.n > 1 else OPEN
-    if min(e.n, e.n_base) < FEWEST_SEEDS: return OPEN
-    if e.p_holm <= alpha: return HELPS if terms.sign * e.delta > 0 else HURTS
-    if p_good <= alpha / 2: return AS_GOOD
+    if e.same:
+        return IDENTICAL if e.n > 1 else OPEN
+    if min(e.n, e.n_base) < FEWEST_SEEDS:
+        return OPEN
+    if e.p_holm <= alpha:
+        return HELPS if terms.sign * e.delta > 0 else HURTS
+    if p_good <= alpha / 2:
+        return AS_GOOD
     return SAME if within(e, alpha, terms.margin) else OPEN
 
 
@@ -130,7 +134,8 @@ def climb_ladder(names: Sequence[str], look: Look, terms: Terms, rungs: Sequence
     climb = Climb(names, terms)
     for rung, alpha in zip(rungs, spend, strict=True):
         seen = {n: s for n in climb.open if (s := look(n, rung))}
-        if seen: climb.look(seen, alpha, rung)
+        if seen:
+            climb.look(seen, alpha, rung)
     return {n: climb.calls.get(n, Call(OPEN)) for n in names}
 
 
@@ -166,7 +171,8 @@ def chance_to_settle(e: Effect, rung: int, alpha: float, count: int, margin: flo
     n = min(e.n, e.n_base)
     arms = 1 if e.paired else 2
     moved = e.sd ** 2 * arms * (1 / n - 1 / rung)
-    if not moved > 0: return NAN
+    if not moved > 0:
+        return NAN
     sources = with_images(e.sd ** 2 * arms / rung, e.df + rung - n, e.own, e.images)
     sure, small = widest(sources, 1 - alpha / count), margin - widest(sources, max(LEVEL, 1 - 2 * alpha))
     inner = max(0., min(small, sure))

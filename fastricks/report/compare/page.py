@@ -69,7 +69,8 @@ def verdict_first(cols: list[Column]) -> list[Column]:
 
 
 def column_class(col: Column) -> str:
-    if not col.left: return ""
+    if not col.left:
+        return ""
     return f"words {col.name}" if col.name in ("verdict", "tricks") else "words"
 
 
@@ -94,11 +95,14 @@ def run_cells(c: Outcome, row: ComparisonRow, run: FinishedRun, base: Path | Non
 def linked_name(run: FinishedRun, base: Path | None) -> str:
     "A run's name, with a link to its index.html where it has one"
     file = run.folder / "index.html"
-    if not base or not file.is_file(): return run.name
+    if not base or not file.is_file():
+        return run.name
     return Html('<a href="{}">{}</a>').format(relative_address(file, base), run.name)
 
 
 def relative_address(file: Path, base: Path) -> str:
     "The address of a file as seen from a folder, so that both can be moved together"
-    try: return quote(Path(relpath(file.resolve(), base.resolve())).as_posix())
-    except ValueError: return file.resolve().as_uri()  # Windows: on another drive
+    try:
+        return quote(Path(relpath(file.resolve(), base.resolve())).as_posix())
+    except ValueError:
+        return file.resolve().as_uri()  # Windows: on another drive

@@ -45,8 +45,10 @@ class Arms:
         fewer
         """
         seeds = sorted({*(r.seed for r in self.row), *self.failed})
-        if n is None: return self.row, self.base, len(self.failed)
-        if min(len(seeds), len(self.base) + len(self.failed) * self.paired) < n: return None
+        if n is None:
+            return self.row, self.base, len(self.failed)
+        if min(len(seeds), len(self.base) + len(self.failed) * self.paired) < n:
+            return None
         mine = {*seeds[:n]}
         row = tuple(r for r in self.row if r.seed in mine)
         base = self.base[:len(row)] if self.paired else self.base[:n]
@@ -72,12 +74,15 @@ class Samples:
 
     def seen(self, name: str, n: int | None = None) -> Seen | None:
         "The Seen of a row's first n seeds, or of all; None where it has fewer, or is not here"
-        if name not in self.arms: return None
+        if name not in self.arms:
+            return None
         own = self.arms[name]
         found = own.first(n)
-        if found is None: return None
+        if found is None:
+            return None
         row, base, failed = found
-        if not row: return None if not failed else Seen(None, None, failed)
+        if not row:
+            return None if not failed else Seen(None, None, failed)
         return Seen(moments(self.sample(row, base, own.paired)), self.time(row, base, own), failed)
 
     def sample(self, row: Runs, base: Runs, paired: bool) -> Sample:
@@ -89,17 +94,20 @@ class Samples:
 
     def values(self, run: FinishedRun) -> Floats | None:
         "[I] of a run"
-        if run.folder not in self.per_image: self.per_image[run.folder] = values_of(run.images(self.split), self.metric)
+        if run.folder not in self.per_image:
+            self.per_image[run.folder] = values_of(run.images(self.split), self.metric)
         return self.per_image[run.folder]
 
     def time(self, row: Runs, base: Runs, own: Arms) -> TimeRatio:
-        if not own.timed: return TimeRatio(float("nan"))
+        if not own.timed:
+            return TimeRatio(float("nan"))
         return time_ratio([r.seconds for r in row], [r.seconds for r in base], own.paired)
 
 
 def values_of(images: Images | None, metric: Metric) -> Floats | None:
     "[I] of a metric that is a mean over images; None where a run has no line of it for each"
-    if images is None or not images.knows(metric.name): return None
+    if images is None or not images.knows(metric.name):
+        return None
     return images.of(metric)
 
 
@@ -109,7 +117,8 @@ def pair_notes(row: "ComparisonRow", base: "ComparisonRow", arms: Arms) -> Itera
     "Lines on seeds that do not pair, with what would make them"
     mine, theirs = ({r.seed for r in o.runs} for o in (row, base))
     have = f"it has {len(row.runs)}, the baseline {len(base.runs)}"
-    if arms.paired and len(arms.row) == len(row.runs) == len(base.runs): return
+    if arms.paired and len(arms.row) == len(row.runs) == len(base.runs):
+        return
     if arms.paired:
         yield f"{row.label}: the gain is over the {plural(len(arms.row), 'seed')} in common ({have})"
         return
@@ -117,7 +126,8 @@ def pair_notes(row: "ComparisonRow", base: "ComparisonRow", arms: Arms) -> Itera
         yield f"{row.label}: its runs and the baseline's are of other machines or versions, so that they do not pair"
         return
     yield f"{row.label}: {plural(len(mine & theirs), 'seed')} in common, too few to pair ({have}): compared unpaired"
-    if missing := sorted(mine - theirs): yield f"{row.label}: `{command(base.runs[0], missing)}` would make pairs"
+    if missing := sorted(mine - theirs):
+        yield f"{row.label}: `{command(base.runs[0], missing)}` would make pairs"
 
 
 def of_other_settings(row: "ComparisonRow", base: "ComparisonRow") -> bool:

@@ -45,7 +45,8 @@ def pictures(c: Outcome) -> "dict[str, Figure]":
 
 def picture_caption(name: str, c: Outcome) -> str:
     caption = COMPARISON_PICTURES[name][1]
-    if callable(caption): return caption(c)
+    if callable(caption):
+        return caption(c)
     return caption.format(base=c.baseline.label, n=f"{c.n_images:,}", split=SPLIT_WORD[c.split], data=c.data_name,
                           metric=c.metric.title.capitalize())
 
@@ -63,21 +64,26 @@ def looks(c: Outcome) -> dict[str, dict[str, str]]:
                     "that the difference rests on.")
 def draw_delta(c: Outcome) -> "Figure | None":
     "A row each: Δ to the baseline, its interval over seeds (thick), over seeds and images (thin); ±margin is shaded"
-    if len(c.rows) == 1: return None
+    if len(c.rows) == 1:
+        return None
     rows, m = [r for r in c.rows[1:] if r.diff], c.metric
-    if not rows: return None
+    if not rows:
+        return None
     fig = Picture(9., 1.5 + .42 * len(rows))
     ax = fig.subplots()
     reach = limit([farthest(r) for r in rows], c.margin)
     ax.axvspan(-c.margin, c.margin, color="#1565c0", alpha=.08, lw=0)
     ax.axvline(0, color=BASE, lw=1)
-    for y, r in enumerate(rows): draw_row(ax, y, r, reach)
+    for y, r in enumerate(rows):
+        draw_row(ax, y, r, reach)
     ax.set(ylim=(len(rows) - .4, -.6), xlim=(-reach, reach), xlabel=f"Δ {m.title} to {c.baseline.label}, {m.points}")
     ax.set_yticks(range(len(rows)), [f"{fold_text(r.label, 32)}  (n={r.diff.n})" for r in rows], fontsize=8, **PLAIN)
     right = ax.secondary_yaxis("right")
     right.set_yticks(range(len(rows)), [beside(r, m.digits) for r in rows], fontsize=8, **PLAIN)
-    for o in (ax, right): o.tick_params(axis="y", length=0)
-    for spine in (*ax.spines.values(), *right.spines.values()): spine.set_visible(spine is ax.spines["bottom"])
+    for o in (ax, right):
+        o.tick_params(axis="y", length=0)
+    for spine in (*ax.spines.values(), *right.spines.values()):
+        spine.set_visible(spine is ax.spines["bottom"])
     intervals = f"95% intervals: thick over seeds, thin over seeds and {SPLIT_WORD[c.split]} images"
     ax.set_title(f"{intervals}; shaded: ±{c.margin:g} {m.points}", fontsize=8, loc="left")
     return fig
@@ -98,10 +104,12 @@ def draw_row(ax: "Axes", y: int, r: ComparisonRow, reach: float) -> None:
         ax.plot(d.delta, y, "o", mfc="white", mec=color, ms=6)
         return
     for (low, high), width in (((d.low, d.high), 1.2), ((d.seeds_low, d.seeds_high), 3.6)):
-        if none(low): continue
+        if none(low):
+            continue
         ax.plot([max(low, -reach), min(high, reach)], [y, y], color=color, lw=width, solid_capstyle="butt")
         for x, mark in ((low, "<"), (high, ">")):
-            if abs(x) > reach: ax.plot(np.sign(x) * reach * .985, y, mark, color=color, ms=6)
+            if abs(x) > reach:
+                ax.plot(np.sign(x) * reach * .985, y, mark, color=color, ms=6)
     ax.plot(d.delta, y, "o", color=color, ms=6)
 
 
@@ -130,7 +138,8 @@ def draw_time(c: Outcome) -> "Figure | None":
     ax.plot(x[best], y[best], drawstyle="steps-post" if m.sign > 0 else "steps-pre", color="#e0a800", lw=1.2, zorder=1)
     ax.plot(x[best], y[best], "o", ms=13, mfc="none", mec="#e0a800", mew=1.6, label="on the Pareto front")
     good = [r.verdict == AS_GOOD for r in c.rows]
-    if any(good): ax.plot(x[good], y[good], "D", ms=13, mfc="none", mec=VERDICT_COLORS[AS_GOOD], mew=1.6, label=AS_GOOD)
+    if any(good):
+        ax.plot(x[good], y[good], "D", ms=13, mfc="none", mec=VERDICT_COLORS[AS_GOOD], mew=1.6, label=AS_GOOD)
     for r, a, b in zip(c.rows, x, y, strict=True):
         sd, name = r.summary.sd, f"{fold_text(r.label, 34)}  (n={r.summary.n})"
         ax.errorbar(a, b, None if none(sd) else sd, fmt="s" if r.baseline else "o", color=look[r.label]["color"], ms=6,
@@ -145,7 +154,8 @@ def front(cost: np.ndarray, gain: np.ndarray) -> list[int]:
     "Indices, by cost, of the points that no other beats in one and equals in the other"
     best, found = -np.inf, []
     for i in sorted(range(len(cost)), key=lambda i: (cost[i], -gain[i])):
-        if not gain[i] > best: continue
+        if not gain[i] > best:
+            continue
         best = gain[i]
         found.append(i)
     return found
@@ -154,14 +164,16 @@ def front(cost: np.ndarray, gain: np.ndarray) -> list[int]:
 def name_rows(fig: "Figure", ax: "Axes") -> None:
     ax.grid(alpha=.3)
     legend = fig.legend(*ax.get_legend_handles_labels(), loc="outside right upper", fontsize=8, frameon=False)
-    for t in legend.get_texts(): t.set(**PLAIN)
+    for t in legend.get_texts():
+        t.set(**PLAIN)
 
 
 # -- learning curves
 
 def curves_caption(c: Outcome) -> str:
     said = "Learning curves: mean over n seeds, band from the lowest to the highest seed."
-    if curve_of(c)[0] != "train_loss": return said
+    if curve_of(c)[0] != "train_loss":
+        return said
     return (f"{said} There is no validation split, so it is the training loss: what each recipe minimises, whose "
             "levels do not compare where tricks change the loss.")
 
@@ -174,7 +186,8 @@ def draw_curves(c: Outcome) -> "Figure | None":
     """
     column, title, scale = curve_of(c)
     curves = {r.label: x for r in c.rows if (x := values_of(r, column)) is not None}
-    if not curves: return None
+    if not curves:
+        return None
     fig, look = Picture(9., 4.2), looks(c)
     ax = fig.subplots()
     for name, x in curves.items():
@@ -193,16 +206,21 @@ def draw_curves(c: Outcome) -> "Figure | None":
 def curve_of(c: Outcome) -> tuple[str, str, int]:
     "(column of the history, its title, scale): of the validation split; without one, the loss that was minimised"
     found = "accuracy", "validation accuracy, %", 100
-    if c.metric.sign < 0: found = "valid_loss", "validation cross-entropy, nats", 1
-    if all(values_of(r, found[0]) is not None for r in c.rows if not r.runs[0].soup): return found
+    if c.metric.sign < 0:
+        found = "valid_loss", "validation cross-entropy, nats", 1
+    if all(values_of(r, found[0]) is not None for r in c.rows if not r.runs[0].soup):
+        return found
     return "train_loss", "training loss, as each recipe minimises it", 1
 
 
 def values_of(row: ComparisonRow, column: str) -> np.ndarray | None:
     "[seeds, epochs] of a column; nan after a run's last epoch; None where a run has it not"
-    try: got = [[e[column] for e in r.history] for r in row.runs]
-    except (OSError, KeyError, ValueError): return None
-    if not all(got) or any(v is None for g in got for v in g): return None
+    try:
+        got = [[e[column] for e in r.history] for r in row.runs]
+    except (OSError, KeyError, ValueError):
+        return None
+    if not all(got) or any(v is None for g in got for v in g):
+        return None
     return np.array(list(zip_longest(*got, fillvalue=np.nan)), float).T
 
 
@@ -210,4 +228,5 @@ def zoom(ax: "Axes", curves: list[np.ndarray]) -> None:
     "Let the first tenth of the run not hide what comes after"
     late = np.concatenate([x[:, x.shape[1] // 10:].ravel() for x in curves])
     low, high = np.nanmin(late), np.nanmax(late)
-    if high > low: ax.set_ylim(low - .05 * (high - low), high + .05 * (high - low))
+    if high > low:
+        ax.set_ylim(low - .05 * (high - low), high + .05 * (high - low))

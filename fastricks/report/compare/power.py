@@ -41,5 +41,6 @@ def smallest_effect(n: int, rows: int, alpha: float, plain: bool = False) -> flo
     from scipy.optimize import brentq
     df = n - 1 + (0 if plain else min(PRIOR_DF, rows))
     high = 1.
-    while power(high, n, df, alpha / rows) < POWER: high *= 2
+    while power(high, n, df, alpha / rows) < POWER:
+        high *= 2
     return float(brentq(lambda k: power(k, n, df, alpha / rows) - POWER, 0., high))

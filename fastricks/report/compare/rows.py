@@ -82,7 +82,8 @@ Rows = Sequence[ComparisonRow]
 
 def number_or_none(v: Any) -> Any:
     "A value as JSON has it: no numpy, None for nan"
-    if isinstance(v, np.generic): v = v.item()
+    if isinstance(v, np.generic):
+        v = v.item()
     return None if isinstance(v, float) and v != v else v
 
 
@@ -96,7 +97,8 @@ def key_of(row: ComparisonRow) -> str: return recipe_key(row.runs[0])
 
 def tricks_of_run(run: FinishedRun) -> str:
     "The selection of a run's tricks; those that were found to be of no use here are marked"
-    if run.soup: return SOUP
+    if run.soup:
+        return SOUP
     off = {n for n, f in run.facts.items() if f.get("applied") is False}
     texts = [short_paths(str(t)) + (" (not applied)" if t.name in off else "") for t in make(run.recipe.tricks)]
     return "+".join(texts) or "baseline"
@@ -118,15 +120,18 @@ def field_texts(run: FinishedRun) -> Texts:
 
 
 def field_text(v: object) -> str:
-    if v is None: return NONE
-    if isinstance(v, bool): return "yes" if v else "no"
+    if v is None:
+        return NONE
+    if isinstance(v, bool):
+        return "yes" if v else "no"
     return f"{v:g}" if isinstance(v, float) else str(v)
 
 
 def comparison_rows(runs: Sequence[FinishedRun], say: Say, anyway: bool = False) -> list[ComparisonRow]:
     "Rows in the order of their first runs, those without tricks first; a FinishedRun a seed in the order of seeds"
     found: dict[str, list[FinishedRun]] = {}
-    for r in runs: found.setdefault(recipe_key(r), []).append(r)
+    for r in runs:
+        found.setdefault(recipe_key(r), []).append(r)
     rows = [tuple(sorted(one_a_seed(rs, say, anyway), key=lambda r: r.seed)) for rs in found.values()]
     rows.sort(key=lambda rs: not rs[0].plain)
     texts = same_fields([field_texts(rs[0]) for rs in rows])
@@ -151,7 +156,8 @@ def row_labels(texts: list[Texts], differ: list[str]) -> list[str]:
     others = [k for k in differ if "tricks" in differ and k != "tricks"]
     usual = {k: usual_value([t[k] for t in texts]) for k in others}
     short = [row_label(t, [k for k in differ if k not in usual or t[k] != usual[k]]) for t in texts]
-    if len(set(short)) == len(short): return short
+    if len(set(short)) == len(short):
+        return short
     return numbered([row_label(t, differ) for t in texts])
 
 
@@ -181,9 +187,12 @@ def one_a_seed(runs: list[FinishedRun], say: Say, anyway: bool) -> list[Finished
     kept: dict[int, FinishedRun] = {}
     for r in runs:
         old = kept.setdefault(r.seed, r)
-        if old is r: continue
-        if old.identity == r.identity: say(f"{r.name} is the same run as {old.name}: counted once")
-        elif anyway: say(f"warning: {r.name} has the recipe and the seed of {old.name} but is another run: left out")
+        if old is r:
+            continue
+        if old.identity == r.identity:
+            say(f"{r.name} is the same run as {old.name}: counted once")
+        elif anyway:
+            say(f"warning: {r.name} has the recipe and the seed of {old.name} but is another run: left out")
         else:
             raise UserError(f"{old.name} and {r.name} have one recipe and one seed but are not the same run (other "
                             "weights to start from, or another version): leave one out, or take the first with "
@@ -196,15 +205,20 @@ def one_a_seed(runs: list[FinishedRun], say: Say, anyway: bool) -> list[Finished
 def obstacles(a: FinishedRun, b: FinishedRun, split: str | None) -> Iterator[str]:
     "What forbids to compare two runs, in words"
     x, y = a.metrics["split"], b.metrics["split"]
-    if split is None and x != y: yield f"one is evaluated on {x}, the other on {y}"
+    if split is None and x != y:
+        yield f"one is evaluated on {x}, the other on {y}"
     x, y = size_text(a), size_text(b)
-    if x != y: yield f"they are evaluated at another size ({x} and {y})"
-    if a.data["fingerprint"] == b.data["fingerprint"]: return
+    if x != y:
+        yield f"they are evaluated at another size ({x} and {y})"
+    if a.data["fingerprint"] == b.data["fingerprint"]:
+        return
     x, y = true_classes(a), true_classes(b)
-    if x != y: yield f"they have other classes ({len(x)} and {len(y)} of them)"
+    if x != y:
+        yield f"they have other classes ({len(x)} and {len(y)} of them)"
     elif a.recipe.class_order != b.recipe.class_order:
         yield f"they number the same classes in another order (--class-order {a.recipe.class_order} and {b.recipe.class_order})"
-    else: yield f"they have other data or another split ({data_text(a)}, and {data_text(b)})"
+    else:
+        yield f"they have other data or another split ({data_text(a)}, and {data_text(b)})"
 
 
 def true_classes(run: FinishedRun) -> set[str]: return set(run.own_images.labels) if run.own_images else set()
@@ -226,7 +240,8 @@ def check_comparable(rows: Rows, split: str | None, anyway: bool) -> list[str]:
     for row in rows[1:]:
         for what in obstacles(first, row.runs[0], split):
             line = f"{first.name} and {row.runs[0].name} are not comparable: {what}"
-            if not anyway: raise UserError(f"{line}; --force compares runs with different data or settings")
+            if not anyway:
+                raise UserError(f"{line}; --force compares runs with different data or settings")
             lines.append(f"warning: {line}")
     return lines
 
@@ -241,11 +256,14 @@ def choose_baseline(rows: Rows, name: str | None = None, families: Sequence[Fami
     """The row of this name: its label, tricks, named recipe, or a run of it; without a name a family's baseline, or the
     one without tricks
     """
-    if len(rows) == 1 and name is None: return rows[0]
+    if len(rows) == 1 and name is None:
+        return rows[0]
     found = [row for row in rows if row.label == name] or [row for row in rows if name_fits(row, name)]
-    if len(found) == 1: return found[0]
+    if len(found) == 1:
+        return found[0]
     recorded = [] if name else of_families(rows, families)
-    if recorded: return recorded[0]
+    if recorded:
+        return recorded[0]
     labels = "; ".join(repr(r.label) for r in found or rows)
     near = nearest(name, [r.label for r in rows]) if name and not found else ""
     raise NoBaseline(f"{why_no_baseline(name, len(found))}: choose with --baseline one of {labels}{near}")
@@ -258,17 +276,22 @@ def of_families(rows: Rows, families: Sequence[Family]) -> list[ComparisonRow]:
 
 
 def why_no_baseline(name: str | None, n: int) -> str:
-    if name: return f"--baseline {name} is {plural(n, 'row') if n else 'none'} of these"
+    if name:
+        return f"--baseline {name} is {plural(n, 'row') if n else 'none'} of these"
     return f"{n} rows are without tricks" if n else "no row is without tricks"
 
 
 def name_fits(row: ComparisonRow, name: str | None) -> bool:
-    if name is None: return row.runs[0].plain
+    if name is None:
+        return row.runs[0].plain
     name = str(name)
-    if row.label == name: return True
+    if row.label == name:
+        return True
     folders = {x for r in row.runs for x in (r.name, str(r.folder), str(r.folder.resolve()))}
-    if name in folders or name.rstrip("/") in folders or name in groups_of(row.runs[0].folder): return True
-    if row.runs[0].soup: return name == row.tricks
+    if name in folders or name.rstrip("/") in folders or name in groups_of(row.runs[0].folder):
+        return True
+    if row.runs[0].soup:
+        return name == row.tricks
     return name in (row.tricks, row.runs[0].recipe.recipe) or selects(name, row.runs[0].recipe)
 
 
@@ -277,7 +300,8 @@ def selects(name: str, recipe: "Recipe") -> bool:
     try:
         tricks = select({}, [name])
         return tricks.keys() == recipe.tricks.keys() and keys_of(tricks) == keys_of(recipe.tricks)
-    except UserError: return False
+    except UserError:
+        return False
 
 
 def keys_of(tricks: Mapping[str, Any]) -> dict[str, Any]: return {t.name: t.keys() for t in make(tricks)}

@@ -84,8 +84,10 @@ def moments(s: Sample) -> Moments:
 
 def spread_of(s: Sample) -> float:
     "Variance of the mean difference by its seeds; 0 where all differences are equal, nan for one seed"
-    if s.seeds < 2: return NAN
-    if s.paired: return variance(s.row - s.base) / len(s.row)
+    if s.seeds < 2:
+        return NAN
+    if s.paired:
+        return variance(s.row - s.base) / len(s.row)
     return variance(s.row) / len(s.row) + variance(s.base) / len(s.base)
 
 
@@ -98,7 +100,8 @@ def image_luck(s: Sample) -> float:
     """Variance of the mean difference if each image's luck were independent of the others': mean over images of the
     seeds' variance, / I
     """
-    if s.seeds < 2 or s.row_images is None or s.base_images is None: return NAN
+    if s.seeds < 2 or s.row_images is None or s.base_images is None:
+        return NAN
     arms = [s.row_images - s.base_images] if s.paired else [s.row_images, s.base_images]
     return sum(float(x.var(0, ddof=1).mean()) / len(x) for x in arms) / int(s.row_images.shape[1])
 

@@ -174,11 +174,13 @@ def look_of(arrays: Mapping[str, Floats], base: Floats, seconds: Mapping[str, Ar
     def look(name: str, n: int | None) -> Seen | None:
         row = arrays[name]
         most = min(len(row), len(base))
-        if n is not None and most < n: return None
+        if n is not None and most < n:
+            return None
         cut = slice(n or most)
         good = finite(row[cut]) & finite(base[cut])
         sample = image_sample(row[cut][good], base[cut][good], scale)
-        if not good.any(): sample = image_sample(np.full((1, row.shape[1]), np.nan), np.full((1, row.shape[1]), np.nan))
+        if not good.any():
+            sample = image_sample(np.full((1, row.shape[1]), np.nan), np.full((1, row.shape[1]), np.nan))
         time = time_ratio(times[name][cut], times["baseline"][cut]) if name in times else None
         return Seen(moments(sample), time, int((~finite(row[cut])).sum()))
     return look

@@ -61,7 +61,8 @@ def set_against(row: ComparisonRow, parts: Sequence[ComparisonRow], base: Compar
                 samples: Samples) -> Together | None:
     "None with fewer than 3 seeds in common, or without the images"
     arms = [*common([row, base, *parts])]
-    if len(arms) < FEWEST_SEEDS: return None
+    if len(arms) < FEWEST_SEEDS:
+        return None
     values = [np.array([run.value(samples.metric, samples.split) for run in runs]) for runs in zip(*arms, strict=True)]
     images = images_of(arms, samples)
     whole, alone = combined(values)
@@ -74,12 +75,14 @@ def common(rows: Sequence[ComparisonRow]) -> Iterator[list[FinishedRun]]:
     "The runs of each seed that all rows have, of one machine and one set of versions"
     by_key = [{(r.seed, setting_of(r)): r for r in row.runs} for row in rows]
     for key in by_key[0]:
-        if all(key in runs for runs in by_key): yield [runs[key] for runs in by_key]
+        if all(key in runs for runs in by_key):
+            yield [runs[key] for runs in by_key]
 
 
 def images_of(arms: Sequence[Sequence[FinishedRun]], samples: Samples) -> list[Floats]:
     "[seeds, images] of row, baseline and parts; empty where a run has no line for each image"
-    if not samples.images or not samples.metric.of_images: return []
+    if not samples.images or not samples.metric.of_images:
+        return []
     found: list[list[Any]] = [[samples.values(run) for run in runs] for runs in zip(*arms, strict=True)]
     return [] if any(x is None for runs in found for x in runs) else [np.array(runs) for runs in found]
 
@@ -99,8 +102,12 @@ def sum_words(t: Together, metric: Metric, margin: float) -> str:
 
 
 def ending(e: Effect, metric: Metric, margin: float) -> str:
-    if e.same: return "they add up exactly"
-    if none(e.low): return "too few seeds to say more"
-    if e.low > 0 or e.high < 0: return f"{'more' if metric.sign * e.delta > 0 else 'less'} than they promise alone"
-    if -margin < e.low and e.high < margin: return "they add up"
+    if e.same:
+        return "they add up exactly"
+    if none(e.low):
+        return "too few seeds to say more"
+    if e.low > 0 or e.high < 0:
+        return f"{'more' if metric.sign * e.delta > 0 else 'less'} than they promise alone"
+    if -margin < e.low and e.high < margin:
+        return "they add up"
     return "whether they add up is open"

@@ -50,7 +50,8 @@ DROPPED = "R", "p", "agree", "holm", "time", ONE, "n", "ratio"
 def table_columns(c: Outcome) -> list[Column]:
     "The Columns of a Comparison's table: what matters first, then the figures behind it"
     time = Column("time", "time", lambda row: duration(row.seconds))
-    if len(c.rows) == 1: return [*recipe_columns(c), value_column(c), time]
+    if len(c.rows) == 1:
+        return [*recipe_columns(c), value_column(c), time]
     return [*recipe_columns(c), value_column(c), gain_column(c), Column("ratio", "× time", ratio_text),
             Column("verdict", "verdict", lambda row: row.words, True), *figure_columns(c), time]
 
@@ -108,7 +109,8 @@ def headline(c: Outcome) -> str:
 
     `look 1 (5 seeds) of 5, 8, 12, 16, 24 · 8 rows · could see 1.1 points · 5,250 test images`
     """
-    if len(c.rows) == 1: return ""
+    if len(c.rows) == 1:
+        return ""
     l = c.looked
     rows = plural(l.family, "row") if l.family == l.shown else f"{l.shown} of a family of {plural(l.family, 'row')}"
     sees = [] if none(l.sees) else [f"could see {l.sees:.{max(1, c.metric.digits - 1)}f} {c.metric.points}"]
@@ -116,9 +118,11 @@ def headline(c: Outcome) -> str:
 
 
 def look_text(l: Looked) -> str:
-    if l.once: return "one look at 5%, for good"
+    if l.once:
+        return "one look at 5%, for good"
     rungs = ", ".join(map(str, RUNGS))
-    if not l.rung: return f"no look yet: verdicts at {rungs} seeds"
+    if not l.rung:
+        return f"no look yet: verdicts at {rungs} seeds"
     return f"look {RUNGS.index(l.rung) + 1} ({l.rung} seeds) of {rungs}"
 
 
@@ -127,7 +131,8 @@ def explanation(c: Outcome, agree: bool = True) -> list[str]:
     images = plural(c.n_images, SPLIT_WORD[c.split] + " image")
     first = (f"n seeds; {c.metric.title} on {images} of {c.data_name}, mean ± sd over the seeds; time of training, "
              "mean over the seeds")
-    if len(c.rows) == 1: return [first + ".", *mean_interval(c)]
+    if len(c.rows) == 1:
+        return [first + ".", *mean_interval(c)]
     ratio = " (× time: geometric mean of the ratios to the baseline's)"
     return [*sums(c), *tuning(c), promise(c), coverage(c), *winners_luck(c), *next_step(c), *variances(c),
             f"{first}{ratio}.{agreement_explanation(c) if agree else ''}"]
@@ -150,7 +155,8 @@ def promise(c: Outcome) -> str:
     there = {r.verdict for r in c.rows}
     climbed = "" if c.looked.once else ", however many rungs you climb"
     said = f"In 95 of 100 such tables no “helps” or “hurts” is false{climbed}"
-    if AS_GOOD in there: said += ", and in 97 no “as good, in less time”"
+    if AS_GOOD in there:
+        said += ", and in 97 no “as good, in less time”"
     if SAME in there:
         said += f". That a difference is less than {c.margin:g} {c.metric.points} is said of each row by itself"
     return said + "."
@@ -166,14 +172,16 @@ def coverage(c: Outcome) -> str:
 
 def winners_luck(c: Outcome) -> list[str]:
     "The best of several is best by luck too"
-    if sum(r.verdict == HELPS for r in c.rows) == 0 or len(c.rows) < 3: return []
+    if sum(r.verdict == HELPS for r in c.rows) == 0 or len(c.rows) < 3:
+        return []
     return ["The best row of a table owes some of its gain to luck: quote what fresh seeds say of it."]
 
 
 def next_step(c: Outcome) -> list[str]:
     "`Next: the same command with --seeds 8 trains 27 runs (the 4 open rows alone: 15).`"
     l, rows = c.looked, [r for r in c.rows[1:] if r.verdict == OPEN]
-    if l.once or not l.next or not rows: return []
+    if l.once or not l.next or not rows:
+        return []
     runs = lambda some: sum(max(0, l.next - len(r.runs) - r.failed) for r in (c.baseline, *some))
     trained, again = [[r for r in some if not r.runs[0].soup] for some in (c.rows[1:], rows)]
     alone = (f" (the {plural(len(again), 'open row')} alone: {runs(again)})" if again and len(again) < len(trained)
@@ -185,21 +193,25 @@ def next_step(c: Outcome) -> list[str]:
 def variances(c: Outcome) -> list[str]:
     "What R says of the spreads, and by which t the tests are"
     pool = c.looked.pool
-    if none(pool.mean_R): return ["Plain t over the seeds."]
+    if none(pool.mean_R):
+        return ["Plain t over the seeds."]
     said = f"R {pool.mean_R:.1f}: the spread over seeds is {pool.mean_R:.1f} × that of images which flip by themselves"
-    if not pool.steadies: return [f"{said}, more than 5, and so the images steady no variance: plain t."]
+    if not pool.steadies:
+        return [f"{said}, more than 5, and so the images steady no variance: plain t."]
     return [f"{said}, by which the images steady each row's variance ({pool.df} degrees of freedom more; --plain-t "
             "does without)."]
 
 
 def agreement_explanation(c: Outcome) -> str:
-    if all(none(r.agreement) for r in c.rows[1:]): return ""
+    if all(none(r.agreement) for r in c.rows[1:]):
+        return ""
     return " Agree: share of images predicted as by the baseline (baseline: as by its other seeds)."
 
 
 def mean_interval(c: Outcome) -> list[str]:
     s, k, unit = c.baseline.summary, c.metric.digits, c.metric.unit
-    if none(s.low): return []
+    if none(s.low):
+        return []
     return [f"95% interval of the mean over {plural(s.n, 'seed')}: {s.low:.{k}f} to {s.high:.{k}f} {unit}; lowest "
             f"{s.min:.{k}f}, highest {s.max:.{k}f}. It covers the choice of seeds, not of data or test images."]
 
@@ -212,7 +224,8 @@ def verdicts(c: Outcome) -> dict[str, str]:
 
 
 def gain_text(c: Outcome, row: ComparisonRow) -> str:
-    if row.verdict == AS_GOOD: return f"{row.label} ({row.ratio.ratio:.2f} × the time)"
+    if row.verdict == AS_GOOD:
+        return f"{row.label} ({row.ratio.ratio:.2f} × the time)"
     return f"{row.label} ({signed(row.diff.delta, c.metric.digits)})" if row.diff else row.label
 
 
@@ -240,7 +253,8 @@ def network_fact(runs: list[FinishedRun]) -> str:
 
 def seeds_fact(c: Outcome) -> str:
     seeds = {row.label: " ".join(map(str, row.seeds)) for row in c.rows}
-    if len({*seeds.values()}) == 1: return f"{seeds[c.baseline.label]}, the same for all rows"
+    if len({*seeds.values()}) == 1:
+        return f"{seeds[c.baseline.label]}, the same for all rows"
     return "; ".join(f"{label}: {own}" for label, own in seeds.items())
 
 
@@ -249,12 +263,14 @@ def version_fact(name: str, environments: list[dict]) -> str:
 
 
 def revision(git: dict) -> str:
-    if not git.get("revision"): return "no git"
+    if not git.get("revision"):
+        return "no git"
     return f"git {git['revision'][:12]}" + (" with changes" if git.get("changed") else "")
 
 
 def comparison_title(c: Outcome) -> str:
-    if len(c.rows) == 1: return f"{c.baseline.label} on {c.data_name}"
+    if len(c.rows) == 1:
+        return f"{c.baseline.label} on {c.data_name}"
     return f"{plural(len(c.rows) - 1, 'recipe')} against {c.baseline.label} on {c.data_name}"
 
 
@@ -263,7 +279,8 @@ def fit_columns(c: Outcome, cols: list[Column], width: int) -> tuple[list[Column
     for dropped in [None, *DROPPED]:
         cols = in_one(c, cols) if dropped == ONE else [o for o in cols if o.name != dropped]
         for letters in (WHOLE, 40, 28, 20):
-            if table_width(c, cols, letters) <= width: return cols, letters
+            if table_width(c, cols, letters) <= width:
+                return cols, letters
     return cols, next((n for n in (16, 12) if table_width(c, cols, n) <= width), 12)
 
 
@@ -277,7 +294,8 @@ def column_width(c: Outcome, col: Column, letters: int) -> int:
 
 def head_text(c: Outcome, col: Column, letters: int) -> str:
     "A column's head; where there is little room, in lines as long as its cells"
-    if letters == WHOLE: return col.head
+    if letters == WHOLE:
+        return col.head
     return fold_text(col.head, widest([fold(col, col.cell(row), letters) for row in c.rows]))
 
 

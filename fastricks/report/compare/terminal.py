@@ -30,7 +30,8 @@ def rich_table(c: Outcome, width: int) -> "tuple[Table, list[str]]":
 
 def terminal(c: Outcome, width: int | None = None) -> None:
     "Print the table and its words: as wide as the terminal, or to a file or pipe in plain text as wide as need be"
-    for line in lines(c, width): print(line)
+    for line in lines(c, width):
+        print(line)
 
 
 def lines(c: Outcome, width: int | None = None) -> list[str]:
@@ -39,11 +40,14 @@ def lines(c: Outcome, width: int | None = None) -> list[str]:
     con = Console(highlight=False)
     con.width = max(width or (con.width if con.is_terminal else 240), 60)
     table, hidden = rich_table(c, con.width)
-    with con.capture() as got: con.print(table)
+    with con.capture() as got:
+        con.print(table)
     out = wrapped_lines(headline(c), con.width) + [line.rstrip() for line in got.get().rstrip().split("\n")] + [""]
     said = explanation(c, "agree" not in hidden)
-    if hidden: said.append(f"Columns hidden for lack of room: {', '.join(hidden)}; --to FILE has all.")
-    for text in [*said, measured(c)]: out += wrapped_lines(text, con.width)
+    if hidden:
+        said.append(f"Columns hidden for lack of room: {', '.join(hidden)}; --to FILE has all.")
+    for text in [*said, measured(c)]:
+        out += wrapped_lines(text, con.width)
     for note in c.notes:
         mark = "! " if note.startswith("warning") else "- "
         out += wrapped_lines(note, con.width, initial_indent=mark, subsequent_indent="  ")

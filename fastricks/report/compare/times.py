@@ -20,8 +20,10 @@ class TimeRatio:
     def p_below(self, bound: float = 1.) -> float:
         "One-sided p of ratio ≥ bound; nan for one seed"
         distance = float(np.log(bound / self.ratio))
-        if self.df < 1: return NAN
-        if self.se == 0: return float(distance <= 0)
+        if self.df < 1:
+            return NAN
+        if self.se == 0:
+            return float(distance <= 0)
         return upper_tail(self.df, distance / self.se)
 
 
@@ -31,7 +33,8 @@ def time_ratio(row: ArrayLike, base: ArrayLike, paired: bool = True) -> TimeRati
     a, b = (np.log(np.asarray(x, float)) for x in (row, base))
     s = Sample(a, b, paired=paired)
     log, df, se = float(a.mean() - b.mean()), s.seeds - 1, spread_of(s) ** .5
-    if df < 1: return TimeRatio(float(np.exp(log)))
+    if df < 1:
+        return TimeRatio(float(np.exp(log)))
     half = float(stdtrit(df, (1 + LEVEL) / 2)) * se
     ratio, low, high = (float(np.exp(log + x)) for x in (0., -half, half))
     return TimeRatio(ratio, low, high, se, df)

@@ -24,7 +24,8 @@ def log_report(c: Outcome, folder: str | Path, mode: str | None = None, name: st
               "runs": [r.name for r in c.runs]}
     labels = tracking.WandbLabels(name or f"compare {c.data_name}", group, ("report",), config, job_type="report")
     run = tracking.start(tracking.resolve_mode(mode), place, labels)
-    if run is None: return None
+    if run is None:
+        return None
     tracking.attempt("no table in W&B", run.log, {"comparison": wandb_table(c)})
     tracking.finish(run, verdict_summary(c), written_pictures(c, place))
     return tracking.sync_command(place)

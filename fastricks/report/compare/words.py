@@ -53,15 +53,18 @@ def failed_words(row: ComparisonRow, terms: Terms, looked: Looked, metric: Metri
 def open_words(row: ComparisonRow, terms: Terms, looked: Looked, metric: Metric) -> str:
     "`open: +0.3 to +1.5, likely helps; 50 in 100 that 8 seeds settle it`"
     d, digits = row.diff, max(1, metric.digits - 1)
-    if d is None or none(d.low): return f"open: {d.why if d else 'no seed was finished'}"
+    if d is None or none(d.low):
+        return f"open: {d.why if d else 'no seed was finished'}"
     words = f"open: {signed(d.low, digits)} to {signed(d.high, digits)}"
-    if d.p < ALPHA: words += f", likely {HELPS if terms.sign * d.delta > 0 else HURTS}"
+    if d.p < ALPHA:
+        words += f", likely {HELPS if terms.sign * d.delta > 0 else HURTS}"
     return words + more_seeds(row, looked)
 
 
 def more_seeds(row: ComparisonRow, looked: Looked) -> str:
     "What the next rung may say"
-    if not none(row.chance): return f"; {100 * row.chance:.0f} in 100 that {looked.next} seeds settle it"
+    if not none(row.chance):
+        return f"; {100 * row.chance:.0f} in 100 that {looked.next} seeds settle it"
     first = FEWEST_SEEDS if looked.once else RUNGS[0]
     return f"; verdicts from {first} seeds on" if min(row.diff.n, row.diff.n_base) < first else ""
 

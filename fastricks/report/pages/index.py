@@ -44,10 +44,12 @@ def save_index(folder):
     lock = ProcessLock(folder / ".index.lock")
     lock.take(wait=True)
     try:
-        if file.exists() and not is_ours(file): return None
+        if file.exists() and not is_ours(file):
+            return None
         write(file, index_page(folder))
         return file
-    finally: lock.release()
+    finally:
+        lock.release()
 
 
 def is_ours(file): return str(MARK) in file.read_text(errors="replace")
@@ -70,7 +72,8 @@ def cells(line, folder):
     "A row: the run's page is a link where there is one"
     metrics = found(folder, "metrics.json")
     name = folder.name
-    if (folder / INDEX).is_file(): name = Html('<a href="{}/{}">{}</a>').format(quote(folder.name), INDEX, folder.name)
+    if (folder / INDEX).is_file():
+        name = Html('<a href="{}/{}">{}</a>').format(quote(folder.name), INDEX, folder.name)
     return [line.when, name, line.what, sortable(line.well, metrics.get("top1")),
             sortable(line.time, metrics.get("train_seconds")), line.ended]
 
@@ -91,7 +94,8 @@ def links_of(folder):
     links = [("all runs", f"../{INDEX}")] if may_be_index(folder.parent / INDEX) else []
     links += [(f"seed {seed_of(f)}", f"../{quote(f.name)}/{INDEX}") for f in other_seeds(folder)]
     links += [(file.name, f"../{quote(file.name)}") for file in reports_in(folder.parent)]
-    if not links: return EMPTY
+    if not links:
+        return EMPTY
     return paragraph(Html(" · ").join(Html('<a href="{}">{}</a>').format(address, text) for text, address in links))
 
 
@@ -108,7 +112,8 @@ def seed_of(folder):
 
 def other_seeds(folder):
     "Folders beside this one whose names differ in the seed alone, and that have pages, by seed"
-    if seed_of(folder) is None: return []
+    if seed_of(folder) is None:
+        return []
     base = re.sub(r"-s\d+(-\d+)?$", "", folder.name)
     beside = (f.parent for f in folder.parent.glob(f"*/{INDEX}") if seed_of(f.parent) is not None)
     same = [f for f in beside if f != folder and re.sub(r"-s\d+(-\d+)?$", "", f.name) == base]

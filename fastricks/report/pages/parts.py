@@ -60,7 +60,8 @@ def lead(q, where):
 
 def of_few_classes(q):
     "What fewer classes mean for the numbers"
-    if not q.absent: return []
+    if not q.absent:
+        return []
     here = len(q.classes) - len(q.absent)
     all_classes = plural(len(q.classes), "class", "classes")
     return [f"There are images of {here:,} of the model's {all_classes} only; all of them were allowed as predictions. "
@@ -88,7 +89,8 @@ def mistakes(q, images, see):
 
 def confused_pairs(q, images, see):
     found = confused(q)
-    if not found: return paragraph("No mistakes.")
+    if not found:
+        return paragraph("No mistakes.")
     of = {r.name: r.n for r in q.rows}
     rows = [[a, b, f"{n:,}", percent(n / of[a], 1)] for a, b, n in found]
     table = html_table(["True class", "Predicted class", "Count", "% of true class"], rows, left=(0, 1))
@@ -107,8 +109,10 @@ def captioned(images, i, see):
     "An image, its true class, the predicted one, the confidence, the loss, and its file's name"
     name = str(images.names[i])
     label = Html("<b>{}</b>").format(shorten(images.labels[i], 40))
-    if images.rank[i] == 0: was = Html('<span class="right">correct</span>')
-    else: was = Html('<span class="was">{}</span>').format(shorten(images.predicted[i], 40))
+    if images.rank[i] == 0:
+        was = Html('<span class="right">correct</span>')
+    else:
+        was = Html('<span class="was">{}</span>').format(shorten(images.predicted[i], 40))
     file = shorten(name.rpartition("/")[2], 30)
     return photo(see(name), name, [label, was, f"confidence {images.p[i]:.0%}", f"loss {images.loss[i]:.2f}", file])
 
@@ -127,7 +131,8 @@ def calibration(q, numbers):
 
 def at_temperature(numbers):
     "What the fitted temperature makes of the probabilities; nothing where a run has none"
-    if "ece_t" not in numbers: return []
+    if "ece_t" not in numbers:
+        return []
     return [f"At temperature {numbers['temperature']:.3g}, which the validation images ask for and `predict` uses: "
             f"ECE {percent(numbers['ece_t'])}, "
             f"cross-entropy {nats(numbers['loss_t'])}."]

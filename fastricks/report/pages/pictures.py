@@ -28,7 +28,8 @@ def draw_curves(history):
     axs = fig.subplots(1, 1 + ("accuracy" in has), squeeze=False)[0]
     names = {"train_loss": ("train loss (with tricks)", GREY), "valid_loss": ("validation loss (cross-entropy)", BLUE)}
     for k in has[:2]:
-        if k in names: draw_line(axs[0], history, k, 1, names[k][1], names[k][0])
+        if k in names:
+            draw_line(axs[0], history, k, 1, names[k][1], names[k][0])
     axs[0].set(ylabel="loss (cross-entropy)", ylim=(0, None))
     axs[0].legend(frameon=False, fontsize=8)
     if "accuracy" in has:
@@ -63,7 +64,8 @@ def draw_reliability(q):
     ax.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     below.bar([(b.low + b.high) / 2 for b in q.bins], [b.n for b in q.bins], width=.9 / len(q.bins), color=GREY)
     below.set(xlabel="confidence", ylabel="images")
-    for o in (ax, below): o.grid(alpha=.3)
+    for o in (ax, below):
+        o.grid(alpha=.3)
     return fig
 
 
@@ -88,7 +90,8 @@ def confusion_svg(q):
     left, top = max(long, round(letter * len(TRUE)) + 10), (long if long > size else 18) + 18
     inside = [*colored_cells(share, own, size), grid_lines(share.shape, size), *left_labels(row_names, size, font),
               *top_labels(col_names, size, font, upright=long <= size), axis_names(font, top)]
-    if len(cols) <= MANY: inside += cell_counts(counts, share, size, font, row_names, col_names)
+    if len(cols) <= MANY:
+        inside += cell_counts(counts, share, size, font, row_names, col_names)
     w, h = left + max(len(cols) * size + 14, round(letter * len(PREDICTED)) + 6), top + len(rows) * size + 6
     template = Html('<svg role="img" aria-label="confusion matrix" width="{w}" height="{h}" viewBox="{x} {y} {w} {h}" '
                     'font-size="{font}">{inside}</svg>')
@@ -117,7 +120,8 @@ def colored_cells(share, own, size):
     for color, mine in ((BLUE, own), (RED, ~own)):
         for k in range(1, LEVELS + 1):
             cells = "".join(f"M{j} {i}h1v1h-1z" for i, j in zip(*np.nonzero((level == k) & mine), strict=True))
-            if not cells: continue
+            if not cells:
+                continue
             path = Html('<path transform="scale({})" fill="{}" fill-opacity="{:g}" d="{}"/>')
             yield path.format(size, color, k / LEVELS, cells)
 
@@ -139,7 +143,8 @@ def axis_names(font, top):
 
 def left_labels(names, size, font):
     template = Html('<text x="-6" y="{:.1f}" text-anchor="end">{}</text>')
-    for i, name in enumerate(names): yield template.format((i + .5) * size + .35 * font, name)
+    for i, name in enumerate(names):
+        yield template.format((i + .5) * size + .35 * font, name)
 
 
 def top_labels(names, size, font, upright):

@@ -93,7 +93,8 @@ def measure(images, classes, loss=None):
     `loss`: its mean where it is known to more digits than the images'.
     """
     classes = tuple(classes)
-    if not ((images.p >= 0) & (images.p <= 1)).all(): raise ValueError("there are probabilities outside of 0 to 1")
+    if not ((images.p >= 0) & (images.p <= 1)).all():
+        raise ValueError("there are probabilities outside of 0 to 1")
     y, k = coded(images.labels, classes), coded(images.predicted, classes)
     hit, n = images.rank == 0, len(y)
     matrix, bins = confusion(y, k, len(classes)), bin_of(images.p)
@@ -110,7 +111,8 @@ def measure(images, classes, loss=None):
 def coded(names, classes):
     "Class numbers [n] of names"
     number = {c: i for i, c in enumerate(classes)}
-    if odd := {*names.tolist()} - {*classes}: raise ValueError(f"the model has no class {min(odd)!r}")
+    if odd := {*names.tolist()} - {*classes}:
+        raise ValueError(f"the model has no class {min(odd)!r}")
     return np.array([number[o] for o in names.tolist()], int)
 
 
@@ -206,7 +208,8 @@ def ends(value, x, n):
     """(low, high) of a number of n images by its resamples x: their percentiles; of few images, where those are too
     narrow, by a t
     """
-    if n >= FEW: return spread(x)
+    if n >= FEW:
+        return spread(x)
     from scipy.special import stdtrit
     half = float(stdtrit(max(1, n - 1), (1 + LEVEL) / 2)) * float(x.std(ddof=1))
     return value - half, value + half

@@ -57,8 +57,10 @@ def make_again(run, say=print):
     "Write the index.html of a FinishedRun; where its data is gone there are no images of mistakes, and it says so"
     source = own_source(run, run.recipe.data)
     place = visible(run.recipe.data)
-    if not source: say(f"{run.name}: no images of mistakes, as its data is not at {place} any more, or has changed")
-    try: return save_run_page(run.folder, source, run.date)
+    if not source:
+        say(f"{run.name}: no images of mistakes, as its data is not at {place} any more, or has changed")
+    try:
+        return save_run_page(run.folder, source, run.date)
     except (ValueError, KeyError, TypeError, AttributeError) as e:
         raise UserError(f"{run.folder} has no page: {e}") from None
 
@@ -67,7 +69,8 @@ def run_page(run, source=None):
     "The whole page of a FinishedRun; without `source` there are no images of mistakes"
     found = qualities(run, source.classes if source else classes_of_model(run.folder))
     split = run.metrics["split"]
-    if split not in found: raise ValueError("its predictions can't be read, or are not those of its metrics")
+    if split not in found:
+        raise ValueError("its predictions can't be read, or are not those of its metrics")
     q = found[split]
     see = viewer(source, run.recipe) if source else lambda name: None
     return document(
@@ -87,14 +90,16 @@ def qualities(run, classes):
     found = {}
     for split in splits:
         images = run.images(split)
-        if images is not None: found[split] = measure(images, classes, run.numbers(split)["loss"])
+        if images is not None:
+            found[split] = measure(images, classes, run.numbers(split)["loss"])
     return found
 
 
 def classes_of_model(folder):
     from ...model.weights import read_meta
     names = read_meta(folder / "model.safetensors").get("classes")
-    if not names: raise UserError(f"{folder / 'model.safetensors'} does not say which classes it knows")
+    if not names:
+        raise UserError(f"{folder / 'model.safetensors'} does not say which classes it knows")
     return names
 
 
@@ -112,13 +117,15 @@ def sentence(run):
     said = (f"{r.arch} {start} {tricks}: {plural(m['epochs'], 'epoch')} of {images} at {r.size} pixels, batch "
             f"{r.batch_size}, {r.opt}, learning rate {r.lr:g}, seed {r.seed}; trained in "
             f"{duration(m['train_seconds'])} on {device}, finished {run.date}.")
-    if not m.get("skipped_steps"): return said
+    if not m.get("skipped_steps"):
+        return said
     return f"{said} {plural(m['skipped_steps'], 'step')} whose loss or gradient was not finite left out."
 
 
 def without_test_set(run):
     "A line where the numbers are of validation images"
-    if run.metrics["split"] != "valid": return
+    if run.metrics["split"] != "valid":
+        return
     chosen = ", on which the weights were chosen" if run.chosen_by_validation else ""
     yield f"There is no test set: these are the validation images{chosen}."
 
@@ -127,7 +134,8 @@ def reservations(run):
     "What a reader must know of the numbers: lines"
     yield from without_test_set(run)
     bad = lost(run.folder)
-    if not bad: return
+    if not bad:
+        return
     yield f"Left out, as {plural(len(bad), 'image')} can't be read: {listed([*bad], 3)} (skipped.csv has the reasons)."
 
 
@@ -150,21 +158,26 @@ def ingredients(soup):
 
 def curves(run):
     said = "An epoch's numbers. Validation is plain cross-entropy and accuracy, whatever the training loss is."
-    try: return figure(drawing(draw_curves(run.history)), said)
-    except (OSError, ValueError, KeyError, TypeError): return paragraph("No history that can be read.")
+    try:
+        return figure(drawing(draw_curves(run.history)), said)
+    except (OSError, ValueError, KeyError, TypeError):
+        return paragraph("No history that can be read.")
 
 
 def run_picture(run, name):
     "A picture that the run has, inside the page"
-    try: return figure(embedded_picture(run.folder / f"{name}.png", name, lossless=name == "lr"), RUN_PICTURES[name])
-    except Unreadable: return EMPTY
+    try:
+        return figure(embedded_picture(run.folder / f"{name}.png", name, lossless=name == "lr"), RUN_PICTURES[name])
+    except Unreadable:
+        return EMPTY
 
 
 # -- how it was made
 
 def commands_again(run):
     folder, line = shlex.quote(str(run.folder)), command(run.recipe)
-    if run.soup: return code_block([soup_command(run), f"fastricks evaluate {folder}"])
+    if run.soup:
+        return code_block([soup_command(run), f"fastricks evaluate {folder}"])
     without_folder = [f"{line}  # the same without this folder"] if line else []
     return code_block([f"fastricks train --recipe {folder}", *without_folder, f"fastricks evaluate {folder}"])
 
@@ -178,8 +191,10 @@ def soup_command(run):
 
 def data_facts(run):
     "The account of the data, as training gave it; nothing for a run that is older than it"
-    try: account = Account(**read_json(run.folder / "data.json"))
-    except (OSError, ValueError, TypeError): return {}
+    try:
+        account = Account(**read_json(run.folder / "data.json"))
+    except (OSError, ValueError, TypeError):
+        return {}
     return dict(line.split(": ", 1) for line in account.lines)
 
 
@@ -206,8 +221,10 @@ def viewer(source, recipe, side=SIDE):
 
     @cache
     def see(name):
-        try: x = pixels[items[name]]
-        except (KeyError, Unreadable): return None
+        try:
+            x = pixels[items[name]]
+        except (KeyError, Unreadable):
+            return None
         out = empty(1, height, width)
         view.cut(x, None, False, out)
         im = Image.fromarray(from_torch(out))

@@ -92,7 +92,8 @@ def framed(p: Predictor) -> list[str]:
     m, (width, height) = p.meta, p.frame.sides
     if is_plain(p.frame):
         return [f"shorter side to {m['resize']}, bilinear with antialiasing", f"centre crop of {m['size']}"]
-    if m["fit"] == "squish": return [f"to {width} x {height}, whatever its shape, bilinear with antialiasing"]
+    if m["fit"] == "squish":
+        return [f"to {width} x {height}, whatever its shape, bilinear with antialiasing"]
     if m["fit"] == "pad":
         return [f"into {width} x {height} in its own shape, bilinear with antialiasing",
                 f"in the middle of grey {GREY}"]
@@ -112,5 +113,6 @@ def pixels_in_logits_out(p: Predictor, place: str) -> list[str]:
 
 
 def deliver(out: Path, data: bytes) -> None:
-    with writing(out): out.parent.mkdir(parents=True, exist_ok=True)
+    with writing(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
     write(out, data)

@@ -44,7 +44,8 @@ class ToOnnx(Exporter):
 
 def check_size(p: "Predictor", net: "nn.Module") -> None:
     size = sum(v.nbytes for v in net.state_dict().values())
-    if size <= LIMIT: return
+    if size <= LIMIT:
+        return
     arch = p.meta["arch"]
     raise UserError(f"{arch} has {size / 1e9:.1f} GB of weights, and one ONNX file holds 2 GB: use --to torch-export")
 
@@ -90,7 +91,8 @@ def name_batch(graph: "GraphProto") -> None:
     old = graph.input[0].type.tensor_type.shape.dim[0].dim_param
     for v in (*graph.input, *graph.output, *graph.value_info):
         for d in v.type.tensor_type.shape.dim:
-            if d.dim_param == old: d.dim_param = "batch"
+            if d.dim_param == old:
+                d.dim_param = "batch"
 
 
 def quietly(f: Callable[[], R]) -> R:
@@ -98,5 +100,7 @@ def quietly(f: Callable[[], R]) -> R:
     log = logging.getLogger("torch.onnx")
     old = log.level
     log.setLevel(logging.ERROR)
-    try: return f()
-    finally: log.setLevel(old)
+    try:
+        return f()
+    finally:
+        log.setLevel(old)

@@ -35,11 +35,14 @@ class ToTimm(Exporter):
         try:
             save_folder(p, tmp)
             worst = difference(p, x, sizes, tmp)
-            if out.exists(): os.replace(out, old)
+            if out.exists():
+                os.replace(out, old)
             os.replace(tmp, out)
             shutil.rmtree(old, ignore_errors=True)
-        except OSError as e: raise UserError(f"{out} can't be written ({e.strerror or e})") from None
-        finally: shutil.rmtree(tmp, ignore_errors=True)
+        except OSError as e:
+            raise UserError(f"{out} can't be written ({e.strerror or e})") from None
+        finally:
+            shutil.rmtree(tmp, ignore_errors=True)
         return worst
 
     def how(self, p: "Predictor", out: Path) -> list[str]:
@@ -50,7 +53,8 @@ class ToTimm(Exporter):
 def order_line(classes: Sequence[str], out: Path) -> list[str]:
     "Where timm would number folders of these classes in another way"
     from timm.utils.misc import natural_key
-    if sorted(classes, key=natural_key) == list(classes): return []
+    if sorted(classes, key=natural_key) == list(classes):
+        return []
     return ["mind      timm numbers folders of these classes in another order: give its scripts --class-map "
             f"{quote(str(out / CLASS_MAP))}"]
 
@@ -70,7 +74,8 @@ def difference(p: "Predictor", x: "Tensor", sizes: Sequence[int], folder: Path) 
     from ...data.pixels.canonical import scaled
     from .common import agree
     model = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
-    with torch.inference_mode(): return agree(p, x, sizes, lambda x: model(scaled(x, p.mean, p.std)))
+    with torch.inference_mode():
+        return agree(p, x, sizes, lambda x: model(scaled(x, p.mean, p.std)))
 
 
 def described(p: "Predictor") -> "nn.Module":

@@ -28,7 +28,8 @@ class ToTorch(Exporter):
         torch.export.save(program, file, extra_files={"fastricks.json": json.dumps(about(p), ensure_ascii=False)})
         # our own bytes: never done with a file that is found
         again = torch.export.load(io.BytesIO(file.getvalue())).module()
-        with torch.inference_mode(): worst = agree(p, x, sizes, again)
+        with torch.inference_mode():
+            worst = agree(p, x, sizes, again)
         deliver(out, file.getvalue())
         return worst
 
