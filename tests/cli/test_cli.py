@@ -105,7 +105,7 @@ def test_names_are_unique_and_a_given_name_must_be_free(tmp_path, capsys):
     args = ["train", *TINY_WORDS, "--epochs", "1", "--out", str(tmp_path)]
     for _ in range(2): assert run(args) == 0
     assert run([*args, "--name", "mine"]) == 0
-    first, second, mine = sorted((p.name for p in tmp_path.iterdir()), key=lambda name: (name == "mine", name))
+    first, second, mine = sorted((p.name for p in tmp_path.glob("*/")), key=lambda name: (name == "mine", name))
     assert re.fullmatch(r"digits-test_resnet-baseline-.*-s0", first) and second == f"{first}-2" and mine == "mine"
     capsys.readouterr()
     assert "is there already" in fails(capsys, *args, "--name", "mine")
@@ -156,7 +156,8 @@ def test_ctrl_c_is_said_in_the_folder(tmp_path):
     (["--data", "digits", "--classes", "1,7,77", *TINY_WORDS], "77"),
     (["--no-pretrained", "--data", "food-101-21"], "--data PATH/food-101 --classes food-101-21"),
     (["-t", "warmup:by=epoch", *TINY_WORDS], "changes nothing"),
-    (["extra"], "unexpected extra argument"),
+    (["extra"], "--data 'extra' is no folder or file"),
+    (["extra", "more"], "unexpected extra argument"),
 ])
 def test_user_errors_are_one_sentence_and_leave_nothing(words, says, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -210,7 +211,7 @@ def test_top_5_is_told_where_it_can_be_wrong(classes, said, tmp_path, capsys):
             str(tmp_path / "runs")]
     assert run(["train", *args]) == 0
     assert ("top-5" in capsys.readouterr().out) == said
-    assert "top5" in read(next((tmp_path / "runs").iterdir()), "metrics.json")
+    assert "top5" in read(next((tmp_path / "runs").glob("*/")), "metrics.json")
 
 
 def test_valid_0_without_a_test_set_is_refused(tmp_path, capsys):

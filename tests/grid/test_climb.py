@@ -21,7 +21,7 @@ def made_up(monkeypatch, tmp_path):
     rng = np.random.default_rng(0)
     hard, done = population(1500, rng), []
 
-    def carry_out(cells, jobs=1, group=None, on_done=print, go_on=lambda cell: True, bar=False):
+    def carry_out(cells, jobs=1, group=None, on_done=print, go_on=lambda cell: True, bar=False, meanwhile=None):
         for c in cells:
             if c.state != "todo" or not go_on(c): continue
             name = c.row.name

@@ -192,10 +192,10 @@ def test_a_teacher_is_trained_once_by_all_together(tmp_path):
     results = several(2, a_run, str(tmp_path), None, None, ["distill:teacher=test_resnet+mixup"], given,
                       train_with_pictures)
     assert len({r[0] for r in results}) == 1
-    for folder in tmp_path.iterdir():
+    for folder in tmp_path.glob("*/"):
         assert read_json(folder / "status.json")["status"] == "finished" and (folder / "targets.png").exists()
         assert read_json(folder / "recipe.json")["recipe"]["processes"] == 2
-    assert len([*tmp_path.iterdir()]) == 2
+    assert len([*tmp_path.glob("*/")]) == 2
 
 
 def loses_images(out, data):
@@ -310,7 +310,7 @@ def test_a_signal_to_one_stops_all_and_any_number_goes_on(whole, tmp_path, then)
     assert read_json(folder / "status.json")["status"] == "interrupted"
     more = several(then, a_run, str(tmp_path), None,
                    str(folder)) if then > 1 else [a_run(str(tmp_path), None, str(folder))]
-    assert {m[0] for m in more} == {str(folder)} and [f.name for f in tmp_path.iterdir()] == [folder.name]
+    assert {m[0] for m in more} == {str(folder)} and [f.name for f in tmp_path.glob("*/")] == [folder.name]
     assert "resumed at epoch 2, batch 4" in (folder / "log.txt").read_text()
     got, want = rows(folder), rows(whole[0])
     assert len(got) == len(want) == 4
@@ -342,7 +342,7 @@ def test_torchrun_trains_and_the_error_of_one_process_ends_all_with_one_message(
     p = launched(2, script, *WORDS, "--device", "cpu", "--out", tmp_path / "runs")
     out, err = p.communicate(timeout=120)
     good, bad = err.split("and again\n", 1)
-    assert out.count("\naccuracy  ") == 1 and len([*(tmp_path / "runs").iterdir()]) == 1 and "rror" not in good
+    assert out.count("\naccuracy  ") == 1 and len([*(tmp_path / "runs").glob("*/")]) == 1 and "rror" not in good
     lines = [line for line in bad.splitlines() if line.startswith("error: ")]
     assert p.returncode == 1 and len(lines) == 1 and "nowhere" in lines[0]
 

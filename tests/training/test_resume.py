@@ -247,7 +247,7 @@ def test_the_teacher_is_gone_on_with(tmp_path, monkeypatch, capsys):
     folder = stopped(tmp_path, monkeypatch, "distill:teacher=test_resnet", batch_size=12, epochs=3, seed=1)
     assert read(folder, "recipe.json")["recipe"]["seed"] == 0 and "the teacher" in stop.asked.how
     train(r, print)
-    assert "resumed at epoch 2, batch 3" in capsys.readouterr().out and len(list(tmp_path.iterdir())) == 2
+    assert "resumed at epoch 2, batch 3" in capsys.readouterr().out and len(list(tmp_path.glob("*/"))) == 2
 
 
 def test_an_offline_wandb_run_that_is_resumed_has_all_epochs(tmp_path, monkeypatch):

@@ -55,7 +55,7 @@ def test_one_cycle_is_fit_one_cycle(opt):
 
 
 def test_one_cycle_refuses_warmup():
-    with pytest.raises(UserError, match="a rise of its own"): resolve({}, ["one_cycle+warmup"])
+    with pytest.raises(UserError, match="has its own warm-up phase"): resolve({}, ["one_cycle+warmup"])
 
 
 # -- linear_scaling

@@ -122,7 +122,7 @@ def test_an_architecture_is_trained_once_as_an_ordinary_run_and_found_again(tmp_
         "warmup", "cosine", "label_smoothing"} and read(teacher, "status.json")["status"] == "finished"
     assert s["facts"]["distill"]["run"] == teacher.name and s["facts"]["distill"]["identity"] == t["identity"]
     assert run([*args, "--seed", "2"]) == 0
-    assert f"teacher: found {teacher}" in capsys.readouterr().out and len(list((tmp_path / "runs").iterdir())) == 3
+    assert f"teacher: found {teacher}" in capsys.readouterr().out and len(list((tmp_path / "runs").glob("*/"))) == 3
     assert not set(load_file(student / "model.safetensors")) - set(load_file(teacher / "model.safetensors"))
 
     shutil.rmtree(teacher)  # the student's own numbers and weights need it no more; a repeat trains it again
