@@ -69,7 +69,8 @@ def on_validation(grid):
 
 def choose(mode, texts, rows, sign=1):
     "(kept, left: text -> why) of the -t texts, by what their rows say on the validation split"
-    return {"add": choose_added, "drop": choose_dropped, "stack": choose_stacked, "all": choose_together}[mode](texts, rows, sign)
+    of_mode = {"add": choose_added, "drop": choose_dropped, "stack": choose_stacked, "all": choose_together}
+    return of_mode[mode](texts, rows, sign)
 
 
 def choose_added(texts, rows, sign):

@@ -45,8 +45,8 @@ def test_a_run_leaves_its_folder(trained):
     assert re.fullmatch(r"digits-test_resnet-cosine-mixup_alpha0\.3-.*epochs2.*-s3", folder.name)
     assert read(folder, "status.json")["status"] == "finished"
     recipe = read(folder, "recipe.json")
-    assert recipe["recipe"]["tricks"]["mixup"] == {"alpha": .3, "partner": "batch",
-                                                   "per": "batch"} and len(recipe["identity"]) == 16
+    assert recipe["recipe"]["tricks"]["mixup"] == {"alpha": .3, "partner": "batch", "per": "batch"}
+    assert len(recipe["identity"]) == 16
     assert recipe["data"]["train"] == 70 and recipe["recipe"]["device"] == "cpu" and recipe["recipe"]["threads"] == 1
     assert {"torch", "fastai", "timm", "cpu", "git", "python"} <= read(folder, "environment.json").keys()
 
@@ -57,7 +57,8 @@ def test_history_metrics_and_predictions_agree(trained):
     assert [r["epoch"] for r in rows] == ["1", "2"]
     assert {"lr", "train_loss", "valid_loss", "accuracy", "seconds", "images_per_s"} <= rows[0].keys()
     m, p = read(folder, "metrics.json"), list(csv.DictReader((folder / "predictions.csv").read_text().splitlines()))
-    assert m["n"] == len(p) and m["correct"] == sum(r["label"] == r["predicted"] for r in p) == sum(r["rank"] == "0" for r in p)
+    assert m["n"] == len(p)
+    assert m["correct"] == sum(r["label"] == r["predicted"] for r in p) == sum(r["rank"] == "0" for r in p)
     assert m["top1"] == m["correct"] / m["n"] and m["top5"] == sum(int(r["rank"]) < 5 for r in p) / m["n"]
     assert m["loss"] == pytest.approx(sum(float(r["loss"]) for r in p) / m["n"], abs=1e-4) and m["split"] == "test"
 
@@ -65,7 +66,8 @@ def test_history_metrics_and_predictions_agree(trained):
 def test_weights_carry_what_is_needed_to_use_them(trained):
     _, folder = trained
     with safe_open(folder / "model.safetensors", "pt") as f: meta = json.loads(f.metadata()["fastricks"])
-    assert meta["arch"] == "test_resnet.r160_in1k" and meta["classes"] == list("0123456789") and (meta["size"], meta["resize"]) == (16, 16)
+    assert meta["arch"] == "test_resnet.r160_in1k" and meta["classes"] == list("0123456789")
+    assert (meta["size"], meta["resize"]) == (16, 16)
     assert len(meta["mean"]) == len(meta["std"]) == 3
 
 
@@ -288,7 +290,8 @@ def test_options_of_a_network_are_in_recipe_and_file_and_repeated(tmp_path, caps
     assert read(tmp_path / "again", "recipe.json")["identity"] == recipe["identity"]
     from fastricks import load
     assert load(tmp_path / "r").meta["kwargs"] == recipe["recipe"]["arch_option"]
-    assert "--arch-option drop_path_rate=0.1 --arch-option stem_width=16" in command(Recipe(**read_recipe(tmp_path / "r/recipe.json")))
+    stored = Recipe(**read_recipe(tmp_path / "r/recipe.json"))
+    assert "--arch-option drop_path_rate=0.1 --arch-option stem_width=16" in command(stored)
 
 
 @pytest.mark.parametrize("given, words", [

@@ -69,7 +69,8 @@ def of_own(run, source, split):
 def lost(folder):
     "name -> reason of the images that the run left out"
     try:
-        return {r["image"]: r["reason"] for r in csv.DictReader(io.StringIO(read_text(Path(folder) / "skipped.csv"), newline=""))}
+        text = read_text(Path(folder) / "skipped.csv")
+        return {r["image"]: r["reason"] for r in csv.DictReader(io.StringIO(text, newline=""))}
     except (OSError, ValueError, KeyError, TypeError, csv.Error):
         return {}
 
