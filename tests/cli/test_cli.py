@@ -39,8 +39,7 @@ def trained(tmp_path_factory):
 def test_a_run_leaves_its_folder(trained):
     _, folder = trained
     files = ("recipe.json environment.json status.json history.csv metrics.json predictions.csv predictions-valid.csv "
-             "model.safetensors "
-             "data.json log.txt lr.png batch.png targets.png index.html")
+             "model.safetensors data.json log.txt lr.png batch.png targets.png index.html")
     assert {p.name for p in folder.iterdir()} == set(files.split())
     assert re.fullmatch(r"digits-test_resnet-cosine-mixup_alpha0\.3-.*epochs2.*-s3", folder.name)
     assert read(folder, "status.json")["status"] == "finished"
@@ -226,8 +225,9 @@ def test_valid_0_without_a_test_set_is_refused(tmp_path, capsys):
                                    ["train.py", "--lr", "-1"], ["-m", "fastricks", "recipes"]])
 def test_help_and_usage_errors_import_nothing_heavy(words):
     code = ("import runpy, sys; sys.argv = sys.argv[1:]\n"
-            "try: runpy.run_path(sys.argv[0], run_name='__main__') if sys.argv[0].endswith('.py') else "
-            "__import__('fastricks.cli.app').cli.app.run(sys.argv[2:])\n"
+            "try:\n"
+            "    if sys.argv[0].endswith('.py'): runpy.run_path(sys.argv[0], run_name='__main__')\n"
+            "    else: __import__('fastricks.cli.app').cli.app.run(sys.argv[2:])\n"
             "except SystemExit: pass\n"
             "heavy = {'torch', 'fastai', 'timm', 'wandb', 'numpy', 'PIL', 'matplotlib', 'sklearn'} & set(sys.modules)\n"
             "sys.exit(f'imported {heavy}' if heavy else 0)")

@@ -253,9 +253,11 @@ def test_a_full_disk_in_a_checkpoint_and_on_from_there(disk, tmp_path):
 
 def test_a_limit_of_file_size(tmp_path):
     "Where nothing can be mounted: the system's own limit of a file's size"
-    r = forked("import resource, signal, sys\nfrom fastricks.cli.app import run\nsignal.signal(signal.SIGXFSZ, "
-               "signal.SIG_IGN)\n"
-               "resource.setrlimit(resource.RLIMIT_FSIZE, (2**18,) * 2)\nsys.exit(run(sys.argv[1:]))", "train",
+    r = forked("import resource, signal, sys\n"
+               "from fastricks.cli.app import run\n"
+               "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+               "resource.setrlimit(resource.RLIMIT_FSIZE, (2**18,) * 2)\n"
+               "sys.exit(run(sys.argv[1:]))", "train",
                *TINY_WORDS, *NO_CHECKPOINT,
                "--out", tmp_path)
     run, = tmp_path.glob("*/")

@@ -63,9 +63,12 @@ def test_a_trick_is_one_file(tmp_path, monkeypatch):
     "A new file in tricks/ is a new name, row, card and selection; nothing else is edited"
     from fastricks import tricks
     (tmp_path / "half_lr.py").write_text(
-        "from dataclasses import dataclass, replace\nfrom fastricks.trick.base import Trick, key\n"
-        "@dataclass(frozen=True)\nclass HalfLr(Trick):\n    'Half the rate.'\n    by: float = key(2., 'divisor', "
-        "above=0)\n"
+        "from dataclasses import dataclass, replace\n"
+        "from fastricks.trick.base import Trick, key\n"
+        "@dataclass(frozen=True)\n"
+        "class HalfLr(Trick):\n"
+        "    'Half the rate.'\n"
+        "    by: float = key(2., 'divisor', above=0)\n"
         "    def optimizer(self, opt, plan): return replace(opt, lr=opt.lr / self.by)\n")
     monkeypatch.setattr(tricks, "__path__", [*tricks.__path__, str(tmp_path)])
     registry.cache_clear()

@@ -132,10 +132,10 @@ def test_usage_errors_are_instant(photo_run, capsys, words, says, monkeypatch, t
 
 def test_user_errors_need_no_torch(photo_run, tmp_path):
     code = ("import sys; from fastricks.cli.app import run\n"
-            "for w in (['none', 'x.jpg'], [sys.argv[1], 'gone.jpg'], [sys.argv[1], 'x', '--to', 'xls']): assert "
-            "run(['predict', *w]) == 2\n"
-            "for w in (['none', '--to', 'onnx'], [sys.argv[1], '--to', 'tf'], [sys.argv[1], '--to', 'timm', '--out', "
-            "sys.argv[2]]):\n"
+            "model, out = sys.argv[1:]\n"
+            "for w in (['none', 'x.jpg'], [model, 'gone.jpg'], [model, 'x', '--to', 'xls']):\n"
+            "    assert run(['predict', *w]) == 2\n"
+            "for w in (['none', '--to', 'onnx'], [model, '--to', 'tf'], [model, '--to', 'timm', '--out', out]):\n"
             "    assert run(['export', *w]) == 2\n"
             "assert not {'torch', 'fastai', 'timm'} & {*sys.modules}")
     subprocess.run([sys.executable, "-c", code, photo_run[0], __file__], check=True, cwd=tmp_path,

@@ -145,5 +145,4 @@ def mapped(found):
 def unknown(found, classes):
     odd = [f"{shorten(a)!r}{nearest(a, classes)}" for a, b in found.items() if not b]
     return [f"passed over, as the model does not know {'it' if len(odd) == 1 else 'them'}: "
-            f"{plural(len(odd), 'class folder')}, "
-            f"{', '.join(odd[:4])}{', …' if len(odd) > 4 else ''}"] if odd else []
+            f"{plural(len(odd), 'class folder')}, {', '.join(odd[:4])}{', …' if len(odd) > 4 else ''}"] if odd else []
