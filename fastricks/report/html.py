@@ -133,7 +133,8 @@ def drawing(fig):
 def png_element(fig):
     "A matplotlib Figure as an <img> that is no wider than what it stands in, as a notebook's cell"
     from .plots import png
-    return Html('<img style="max-width: 100%" alt="" src="data:image/png;base64,{}">').format(b64encode(png(fig, 80)).decode())
+    encoded = b64encode(png(fig, 80)).decode()
+    return Html('<img style="max-width: 100%" alt="" src="data:image/png;base64,{}">').format(encoded)
 
 
 def data_uri(im, lossless=False, quality=64):

@@ -80,9 +80,8 @@ def draw_schedules(schedules: Mapping[str, Schedule]) -> "Figure":
 
 def schedule_line(name: str, s: Schedule) -> str:
     lrs = s.trace()
-    return (f"{name}: {plural(s.epochs, 'epoch')} of {plural(s.per_epoch, 'step')}, learning rate from {lrs[0]:.3g} "
-            f"to {lrs[-1]:.3g}, "
-            f"highest {max(lrs):.3g}")
+    return (f"{name}: {plural(s.epochs, 'epoch')} of {plural(s.per_epoch, 'step')}, "
+            f"learning rate from {lrs[0]:.3g} to {lrs[-1]:.3g}, highest {max(lrs):.3g}")
 
 
 def tell_lr(schedules: Mapping[str, Schedule], to: str, terminal: bool, say: Say = print) -> None:

@@ -39,14 +39,13 @@ def trained(tmp_path_factory):
 def test_a_run_leaves_its_folder(trained):
     _, folder = trained
     files = ("recipe.json environment.json status.json history.csv metrics.json predictions.csv predictions-valid.csv "
-             "model.safetensors "
-             "data.json log.txt lr.png batch.png targets.png index.html")
+             "model.safetensors data.json log.txt lr.png batch.png targets.png index.html")
     assert {p.name for p in folder.iterdir()} == set(files.split())
     assert re.fullmatch(r"digits-test_resnet-cosine-mixup_alpha0\.3-.*epochs2.*-s3", folder.name)
     assert read(folder, "status.json")["status"] == "finished"
     recipe = read(folder, "recipe.json")
-    assert recipe["recipe"]["tricks"]["mixup"] == {"alpha": .3, "partner": "batch",
-                                                   "per": "batch"} and len(recipe["identity"]) == 16
+    assert recipe["recipe"]["tricks"]["mixup"] == {"alpha": .3, "partner": "batch", "per": "batch"}
+    assert len(recipe["identity"]) == 16
     assert recipe["data"]["train"] == 70 and recipe["recipe"]["device"] == "cpu" and recipe["recipe"]["threads"] == 1
     assert {"torch", "fastai", "timm", "cpu", "git", "python"} <= read(folder, "environment.json").keys()
 
@@ -57,7 +56,8 @@ def test_history_metrics_and_predictions_agree(trained):
     assert [r["epoch"] for r in rows] == ["1", "2"]
     assert {"lr", "train_loss", "valid_loss", "accuracy", "seconds", "images_per_s"} <= rows[0].keys()
     m, p = read(folder, "metrics.json"), list(csv.DictReader((folder / "predictions.csv").read_text().splitlines()))
-    assert m["n"] == len(p) and m["correct"] == sum(r["label"] == r["predicted"] for r in p) == sum(r["rank"] == "0" for r in p)
+    assert m["n"] == len(p)
+    assert m["correct"] == sum(r["label"] == r["predicted"] for r in p) == sum(r["rank"] == "0" for r in p)
     assert m["top1"] == m["correct"] / m["n"] and m["top5"] == sum(int(r["rank"]) < 5 for r in p) / m["n"]
     assert m["loss"] == pytest.approx(sum(float(r["loss"]) for r in p) / m["n"], abs=1e-4) and m["split"] == "test"
 
@@ -65,7 +65,8 @@ def test_history_metrics_and_predictions_agree(trained):
 def test_weights_carry_what_is_needed_to_use_them(trained):
     _, folder = trained
     with safe_open(folder / "model.safetensors", "pt") as f: meta = json.loads(f.metadata()["fastricks"])
-    assert meta["arch"] == "test_resnet.r160_in1k" and meta["classes"] == list("0123456789") and (meta["size"], meta["resize"]) == (16, 16)
+    assert meta["arch"] == "test_resnet.r160_in1k" and meta["classes"] == list("0123456789")
+    assert (meta["size"], meta["resize"]) == (16, 16)
     assert len(meta["mean"]) == len(meta["std"]) == 3
 
 
@@ -225,8 +226,9 @@ def test_valid_0_without_a_test_set_is_refused(tmp_path, capsys):
                                    ["train.py", "--lr", "-1"], ["-m", "fastricks", "recipes"]])
 def test_help_and_usage_errors_import_nothing_heavy(words):
     code = ("import runpy, sys; sys.argv = sys.argv[1:]\n"
-            "try: runpy.run_path(sys.argv[0], run_name='__main__') if sys.argv[0].endswith('.py') else "
-            "__import__('fastricks.cli.app').cli.app.run(sys.argv[2:])\n"
+            "try:\n"
+            "    if sys.argv[0].endswith('.py'): runpy.run_path(sys.argv[0], run_name='__main__')\n"
+            "    else: __import__('fastricks.cli.app').cli.app.run(sys.argv[2:])\n"
             "except SystemExit: pass\n"
             "heavy = {'torch', 'fastai', 'timm', 'wandb', 'numpy', 'PIL', 'matplotlib', 'sklearn'} & set(sys.modules)\n"
             "sys.exit(f'imported {heavy}' if heavy else 0)")
@@ -289,7 +291,8 @@ def test_options_of_a_network_are_in_recipe_and_file_and_repeated(tmp_path, caps
     assert read(tmp_path / "again", "recipe.json")["identity"] == recipe["identity"]
     from fastricks import load
     assert load(tmp_path / "r").meta["kwargs"] == recipe["recipe"]["arch_option"]
-    assert "--arch-option drop_path_rate=0.1 --arch-option stem_width=16" in command(Recipe(**read_recipe(tmp_path / "r/recipe.json")))
+    stored = Recipe(**read_recipe(tmp_path / "r/recipe.json"))
+    assert "--arch-option drop_path_rate=0.1 --arch-option stem_width=16" in command(stored)
 
 
 @pytest.mark.parametrize("given, words", [

@@ -185,7 +185,7 @@ def crossing(source, group_of):
     for o in source.items:
         sides[group_of(o)].add(o.split)
     n = sum(len(o) > 1 for o in sides.values())
-    yield f"{plural(len(sides), 'group')}; {n:,} in more than one split" if n else f"{plural(len(sides), 'group')}, each in one split"
+    yield plural(len(sides), "group") + (f"; {n:,} in more than one split" if n else ", each in one split")
 
 
 def few(source):

@@ -179,8 +179,7 @@ def add_label(table, names, at, file):
         table.label = at["label"]
         return [table.label]
     raise UserError(f"line 1 of {file} is a header with the names {', '.join(names)}: none is known as the label; "
-                    "rename that column to "
-                    "label")
+                    "rename that column to label")
 
 
 def is_flags(table, place):

@@ -20,7 +20,10 @@ for (const [k, th] of document.querySelectorAll("table.runs th").entries()) {
   th.replaceChildren(button);
   button.onclick = () => {
     const down = th.getAttribute("aria-sort") === "ascending", body = th.closest("table").tBodies[0];
-    const key = row => (row.cells[k].querySelector("[data-sort]") || {dataset: {sort: row.cells[k].textContent}}).dataset.sort;
+    const key = row => {
+      const marked = row.cells[k].querySelector("[data-sort]");
+      return marked ? marked.dataset.sort : row.cells[k].textContent;
+    };
     const order = (a, b) => a !== "" && b !== "" && !isNaN(a) && !isNaN(b) ? a - b : a.localeCompare(b);
     for (const o of th.parentNode.cells) o.removeAttribute("aria-sort");
     th.setAttribute("aria-sort", down ? "descending" : "ascending");

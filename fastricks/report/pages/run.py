@@ -150,8 +150,8 @@ def ingredients(soup):
     rows = [[o["run"], o["row"], percent(o["alone"]), percent(o["top1"]), "kept" if o["kept"] else "left out"]
             for o in soup["ingredients"]]
     said = ("Each run in the order of its validation accuracy, and the validation accuracy of the average with it: it "
-            "is kept where that is "
-            "no worse (arXiv 2203.05482). BatchNorm's averages of an average are made again on the training images.")
+            "is kept where that is no worse (arXiv 2203.05482). BatchNorm's averages of an average are made again on "
+            "the training images.")
     return heading("What it is made of"), html_table(["run", "row", "alone", "with it", ""], rows,
                                                      left=(0, 1, 4)), paragraph(said)
 
