@@ -118,7 +118,8 @@ def test_ones_own_transforms_take_the_plain_path_and_it_says_so(tree, capsys, mo
     dls = loaders(tree)
     own = dls.train.new(after_item=[Resize(24), *dls.train.after_item.fs[-1:]])
     batches = epochs(own, 1)
-    assert "slower item-by-item loading, as there are item transforms other than the recipe's" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "slower item-by-item loading, as there are item transforms other than the recipe's" in said
     plain = dls.train.new(cls=KeyedDL, after_item=[Resize(24), *dls.train.after_item.fs[-1:]])
     assert same(batches, epochs(plain, 1)) and batches[0][0].shape == (4, 3, 24, 24)
 
