@@ -15,7 +15,7 @@ VERBS = {  # group -> verbs in it
     "Train": ("train", "resume", "ablate", "soup"),
     "Compare": ("compare", "runs", "page", "evaluate"),
     "Use": ("predict", "export", "demo", "card", "push"),
-    "Look up": ("tricks", "recipes", "show", "prepare")}
+    "Look up": ("tricks", "recipes", "show", "prepare", "clean")}
 
 
 def group_of(field):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..recipe.schedule import Schedule
     from ..report.compare.comparison import Comparison
     from ..training.training import Result
+    from .cleaning import Cleaning
     from .data_report import DataReport
     from .evaluate import Evaluation
     from .run import Run
@@ -177,6 +178,25 @@ def push(run: str | PathLike[str], place: str, *, public: bool = False, license:
     from .model_card import card_options
     from .push import push as push_run
     return push_run(text_of("run", run), card_options(license, dataset, place), public, silent if quiet else print)
+
+
+@with_recipe_options
+def clean(data: Data = None, tricks: Tricks = (), *, recipe: object = None, folds: int = 5, decide: str = "keep",
+          to: str | PathLike[str] | None = None, quiet: bool = False, **options: Any) -> "Cleaning":
+    """Find wrong labels: a Cleaning with `.suspects`, the most suspicious first, `.page` and `.table`.
+
+    Each of `folds` trainings is made without its part of the photos, whose labels its network then looks at. The table
+    has a column decision (keep, drop or relabel), with which suspects begin as `decide`; `data` takes it as it is.
+    `to`: a folder (default: clean-DATA in `out`). `data`, `tricks`, `recipe` and options as `train` has them. Raises
+    UserError.
+
+        found = ft.clean("PHOTOS", decide="drop")
+        ft.train(found.table)
+    """
+    require_count("clean: folds=", folds, 2)
+    asked = recipe_from(data, tricks, recipe, options)
+    from .cleaning import CleanOptions, clean_labels
+    return clean_labels(asked, CleanOptions(folds, decide, to), silent if quiet else print)
 
 
 @checked_call

@@ -71,12 +71,12 @@ def quality_record(q: quality.Quality) -> dict[str, Any]:
             "reliability": [bin_record(b) for b in q.bins]}
 
 
-def clean(x: float) -> float | None: return x if math.isfinite(x) else None
-def ends(v: quality.Value) -> list[float | None]: return [clean(v.low), clean(v.high)]
+def finite_or_none(x: float) -> float | None: return x if math.isfinite(x) else None
+def ends(v: quality.Value) -> list[float | None]: return [finite_or_none(v.low), finite_or_none(v.high)]
 
 
 def plain(v: quality.Value) -> dict[str, float | None]:
-    return {"value": clean(v.value), "low": clean(v.low), "high": clean(v.high)}
+    return {"value": finite_or_none(v.value), "low": finite_or_none(v.low), "high": finite_or_none(v.high)}
 
 
 def class_record(r: quality.ClassRow) -> dict[str, Any]:
@@ -85,7 +85,8 @@ def class_record(r: quality.ClassRow) -> dict[str, Any]:
 
 
 def bin_record(b: quality.Bin) -> dict[str, Any]:
-    return {"low": b.low, "high": b.high, "n": b.n, "confidence": clean(b.confidence), "accuracy": plain(b.accuracy)}
+    confidence = finite_or_none(b.confidence)
+    return {"low": b.low, "high": b.high, "n": b.n, "confidence": confidence, "accuracy": plain(b.accuracy)}
 
 
 def evaluate(run: str | PathLike[str], data: str | None = None, split: str | None = None, tta: bool = False,

@@ -162,6 +162,14 @@ def grouping(group_by, found):
     return lambda o: group_in(pattern, o.name)
 
 
+def group_reader(recipe):
+    "What gives an Item its group by the recipe's --group-by; None for no groups"
+    if recipe.group_by is None:
+        return None
+    with readable(recipe.data):
+        return grouping(recipe.group_by, find_origin(recipe.data).open(recipe.data))
+
+
 def group_in(pattern, name):
     "The first group of the expression, or all that it fits; a name that it does not fit is a group of its own"
     m = pattern.search(name)
