@@ -1,6 +1,7 @@
 """The pages of the site that are made, not written, and the order of all of them. mkdocs calls `on_config` and
 `on_files`.
 """
+import re
 import sys
 import tomllib
 from pathlib import Path
@@ -50,7 +51,11 @@ def made_pages():
             **notebook_files()}
 
 
-def links_of_the_site(text): return text.replace("](docs/", "](").replace("](CONTRIBUTING.md", "](contributing.md")
+def links_of_the_site(text):
+    "Links between the repository's files as links between pages"
+    for source, place in {"](docs/": "](", "](CONTRIBUTING": "](contributing", "](CHANGELOG": "](changelog"}.items():
+        text = text.replace(source, place)
+    return re.sub(r"\]\(nbs/(\w+)\.ipynb", r"](tutorials/\1.md", text)
 
 
 def listed(section, made):

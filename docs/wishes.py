@@ -24,7 +24,7 @@ SMALL = shlex.split("--arch test_resnet --no-pretrained --size 64 --epochs 8 --l
 KEPT = {"train": r" +epoch| +[18] |trained|accuracy|run |page", "ablate": r"recipe|baseline|one_cycle|mixup|warmup",
         "predict": r".*"}
 BLOCK = re.compile(r"```console\n\$ (fastricks (\w+).*)\n((?:.*\n)*?)```")
-SIZE, ZOOM = (1400, 800), 1.6  # of the picture in CSS pixels, and pixels of each
+SIZE, ZOOM = (1400, 720), 1.6  # of the picture in CSS pixels, and pixels of each
 
 
 def wishes(text): return [m[1] for m in BLOCK.finditer(text)]
@@ -52,12 +52,14 @@ def of_the_end(verb, lines):
 
 # -- the picture
 
-def terminal(line, folder):
-    "An SVG of a terminal in which a command has run"
-    console = Console(record=True, width=78, file=open(os.devnull, "w"))  # noqa: SIM115  nothing is written
-    console.print(Text(f"$ {line}", style="bold"))
-    for o in said(line, folder, {"train": ".*"}):
-        console.print(Text(o), soft_wrap=False)
+def terminal(lines, folder):
+    "An SVG of a terminal in which commands have run; where the cache lies is nobody's business"
+    console = Console(record=True, width=88, file=open(os.devnull, "w"))  # noqa: SIM115  nothing is written
+    for line in lines:
+        console.print(Text(f"$ {line}", style="bold"))
+        for o in said(line, folder, {"train": "(?!pixels)", "predict": ""}):
+            console.print(Text(o))
+        console.print()
     return console.export_svg(title="fastricks", theme=MONOKAI)
 
 
@@ -71,15 +73,15 @@ def screenshot(page, file, width, height, zoom):
                    capture_output=True)
 
 
-def draw_picture(line, folder, file):
+def draw_picture(lines, folder, file):
     width, height = SIZE
-    svg = terminal(line, folder)
-    page = folder / re.search(r"--name (\w+)", line)[1].join(("runs/", "/index.html"))
-    screenshot(page, folder / "page.png", 900, 1030, 2)
+    svg = terminal(lines, folder)
+    page = folder / re.search(r"--name (\w+)", lines[0])[1].join(("runs/", "/index.html"))
+    screenshot(page, folder / "page.png", 860, 1090, 2)
     (folder / "both.html").write_text(
         f"<body style='margin:0;display:flex;gap:16px;width:{width}px;height:{height}px;background:#fff'>"
-        f"<div style='width:680px'>{svg}</div>"
-        f"<img src=page.png style='width:700px;height:{height}px;object-fit:cover;object-position:top;"
+        f"<div style='width:800px'>{svg}</div>"
+        f"<img src=page.png style='width:568px;height:{height}px;object-fit:cover;object-position:top;"
         "border:1px solid #ccc;border-radius:8px;box-sizing:border-box'>")
     screenshot(folder / "both.html", file, width, height, ZOOM)
 
@@ -92,7 +94,8 @@ def main():
         draw("pear", 1000).save(folder / "photo.jpg")
         text = README.read_text()
         if "PICTURE" in wanted:
-            draw_picture(wishes(text)[0], folder, PICTURE)
+            train, _, predict = wishes(text)
+            draw_picture([train, predict], folder, PICTURE)
         if "README" in wanted:
             README.write_text(with_outputs(text, folder))
 
