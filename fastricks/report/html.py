@@ -56,7 +56,7 @@ def page(title, summary, sections, links=EMPTY, more=EMPTY):
 def contents(names):
     "The table of contents"
     links = repeated(Html('<a href="#{}">{}</a> '), [(anchor_of(name), name) for name in names])
-    return Html('<nav class="contents" aria-label="Contents"><b>Contents</b>{}</nav>').format(links)
+    return Html('<nav class="contents" aria-label="Contents"><strong>Contents</strong>{}</nav>').format(links)
 
 
 def section(name, x): return Html('<section id="{}">{}{}</section>').format(anchor_of(name), heading(name), x)
@@ -121,7 +121,7 @@ def drawing(fig, seen, broad=False):
     from .plots import svg
     drawn = Html(svg(fig))  # noqa: S704
     look = Html(' class="broad"') if broad else EMPTY
-    named = Html('<svg role="img"{} aria-label="{}" ').format(look, seen) + drawn[len("<svg "):]
+    named = Html('<svg role="img"{} aria-label="{}" ').format(look, seen) + drawn.removeprefix(Html("<svg "))
     return wide(named) if broad else named
 
 

@@ -47,7 +47,7 @@ def run_links(folder, kept=()):
     found += [(f"seed {seed_of(f)}", f / INDEX) for f in other_seeds(folder)]
     comparisons = [f for f in reports_in(folder.parent) if links_to(f, folder)]
     evaluations = sorted(folder.glob("evaluate*.html"))
-    others = map(Path.resolve, (*comparisons, *kept, *evaluations))
+    others = map(Path.resolve, (*comparisons, *evaluations, *kept))
     found += [(file.name, file) for file in dict.fromkeys(others)]
     return navigation([(text, relative_address(file, folder)) for text, file in found])
 

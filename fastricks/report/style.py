@@ -46,7 +46,7 @@ LAYOUT_CSS = """\
 .said { margin: .2em 0 } .said b { display: inline-block; min-width: 8em }
 .said.helps b, .said.as-good b { color: var(--good) } .said.hurts b, .said.failed b { color: var(--bad) }
 .said.no-difference b { color: var(--calm) }
-.contents { font-size: .9em; line-height: 1.9; margin-bottom: 1.6em } .contents b { display: none }
+.contents { font-size: .9em; line-height: 1.9; margin-bottom: 1.6em } .contents strong { display: none }
 .two { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 27em), 1fr)); gap: .4em 2.2em;
   align-items: start }
 .two > * { min-width: 0 }
@@ -54,7 +54,7 @@ LAYOUT_CSS = """\
   .body { display: grid; grid-template-columns: 11.5em minmax(0, 1fr); gap: 2.2em }
   .contents { position: sticky; top: 1.2em; align-self: start; max-height: 95vh; overflow-y: auto;
     border-right: 1px solid var(--rule) }
-  .contents b { display: block } .contents a { display: block; line-height: 1.35; margin: .55em .6em .55em 0 }
+  .contents strong { display: block } .contents a { display: block; line-height: 1.35; margin: .55em .6em .55em 0 }
 }
 @media (max-width: 40em) {
   dl { grid-template-columns: minmax(0, 1fr) } dt { margin-top: .4em } body { padding-top: .9em }

@@ -69,7 +69,8 @@ def title(e: Evaluation) -> str: return f"{e.run.name} on {e.where}" + (" (TTA)"
 def tta_line(e: Evaluation) -> Html:
     if not e.tta:
         return EMPTY
-    return Html('<p class="tta"><b>Test-time augmentation</b>: {}. Not to be compared with plain numbers.</p>').format(TTA)
+    said = Html('<p class="tta"><b>Test-time augmentation</b>: {}. Not to be compared with plain numbers.</p>')
+    return said.format(TTA)
 
 
 def run_facts(run: FinishedRun) -> dict[str, Any]:

@@ -131,8 +131,8 @@ def reliability_words(q):
     "What the reliability diagram shows, as a sentence"
     bins = [b for b in q.bins if b.n]
     over = sum(b.accuracy.value < b.confidence for b in bins)
-    return (f"Reliability diagram of {plural(q.n, 'image')} in {plural(len(bins), 'bin')}: {over} over-confident (below "
-            f"the diagonal), {len(bins) - over} not")
+    what = f"Reliability diagram of {plural(q.n, 'image')} in {plural(len(bins), 'bin')}"
+    return f"{what}: {over} over-confident (below the diagonal), {len(bins) - over} not"
 
 
 # -- confusion
