@@ -69,8 +69,8 @@ svg text.over { fill: var(--over) } svg .axis text { fill: var(--soft) }
 .groups { display: flex; flex-wrap: wrap; gap: 0 2em } .groups > * { min-width: 0 }
 .photos { display: flex; flex-wrap: wrap; gap: .7em }
 .photo { width: 112px; font-size: .76em; line-height: 1.35; overflow-wrap: anywhere; margin: 0 }
-.photo img { width: 112px; height: 112px; display: block; background: var(--raised); border-radius: 3px;
-  margin-bottom: .2em }
+.photo img { width: 112px; height: 112px; object-fit: contain; display: block; border-radius: 3px;
+  background: var(--raised); margin-bottom: .2em }
 .photo.heat { width: 228px } .photo.heat img { display: inline-block; vertical-align: top; margin-right: 4px }
 .photo.heat img + img { margin-right: 0 }
 .photo .no { width: 112px; height: 112px; background: var(--raised); color: var(--soft); display: grid;
