@@ -174,7 +174,8 @@ def narrow(heads, rows): return ["|" + "|".join(o) + "|" for o in (heads, ["-"] 
 def counted(c):
     "`Verdicts of 8 rows: helps 1, hurts 3, open 4`"
     n = Counter(row.verdict for row in c.rows[1:])
-    return f"Verdicts of {len(c.rows) - 1} rows: {', '.join(f'{word} {n[word]}' for word in (HELPS, HURTS, OPEN) if n[word])}"
+    return (f"Verdicts of {len(c.rows) - 1} rows: "
+            f"{', '.join(f'{word} {n[word]}' for word in (HELPS, HURTS, OPEN) if n[word])}")
 
 
 def measured(name, c):

@@ -121,7 +121,8 @@ def public():
 
 def python_page():
     parts = ["# Python", "", "```python\nimport fastricks as ft\n```", "",
-             "What the command line does is a call each. Wrong names and values raise `ft.UserError`, whose text is the "
+             "What the command line does is a call each. Wrong names and values raise `ft.UserError`, whose text is "
+             "the "
              "command line's sentence. Where a signature ends in `**options`, the [options](#options) below are "
              "arguments.", ""]
     for title, names in GROUPS.items():
@@ -132,7 +133,8 @@ def python_page():
 def part(name, dotted):
     "An object's heading, signature and docstring; of a Run also what it has from its Predictor"
     if name == "stats":  # a module, of which this much is for others
-        return ["### ft.stats", "", "The statistics on plain arrays.", "", *directive("ft.stats.ladder", "fastricks.report.compare.stats.ladder", 4)]
+        return ["### ft.stats", "", "The statistics on plain arrays.", "",
+                *directive("ft.stats.ladder", "fastricks.report.compare.stats.ladder", 4)]
     more = ["      inherited_members: true"] if name == "Run" else []
     more += ["      members: false"] if name in ("Recipe", "UserError") else []
     return directive(f"ft.{name}", dotted, 3, more)

@@ -33,7 +33,8 @@ def wishes(text): return [m[1] for m in BLOCK.finditer(text)]
 def said(line, folder, kept=KEPT):
     "What a wish's command prints, in lines"
     words = shlex.split(line)
-    more = [*SMALL, *(["--jobs", "2", "--threads", "1"] if words[1] == "ablate" else [])] if words[1] != "predict" else []
+    more = [*SMALL, *(["--jobs", "2", "--threads", "1"] if words[1] == "ablate"
+                      else [])] if words[1] != "predict" else []
     out = subprocess.run([sys.executable, "-m", "fastricks", *words[1:], *more], cwd=folder, check=True, text=True,
                          env={**os.environ, "COLUMNS": "100", "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE,
                          stderr=subprocess.DEVNULL).stdout
@@ -41,7 +42,8 @@ def said(line, folder, kept=KEPT):
 
 
 def with_outputs(text, folder):
-    return BLOCK.sub(lambda m: "\n".join(["```console", f"$ {m[1]}", *of_the_end(m[2], said(m[1], folder)), "```"]), text)
+    return BLOCK.sub(lambda m: "\n".join(["```console", f"$ {m[1]}", *of_the_end(m[2], said(m[1], folder)), "```"]),
+                     text)
 
 
 def of_the_end(verb, lines):

@@ -11,5 +11,6 @@ class Reporter:
     def targets(self, file, job, seen, targets):
         "What the loss asked for of that batch: title -> [n, K], or None where it has no target"
     def rates(self, file, learn, name): "The learning rate of every batch that was trained on"
+    def heat(self, file, job, learn): "Heat maps of the trained network on its worst mistakes"
     def page(self, file, source): "The run's page, beside all other files of the run"
     def index(self, folder): "The list of all runs in a folder, after one of them has ended"

@@ -302,7 +302,7 @@ def schedule(recipe: Recipe, steps: int = 100) -> "Schedule":
     "The learning rate of a Recipe as a function of the optimizer step, `steps` an epoch; `.trace()` is all of it"
     require_recipe("schedule", recipe)
     require_count("schedule: steps=", steps)
-    from .schedules import schedule_of
+    from ..recipe.plan import schedule_of
     return schedule_of(recipe, steps)
 
 

@@ -137,7 +137,7 @@ class FoldTable:
         return {"path": self.path(o), "label": o.label, "split": split, **group}
 
     def path(self, o: Item) -> str:
-        image = os.path.abspath(o.image)
+        image = os.path.abspath(str(o.image))
         try:
             return Path(os.path.relpath(image, self.folder)).as_posix()
         except ValueError:

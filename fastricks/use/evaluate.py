@@ -2,7 +2,7 @@
 import math
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.errors import UserError, plural, visible
 from ..core.progress import Progress
 from ..core.words import Say, silent
-from ..data.source import Item
+from ..data.source import Item, Source
 from ..data.sources.others import Chosen, choose
 from ..model.weights import read_meta
 from ..report.pages import quality
@@ -39,6 +39,7 @@ class Evaluation:
     quality: quality.Quality
     notes: tuple[str, ...]
     items: tuple[Item, ...] = ()  # of the images
+    heat: dict[str, Any] = field(default_factory=dict)  # name -> LayerCAM [h, w] of a mistake among the top losses
 
     @property
     def where(self) -> str:
@@ -155,8 +156,18 @@ def evaluated(run: FinishedRun, chosen: Chosen, p: "Predictor", tta: bool, say: 
     later = [*of_bad(bad), *of_other_numbers(run, chosen, numbers, tta)]
     for line in later:
         say(visible(line))
+    heat = {} if tta else heat_of(p, run, chosen.source.name, items, images)
     return Evaluation(run, chosen.source.name, chosen.split, chosen.own, tta, numbers, images,
-                      quality.measure(images, p.classes, numbers["loss"]), (*notes, *later), tuple(items))
+                      quality.measure(images, p.classes, numbers["loss"]), (*notes, *later), tuple(items), heat)
+
+
+def heat_of(p: "Predictor", run: FinishedRun, data: str, items: Sequence[Item], images: Images) -> dict[str, Any]:
+    "Heat maps of the mistakes among the top losses, name -> [h, w]; {} for a network that has none"
+    from ..report.pages.images import mistakes_heat
+    try:
+        return dict(mistakes_heat(p.model, Source(data, tuple(items), tuple(p.classes)), run.recipe, images))
+    except RuntimeError:  # a network whose feature maps can't be differentiated as they are
+        return {}
 
 
 def logits_of(p: "Predictor", items: Sequence[Item], bs: int, tta: bool = False,

@@ -1,6 +1,5 @@
 """The learning rate of every step of a training, as a picture. Light."""
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,18 +7,16 @@ from ..core.errors import UserError, plural
 from ..core.words import Say, silent
 from ..data.checked import open_data
 from ..recipe.names import tricks_text
-from ..recipe.plan import batches_an_epoch, make_schedule, settings
+from ..recipe.plan import STEPS, schedule_of
 from ..recipe.recipe import FIND, Recipe, resolve
 from ..recipe.schedule import Schedule
 from ..report.plots import save_to
 from ..training.lr_find import TO_COME
-from ..trick.base import Plan
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Data = tuple[str, str | None, int | None, float]  # the fields of a recipe that say which images
-STEPS = 100  # an epoch's, where there is no data to count
 
 
 def show_lr(recipes: Recipe | Mapping[str, Recipe], steps: int | None = None, say: Say = silent) -> "Figure":
@@ -60,16 +57,6 @@ def images_of(recipe: Recipe, say: Say) -> int | None:
     except UserError as e:
         say(f"drawn with {STEPS} steps an epoch, not counted ({e}); --steps-per-epoch gives another number")
     return None
-
-
-def schedule_of(recipe: Recipe, steps: int | None = None, images: int | None = None) -> Schedule:
-    "A recipe's Schedule, of `steps` optimizer steps an epoch or as many as `images` make"
-    n = images or recipe.batch_size * (steps or STEPS)
-    plan = Plan(recipe, recipe.make_tricks(), n_train=n, batches=batches_an_epoch(n, recipe.batch_size))
-    opt = settings(recipe, plan)
-    if not images:
-        plan = replace(plan, batches=(steps or STEPS) * opt.batches)
-    return make_schedule(recipe, plan, opt)
 
 
 def draw_schedules(schedules: Mapping[str, Schedule]) -> "Figure":

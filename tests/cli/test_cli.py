@@ -21,8 +21,8 @@ from fastricks.cli.app import run
 from fastricks.cli.screens import worth_trying
 from fastricks.core.files import write_json
 from fastricks.recipe.command import command
+from fastricks.recipe.plan import schedule_of
 from fastricks.recipe.recipe import Recipe, options, read_recipe, resolve
-from fastricks.use.schedules import schedule_of
 
 pytestmark = pytest.mark.usefixtures("undrawn")  # those in this process; others draw
 

@@ -342,7 +342,7 @@ def test_a_terminal_gets_the_curve_too(tmp_path):
 
 
 @pytest.mark.parametrize("words, says", [
-    (["lr", "--to", "a.svg"], "--to a.svg: pictures are PNG files, so give a name that ends in .png"),
+    (["lr", "--to", "a.svg"], "--to a.svg: a picture ends in .png"),
     (["batch", "--to", "folder.png"], "--to folder.png is a folder"),
     (["lr", "--to", "file/a.png"], "file/a.png can't be written"),
     (["lr", "blgo"], "did you mean 'blog'"),

@@ -76,7 +76,8 @@ def test_a_finished_fold_is_not_trained_again(found, photos, capsys):
     "A table that is there is not written over: it may have decisions"
     folder = found.table.parent
     words = ["clean", photos, "--folds", 3, "--to", folder,
-             *(w for k, v in HOW.items() if k != "pretrained" for w in (f"--{k.replace('_', '-')}", v)), "--no-pretrained"]
+             *(w for k, v in HOW.items() if k != "pretrained" for w in (f"--{k.replace('_', '-')}", v)),
+             "--no-pretrained"]
     assert "perhaps with your decisions" in fails(capsys, *words)
     found.table.rename(folder / "old.csv")
     when = {f: f.stat().st_mtime_ns for f in folder.glob("folds/*/model.safetensors")}
