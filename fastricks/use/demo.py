@@ -102,20 +102,23 @@ def theme() -> "gradio.themes.Default":
 def demo_app(p: "Predictor") -> "gradio.Blocks":
     "The gradio Blocks of a Predictor"
     import gradio as gr
+    nothing = gr.Image(value=None, visible=False)
 
-    def answer(file: str | None) -> tuple[Any, dict[str, float] | None, str]:
-        """(photo, answer, what to say): a file that can't be read is taken away, one that no browser shows is shown as
-        it was read
+    def answer(file: str | None) -> tuple[Any, dict[str, float] | None, str, Any]:
+        """(photo, answer, what to say, heat map): a file that can't be read is taken away, one that no browser shows is
+        shown as it was read
         """
         if file is None:
-            return gr.skip(), None, ""
+            return gr.skip(), None, "", nothing
         lost: list[str] = []
         found = p.predict(file, k=TOP, bad=lambda _, why: lost.append(why))
         if lost:
-            return None, None, f"**This is no photo that can be read:** {words(lost[0])}."
+            return None, None, f"**This is no photo that can be read:** {words(lost[0])}.", nothing
         from ..data.pixels.image import load_rgb
         photo = gr.skip() if file.lower().endswith(SHOWN) else load_rgb(file)
-        return photo, dict(zip(map(visible, found[0].labels), found[0].probabilities, strict=True)), ""
+        heat = evidence(p, file, found[0].label)
+        shown = nothing if heat is None else gr.Image(value=heat, visible=True)
+        return photo, dict(zip(map(visible, found[0].labels), found[0].probabilities, strict=True)), "", shown
 
     with gr.Blocks(title=f"{visible(p.run.name)}: fastricks", analytics_enabled=False) as app:
         gr.Markdown(f"## {words(p.run.name)}\n{words(p.meta['arch'])}, {plural(len(p.classes), 'class', 'classes')}. "
@@ -124,9 +127,28 @@ def demo_app(p: "Predictor") -> "gradio.Blocks":
         with gr.Row():
             photo = gr.Image(label="A photo", type="filepath", image_mode=None, sources=["upload", "clipboard"],
                              height=420)
-            says = gr.Label(label="What it is", num_top_classes=TOP)
-        photo.input(answer, photo, [photo, says, told], show_progress="hidden", api_visibility="private")
+            with gr.Column():
+                says = gr.Label(label="What it is", num_top_classes=TOP)
+                seen = gr.Image(label="Where the evidence for it is (LayerCAM): the brighter, the more", visible=False,
+                                height=300, interactive=False)
+        photo.input(answer, photo, [photo, says, told, seen], show_progress="hidden", api_visibility="private")
     return app
+
+
+def evidence(p: "Predictor", file: str, label: str) -> Any:
+    "What the network sees of a photo under its heat map for a class, as a PIL image; None for a network that has none"
+    import torch
+    from PIL import Image
+
+    from ..data.pixels.canonical import from_torch, scaled
+    from ..model.cam import heat_maps
+    from ..report.pages.images import as_bytes, under_heat
+    x = p.pixels(file)
+    try:
+        maps = heat_maps(p.model, scaled(x.to(p.device), p.mean, p.std), torch.tensor([p.classes.index(label)]))
+    except RuntimeError:  # a network whose feature maps can't be differentiated as they are
+        return None
+    return None if maps is None else under_heat(Image.fromarray(from_torch(x)), as_bytes(maps.numpy())[0])
 
 
 def words(text: object) -> str:
