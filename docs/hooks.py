@@ -30,9 +30,13 @@ ORDER = {
                     "explanation/scale", "explanation/limits", "explanation/others"],
     "Project": ["contributing", "changelog", "benchmarks"]}
 
+# in the menu, where a page's own title is too long or says too little
+TITLES = {"tutorials/index": "A first notebook", "reference/tasks": "By task", "results": "Results"}
+
 
 def on_config(config):
     config.repo_url = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["REPOSITORY"]
+    config.repo_name = "/".join(config.repo_url.rstrip("/").split("/")[-2:])
     made = made_pages()
     config.nav = [{"Home": "index.md"}, *({section: listed(section, made)} for section in ORDER)]
     return config
@@ -70,4 +74,6 @@ def listed(section, made):
 
 def entry(name, there):
     below = sorted(o for o in there if o.startswith(f"{name}/"))
-    return {"Command line": [f"{o}.md" for o in (name, *below)]} if below else f"{name}.md"
+    if below:
+        return {"Command line": [f"{o}.md" for o in (name, *below)]}
+    return {TITLES[name]: f"{name}.md"} if name in TITLES else f"{name}.md"
