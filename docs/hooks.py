@@ -33,6 +33,8 @@ ORDER = {
 # in the menu, where a page's own title is too long or says too little
 TITLES = {"tutorials/index": "A first notebook", "reference/tasks": "By task", "results": "Results"}
 
+LAST_FOUND = "---\nsearch: {boost: 0.01}\n---\n\n"  # what is for those who develop it comes last in a search
+
 
 def on_config(config):
     config.repo_url = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["REPOSITORY"]
@@ -50,7 +52,8 @@ def on_files(files, config):
 
 def made_pages():
     "page or picture -> its content"
-    copied = {page: links_of_the_site((ROOT / source).read_text()) for page, source in COPIED.items()}
+    copied = {page: LAST_FOUND * (page != "index.md") + links_of_the_site((ROOT / source).read_text())
+              for page, source in COPIED.items()}
     return {**copied, **cli_pages(), "reference/tricks.md": tricks_page(), "reference/python.md": python_page(),
             **notebook_files()}
 
