@@ -30,9 +30,15 @@ ORDER = {
                     "explanation/scale", "explanation/limits", "explanation/others"],
     "Project": ["contributing", "changelog", "benchmarks"]}
 
+# in the menu, where a page's own title is too long or says too little
+TITLES = {"tutorials/index": "A first notebook", "reference/tasks": "By task", "results": "Results"}
+
+LAST_FOUND = "---\nsearch: {boost: 0.01}\n---\n\n"  # what is for those who develop it comes last in a search
+
 
 def on_config(config):
     config.repo_url = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["REPOSITORY"]
+    config.repo_name = "/".join(config.repo_url.rstrip("/").split("/")[-2:])
     made = made_pages()
     config.nav = [{"Home": "index.md"}, *({section: listed(section, made)} for section in ORDER)]
     return config
@@ -46,7 +52,8 @@ def on_files(files, config):
 
 def made_pages():
     "page or picture -> its content"
-    copied = {page: links_of_the_site((ROOT / source).read_text()) for page, source in COPIED.items()}
+    copied = {page: LAST_FOUND * (page != "index.md") + links_of_the_site((ROOT / source).read_text())
+              for page, source in COPIED.items()}
     return {**copied, **cli_pages(), "reference/tricks.md": tricks_page(), "reference/python.md": python_page(),
             **notebook_files()}
 
@@ -70,4 +77,6 @@ def listed(section, made):
 
 def entry(name, there):
     below = sorted(o for o in there if o.startswith(f"{name}/"))
-    return {"Command line": [f"{o}.md" for o in (name, *below)]} if below else f"{name}.md"
+    if below:
+        return {"Command line": [f"{o}.md" for o in (name, *below)]}
+    return {TITLES[name]: f"{name}.md"} if name in TITLES else f"{name}.md"

@@ -17,6 +17,7 @@ def notebook_files():
 
 def converted(file):
     nb = nbformat.read(file, 4)
+    nb.metadata["language_info"] = {"name": "python"}  # by which code is coloured
     nb.cells = [c for c in nb.cells if not c.source.startswith(SET_UP)]
     for cell in nb.cells:
         if cell.cell_type == "markdown":
@@ -36,6 +37,7 @@ def with_links(text): return text.replace(".ipynb)", ".md)")
 
 
 def tidy(text):
-    "Without pandas' own style sheets and border, and with every picture named"
-    text = re.sub(r"<style scoped>.*?</style>\n?", "", text, flags=re.DOTALL).replace('<table border="1"', "<table")
+    "Without pandas' own styles, and with every picture named"
+    text = re.sub(r"<style scoped>.*?</style>\n?", "", text, flags=re.DOTALL)
+    text = text.replace('<table border="1" class="dataframe">', "<table>")
     return re.sub(r"!\[(?:png|jpeg)\]", "![what the cell above shows]", text)

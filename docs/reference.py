@@ -68,7 +68,7 @@ def verb_page(verb, command):
     usage = " ".join([f"fastricks {verb}", *command.collect_usage_pieces(context)])
     parts = [f"# fastricks {verb}", "", f"    {usage}", "", *(f"{p}\n" for p in paragraphs(command))]
     for title in sorted(groups, key=lambda g: g not in ("Arguments", "Options")):
-        rows = [[f"`{name}`".replace("|", "\\|"), escaped(text)] for name, text in groups[title]]
+        rows = [[f"`{name}`", escaped(text)] for name, text in groups[title]]
         parts += [f"## {title}", *table(["", "meaning"], rows)]
     return "\n".join(parts)
 
@@ -112,6 +112,9 @@ GROUPS = {
     "Write a trick": ("Trick", "key"),
     "Values": ("Recipe", "UserError")}
 
+OF_A_RUN = ("predict", "probs", "learner", "metrics", "record", "history", "predictions", "folder", "file", "facts",
+            "curves", "show")
+
 
 def public():
     "name -> dotted place of everything that `import fastricks` has"
@@ -135,7 +138,7 @@ def part(name, dotted):
     if name == "stats":  # a module, of which this much is for others
         return ["### ft.stats", "", "The statistics on plain arrays.", "",
                 *directive("ft.stats.ladder", "fastricks.report.compare.stats.ladder", 4)]
-    more = ["      inherited_members: true"] if name == "Run" else []
+    more = ["      inherited_members: true", f"      members: [{', '.join(OF_A_RUN)}]"] if name == "Run" else []
     more += ["      members: false"] if name in ("Recipe", "UserError") else []
     return directive(f"ft.{name}", dotted, 3, more)
 
@@ -148,7 +151,7 @@ def directive(heading, dotted, level, more=()):
 def options_part():
     "The fields of a recipe as arguments"
     types = {f.name: str(f.type).replace("'", "") for f in fields(Recipe)}
-    rows = [[f"`{f.name}`", f"`{types[f.name]}`".replace("|", "\\|"), default_of(f), escaped(f.metadata["help"])]
+    rows = [[f"`{f.name}`", f"`{types[f.name]}`", default_of(f), escaped(f.metadata["help"])]
             for f in options()]
     return ["## Options", "", "`--batch-size 64` on the command line is `batch_size=64` here.",
             *table(["argument", "type", "default", "meaning"], rows)]

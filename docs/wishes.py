@@ -21,7 +21,7 @@ from rich.text import Text
 ROOT = Path(__file__).parents[1]
 README, PICTURE = ROOT / "README.md", ROOT / "docs" / "first-run.png"
 SMALL = shlex.split("--arch test_resnet --no-pretrained --size 64 --epochs 8 --lr 3e-3 --valid .3 --wandb disabled")
-KEPT = {"train": r" +epoch| +[18] |trained|accuracy|run |page", "ablate": r"recipe|baseline|one_cycle|mixup|warmup",
+KEPT = {"train": r" +epoch| +[18] |trained|accuracy|run |page", "ablate": r"tricks |baseline|one_cycle|mixup|cosine",
         "predict": r".*"}
 BLOCK = re.compile(r"```console\n\$ (fastricks (\w+).*)\n((?:.*\n)*?)```")
 SIZE, ZOOM = (1400, 720), 1.6  # of the picture in CSS pixels, and pixels of each
@@ -42,13 +42,13 @@ def said(line, folder, kept=KEPT):
 
 
 def with_outputs(text, folder):
-    return BLOCK.sub(lambda m: "\n".join(["```console", f"$ {m[1]}", *of_the_end(m[2], said(m[1], folder)), "```"]),
-                     text)
+    def block(m): return "\n".join(["```console", f"$ {m[1]}", *of_the_end(m[2], said(m[1], folder)), "```"])
+    return BLOCK.sub(block, text)
 
 
 def of_the_end(verb, lines):
     "Of an ablation the table alone, which is the last that begins with its heads"
-    heads = [i for i, o in enumerate(lines) if o.startswith("recipe")]
+    heads = [i for i, o in enumerate(lines) if o.startswith("tricks ")]
     return lines[heads[-1]:] if verb == "ablate" else lines
 
 

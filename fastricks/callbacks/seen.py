@@ -8,7 +8,6 @@ from torch import nn
 
 from ..core.tensors import plain
 
-
 NEAR = .15  # of a λ to ½
 
 

@@ -87,7 +87,7 @@ def test_every_other_command_says_why_not():
     assert silent == []
 
 
-SMALLER = {"Resize(224)": "Resize(32)", "bs=16": "bs=2", ".fit(5": ".fit(2", "seeds=5": "seeds=2"}
+SMALLER = {"Resize(224)": "Resize(32)", "bs=16": "bs=2, num_workers=0", ".fit(5": ".fit(2", "seeds=5": "seeds=2"}
 SNIPPETS = [b for b in blocks("python") if not b.reason]
 
 

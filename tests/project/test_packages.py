@@ -86,6 +86,15 @@ def test_the_readme_is_made_of_the_one_address():
     assert url not in moved and "pip install git+https://example.org/me/tricks" in moved
 
 
+@pytest.mark.parametrize("file", sorted((ROOT / "nbs").glob("*.ipynb")), ids=lambda f: f.stem)
+def test_a_notebooks_badge_is_made_of_it_too(file):
+    made = runpy.run_path(str(ROOT / "docs" / "repository.py"))
+    text, url = file.read_text(), PROJECT["urls"]["REPOSITORY"]
+    assert made["with_badge"](text, file.name, url) == text
+    moved = made["with_badge"](text, file.name, "https://example.org/me/tricks")
+    assert url not in moved and f"/github/me/tricks/blob/main/nbs/{file.name}" in moved
+
+
 def test_nothing_else_has_the_address():
     files = [f for o in ("*.md", "*.toml", "*.yml", "Dockerfile", "docs/*", "fastricks/**/*.py") for f in ROOT.glob(o)
              if f.is_file()]
