@@ -39,7 +39,8 @@ def look(recipe: Recipe, epoch: int = 1, say: Say = silent, most: int = 1) -> tu
 def stopped(job: Job, epoch: int, most: int) -> Look:
     "The Look of an epoch's first batch, or of one of its first"
     parts, dls = prepare(job, load=False)
-    learn = make_learner(dls, replace(parts, model=Blank(len(job.source.classes))), job.recipe, [seen := Look(epoch, most)])
+    learn = make_learner(dls, replace(parts, model=Blank(len(job.source.classes))), job.recipe,
+                         [seen := Look(epoch, most)])
     learn.fit(job.recipe.epochs, start_epoch=epoch)
     return seen
 
@@ -55,8 +56,8 @@ def show_batch(recipe: Recipe, n: int = 8, epoch: int = 1, say: Say = silent) ->
 
 
 def telling(batch: Batch) -> "Tensor":
-    """Places [n] of a batch's images, those first whose λ is nearest ½, then those with most pixels at exactly the mean,
-    as erased ones have
+    """Places [n] of a batch's images, those first whose λ is nearest ½, then those with most pixels at exactly the
+    mean, as erased ones have
     """
     erased = (batch.x == 0).all(1).flatten(1).sum(1)
     order = erased.argsort(descending=True, stable=True)
