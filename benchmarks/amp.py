@@ -80,9 +80,8 @@ def mean(x): return sum(x) / len(x)
 
 def main():
     a = parse()
-    given = {k: v for k, v in vars(a).items() if k in ("data", "arch", "weights", "size", "resize", "batch_size", "lr",
-                                                       "device", "threads")
-             and v is not None}
+    fields = "data", "arch", "weights", "size", "resize", "batch_size", "lr", "device", "threads"
+    given = {k: v for k, v in vars(a).items() if k in fields and v is not None}
     recipe = settle_machine(resolve({**given, "pretrained": False}))
     torch.set_num_threads(recipe.threads)
     source = open_data(recipe, check=False)

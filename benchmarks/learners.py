@@ -94,7 +94,8 @@ class Teacher:
 class Stock:
     "A fastai user's Learner: PIL transforms, fastai's Adam, a plain timm model, nothing frozen"
     def __init__(self, setting, workers, half=False):
-        self.setting, self.name, self.how = setting, f"fastai {setting.precision if half else 'fp32'}", f"{workers} workers"
+        self.setting, self.how = setting, f"{workers} workers"
+        self.name = f"fastai {setting.precision if half else 'fp32'}"
         block = DataBlock((ImageBlock, CategoryBlock), get_items=lambda p: files(setting), get_y=parent_label,
                           splitter=GrandparentSplitter(valid_name="val"),
                           item_tfms=[RandomResizedCrop(setting.size, min_scale=.8), FlipItem()],

@@ -118,8 +118,9 @@ def write_page(a, rows):
                                    n=len([r for r in rows if r[1]]), works=sum(r[4] == "trains" for r in rows))
     names = "family", "network", "M parameters", "pixels", f"at {a.sizes[0]} and {a.sizes[1]} pixels", "zero_gamma"
     lines = [names, ["---"] * len(names), *rows]
-    a.out.write_text(head + "\n" + "\n".join("| " + " | ".join(str(c).replace("|", "\\|") for c in r) + " |"
-                                             for r in lines) + "\n")
+    cells = [[str(c).replace("|", "\\|") for c in r] for r in lines]
+    table = "".join(f"| {' | '.join(r)} |\n" for r in cells)
+    a.out.write_text(f"{head}\n{table}")
 
 
 if __name__ == "__main__":

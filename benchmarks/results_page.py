@@ -24,12 +24,13 @@ README = ROOT / "README.md"
 
 HEAD = """# The tutorial's experiment, with seeds and intervals
 
-Made by `python benchmarks/results.py page` from the run data in `docs/results/`; no number in it was typed by hand. The tutorial's own
-numbers are those of its tables (Food-101-21 at 224 pixels, ResNet-18 from ImageNet weights, 40 epochs on all images, one GPU, 3 seeds a
-row); its gains have the 95% interval of Welch's t for the deviations that it gives. Ours are of the setting that each table names: smaller
-pictures, fewer of them, fewer epochs. Set beside the tutorial's, one *agrees* if both intervals lie on the same side of zero, or ours within
-the margin and the tutorial's gain too; it *disagrees* if the intervals have no number in common; else it is *not resolved* by the one whose interval
-has zero in it. Verdicts are stricter: they take into account how many rows a table has.
+Made by `python benchmarks/results.py page` from the run data in `docs/results/`; no number in it was typed by hand.
+The tutorial's own numbers are those of its tables (Food-101-21 at 224 pixels, ResNet-18 from ImageNet weights, 40
+epochs on all images, one GPU, 3 seeds a row); its gains have the 95% interval of Welch's t for the deviations that it
+gives. Ours are of the setting that each table names: smaller pictures, fewer of them, fewer epochs. Set beside the
+tutorial's, one *agrees* if both intervals lie on the same side of zero, or ours within the margin and the tutorial's
+gain too; it *disagrees* if the intervals have no number in common; else it is *not resolved* by the one whose
+interval has zero in it. Verdicts are stricter: they take into account how many rows a table has.
 """
 OPENS, CLOSES = "<!-- made by benchmarks/results.py page -->", "<!-- up to here -->"
 
@@ -65,8 +66,8 @@ def missing(kept):
         return []
     one = max(row.seconds for row in next(iter(kept.values()))[0].rows)
     cost = lambda n: f"at the slowest row's {duration(one)} a training {duration(one * n / 2)} with two at once"
-    return ["## Not measured yet", "", *(f"- {e.title}: {n} of its commands' {e.n_runs} trainings, {cost(n)}"
-                                         for e, n in left.items()), ""]
+    lines = [f"- {e.title}: {n} of its commands' {e.n_runs} trainings, {cost(n)}" for e, n in left.items()]
+    return ["## Not measured yet", "", *lines, ""]
 
 
 def section(name, c, about):
@@ -173,7 +174,8 @@ def narrow(heads, rows): return ["|" + "|".join(o) + "|" for o in (heads, ["-"] 
 def counted(c):
     "`Verdicts of 8 rows: helps 1, hurts 3, open 4`"
     n = Counter(row.verdict for row in c.rows[1:])
-    return f"Verdicts of {len(c.rows) - 1} rows: {', '.join(f'{word} {n[word]}' for word in (HELPS, HURTS, OPEN) if n[word])}"
+    return (f"Verdicts of {len(c.rows) - 1} rows: "
+            f"{', '.join(f'{word} {n[word]}' for word in (HELPS, HURTS, OPEN) if n[word])}")
 
 
 def measured(name, c):

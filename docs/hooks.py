@@ -10,9 +10,9 @@ DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 sys.path.insert(0, str(DOCS))
 
-from mkdocs.structure.files import File  # noqa: E402
-from notebooks import notebook_files  # noqa: E402
-from reference import cli_pages, python_page, tricks_page  # noqa: E402
+from mkdocs.structure.files import File
+from notebooks import notebook_files
+from reference import cli_pages, python_page, tricks_page
 
 COPIED = {"index.md": "README.md", "contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md",
           "benchmarks.md": "benchmarks/README.md"}

@@ -124,7 +124,8 @@ def public():
 
 def python_page():
     parts = ["# Python", "", "```python\nimport fastricks as ft\n```", "",
-             "What the command line does is a call each. Wrong names and values raise `ft.UserError`, whose text is the "
+             "What the command line does is a call each. Wrong names and values raise `ft.UserError`, whose text is "
+             "the "
              "command line's sentence. Where a signature ends in `**options`, the [options](#options) below are "
              "arguments.", ""]
     for title, names in GROUPS.items():

@@ -66,8 +66,7 @@ def require_classes(theirs, ours):
         return
     odd = next((a for a, b in zip_longest(theirs, ours) if a != b), None)
     raise UserError(f"Distill: the teacher's {plural(len(theirs), 'class', 'classes')} are not the {len(ours)} of the "
-                    "data in their order "
-                    f"(the first that differs: {odd!r})")
+                    f"data in their order (the first that differs: {odd!r})")
 
 
 def other_shape(r, z):

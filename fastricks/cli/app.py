@@ -13,6 +13,7 @@ from ..core.errors import UserError, first_line, nearest, visible
 from ..recipe.recipe import flag_of, options
 from .ablate import ablate_command
 from .card import card_command
+from .clean import clean_command
 from .compare import compare_command
 from .demo import demo_command
 from .evaluate import evaluate_command
@@ -56,6 +57,7 @@ def add_verb(name, function): app.command(name, cls=GroupedCommand)(function)
 add_verb("train", with_recipe(train_command))
 add_verb("resume", with_recipe(resume_command, ELSEWHERE))
 add_verb("ablate", with_recipe(ablate_command))
+add_verb("clean", with_recipe(clean_command))
 add_verb("compare", compare_command)
 add_verb("soup", soup_command)
 add_verb("runs", runs_command)
@@ -74,7 +76,7 @@ app.add_typer(show, name="show")
 
 INSTANT = {"runs", "tricks", "recipes"}  # verbs that load nothing heavy
 # verbs that end their work, whether or not somebody reads what they say
-ALL_NIGHT = [["train"], ["resume"], ["ablate"]]
+ALL_NIGHT = [["train"], ["resume"], ["ablate"], ["clean"]]
 
 
 def fail(text, code=2):

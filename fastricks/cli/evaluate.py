@@ -6,9 +6,8 @@ import typer
 from .options import Debug
 
 Split = Annotated[str | None, typer.Option(metavar="train|valid|test", show_default=False,
-                                           help="which images [default: those that the run's final numbers are of; of "
-                                                "other data test, "
-                                           "else valid, else all]")]
+                                           help="which images [default: those that the run's final numbers are of; "
+                                                "of other data test, else valid, else all]")]
 
 
 def evaluate_command(

@@ -139,8 +139,8 @@ SUGGESTED, SHORT = "warmup+cosine+label_smoothing", "cosine+label_smoothing"  # 
 
 def worth_trying(folder):
     "Tricks with which the run's recipe can be trained once more"
+    from ..recipe.plan import schedule_of
     from ..recipe.recipe import resolve
-    from ..use.schedules import schedule_of
     n = read_json(Path(folder) / "recipe.json")["data"]["train"]
     try:
         schedule_of(resolve({}, [SUGGESTED], str(folder)), images=n)

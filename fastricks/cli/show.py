@@ -17,15 +17,17 @@ show = typer.Typer(no_args_is_help=True, rich_markup_mode=None,
 Rows = Annotated[list[str] | None, typer.Option("--tricks", "-t", metavar="TRICKS", show_default=False,
                                                help="one line more, with these tricks")]
 To = Annotated[str, typer.Option(metavar="FILE.png", help="where the picture goes")]
+PageOrPicture = Annotated[str, typer.Option(metavar="FILE", help="where the picture (.png) or the page (.html) goes")]
 Images = Annotated[int, typer.Option(min=1, help="how many images")]
 Epoch = Annotated[int, typer.Option(min=1, help="of which epoch")]
 
 
-def check_to(to):
+def check_to(to, endings=(".png",)):
     "Before any work: --to can be written"
     path = Path(to)
-    if path.suffix.lower() != ".png":
-        raise UserError(f"--to {to}: pictures are PNG files, so give a name that ends in .png")
+    if path.suffix.lower() not in endings:
+        kinds = "a picture ends in .png" + (", a page in .html" if ".html" in endings else "")
+        raise UserError(f"--to {to}: {kinds}")
     if path.is_dir():
         raise UserError(f"--to {to} is a folder: name a file in it, as {path / path.name}")
 
@@ -35,17 +37,17 @@ def check_to(to):
 def show_data(given,
               path: Annotated[str | None, typer.Argument(metavar="PATH", help="what --data takes",
                                                          show_default=False)] = None,
-              recipe: RecipeName = None, to: To = "show-data.png", debug: Debug = False):
+              recipe: RecipeName = None, to: PageOrPicture = "show-data.png", debug: Debug = False):
     """Say on one screen what images are there: classes, sizes, copies across splits, unreadable files; draw some.
 
-    Nothing is changed. Beside the picture goes a table with a row for each image: `fastricks show data PHOTOS --size
-    160`.
+    Nothing is changed. Beside the picture or page goes a table with a row for each image: `fastricks show data PHOTOS
+    --size 160`.
     """
-    check_to(to)
+    check_to(to, (".png", ".html"))
     if path is not None and "data" in given:
         raise UserError("PATH and --data: give one of them")
     r = resolve({**given, "data": path} if path is not None else given, (), recipe)
-    from ..report.survey import show_survey
+    from ..report.survey_page import show_survey
     show_survey(r, to, *get_terminal_size())
 
 

@@ -37,8 +37,7 @@ def require_fit(name: str, signature: inspect.Signature, args: tuple, kwargs: Ma
     nameless = [p.name for p in known if p.kind in NAMELESS]
     if len(args) > len(nameless) and not any(p.kind is p.VAR_POSITIONAL for p in known):
         raise UserError(f"{name} takes {one_of(nameless) or 'nothing'} without a name, and {args[len(nameless)]!r} "
-                        "comes after: say what it is, "
-                        f"as in {name}(…, {example(known)}={args[len(nameless)]!r})")
+                        f"comes after: say what it is, as in {name}(…, {example(known)}={args[len(nameless)]!r})")
     names = [p.name for p in known if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
     for key in kwargs:
         if key in nameless[:len(args)]:

@@ -68,7 +68,9 @@ class Account:
         few = sorted((n["train"], k) for k, n in self.classes.items() if n["train"] < FEW)
         if not few:
             return ""
-        some = ", ".join(f"{shorten(visible(k), 30)!r} {n}" for n, k in few[:NAMED]) + (", …" if len(few) > NAMED else "")
+        some = ", ".join(f"{shorten(visible(k), 30)!r} {n}" for n, k in few[:NAMED])
+        if len(few) > NAMED:
+            some += ", …"
         unseen = sum(not n["valid"] for n in self.classes.values()) if self.used["valid"] else 0
         held_out = f"; {plural(unseen, 'class has', 'classes have')} no validation image" if unseen else ""
         return f"{plural(len(few), 'class has', 'classes have')} fewer than {FEW} training images: {some}{held_out}"

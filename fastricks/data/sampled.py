@@ -114,8 +114,8 @@ def dim_colours(sample):
     if not tops or max(tops) > DARK * 255:
         return []
     return [f"16-bit colour images whose brightest level is about {256 * max(tops):,} of {FULL:,}: they are nearly "
-            "black to the network, as of "
-            "16-bit colours the upper 8 bits are read; save them as 8-bit images whose white is white"]
+            "black to the network, as of 16-bit colours the upper 8 bits are read; "
+            "save them as 8-bit images whose white is white"]
 
 
 def is_grey(im): return im.mode.startswith("I")

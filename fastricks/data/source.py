@@ -17,6 +17,7 @@ ENDING, HIDDEN, TOOLS = "not named as images are", "hidden", "of other programs 
 LOOSE, UNUSED, CLASSES = "in no class folder", "in folders that are not used", "of classes that --classes leaves out"
 CAPPED, UNLISTED, UNREADABLE = "above --per-class", "not listed", "unreadable"
 COPIES = "copies that --drop-duplicates leaves out"
+DECIDED = "dropped by the table's decisions"
 MISSING = "not there"  # of a listed image
 
 

@@ -69,7 +69,8 @@ def on_validation(grid):
 
 def choose(mode, texts, rows, sign=1):
     "(kept, left: text -> why) of the -t texts, by what their rows say on the validation split"
-    return {"add": choose_added, "drop": choose_dropped, "stack": choose_stacked, "all": choose_together}[mode](texts, rows, sign)
+    of_mode = {"add": choose_added, "drop": choose_dropped, "stack": choose_stacked, "all": choose_together}
+    return of_mode[mode](texts, rows, sign)
 
 
 def choose_added(texts, rows, sign):
@@ -202,8 +203,7 @@ def advice_lines(a, given, base, c):
         gain = with_interval(row.diff.delta, row.diff.low, row.diff.high, m.digits)
         what = "gain" if a.taken else "tried"
         out.append(f"{what:<10}{gain} {m.points} on the {split[a.confirmed.split]}, {len(row.runs)} fresh seeds: "
-                   f"{row.words} "
-                   "(decided with these same seeds)")
+                   f"{row.words} (decided with these same seeds)")
     out += [f"left out  {t}: {why}" for t, why in a.left.items()]
     out.append(f"chosen    on the {split[c.split]} ({c.n_images:,} images), by {c.metric.title}")
     return [*out, f"train it  {line_of(given, base, a.taken)}"]

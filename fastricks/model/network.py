@@ -254,9 +254,8 @@ def hub_file(arch):
         return hf_hub_download(cfg.hf_hub_id, "model.safetensors")
     except Exception as e:
         why = e.__cause__ or e  # the hub's client says what to do, its cause what happened
-        raise UserError(f"the weights of {arch} are not on this machine and {ENDPOINT} can't be reached, or does not "
-                        "give them "
-                        f"({type(why).__name__}: {first_line(why)}): {OTHER_START}") from None
+        raise UserError(f"the weights of {arch} are not on this machine and {ENDPOINT} can't be reached, "
+                        f"or does not give them ({type(why).__name__}: {first_line(why)}): {OTHER_START}") from None
 
 
 OTHER_START = "give --weights FILE.safetensors, or --no-pretrained to train from scratch"

@@ -21,7 +21,8 @@ def require_network(arch, size, options=None):
         return
     if options and not trouble(arch, size):
         raise UserError(f"--arch-option {spelled(options)}: {why}")
-    raise UserError(f"--arch {arch} --size {pixels(size).removesuffix(' pixels')}: {why}{other_size(arch, size)}")
+    asked = pixels(size).removesuffix(" pixels")
+    raise UserError(f"--arch {arch} --size {asked}: {why}{other_size(arch, size)}")
 
 
 def spelled(options): return ", ".join(f"{k}={v}" for k, v in options)

@@ -1,6 +1,7 @@
 """What follows from a recipe and a few numbers of its data: plan, optimizer settings, schedule. No torch."""
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from ..trick.base import Opt, Plan, Trick
@@ -9,6 +10,7 @@ from .recipe import FIND, Recipe
 from .schedule import Schedule
 
 T = TypeVar("T")
+STEPS = 100  # an epoch's, where there is no data to count
 
 
 def chain(tricks: Iterable[Trick], hook: str, part: T, *args: object) -> T:
@@ -48,6 +50,16 @@ def make_schedule(recipe: Recipe, plan: Plan, opt: Opt) -> Schedule:
     "The learning rate of every step: recipe, warm-up and main schedule together"
     steps = -(-plan.batches // opt.batches)
     return chain(plan.tricks, "schedule", Schedule(opt.lr, recipe.epochs, steps), plan).check()
+
+
+def schedule_of(recipe: Recipe, steps: int | None = None, images: int | None = None) -> Schedule:
+    "A recipe's Schedule, of `steps` optimizer steps an epoch or as many as `images` make"
+    n = images or recipe.batch_size * (steps or STEPS)
+    plan = Plan(recipe, recipe.make_tricks(), n_train=n, batches=batches_an_epoch(n, recipe.batch_size))
+    opt = settings(recipe, plan)
+    if not images:
+        plan = replace(plan, batches=(steps or STEPS) * opt.batches)
+    return make_schedule(recipe, plan, opt)
 
 
 def batches_an_epoch(n: int, bs: int) -> int:

@@ -133,8 +133,7 @@ class Recipe:
     out: str = option("runs", "folder that run folders go to", numeric=False, metavar="DIR")
     checkpoint_every: str | None = option(None,
                                           "save a checkpoint whenever this much time has passed, 0s after each step "
-                                          "(default: at "
-                                          "an epoch's end and every 5 minutes, in at most 1% of the time)",
+                                          "(default: at an epoch's end and every 5 minutes, in at most 1% of the time)",
                                           numeric=False, metavar="30s|10m")
     # the named recipe that this one came from
     recipe: str = plain("", numeric=False)

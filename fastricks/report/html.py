@@ -3,12 +3,14 @@
 All of them are `Html`, so nothing has to remember to escape a name: what is not HTML already is escaped where it is put
 into HTML.
 """
+import re
 from base64 import b64encode
 from io import BytesIO
 
 from markupsafe import Markup
 
 from ..core.errors import visible
+from .style import PAGE_CSS, TABLE_CSS
 
 
 class Html(Markup):
@@ -26,56 +28,43 @@ EMPTY = Html("")
 
 # -- the page
 
-TABLE_STYLE = Html("""\
-table.runs { border-collapse: collapse; font-size: .82em; border-top: 2px solid #222; border-bottom: 2px solid #222 }
-table.runs th { text-align: right; white-space: nowrap; border-bottom: 1px solid #222; font-weight: 600;
-  vertical-align: bottom }
-table.runs td, table.runs th { padding: .3em .55em } table.runs .words { text-align: left } p.said { margin: .2em 0 }
-table.runs td { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; vertical-align: top }
-table.runs td.verdict, table.runs td.tricks { white-space: normal; min-width: 10em }
-tr.baseline { background: #f3f3f3; font-weight: 600 } tr:hover { background: #f8f8f0 }
-.helps .verdict { color: #2e7d32; font-weight: 600 } .hurts .verdict { color: #c62828; font-weight: 600 }
-.as-good .verdict { color: #2e7d32; font-weight: 600 } .no-difference .verdict { color: #1565c0 }
-.failed .verdict { color: #c62828 } .open .verdict { color: #666 }
-""")
-STYLE = Html("""
-body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 1180px; margin: 2em auto;
-  padding: 0 1.2em }
-h1 { font-size: 1.5em; margin-bottom: .2em } h2 { font-size: 1.1em; margin-top: 2em }
-.wide { overflow-x: auto } svg { max-width: 100%; height: auto; font-family: "DejaVu Sans", Verdana, sans-serif }
-""") + TABLE_STYLE + Html("""\
-.small { color: #444; font-size: .88em } figure { margin: 1em 0 } figcaption { color: #444; font-size: .88em }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .2em 1.2em; font-size: .88em }
-dt { color: #666 } dd { margin: 0 }
-.warning { background: #fff3cd; border-left: 4px solid #e0a800; padding: .4em .8em }
-""")
-RUN_STYLE = Html("""
-h3 { font-size: 1em; margin: 1.4em 0 .3em }
-.big { font-size: 1.9em; font-weight: 600; margin: .3em 0 0 } .of { color: #444; margin-top: 0 }
-.tta { background: #e3f2fd; border-left: 4px solid #1565c0; padding: .4em .8em }
-dd, h1, td.words { overflow-wrap: anywhere }
-table.runs td.words { white-space: normal }
-.photos { display: flex; flex-wrap: wrap; gap: .7em }
-.photo { width: 116px; font-size: .74em; line-height: 1.3; overflow-wrap: anywhere; margin: 0 }
-.photo img { width: 112px; height: 112px; display: block; background: #eee; border-radius: 3px }
-.photo .no { width: 112px; height: 112px; background: #eee; color: #666; display: grid; place-items: center;
-  text-align: center }
-.photo b { font-weight: 600 } .photo .was { color: #b71c1c }
-.photo .right { color: #2e7d32 } .wide svg { max-width: none } img.made { max-width: min(100%, 46em); height: auto }
-pre { background: #f5f5f5; padding: .7em 1em; overflow-x: auto; font-size: .84em }
-details { margin: .6em 0 } summary { cursor: pointer }
-.two { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 31em), 1fr)); gap: 0 2em }
-tr.none td { color: #888 }
-@media (max-width: 40em) { dl { grid-template-columns: 1fr } dt { margin-top: .4em } body { margin-top: 1em } }
-""")
-PHONES = "width=device-width, initial-scale=1"
+TABLE_STYLE = Html(TABLE_CSS)  # noqa: S704  # our own
+STYLE = Html(PAGE_CSS)  # noqa: S704
+VIEWPORT = "width=device-width, initial-scale=1"
 
 
-def document(title, *parts, style=STYLE + RUN_STYLE, viewport=PHONES):
+def document(title, *parts):
     "A whole page, as plain text to be written; empty parts are dropped"
     head = Html('<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{}</title>').format(title)
-    look = Html('<meta name="viewport" content="{}"><style>{}</style></head><body>').format(viewport, style)
+    look = Html('<meta name="viewport" content="{}"><style>{}</style></head><body>').format(VIEWPORT, STYLE)
     return str(Html("\n").join([head, look, *filter(None, parts), Html("</body></html>\n")]))
+
+
+def page(title, summary, sections, links=EMPTY, more=EMPTY):
+    """A whole page in the one design that all have: title, links, summary band, contents, sections.
+
+    `summary`: what a reader must see first; `sections`: heading -> HTML, of which empty ones are dropped; `more`: what
+    else the page needs, at its end.
+    """
+    kept = {name: x for name, x in sections.items() if x}
+    main = Html("<main>{}</main>").format(EMPTY.join(section(name, x) for name, x in kept.items()))
+    body = Html('<div class="body">{}{}</div>').format(contents(kept), main)
+    top = Html("<header>{}{}</header>").format(heading(title, 1), links)
+    return document(title, top, summary, body, more)
+
+
+def contents(names):
+    "The table of contents"
+    links = repeated(Html('<a href="#{}">{}</a> '), [(anchor_of(name), name) for name in names])
+    return Html('<nav class="contents" aria-label="Contents"><strong>Contents</strong>{}</nav>').format(links)
+
+
+def section(name, x): return Html('<section id="{}">{}{}</section>').format(anchor_of(name), heading(name), x)
+def anchor_of(name): return re.sub(r"\W+", "-", name.lower()).strip("-")
+def band(*parts): return Html('<div class="band" role="region" aria-label="Summary">{}</div>').format(boxed(parts))
+def columns(*parts): return Html('<div class="two">{}</div>').format(boxed(parts))
+def groups(parts): return Html('<div class="groups">{}</div>').format(boxed(parts))
+def boxed(parts): return repeated(Html("<div>{}</div>"), [(x,) for x in parts if x])
 
 
 def repeated(template, items):
@@ -94,18 +83,18 @@ def folded(summary, x): return Html("<details><summary>{}</summary>{}</details>"
 
 # -- tables
 
-def html_table(head, rows, left=(0,), kinds=None):
-    "Rows of texts; the columns `left` are words. `kinds`: a CSS class a row"
+def html_table(head, rows, left=(0,), kinds=None, look="runs"):
+    "Rows of texts; the columns `left` are words. `kinds`: a CSS class a row, `look`: those of the table"
     looks = ["words" if i in left else "number" for i in range(len(head))]
     kinds = kinds or ["some"] * len(rows)
-    return wide(table_element(head, [(k, row) for k, row in zip(kinds, rows, strict=True)], looks))
+    return wide(table_element(head, [(k, row) for k, row in zip(kinds, rows, strict=True)], looks, look))
 
 
-def table_element(head, rows, looks):
+def table_element(head, rows, looks, look="runs"):
     "A <table>: the texts of its head, (CSS class, texts) of each row, and a CSS class or \"\" for each column"
     top = row_element("th", head, looks)
     body = EMPTY.join(row_element("td", texts, looks, kind) for kind, texts in rows)
-    return Html('<table class="runs"><thead>{}</thead><tbody>{}</tbody></table>').format(top, body)
+    return Html('<table class="{}"><thead>{}</thead><tbody>{}</tbody></table>').format(look, top, body)
 
 
 def row_element(tag, texts, looks, kind=""):
@@ -124,16 +113,23 @@ def figure(inside, caption=""):
     return Html("<figure>{}{}</figure>").format(inside, said)
 
 
-def drawing(fig):
-    "A matplotlib Figure as an <svg> element; matplotlib escapes the texts in it"
+def drawing(fig, seen, broad=False):
+    """A matplotlib Figure as an <svg> element; matplotlib escapes the texts in it.
+
+    `seen`: what can be seen in it, for those who can't; `broad`: it has a box of its own that scrolls on a telephone.
+    """
     from .plots import svg
-    return Html(svg(fig))  # noqa: S704
+    drawn = Html(svg(fig))  # noqa: S704
+    look = Html(' class="broad"') if broad else EMPTY
+    named = Html('<svg role="img"{} aria-label="{}" ').format(look, seen) + drawn.removeprefix(Html("<svg "))
+    return wide(named) if broad else named
 
 
-def png_element(fig):
+def png_element(fig, seen):
     "A matplotlib Figure as an <img> that is no wider than what it stands in, as a notebook's cell"
     from .plots import png
-    return Html('<img style="max-width: 100%" alt="" src="data:image/png;base64,{}">').format(b64encode(png(fig, 80)).decode())
+    template = Html('<img style="max-width: 100%" alt="{}" src="data:image/png;base64,{}">')
+    return template.format(seen, b64encode(png(fig, 80)).decode())
 
 
 def data_uri(im, lossless=False, quality=64):
@@ -151,16 +147,22 @@ def embedded_picture(file, alt, width=720, lossless=False):
     im = load_rgb(file)
     if im.width > width:
         im = im.resize((width, round(im.height * width / im.width)), Image.Resampling.LANCZOS)
-    return Html('<img class="made" alt="{}" src="{}">').format(alt, data_uri(im, lossless))
+    return wide(Html('<img class="made" alt="{}" src="{}">').format(alt, data_uri(im, lossless)))
 
 
-def photo(uri, name, lines):
-    "An image with lines below it; `uri` None: it could not be read"
-    if uri:
-        shown = Html('<img alt="{name}" title="{name}" src="{}">').format(uri, name=name)
-    else:
-        shown = Html('<div class="no">not readable here</div>')
-    return Html('<figure class="photo">{}{}</figure>').format(shown, Html("<br>").join(lines))
+def photo(uri, seen, lines, heat=None):
+    """An image with lines below it; `uri` None: it could not be read. `heat`: the data URI of its heat map, which
+    stands beside it
+    """
+    if not uri:
+        absent = Html('<figure class="photo"><div class="no">not readable here</div>{}</figure>')
+        return absent.format(lines_below(lines))
+    shown = Html('<img alt="{0}" title="{0}" src="{1}">').format(seen, uri)
+    if not heat:
+        return Html('<figure class="photo">{}{}</figure>').format(shown, lines_below(lines))
+    beside = Html('<img alt="{}" src="{}">').format(f"{seen}: where the evidence for the predicted class is", heat)
+    return Html('<figure class="photo heat">{}{}{}</figure>').format(shown, beside, lines_below(lines))
 
 
+def lines_below(lines): return Html("<br>").join(lines)
 def photos(found): return Html('<div class="photos">{}</div>').format(EMPTY.join(found))

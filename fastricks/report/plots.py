@@ -9,10 +9,11 @@ from matplotlib.figure import Figure
 
 from ..core.errors import UserError, shorten
 from ..core.files import write, writing
+from .palette import BLUE, GREY, ORANGE, with_variables
 
 MANY = 15             # classes that are each drawn; of more at most the `TOP` largest, the others as one bar
 TOP = 10
-COLORS, GREY = ("#3465a4", "#e08214"), "#999999"
+COLORS = BLUE, ORANGE
 PLAIN = dict(parse_math=False)  # a class may be called a$b$c
 
 
@@ -216,14 +217,14 @@ def number(x): return f"{x:.3g}".replace("0.", ".", 1) if abs(x) < 1 else f"{x:.
 # -- for a page
 
 def svg(fig):
-    "A Figure as an <svg> element that needs nothing from elsewhere"
+    "A Figure as an <svg> element that needs nothing from elsewhere, in the colours of the page that it stands in"
     from io import StringIO
 
     from matplotlib import rc_context
     out = StringIO()
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "fastricks", "font.family": "sans-serif"}):
         fig.savefig(out, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
-    return bare(out.getvalue())
+    return with_variables(bare(out.getvalue()))
 
 
 def bare(text):

@@ -23,6 +23,12 @@ class RunReporter:
         hps = {k: {name: values} for k, values in learn.recorder.hps.items()}
         save(draw_lr(hps["lr"], {name: len(learn.dls.train)}, hps.get("mom")), file)
 
+    def heat(self, file, job, learn):
+        from .pages.images import mistakes_heat, write_heat
+        from .runs import run_of
+        images = run_of(file.parent, "").images(job.source.eval_split)
+        write_heat(file, mistakes_heat(learn.model.eval(), job.source, job.recipe, images))
+
     def index(self, folder):
         from .pages.index import save_index
         save_index(folder)

@@ -146,9 +146,8 @@ class FinishedRun:
         numbers = self.numbers(split)
         if metric.name in numbers:
             return metric.scale * numbers[metric.name]
-        raise UserError(f"{self.name} has no {metric.name} of its {SPLIT_WORD[split]} split: it was trained without a "
-                        "validation split, or "
-                        "by a version before it")
+        raise UserError(f"{self.name} has no {metric.name} of its {SPLIT_WORD[split]} split: "
+                        "it was trained without a validation split, or by a version before it")
 
     def predicted(self, split, metric):
         images = self.images(split)

@@ -9,12 +9,10 @@ from statistics import median
 from rich.cells import cell_len, set_cell_size
 
 from ..core.errors import plural, shorten, visible
-from ..core.files import rows_to_csv, write
 from ..data.account import class_sizes as counts
 from ..data.same import overlaps
 from ..data.source import describe
 from ..data.split import by_class, first, place
-from ..data.survey import rows, survey
 from ..recipe.command import data_options
 from ..recipe.registry import registry
 
@@ -37,17 +35,22 @@ def screen(s, to=None, width=80, height=24):
     where there is one
     """
     head, *per_class = class_table(s.source, to)
-    said = [("data", describe(s.source)), ("", head), *(("", line) for line in per_class),
-            ("files", s.account.files_line.removeprefix("files: ")), ("splits", s.account.splits),
-            ("balance", balance(s.source)), *([("few", s.account.few)] if s.account.few else []),
-            ("sizes", pixel_sizes(s)), ("shapes", shapes(s)), ("types", types(s)), ("small", small(s)),
-            *leaks(s), *other_copies(s), *unreadable(s), *source_notes(s)]
-    files = [("picture", to), ("table", f"{table_file(to)}  # a row for each image")] if to else []
+    said = [("data", describe(s.source)), ("", head), *(("", line) for line in per_class), *facts_told(s)]
+    kind = "page" if to and Path(to).suffix.lower() == ".html" else "picture"
+    files = [(kind, to), ("table", f"{table_file(to)}  # a row for each image")] if to else []
     ends = [*files, ("next", next_step(s))]
     for head in ("shapes", "types", "small"):  # what tells least makes room
         if len(said) > height - 1 - len(ends):
             said = [o for o in said if o[0] != head]
     return fitted(said, width - 1, height - 1 - len(ends)) + [k.ljust(HEAD) + visible(line) for k, line in ends]
+
+
+def facts_told(s):
+    "[(head, text)] of what is to be said of the images besides their classes; in capitals what is wrong"
+    return [("files", s.account.files_line.removeprefix("files: ")), ("splits", s.account.splits),
+            ("balance", balance(s.source)), *([("few", s.account.few)] if s.account.few else []),
+            ("sizes", pixel_sizes(s)), ("shapes", shapes(s)), ("types", types(s)), ("small", small(s)),
+            *leaks(s), *other_copies(s), *unreadable(s), *source_notes(s)]
 
 
 def fitted(said, width, height):
@@ -261,18 +264,6 @@ def thumb(image):
     scale = CELL / max(im.size)
     size = [max(1, round(scale * o)) for o in im.size]
     return im.resize(size, Resampling.NEAREST if scale > 2 else Resampling.BILINEAR)
-
-
-def show_survey(recipe, to, width=80, height=24, say=print):
-    "Print the screen; write the picture, and beside it the table of all images"
-    from .plots import save_to
-    s = survey(recipe, say)
-    save_to(draw_survey(s), to)
-    write(table_file(to), rows_to_csv(list(rows(s))))
-    if classes_to_show(s.account.classes)[1]:
-        write(classes_file(to), rows_to_csv(class_rows(s.source)))
-    for line in screen(s, to, width, height):
-        say(line)
 
 
 def class_rows(source):

@@ -73,8 +73,8 @@ def require_before(state, schedule, folder):
     if schedule.stable >= state["epoch"] * schedule.per_epoch:
         return
     raise UserError(f"--epochs {schedule.epochs} would begin the cooldown before the end of epoch {state['epoch']}, "
-                    f"whose state {folder} kept: "
-                    f"give more, as its {state['what']['recipe']['epochs']}, or {anew(folder, schedule.epochs)}")
+                    f"whose state {folder} kept: give more, as its {state['what']['recipe']['epochs']}, "
+                    f"or {anew(folder, schedule.epochs)}")
 
 
 def begin(session):
@@ -98,5 +98,4 @@ def keep(session, state, generation=0):
     run.write(KEPT, checkpoint.to_bytes({**state, "what": read_json(run.path("recipe.json")),
                                          "generation": generation}))
     run.log(f"{KEPT} ({file.stat().st_size / 1e6:,.1f} MB): `{again(Path(run.folder))} --epochs N` goes on from epoch "
-            f"{state['epoch']}, "
-            "before the cooldown")
+            f"{state['epoch']}, before the cooldown")

@@ -25,8 +25,7 @@ class Found:
     @property
     def line(self):
         return (f"lr find: {self.lr:g}, by fastai's {self.rule} on {len(self.lrs)} steps from {self.lrs[0]:.0e} to "
-                f"{self.lrs[-1]:.0e} "
-                f"(loss {self.losses[0]:.3g}, at best {min(self.losses):.3g})")
+                f"{self.lrs[-1]:.0e} (loss {self.losses[0]:.3g}, at best {min(self.losses):.3g})")
 
 
 def settle_lr(job, say, dry=False):
@@ -96,13 +95,11 @@ def suggest(lrs, losses):
     last, n = lrs[-1] if lrs else START, len(lrs)
     lrs, losses = lrs[STEPS // 10:-5], losses[STEPS // 10:-5]  # fastai's cuts
     if len(lrs) < LEAST:
-        raise UserError(f"--lr find: the loss went beyond all bounds after {plural(n, 'step')}, at a learning rate of "
-                        f"{last:.0e}, "
-                        "too early to tell a good one: give --lr a number")
+        raise UserError(f"--lr find: the loss went beyond all bounds after {plural(n, 'step')}, "
+                        f"at a learning rate of {last:.0e}, too early to tell a good one: give --lr a number")
     if min(losses) > (1 - FALL) * losses[0]:
         raise UserError(
         f"--lr find: no learning rate from {lrs[0]:.0e} to {lrs[-1]:.0e} made the loss fall (from {losses[0]:.4g} to "
-        f"{min(losses):.4g} "
-        "at best): give --lr a number")
+        f"{min(losses):.4g} at best): give --lr a number")
     lr, _ = valley(lrs, losses, len(lrs))
     return Found(float(f"{lr:.3g}"), RULE, lrs, losses)

@@ -39,7 +39,8 @@ def lines_of_head(file, classes):
     if len(theirs) != len(classes) or theirs == [*classes]:
         return
     odd = next((a, b) for a, b in zip(theirs, classes, strict=True) if a != b)
-    yield f"mind: the head of {Path(file).name} was trained on {odd[0]!r} where this data has {odd[1]!r}: its classes are others, or in another order"
+    yield (f"mind: the head of {Path(file).name} was trained on {odd[0]!r} where this data has {odd[1]!r}: "
+           "its classes are others, or in another order")
 
 
 def plan_of(job):

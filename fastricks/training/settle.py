@@ -36,9 +36,8 @@ def require_one(recipe):
     n, by = ranks.copies()
     if n > 1 and not recipe.name:
         raise UserError(
-        f"{by} started this {n} times, and each would train the same by itself: let it start one task a node, and "
-        "that torchrun "
-        f"--nproc-per-node N -m fastricks train …; if they are {n} runs, give each its own --name")
+        f"{by} started this {n} times, and each would train the same by itself: let it start one task a node, "
+        f"and that torchrun --nproc-per-node N -m fastricks train …; if they are {n} runs, give each its own --name")
 
 
 def use_device(device):

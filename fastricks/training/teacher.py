@@ -95,8 +95,7 @@ def check_classes(facts, source, wanted):
             raise UserError(f"the {wanted.role} {facts['file']} has these classes in another "
                             f"order{order_to_give(theirs)}")
         raise UserError(f"the {wanted.role} {facts['file']} has {plural(len(theirs), 'class', 'classes')} and this "
-                        "data has "
-                        f"{len(source.classes)}: they must be the same (as to {odd[0]})")
+                        f"data has {len(source.classes)}: they must be the same (as to {odd[0]})")
     return facts
 
 
@@ -145,8 +144,7 @@ def trained(wanted, recipe, source, room):
         room.say(f"{role}: found {run}")
     elif room.train is None:
         raise UserError(f"the {role} {t.arch} is not trained yet, and nothing is trained here: run `fastricks train` "
-                        "with these "
-                        f"options first, or give {wanted.key}= a run or a FILE.safetensors")
+                        f"with these options first, or give {wanted.key}= a run or a FILE.safetensors")
     else:
         room.say(f"{role}: {t.arch} is trained first, once, as an ordinary run, with {tricks_text(t)}")
         try:

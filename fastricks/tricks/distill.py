@@ -19,22 +19,20 @@ class Distill(Trick):
     form: str = key("convex", "convex: (1−α)·L + α·T²·KL (PyTorch-Lightning tutorial); sum: L + T²·KL (paper)",
                     choices=("convex", "sum"))
     seed: int = key(0, "seed of an architecture's training: one teacher serves all seeds of the student", least=0)
-    view: str = key("own", "own: the teacher sees each view at its own size and by its own mean and std; student: the "
-                           "very tensor "
-                    "that the student sees", choices=("own", "student"))
+    view: str = key("own", "own: the teacher sees each view at its own size and by its own mean and std; student: "
+                           "the very tensor that the student sees", choices=("own", "student"))
     teacher_tricks: str = key("", "tricks of an architecture's training, in quotes: teacher_tricks='cosine+mixup' "
-                                  "(default: "
-                              "warmup+cosine+label_smoothing, in a run of few steps without warmup)")
+                                  "(default: warmup+cosine+label_smoothing, in a run of few steps without warmup)")
     store: bool = key(False, "true: the teacher's answers (float16) are kept in the cache folder, 2 bytes an image, "
-                             "class and epoch; the next "
-                      "student with the same data, views, mixing, seed and teacher reads them, and no teacher runs")
+                             "class and epoch; the next student with the same data, views, mixing, "
+                             "seed and teacher reads them, and no teacher runs")
 
     source = "arXiv 1812.01187 §5.3, eq. 6; Hinton et al., arXiv 1503.02531; both forms: the tutorial's published code"
     formula = ("(1−α)·L + α·T²·KL(softmax(r/T) ‖ softmax(z/T)), r the teacher's and z the student's logits, mean over "
                "the batch")
     cost = ("the teacher's forward pass every step (tutorial: 1.35 times the time), and its training once; with "
-            "store=true the "
-            "forward pass once for all students of a seed, and 26 MB on disk for Food-101-21 and 40 epochs")
+            "store=true the forward pass once for all students of a seed, and 26 MB on disk for Food-101-21 and 40 "
+            "epochs")
 
     before = {"view": "student", "teacher_tricks": ""}
 

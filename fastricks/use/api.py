@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..recipe.schedule import Schedule
     from ..report.compare.comparison import Comparison
     from ..training.training import Result
+    from .cleaning import Cleaning
     from .data_report import DataReport
     from .evaluate import Evaluation
     from .run import Run
@@ -179,6 +180,25 @@ def push(run: str | PathLike[str], place: str, *, public: bool = False, license:
     return push_run(text_of("run", run), card_options(license, dataset, place), public, silent if quiet else print)
 
 
+@with_recipe_options
+def clean(data: Data = None, tricks: Tricks = (), *, recipe: object = None, folds: int = 5, decide: str = "keep",
+          to: str | PathLike[str] | None = None, quiet: bool = False, **options: Any) -> "Cleaning":
+    """Find wrong labels: a Cleaning with `.suspects`, the most suspicious first, `.page` and `.table`.
+
+    Each of `folds` trainings is made without its part of the photos, whose labels its network then looks at. The table
+    has a column decision (keep, drop or relabel), with which suspects begin as `decide`; `data` takes it as it is.
+    `to`: a folder (default: clean-DATA in `out`). `data`, `tricks`, `recipe` and options as `train` has them. Raises
+    UserError.
+
+        found = ft.clean("PHOTOS", decide="drop")
+        ft.train(found.table)
+    """
+    require_count("clean: folds=", folds, 2)
+    asked = recipe_from(data, tricks, recipe, options)
+    from .cleaning import CleanOptions, clean_labels
+    return clean_labels(asked, CleanOptions(folds, decide, to), silent if quiet else print)
+
+
 @checked_call
 def compare(runs: Any = "runs", baseline: Any = None, *, margin: float | None = None, metric: str = "top1",
             by: str | None = None,
@@ -282,7 +302,7 @@ def schedule(recipe: Recipe, steps: int = 100) -> "Schedule":
     "The learning rate of a Recipe as a function of the optimizer step, `steps` an epoch; `.trace()` is all of it"
     require_recipe("schedule", recipe)
     require_count("schedule: steps=", steps)
-    from .schedules import schedule_of
+    from ..recipe.plan import schedule_of
     return schedule_of(recipe, steps)
 
 

@@ -2,7 +2,7 @@
 import math
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.errors import UserError, plural, visible
 from ..core.progress import Progress
 from ..core.words import Say, silent
-from ..data.source import Item
+from ..data.source import Item, Source
 from ..data.sources.others import Chosen, choose
 from ..model.weights import read_meta
 from ..report.pages import quality
@@ -39,6 +39,7 @@ class Evaluation:
     quality: quality.Quality
     notes: tuple[str, ...]
     items: tuple[Item, ...] = ()  # of the images
+    heat: dict[str, Any] = field(default_factory=dict)  # name -> LayerCAM [h, w] of a mistake among the top losses
 
     @property
     def where(self) -> str:
@@ -71,12 +72,12 @@ def quality_record(q: quality.Quality) -> dict[str, Any]:
             "reliability": [bin_record(b) for b in q.bins]}
 
 
-def clean(x: float) -> float | None: return x if math.isfinite(x) else None
-def ends(v: quality.Value) -> list[float | None]: return [clean(v.low), clean(v.high)]
+def finite_or_none(x: float) -> float | None: return x if math.isfinite(x) else None
+def ends(v: quality.Value) -> list[float | None]: return [finite_or_none(v.low), finite_or_none(v.high)]
 
 
 def plain(v: quality.Value) -> dict[str, float | None]:
-    return {"value": clean(v.value), "low": clean(v.low), "high": clean(v.high)}
+    return {"value": finite_or_none(v.value), "low": finite_or_none(v.low), "high": finite_or_none(v.high)}
 
 
 def class_record(r: quality.ClassRow) -> dict[str, Any]:
@@ -85,7 +86,8 @@ def class_record(r: quality.ClassRow) -> dict[str, Any]:
 
 
 def bin_record(b: quality.Bin) -> dict[str, Any]:
-    return {"low": b.low, "high": b.high, "n": b.n, "confidence": clean(b.confidence), "accuracy": plain(b.accuracy)}
+    confidence = finite_or_none(b.confidence)
+    return {"low": b.low, "high": b.high, "n": b.n, "confidence": confidence, "accuracy": plain(b.accuracy)}
 
 
 def evaluate(run: str | PathLike[str], data: str | None = None, split: str | None = None, tta: bool = False,
@@ -154,8 +156,18 @@ def evaluated(run: FinishedRun, chosen: Chosen, p: "Predictor", tta: bool, say: 
     later = [*of_bad(bad), *of_other_numbers(run, chosen, numbers, tta)]
     for line in later:
         say(visible(line))
+    heat = {} if tta else heat_of(p, run, chosen.source.name, items, images)
     return Evaluation(run, chosen.source.name, chosen.split, chosen.own, tta, numbers, images,
-                      quality.measure(images, p.classes, numbers["loss"]), (*notes, *later), tuple(items))
+                      quality.measure(images, p.classes, numbers["loss"]), (*notes, *later), tuple(items), heat)
+
+
+def heat_of(p: "Predictor", run: FinishedRun, data: str, items: Sequence[Item], images: Images) -> dict[str, Any]:
+    "Heat maps of the mistakes among the top losses, name -> [h, w]; {} for a network that has none"
+    from ..report.pages.images import mistakes_heat
+    try:
+        return dict(mistakes_heat(p.model, Source(data, tuple(items), tuple(p.classes)), run.recipe, images))
+    except RuntimeError:  # a network whose feature maps can't be differentiated as they are
+        return {}
 
 
 def logits_of(p: "Predictor", items: Sequence[Item], bs: int, tta: bool = False,

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 from ..core.errors import UserError, shorten
 from ..core.files import write
 from ..core.words import NONE
-from ..report.html import EMPTY, Html, definitions, document, folded, heading, warnings
+from ..report.html import EMPTY, Html, band, definitions, page, warnings
+from ..report.links import INDEX, navigation, relative_address, relink
 from ..report.pages import parts
+from ..report.pages.images import heat_pictures, in_page, thumbnails
 from ..report.pages.quality import Quality, Value
 from ..report.runs import FinishedRun
 from .evaluate import TTA, Evaluation, check_page
@@ -37,29 +39,38 @@ def write_evaluation(e: Evaluation, to: str | PathLike[str] | None = None) -> tu
     except OSError as err:
         raise UserError(f"--to {to}: can't be written ({err.strerror})") from None
     write(file.with_suffix(".json"), json.dumps(e.record(), ensure_ascii=False) + "\n")
-    write(file, evaluation_document(e))
+    write(file, evaluation_document(e, file.parent))
+    relink(e.run.folder, file)
     return file, file.with_suffix(".json")
 
 
 # -- the page
 
-def evaluation_document(e: Evaluation) -> str:
+def evaluation_document(e: Evaluation, folder: Path | None = None) -> str:
+    "The whole page; `folder`: where it will lie, from which it links to the run's page"
     from ..data.source import Source
-    from ..report.pages.run import viewer
-    see = viewer(Source(e.data, e.items, e.quality.classes), e.run.recipe)
+    picture = thumbnails(Source(e.data, e.items, e.quality.classes), e.run.recipe)
     q = e.quality
-    return document(
-        title(e), heading(title(e), 1), tta_line(e), warnings([*e.notes, *parts.of_few_classes(q)]),
-        parts.lead(q, e.where),
-        parts.number_table({shorten(e.where.removeprefix("the "), 60): q}), parts.mistakes(q, e.images, see),
-        parts.calibration(q, e.numbers), parts.classes(q), folded("The run", definitions(run_facts(e.run))))
+    numbers = parts.number_table({shorten(e.where.removeprefix("the "), 60): q})
+    summary = band(parts.lead(q, e.where), numbers) + tta_line(e) + warnings([*e.notes, *parts.of_few_classes(q)])
+    shown = parts.quality_sections(q, e.images, e.numbers, in_page(picture), heat_pictures(e.heat, picture))
+    sections = {**shown, "The run": definitions(run_facts(e.run))}
+    return page(title(e), summary, sections, links=to_the_run(e.run, folder))
+
+
+def to_the_run(run: FinishedRun, folder: Path | None) -> Html:
+    "Links to the run's page and to the list of all runs, where they are"
+    places = {f"run {run.name}": run.folder / INDEX, "all runs": run.folder.parent / INDEX}
+    there = [(text, relative_address(file, folder)) for text, file in places.items() if folder and file.is_file()]
+    return navigation(there)
 
 
 def title(e: Evaluation) -> str: return f"{e.run.name} on {e.where}" + (" (TTA)" if e.tta else "")
 def tta_line(e: Evaluation) -> Html:
     if not e.tta:
         return EMPTY
-    return Html('<p class="tta"><b>Test-time augmentation</b>: {}. Not to be compared with plain numbers.</p>').format(TTA)
+    said = Html('<p class="tta"><b>Test-time augmentation</b>: {}. Not to be compared with plain numbers.</p>')
+    return said.format(TTA)
 
 
 def run_facts(run: FinishedRun) -> dict[str, Any]:

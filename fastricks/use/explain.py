@@ -44,7 +44,8 @@ def explain(recipe: Recipe, say: Say = print) -> None:
 
 def recipe_lines(recipe: Recipe) -> list[str]:
     values = [(flag_of(f.name), getattr(recipe, f.name)) for f in options()]
-    return ["recipe" + (f" ({recipe.recipe})" if recipe.recipe else "")] + [f"  {k:14} {'–' if v is None else v}" for k, v in values]
+    named = f" ({recipe.recipe})" if recipe.recipe else ""
+    return [f"recipe{named}", *(f"  {k:14} {'–' if v is None else v}" for k, v in values)]
 
 
 def data_lines(source: Source) -> list[str]:

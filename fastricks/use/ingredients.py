@@ -108,7 +108,10 @@ def other_network(a: FinishedRun, b: FinishedRun) -> Iterator[str]:
     "In which facts of their models two runs differ, in words"
     x, y = (computed(read_meta(r.folder / MODEL)) for r in (a, b))
     for k in sorted(k for k in x.keys() | y.keys() if x.get(k) != y.get(k)):
-        yield "they know other classes" if k == "classes" else f"their networks have another {k} ({x.get(k)} and {y.get(k)})"
+        if k == "classes":
+            yield "they know other classes"
+        else:
+            yield f"their networks have another {k} ({x.get(k)} and {y.get(k)})"
 
 
 def computed(meta: dict[str, Any]) -> dict[str, Any]:

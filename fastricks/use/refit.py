@@ -89,6 +89,5 @@ def with_classes(source: Source, classes: list[str]) -> Source:
     "`source` with the model's classes, of which it may lack some"
     if odd := [o for o in source.classes if o not in classes]:
         raise UserError(f"{source.name} has {plural(len(odd), 'class', 'classes')} that the model does not know: "
-                        f"{one_of(odd[:3])}"
-                        f"{', …' if len(odd) > 3 else ''}")
+                        f"{one_of(odd[:3])}{', …' if len(odd) > 3 else ''}")
     return replace(source, classes=tuple(classes))

@@ -1,6 +1,5 @@
 """The learning rate of every step of a training, as a picture. Light."""
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,18 +7,16 @@ from ..core.errors import UserError, plural
 from ..core.words import Say, silent
 from ..data.checked import open_data
 from ..recipe.names import tricks_text
-from ..recipe.plan import batches_an_epoch, make_schedule, settings
+from ..recipe.plan import STEPS, schedule_of
 from ..recipe.recipe import FIND, Recipe, resolve
 from ..recipe.schedule import Schedule
 from ..report.plots import save_to
 from ..training.lr_find import TO_COME
-from ..trick.base import Plan
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Data = tuple[str, str | None, int | None, float]  # the fields of a recipe that say which images
-STEPS = 100  # an epoch's, where there is no data to count
 
 
 def show_lr(recipes: Recipe | Mapping[str, Recipe], steps: int | None = None, say: Say = silent) -> "Figure":
@@ -62,16 +59,6 @@ def images_of(recipe: Recipe, say: Say) -> int | None:
     return None
 
 
-def schedule_of(recipe: Recipe, steps: int | None = None, images: int | None = None) -> Schedule:
-    "A recipe's Schedule, of `steps` optimizer steps an epoch or as many as `images` make"
-    n = images or recipe.batch_size * (steps or STEPS)
-    plan = Plan(recipe, recipe.make_tricks(), n_train=n, batches=batches_an_epoch(n, recipe.batch_size))
-    opt = settings(recipe, plan)
-    if not images:
-        plan = replace(plan, batches=(steps or STEPS) * opt.batches)
-    return make_schedule(recipe, plan, opt)
-
-
 def draw_schedules(schedules: Mapping[str, Schedule]) -> "Figure":
     from ..report.plots import draw_lr
     moms = {k: [s.mom(i, s) for i in range(s.total)] for k, s in schedules.items() if s.mom}
@@ -80,9 +67,8 @@ def draw_schedules(schedules: Mapping[str, Schedule]) -> "Figure":
 
 def schedule_line(name: str, s: Schedule) -> str:
     lrs = s.trace()
-    return (f"{name}: {plural(s.epochs, 'epoch')} of {plural(s.per_epoch, 'step')}, learning rate from {lrs[0]:.3g} "
-            f"to {lrs[-1]:.3g}, "
-            f"highest {max(lrs):.3g}")
+    return (f"{name}: {plural(s.epochs, 'epoch')} of {plural(s.per_epoch, 'step')}, "
+            f"learning rate from {lrs[0]:.3g} to {lrs[-1]:.3g}, highest {max(lrs):.3g}")
 
 
 def tell_lr(schedules: Mapping[str, Schedule], to: str, terminal: bool, say: Say = print) -> None:

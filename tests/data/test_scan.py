@@ -114,8 +114,8 @@ def test_folders_and_files_that_vanish(tmp_path, cache):
     os.mkfifo(tmp_path/"f/images/ramen/9.jpg")
     source = open_source(tmp_path/"f")
     (tmp_path/"f/images/steak/0.jpg").unlink()
-    assert drop_unreadable(source, 1, cache=cache).skipped == (("images/ramen/0.jpg", "a folder"),
-                                                               ("images/steak/0.jpg", "not there"))
+    skipped = drop_unreadable(source, 1, cache=cache).skipped
+    assert skipped == (("images/ramen/0.jpg", "a folder"), ("images/steak/0.jpg", "not there"))
 
 
 def test_what_is_clean_is_remembered(tree, cache, decoded):

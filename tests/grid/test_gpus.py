@@ -65,7 +65,8 @@ def test_none_is_given_where_none_is_wanted_or_one_was_named(two_gpus, device):
 
 def test_a_shared_gpu_is_said(two_gpus):
     assert shared_gpus(4, "cuda") == "4 trainings at once on 2 GPUs: some share one"
-    assert shared_gpus(2, "cuda:1") and not shared_gpus(2, "cuda") and not shared_gpus(4, "cpu") and not shared_gpus(1, "cuda:1")
+    assert shared_gpus(2, "cuda:1") and not shared_gpus(2, "cuda") and not shared_gpus(4, "cpu")
+    assert not shared_gpus(1, "cuda:1")
 
 
 def test_trainings_at_once_on_gpus_share_the_cores_out(two_gpus, monkeypatch):

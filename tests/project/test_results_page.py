@@ -112,8 +112,8 @@ def test_order_and_name_of_rows(tool, out):
     tool.gather(arguments(out, "gather"))
     tool.page()
     rows = [x.split("|") for x in (tool.KEPT.parent / "results.md").read_text().splitlines() if x.startswith("| [")]
-    assert [r[1].split("]")[0][2:] for r in rows] == ["baseline", "warmup", "cosine", "mixup",
-                                                        "cosine+distill+label_smoothing+warmup"]
+    names = ["baseline", "warmup", "cosine", "mixup", "cosine+distill+label_smoothing+warmup"]
+    assert [r[1].split("]")[0][2:] for r in rows] == names
     told = second_table((tool.KEPT.parent / "results.md").read_text())
     assert told["cosine+distill+label_smoothing+warmup"][1].startswith("+0.93 [")
 
@@ -165,8 +165,8 @@ def test_table_1(tool, out):
             if line.startswith("| [")]
     assert len(rows) == 5 and all(x[2] == "3" for x in rows), rows
     told = second_table(page[page.index("Table 1"):])
-    assert {k: v[1][:5] for k, v in told.items()} == {"baseline, batch_size 16": "+0.00",
-                                                      "baseline, batch_size 64": "-0.07"}, told
+    want = {"baseline, batch_size 16": "+0.00", "baseline, batch_size 64": "-0.07"}
+    assert {k: v[1][:5] for k, v in told.items()} == want, told
 
 
 def test_what_is_left_is_said_with_its_cost(tool, out):
@@ -175,7 +175,8 @@ def test_what_is_left_is_said_with_its_cost(tool, out):
     page = (tool.KEPT.parent / "results.md").read_text()
     assert "\n- the machine was busy\n" in page
     from experiments import EXPERIMENTS
-    assert "## Not measured yet" in page and f"- {EXPERIMENTS['scratch'].title}: 36 of its commands' 36 trainings, " in page
+    assert "## Not measured yet" in page
+    assert f"- {EXPERIMENTS['scratch'].title}: 36 of its commands' 36 trainings, " in page
     assert f"- {EXPERIMENTS['table8'].title}: 25 of its commands' 45 trainings, " in page  # four rows of nine are there
     assert EXPERIMENTS["scratch"].n_runs == 36 and EXPERIMENTS["table1"].n_runs == 21
 

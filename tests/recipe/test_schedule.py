@@ -124,7 +124,8 @@ def test_warmup_does_not_shift_the_steps():
 
 def test_wsd_ends_above_zero_and_does_not_move_what_comes_before():
     short, long = (schedule("wsd", {"epochs": 2.}, epochs=n, cooldown=2.) for n in (6, 10))
-    assert short.trace()[:4 * 8] == long.trace()[:4 * 8] and min(long.trace()) > 0 and long(63) == long(64) == 1e-3 > long(65)
+    assert short.trace()[:4 * 8] == long.trace()[:4 * 8] and min(long.trace()) > 0
+    assert long(63) == long(64) == 1e-3 > long(65)
     warm = build("warmup", {"epochs": 7.}).schedule(Schedule(1e-3, 10, 8), None)
     with pytest.raises(UserError, match="do not fit into the run's 80"):
         build("wsd", {"cooldown": 4.}).schedule(warm, None)

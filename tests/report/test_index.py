@@ -3,7 +3,8 @@ import threading
 
 from support.fake_runs import fake_run
 
-from fastricks.report.pages.index import links_of, other_seeds, save_index
+from fastricks.report.links import other_seeds, relink, run_links
+from fastricks.report.pages.index import save_index
 
 
 def runs_in(out):
@@ -52,9 +53,31 @@ def test_writers_at_once_leave_one_whole_list_of_all(tmp_path):
 def test_a_run_links_to_the_list_its_other_seeds_and_comparisons(tmp_path):
     first, second = runs_in(tmp_path)
     fake_run(tmp_path, "cosine", 1)
-    (tmp_path / "a b.html").write_text("a comparison")
+    (tmp_path / "a b.html").write_text('a comparison with <a href="digits-mixup-s0/index.html">')
+    (tmp_path / "c.html").write_text("a comparison of others")
     assert other_seeds(first) == [second]
     assert [a for a in ("../index.html", "../digits-mixup-s1/index.html", "../a%20b.html")
-            if f'href="{a}"' not in links_of(first)] == []
+            if f'href="{a}"' not in run_links(first)] == []
+    assert "c.html" not in run_links(first) and "a%20b" not in run_links(second)
     (tmp_path / "index.html").write_text("my own site")
-    assert 'href="../index.html"' not in links_of(first)
+    assert 'href="../index.html"' not in run_links(first)
+
+
+def test_what_comes_later_is_linked_to(tmp_path):
+    first, second = runs_in(tmp_path / "runs")
+    file = first / "index.html"
+    file.write_text(f"before {run_links(first)} after")
+    report = tmp_path / "deep" / "c.html"
+    report.parent.mkdir()
+    report.write_text("a comparison")
+    relink(first, report)
+    (first / "evaluate.html").write_text("an evaluation")
+    relink(first)
+    for address in ("../../deep/c.html", "evaluate.html", "../digits-mixup-s1/index.html"):
+        assert file.read_text().count(f'href="{address}"') == 1, address
+    assert file.read_text().startswith("before ") and file.read_text().endswith(" after")
+    report.unlink()
+    relink(first)
+    assert "c.html" not in file.read_text()
+    relink(second)
+    assert (second / "index.html").read_text() == "a page"

@@ -67,8 +67,9 @@ def test_damage_at_a_thousand_places_is_noticed_and_the_generation_before_is_use
     places = [*range(400), *(draw.randrange(len(whole)) for _ in range(600))]
     for k, i in enumerate(places):
         flipped = bytes([whole[i] ^ 1 << draw.randrange(8)])
-        (tmp_path / SLOTS[0]).write_bytes([whole[:i] + flipped + whole[i + 1:], whole[:i], whole[:i] + b" " + whole[i:],
-                                           whole[:i] + whole[i + 1:]][k % 4 if k >= 400 else k % 2])
+        before, after = whole[:i], whole[i + 1:]
+        damaged = [before + flipped + after, before, before + b" " + whole[i:], before + after]
+        (tmp_path / SLOTS[0]).write_bytes(damaged[k % 4 if k >= 400 else k % 2])
         state, wrong = newest(tmp_path)
         assert len(wrong) == 1 and SLOTS[0] in wrong[0] and state["generation"] == 1, i
         if k % 100 == 0: assert equal(old, state)

@@ -277,7 +277,9 @@ def pair(combo, out, want, seconds, draw, most=1):
         codes = [wait(p) for p in pids]
         if any(codes): return phases, [f"of two at once one failed: {(out / 'log').read_text()[-2000:]}"]
         (_, one), = want.items()
-        return phases, [d for f, r in result(out).items() for d in compare({f: r}, {f: one})] or ([] if done(out) else ["not all finished"])
+        differ = [d for f, r in result(out).items() for d in compare({f: r}, {f: one})]
+        if not differ and not done(out): differ = ["not all finished"]
+        return phases, differ
 
 
 def done(out):

@@ -17,7 +17,9 @@ def moments_of(d, luck2, own=0., images=IMAGES):
 def null_table(rng, rows, seeds, R=1., effects=0., luck=.4):
     "d [rows, seeds] of rows that share a baseline, each with the variance R · luck²"
     sd = luck * np.sqrt(np.broadcast_to(R, rows) / 2)
-    return np.asarray(effects)[..., None] + sd[:, None] * rng.normal(size=(rows, seeds)) - sd[:, None] * rng.normal(size=seeds)
+    own = sd[:, None] * rng.normal(size=(rows, seeds))
+    baseline = sd[:, None] * rng.normal(size=seeds)
+    return np.asarray(effects)[..., None] + own - baseline
 
 
 def family_of(d, luck2):

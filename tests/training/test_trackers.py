@@ -74,14 +74,15 @@ def test_mlflow_has_every_step_epoch_and_final_number(run):
     client, found = mlflow_run(run)
     m = read(run, "metrics.json")
     def values(key):
-        return [(o.step, o.value) for o in sorted(client.get_metric_history(found.info.run_id, key),
-                                                  key=lambda o: o.step)]
+        history = client.get_metric_history(found.info.run_id, key)
+        return [(o.step, o.value) for o in sorted(history, key=lambda o: o.step)]
     for column in set(history(run)[0]) - {"epoch"}: assert values(f"epoch/{column}") == expected(run, column)
     assert [s for s, _ in values("train/loss")] == [*range(10)]
     assert found.data.metrics["test/accuracy"] == pytest.approx(m["top1"]) and found.data.metrics["test/n"] == 359
     assert found.info.status == "FINISHED" and found.info.run_name == run.name
     assert found.data.tags["group"] == read(run, "recipe.json")["group"] and found.data.tags["tricks"] == "mixup"
-    assert found.data.params["tricks.mixup.on"] == "True" and found.data.params["arch"] == "test_resnet" and found.data.params["seed"] == "0"
+    assert found.data.params["tricks.mixup.on"] == "True"
+    assert found.data.params["arch"] == "test_resnet" and found.data.params["seed"] == "0"
     assert client.get_experiment(found.info.experiment_id).name == "fastricks"
     assert (run.parent / "mlflow.db").is_file()
 

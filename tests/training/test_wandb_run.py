@@ -40,7 +40,8 @@ def test_config_is_nested_and_the_group_leaves_out_the_seed(offline):
     assert config["tricks"]["warmup"] == {"on": False} and config["schedule"] == "cosine"
     assert config["arch"] == "test_resnet" and config["seed"] == 0 and config["lr"] == 1e-3
     assert sorted(run["tags"]) == ["cosine", "mixup"] and run["project"] == "fastricks" and run["job_type"] == "train"
-    assert run["run_group"] == read(folder, "recipe.json")["group"] and re.fullmatch(r"digits-test_resnet-\S+-[0-9a-f]{6}", run["run_group"])
+    assert run["run_group"] == read(folder, "recipe.json")["group"]
+    assert re.fullmatch(r"digits-test_resnet-\S+-[0-9a-f]{6}", run["run_group"])
     assert folder.name == run["display_name"]
 
 

@@ -63,9 +63,12 @@ def test_a_trick_is_one_file(tmp_path, monkeypatch):
     "A new file in tricks/ is a new name, row, card and selection; nothing else is edited"
     from fastricks import tricks
     (tmp_path / "half_lr.py").write_text(
-        "from dataclasses import dataclass, replace\nfrom fastricks.trick.base import Trick, key\n"
-        "@dataclass(frozen=True)\nclass HalfLr(Trick):\n    'Half the rate.'\n    by: float = key(2., 'divisor', "
-        "above=0)\n"
+        "from dataclasses import dataclass, replace\n"
+        "from fastricks.trick.base import Trick, key\n"
+        "@dataclass(frozen=True)\n"
+        "class HalfLr(Trick):\n"
+        "    'Half the rate.'\n"
+        "    by: float = key(2., 'divisor', above=0)\n"
         "    def optimizer(self, opt, plan): return replace(opt, lr=opt.lr / self.by)\n")
     monkeypatch.setattr(tricks, "__path__", [*tricks.__path__, str(tmp_path)])
     registry.cache_clear()
@@ -98,7 +101,8 @@ def test_label_smoothing_is_cross_entropy_with_the_smoothed_target(form, eps, K)
 def test_keras_printed_row():
     "0.91 and nine 0.01 at ε = .1, K = 10, read off our loss: its gradient at z is softmax(z) − target"
     z = torch.zeros(1, 10, requires_grad=True)
-    build("label_smoothing", {"form": "uniform"}).loss(None, Plan(None, (), classes=10))(z, torch.tensor([5])).backward()
+    loss = build("label_smoothing", {"form": "uniform"}).loss(None, Plan(None, (), classes=10))
+    loss(z, torch.tensor([5])).backward()
     assert (.1 - z.grad)[0].tolist() == pytest.approx([.01] * 5 + [.91] + [.01] * 4, abs=1e-6)
 
 
@@ -211,7 +215,8 @@ def test_exactly_conv_and_linear_weights_decay(arch, opt):
     r = recipe_of("no_bias_decay", arch=arch, opt=opt, wd=.1, lr=.1)
     parts = make_parts(r, make_plan(r, open_data(r, check=False), 4))
     learn, _ = learner("no_bias_decay", opt=opt, wd=.1, lr=.1)
-    learn.model, learn.splitter, learn.wd = parts.model, lambda m: [g.params for g in parts.groups], [g.wd for g in parts.groups]
+    learn.model, learn.wd = parts.model, [g.wd for g in parts.groups]
+    learn.splitter = lambda m: [g.params for g in parts.groups]
     with torch.no_grad():
         for p in parts.model.parameters(): p.fill_(1.)
     learn.create_opt()

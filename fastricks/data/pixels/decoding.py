@@ -29,7 +29,8 @@ class Decoding:
     @property
     def suffix(self):
         "Of the folder in which such pixels are kept; empty for 0.1.0's"
-        return ("-icc" if self.icc else "") + (f"-white{self.white}" if self.white != FULL else "") + ("-xmp" if self.xmp else "")
+        white = f"-white{self.white}" if self.white != FULL else ""
+        return ("-icc" if self.icc else "") + white + ("-xmp" if self.xmp else "")
 
 
 PLAIN = Decoding()

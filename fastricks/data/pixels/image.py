@@ -21,7 +21,8 @@ REASONS = {FileNotFoundError: "not there", PermissionError: "permission denied",
            Image.DecompressionBombError: "too many pixels", MemoryError: "too large for the memory"}
 
 # only formats of photos: PIL runs Ghostscript on EPS, and knows others whose readers are as old as they are rare
-FORMATS = "JPEG", "MPO", "PNG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "AVIF", "JPEG2000", "ICO", "TGA", "QOI", "HEIF", "JXL"
+FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "AVIF", "JPEG2000", "ICO", "TGA", "QOI",
+           "HEIF", "JXL")
 HEIC = "a HEIC photo, readable once `pip install pillow-heif` is done"
 THIN = 100             # times as long as wide: brought to the same shorter side it would fill the memory
 MEGAPIXELS, RATIO = "FASTRICKS_MAX_MEGAPIXELS", "FASTRICKS_MAX_RATIO"  # environment variables that raise the limits

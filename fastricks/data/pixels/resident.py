@@ -23,7 +23,8 @@ class Resident:
         most_w, most_h = int(boxes[:, 2].max()), int(boxes[:, 3].max())
         idxs, boxes, mirrored = (torch.as_tensor(o).to(device) for o in (idxs, boxes, mirrored))
         x0, y0, w, h = boxes.T
-        rows = (y0[:, None] + torch.arange(most_h, device=device)[None].minimum(h[:, None] - 1)) * self.width[idxs][:, None]
+        down = torch.arange(most_h, device=device)[None].minimum(h[:, None] - 1)
+        rows = (y0[:, None] + down) * self.width[idxs][:, None]
         cols = x0[:, None] + torch.arange(most_w, device=device)[None].minimum(w[:, None] - 1)
         # [n, most_h, most_w, 3]
         x = self.flat[self.start[idxs][:, None, None] + rows[:, :, None] + cols[:, None]].float()
@@ -40,7 +41,8 @@ def taps(length, size, most):
     scale = (length / size)[:, None, None]
     reach = scale.clamp(min=1)
     at, k = (torch.arange(o, device=length.device) + .5 for o in (size, most))
-    weights = (1 - (k[None, None] - at[None, :, None] * scale).abs() / reach).clamp(min=0) * (k[None, None] < length[:, None, None])
+    inside = k[None, None] < length[:, None, None]
+    weights = (1 - (k[None, None] - at[None, :, None] * scale).abs() / reach).clamp(min=0) * inside
     return weights / weights.sum(2, keepdim=True)
 
 

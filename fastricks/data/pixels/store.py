@@ -54,8 +54,9 @@ class Pixels:
     A row is checked against its checksum when it is first read; a wrong one is made again.
     """
     def __init__(self, side, memory=None, rows=None, files=(), how=PLAIN):
-        self.side, self.memory, self.rows, self.files, self.maps, self.good = side, memory or {}, rows or {}, list(files), {}, set()
-        self.how = how
+        self.side, self.how = side, how
+        self.memory, self.rows, self.files = memory or {}, rows or {}, list(files)
+        self.maps, self.good = {}, set()
 
     @property
     def kept(self): return bool(self.rows or self.memory)
@@ -141,7 +142,8 @@ def file_key(o): return key_of(f"{os.path.abspath(o.image)}\t{size_and_time(o.im
 def pixel_folder(files, side, how=PLAIN):
     "Where the pixels of these files belong"
     common = common_folder([os.path.abspath(o.image.parent) for o in files])
-    folder = cache_dir()/"pixels"/f"{side}-{decoder()}{how.suffix}"/blake2b(os.fsencode(common), digest_size=6).hexdigest()
+    of_common = blake2b(os.fsencode(common), digest_size=6).hexdigest()
+    folder = cache_dir()/"pixels"/f"{side}-{decoder()}{how.suffix}"/of_common
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder/"about.json").exists():
         (folder/"about.json").write_text(json.dumps({"photos of": common}))

@@ -4,10 +4,10 @@ from collections import Counter
 from pathlib import Path
 
 from ...core.errors import UserError, plural
-from ..source import CLASSES, ENDING, HIDDEN, MISSING, UNLISTED, Found, Item
+from ..source import CLASSES, DECIDED, ENDING, HIDDEN, MISSING, TOOLS, UNLISTED, Found, Item
 from .registry import DataSource
 from .table import cell, find_place, is_there, read_rows, slashes, told_place, understand
-from .walk import ending, is_folder, is_image, is_within, listed
+from .walk import count_below, ending, is_folder, is_image, is_tools, is_within, listed
 
 ENDINGS = ".csv", ".tsv", ".tab", ".parquet"
 MOST = 200_000  # files beside a table that are counted
@@ -85,6 +85,10 @@ def csv_items(file, wanted=None, known=("train",)):
     found, columns = {}, {name: {} for name in table.unused.values()}
     for i, cells in table.rows:
         item = row_item(file.parent, cells, table, f"line {i} of {file}")
+        if table.decisions:
+            item = table.decisions.apply(item, cells, f"line {i} of {file}")
+        if item is None:
+            continue
         add(found, item, f"line {i} of {file}")
         for at, name in table.unused.items():
             columns[name][item.name] = cell(cells, at)
@@ -99,8 +103,10 @@ def csv_items(file, wanted=None, known=("train",)):
         values.update({o.name: values[name] for o, name in zip(chosen, listed_as, strict=True)})
     items = list(with_sizes(chosen))
     others = [] if wanted is None else [o for o in found.values() if o.label not in wanted]
-    notes = *table.notes, *elsewhere, *require_some(items, len(chosen), file, chosen[:1])
-    return Found(file.stem, items, labels, notes, missing_of(chosen, items), not_listed(file, items, others),
+    dropped = table.decisions.dropped if table.decisions else []
+    decided = table.decisions.notes if table.decisions else []
+    notes = *table.notes, *decided, *elsewhere, *require_some(items, len(chosen), file, chosen[:1])
+    return Found(file.stem, items, labels, notes, missing_of(chosen, items), not_listed(file, items, others, dropped),
                  table.said, columns)
 
 
@@ -126,13 +132,14 @@ def moved_item(o, path, root):
 
 # -- what is not listed
 
-def not_listed(file, items, others):
+def not_listed(file, items, others, dropped=()):
     """(reason, detail) -> files below the table's folder, and in the folders of its images, that are not used.
 
-    `items` are used; `others` are listed, but of classes that were not asked for.
+    `items` are used; `others` are listed, but of classes that were not asked for; so are `dropped`, by a decision.
     """
-    used, left = ({os.path.abspath(o.image) for o in some} for some in (items, others))
-    out, done = Counter(), []
+    used, left, gone = ({os.path.abspath(o.image) for o in some} for some in (items, others, dropped))
+    out, done = Counter({(DECIDED, ""): n} if (n := sum(map(os.path.isfile, gone))) else {}), []
+    used |= gone
     for folder in [os.path.abspath(file.parent), *sorted({os.path.dirname(o) for o in used})]:
         if any(is_within(folder, o) for o in done):
             continue
@@ -152,8 +159,20 @@ def count_unlisted(folder, used, left, out):
         if not is_folder(o):
             if o.path not in used:
                 out[(CLASSES, "") if o.path in left else why_not(o)] += 1
-        elif not o.is_symlink():
+        elif not o.is_symlink() and not count_tools(o.path, out):
             count_unlisted(o.path, used, left, out)
+
+
+def count_tools(folder, out):
+    "Count the files of a folder of runs, and say whether it is one"
+    try:
+        there = listed(folder)
+    except OSError:
+        return False
+    if not is_tools(folder, there):
+        return False
+    out[TOOLS, ""] += count_below(folder)
+    return True
 
 
 def why_not(o):

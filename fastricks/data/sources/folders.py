@@ -196,10 +196,8 @@ def require_own_folders(root, labels):
         return
     way = f"--classes {','.join(labels)}" if len(labels) < 10 else "--classes FILE, a file with their names"
     raise UserError(f"every class folder of {root} has the same sub-folders ({first_three(same)}), which look like "
-                    "splits or classes: put "
-                    f"train/ and valid/ above the class folders, or give one of them, --data {root/labels[0]}; if "
-                    f"{first_three(labels)} are "
-                    f"the classes, say so with {way}")
+                    "splits or classes: put train/ and valid/ above the class folders, or give one of them, "
+                    f"--data {root/labels[0]}; if {first_three(labels)} are the classes, say so with {way}")
 
 
 def shared_subfolders(folders):

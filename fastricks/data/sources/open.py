@@ -162,6 +162,14 @@ def grouping(group_by, found):
     return lambda o: group_in(pattern, o.name)
 
 
+def group_reader(recipe):
+    "What gives an Item its group by the recipe's --group-by; None for no groups"
+    if recipe.group_by is None:
+        return None
+    with readable(recipe.data):
+        return grouping(recipe.group_by, find_origin(recipe.data).open(recipe.data))
+
+
 def group_in(pattern, name):
     "The first group of the expression, or all that it fits; a name that it does not fit is a group of its own"
     m = pattern.search(name)
@@ -185,7 +193,7 @@ def crossing(source, group_of):
     for o in source.items:
         sides[group_of(o)].add(o.split)
     n = sum(len(o) > 1 for o in sides.values())
-    yield f"{plural(len(sides), 'group')}; {n:,} in more than one split" if n else f"{plural(len(sides), 'group')}, each in one split"
+    yield plural(len(sides), "group") + (f"; {n:,} in more than one split" if n else ", each in one split")
 
 
 def few(source):

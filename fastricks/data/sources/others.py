@@ -69,7 +69,8 @@ def of_own(run, source, split):
 def lost(folder):
     "name -> reason of the images that the run left out"
     try:
-        return {r["image"]: r["reason"] for r in csv.DictReader(io.StringIO(read_text(Path(folder) / "skipped.csv"), newline=""))}
+        text = read_text(Path(folder) / "skipped.csv")
+        return {r["image"]: r["reason"] for r in csv.DictReader(io.StringIO(text, newline=""))}
     except (OSError, ValueError, KeyError, TypeError, csv.Error):
         return {}
 
@@ -144,5 +145,4 @@ def mapped(found):
 def unknown(found, classes):
     odd = [f"{shorten(a)!r}{nearest(a, classes)}" for a, b in found.items() if not b]
     return [f"passed over, as the model does not know {'it' if len(odd) == 1 else 'them'}: "
-            f"{plural(len(odd), 'class folder')}, "
-            f"{', '.join(odd[:4])}{', …' if len(odd) > 4 else ''}"] if odd else []
+            f"{plural(len(odd), 'class folder')}, {', '.join(odd[:4])}{', …' if len(odd) > 4 else ''}"] if odd else []

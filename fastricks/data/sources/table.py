@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...core.errors import UserError, nearest, plural
+from .decisions import DECISION_COLUMNS, Decisions, has_decisions
 from .split_words import plain_split
 from .walk import EXTENSIONS, is_image, subfolders
 
@@ -42,6 +43,7 @@ class Table:
     one_hot: dict = field(default_factory=dict)  # place -> class
     notes: list = field(default_factory=list)
     unused: dict = field(default_factory=dict)   # place -> name of the other columns
+    decisions: object = None                     # the Decisions of a table that `fastricks clean` wrote
 
 
 # -- reading
@@ -147,6 +149,9 @@ def with_header(names, rows, there, file):
                         "path")
     table = Table(rows, at["path"], at.get("label") if at.get("label") != at["path"] else None)
     used = {table.path, *add_split(table, names, at), *add_label(table, names, at, file)}
+    if has_decisions(names) and table.label is not None:
+        table.decisions = Decisions(names, (cell(c, table.label) for _, c in rows))
+        used |= {table.decisions.at[o] for o in DECISION_COLUMNS if o in table.decisions.at}
     table.unused = {i: o or "(no name)" for i, o in enumerate(names) if i not in used}
     return table
 
@@ -179,8 +184,7 @@ def add_label(table, names, at, file):
         table.label = at["label"]
         return [table.label]
     raise UserError(f"line 1 of {file} is a header with the names {', '.join(names)}: none is known as the label; "
-                    "rename that column to "
-                    "label")
+                    "rename that column to label")
 
 
 def is_flags(table, place):

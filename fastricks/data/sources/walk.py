@@ -91,7 +91,8 @@ class Walk:
         if n := self.sniffed.total():
             yield f"{plural(n, 'image')} without the ending of one found by content: {endings_text(self.sniffed)}"
         if self.links:
-            yield f"{plural(self.links, 'link')} to folders not followed: they lead into the data, or twice to one place"
+            links = plural(self.links, "link")
+            yield f"{links} to folders not followed: they lead into the data, or twice to one place"
         if self.runs:
             yield f"{plural(self.runs, 'folder')} of runs left out"
 

@@ -99,9 +99,8 @@ def judged_runs(runs: list[FinishedRun], asked: Asked, notes: list[str]) -> list
     one_of_all = [r for r in runs if r.soup and r.soup.get("across_seeds")]
     for r in one_of_all:
         m, split = asked.metric, asked.by or r.metrics["split"]
-        notes.append(f"{r.name}: {r.value(m, split):.{m.digits}f} {m.unit} {SPLIT_WORD[split]} {m.title}, a soup of "
-                     "runs of all seeds, "
-                     f"{duration(r.seconds)} of training in all; one model has no verdict")
+        notes.append(f"{r.name}: {r.value(m, split):.{m.digits}f} {m.unit} {SPLIT_WORD[split]} {m.title}, "
+                     f"a soup of runs of all seeds, {duration(r.seconds)} of training in all; one model has no verdict")
     return [r for r in runs if r not in one_of_all]
 
 

@@ -60,6 +60,15 @@ def save_comparison(c: Outcome, path: str | Path) -> Path:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         write(file, html(c, file.parent) if kind == ".html" else REPORT_FORMATS[kind](c))
+        link_back(c, file)
     except OSError as e:
         raise UserError(f"--to {path}: can't be written ({e.strerror})") from None
     return file
+
+
+def link_back(c: Outcome, file: Path) -> None:
+    "Have the runs' pages link to a comparison's"
+    from ..links import relink
+    if file.suffix.lower() == ".html":
+        for run in c.runs:
+            relink(run.folder, file)

@@ -1,45 +1,60 @@
 """A Comparison as one HTML page that needs nothing from elsewhere."""
 import re
-from os.path import relpath
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from ..html import (
     EMPTY,
-    STYLE,
     TABLE_STYLE,
     Html,
+    band,
     definitions,
-    document,
     drawing,
     figure,
-    heading,
+    page,
     paragraph,
     repeated,
     table_element,
     warnings,
     wide,
 )
+from ..links import INDEX, navigation, relative_address
 from ..runs import FinishedRun
 from .outcome import Outcome
-from .pictures import picture_caption, pictures
+from .pictures import picture_caption, picture_words, pictures
 from .rows import ComparisonRow
-from .table import Column, comparison_title, explanation, headline, measured_facts, table_columns, verdicts
-from .words import style_of
+from .table import Column, comparison_title, explanation, headline, mean_sd, measured_facts, table_columns, verdicts
+from .words import STYLES, style_of
 
 
 def comparison_page(c: Outcome, base: Path | None = None) -> str:
     "The whole page; `base`: the folder that it will lie in, from which it links to the runs' own pages"
-    title = comparison_title(c)
-    said = repeated(Html('<p class="said"><b>{}</b>: {}</p>'), verdicts(c).items())
-    figures = [figure(drawing(fig), picture_caption(name, c)) for name, fig in pictures(c).items()]
-    return document(
-        title, heading(title, 1), said, warnings(n for n in c.notes if is_warning(n)), paragraph(headline(c)),
-        wide(table_html(c)),
-        *map(paragraph, explanation(c)), notes_html(c), heading("Pictures"), *figures,
-        heading("Setup"), definitions(measured_facts(c)), heading("Runs"), runs_html(c, base),
-        style=STYLE)
+    said = repeated(Html('<p class="said {}"><b>{}</b> {}</p>'),
+                    [(STYLES.get(word, ""), word, rows) for word, rows in verdicts(c).items()])
+    top = said or paragraph(single_words(c), "big")
+    summary = band(top + paragraph(headline(c))) + warnings(n for n in c.notes if is_warning(n))
+    sections = {
+        "Table": wide(table_html(c)) + EMPTY.join(map(paragraph, explanation(c))) + notes_html(c),
+        "Plots": EMPTY.join(plots_html(c)), "Setup": definitions(measured_facts(c)), "Runs": runs_html(c, base)}
+    return page(comparison_title(c), summary, sections, links=to_the_list(c, base))
+
+
+def single_words(c: Outcome) -> str:
+    "The only row's number: what a reader of a table without a comparison takes along"
+    return f"{c.metric.title} {mean_sd(c.baseline.summary, c.metric.digits)} {c.metric.unit}"
+
+
+def plots_html(c: Outcome) -> list[Html]:
+    "Each picture with its caption, and what it shows in words"
+    return [figure(drawing(fig, picture_words(name, c), broad=True), picture_caption(name, c))
+            for name, fig in pictures(c).items()]
+
+
+def to_the_list(c: Outcome, base: Path | None) -> Html:
+    "A link to the list of all runs of the folder that the runs lie in, where there is one"
+    places = sorted({run.folder.parent / INDEX for run in c.runs})
+    there = [file for file in places if base and file.is_file()]
+    return navigation([(f"all runs in {file.parent.resolve().name}", relative_address(file, base)) for file in there])
 
 
 def is_warning(note: str) -> bool: return note.startswith("warning")
@@ -84,7 +99,7 @@ def runs_html(c: Outcome, base: Path | None = None) -> Html:
     "Every run with its own number, and a link to its page"
     head = ["recipe", "seed", f"{c.metric.title} {c.metric.unit}", "seconds", "run"]
     rows = [("", run_cells(c, row, run, base)) for row in c.rows for run in row.runs]
-    return wide(table_element(head, rows, ["words", "", "", "", "words"]))
+    return wide(table_element(head, rows, ["words", "", "", "", "words whole"]))
 
 
 def run_cells(c: Outcome, row: ComparisonRow, run: FinishedRun, base: Path | None) -> list[Any]:
@@ -93,16 +108,8 @@ def run_cells(c: Outcome, row: ComparisonRow, run: FinishedRun, base: Path | Non
 
 
 def linked_name(run: FinishedRun, base: Path | None) -> str:
-    "A run's name, with a link to its index.html where it has one"
-    file = run.folder / "index.html"
+    "A run's name, with a link to its page where it has one"
+    file = run.folder / INDEX
     if not base or not file.is_file():
         return run.name
     return Html('<a href="{}">{}</a>').format(relative_address(file, base), run.name)
-
-
-def relative_address(file: Path, base: Path) -> str:
-    "The address of a file as seen from a folder, so that both can be moved together"
-    try:
-        return quote(Path(relpath(file.resolve(), base.resolve())).as_posix())
-    except ValueError:
-        return file.resolve().as_uri()  # Windows: on another drive

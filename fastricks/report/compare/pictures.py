@@ -1,11 +1,12 @@
 """Pictures of a Comparison: Δ with both intervals, accuracy against training time, learning curves."""
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...core.words import fold_text, interval, none, signed
+from ...core.words import fold_text, interval, none, number, signed
+from ..palette import BLUE, GREEN, GREY, INK, LINES, ORANGE, SERIES, SKY_BLUE, VERMILLION
 from ..plots import PLAIN, Picture
 from ..runs import SPLIT_WORD
 from .ladder import AS_GOOD, FAILED, HELPS, HURTS, IDENTICAL, OPEN, SAME
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
 
 Draw = Callable[[Outcome], "Figure | None"]
 Caption = str | Callable[[Outcome], str]
-VERDICT_COLORS = {HELPS: "#2e7d32", HURTS: "#c62828", AS_GOOD: "#00897b", SAME: "#1565c0", IDENTICAL: "#1565c0",
-                  FAILED: "#c62828", OPEN: "#757575"}
-BASE = "#222222"
+VERDICT_COLORS = {HELPS: GREEN, HURTS: VERMILLION, AS_GOOD: SKY_BLUE, SAME: BLUE, IDENTICAL: BLUE, FAILED: VERMILLION,
+                  OPEN: GREY}
+MANY_EPOCHS = 10
+MARKS = {HELPS: "^", HURTS: "v", FAILED: "x"}  # which tell apart what colours alone would
 # name -> (how it is drawn, what its caption says): all that reports, files and W&B show
 COMPARISON_PICTURES: dict[str, tuple[Draw, Caption]] = {}
 
@@ -51,10 +53,22 @@ def picture_caption(name: str, c: Outcome) -> str:
                           metric=c.metric.title.capitalize())
 
 
+def picture_words(name: str, c: Outcome) -> str:
+    "What a picture shows, for those who can't see it: its caption, and each row with its number"
+    rows = "; ".join(row_words(c, row) for row in c.rows)
+    return f"{picture_caption(name, c)} {rows}"
+
+
+def row_words(c: Outcome, row: ComparisonRow) -> str:
+    value = f"{number(row.summary.mean, c.metric.digits)} {c.metric.unit}"
+    gain = f", {signed(row.diff.delta, c.metric.digits)}" if row.diff else ""
+    return f"{row.label} {value}{gain}"
+
+
 def looks(c: Outcome) -> dict[str, dict[str, str]]:
     "row label -> colour and line, the same in all pictures; the baseline is black"
-    styles = ["-", "--", ":", "-."]
-    return {r.label: dict(color=BASE if r.baseline else f"C{(i - 1) % 10}", ls=styles[(i - 1) // 10 % 4] if i else "-")
+    n = len(SERIES)
+    return {r.label: dict(color=INK if r.baseline else SERIES[(i - 1) % n], ls=LINES[(i - 1) // n % 4] if i else "-")
             for i, r in enumerate(c.rows)}
 
 
@@ -72,8 +86,8 @@ def draw_delta(c: Outcome) -> "Figure | None":
     fig = Picture(9., 1.5 + .42 * len(rows))
     ax = fig.subplots()
     reach = limit([farthest(r) for r in rows], c.margin)
-    ax.axvspan(-c.margin, c.margin, color="#1565c0", alpha=.08, lw=0)
-    ax.axvline(0, color=BASE, lw=1)
+    ax.axvspan(-c.margin, c.margin, color=BLUE, alpha=.08, lw=0)
+    ax.axvline(0, color=INK, lw=1)
     for y, r in enumerate(rows):
         draw_row(ax, y, r, reach)
     ax.set(ylim=(len(rows) - .4, -.6), xlim=(-reach, reach), xlabel=f"Δ {m.title} to {c.baseline.label}, {m.points}")
@@ -99,7 +113,7 @@ def limit(reaches: list[float], margin: float) -> float:
 
 
 def draw_row(ax: "Axes", y: int, r: ComparisonRow, reach: float) -> None:
-    d, color = r.diff, VERDICT_COLORS[r.verdict]
+    d, color, mark = r.diff, VERDICT_COLORS[r.verdict], MARKS.get(r.verdict, "o")
     if none(d.low):
         ax.plot(d.delta, y, "o", mfc="white", mec=color, ms=6)
         return
@@ -107,10 +121,10 @@ def draw_row(ax: "Axes", y: int, r: ComparisonRow, reach: float) -> None:
         if none(low):
             continue
         ax.plot([max(low, -reach), min(high, reach)], [y, y], color=color, lw=width, solid_capstyle="butt")
-        for x, mark in ((low, "<"), (high, ">")):
+        for x, arrow in ((low, "<"), (high, ">")):
             if abs(x) > reach:
-                ax.plot(np.sign(x) * reach * .985, y, mark, color=color, ms=6)
-    ax.plot(d.delta, y, "o", color=color, ms=6)
+                ax.plot(np.sign(x) * reach * .985, y, arrow, color=color, ms=6)
+    ax.plot(d.delta, y, mark, color=color, ms=7)
 
 
 def beside(r: ComparisonRow, k: int) -> str:
@@ -135,8 +149,8 @@ def draw_time(c: Outcome) -> "Figure | None":
     unit, unit_name = (60, "minutes") if max(r.seconds for r in c.rows) > 180 else (1, "seconds")
     x, y = np.array([r.seconds / unit for r in c.rows]), np.array([r.summary.mean for r in c.rows])
     best = front(x, m.sign * y)
-    ax.plot(x[best], y[best], drawstyle="steps-post" if m.sign > 0 else "steps-pre", color="#e0a800", lw=1.2, zorder=1)
-    ax.plot(x[best], y[best], "o", ms=13, mfc="none", mec="#e0a800", mew=1.6, label="on the Pareto front")
+    ax.plot(x[best], y[best], drawstyle="steps-post" if m.sign > 0 else "steps-pre", color=ORANGE, lw=1.2, zorder=1)
+    ax.plot(x[best], y[best], "o", ms=13, mfc="none", mec=ORANGE, mew=1.6, label="on the Pareto front")
     good = [r.verdict == AS_GOOD for r in c.rows]
     if any(good):
         ax.plot(x[good], y[good], "D", ms=13, mfc="none", mec=VERDICT_COLORS[AS_GOOD], mew=1.6, label=AS_GOOD)
@@ -189,18 +203,36 @@ def draw_curves(c: Outcome) -> "Figure | None":
     if not curves:
         return None
     fig, look = Picture(9., 4.2), looks(c)
-    ax = fig.subplots()
-    for name, x in curves.items():
-        epoch, label = np.arange(1, x.shape[1] + 1), f"{fold_text(name, 34)}  (n={len(x)})"
-        mean, low, high = (scale * over_seeds(x, 0) for over_seeds in (np.nanmean, np.nanmin, np.nanmax))
-        ax.plot(epoch, mean, lw=1.5, label=label, marker="." if len(epoch) < 3 else "", color=look[name]["color"],
-                ls=look[name]["ls"])
-        ax.fill_between(epoch, low, high, alpha=.15, lw=0, color=look[name]["color"])
-    ax.set(xlabel="epoch", ylabel=title)
-    ax.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]  # a MaxNLocator
-    zoom(ax, [scale * x for x in curves.values()])
-    name_rows(fig, ax)
+    half = late_half(curves.values())
+    axs = fig.subplots(1, 2 if half else 1, squeeze=False)[0]
+    for ax, first in zip(axs, (1, half), strict=False):
+        for name, x in curves.items():
+            draw_seeds(ax, x, first, scale, look[name], f"{fold_text(name, 34)}  (n={len(x)})")
+        ax.set(xlabel="epoch")
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.grid(alpha=.3)
+    axs[0].set_ylabel(title)
+    if half:
+        axs[1].set_title(f"from epoch {half} on, enlarged", fontsize=8)
+    name_rows(fig, axs[0])
     return fig
+
+
+def draw_seeds(ax: "Axes", x: np.ndarray, first: int, scale: int, look: dict[str, Any], label: str) -> None:
+    "The mean of [seeds, epochs] from an epoch on (1 is the first), and a band from the lowest to the highest seed"
+    x = scale * x[:, first - 1:]
+    if not x.shape[1]:
+        return
+    epoch = np.arange(first, first + x.shape[1])
+    mean, low, high = (over_seeds(x, 0) for over_seeds in (np.nanmean, np.nanmin, np.nanmax))
+    ax.plot(epoch, mean, lw=1.5, label=label, marker="." if len(epoch) < 3 else "", **look)
+    ax.fill_between(epoch, low, high, alpha=.15, lw=0, color=look["color"])
+
+
+def late_half(curves: Iterable[np.ndarray]) -> int:
+    "The epoch from which a second panel enlarges the curves, as an early one would hide what comes later; 0 for none"
+    epochs = max(x.shape[1] for x in curves)
+    return epochs // 2 + 1 if epochs >= MANY_EPOCHS else 0
 
 
 def curve_of(c: Outcome) -> tuple[str, str, int]:
@@ -222,11 +254,3 @@ def values_of(row: ComparisonRow, column: str) -> np.ndarray | None:
     if not all(got) or any(v is None for g in got for v in g):
         return None
     return np.array(list(zip_longest(*got, fillvalue=np.nan)), float).T
-
-
-def zoom(ax: "Axes", curves: list[np.ndarray]) -> None:
-    "Let the first tenth of the run not hide what comes after"
-    late = np.concatenate([x[:, x.shape[1] // 10:].ravel() for x in curves])
-    low, high = np.nanmin(late), np.nanmax(late)
-    if high > low:
-        ax.set_ylim(low - .05 * (high - low), high + .05 * (high - low))

@@ -216,7 +216,8 @@ def obstacles(a: FinishedRun, b: FinishedRun, split: str | None) -> Iterator[str
     if x != y:
         yield f"they have other classes ({len(x)} and {len(y)} of them)"
     elif a.recipe.class_order != b.recipe.class_order:
-        yield f"they number the same classes in another order (--class-order {a.recipe.class_order} and {b.recipe.class_order})"
+        orders = f"--class-order {a.recipe.class_order} and {b.recipe.class_order}"
+        yield f"they number the same classes in another order ({orders})"
     else:
         yield f"they have other data or another split ({data_text(a)}, and {data_text(b)})"
 

@@ -1,8 +1,9 @@
 """A run's `index.html`, made from its folder: what was trained, how it went, what the network saw and gets wrong."""
 import shlex
 import time
-from functools import cache
 from pathlib import Path
+
+import numpy as np
 
 from ...core.errors import UserError, plural, visible
 from ...core.files import read_json, write
@@ -11,32 +12,35 @@ from ...data.account import Account
 from ...data.pixels.image import Unreadable
 from ...data.sources.others import lost, own_source
 from ...recipe.command import command
+from ...recipe.plan import schedule_of
 from ...recipe.recipe import flag_of, options
 from ..compare.rows import tricks_of_run
 from ..html import (
     EMPTY,
+    band,
     code_block,
-    data_uri,
+    columns,
     definitions,
-    document,
     drawing,
     embedded_picture,
     figure,
     folded,
-    heading,
     html_table,
+    page,
     paragraph,
     warnings,
 )
+from ..links import INDEX, file_list, other_seeds, relink, run_links
 from ..listing import soup_words
 from ..runs import SPLIT_WORD, run_of
 from . import parts
-from .index import links_of
+from .images import heat_pictures, in_page, no_picture, read_heat, thumbnails
 from .parts import listed, percent
-from .pictures import draw_curves
+from .pictures import curve_figures, curve_words, draw_rates
 from .quality import measure
 
-SIDE = 112  # pixels of an image on a page
+DRAWN = 400  # learning rates of a figure
+CURVES = "An epoch's numbers. Validation is plain cross-entropy and accuracy, whatever the training loss is."
 RUN_PICTURES = {"batch": "The first training batch after augmentation.",
                 "targets": "Training targets, after label smoothing, mixup and the like.",
                 "lr": "The learning rate of every step."}
@@ -49,8 +53,10 @@ def save_run_page(folder, source=None, date=None):
     """
     folder = Path(folder)
     run = run_of(folder, date or time.strftime("%Y-%m-%d %H:%M:%S"))
-    write(folder / "index.html", run_page(run, source))
-    return folder / "index.html"
+    write(folder / INDEX, run_page(run, source))
+    for other in other_seeds(folder):
+        relink(other)
+    return folder / INDEX
 
 
 def make_again(run, say=print):
@@ -72,16 +78,22 @@ def run_page(run, source=None):
     if split not in found:
         raise ValueError("its predictions can't be read, or are not those of its metrics")
     q = found[split]
-    see = viewer(source, run.recipe) if source else lambda name: None
-    return document(
-        run.name, heading(run.name, 1), links_of(run.folder), paragraph(sentence(run)),
-        parts.lead(q, f"the {SPLIT_WORD[split]} images of {run.data['name']}"), warnings(reservations(run)),
-        parts.number_table({SPLIT_WORD[s]: v for s, v in found.items()}),
-        *(ingredients(run.soup) if run.soup else course(run)),
-        parts.mistakes(q, run.images(split), see), parts.calibration(q, run.metrics), parts.classes(q),
-        heading("Reproduce this run"), commands_again(run),
-        folded("Data", definitions(data_facts(run))), folded("Recipe", definitions(recipe_facts(run.recipe))),
-        parts.environment_facts(run.environment))
+    picture = thumbnails(source, run.recipe) if source else no_picture
+    top = parts.lead(q, f"the {SPLIT_WORD[split]} images of {run.data['name']}") + paragraph(sentence(run))
+    numbers = parts.number_table({SPLIT_WORD[s]: v for s, v in found.items()})
+    summary = band(top, numbers) + warnings(reservations(run))
+    sections = {
+        **(ingredients(run.soup) if run.soup else course(run)),
+        **parts.quality_sections(q, run.images(split), run.metrics, in_page(picture),
+                                 heat_pictures(read_heat(run.folder), picture)),
+        "Reproduce this run": commands_again(run), "Files": file_list(run.folder), "Setup": setup(run)}
+    return page(run.name, summary, sections, links=run_links(run.folder))
+
+
+def setup(run):
+    "Data, recipe and environment, each folded"
+    return (folded("Data", definitions(data_facts(run))) + folded("Recipe", definitions(recipe_facts(run.recipe)))
+            + parts.environment_facts(run.environment))
 
 
 def qualities(run, classes):
@@ -140,36 +152,65 @@ def reservations(run):
 
 
 def course(run):
-    "How a training went"
-    return (heading("Training curves"), curves(run), run_picture(run, "lr"),
-            heading("Training batch after augmentation"), run_picture(run, "batch"), run_picture(run, "targets"))
+    "How a training went: heading -> HTML"
+    drawn = [*curves(run), learning_rate(run)]
+    pictures = [run_picture(run, "batch"), run_picture(run, "targets") if changes_targets(run.recipe) else EMPTY]
+    return {"Learning curves": columns(*drawn, paragraph(CURVES)),
+            "Training batch after augmentation": columns(*pictures)}
 
 
 def ingredients(soup):
-    "What a soup is made of"
+    "What a soup is made of: heading -> HTML"
     rows = [[o["run"], o["row"], percent(o["alone"]), percent(o["top1"]), "kept" if o["kept"] else "left out"]
             for o in soup["ingredients"]]
     said = ("Each run in the order of its validation accuracy, and the validation accuracy of the average with it: it "
             "is kept where that is "
             "no worse (arXiv 2203.05482). BatchNorm's averages of an average are made again on the training images.")
-    return heading("What it is made of"), html_table(["run", "row", "alone", "with it", ""], rows,
-                                                     left=(0, 1, 4)), paragraph(said)
+    table = html_table(["run", "row", "alone", "with it", ""], rows, left=(0, 1, 4))
+    return {"What it is made of": table + paragraph(said)}
 
 
 def curves(run):
-    said = "An epoch's numbers. Validation is plain cross-entropy and accuracy, whatever the training loss is."
+    "Figures of losses and accuracy"
     try:
-        return figure(drawing(draw_curves(run.history)), said)
+        history = run.history
+        return [figure(drawing(fig, curve_words(history, name))) for name, fig in curve_figures(history).items()]
     except (OSError, ValueError, KeyError, TypeError):
-        return paragraph("No history that can be read.")
+        return [paragraph("No history that can be read.")]
+
+
+def learning_rate(run):
+    "The schedule that the recipe makes, as far as it was trained; else the picture that the run has of it"
+    try:
+        fig, said = schedule_figure(run)
+    except (UserError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
+        return run_picture(run, "lr")
+    return figure(drawing(fig, said), RUN_PICTURES["lr"])
+
+
+def schedule_figure(run):
+    "(Figure of at most `DRAWN` rates, what it shows) of the schedule that a run's recipe makes"
+    schedule = schedule_of(run.recipe, images=run.data["train"])
+    steps = min(schedule.total, run.metrics["epochs"] * schedule.per_epoch)
+    step = -(-steps // DRAWN)
+    rates = [schedule(i) for i in range(0, steps, step)]
+    said = (f"Learning rate over {plural(run.metrics['epochs'], 'epoch')}: from {rates[0]:.3g} to {rates[-1]:.3g}, at "
+            f"most {max(rates):.3g}")
+    return draw_rates(np.arange(0, steps, step) / schedule.per_epoch, rates), said
+
+
+def changes_targets(recipe):
+    "Is there a trick that makes a training's targets differ from the labels?"
+    return any({"loss", "batch"} & {*trick.changes()} for trick in recipe.make_tricks())
 
 
 def run_picture(run, name):
     "A picture that the run has, inside the page"
     try:
-        return figure(embedded_picture(run.folder / f"{name}.png", name, lossless=name == "lr"), RUN_PICTURES[name])
+        picture = embedded_picture(run.folder / f"{name}.png", RUN_PICTURES[name], lossless=name == "lr")
     except Unreadable:
         return EMPTY
+    return figure(picture, RUN_PICTURES[name])
 
 
 # -- how it was made
@@ -202,33 +243,3 @@ def recipe_facts(recipe):
     values = {flag_of(f.name): getattr(recipe, f.name) for f in options()}
     shown = {flag: NONE if v is None else v for flag, v in values.items()}
     return {**shown, "tricks and schedule": "+".join(map(str, recipe.make_tricks()))}
-
-
-# -- images
-
-def viewer(source, recipe, side=SIDE):
-    "name -> the image as the network saw it in evaluation, as a data URI; None for one that is not there"
-    from PIL import Image
-
-    from ...data.pixels.canonical import from_torch
-    from ...data.pixels.decoding import decoding
-    from ...data.pixels.fits import eval_view
-    from ...data.pixels.store import Pixels
-    from ...data.pixels.views import empty
-    items, pixels = {o.name: o for o in source.items}, source.pixels or Pixels(recipe.resize, how=decoding(recipe))
-    view = eval_view(recipe)
-    width, height = view.sides
-
-    @cache
-    def see(name):
-        try:
-            x = pixels[items[name]]
-        except (KeyError, Unreadable):
-            return None
-        out = empty(1, height, width)
-        view.cut(x, None, False, out)
-        im = Image.fromarray(from_torch(out))
-        small = side / max(width, height)
-        return data_uri(im.resize((round(width * small), round(height * small)), Image.Resampling.LANCZOS) if small < 1
-                        else im)
-    return see

@@ -29,9 +29,8 @@ def agree(p: Predictor, x: torch.Tensor, sizes: Sequence[int], f: Callable[[torc
                             f"{list(want.shape)}")
         worst = max(worst, (want - got).abs().max().item())
         if not worst <= TOLERANCE * max(1, want.abs().max().item()):
-            raise UserError(f"the exported model's logits differ by {worst:.2g} from the model's own, on a batch of "
-                            f"{n}: "
-                            "nothing is written")
+            raise UserError(f"the exported model's logits differ by {worst:.2g} from the model's own, "
+                            f"on a batch of {n}: nothing is written")
     return worst
 
 

@@ -84,7 +84,8 @@ def test_an_old_run_goes_on_predicts_and_is_evaluated_as_it_was(photos, tmp_path
     )
     again = ft.train(recipe=str(folder), out=str(tmp_path/"again"), quiet=True)
     assert again.classes == [*BY_LETTERS]
-    assert json.loads((Path(again.folder)/"recipe.json").read_text())["identity"] == json.loads((folder/"recipe.json").read_text())["identity"]
+    one, other = (json.loads((Path(o)/"recipe.json").read_text())["identity"] for o in (folder, again.folder))
+    assert one == other
 
 
 def test_classes_of_other_data_go_by_name(photos, tmp_path):
