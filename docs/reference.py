@@ -104,8 +104,8 @@ GROUPS = {
     "Train": ("train", "make_recipe", "learner", "fit", "Run"),
     "Which tricks pay": ("ablate", "Ablation", "compare", "draw_delta", "soup", "stats"),
     "Use a model": ("load", "Prediction", "evaluate", "export", "model_card", "push"),
-    "Look": ("show_data", "DataReport", "show_batch", "show_targets", "show_lr", "first_batch", "schedule",
-             "list_tricks", "card"),
+    "Look": ("show_data", "DataReport", "clean", "Cleaning", "show_batch", "show_targets", "show_lr", "first_batch",
+             "schedule", "list_tricks", "card"),
     "On a Learner of your own": ("scheduler", "TrainLoss", "label_smoothing", "BatchMixUp", "Distill", "distill_loss",
                                  "kl_term", "Accumulate", "amp", "create_model", "zero_gamma", "decay_splitter",
                                  "param_groups", "KeyedDL", "TrainCrop", "CenterCrop"),
@@ -128,7 +128,9 @@ def python_page():
              "the "
              "command line's sentence. Where a signature ends in `**options`, the [options](#options) below are "
              "arguments.", ""]
-    for title, names in GROUPS.items():
+    grouped = {name for names in GROUPS.values() for name in names}
+    more = tuple(name for name in public() if name not in grouped)
+    for title, names in {**GROUPS, **({"More": more} if more else {})}.items():
         parts += [f"## {title}", "", *(line for name in names for line in part(name, public()[name]))]
     return "\n".join([*parts, *options_part()])
 

@@ -24,7 +24,7 @@ SMALL = shlex.split("--arch test_resnet --no-pretrained --size 64 --epochs 8 --l
 KEPT = {"train": r" +epoch| +[18] |trained|accuracy|run |page", "ablate": r"tricks |baseline|one_cycle|mixup|cosine",
         "predict": r".*"}
 BLOCK = re.compile(r"```console\n\$ (fastricks (\w+).*)\n((?:.*\n)*?)```")
-SIZE, ZOOM = (1400, 720), 1.6  # of the picture in CSS pixels, and pixels of each
+SIZE, ZOOM = (1400, 524), 1.6  # of the picture in CSS pixels, and pixels of each
 
 
 def wishes(text): return [m[1] for m in BLOCK.finditer(text)]
@@ -47,9 +47,12 @@ def with_outputs(text, folder):
 
 
 def of_the_end(verb, lines):
-    "Of an ablation the table alone, which is the last that begins with its heads"
-    heads = [i for i, o in enumerate(lines) if o.startswith("tricks ")]
-    return lines[heads[-1]:] if verb == "ablate" else lines
+    "Of an ablation its table alone, up to the verdict: the figures behind it are for wider terminals"
+    if verb != "ablate":
+        return lines
+    table = lines[[i for i, o in enumerate(lines) if o.startswith("tricks ")][-1]:]
+    start = table[0].index("verdict")
+    return [o[:start] + re.split(r"\s{2,}", o[start:])[0] for o in table]
 
 
 # -- the picture
