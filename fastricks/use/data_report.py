@@ -39,4 +39,6 @@ class DataReport:
 
     def __repr__(self) -> str: return "\n".join(self.lines)
 
-    def _repr_html_(self) -> str: return str(Html("\n").join([code_block(self.lines), png_element(self.picture())]))
+    def _repr_html_(self) -> str:
+        samples = png_element(self.picture(), "Samples of the training images of each class")
+        return str(Html("\n").join([code_block(self.lines), samples]))
