@@ -72,7 +72,7 @@ class Seen(Callback):
         n, (y1, lam) = self.n, self.mixing()
         return Batch(*(None if t is None else plain(t)[:n].detach().clone() for t in (self.x, self.y, y1, lam)),
                      size=len(self.y),
-                     epoch=self.of_epoch, step=self.learn.iter)
+                     epoch=self.learn.epoch, step=self.learn.iter)
 
     def mixing(self):
         "(partners' labels, λ of each image) of whichever callback mixes"
@@ -91,20 +91,26 @@ class Blank(nn.Module):
 class Look(Seen):
     """Seen that ends the training before its first step.
 
+<<<<<<< HEAD
     Of the first `most` batches of the epoch it takes the one whose λ is nearest ½, and looks no further than one that
     is within NEAR of it; without mixing, and with `most` 1, that is the first.
+=======
+    Of the first `most` batches from the epoch on it takes the one whose λ is nearest ½, and looks no further than one
+    that is within NEAR of it; without mixing, and with `most` 1, that is the first.
+>>>>>>> h21p
     """
     def __init__(self, epoch=0, most=1):
         super().__init__(epoch)
-        self.most = most
+        self.most, self.looked = most, 0
 
     def after_pred(self):
         batch = self.copied()
+        self.looked += 1
         if self.batch is None or batch.mixed_by < self.batch.mixed_by:
             self.take(batch)
 
     def before_backward(self):  # later than after_loss, where mixed precision leaves autocast
-        if self.batch.mixed_by <= NEAR or self.learn.iter + 1 >= min(self.most, self.learn.n_iter):
+        if self.batch.mixed_by <= NEAR or self.looked == self.most:
             raise CancelFitException
         raise CancelBatchException
 

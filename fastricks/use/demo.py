@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .predictor import Predictor
 
 TOP = 5
+SHOWN_SIDE = 280  # pixels of the longer side of a heat map
 SHOWN = ".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".avif"  # by every browser
 MISSING = "`fastricks demo` needs gradio, which is not installed: `pip install gradio`"
 
@@ -128,9 +129,9 @@ def demo_app(p: "Predictor") -> "gradio.Blocks":
             photo = gr.Image(label="A photo", type="filepath", image_mode=None, sources=["upload", "clipboard"],
                              height=420)
             with gr.Column():
-                says = gr.Label(label="What it is", num_top_classes=TOP)
-                seen = gr.Image(label="Where the evidence for it is (LayerCAM): the brighter, the more", visible=False,
-                                height=300, interactive=False)
+                says = gr.Label(label="Prediction", num_top_classes=TOP)
+                seen = gr.Image(label="Evidence for it (LayerCAM)", visible=False, height=SHOWN_SIDE,
+                                interactive=False, buttons=["fullscreen"])
         photo.input(answer, photo, [photo, says, told, seen], show_progress="hidden", api_visibility="private")
     return app
 
@@ -148,7 +149,12 @@ def evidence(p: "Predictor", file: str, label: str) -> Any:
         maps = heat_maps(p.model, scaled(x.to(p.device), p.mean, p.std), torch.tensor([p.classes.index(label)]))
     except RuntimeError:  # a network whose feature maps can't be differentiated as they are
         return None
-    return None if maps is None else under_heat(Image.fromarray(from_torch(x)), as_bytes(maps.numpy())[0])
+    if maps is None:
+        return None
+    im = Image.fromarray(from_torch(x))
+    scale = max(1, SHOWN_SIDE / max(im.size))
+    enlarged = im.resize((round(scale * im.width), round(scale * im.height)), Image.Resampling.BICUBIC)
+    return under_heat(enlarged, as_bytes(maps.numpy())[0])
 
 
 def words(text: object) -> str:
