@@ -91,13 +91,8 @@ class Blank(nn.Module):
 class Look(Seen):
     """Seen that ends the training before its first step.
 
-<<<<<<< HEAD
-    Of the first `most` batches of the epoch it takes the one whose λ is nearest ½, and looks no further than one that
-    is within NEAR of it; without mixing, and with `most` 1, that is the first.
-=======
     Of the first `most` batches from the epoch on it takes the one whose λ is nearest ½, and looks no further than one
     that is within NEAR of it; without mixing, and with `most` 1, that is the first.
->>>>>>> h21p
     """
     def __init__(self, epoch=0, most=1):
         super().__init__(epoch)

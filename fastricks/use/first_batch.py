@@ -53,11 +53,6 @@ def look_at(recipe: Recipe, say: Say, epoch: int, last: int, most: int) -> tuple
 def stopped(job: Job, first: int, last: int, most: int) -> Look:
     "The Look of one of the first `most` batches of epochs (0 is the first) from `first` up to `last`"
     parts, dls = prepare(job, load=False)
-<<<<<<< HEAD
-    learn = make_learner(dls, replace(parts, model=Blank(len(job.source.classes))), job.recipe,
-                         [seen := Look(epoch, most)])
-    learn.fit(job.recipe.epochs, start_epoch=epoch)
-=======
     mixers = [cb for cb in parts.cbs if isinstance(cb, MixHandler)]
     if most == 1 or not mixers:
         return looked(job, parts, dls, Look(first))
@@ -84,7 +79,6 @@ def looked(job: Job, parts: Parts, dls: DataLoaders, seen: Look, step: int = 0) 
     learn = make_learner(dls, replace(parts, model=Blank(len(job.source.classes))), job.recipe, [seen])
     resume(learn, {"epoch": seen.of_epoch, "batch": step})
     learn.fit(job.recipe.epochs)
->>>>>>> h21p
     return seen
 
 
@@ -98,15 +92,9 @@ def show_batch(recipe: Recipe, n: int = 8, epoch: int | None = None, say: Say = 
     return draw_seen(seen.batch.rows(telling(seen.batch)[:n]), job.recipe, job.source, n)
 
 
-<<<<<<< HEAD
-def telling(batch: Batch) -> "Tensor":
+def telling(batch: Batch) -> torch.Tensor:
     """Places [n] of a batch's images, those first whose λ is nearest ½, then those with most pixels at exactly the
     mean, as erased ones have
-=======
-def telling(batch: Batch) -> torch.Tensor:
-    """Places [n] of a batch's images, those first whose λ is nearest ½, then those with most pixels at exactly the mean,
-    as erased ones have
->>>>>>> h21p
     """
     erased = (batch.x == 0).all(1).flatten(1).sum(1)
     order = erased.argsort(descending=True, stable=True)

@@ -400,11 +400,7 @@ def test_errors_are_one_sentence(words, says, tmp_path, monkeypatch, capsys):
 def test_without_a_command_comes_the_help(words, capsys):
     assert run(words) == 2
     err = capsys.readouterr().err
-<<<<<<< HEAD
-    assert err.startswith("Usage: ") and ("Train:" if not words else "Commands:") in err
-=======
     assert err.startswith("Usage: ") and ("  batch " if words else "  train ") in err
->>>>>>> h21p
 
 
 @pytest.mark.parametrize("words, heavy", [
