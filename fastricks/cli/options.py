@@ -12,7 +12,7 @@ from ..recipe import own
 from ..recipe.recipe import Recipe, flag_of, options
 from .help import group_of
 
-Tricks = Annotated[list[str] | None, typer.Option(
+TrickTexts = Annotated[list[str] | None, typer.Option(
     "--tricks", "-t", metavar="TRICKS", help="tricks to add, as warmup+cosine+mixup:alpha=.4; -t=-NAME takes one "
                                              "away, -t none all",
     show_default=False)]

@@ -56,8 +56,8 @@ def edited(folder, change):
     what["recipe"] = change(what["recipe"])
     write_json(folder / "recipe.json", what)
     for slot in checkpoint.SLOTS:
-        state = checkpoint.load(folder / slot)
-        checkpoint.save(folder, {**state, "what": {**state["what"], "recipe": change(state["what"]["recipe"])}},
+        state = checkpoint.load_checkpoint(folder / slot)
+        checkpoint.save_checkpoint(folder, {**state, "what": {**state["what"], "recipe": change(state["what"]["recipe"])}},
                         state["generation"])
 
 
