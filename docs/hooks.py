@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mkdocs.structure.files import File
 
-from fastricks.report.cards import card
+from fastricks.report.cards import card_lines
 
 ROOT = Path(__file__).parents[1]
 PAGES = {"index.md": "README.md", "contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md",
@@ -50,7 +50,7 @@ def sentence(file):
 def card_of(name):
     "What `fastricks tricks NAME` says of a trick's module"
     name = name.removeprefix("fastricks.tricks.")
-    lines = [] if "." in name else ["```text", *card(name), "```", "", ""]
+    lines = [] if "." in name else ["```text", *card_lines(name), "```", "", ""]
     return "\n".join(lines)
 
 

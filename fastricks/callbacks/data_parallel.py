@@ -100,7 +100,7 @@ class DataParallel(Callback):
 def share_losses(dls):
     "An image that one process cannot read any more is left out by all"
     losses = getattr(dls, "losses", None)
-    for found in ranks.each(losses.found if losses else {}):
+    for found in ranks.from_each(losses.found if losses else {}):
         losses.add(found.items())
 
 

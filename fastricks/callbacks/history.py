@@ -49,9 +49,9 @@ class History(Callback):
         self.batches += 1
         # the mean; of equal rates that rate, to the last bit
         self.rate += (self.opt.hypers[-1]["lr"] - self.rate) / self.batches
-        self.n, self.fine, self.total = self.n + n, self.fine + loss.isfinite() * n, self.total + number(loss) * n
+        self.n, self.fine, self.total = self.n + n, self.fine + loss.isfinite() * n, self.total + finite_loss(loss) * n
         for k, v in getattr(self.learn, "loss_parts", {}).items():
-            self.terms[k] = self.terms.get(k, 0.) + number(v) * n
+            self.terms[k] = self.terms.get(k, 0.) + finite_loss(v) * n
 
     def after_train(self):
         self.n, self.fine = int(self.n), max(int(self.fine), 1)  # the one wait for the device an epoch
@@ -73,6 +73,6 @@ class History(Callback):
             self.write(self.rows)
 
 
-def number(loss):
+def finite_loss(loss):
     "A non-finite loss weighs nothing: its step is left out"
     return loss.nan_to_num(0., 0., 0.)

@@ -12,7 +12,7 @@ from ..recipe import own
 from ..recipe.recipe import Recipe, flag_of, options
 from .help import group_of
 
-Tricks = Annotated[list[str] | None, typer.Option(
+TrickTexts = Annotated[list[str] | None, typer.Option(
     "--tricks", "-t", metavar="TRICKS", help="tricks to add, as warmup+cosine+mixup:alpha=.4; -t=-NAME takes one "
                                              "away, -t none all",
     show_default=False)]
@@ -25,6 +25,9 @@ License = Annotated[str | None, typer.Option(
     show_default=False)]
 Dataset = Annotated[str | None, typer.Option(metavar="USER/NAME", help="where the photos are on the hub",
                                              show_default=False)]
+AsGoodIn = Annotated[float, typer.Option(
+    metavar="SHARE", help="a row as good as the baseline must take less than this share of its time to be called so")]
+PlainT = Annotated[bool, typer.Option("--plain-t", help="no variance is steadied by the images' luck")]
 Debug = Annotated[bool, typer.Option("--debug", help="show the traceback of an error")]
 
 

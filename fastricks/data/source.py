@@ -14,10 +14,11 @@ SPLIT = {"train": "train", "training": "train", "valid": "valid", "val": "valid"
 
 # why a file that is there is not used
 ENDING, HIDDEN, TOOLS = "not named as images are", "hidden", "of other programs or runs"
-LOOSE, UNUSED, CLASSES = "in no class folder", "in folders that are not used", "of classes that --classes leaves out"
+LOOSE, UNUSED = "in no class folder", "in folders that are not used"
+OTHER_CLASSES = "of classes that --classes leaves out"
 CAPPED, UNLISTED, UNREADABLE = "above --per-class", "not listed", "unreadable"
 COPIES = "copies that --drop-duplicates leaves out"
-MISSING = "not there"  # of a listed image
+NOT_THERE = "not there"  # of a listed image
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def fingerprint(source):
 
 
 def is_path(image): return isinstance(image, Path)
-MANY = 5000  # images whose check takes so long that the user is told
+MANY_IMAGES = 5000  # images whose check takes so long that the user is told
 
 
 def size_and_time(path):

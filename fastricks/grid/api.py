@@ -4,9 +4,9 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from ..core.calls import require_count
+from ..core.calls import P, R, require_count
 from ..core.errors import UserError
 from ..core.words import silent
 from ..recipe.given import given_of, text_of, texts_of, with_fields
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from ..report.compare.comparison import Comparison
     from .grid import Grid
     from .verdicts import Judging
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 
 class Ablation:

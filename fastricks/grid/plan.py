@@ -7,10 +7,11 @@ from ..core.errors import UserError, nearest, one_of, plural
 from ..core.words import parse_time
 from ..recipe.recipe import Recipe, resolve
 
-MODES = {"add": "the baseline, and each row alone on it (the tutorial's table)",
-         "drop": "all rows together, and all but each",
-         "stack": "the baseline, then one row after the other on top (the paper's table)",
-         "all": "the baseline, two or three rows alone, and all that can be made of them together: do they add up?"}
+GRID_MODES = {"add": "the baseline, and each row alone on it (the tutorial's table)",
+              "drop": "all rows together, and all but each",
+              "stack": "the baseline, then one row after the other on top (the paper's table)",
+              "all": "the baseline, two or three rows alone, and all that can be made of them together: "
+                    "do they add up?"}
 MOST_TOGETHER = 3  # rows of `all`: they make 2³ recipes
 
 TUNABLE = {"lr": float, "wd": float, "batch_size": int, "min_scale": float}  # what rows may have their own best of
@@ -55,8 +56,8 @@ def make_rows(mode, given, base, texts):
 
     Each row is checked by itself, at once: a conflict names its row.
     """
-    if mode not in MODES:
-        raise UserError(f"--mode {mode} is not one of {', '.join(MODES)}")
+    if mode not in GRID_MODES:
+        raise UserError(f"--mode {mode} is not one of {', '.join(GRID_MODES)}")
     if not texts:
         raise UserError("ablate needs at least one -t: each is a row, as in -t mixup -t warmup+cosine")
     texts = [t.removeprefix("=") for t in texts]

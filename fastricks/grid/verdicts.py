@@ -25,19 +25,19 @@ class Judging:
     tuned: str = ""  # a Tuning as text: each row has its own best value
 
 
-def keys_of(rows, cells, source):
+def family_keys(rows, cells, source):
     "Row name -> what its runs are known by in a family"
     first = {c.row.name: c for c in reversed(cells)}
     data = fingerprint(source)
     return {row.name: row_key(first[row.name].recipe, first[row.name].facts, data) for row in rows}
 
 
-def recorded(grid, mode, judging):
+def recorded_family(grid, mode, judging):
     """The Family that a grid's verdicts are counted over, recorded under --out.
 
     One that has all of these rows already is it: fewer rows do not make a smaller family of what was tried together.
     """
-    keys = keys_of(grid.rows, grid.cells, grid.source)
+    keys = family_keys(grid.rows, grid.cells, grid.source)
     base, *rows = [keys[row.name] for row in grid.rows]
     old = [f for f in families_beside([f"{grid.recipe.out}/run"])
            if (f.baseline, f.metric, f.tuned) == (base, judging.metric, judging.tuned)]

@@ -48,7 +48,7 @@ def with_tag(arch):
     return f"{name}.{cfg.tag}" if cfg and cfg.tag else arch
 
 
-def build(arch, classes, seed=0, weights=None, kwargs=None, size=None):
+def build_network(arch, classes, seed=0, weights=None, kwargs=None, size=None):
     """A timm model with a plain linear head and no hidden trick, for images of `size` pixels; `weights` a safetensors
     file or None.
 
@@ -56,18 +56,19 @@ def build(arch, classes, seed=0, weights=None, kwargs=None, size=None):
     """
     with seeded(draw(INIT, seed)):
         if weights is None:
-            return plain_init(make(arch, classes, kwargs, size)), []
-        return load(arch, classes, weights, kwargs, size)
+            return plain_init(make_network(arch, classes, kwargs, size)), []
+        return load_weights(arch, classes, weights, kwargs, size)
 
 
-def make(arch, classes, kwargs=None, size=None, **more):
+def make_network(arch, classes, kwargs=None, size=None, **more):
     """timm's model with these keyword arguments; one that is made for one size of images is made for `size` pixels
     (None: its own)
     """
     try:
         return timm.create_model(arch, num_classes=classes, **(kwargs or {}), **for_size(arch, size), **more)
     except Exception as e:  # each architecture has its own way to choke
-        raise UserError(wrong_option(arch, kwargs) or f"timm can't make {arch}{at_size(size)} ({reason(e)})") from None
+        refused = f"timm can't make {arch}{at_size(size)} ({error_text(e)})"
+        raise UserError(wrong_option(arch, kwargs) or refused) from None
 
 
 def for_size(arch, size): return {"img_size": size} if size and has_fixed_size(arch) else {}
@@ -78,15 +79,15 @@ def has_fixed_size(arch):
     return bool(arch_cfg(arch).fixed_input_size)
 
 
-def at_size(size): return f" for images of {pixels(size)}" if size else ""
+def at_size(size): return f" for images of {pixel_text(size)}" if size else ""
 
 
-def pixels(size):
+def pixel_text(size):
     "`224 pixels`, or `320x240 pixels` of (240, 320)"
     return f"{size[1]}x{size[0]} pixels" if isinstance(size, tuple) else f"{size} pixels"
 
 
-def reason(error): return first_line(error) or type(error).__name__
+def error_text(error): return first_line(error) or type(error).__name__
 
 
 def wrong_option(arch, kwargs):
@@ -116,7 +117,7 @@ def plain_init(model):
     return model
 
 
-def load(arch, classes, file, kwargs=None, size=None):
+def load_weights(arch, classes, file, kwargs=None, size=None):
     """timm's own fitting of a file's tensors: a classifier of another size is made anew, position embeddings of other
     image sizes are
     resampled, all else must fit."""
@@ -129,7 +130,7 @@ def load(arch, classes, file, kwargs=None, size=None):
         state = {k: state[k] for k in own}
     overlay = dict(state_dict=state, num_classes=rows or -1)  # another number: timm leaves the classifier out
     try:
-        model = make(arch, classes, kwargs, size, pretrained=True, pretrained_cfg_overlay=overlay)
+        model = make_network(arch, classes, kwargs, size, pretrained=True, pretrained_cfg_overlay=overlay)
     except UserError:
         raise UserError(misfit(arch, file, shapes, own)) from None
     if missing(model, shapes, head):
@@ -141,7 +142,7 @@ def load(arch, classes, file, kwargs=None, size=None):
 def read_state(arch, classes, file, kwargs, size=None):
     "(tensors of a safetensors file, the architecture's own)"
     with seeded(0):
-        own = make(arch, classes, kwargs, size).state_dict()
+        own = make_network(arch, classes, kwargs, size).state_dict()
     return read_tensors(arch, own, file), own
 
 
@@ -167,11 +168,11 @@ def unwrapped(state, own):
     """Tensors by the network's own names, where they have been saved from what wraps it: several processes, a compiled
     network, Lightning
     """
-    found = {bare(k, own): v for k, v in state.items()}
+    found = {bare_name(k, own): v for k, v in state.items()}
     return found if len(found) == len(state) else state
 
 
-def bare(name, own):
+def bare_name(name, own):
     "A tensor's name without the wrappers that it begins with"
     while name not in own and (cut := next((w for w in WRAPPERS if name.startswith(w)), None)):
         name = name.removeprefix(cut)

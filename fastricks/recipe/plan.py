@@ -1,14 +1,12 @@
 """What follows from a recipe and a few numbers of its data: plan, optimizer settings, schedule. No torch."""
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any
 
-from ..trick.base import Opt, Plan, Trick
+from ..trick.base import Opt, Plan, T, Trick
 from ..trick.types import SourceLike
 from .recipe import FIND, Recipe
 from .schedule import Schedule
-
-T = TypeVar("T")
 
 
 def chain(tricks: Iterable[Trick], hook: str, part: T, *args: object) -> T:
@@ -39,7 +37,7 @@ def make_plan(recipe: Recipe, source: SourceLike, batches: int, device: str = "c
     return Plan(recipe, recipe.make_tricks(), len(source.classes), len(train), batches, device, facts or {}, counts)
 
 
-def settings(recipe: Recipe, plan: Plan) -> Opt:
+def optimizer_settings(recipe: Recipe, plan: Plan) -> Opt:
     "Optimizer settings; a learning rate that is still to be found counts as 1"
     return chain(plan.tricks, "optimizer", Opt(recipe.opt, 1. if recipe.lr == FIND else recipe.lr, recipe.wd), plan)
 

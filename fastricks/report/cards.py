@@ -27,7 +27,7 @@ def aligned(rows, head):
 def trick_list(): return aligned(trick_rows(), ("trick", "changes", "keys and defaults", "what it does"))
 
 
-def card(name):
+def card_lines(name):
     "The card of one trick"
     cls = trick_class(name)
     used, name = name, cls.name
@@ -35,7 +35,7 @@ def card(name):
              *wrapped("source", cls.source), *wrapped("costs", cls.cost), *wrapped("instead of", instead_of(cls)),
              *(o for n, why in cls.conflicts.items() for o in wrapped("not with", f"{n}: {why}"))]
     keys = [x for f in fields(cls) for x in key_lines(f)]
-    return lines + (["", "keys", *keys] if keys else []) + ["", f"use       -t {used}" + example(cls, used)]
+    return lines + (["", "keys", *keys] if keys else []) + ["", f"use       -t {used}" + example_keys(cls, used)]
 
 
 def wrapped(head, text):
@@ -54,7 +54,7 @@ def key_lines(f):
     return fill(text, 110, initial_indent=first, subsequent_indent=" " * 24).split("\n")
 
 
-def example(cls, used):
+def example_keys(cls, used):
     f = next(iter(fields(cls)), None)
     return f", or with keys -t {used}:{f.name}={show(f.default)}" if f else ""
 

@@ -9,25 +9,25 @@ from ..core.conformal import least_probabilities
 from ..core.ranks import add, alone, most
 from ..core.scores import balanced_accuracy, ece, macro_f1
 from ..core.tensors import plain
-from ..data.loader.sturdy import name_of
+from ..data.loader.sturdy import item_name
 
 
-def predict(learn, dl):
+def logits_and_labels(learn, dl):
     "(logits [n, K] float32, labels [n]) on the CPU, in the order of `dl`, which must not shuffle"
     with learn.removed_cbs(learn._grab_cbs(MixedPrecision)):
         cbs = counting(learn, "evaluation", len(dl))
         # it reorders by place, which a lost image shifts
         logits, labels = learn.get_preds(dl=dl, act=plain, reorder=False, cbs=cbs)
     if not alone():
-        return of_all(learn, dl, logits, labels)
+        return logits_of_all(learn, dl, logits, labels)
     return plain(logits).float(), plain(labels).long()
 
 
-def of_all(learn, dl, logits, labels):
+def logits_of_all(learn, dl, logits, labels):
     "What each of several processes found on its own batches, together and in the order of `dl`"
     share_losses(learn.dls)
     lost = learn.dls.losses.found
-    own = [i for b in dl.own_places() for i in b if name_of(dl.items[i]) not in lost]
+    own = [i for b in dl.own_places() for i in b if item_name(dl.items[i]) not in lost]
     K, = most(logits.shape[1] if own else 0)
     rows = torch.zeros(dl.n, K + 2)  # the label and whether there is a row at all, beside the logits
     if own:
@@ -57,7 +57,7 @@ def metrics(logits, labels):
             "loss": float(F.cross_entropy(logits.double(), labels))}
 
 
-def by_class(logits, labels):
+def scores_by_class(logits, labels):
     "{\"macro_f1\", \"balanced_accuracy\"} of the classes that have images: a rare one counts as much as a frequent one"
     y, k = labels.numpy(), logits.argmax(1).numpy()
     return {"macro_f1": macro_f1(y, k, logits.shape[1]), "balanced_accuracy": balanced_accuracy(y, k)}
@@ -94,9 +94,9 @@ def tempered(logits, labels, T):
             "ece_t": ece(p.numpy(), (k == labels).numpy())}
 
 
-def calibration(logits, labels):
+def calibrate(logits, labels):
     """What a model keeps of its validation images: {"temperature", "conformal": {"n", "least_p": of each coverage of
-    `conformal.LEVELS` the least
+    `conformal.COVERAGES` the least
     probability of a class in the set}}, the probabilities at that temperature"""
     T = temperature(logits, labels)
     p = (logits.double() / T).softmax(1).gather(1, labels[:, None])[:, 0]

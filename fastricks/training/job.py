@@ -17,7 +17,7 @@ class Job:
     recipe: Recipe                             # with what machine, tricks and the search for a rate decided
     source: Source                             # its data, open
     facts: dict = field(default_factory=dict)  # trick -> what it found out while it settled
-    found: object = None                       # lr_find.Found, where the recipe asked to find the learning rate
+    found: object = None                       # lr_find.FoundRate, where the recipe asked to find the learning rate
 
     @cached_property
     def weights_hash(self): return self.recipe.weights and file_hash(self.recipe.weights)

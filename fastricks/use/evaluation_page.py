@@ -16,8 +16,8 @@ from .evaluate import TTA, Evaluation, check_page
 if TYPE_CHECKING:
     from rich.table import Table
 
-CLASSES = 30  # rows that the terminal shows; of more classes those with the lowest F1
-PAIRS = 5
+CLASSES_SHOWN = 30  # rows that the terminal shows; of more classes those with the lowest F1
+PAIRS_TOLD = 5
 
 
 def default_page(e: Evaluation) -> Path:
@@ -47,15 +47,22 @@ def evaluation_document(e: Evaluation) -> str:
     from ..data.source import Source
     from ..report.pages.run import viewer
     see = viewer(Source(e.data, e.items, e.quality.classes), e.run.recipe)
-    q = e.quality
+    q, title = e.quality, evaluation_title(e)
+    column = shorten(e.where.removeprefix("the "), 60)
     return document(
-        title(e), heading(title(e), 1), tta_line(e), warnings([*e.notes, *parts.of_few_classes(q)]),
+        title,
+        heading(title, 1),
+        tta_line(e),
+        warnings([*e.notes, *parts.of_few_classes(q)]),
         parts.lead(q, e.where),
-        parts.number_table({shorten(e.where.removeprefix("the "), 60): q}), parts.mistakes(q, e.images, see),
-        parts.calibration(q, e.numbers), parts.classes(q), folded("The run", definitions(run_facts(e.run))))
+        parts.number_table({column: q}),
+        parts.mistakes(q, e.images, see),
+        parts.calibration(q, e.numbers),
+        parts.classes(q),
+        folded("The run", definitions(run_facts(e.run))))
 
 
-def title(e: Evaluation) -> str: return f"{e.run.name} on {e.where}" + (" (TTA)" if e.tta else "")
+def evaluation_title(e: Evaluation) -> str: return f"{e.run.name} on {e.where}" + (" (TTA)" if e.tta else "")
 def tta_line(e: Evaluation) -> Html:
     if not e.tta:
         return EMPTY
@@ -74,11 +81,11 @@ def run_facts(run: FinishedRun) -> dict[str, Any]:
 # -- the terminal
 
 def print_evaluation(e: Evaluation) -> None:
-    for line in lines(e):
+    for line in evaluation_lines(e):
         print(line)
 
 
-def lines(e: Evaluation, width: int | None = None) -> list[str]:
+def evaluation_lines(e: Evaluation, width: int | None = None) -> list[str]:
     "What `print_evaluation` prints; styled where that goes to a terminal"
     from rich.console import Console
     from rich.text import Text
@@ -86,15 +93,15 @@ def lines(e: Evaluation, width: int | None = None) -> list[str]:
     con.width = max(width or (con.width if con.is_terminal else 120), 60)
     q, tta = e.quality, [f"TTA: {TTA}; not to be compared with plain numbers"] if e.tta else []
     with con.capture() as got:
-        con.print(Text(title(e), style="bold"))
+        con.print(Text(evaluation_title(e), style="bold"))
         for line in [*tta, *parts.of_few_classes(q)]:
             con.print(Text(line))
-        con.print(number_table(q))
+        con.print(terminal_number_table(q))
         con.print()
         whole = class_table(q)
         con.print(whole if con.measure(whole).maximum <= con.width else class_table(q, intervals=False))
         con.print()
-        for line in [*pairs(q), *parts.at_temperature(e.numbers)]:
+        for line in [*most_confused(q), *parts.at_temperature(e.numbers)]:
             con.print(Text(line))
     return [x.rstrip() for x in got.get().rstrip().split("\n")]
 
@@ -107,7 +114,7 @@ def new_table(*heads: str, left: tuple[int, ...] = (0,)) -> "Table":
     return t
 
 
-def number_table(q: Quality) -> "Table":
+def terminal_number_table(q: Quality) -> "Table":
     t = new_table("", "value", "95% interval", "")
     for what, v, f in parts.numbers(q):
         t.add_row(what, f(v.value), parts.between(v, f), f"{q.hits:,} of {q.n:,} right" if v is q.top1 else "")
@@ -118,7 +125,7 @@ def class_table(q: Quality, intervals: bool = True) -> "Table":
     "All classes that have images, or of many those with the lowest F1; a narrow terminal has no room for intervals"
     from rich.text import Text
     rows = [r for r in parts.by_f1(q) if r.n]
-    kept = rows if len(rows) <= CLASSES else rows[:CLASSES // 2]
+    kept = rows if len(rows) <= CLASSES_SHOWN else rows[:CLASSES_SHOWN // 2]
     first = "class" if kept is rows else f"class, the {len(kept)} of {len(rows)} with the lowest F1"
     heads = ["recall", "95%", "precision", "95%", "F1", "95%"]
     each = 1 if intervals else 2  # of value, interval, value, interval …
@@ -134,13 +141,13 @@ def in_points(v: Value) -> tuple[str, str]:
     return f(v.value), parts.between(v, f) if v.low == v.low else NONE
 
 
-def pairs(q: Quality) -> list[str]:
+def most_confused(q: Quality) -> list[str]:
     from ..report.pages.quality import confused
-    found = confused(q, PAIRS)
+    found = confused(q, PAIRS_TOLD)
     words = [f"{shorten(a)} → {shorten(b)} ({n:,})" for a, b, n in found]
     return ["most confused: " + "; ".join(words)] if words else ["no mistakes"]
 
 
-def said(files: tuple[Path, Path]) -> list[str]: return [f"page      {files[0]}", f"numbers   {files[1]}"]
+def written_lines(files: tuple[Path, Path]) -> list[str]: return [f"page      {files[0]}", f"numbers   {files[1]}"]
 
 

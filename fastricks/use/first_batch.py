@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def look(recipe: Recipe, epoch: int = 1, say: Say = silent) -> tuple[Job, Look]:
+def look_at_batch(recipe: Recipe, epoch: int = 1, say: Say = silent) -> tuple[Job, Look]:
     "(Job, Look) of an epoch's first batch: a blank network gets it, and is stopped before it would learn anything"
     if not 1 <= epoch <= recipe.epochs:
         raise UserError(f"epoch {epoch} is none of this training's {plural(recipe.epochs, 'epoch')}")
@@ -37,18 +37,18 @@ def stopped(job: Job, epoch: int) -> Look:
     return seen
 
 
-def show_batch(recipe: Recipe, n: int = 8, epoch: int = 1, say: Say = silent) -> "Figure":
+def batch_figure(recipe: Recipe, n: int = 8, epoch: int = 1, say: Say = silent) -> "Figure":
     "The first `n` images of an epoch's first training batch as the network sees them, as a matplotlib Figure"
-    job, seen = look(recipe, epoch, say)
+    job, seen = look_at_batch(recipe, epoch, say)
     return draw_seen(seen.batch, job.recipe, job.source, n)
 
 
-def show_targets(recipe: Recipe, n: int = 4, epoch: int = 1, say: Say = silent) -> "Figure":
+def targets_figure(recipe: Recipe, n: int = 4, epoch: int = 1, say: Say = silent) -> "Figure":
     """The training targets of the first `n` images of an epoch's first batch, as a matplotlib Figure.
 
     With a teacher also its soft labels for these very images; a teacher that is not there yet is a UserError.
     """
-    job, seen = look(recipe, epoch, say)
+    job, seen = look_at_batch(recipe, epoch, say)
     if seen.target is not None:
         job = replace(job, facts=needed_facts(job, say))
     return draw_view_targets(View(job.recipe, job.source, seen.batch, targets_of(job, seen, n)), n)

@@ -8,7 +8,7 @@ from ..core.errors import UserError, plural
 from ..core.words import Say, silent
 from ..data.checked import open_data
 from ..recipe.names import tricks_text
-from ..recipe.plan import batches_an_epoch, make_schedule, settings
+from ..recipe.plan import batches_an_epoch, make_schedule, optimizer_settings
 from ..recipe.recipe import FIND, Recipe, resolve
 from ..recipe.schedule import Schedule
 from ..report.plots import save_to
@@ -18,11 +18,11 @@ from ..trick.base import Plan
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Data = tuple[str, str | None, int | None, float]  # the fields of a recipe that say which images
-STEPS = 100  # an epoch's, where there is no data to count
+DataFields = tuple[str, str | None, int | None, float]  # the fields of a recipe that say which images
+STEPS_WITHOUT_DATA = 100  # an epoch's, where there is no data to count
 
 
-def show_lr(recipes: Recipe | Mapping[str, Recipe], steps: int | None = None, say: Say = silent) -> "Figure":
+def rates_figure(recipes: Recipe | Mapping[str, Recipe], steps: int | None = None, say: Say = silent) -> "Figure":
     """The learning rate of every step, name -> Recipe (or one Recipe), as a matplotlib Figure; and momentum where it
     moves.
 
@@ -42,15 +42,15 @@ def schedules_of(recipes: Recipe | Mapping[str, Recipe], steps: int | None = Non
     return {name: schedule_of(r, steps, counts.get(data_of(r))) for name, r in recipes.items()}
 
 
-def data_of(r: Recipe) -> Data: return r.data, r.classes, r.per_class, r.valid
+def data_of(r: Recipe) -> DataFields: return r.data, r.classes, r.per_class, r.valid
 
 
-def count_images(recipes: Iterable[Recipe], say: Say) -> dict[Data, int | None]:
+def count_images(recipes: Iterable[Recipe], say: Say) -> dict[DataFields, int | None]:
     "data -> how many training images, or None where the data can't be opened"
-    return {key: images_of(r, say) for key, r in {data_of(r): r for r in recipes}.items()}
+    return {key: n_training_images(r, say) for key, r in {data_of(r): r for r in recipes}.items()}
 
 
-def images_of(recipe: Recipe, say: Say) -> int | None:
+def n_training_images(recipe: Recipe, say: Say) -> int | None:
     from ..data.sources.download import find_food
     from ..data.sources.food import NAMES
     try:
@@ -58,17 +58,18 @@ def images_of(recipe: Recipe, say: Say) -> int | None:
             raise UserError(f"{recipe.data} is not on this machine")
         return len(open_data(recipe, check=False, say=silent).of("train"))
     except UserError as e:
-        say(f"drawn with {STEPS} steps an epoch, not counted ({e}); --steps-per-epoch gives another number")
+        say(f"drawn with {STEPS_WITHOUT_DATA} steps an epoch, not counted ({e}); "
+            "--steps-per-epoch gives another number")
     return None
 
 
 def schedule_of(recipe: Recipe, steps: int | None = None, images: int | None = None) -> Schedule:
     "A recipe's Schedule, of `steps` optimizer steps an epoch or as many as `images` make"
-    n = images or recipe.batch_size * (steps or STEPS)
+    n = images or recipe.batch_size * (steps or STEPS_WITHOUT_DATA)
     plan = Plan(recipe, recipe.make_tricks(), n_train=n, batches=batches_an_epoch(n, recipe.batch_size))
-    opt = settings(recipe, plan)
+    opt = optimizer_settings(recipe, plan)
     if not images:
-        plan = replace(plan, batches=(steps or STEPS) * opt.batches)
+        plan = replace(plan, batches=(steps or STEPS_WITHOUT_DATA) * opt.batches)
     return make_schedule(recipe, plan, opt)
 
 
@@ -86,16 +87,16 @@ def schedule_line(name: str, s: Schedule) -> str:
 
 def tell_lr(schedules: Mapping[str, Schedule], to: str, terminal: bool, say: Say = print) -> None:
     "A line of text for each schedule, on a terminal its curve too, and the picture of all"
-    from ..report.plots import curve
+    from ..report.plots import print_curve
     for name, s in schedules.items():
-        for line in curve(s.trace(), s.per_epoch, name) if terminal else ():
+        for line in print_curve(s.trace(), s.per_epoch, name) if terminal else ():
             say(line)
         say(schedule_line(name, s))
     say(f"picture    {save_to(draw_schedules(schedules), to)}")
 
 
-def lines_of(given: Mapping[str, Any], names: Sequence[str] = (), rows: Sequence[str] = (),
-             recipe: str | None = None) -> dict[str, Recipe]:
+def recipes_of_lines(given: Mapping[str, Any], names: Sequence[str] = (), rows: Sequence[str] = (),
+                     recipe: str | None = None) -> dict[str, Recipe]:
     """name -> Recipe of a command line: `names` are recipes or run folders, `rows` are -t selections, each a line of
     its own.
 

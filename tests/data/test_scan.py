@@ -167,7 +167,7 @@ def test_arrays_are_not_scanned(cache, decoded):
 
 def test_a_long_check_is_told(tree, cache, monkeypatch):
     said = []
-    monkeypatch.setattr(scan, "MANY", 19)
+    monkeypatch.setattr(scan, "MANY_IMAGES", 19)
     for _ in range(2): drop_unreadable(open_source(tree), cache=cache, say=said.append)
     assert said == ["checking 20 images, once"]
 

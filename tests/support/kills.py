@@ -92,7 +92,7 @@ def note(out, *words):
 
 def watched(out):
     "Note every step that is begun and every checkpoint that is whole"
-    begun, save = Checkpoint.before_batch, checkpoint.save
+    begun, save = Checkpoint.before_batch, checkpoint.save_checkpoint
 
     def before_batch(self):
         if self.training: note(out, "step", self.folder.name, self.learn.epoch, self.learn.iter)
@@ -109,7 +109,7 @@ def watched(out):
         return cb
     room = sys.modules["fastricks.training.training"]
     made, room.checkpoints = room.checkpoints, checkpoints
-    Checkpoint.before_batch, checkpoint.save = before_batch, saved
+    Checkpoint.before_batch, checkpoint.save_checkpoint = before_batch, saved
 
 
 def body(combo, out, resume):
@@ -151,11 +151,11 @@ def child(f, *args, log=None):
             try:
                 f(*args)
                 code = 0
-            except stop.Stopped: code = stop.code()
+            except stop.Stopped: code = stop.exit_code()
             except BaseException:
                 import traceback
                 traceback.print_exc()
-            if stop.asked.signum: code = stop.say()
+            if stop.asked.signum: code = stop.say_stopped()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

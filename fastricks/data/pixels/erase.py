@@ -5,7 +5,7 @@ import numpy as np
 
 from .views import ERASED
 
-TRIES = 10                 # of timm's and torchvision's
+ERASE_TRIES = 10                 # of timm's and torchvision's
 AREAS, RATIOS = (.02, .33), (.3, 3.3)
 
 
@@ -13,7 +13,7 @@ class Erase:
     """Sets a box of an image to 0, with probability `p`. `draws`: how many numbers in [0, 1) an image takes. arXiv
     1708.04896
     """
-    first_draw, draws = ERASED, 2 * TRIES + 3
+    first_draw, draws = ERASED, 2 * ERASE_TRIES + 3
 
     def __init__(self, p): self.p = p
 
@@ -32,9 +32,9 @@ def erased_boxes(h, w, u, p):
 
     Area uniform, log of the ratio of sides uniform, as timm, torchvision and fastai have it. `u` [n, draws].
     """
-    area = (AREAS[0] + (AREAS[1] - AREAS[0]) * u[:, 1:2 * TRIES:2]) * h * w
+    area = (AREAS[0] + (AREAS[1] - AREAS[0]) * u[:, 1:2 * ERASE_TRIES:2]) * h * w
     low, high = map(math.log, RATIOS)
-    ratio = np.exp(low + (high - low) * u[:, 2:2 * TRIES + 1:2])
+    ratio = np.exp(low + (high - low) * u[:, 2:2 * ERASE_TRIES + 1:2])
     bh, bw = np.rint(np.sqrt(area * ratio)).astype(int), np.rint(np.sqrt(area / ratio)).astype(int)
     fits = (bh < h) & (bw < w) & (bh > 0) & (bw > 0)
     first, rows = fits.argmax(1), np.arange(len(u))

@@ -1,7 +1,7 @@
 """Training views cut on a GPU from canonical pixels that lie in its memory, where they fit."""
 import torch
 
-SHARE = 1 / 3  # of the device's free memory that pixels may take
+SHARE_OF_MEMORY = 1 / 3  # of the device's free memory that pixels may take
 
 
 class Resident:
@@ -46,6 +46,6 @@ def taps(length, size, most):
     return weights / weights.sum(2, keepdim=True)
 
 
-def fits(images, device, share=SHARE):
+def fits(images, device, share=SHARE_OF_MEMORY):
     "Whether the pixels of `images` may lie in a CUDA device's memory beside a training"
     return device.type == "cuda" and sum(x.size for x in images) < share * torch.cuda.mem_get_info(device)[0]

@@ -25,14 +25,14 @@ from ..runs import FinishedRun
 from .outcome import Outcome
 from .pictures import picture_caption, pictures
 from .rows import ComparisonRow
-from .table import Column, comparison_title, explanation, headline, measured_facts, table_columns, verdicts
+from .table import Column, comparison_title, explanation, headline, measured_facts, table_columns, verdict_groups
 from .words import style_of
 
 
 def comparison_page(c: Outcome, base: Path | None = None) -> str:
     "The whole page; `base`: the folder that it will lie in, from which it links to the runs' own pages"
     title = comparison_title(c)
-    said = repeated(Html('<p class="said"><b>{}</b>: {}</p>'), verdicts(c).items())
+    said = repeated(Html('<p class="said"><b>{}</b>: {}</p>'), verdict_groups(c).items())
     figures = [figure(drawing(fig), picture_caption(name, c)) for name, fig in pictures(c).items()]
     return document(
         title, heading(title, 1), said, warnings(n for n in c.notes if is_warning(n)), paragraph(headline(c)),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...core.words import fold_text, interval, none, signed
-from ..plots import PLAIN, Picture
+from ..plots import PLAIN_TEXT, Picture
 from ..runs import SPLIT_WORD
 from .ladder import AS_GOOD, FAILED, HELPS, HURTS, IDENTICAL, OPEN, SAME
 from .outcome import Outcome
@@ -51,7 +51,7 @@ def picture_caption(name: str, c: Outcome) -> str:
                           metric=c.metric.title.capitalize())
 
 
-def looks(c: Outcome) -> dict[str, dict[str, str]]:
+def line_styles(c: Outcome) -> dict[str, dict[str, str]]:
     "row label -> colour and line, the same in all pictures; the baseline is black"
     styles = ["-", "--", ":", "-."]
     return {r.label: dict(color=BASE if r.baseline else f"C{(i - 1) % 10}", ls=styles[(i - 1) // 10 % 4] if i else "-")
@@ -71,15 +71,16 @@ def draw_delta(c: Outcome) -> "Figure | None":
         return None
     fig = Picture(9., 1.5 + .42 * len(rows))
     ax = fig.subplots()
-    reach = limit([farthest(r) for r in rows], c.margin)
+    reach = axis_limit([farthest(r) for r in rows], c.margin)
     ax.axvspan(-c.margin, c.margin, color="#1565c0", alpha=.08, lw=0)
     ax.axvline(0, color=BASE, lw=1)
     for y, r in enumerate(rows):
         draw_row(ax, y, r, reach)
     ax.set(ylim=(len(rows) - .4, -.6), xlim=(-reach, reach), xlabel=f"Δ {m.title} to {c.baseline.label}, {m.points}")
-    ax.set_yticks(range(len(rows)), [f"{fold_text(r.label, 32)}  (n={r.diff.n})" for r in rows], fontsize=8, **PLAIN)
+    names = [f"{fold_text(r.label, 32)}  (n={r.diff.n})" for r in rows]
+    ax.set_yticks(range(len(rows)), names, fontsize=8, **PLAIN_TEXT)
     right = ax.secondary_yaxis("right")
-    right.set_yticks(range(len(rows)), [beside(r, m.digits) for r in rows], fontsize=8, **PLAIN)
+    right.set_yticks(range(len(rows)), [beside(r, m.digits) for r in rows], fontsize=8, **PLAIN_TEXT)
     for o in (ax, right):
         o.tick_params(axis="y", length=0)
     for spine in (*ax.spines.values(), *right.spines.values()):
@@ -93,7 +94,7 @@ def farthest(r: ComparisonRow) -> float:
     return max(abs(x) for x in (r.diff.delta, r.diff.low, r.diff.high) if not none(x))
 
 
-def limit(reaches: list[float], margin: float) -> float:
+def axis_limit(reaches: list[float], margin: float) -> float:
     "Half of the axis: all intervals, but one that is far wider than most is cut"
     return 1.08 * max(2 * margin, min(max(reaches), 4 * float(np.median(reaches))))
 
@@ -129,7 +130,7 @@ def short_verdict(r: ComparisonRow) -> str:
                     "better and faster.")
 def draw_time(c: Outcome) -> "Figure | None":
     "A point a recipe: mean training time, mean of the metric ± sd; the Pareto front is marked"
-    m, look = c.metric, looks(c)
+    m, look = c.metric, line_styles(c)
     fig = Picture(9., 4.2)
     ax = fig.subplots()
     unit, unit_name = (60, "minutes") if max(r.seconds for r in c.rows) > 180 else (1, "seconds")
@@ -165,7 +166,7 @@ def name_rows(fig: "Figure", ax: "Axes") -> None:
     ax.grid(alpha=.3)
     legend = fig.legend(*ax.get_legend_handles_labels(), loc="outside right upper", fontsize=8, frameon=False)
     for t in legend.get_texts():
-        t.set(**PLAIN)
+        t.set(**PLAIN_TEXT)
 
 
 # -- learning curves
@@ -185,10 +186,10 @@ def draw_curves(c: Outcome) -> "Figure | None":
     None without a history.
     """
     column, title, scale = curve_of(c)
-    curves = {r.label: x for r in c.rows if (x := values_of(r, column)) is not None}
+    curves = {r.label: x for r in c.rows if (x := history_values(r, column)) is not None}
     if not curves:
         return None
-    fig, look = Picture(9., 4.2), looks(c)
+    fig, look = Picture(9., 4.2), line_styles(c)
     ax = fig.subplots()
     for name, x in curves.items():
         epoch, label = np.arange(1, x.shape[1] + 1), f"{fold_text(name, 34)}  (n={len(x)})"
@@ -208,12 +209,12 @@ def curve_of(c: Outcome) -> tuple[str, str, int]:
     found = "accuracy", "validation accuracy, %", 100
     if c.metric.sign < 0:
         found = "valid_loss", "validation cross-entropy, nats", 1
-    if all(values_of(r, found[0]) is not None for r in c.rows if not r.runs[0].soup):
+    if all(history_values(r, found[0]) is not None for r in c.rows if not r.runs[0].soup):
         return found
     return "train_loss", "training loss, as each recipe minimises it", 1
 
 
-def values_of(row: ComparisonRow, column: str) -> np.ndarray | None:
+def history_values(row: ComparisonRow, column: str) -> np.ndarray | None:
     "[seeds, epochs] of a column; nan after a run's last epoch; None where a run has it not"
     try:
         got = [[e[column] for e in r.history] for r in row.runs]

@@ -25,26 +25,26 @@ from .rows import ComparisonRow
 from .stats import Summary
 from .sums import sum_words
 
-VERSIONS = "fastricks", "python", "torch", "torchvision", "fastai", "timm", "numpy"
+VERSIONS_SHOWN = "fastricks", "python", "torch", "torchvision", "fastai", "timm", "numpy"
 
 
 # -- the table's columns
 
-Cell = Callable[[ComparisonRow], str]
+CellText = Callable[[ComparisonRow], str]
 
 
 @dataclass(frozen=True)
 class Column:
     name: str            # what a narrow terminal drops it by
     head: str
-    cell: Cell
+    cell: CellText
     left: bool = False   # words, not numbers
 
 
 # what a narrow terminal does without, in this order; ONE: all that differs goes into one column
-ONE = "one"
-WHOLE = 999  # letters of a column of words that is not folded
-DROPPED = "R", "p", "agree", "holm", "time", ONE, "n", "ratio"
+ONE_RUN = "one"
+WHOLE_WIDTH = 999  # letters of a column of words that is not folded
+DROPPED = "R", "p", "agree", "holm", "time", ONE_RUN, "n", "ratio"
 
 
 def table_columns(c: Outcome) -> list[Column]:
@@ -88,10 +88,10 @@ def figure_columns(c: Outcome) -> list[Column]:
             Column("agree", "agree", lambda row: share(row.agreement))]
 
 
-def varying(name: str) -> Cell: return lambda row: row.varies[name]
+def varying(name: str) -> CellText: return lambda row: row.varies[name]
 
 
-def of_difference(text: Callable[[Effect], str]) -> Cell:
+def of_difference(text: Callable[[Effect], str]) -> CellText:
     "A cell's text out of a row's Effect; the baseline has none"
     return lambda row: text(row.diff) if row.diff else NONE
 
@@ -216,7 +216,7 @@ def mean_interval(c: Outcome) -> list[str]:
             f"{s.min:.{k}f}, highest {s.max:.{k}f}. It covers the choice of seeds, not of data or test images."]
 
 
-def verdicts(c: Outcome) -> dict[str, str]:
+def verdict_groups(c: Outcome) -> dict[str, str]:
     "verdict -> `a (+1.20), b (+0.80)`"
     groups = {word: [row for row in c.rows if row.verdict == word]
               for word in (HELPS, HURTS, AS_GOOD, SAME, IDENTICAL, FAILED, OPEN)}
@@ -235,7 +235,7 @@ def measured_facts(c: Outcome) -> dict[str, str]:
     environments = [r.environment for r in runs]
     return {"data": data_fact(runs), "network": network_fact(runs), "seeds": seeds_fact(c),
             "hardware": each(device(r) for r in runs),
-            "versions": ", ".join(version_fact(name, environments) for name in VERSIONS),
+            "versions": ", ".join(version_fact(name, environments) for name in VERSIONS_SHOWN),
             "code": each(revision(e.get("git") or {}) for e in environments),
             "date": f"runs {span(r.date[:10] for r in runs)}; report {date.today()}"}
 
@@ -277,8 +277,8 @@ def comparison_title(c: Outcome) -> str:
 def fit_columns(c: Outcome, cols: list[Column], width: int) -> tuple[list[Column], int]:
     "(columns, letters for a column of words) that `width` holds"
     for dropped in [None, *DROPPED]:
-        cols = in_one(c, cols) if dropped == ONE else [o for o in cols if o.name != dropped]
-        for letters in (WHOLE, 40, 28, 20):
+        cols = in_one(c, cols) if dropped == ONE_RUN else [o for o in cols if o.name != dropped]
+        for letters in (WHOLE_WIDTH, 40, 28, 20):
             if table_width(c, cols, letters) <= width:
                 return cols, letters
     return cols, next((n for n in (16, 12) if table_width(c, cols, n) <= width), 12)
@@ -289,17 +289,17 @@ def table_width(c: Outcome, cols: list[Column], letters: int) -> int:
 
 
 def column_width(c: Outcome, col: Column, letters: int) -> int:
-    return widest([head_text(c, col, letters), *(fold(col, col.cell(row), letters) for row in c.rows)])
+    return widest_line([head_text(c, col, letters), *(fold(col, col.cell(row), letters) for row in c.rows)])
 
 
 def head_text(c: Outcome, col: Column, letters: int) -> str:
     "A column's head; where there is little room, in lines as long as its cells"
-    if letters == WHOLE:
+    if letters == WHOLE_WIDTH:
         return col.head
-    return fold_text(col.head, widest([fold(col, col.cell(row), letters) for row in c.rows]))
+    return fold_text(col.head, widest_line([fold(col, col.cell(row), letters) for row in c.rows]))
 
 
-def widest(texts: list[str]) -> int: return max(len(line) for text in texts for line in text.split("\n"))
+def widest_line(texts: list[str]) -> int: return max(len(line) for text in texts for line in text.split("\n"))
 
 
 def in_one(c: Outcome, cols: list[Column]) -> list[Column]:

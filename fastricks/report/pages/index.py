@@ -8,7 +8,7 @@ from ...core.files import write
 from ...core.lock import ProcessLock
 from ..find import in_folder
 from ..html import EMPTY, Html, document, heading, html_table, paragraph
-from ..listing import found, line_of
+from ..listing import line_of_run, part_or_nothing
 
 INDEX = "index.html"
 MARK = Html('<p hidden class="list-of-runs"></p>')  # by this an index of ours is known: nobody else's is written over
@@ -60,7 +60,7 @@ def is_ours(file): return str(MARK) in file.read_text(errors="replace")
 
 def index_page(folder):
     "The whole page, the newest run first"
-    lines = sorted(((line_of(f), f) for f in in_folder(folder)), key=lambda found: found[0].when, reverse=True)
+    lines = sorted(((line_of_run(f), f) for f in in_folder(folder)), key=lambda found: found[0].when, reverse=True)
     finished = sum(line.ended == "finished" for line, _ in lines)
     reports = [Html('<a href="{}">{}</a>').format(quote(file.name), file.name) for file in reports_in(folder)]
     compared = paragraph(Html("Comparisons: {}").format(Html(" · ").join(reports))) if reports else EMPTY
@@ -73,7 +73,7 @@ def index_page(folder):
 
 def cells(line, folder):
     "A row: the run's page is a link where there is one"
-    metrics = found(folder, "metrics.json")
+    metrics = part_or_nothing(folder, "metrics.json")
     name = folder.name
     if (folder / INDEX).is_file():
         name = Html('<a href="{}/{}">{}</a>').format(quote(folder.name), INDEX, folder.name)

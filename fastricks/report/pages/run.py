@@ -29,7 +29,7 @@ from ..html import (
     warnings,
 )
 from ..listing import soup_words
-from ..runs import SPLIT_WORD, run_of
+from ..runs import SPLIT_WORD, read_finished
 from . import parts
 from .index import links_of
 from .parts import listed, percent
@@ -48,7 +48,7 @@ def save_run_page(folder, source=None, date=None):
     `source`: where its images are taken from; `date`: when it was finished.
     """
     folder = Path(folder)
-    run = run_of(folder, date or time.strftime("%Y-%m-%d %H:%M:%S"))
+    run = read_finished(folder, date or time.strftime("%Y-%m-%d %H:%M:%S"))
     write(folder / "index.html", run_page(run, source))
     return folder / "index.html"
 
