@@ -46,9 +46,14 @@ def recipe_param(f, kind):
     names = [m["flag"] or flag_of(f.name)]
     choices = m["range"] and m["range"].choices
     metavar = m["metavar"] or ("|".join(choices) if choices else None)
-    text = m["help"] + (f" [default: {default_text(f)}]" if default_text(f) and "default" not in m["help"] else "")
+    text, default = m["help"], default_text(f)
+    if default and "default" not in text:
+        text += f" [default: {default}]"
+    parser = m["reads"]
+    if m["word"] and not parser:
+        parser = number_or(m["word"], names[0])
     option = typer.Option(*names, help=text, metavar=metavar, show_default=False, rich_help_panel=group_of(f.name),
-                          parser=m["reads"] or (number_or(m["word"], names[0]) if m["word"] else None))
+                          parser=parser)
     return inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option])
 
 

@@ -42,8 +42,11 @@ class Account:
         used = ", ".join(f"{n:,} {WORD_OF_SPLIT[s]}" for s, n in self.used.items() if n)
         said = f"files: {self.found:,} found = {sum(self.used.values()):,} used ({used})"
         if self.ignored:
-            said += f" + {sum(self.ignored.values()):,} ignored ({', '.join(map(self.told, self.ignored))})"
-        return said + (f"; {plural(self.missing, 'listed image')} not there" if self.missing else "")
+            n, reasons = sum(self.ignored.values()), ", ".join(map(self.told, self.ignored))
+            said += f" + {n:,} ignored ({reasons})"
+        if self.missing:
+            said += f"; {plural(self.missing, 'listed image')} not there"
+        return said
 
     def told(self, reason):
         more = f": {endings_text(Counter(self.endings))}" if reason == ENDING else ""

@@ -201,8 +201,8 @@ def advice_lines(a, given, base, c):
     if a.confirmed:
         row, m = a.confirmed.rows[1], a.confirmed.metric
         gain = with_interval(row.diff.delta, row.diff.low, row.diff.high, m.digits)
-        what = "gain" if a.taken else "tried"
-        out.append(f"{what:<10}{gain} {m.points} on the {split[a.confirmed.split]}, {len(row.runs)} fresh seeds: "
+        what, where = "gain" if a.taken else "tried", split[a.confirmed.split]
+        out.append(f"{what:<10}{gain} {m.points} on the {where}, {len(row.runs)} fresh seeds: "
                    f"{row.words} (decided with these same seeds)")
     out += [f"left out  {t}: {why}" for t, why in a.left.items()]
     out.append(f"chosen    on the {split[c.split]} ({c.n_images:,} images), by {c.metric.title}")

@@ -83,8 +83,8 @@ def sight(grid, judging):
     alpha = ALPHA if judging.once else SPEND[RUNGS.index(look)]
     sd = (SD_SCRATCH if grid.recipe.from_scratch else SD_TUNED) / images ** .5
     least = smallest_effect(look, rows, alpha, judging.plain) * sd
-    what = (f"{plural(look, 'seed')}, {plural(rows, 'row')}, {images:,} {'test' if split == 'test' else 'validation'} "
-            "images")
+    word = "test" if split == "test" else "validation"
+    what = f"{plural(look, 'seed')}, {plural(rows, 'row')}, {images:,} {word} images"
     return f"sees {least:.1f} points or more in 8 of 10 such tables ({what}); smaller effects will mostly stay open"
 
 

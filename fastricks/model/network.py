@@ -210,15 +210,17 @@ def load_lines(model, head, rows, classes, shapes, file):
     own = model.state_dict()
     loaded = sum(k in shapes and tuple(own[k].shape) == shapes[k] for k in own)
     lines = [f"loaded {plural(loaded, 'tensor')} of {len(own)} from {Path(file).name}"]
-    resampled = [k for k in own if k in shapes and tuple(own[k].shape) != shapes[k]
-                 and k.rpartition(".")[0] not in head]
+    others = [k for k in own if k in shapes and tuple(own[k].shape) != shapes[k]]
+    resampled = [k for k in others if k.rpartition(".")[0] not in head]
     if resampled:
-        lines.append(f"resampled for this size of images: {plural(len(resampled), 'tensor')}, as {resampled[0]}, "
-                     f"from {shapes[resampled[0]]} to {tuple(own[resampled[0]].shape)}")
+        name = resampled[0]
+        before, now = shapes[name], tuple(own[name].shape)
+        lines.append(f"resampled for this size of images: {plural(len(resampled), 'tensor')}, as {name}, "
+                     f"from {before} to {now}")
     if rows != classes:
         was = f"the file's is of {plural(rows, 'class', 'classes')}" if rows else "the file has none"
-        lines.append(f"not loaded: the head {', '.join(head)}, made new for {plural(classes, 'class', 'classes')} "
-                     f"({was})")
+        made = f"made new for {plural(classes, 'class', 'classes')} ({was})"
+        lines.append(f"not loaded: the head {', '.join(head)}, {made}")
     if extra := sorted(set(shapes) - set(own)):
         lines.append(f"not used from the file: {plural(len(extra), 'tensor')}, as {extra[0]}")
     return lines

@@ -20,11 +20,12 @@ def numeric(recipe: Recipe, weights_hash: str | None = None, facts: Facts | None
     they are
     """
     by_fingerprint = {"data", "classes", "per_class", "rest", "valid", "drop_duplicates", "group_by", "class_order"}
-    d = {f.name: getattr(recipe, f.name) for f in fields(Recipe) if f.metadata["numeric"]
-         and f.name not in by_fingerprint}
-    tricks = {t.name: {**t.numeric_keys(of := (facts or {}).get(t.name, {})), **needed(t, of),
-                       **of_file(recipe, t.name)}
-              for t in recipe.make_tricks()}
+    names = [f.name for f in fields(Recipe) if f.metadata["numeric"] and f.name not in by_fingerprint]
+    d = {name: getattr(recipe, name) for name in names}
+    tricks = {}
+    for t in recipe.make_tricks():
+        settled = (facts or {}).get(t.name, {})
+        tricks[t.name] = {**t.numeric_keys(settled), **needed(t, settled), **of_file(recipe, t.name)}
     d |= {k: FIELDS[k] for k in DATA_DECIDES if k in d and d[k] is None}
     kind = recipe.device.partition(":")[0]  # which of a machine's GPUs it was is no difference
     if kind in ("cuda", "mps"):

@@ -339,9 +339,7 @@ def require_types(got: Mapping[str, Any], file: str | Path) -> None:
         if isinstance(v, dict):
             ok = ok and all(is_option(*o) if k == "arch_option" else isinstance(o[1], dict) for o in v.items())
         if not ok or (isinstance(v, bool) and hints[k] not in (bool, bool | None)):
-            raise UserError(
-            f"{file} is not the recipe of a run: its {k} is {shorten(repr(v))}")
-    shape = got.get("shape")
-    if shape is not None and split_size(size_of(shape)) != {"size": got.get("size"), "shape": shape}:
-        raise UserError(
-        f"{file} is not the recipe of a run: its shape is {shorten(repr(shape))}")
+            raise UserError(f"{file} is not the recipe of a run: its {k} is {shorten(repr(v))}")
+    shape, size = got.get("shape"), got.get("size")
+    if shape is not None and split_size(size_of(shape)) != {"size": size, "shape": shape}:
+        raise UserError(f"{file} is not the recipe of a run: its shape is {shorten(repr(shape))}")

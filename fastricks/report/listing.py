@@ -41,7 +41,8 @@ def listing(folder, width=None):
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     if width and sum(widths) + 2 * len(widths) - 2 > width:
         return [text for line in found for text in in_lines(line, width)]
-    return ["  ".join(x.ljust(n) for x, n in zip(row, widths, strict=True)).rstrip() for row in rows]
+    padded = lambda row: [x.ljust(n) for x, n in zip(row, widths, strict=True)]
+    return ["  ".join(padded(row)).rstrip() for row in rows]
 
 
 def in_lines(line, width):

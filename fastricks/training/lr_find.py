@@ -88,8 +88,8 @@ def mock(recipe):
 
 
 def suggest(lrs, losses):
-    """The FoundRate of a curve: fastai's valley, in three digits so that it can be typed. UserError where the curve says
-    nothing
+    """The FoundRate of a curve: fastai's valley, in three digits so that it can be typed. UserError where the curve
+    says nothing
     """
     from fastai.callback.schedule import valley
     last, n = lrs[-1] if lrs else START, len(lrs)

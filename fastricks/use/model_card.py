@@ -187,19 +187,25 @@ def how_to_use(run: FinishedRun, o: CardOptions) -> list[str]:
 
 def made_from(run: FinishedRun) -> list[str]:
     r, d = without_places(run.recipe), run.data
-    images = ", ".join(f"{d[s]:,} {word}" for s, word in (("train", "training"), *SPLIT_WORD.items()) if d.get(s))
+    words = {"train": "training", **SPLIT_WORD}
+    images = ", ".join(f"{d[s]:,} {word}" for s, word in words.items() if d.get(s))
     line = None if run.soup else command(r)
     width, height = sides_of(r.size, r.shape)
     epochs = plural(run.metrics.get("epochs", r.epochs), "epoch")
     versions = ", ".join(f"{k} {run.environment[k]}" for k in VERSIONS_ON_CARD if k in run.environment)
-    facts = {"data": f"{escaped(d['name'])}: {images} images",
-             "fingerprint of the data": f"`{d['fingerprint']}` (names, sizes, labels and splits)",
-             "network": escaped(r.arch), "start": "from scratch" if r.from_scratch
-             else escaped(starting_weights(run)[0] or "other weights"),
-             "input": f"{width} x {height} pixels, {r.fit}, {plural(r.channels, 'channel')}",
-             "training": f"{epochs}, batch {r.batch_size}, {r.opt}, learning rate {r.lr:g}, seed {r.seed}",
-             "tricks": escaped("+".join(map(str, r.make_tricks()))), "identity of the run": f"`{run.identity}`",
-             "versions": escaped(versions)}
+    start = "from scratch" if r.from_scratch else escaped(starting_weights(run)[0] or "other weights")
+    tricks = "+".join(map(str, r.make_tricks()))
+    facts = {
+        "data": f"{escaped(d['name'])}: {images} images",
+        "fingerprint of the data": f"`{d['fingerprint']}` (names, sizes, labels and splits)",
+        "network": escaped(r.arch),
+        "start": start,
+        "input": f"{width} x {height} pixels, {r.fit}, {plural(r.channels, 'channel')}",
+        "training": f"{epochs}, batch {r.batch_size}, {r.opt}, learning rate {r.lr:g}, seed {r.seed}",
+        "tricks": escaped(tricks),
+        "identity of the run": f"`{run.identity}`",
+        "versions": escaped(versions),
+    }
     return ["## What it was made from", facts_table(facts), *([fenced_code("sh", line)] if line else [])]
 
 

@@ -61,11 +61,14 @@ def open_source(data, classes=None, per_class=None, valid=.1, bad=None, drop_dup
     copied = copied_names(items) if drop_duplicates else ()
     items, ignored = without_copies(items, copied, data), ignored + Counter({(COPIES, ""): len(copied)})
     source = Source(food_name(chosen) or found.name, items, chosen, tuple(found.notes), missing=found.missing,
-                    ignored=ignored,
-                    splits=told_splits(found, valid))
+                    ignored=ignored, splits=told_splits(found, valid))
     source = source.note(*hidden_by_name(data))
-    return source.note(*unused_columns(found, group_by), *crossing(source, group_of), *lacking(source), *twins(chosen),
-                       *few(source))
+    return source.note(
+        *unused_columns(found, group_by),
+        *crossing(source, group_of),
+        *lacking(source),
+        *twins(chosen),
+        *few(source))
 
 
 def hidden_by_name(data):

@@ -35,10 +35,20 @@ def comparison_page(c: Outcome, base: Path | None = None) -> str:
     said = repeated(Html('<p class="said"><b>{}</b>: {}</p>'), verdict_groups(c).items())
     figures = [figure(drawing(fig), picture_caption(name, c)) for name, fig in pictures(c).items()]
     return document(
-        title, heading(title, 1), said, warnings(n for n in c.notes if is_warning(n)), paragraph(headline(c)),
+        title,
+        heading(title, 1),
+        said,
+        warnings(n for n in c.notes if is_warning(n)),
+        paragraph(headline(c)),
         wide(table_html(c)),
-        *map(paragraph, explanation(c)), notes_html(c), heading("Pictures"), *figures,
-        heading("Setup"), definitions(measured_facts(c)), heading("Runs"), runs_html(c, base),
+        *map(paragraph, explanation(c)),
+        notes_html(c),
+        heading("Pictures"),
+        *figures,
+        heading("Setup"),
+        definitions(measured_facts(c)),
+        heading("Runs"),
+        runs_html(c, base),
         style=STYLE)
 
 
