@@ -89,9 +89,11 @@ def what_was_trained(recipe, m, idle=()):
     "`idle`: names of tricks that were asked for and not applied: nothing is faster than fp32 here, say"
     start = "from scratch" if recipe.from_scratch else "from pre-trained weights"
     tricks = [str(t) for t in recipe.make_tricks() if t.name in recipe.tricks and t.name not in idle]
-    time = f"{plural(m['epochs'], 'epoch')} in {m['train_seconds']:,.0f} s ({m['images_per_s']:,.0f} images/s)"
+    speed = f"{m['images_per_s']:,.0f} images/s"
+    time = f"{plural(m['epochs'], 'epoch')} in {m['train_seconds']:,.0f} s ({speed})"
+    with_tricks = "+".join(tricks) or "no tricks"
     without = f" ({' and '.join(idle)} not applied)" if idle else ""
-    return f"{recipe.arch} {start} with {'+'.join(tricks) or 'no tricks'}{without}, {time}"
+    return f"{recipe.arch} {start} with {with_tricks}{without}, {time}"
 
 
 def not_applied(folder):

@@ -104,6 +104,6 @@ def describe(source):
     "`digits: 10 classes; 1,293 train, 144 validation and 360 test images`"
     n = {s: len(source.of(s)) for s in (*SPLITS, REST)}
     words = {"valid": "validation", "test": "test", "rest": "more validation"}
-    parts = [f"{n['train']:,} train"] + [f"{n[s]:,} {word}" for s, word in words.items() if n[s]]
-    return (f"{source.name}: {plural(len(source.classes), 'class', 'classes')}; "
-            f"{' and '.join([', '.join(parts[:-1]), parts[-1]])} images")
+    *parts, last = [f"{n['train']:,} train", *(f"{n[s]:,} {word}" for s, word in words.items() if n[s])]
+    classes = plural(len(source.classes), "class", "classes")
+    return f"{source.name}: {classes}; {', '.join(parts)} and {last} images"

@@ -170,13 +170,13 @@ def fresh_seeds(rows, grid, n, judging):
     keys = family_keys(rows, plan(rows, grid.seeds[:1], grid.source)[1], grid.source)
     base, advice = (keys[row.name] for row in rows)
     out = grid.recipe.out
-    kept = next((f for f in families_beside([f"{out}/run"]) if f.mode == ADVICE and f.baseline == base
-                 and [*f.rows] == [advice]
-                 and len(f.seeds) == n and not {*f.seeds} & {*grid.seeds}), None)
-    if kept:
-        return list(kept.seeds)
+    for f in families_beside([f"{out}/run"]):
+        of_these = f.mode == ADVICE and f.baseline == base and [*f.rows] == [advice]
+        if of_these and len(f.seeds) == n and not {*f.seeds} & {*grid.seeds}:
+            return list(f.seeds)
     seeds = next_free(grid.seeds, n, seeds_of_runs(out, {base, advice}))
-    record_family(out, Family(base, {advice: "advice"}, ADVICE, judging.margin, judging.metric, True, tuple(seeds)))
+    family = Family(base, {advice: "advice"}, ADVICE, judging.margin, judging.metric, True, tuple(seeds))
+    record_family(out, family)
     return seeds
 
 

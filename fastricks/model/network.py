@@ -230,10 +230,14 @@ def misfit(arch, file, shapes, own):
     "Why a file does not fit: how many tensors, and the first"
     missing = [k for k in own if k not in shapes]
     wrong = [k for k in own if k in shapes and tuple(own[k].shape) != shapes[k]]
-    first = (f"{wrong[0]} is {shapes[wrong[0]]}, not {tuple(own[wrong[0]].shape)}" if wrong
-             else f"{missing[0]} is not in it" if missing else "unknown tensors")
-    return (f"--weights {file} does not fit {arch}: {plural(len(missing), 'tensor')} missing, {len(wrong)} of another "
-            f"shape ({first})")
+    first = "unknown tensors"
+    if wrong:
+        name = wrong[0]
+        first = f"{name} is {shapes[name]}, not {tuple(own[name].shape)}"
+    elif missing:
+        first = f"{missing[0]} is not in it"
+    n_missing = plural(len(missing), "tensor")
+    return f"--weights {file} does not fit {arch}: {n_missing} missing, {len(wrong)} of another shape ({first})"
 
 
 def hub_file(arch):

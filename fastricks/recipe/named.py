@@ -29,15 +29,27 @@ PAPER = dict(arch="resnet50", pretrained=False, weights=None, epochs=120, batch_
              tricks={"warmup": {"epochs": 5.}})
 
 PAPER_BEST = {**PAPER, "batch_size": 1024, "epochs": 200, "tricks": {
-    "linear_scaling": {"base": 256}, "warmup": {"epochs": 5.}, "amp": {}, "zero_gamma": {}, "no_bias_decay": {},
+    "linear_scaling": {"base": 256},
+    "warmup": {"epochs": 5.},
+    "amp": {},
+    "zero_gamma": {},
+    "no_bias_decay": {},
     "resnet_d": {},
-    "cosine": {}, "label_smoothing": {}, "distill": {"teacher": "resnet152d", "form": "sum"}, "mixup": {}}}
+    "cosine": {},
+    "label_smoothing": {},
+    "distill": {"teacher": "resnet152d", "form": "sum"},
+    "mixup": {},
+}}
 
 KERAS = dict(arch="resnet50", pretrained=False, weights=None, epochs=100, batch_size=256, lr=.1, wd=.02, opt="sgd",
              valid=0.,
-             keep="last", tricks={"warmup": {"by": "keras", "epochs": 10.}, "cosine": {},
-                                  "label_smoothing": {"form": "uniform"},
-                                  "zero_gamma": {}, "no_bias_decay": {}})
+             keep="last", tricks={
+                 "warmup": {"by": "keras", "epochs": 10.},
+                 "cosine": {},
+                 "label_smoothing": {"form": "uniform"},
+                 "zero_gamma": {},
+                 "no_bias_decay": {},
+             })
 
 ONCE = "the test set is used once, on the final weights"
 

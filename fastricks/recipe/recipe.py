@@ -24,9 +24,20 @@ FIND = "find"  # --lr before it is found; the recipe of a run has the number
 FULL_16 = 2**16 - 1  # the highest level of 16 bits
 # fields that 0.1.0 lacked, and what it did: where a recipe.json leaves them out, that is meant
 LATER: dict[str, Any] = {
-    "trick_files": {}, "arch_option": {}, "rest": "unused", "drop_duplicates": False, "group_by": None, "icc": False,
-    "white": FULL_16, "fit": "crop",
-    "channels": 3, "shape": None, "class_order": "text", "xmp": False, "log": None}
+    "trick_files": {},
+    "arch_option": {},
+    "rest": "unused",
+    "drop_duplicates": False,
+    "group_by": None,
+    "icc": False,
+    "white": FULL_16,
+    "fit": "crop",
+    "channels": 3,
+    "shape": None,
+    "class_order": "text",
+    "xmp": False,
+    "log": None,
+}
 DATA_DECIDES = "icc", "white", "class_order", "xmp"  # of these, what the data decides where nobody says it
 CHOSEN_BY = {"last": "accuracy", "best": "accuracy", "best:macro_f1": "macro_f1",
              "best:balanced_accuracy": "balanced_accuracy",

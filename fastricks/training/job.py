@@ -46,10 +46,15 @@ class Job:
         counts = {split: len(self.source.of(split)) for split in ("train", "valid", "test")}
         if rest := self.source.of("rest"):
             counts["rest"] = len(rest)
-        out = {"identity": self.identity, "group": self.group, "numerics": NUMERICS,
-               "weights_sha256": self.weights_hash, "facts": self.facts,
-               "network": with_tag(self.recipe.arch),
-               "data": {"fingerprint": fingerprint(self.source), "name": self.source.name, **counts}}
+        out = {
+            "identity": self.identity,
+            "group": self.group,
+            "numerics": NUMERICS,
+            "weights_sha256": self.weights_hash,
+            "facts": self.facts,
+            "network": with_tag(self.recipe.arch),
+            "data": {"fingerprint": fingerprint(self.source), "name": self.source.name, **counts},
+        }
         if self.found:
             out["lr_find"] = {"lr": self.found.lr, "rule": self.found.rule}
         return out

@@ -98,8 +98,8 @@ def suggest(lrs, losses):
         raise UserError(f"--lr find: the loss went beyond all bounds after {plural(n, 'step')}, "
                         f"at a learning rate of {last:.0e}, too early to tell a good one: give --lr a number")
     if min(losses) > (1 - FALL) * losses[0]:
-        raise UserError(
-        f"--lr find: no learning rate from {lrs[0]:.0e} to {lrs[-1]:.0e} made the loss fall (from {losses[0]:.4g} to "
-        f"{min(losses):.4g} at best): give --lr a number")
+        rates = f"{lrs[0]:.0e} to {lrs[-1]:.0e}"
+        best = f"from {losses[0]:.4g} to {min(losses):.4g} at best"
+        raise UserError(f"--lr find: no learning rate from {rates} made the loss fall ({best}): give --lr a number")
     lr, _ = valley(lrs, losses, len(lrs))
     return FoundRate(float(f"{lr:.3g}"), RULE, lrs, losses)

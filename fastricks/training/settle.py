@@ -115,8 +115,13 @@ def decided(recipe, source):
     from ..data.sources.classes import order_of
     own = {k: v for k in ("icc", "white", "xmp") if (v := getattr(recipe, k)) is not None}
     how = source.decoding or PLAIN
-    return replace(recipe, **{"icc": how.icc, "white": how.white, "xmp": how.xmp, **own,
-                              "class_order": order_of(source.classes)})
+    return replace(recipe, **{
+        "icc": how.icc,
+        "white": how.white,
+        "xmp": how.xmp,
+        **own,
+        "class_order": order_of(source.classes),
+    })
 
 
 def settle_tricks(job, room):

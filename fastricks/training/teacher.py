@@ -50,8 +50,16 @@ def facts_of_weights(file, ident, recipe):
     if "arch" in meta:
         check_arch(meta["arch"])
     own = {**of_recipe(recipe), **{k: meta[k] for k in ("mean", "std", "size") if k in meta}}
-    return {"file": str(file), "identity": ident, "arch": meta.get("arch", recipe.arch), "classes": meta.get("classes"),
-            "mean": meta.get("mean"), "std": meta.get("std"), **pixels_of(recipe, own), **record_of(file)}
+    return {
+        "file": str(file),
+        "identity": ident,
+        "arch": meta.get("arch", recipe.arch),
+        "classes": meta.get("classes"),
+        "mean": meta.get("mean"),
+        "std": meta.get("std"),
+        **pixels_of(recipe, own),
+        **record_of(file),
+    }
 
 
 def of_recipe(recipe):

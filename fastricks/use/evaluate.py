@@ -52,8 +52,14 @@ class Evaluation:
 
     def what(self) -> dict[str, Any]:
         "Of which model and images the numbers are"
-        return {"run": self.run.name, "identity": self.run.identity, "data": self.data, "own_data": self.own,
-                "split": self.split or None, "tta": TTA if self.tta else None}
+        return {
+            "run": self.run.name,
+            "identity": self.run.identity,
+            "data": self.data,
+            "own_data": self.own,
+            "split": self.split or None,
+            "tta": TTA if self.tta else None,
+        }
 
     def mistakes(self) -> dict[str, Any]:
         pairs = quality.confused(self.quality, 20)
@@ -65,11 +71,15 @@ class Evaluation:
 
 
 def quality_record(q: quality.Quality) -> dict[str, Any]:
-    return {"intervals": {"top1": clean_ends(q.top1), "top5": clean_ends(q.top5), "loss": clean_ends(q.loss)},
-            "macro_f1": value_facts(q.f1), "ece": {**value_facts(q.ece), "bins": quality.BINS},
-            "classes": [class_record(r) for r in q.rows],
-            "classes_without_images": q.absent, "taken_for_those": q.astray,
-            "reliability": [bin_record(b) for b in q.bins]}
+    return {
+        "intervals": {"top1": clean_ends(q.top1), "top5": clean_ends(q.top5), "loss": clean_ends(q.loss)},
+        "macro_f1": value_facts(q.f1),
+        "ece": {**value_facts(q.ece), "bins": quality.BINS},
+        "classes": [class_record(r) for r in q.rows],
+        "classes_without_images": q.absent,
+        "taken_for_those": q.astray,
+        "reliability": [bin_record(b) for b in q.bins],
+    }
 
 
 def clean(x: float) -> float | None: return x if math.isfinite(x) else None
@@ -81,13 +91,25 @@ def value_facts(v: quality.Value) -> dict[str, float | None]:
 
 
 def class_record(r: quality.ClassRow) -> dict[str, Any]:
-    return {"class": r.name, "n": r.n, "predicted": r.predicted, "correct": r.hits,
-            "precision": value_facts(r.precision), "recall": value_facts(r.recall), "f1": value_facts(r.f1)}
+    return {
+        "class": r.name,
+        "n": r.n,
+        "predicted": r.predicted,
+        "correct": r.hits,
+        "precision": value_facts(r.precision),
+        "recall": value_facts(r.recall),
+        "f1": value_facts(r.f1),
+    }
 
 
 def bin_record(b: quality.Bin) -> dict[str, Any]:
-    return {"low": b.low, "high": b.high, "n": b.n,
-            "confidence": clean(b.confidence), "accuracy": value_facts(b.accuracy)}
+    return {
+        "low": b.low,
+        "high": b.high,
+        "n": b.n,
+        "confidence": clean(b.confidence),
+        "accuracy": value_facts(b.accuracy),
+    }
 
 
 def evaluate(run: str | PathLike[str], data: str | None = None, split: str | None = None, tta: bool = False,

@@ -104,7 +104,9 @@ def recipes_of_lines(given: Mapping[str, Any], names: Sequence[str] = (), rows: 
     """
     base = recipe or next(iter(names), None)
     lines = {label(n): resolve(given, (), n) for n in names}
-    lines |= {" -t ".join(filter(None, (base and label(base), row))): resolve(given, [row], base) for row in rows}
+    for row in rows:
+        name = f"{label(base)} -t {row}" if base else row
+        lines[name] = resolve(given, [row], base)
     return lines or {label(recipe or "baseline"): resolve(given, (), recipe)}
 
 

@@ -87,8 +87,9 @@ class CenterView:
         x, (h, w) = as_torch(x), resize_shape(*x.shape[:2], self.resize)
         if (h, w) != x.shape[2:]:
             x = into(x, (h, w), empty(1, h, w))
-        j, i = round((h - self.size) / 2), round((w - self.size) / 2)  # as torchvision's center_crop
-        out.copy_(x[:, :, j:j + self.size, i:i + self.size])
+        size = self.size
+        j, i = round((h - size) / 2), round((w - size) / 2)  # as torchvision's center_crop
+        out.copy_(x[:, :, j:j + size, i:i + size])
 
 
 def empty(n, h, w):

@@ -84,9 +84,10 @@ def of_split(root, file, split, wanted):
     part = csv_items(file, wanted, known=("train",))
     prefix = f"{file.parent.relative_to(root).as_posix()}/" if file.parent != root else ""
     own = split if split and not part.splits else None
-    return replace(part, items=[replace(o, name=prefix + o.name, split=own or o.split) for o in part.items],
-                   missing=tuple((prefix + name, why) for name, why in part.missing),
-                   columns={k: {prefix + n: v for n, v in values.items()} for k, values in part.columns.items()})
+    items = [replace(o, name=prefix + o.name, split=own or o.split) for o in part.items]
+    missing = tuple((prefix + name, why) for name, why in part.missing)
+    columns = {k: {prefix + n: v for n, v in values.items()} for k, values in part.columns.items()}
+    return replace(part, items=items, missing=missing, columns=columns)
 
 
 def not_in_tables(root, found, items):

@@ -242,11 +242,15 @@ def measured_facts(c: Outcome) -> dict[str, str]:
     "What the numbers were measured on and with: heading -> text"
     runs = c.runs
     environments = [r.environment for r in runs]
-    return {"data": data_fact(runs), "network": network_fact(runs), "seeds": seeds_fact(c),
-            "hardware": each(device(r) for r in runs),
-            "versions": ", ".join(version_fact(name, environments) for name in VERSIONS_SHOWN),
-            "code": each(revision(e.get("git") or {}) for e in environments),
-            "date": f"runs {span(r.date[:10] for r in runs)}; report {date.today()}"}
+    return {
+        "data": data_fact(runs),
+        "network": network_fact(runs),
+        "seeds": seeds_fact(c),
+        "hardware": each(device(r) for r in runs),
+        "versions": ", ".join(version_fact(name, environments) for name in VERSIONS_SHOWN),
+        "code": each(revision(e.get("git") or {}) for e in environments),
+        "date": f"runs {span(r.date[:10] for r in runs)}; report {date.today()}",
+    }
 
 
 def data_fact(runs: list[FinishedRun]) -> str:
