@@ -79,9 +79,8 @@ def half(logits):
 
 def answers_of(plan, file, data, view="own"):
     """The Answers of a plan's views by the teacher of weights `file`; `data`: the fingerprint of its Source. How the
-    teacher is shown its images
-    (`view`) is part of what they are of where it makes a difference: answers that were stored before there was a choice
-    keep their meaning."""
+    teacher is shown its images (`view`) is part of what they are of where it makes a difference: answers that were
+    stored before there was a choice keep their meaning."""
     from ..model.network import stats
     from ..model.weights import file_hash
     recipe, amp = plan.recipe, plan.trick("amp")

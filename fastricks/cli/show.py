@@ -56,8 +56,7 @@ def show_data_command(given,
 def show_lr_command(given,
                     recipes: Annotated[list[str] | None, typer.Argument(
                         metavar="RECIPE", help="named recipes or run folders, a line each", show_default=False)] = None,
-                    recipe: RecipeName = None, tricks: RowTricks = None,
-                    steps_per_epoch: StepsPerEpoch = None,
+                    recipe: RecipeName = None, tricks: RowTricks = None, steps_per_epoch: StepsPerEpoch = None,
                     to: ToPicture = "show-lr.png", debug: Debug = False):
     """Draw learning rates, a line for each RECIPE and -t.
 

@@ -88,11 +88,16 @@ def ablate(data: str | PathLike[str] | None = None, tricks: Any = (), *, seeds: 
     require_count("ablate: jobs=", asked.jobs)
     base = recipe if recipe is None or isinstance(recipe, Recipe) else text_of("recipe", recipe)
     from .ablate import ablate as ablate_rows
-    grid = ablate_rows(asked.mode, row_options(data, options), base, texts_of(tricks), seeds_of(seeds), asked.budget,
-                       asked.explain,
-                       jobs=asked.jobs, say=silent if asked.quiet else print, judging=judging_of(asked),
-                       have=files_of(asked.have),
-                       tune=parse_tuning(asked.tune) if asked.tune else None)
+    rows = asked.mode, row_options(data, options), base, texts_of(tricks), seeds_of(seeds)
+    grid = ablate_rows(
+        *rows,
+        asked.budget,
+        asked.explain,
+        jobs=asked.jobs,
+        say=silent if asked.quiet else print,
+        judging=judging_of(asked),
+        have=files_of(asked.have),
+        tune=parse_tuning(asked.tune) if asked.tune else None)
     return Ablation(grid)
 
 

@@ -63,8 +63,7 @@ def comparison_of(grid, judging, by=None):
     runs = [*(load_runs(grid.folders) if grid.folders else ()), *grid.stored]
     diverged = [run for c in grid.cells if c.failed_folder and (run := diverged_run(c.failed_folder))]
     return compare(runs, baseline=str(base[0].run_folder), margin=judging.margin, metric=judging.metric, by=by,
-                   diverged=diverged,
-                   once=judging.once, plain=judging.plain, as_good_in=judging.as_good_in)
+                   diverged=diverged, once=judging.once, plain=judging.plain, as_good_in=judging.as_good_in)
 
 
 # -- what the plan can see

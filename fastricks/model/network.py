@@ -119,8 +119,7 @@ def plain_init(model):
 
 def load_weights(arch, classes, file, kwargs=None, size=None):
     """timm's own fitting of a file's tensors: a classifier of another size is made anew, position embeddings of other
-    image sizes are
-    resampled, all else must fit."""
+    image sizes are resampled, all else must fit."""
     state, own = read_state(arch, classes, file, kwargs, size)
     shapes = {k: tuple(v.shape) for k, v in state.items()}
     head = as_tuple(arch_cfg(arch).classifier)

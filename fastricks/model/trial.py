@@ -14,8 +14,7 @@ SIZE_STEP = 32
 
 def require_network(arch, size, options=None):
     """Raise UserError unless timm makes the network with these options (name -> value) for images of `size` (pixels of
-    a square, or height
-    and width), and it answers a training batch with a row of logits an image."""
+    a square, or height and width), and it answers a training batch with a row of logits an image."""
     options = tuple(sorted((options or {}).items()))
     if not (why := trouble(arch, size, options)):
         return

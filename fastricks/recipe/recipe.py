@@ -46,20 +46,17 @@ KEEPS = tuple(CHOSEN_BY)
 
 
 def option(default: T, help: str, numeric: bool = True, flag: str | None = None, metavar: str | None = None,
-           word: str | None = None,
-           reads: Callable[[object], Any] | None = None, **limits: Any) -> T:
+           word: str | None = None, reads: Callable[[object], Any] | None = None, **limits: Any) -> T:
     """A field of the recipe and its option: default, help, whether it changes the weights, its name, its range, a word
-    in place of a number,
-    what reads a value that is written in a way of its own."""
-    return field(default=default, metadata=dict(help=help, numeric=numeric, flag=flag, metavar=metavar, word=word,
-                                                reads=reads,
-                                                 range=Range(**limits)))
+    in place of a number, what reads a value that is written in a way of its own."""
+    about = dict(help=help, numeric=numeric, flag=flag, metavar=metavar, word=word, reads=reads, range=Range(**limits))
+    return field(default=default, metadata=about)
 
 
 def pairs_field(help: str, metavar: str) -> Any:
     "A field of names and values, whose option is given once for each, as NAME=VALUE"
-    return field(default_factory=dict, metadata=dict(help=help, numeric=True, flag=None, metavar=metavar, word=None,
-                                                     reads=None, range=None))
+    about = dict(help=help, numeric=True, flag=None, metavar=metavar, word=None, reads=None, range=None)
+    return field(default_factory=dict, metadata=about)
 
 
 def plain_field(default: T, numeric: bool = True) -> T:
@@ -123,8 +120,7 @@ class Recipe:
                                    "(PIL, each crop from the file)",
                            choices=("fast", "reference"))
     device: str = option("auto", "cpu, cuda (cuda:1 is one of several GPUs), mps, or auto",
-                         choices=("auto", "cpu", "cuda", "mps"),
-                         numbered="cuda", metavar="auto|cpu|cuda[:N]|mps")
+                         choices=("auto", "cpu", "cuda", "mps"), numbered="cuda", metavar="auto|cpu|cuda[:N]|mps")
     compile: bool = option(False, "train the network compiled by torch, which takes a minute first; pays in long runs",
                            flag="--compile/--no-compile")
     sync_bn: bool = option(False, "several processes: BatchNorm over the images of all (CUDA)",
@@ -276,9 +272,9 @@ def same_margin(size: int, old: Mapping[str, Any]) -> int | None:
 def settle_fields(recipe: Recipe) -> Recipe:
     "Fill in what follows from other fields, write out every key of every trick, and check the whole"
     resize = recipe.resize or round(recipe.size * 8 / 7)
-    r = replace(recipe, resize=resize,
-                tricks={t.name: t.keys() for t in build_tricks(recipe.tricks)},
-                schedule={t.name: t.keys() for t in build_tricks(recipe.schedule)})
+    tricks = {t.name: t.keys() for t in build_tricks(recipe.tricks)}
+    schedule = {t.name: t.keys() for t in build_tricks(recipe.schedule)}
+    r = replace(recipe, resize=resize, tricks=tricks, schedule=schedule)
     if r.channels not in (1, 3):
         raise UserError(f"--channels {r.channels} is neither 3 nor 1, for grey")
     if min(r.sides) < 8:

@@ -15,9 +15,9 @@ from .stored import stored_runs
 def load_runs(texts, say=lambda line: None, diverged=None):
     """The FinishedRuns of folders, globs, folders of runs, groups, and JSON files of stored runs.
 
-    A group is the runs of a recipe, under `runs` or the folder before the /.
-    `say(line)` is told what is left out; to the list `diverged` are added the DivergedRuns among it.
-    Raises UserError where nothing is found, or nothing that is finished.
+    A group is the runs of a recipe, under `runs` or the folder before the /. `say(line)` is told what is left out; to
+    the list `diverged` are added the DivergedRuns among it. Raises UserError where nothing is found, or nothing that is
+    finished.
     """
     texts = [texts] if isinstance(texts, str | Path) else texts
     texts = [os.path.expanduser(t) for t in texts]

@@ -90,8 +90,7 @@ def temperature(logits, labels):
 
 def tempered(logits, labels, T):
     """{"temperature", "loss_t": mean cross-entropy of the logits over it, in nats, "ece_t": calibration error of their
-    probabilities, 0 to 1};
-    {} without a temperature"""
+    probabilities, 0 to 1}; {} without a temperature"""
     if T is None:
         return {}
     z = logits.double() / T
@@ -102,8 +101,7 @@ def tempered(logits, labels, T):
 
 def calibrate(logits, labels):
     """What a model keeps of its validation images: {"temperature", "conformal": {"n", "least_p": of each coverage of
-    `conformal.COVERAGES` the least
-    probability of a class in the set}}, the probabilities at that temperature"""
+    `conformal.COVERAGES` the least probability of a class in the set}}, the probabilities at that temperature"""
     T = temperature(logits, labels)
     p = (logits.double() / T).softmax(1).gather(1, labels[:, None])[:, 0]
     return {"temperature": T, "conformal": {"n": len(labels), "least_p": least_probabilities(p.numpy())}}

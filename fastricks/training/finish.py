@@ -47,8 +47,7 @@ def finish(session, learn, seconds):
 
 def measured_numbers(learn, run, source):
     """(final numbers of a Learner's network on the split that they are of, and on the validation split; its
-    calibration, {} without a validation
-    split); the predictions are written"""
+    calibration, {} without a validation split); the predictions are written"""
     split = source.eval_split
     logits, labels = logits_and_labels(learn, learn.dls.test) if split == "test" else validation_logits(learn)
     calibrated, valid = valid_too(learn, run, source, split, logits, labels)

@@ -40,8 +40,7 @@ class Job:
     @cached_property
     def record(self):
         """What recipe.json says beside the recipe: identities of run, data and weights, what the tricks found out, and
-        the network with the tag
-        that this timm means by a bare name, which another version may not."""
+        the network with the tag that this timm means by a bare name, which another version may not."""
         from ..model.network import with_tag
         counts = {split: len(self.source.of(split)) for split in ("train", "valid", "test")}
         if rest := self.source.of("rest"):

@@ -104,8 +104,7 @@ def is_absolute(text):
 
 def start_of_job(job, resume, say):
     """Start of a Job's training: `resume` False (a new run), True (the last unfinished run of this identity, else a new
-    one), or a
-    run's folder (that one, or a UserError that says what differs)."""
+    one), or a run's folder (that one, or a UserError that says what differs)."""
     recipe, what = job.recipe, job.recipe_json
     if resume is False:
         return Start()

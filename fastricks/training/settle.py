@@ -21,11 +21,15 @@ def settle_machine(recipe):
     recipe = replace(recipe, **at_home({k: getattr(recipe, k) for k in PLACES}))
     device = pick_device(recipe.device)
     use_device(device)
-    out = replace(recipe, device=device, processes=recipe.processes or ranks.world(),
-                  threads=recipe.threads or threads_each(),
-                  data=place_of_data(recipe.data), compile=recipe.compile and not cannot_compile(device),
-                  weights=recipe.weights and absolute(recipe.weights),
-                  classes=recipe.classes and place_of_classes(recipe.classes))
+    out = replace(
+        recipe,
+        device=device,
+        processes=recipe.processes or ranks.world(),
+        threads=recipe.threads or threads_each(),
+        data=place_of_data(recipe.data),
+        compile=recipe.compile and not cannot_compile(device),
+        weights=recipe.weights and absolute(recipe.weights),
+        classes=recipe.classes and place_of_classes(recipe.classes))
     if ranks.world() > 1 or out.sync_bn:
         check_processes(out)
     return out

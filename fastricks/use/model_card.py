@@ -63,9 +63,16 @@ def model_card(run: FinishedRun, options: CardOptions = CardOptions()) -> str:
     """
     require_card_options(options)
     q = quality_of(run)
-    parts = [front_matter(run, q, options), f"# {escaped(run.name)}", escaped(sentence(run)), *how_good(run, q),
-             *how_to_use(run, options),
-             *made_from(run), *limits_section(run, q), *licences(run, options)]
+    parts = [
+        front_matter(run, q, options),
+        f"# {escaped(run.name)}",
+        escaped(sentence(run)),
+        *how_good(run, q),
+        *how_to_use(run, options),
+        *made_from(run),
+        *limits_section(run, q),
+        *licences(run, options),
+    ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -117,9 +124,14 @@ def front_matter(run: FinishedRun, q: "Quality", o: CardOptions) -> str:
     from huggingface_hub import ModelCardData
     base = starting_weights(run)[0]
     data = ModelCardData(
-        license=o.licence, library_name="timm", pipeline_tag="image-classification",
+        license=o.licence,
+        library_name="timm",
+        pipeline_tag="image-classification",
         tags=["image-classification", "timm", "fastricks"],
-        datasets=datasets(run, o), metrics=["accuracy", "f1"], model_name=run.name, eval_results=results(run, q, o),
+        datasets=datasets(run, o),
+        metrics=["accuracy", "f1"],
+        model_name=run.name,
+        eval_results=results(run, q, o),
         **({"base_model": base} if base else {}))
     return f"---\n{data.to_yaml()}\n---"
 

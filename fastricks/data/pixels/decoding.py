@@ -19,9 +19,8 @@ own_profiles = threading.local()
 @dataclass(frozen=True)
 class Decoding:
     """How files become 8-bit RGB. `icc`: colours of a profile other than sRGB are brought to sRGB; `white`: the level
-    of 16-bit files that is white;
-    `xmp`: the fast pipeline's JPEGs are turned by an orientation that XMP alone keeps, too, as PIL turns them and all
-    other formats."""
+    of 16-bit files that is white; `xmp`: the fast pipeline's JPEGs are turned by an orientation that XMP alone keeps,
+    too, as PIL turns them and all other formats."""
     icc: bool = False
     white: int = FULL_WHITE
     xmp: bool = False

@@ -75,8 +75,7 @@ class FitTrainView:
 @dataclass(frozen=True)
 class FitView:
     """What evaluation sees: the middle of a photo that covers `sides` (width, height) `margin` times (crop), or the
-    whole photo, with grey
-    beside it (pad) or brought to the sides' shape (squish)."""
+    whole photo, with grey beside it (pad) or brought to the sides' shape (squish)."""
     sides: tuple
     fit: str = "crop"
     margin: float = 8 / 7

@@ -39,8 +39,7 @@ def is_mirrored(keys, epoch):
 @dataclass(frozen=True)
 class TrainView:
     """A random crop of `min_scale` to 1 of the area and `ratio` sides, brought to size × size, mirrored with `flip`'s
-    probability, or with
-    `alternate` in every other epoch; then come `steps`, see `Views.pixels`"""
+    probability, or with `alternate` in every other epoch; then come `steps`, see `Views.pixels`"""
     size: int
     min_scale: float = .8
     ratio: tuple = (3/4, 4/3)

@@ -58,8 +58,8 @@ NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
 def order_classes(names, order=None):
     """Class names as a tuple, in the order of their labels: `text`, by their letters (0.1.0's), or `natural` (None
-    means it), numbers by their
-    value before all other names. The two differ only where a name is a number: 1, 2, 10 is 1, 10, 2 by letters."""
+    means it), numbers by their value before all other names. The two differ only where a name is a number: 1, 2, 10 is
+    1, 10, 2 by letters."""
     return tuple(sorted(names, key=None if order == "text" else by_value))
 
 

@@ -58,9 +58,8 @@ class ComparisonRequest:
 
 
 def compare(runs: RunsGiven, baseline: str | None = None, margin: float | None = None, metric: str = "top1",
-            by: str | None = None,
-            anyway: bool = False, notes: Iterable[str] = (), diverged: Iterable[DivergedRun] = (),
-            **how: Any) -> Comparison:
+            by: str | None = None, anyway: bool = False, notes: Iterable[str] = (),
+            diverged: Iterable[DivergedRun] = (), **how: Any) -> Comparison:
     """The Comparison of runs: FinishedRuns of `load_runs`, or what it takes.
 
     `baseline`: a row's label, tricks, recipe or run (default: the family's, or the row without tricks); `margin`: the

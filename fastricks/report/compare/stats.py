@@ -43,10 +43,8 @@ from .samples import NAN, TINY, Floats, Sample, image_sample, moments, unit_of
 from .times import TimeRatio, time_ratio
 
 __all__ = ["ALPHA", "AS_GOOD", "FAILED", "FEWEST_SEEDS", "HELPS", "HURTS", "IDENTICAL", "LEVEL", "OPEN", "RUNGS",
-           "SAME", "SPEND", "Effect",
-           "Summary", "TimeRatio", "Verdict", "chances_to_settle", "holm", "ladder", "moderated", "next_rung", "once",
-           "paired", "power",
-           "smallest_effect", "summary", "time_ratio", "unpaired"]
+           "SAME", "SPEND", "Effect", "Summary", "TimeRatio", "Verdict", "chances_to_settle", "holm", "ladder",
+           "moderated", "next_rung", "once", "paired", "power", "smallest_effect", "summary", "time_ratio", "unpaired"]
 
 
 @dataclass(frozen=True)
