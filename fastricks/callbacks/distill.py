@@ -164,8 +164,10 @@ class StoredDistill(Distill):
         self.places, self.starts = torch.from_numpy(np.concatenate(places)), np.cumsum([0, *map(len, places)])
         old = self.answers.read(self.learn.epoch)
         self.found, self.asked = old is not None, 0
-        self.rows = old[self.places] if self.found else torch.empty(len(self.places), self.answers.K,
-                                                                    dtype=torch.float16)
+        if self.found:
+            self.rows = old[self.places]
+        else:
+            self.rows = torch.empty(len(self.places), self.answers.K, dtype=torch.float16)
         if self.x_device.type == "cuda":
             self.rows = self.rows.pin_memory()  # so that no step waits for a copy
         if not self.found and self.teacher is None:

@@ -61,8 +61,8 @@ class Guard(Callback):
         own = self.learn.model.state_dict()
         self.averages = [b for n, b in self.learn.model.named_buffers() if n in own and b.is_floating_point()]
         self.good, self.first = self.gathered(), None
-        self.pieces = [o.view(b.shape) for o, b in zip(self.good.split([b.numel() for b in self.averages]),
-                                                       self.averages, strict=True)]
+        parts = self.good.split([b.numel() for b in self.averages])
+        self.pieces = [o.view(b.shape) for o, b in zip(parts, self.averages, strict=True)]
         self.taint = torch.zeros((), device=self.found.device)
         self.before = self.skipped
 

@@ -225,6 +225,5 @@ def is_lost(e):
     if alone() or not isinstance(e, RuntimeError):
         return False
     import torch.distributed as dist
-    return isinstance(e, dist.DistError) or any(w in str(e)
-                                                for w in ("gloo", "Connection closed", "Connection reset",
-                                                          "Broken pipe", "NCCL"))
+    words = "gloo", "Connection closed", "Connection reset", "Broken pipe", "NCCL"
+    return isinstance(e, dist.DistError) or any(w in str(e) for w in words)

@@ -83,10 +83,10 @@ def unreadable_items(items, threads):
 
 def bad_of(items):
     "[(name, reason)] of the unreadable of `items`"
-    return [(o.name, why) for o in items if (why := trouble(o.image))]
+    return [(o.name, why) for o in items if (why := reading_trouble(o.image))]
 
 
-def trouble(path):
+def reading_trouble(path):
     "Why a file cannot be read, or None"
     from .pixels.image import Unreadable, decode
     try:

@@ -51,8 +51,8 @@ def recorded_family(grid, mode, judging):
         grid.say(f"the family of {plural(len(grown.rows), 'row')} that was looked at since {grown.date} has grown to "
                  f"{len(rows)}: verdicts are made anew over all of them, and earlier ones may be lost")
     names = {keys[row.name]: row.name for row in grid.rows[1:]}
-    return record_family(grid.recipe.out, Family(base, names, mode or "add", judging.margin, judging.metric,
-                                                 judging.once, tuned=judging.tuned))
+    family = Family(base, names, mode or "add", judging.margin, judging.metric, judging.once, tuned=judging.tuned)
+    return record_family(grid.recipe.out, family)
 
 
 def comparison_of(grid, judging, by=None):

@@ -32,8 +32,9 @@ def stats(recipe):
     meta = read_meta(recipe.weights) if recipe.weights else {}
     cfg = arch_cfg(recipe.arch)
     mean, std = tuple(meta.get("mean") or cfg.mean), tuple(meta.get("std") or cfg.std)
-    return (mean, std) if recipe.channels == len(mean) else (of_channels(mean, recipe.channels),
-                                                             of_channels(std, recipe.channels))
+    if recipe.channels == len(mean):
+        return mean, std
+    return of_channels(mean, recipe.channels), of_channels(std, recipe.channels)
 
 
 def of_channels(levels, n):

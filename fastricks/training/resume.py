@@ -248,7 +248,7 @@ def changes(run, recipe, where):
     odd = {k: new[k] for k in COMPARED if old.get(k) != new[k]}
     if not odd:
         return []
-    run.write("environment.json", json.dumps({**old, "resumed": [*old.get("resumed", []), {"at": where, **odd}]},
-                                             indent=2) + "\n")
+    resumed = [*old.get("resumed", []), {"at": where, **odd}]
+    run.write("environment.json", json.dumps({**old, "resumed": resumed}, indent=2) + "\n")
     said = ", ".join(f"{k} {old.get(k)} → {v}" for k, v in odd.items())
     return [f"changed since the run began, so from here on rounding may differ: {said}"]

@@ -232,8 +232,9 @@ def check_page(to: str | PathLike[str] | None, run: str | PathLike[str]) -> None
 # -- notes
 
 def of_mirrors(run: FinishedRun, tta: bool) -> list[str]:
-    return [] if not tta or run.recipe.flip else ["TTA: mirrored images are new to this model, as it was trained with "
-                                                  "--no-flip"]
+    if not tta or run.recipe.flip:
+        return []
+    return ["TTA: mirrored images are new to this model, as it was trained with --no-flip"]
 
 
 def of_bad(bad: list[tuple[str, str]]) -> list[str]:

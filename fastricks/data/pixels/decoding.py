@@ -94,9 +94,9 @@ def way(profile, mode):
     if (profile, mode) not in ways:
         if len(ways) >= PROFILES_KEPT:
             ways.clear()
-        ways[profile, mode] = ImageCms.buildTransform(io.BytesIO(profile), ImageCms.createProfile("sRGB"), mode, "RGB",
-                                                      ImageCms.Intent.RELATIVE_COLORIMETRIC,
-                                                      ImageCms.Flags.BLACKPOINTCOMPENSATION)
+        own, srgb = io.BytesIO(profile), ImageCms.createProfile("sRGB")
+        intent, flags = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION
+        ways[profile, mode] = ImageCms.buildTransform(own, srgb, mode, "RGB", intent, flags)
     return ways[profile, mode]
 
 
