@@ -150,7 +150,7 @@ def test_a_killed_run_leaves_no_half_image(tmp_path, target, said):
             "def die(to, data):\n"
             "    with open(to, 'xb') as f: f.write(data[:5])\n"
             "    if len(os.listdir(m_target)) > 1: os.kill(os.getpid(), signal.SIGKILL)\n"
-            f"m_target = {str(target)!r}; m.write = die; m.prepare({str(src)!r}, m_target)")
+            f"m_target = {str(target)!r}; m.write_new = die; m.prepare_food({str(src)!r}, m_target)")
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == -9
     assert any(o.startswith(module.PART_PREFIX) for o in os.listdir(target))
     prepare_food(src, target, say=said.append)
