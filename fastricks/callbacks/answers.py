@@ -79,20 +79,24 @@ def half(logits):
 
 def answers_of(plan, file, data, view="own"):
     """The Answers of a plan's views by the teacher of weights `file`; `data`: the fingerprint of its Source. How the
-    teacher is shown its images
-    (`view`) is part of what they are of where it makes a difference: answers that were stored before there was a choice
-    keep their meaning."""
+    teacher is shown its images (`view`) is part of what they are of where it makes a difference: answers that were
+    stored before there was a choice keep their meaning."""
     from ..model.network import stats
     from ..model.weights import file_hash
     recipe, amp = plan.recipe, plan.trick("amp")
     # what 0.1.0 did goes without saying: its answers are found
     said = {k for k in recipe.as_dict if k not in OF_THE_STUDENT}
     views = {f.name: getattr(recipe, f.name) for f in fields(recipe) if f.metadata["numeric"] and f.name in said}
-    what = {**views, "data": data, "stats": stats(recipe), "teacher": [plan.facts["distill"]["arch"], file_hash(file)],
-            "precision": amp.dtype if amp else "fp32",
-            "machine": cpu_name() if plan.device == "cpu" else device_name(plan.device),
-            "versions": {p: version(p) for p in ("torch", "torchvision", "timm", "pillow", "simplejpeg", "numpy")},
-            "numerics": NUMERICS}
+    what = {
+        **views,
+        "data": data,
+        "stats": stats(recipe),
+        "teacher": [plan.facts["distill"]["arch"], file_hash(file)],
+        "precision": amp.dtype if amp else "fp32",
+        "machine": cpu_name() if plan.device == "cpu" else device_name(plan.device),
+        "versions": {p: version(p) for p in ("torch", "torchvision", "timm", "pillow", "simplejpeg", "numpy")},
+        "numerics": NUMERICS,
+    }
     own = differing_facts(plan.facts["distill"]) if view == "own" else {}
     if own:
         what["shown"] = own

@@ -150,10 +150,16 @@ def put_back_cb(cb, state):
 def learner_state(learn, epoch, batch):
     "The state of a Learner from which `batch` of `epoch` is next: references, not copies"
     scaler = vars(learn).get("scaler")
-    return {"epoch": epoch, "batch": batch, "train_iter": learn.train_iter, "pct_train": learn.pct_train,
-            "model": learn.model.state_dict(),
-            "opt": learn.opt.state_dict(), "scaler": scaler.state_dict() if scaler else {},
-            "cbs": {cb.name: carried_state(cb) for cb in callbacks_in_order(learn)}}
+    return {
+        "epoch": epoch,
+        "batch": batch,
+        "train_iter": learn.train_iter,
+        "pct_train": learn.pct_train,
+        "model": learn.model.state_dict(),
+        "opt": learn.opt.state_dict(),
+        "scaler": scaler.state_dict() if scaler else {},
+        "cbs": {cb.name: carried_state(cb) for cb in callbacks_in_order(learn)},
+    }
 
 
 def put_back(learn, state):
@@ -166,7 +172,9 @@ def put_back(learn, state):
     put_back_cbs(learn, state)
 
 
-def group_settings(group): return {k: tuple(v) if isinstance(v, list) and k != "params" else v for k, v in group.items()}
+def group_settings(group):
+    "A parameter group's settings; lists as tuples"
+    return {k: tuple(v) if isinstance(v, list) and k != "params" else v for k, v in group.items()}
 
 
 def put_back_epoch(learn, state):

@@ -32,7 +32,8 @@ def kl_term(z, r, T):
     return F.kl_div(q, p, reduction="batchmean", log_target=True) * T**2
 
 
-def combine_losses(loss, kl, alpha=.5, form="convex"): return (1 - alpha) * loss + alpha * kl if form == "convex" else loss + kl
+def combine_losses(loss, kl, alpha=.5, form="convex"):
+    return (1 - alpha) * loss + alpha * kl if form == "convex" else loss + kl
 
 
 def distill_loss(loss, z, r, alpha=.5, T=20., form="convex"):
@@ -163,8 +164,10 @@ class StoredDistill(Distill):
         self.places, self.starts = torch.from_numpy(np.concatenate(places)), np.cumsum([0, *map(len, places)])
         old = self.answers.read(self.learn.epoch)
         self.found, self.asked = old is not None, 0
-        self.rows = old[self.places] if self.found else torch.empty(len(self.places), self.answers.K,
-                                                                    dtype=torch.float16)
+        if self.found:
+            self.rows = old[self.places]
+        else:
+            self.rows = torch.empty(len(self.places), self.answers.K, dtype=torch.float16)
         if self.x_device.type == "cuda":
             self.rows = self.rows.pin_memory()  # so that no step waits for a copy
         if not self.found and self.teacher is None:
@@ -199,5 +202,6 @@ class StoredDistill(Distill):
     def cannot(self, e):
         "A cache that cannot be written is no error: said once"
         if not self.told:
-            tell_screen(self.learn, f"distill: the teacher's answers can't be stored in {self.answers.folder} ({e.strerror})")
+            where = f"{self.answers.folder} ({e.strerror})"
+            tell_screen(self.learn, f"distill: the teacher's answers can't be stored in {where}")
         self.told = True

@@ -63,12 +63,18 @@ class History(Callback):
             return  # learn.validate() ends an epoch too
         self.trained = False
         valid = dict(zip(self.recorder.metric_names[2:-1], self.learn.final_record[1:], strict=False))
-        self.rows.append({"epoch": self.learn.epoch + 1, "lr": self.rate, "train_loss": self.mean_loss,
-                          **{f"train_{k}": float(v / self.fine) for k, v in self.terms.items()},
-                          "valid_loss": valid.get("valid_loss"), "accuracy": valid.get("accuracy"),
-                          **{k: valid.get(k) for k in BY_CLASS if k in self.recorder.metric_names},
-                          "seconds": round(self.spent, 3), "images_per_s": round(self.n / self.spent, 1),
-                          "skipped_steps": self.left_out() - self.left})
+        self.rows.append({
+            "epoch": self.learn.epoch + 1,
+            "lr": self.rate,
+            "train_loss": self.mean_loss,
+            **{f"train_{k}": float(v / self.fine) for k, v in self.terms.items()},
+            "valid_loss": valid.get("valid_loss"),
+            "accuracy": valid.get("accuracy"),
+            **{k: valid.get(k) for k in BY_CLASS if k in self.recorder.metric_names},
+            "seconds": round(self.spent, 3),
+            "images_per_s": round(self.n / self.spent, 1),
+            "skipped_steps": self.left_out() - self.left,
+        })
         if self.write:
             self.write(self.rows)
 

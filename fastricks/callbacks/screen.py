@@ -110,9 +110,8 @@ class Screen(Callback):
             self.pace = progress.Pace(self.batches_left())
         if not self.shows_bar:
             return
-        self.bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-                            TextColumn("{task.fields[left]}"),
-                            console=self.console, transient=True, refresh_per_second=4)
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]}")
+        self.bar = Progress(*columns, console=self.console, transient=True, refresh_per_second=4)
         self.task = self.bar.add_task(f"epoch {self.learn.epoch + 1}/{self.learn.n_epoch}", total=len(self.dl),
                                       completed=self.at, left="")
         self.bar.start()

@@ -33,8 +33,7 @@ from .train import train_command
 from .tricks import tricks_command
 
 app = typer.Typer(name="fastricks", cls=GroupedVerbs, no_args_is_help=True, pretty_exceptions_enable=False,
-                  rich_markup_mode=None,
-                  context_settings={"help_option_names": ["-h", "--help"]},
+                  rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]},
                   help="Train image classifiers with the bag of tricks, and see which of them pay.")
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Debug, with_options
+from .options import AsGoodIn, Debug, PlainT, with_options
 
 METRIC_CHOICES = "top1|top5|loss|loss_t|macro_f1|balanced_accuracy|ece|ece_t"
 RunTexts = Annotated[list[str] | None, typer.Argument(
@@ -27,9 +27,6 @@ FamilyName = Annotated[str | None, typer.Option(
     metavar="HASH", help="the recorded family that a false verdict is counted over [default: the newest with all of "
                          "these rows]",
     show_default=False)]
-AsGoodIn = Annotated[float, typer.Option(
-    metavar="SHARE", help="a row as good as the baseline must take less than this share of its time to be called so")]
-PlainT = Annotated[bool, typer.Option("--plain-t", help="no variance is steadied by the images' luck")]
 ToFiles = Annotated[list[str] | None, typer.Option(
     metavar="FILE", help="write a report: NAME.html, .md, .csv or .tex, or the runs: NAME.json; may be repeated",
     show_default=False)]

@@ -89,9 +89,11 @@ def what_was_trained(recipe, m, idle=()):
     "`idle`: names of tricks that were asked for and not applied: nothing is faster than fp32 here, say"
     start = "from scratch" if recipe.from_scratch else "from pre-trained weights"
     tricks = [str(t) for t in recipe.make_tricks() if t.name in recipe.tricks and t.name not in idle]
-    time = f"{plural(m['epochs'], 'epoch')} in {m['train_seconds']:,.0f} s ({m['images_per_s']:,.0f} images/s)"
+    speed = f"{m['images_per_s']:,.0f} images/s"
+    time = f"{plural(m['epochs'], 'epoch')} in {m['train_seconds']:,.0f} s ({speed})"
+    with_tricks = "+".join(tricks) or "no tricks"
     without = f" ({' and '.join(idle)} not applied)" if idle else ""
-    return f"{recipe.arch} {start} with {'+'.join(tricks) or 'no tricks'}{without}, {time}"
+    return f"{recipe.arch} {start} with {with_tricks}{without}, {time}"
 
 
 def not_applied(folder):
@@ -134,7 +136,8 @@ def skipped_steps(m):
     return [labelled("left out", f"{steps} whose loss or gradient was not finite (log.txt has the images)")]
 
 
-SUGGESTED, SUGGESTED_SHORT = "warmup+cosine+label_smoothing", "cosine+label_smoothing"  # the second for runs too short to warm up
+SUGGESTED = "warmup+cosine+label_smoothing"
+SUGGESTED_SHORT = "cosine+label_smoothing"  # for runs too short to warm up
 
 
 def worth_trying(folder):

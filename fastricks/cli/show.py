@@ -12,10 +12,12 @@ from .help import GroupedCommand
 from .options import Debug, RecipeName, TrickTexts, with_recipe
 
 show_verbs = typer.Typer(no_args_is_help=True, rich_markup_mode=None,
-                   context_settings={"help_option_names": ["-h", "--help"]},
-                   help="Look at data before a training; draw its learning rate, first batch or targets.")
-RowTricks = Annotated[list[str] | None, typer.Option("--tricks", "-t", metavar="TRICKS", show_default=False,
-                                               help="one line more, with these tricks")]
+                         context_settings={"help_option_names": ["-h", "--help"]},
+                         help="Look at data before a training; draw its learning rate, first batch or targets.")
+RowTricks = Annotated[list[str] | None, typer.Option(
+    "--tricks", "-t", metavar="TRICKS", show_default=False, help="one line more, with these tricks")]
+StepsPerEpoch = Annotated[int | None, typer.Option(
+    min=1, help="optimizer steps an epoch [default: what the data makes]", show_default=False)]
 ToPicture = Annotated[str, typer.Option(metavar="FILE.png", help="where the picture goes")]
 PageOrPicture = Annotated[str, typer.Option(metavar="FILE", help="where the picture (.png) or the page (.html) goes")]
 ImageCount = Annotated[int, typer.Option(min=1, help="how many images")]
@@ -36,9 +38,9 @@ def check_to(to, endings=(".png",)):
 @show_verbs.command("data", cls=GroupedCommand)
 @with_recipe
 def show_data_command(given,
-              path: Annotated[str | None, typer.Argument(metavar="PATH", help="what --data takes",
-                                                         show_default=False)] = None,
-              recipe: RecipeName = None, to: PageOrPicture = "show-data.png", debug: Debug = False):
+                      path: Annotated[str | None, typer.Argument(metavar="PATH", help="what --data takes",
+                                                                 show_default=False)] = None,
+                      recipe: RecipeName = None, to: PageOrPicture = "show-data.png", debug: Debug = False):
     """Say on one screen what images are there: classes, sizes, copies across splits, unreadable files; draw some.
 
     Nothing is changed. Beside the picture or page goes a table with a row for each image: `fastricks show data PHOTOS
@@ -55,12 +57,10 @@ def show_data_command(given,
 @show_verbs.command("lr", cls=GroupedCommand)
 @with_recipe
 def show_lr_command(given,
-            recipes: Annotated[list[str] | None, typer.Argument(
-                metavar="RECIPE", help="named recipes or run folders, a line each", show_default=False)] = None,
-            recipe: RecipeName = None, tricks: RowTricks = None,
-            steps_per_epoch: Annotated[int | None, typer.Option(
-                min=1, help="optimizer steps an epoch [default: what the data makes]", show_default=False)] = None,
-            to: ToPicture = "show-lr.png", debug: Debug = False):
+                    recipes: Annotated[list[str] | None, typer.Argument(
+                        metavar="RECIPE", help="named recipes or run folders, a line each", show_default=False)] = None,
+                    recipe: RecipeName = None, tricks: RowTricks = None, steps_per_epoch: StepsPerEpoch = None,
+                    to: ToPicture = "show-lr.png", debug: Debug = False):
     """Draw learning rates, a line for each RECIPE and -t.
 
     A -t is a row on --recipe, or else on the first RECIPE: `fastricks show lr blog -t warmup:by=epoch,epochs=6 -t
@@ -74,9 +74,8 @@ def show_lr_command(given,
 
 @show_verbs.command("batch", cls=GroupedCommand)
 @with_recipe
-def show_batch_command(given, recipe: RecipeName = None, tricks: TrickTexts = None, images: ImageCount = 8, epoch: Epoch = None,
-               to: ToPicture = "show-batch.png",
-               debug: Debug = False):
+def show_batch_command(given, recipe: RecipeName = None, tricks: TrickTexts = None, images: ImageCount = 8,
+                       epoch: Epoch = None, to: ToPicture = "show-batch.png", debug: Debug = False):
     """Draw a training batch as the network sees it.
 
     It is the first, or with mixup and the like one whose λ is near 1/2, so that there is something to see.
@@ -90,9 +89,8 @@ def show_batch_command(given, recipe: RecipeName = None, tricks: TrickTexts = No
 
 @show_verbs.command("targets", cls=GroupedCommand)
 @with_recipe
-def show_targets_command(given, recipe: RecipeName = None, tricks: TrickTexts = None, images: ImageCount = 4, epoch: Epoch = None,
-                 to: ToPicture = "show-targets.png",
-                 debug: Debug = False):
+def show_targets_command(given, recipe: RecipeName = None, tricks: TrickTexts = None, images: ImageCount = 4,
+                         epoch: Epoch = None, to: ToPicture = "show-targets.png", debug: Debug = False):
     """Draw the targets: smoothed, mixed, a teacher's.
 
     A teacher must be there already: nothing is trained here.

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -131,3 +132,11 @@ def rows_to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
         w.writeheader()
         w.writerows(rows)
     return out.getvalue()
+
+
+def neighbours(path: Path) -> list[str]:
+    "What lies beside `path`, which the user may have meant: a thousand at most, without hidden ones"
+    try:
+        return [str(o) for o in islice(path.parent.iterdir(), 1000) if not o.name.startswith(".")]
+    except (OSError, ValueError):
+        return []

@@ -25,8 +25,8 @@ def environment_int(name):
 
 def world():
     "How many processes were started for this training; 1 where nobody started several"
-    started = all(environment_int(k) is not None for k in ("RANK", "WORLD_SIZE", "MASTER_PORT")) and "MASTER_ADDR" in os.environ
-    return max(environment_int("WORLD_SIZE"), 1) if started else 1
+    known = all(environment_int(k) is not None for k in ("RANK", "WORLD_SIZE", "MASTER_PORT"))
+    return max(environment_int("WORLD_SIZE"), 1) if known and "MASTER_ADDR" in os.environ else 1
 
 
 # how many tasks each started
@@ -225,6 +225,5 @@ def is_lost(e):
     if alone() or not isinstance(e, RuntimeError):
         return False
     import torch.distributed as dist
-    return isinstance(e, dist.DistError) or any(w in str(e)
-                                                for w in ("gloo", "Connection closed", "Connection reset",
-                                                          "Broken pipe", "NCCL"))
+    words = "gloo", "Connection closed", "Connection reset", "Broken pipe", "NCCL"
+    return isinstance(e, dist.DistError) or any(w in str(e) for w in words)

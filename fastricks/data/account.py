@@ -42,8 +42,11 @@ class Account:
         used = ", ".join(f"{n:,} {WORD_OF_SPLIT[s]}" for s, n in self.used.items() if n)
         said = f"files: {self.found:,} found = {sum(self.used.values()):,} used ({used})"
         if self.ignored:
-            said += f" + {sum(self.ignored.values()):,} ignored ({', '.join(map(self.told, self.ignored))})"
-        return said + (f"; {plural(self.missing, 'listed image')} not there" if self.missing else "")
+            n, reasons = sum(self.ignored.values()), ", ".join(map(self.told, self.ignored))
+            said += f" + {n:,} ignored ({reasons})"
+        if self.missing:
+            said += f"; {plural(self.missing, 'listed image')} not there"
+        return said
 
     def told(self, reason):
         more = f": {endings_text(Counter(self.endings))}" if reason == ENDING else ""
@@ -73,13 +76,15 @@ class Account:
             some += ", …"
         unseen = sum(not n["valid"] for n in self.classes.values()) if self.used["valid"] else 0
         held_out = f"; {plural(unseen, 'class has', 'classes have')} no validation image" if unseen else ""
-        return f"{plural(len(few), 'class has', 'classes have')} fewer than {FEW_TO_TRAIN_ON} training images: {some}{held_out}"
+        classes = plural(len(few), "class has", "classes have")
+        return f"{classes} fewer than {FEW_TO_TRAIN_ON} training images: {some}{held_out}"
 
     @property
     def copies_lines(self):
         for pair, n in self.copies.items():
             a, _, b = pair.partition(" in ")
-            yield f"copies: {n:,} of {plural(self.used[a], f'{WORD_OF_SPLIT[a]} image')} in {WORD_OF_SPLIT[b]} too (the same bytes)"
+            images = plural(self.used[a], f"{WORD_OF_SPLIT[a]} image")
+            yield f"copies: {n:,} of {images} in {WORD_OF_SPLIT[b]} too (the same bytes)"
 
 
 def account_of(source):
@@ -91,7 +96,8 @@ def account_of(source):
         if why == ENDING:
             endings[end] += n
     found = sum(used.values()) + ignored.total()
-    copies = {f"{a} in {b}": len(pairs) for (a, b), pairs in overlaps(same_files(source.items, pixel_checksums(source))).items()}
+    shared = overlaps(same_files(source.items, pixel_checksums(source)))
+    copies = {f"{a} in {b}": len(pairs) for (a, b), pairs in shared.items()}
     order = dict(sorted(ignored.items(), key=lambda o: (-o[1], o[0])))
     return Account(found, used, order, dict(endings), len(source.missing), source.splits, class_sizes(source), copies)
 

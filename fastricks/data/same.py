@@ -24,8 +24,9 @@ def pixel_checksums(source):
     apart unread; else {}
     """
     rows = source.pixels.rows if source.pixels else {}
-    return {name: row[2:] for name, row in rows.items()} if all(o.name in rows for o in source.items
-                                                                if is_path(o.image)) else {}
+    if not all(o.name in rows for o in source.items if is_path(o.image)):
+        return {}
+    return {name: row[2:] for name, row in rows.items()}
 
 
 def same_files(items, looks=MappingProxyType({})):

@@ -113,8 +113,8 @@ def dim_colours(sample):
     tops = [top for o in sample if (top := brightest(o.image, is_deep_colour)) is not None]
     if not tops or max(tops) > DARK * 255:
         return []
-    return [f"16-bit colour images whose brightest level is about {256 * max(tops):,} of {BRIGHTEST:,}: they are nearly "
-            "black to the network, as of 16-bit colours the upper 8 bits are read; "
+    return [f"16-bit colour images whose brightest level is about {256 * max(tops):,} of {BRIGHTEST:,}: "
+            "they are nearly black to the network, as of 16-bit colours the upper 8 bits are read; "
             "save them as 8-bit images whose white is white"]
 
 

@@ -42,7 +42,8 @@ def settled(source, find, max_bad=.01, reopen=None):
         return replace(source, skipped=(*source.skipped, *source.missing)) if missing else source
     out = replace(now, skipped=(*source.skipped, *sorted((missing | bad).items())),
                   ignored=now.ignored + Counter({(UNREADABLE, ""): len(bad)}))
-    return out.note(f"skipped {plural(len(bad), 'unreadable image')}: {some_reasons(sorted(bad.items()))}{limits_hint(bad)}")
+    reasons = some_reasons(sorted(bad.items()))
+    return out.note(f"skipped {plural(len(bad), 'unreadable image')}: {reasons}{limits_hint(bad)}")
 
 
 def find_bad(files, threads, folder, say=None):
@@ -82,10 +83,10 @@ def unreadable_items(items, threads):
 
 def bad_of(items):
     "[(name, reason)] of the unreadable of `items`"
-    return [(o.name, why) for o in items if (why := trouble(o.image))]
+    return [(o.name, why) for o in items if (why := reading_trouble(o.image))]
 
 
-def trouble(path):
+def reading_trouble(path):
     "Why a file cannot be read, or None"
     from .pixels.image import Unreadable, decode
     try:

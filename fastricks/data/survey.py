@@ -81,8 +81,7 @@ def rows(s):
     same = {o.name: others(o, g) for g in s.groups for o in g}
     for o in s.items:
         f = s.fact(o)
-        yield dict(image=visible(o.name), label=visible(o.label), split=o.split, width=f.w, height=f.h, format=f.format,
-                   mode=f.mode,
-                   copy_of=same.get(o.name, ""), unreadable="")
+        yield dict(image=visible(o.name), label=visible(o.label), split=o.split, width=f.w, height=f.h,
+                   format=f.format, mode=f.mode, copy_of=same.get(o.name, ""), unreadable="")
     for o in s.lost:
         yield dict(image=visible(o.name), label=visible(o.label), split=o.split, unreadable=visible(s.facts[o.name]))

@@ -170,13 +170,13 @@ def fresh_seeds(rows, grid, n, judging):
     keys = family_keys(rows, plan(rows, grid.seeds[:1], grid.source)[1], grid.source)
     base, advice = (keys[row.name] for row in rows)
     out = grid.recipe.out
-    kept = next((f for f in families_beside([f"{out}/run"]) if f.mode == ADVICE and f.baseline == base
-                 and [*f.rows] == [advice]
-                 and len(f.seeds) == n and not {*f.seeds} & {*grid.seeds}), None)
-    if kept:
-        return list(kept.seeds)
+    for f in families_beside([f"{out}/run"]):
+        of_these = f.mode == ADVICE and f.baseline == base and [*f.rows] == [advice]
+        if of_these and len(f.seeds) == n and not {*f.seeds} & {*grid.seeds}:
+            return list(f.seeds)
     seeds = next_free(grid.seeds, n, seeds_of_runs(out, {base, advice}))
-    record_family(out, Family(base, {advice: "advice"}, ADVICE, judging.margin, judging.metric, True, tuple(seeds)))
+    family = Family(base, {advice: "advice"}, ADVICE, judging.margin, judging.metric, True, tuple(seeds))
+    record_family(out, family)
     return seeds
 
 
@@ -201,8 +201,8 @@ def advice_lines(a, given, base, c):
     if a.confirmed:
         row, m = a.confirmed.rows[1], a.confirmed.metric
         gain = with_interval(row.diff.delta, row.diff.low, row.diff.high, m.digits)
-        what = "gain" if a.taken else "tried"
-        out.append(f"{what:<10}{gain} {m.points} on the {split[a.confirmed.split]}, {len(row.runs)} fresh seeds: "
+        what, where = "gain" if a.taken else "tried", split[a.confirmed.split]
+        out.append(f"{what:<10}{gain} {m.points} on the {where}, {len(row.runs)} fresh seeds: "
                    f"{row.words} (decided with these same seeds)")
     out += [f"left out  {t}: {why}" for t, why in a.left.items()]
     out.append(f"chosen    on the {split[c.split]} ({c.n_images:,} images), by {c.metric.title}")

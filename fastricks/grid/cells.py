@@ -30,8 +30,7 @@ from ..use.train import train
 from .plan import GridRow
 
 HEAVY = ["fastricks.training.prepare", "fastricks.data.loader.loaders", "fastricks.data.scan",
-         "fastricks.training.finish",
-         "fastricks.report.batch", "wandb"]
+         "fastricks.training.finish", "fastricks.report.batch", "wandb"]
 
 
 @dataclass

@@ -61,7 +61,7 @@ class LookResult:
 
 
 def look_at_grid(grid):
-    "The Found of all runs so far; None where the first row has none"
+    "The LookResult of all runs so far; None where the first row has none"
     c = comparison_of(grid, grid.judging)
     return c and LookResult(c, {str(cell.run_folder): cell.row.name for cell in grid.cells if cell.ok})
 

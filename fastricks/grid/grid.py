@@ -93,10 +93,11 @@ class Grid:
     def describe(self, mode=None):
         "The plan, before anything is trained: rows, runs, time, disk"
         found = sum(c.state == "found" for c in self.cells)
-        head = f"{plural(len(self.rows), 'row')} × {plural(len(self.seeds), 'seed')} = {plural(len(self.cells), 'run')}"
+        rows, seeds, runs = (plural(len(o), word) for o, word in (
+            (self.rows, "row"), (self.seeds, "seed"), (self.cells, "run")))
         lines = [f"ablate {mode}: {GRID_MODES[mode]}"] if mode else []
         lines += [describe(self.source), *(f"  {row.name}" for row in self.rows)]
-        lines += [f"{head}, {found} of them found finished" if found else head]
+        lines.append(f"{rows} × {seeds} = {runs}" + (f", {found} of them found finished" if found else ""))
         lines += [f"first a {c.row.name}, once" for c in self.teachers if c.state == "todo"]
         if self.todo:
             lines.append(self.cost())

@@ -62,10 +62,9 @@ def tasks_that_fit(ray, recipe):
 
 
 def train_cells_on_ray(cells, address, group=None, on_done=lambda cell: None, go_on=lambda cell: True):
-    """`cells.carry_out` as Ray tasks, as many at once as there is room for; a lost worker's or node's cell is begun
-    again,
-    from its last checkpoint where --out is a folder that all nodes see. Elsewhere a finished run's files are sent
-    back."""
+    """`cells.train_cells` as Ray tasks, as many at once as there is room for; a lost worker's or node's cell is begun
+    again, from its last checkpoint where --out is a folder that all nodes see. Elsewhere a finished run's files are
+    sent back."""
     todo, running = [c for c in cells if c.state == "todo"], {}
     if not todo:
         return cells

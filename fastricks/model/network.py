@@ -32,8 +32,9 @@ def stats(recipe):
     meta = read_meta(recipe.weights) if recipe.weights else {}
     cfg = arch_cfg(recipe.arch)
     mean, std = tuple(meta.get("mean") or cfg.mean), tuple(meta.get("std") or cfg.std)
-    return (mean, std) if recipe.channels == len(mean) else (of_channels(mean, recipe.channels),
-                                                             of_channels(std, recipe.channels))
+    if recipe.channels == len(mean):
+        return mean, std
+    return of_channels(mean, recipe.channels), of_channels(std, recipe.channels)
 
 
 def of_channels(levels, n):
@@ -67,7 +68,8 @@ def make_network(arch, classes, kwargs=None, size=None, **more):
     try:
         return timm.create_model(arch, num_classes=classes, **(kwargs or {}), **for_size(arch, size), **more)
     except Exception as e:  # each architecture has its own way to choke
-        raise UserError(wrong_option(arch, kwargs) or f"timm can't make {arch}{at_size(size)} ({error_text(e)})") from None
+        refused = f"timm can't make {arch}{at_size(size)} ({error_text(e)})"
+        raise UserError(wrong_option(arch, kwargs) or refused) from None
 
 
 def for_size(arch, size): return {"img_size": size} if size and has_fixed_size(arch) else {}
@@ -118,8 +120,7 @@ def plain_init(model):
 
 def load_weights(arch, classes, file, kwargs=None, size=None):
     """timm's own fitting of a file's tensors: a classifier of another size is made anew, position embeddings of other
-    image sizes are
-    resampled, all else must fit."""
+    image sizes are resampled, all else must fit."""
     state, own = read_state(arch, classes, file, kwargs, size)
     shapes = {k: tuple(v.shape) for k, v in state.items()}
     head = as_tuple(arch_cfg(arch).classifier)
@@ -209,15 +210,17 @@ def load_lines(model, head, rows, classes, shapes, file):
     own = model.state_dict()
     loaded = sum(k in shapes and tuple(own[k].shape) == shapes[k] for k in own)
     lines = [f"loaded {plural(loaded, 'tensor')} of {len(own)} from {Path(file).name}"]
-    resampled = [k for k in own if k in shapes and tuple(own[k].shape) != shapes[k]
-                 and k.rpartition(".")[0] not in head]
+    others = [k for k in own if k in shapes and tuple(own[k].shape) != shapes[k]]
+    resampled = [k for k in others if k.rpartition(".")[0] not in head]
     if resampled:
-        lines.append(f"resampled for this size of images: {plural(len(resampled), 'tensor')}, as {resampled[0]}, "
-                     f"from {shapes[resampled[0]]} to {tuple(own[resampled[0]].shape)}")
+        name = resampled[0]
+        before, now = shapes[name], tuple(own[name].shape)
+        lines.append(f"resampled for this size of images: {plural(len(resampled), 'tensor')}, as {name}, "
+                     f"from {before} to {now}")
     if rows != classes:
         was = f"the file's is of {plural(rows, 'class', 'classes')}" if rows else "the file has none"
-        lines.append(f"not loaded: the head {', '.join(head)}, made new for {plural(classes, 'class', 'classes')} "
-                     f"({was})")
+        made = f"made new for {plural(classes, 'class', 'classes')} ({was})"
+        lines.append(f"not loaded: the head {', '.join(head)}, {made}")
     if extra := sorted(set(shapes) - set(own)):
         lines.append(f"not used from the file: {plural(len(extra), 'tensor')}, as {extra[0]}")
     return lines
@@ -227,10 +230,14 @@ def misfit(arch, file, shapes, own):
     "Why a file does not fit: how many tensors, and the first"
     missing = [k for k in own if k not in shapes]
     wrong = [k for k in own if k in shapes and tuple(own[k].shape) != shapes[k]]
-    first = (f"{wrong[0]} is {shapes[wrong[0]]}, not {tuple(own[wrong[0]].shape)}" if wrong
-             else f"{missing[0]} is not in it" if missing else "unknown tensors")
-    return (f"--weights {file} does not fit {arch}: {plural(len(missing), 'tensor')} missing, {len(wrong)} of another "
-            f"shape ({first})")
+    first = "unknown tensors"
+    if wrong:
+        name = wrong[0]
+        first = f"{name} is {shapes[name]}, not {tuple(own[name].shape)}"
+    elif missing:
+        first = f"{missing[0]} is not in it"
+    n_missing = plural(len(missing), "tensor")
+    return f"--weights {file} does not fit {arch}: {n_missing} missing, {len(wrong)} of another shape ({first})"
 
 
 def hub_file(arch):

@@ -9,10 +9,9 @@ Option = bool | int | float | str
 OURS = {"img_size": "--size", "num_classes": "the data's classes", "pretrained": "--pretrained"}  # what says it here
 NEVER = {  # that would load something, or make what is no classifier of RGB images
     "in_chans", "pretrained_cfg", "pretrained_cfg_overlay", "pretrained_strict", "pretrained_filter_fn",
-    "pretrained_model_args", "kwargs_filter",
-    "checkpoint_path", "cache_dir", "model_cfg", "feature_cfg", "features_only", "out_indices", "feature_cls", "cfg",
-    "pruned", "scriptable",
-    "exportable", "no_jit", "device", "dtype", "model_name"}
+    "pretrained_model_args", "kwargs_filter", "checkpoint_path", "cache_dir", "model_cfg", "feature_cfg",
+    "features_only", "out_indices", "feature_cls", "cfg", "pruned", "scriptable", "exportable", "no_jit", "device",
+    "dtype", "model_name"}
 MOST_WHOLE = 100_000  # of a whole number
 
 

@@ -14,8 +14,7 @@ SIZE_STEP = 32
 
 def require_network(arch, size, options=None):
     """Raise UserError unless timm makes the network with these options (name -> value) for images of `size` (pixels of
-    a square, or height
-    and width), and it answers a training batch with a row of logits an image."""
+    a square, or height and width), and it answers a training batch with a row of logits an image."""
     options = tuple(sorted((options or {}).items()))
     if not (why := trouble(arch, size, options)):
         return
@@ -66,6 +65,8 @@ def other_size(arch, size):
     "The nearest size of a square that works, as advice"
     size = max(size) if isinstance(size, tuple) else size
     own = arch_cfg(arch).input_size[-1]
-    near = sorted({max(SIZE_STEP, (size // SIZE_STEP + i) * SIZE_STEP) for i in range(-1, 4)} - {size}, key=lambda s: abs(s - size))
+    steps = size // SIZE_STEP
+    around = {max(SIZE_STEP, (steps + i) * SIZE_STEP) for i in range(-1, 4)} - {size}
+    near = sorted(around, key=lambda s: abs(s - size))
     found = next((s for s in [*near, own] if not trouble(arch, s)), None)
     return f"; give --size {found}" if found else "; choose another --arch"

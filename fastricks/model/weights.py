@@ -96,7 +96,17 @@ def is_conformal(x):
 
 # by the validation images, at the end of a training
 CALIBRATION = {"temperature": is_temperature, "conformal": is_conformal}
-META_CHECKS = {"arch": is_word, "classes": is_words, "mean": are_levels, "std": are_levels, "pipeline": is_pipeline,
-        "kwargs": are_options,
-        "fit": is_fit, "shape": is_shape, "icc": lambda x: x is True, "white": is_level,
-        "xmp": lambda x: x is True, **CALIBRATION}
+META_CHECKS = {
+    "arch": is_word,
+    "classes": is_words,
+    "mean": are_levels,
+    "std": are_levels,
+    "pipeline": is_pipeline,
+    "kwargs": are_options,
+    "fit": is_fit,
+    "shape": is_shape,
+    "icc": lambda x: x is True,
+    "white": is_level,
+    "xmp": lambda x: x is True,
+    **CALIBRATION,
+}

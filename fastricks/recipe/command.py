@@ -62,9 +62,13 @@ def command(recipe: Recipe) -> str | None:
     selection = selection_of(recipe, base)
     if not makes(recipe, given, selection, name):
         return None
-    return "fastricks train " + shlex.join(["--data", recipe.data, *(["--recipe", name] if name else []),
-                                            *option_words(given),
-                                            *(word for text in selection for word in ("-t", text))])
+    words = ["--data", recipe.data]
+    if name:
+        words += ["--recipe", name]
+    words += option_words(given)
+    for text in selection:
+        words += ["-t", text]
+    return f"fastricks train {shlex.join(words)}"
 
 
 def selection_of(recipe: Recipe, base: Recipe) -> list[str]:

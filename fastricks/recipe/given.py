@@ -6,18 +6,16 @@ from functools import wraps
 from numbers import Integral, Real
 from os import PathLike, fspath
 from types import UnionType
-from typing import Any, ParamSpec, TypeVar, get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
-from ..core.calls import require_call, require_kinds
+from ..core.calls import P, R, require_call, require_kinds
 from ..core.errors import UserError, nearest, shorten
 from ..model.options import parse_options
 from ..trick.base import Trick
 from .recipe import Recipe, flag_of, options, resolve
 
-P = ParamSpec("P")
-R = TypeVar("R")
 FIELD_KINDS = {int: ("a valid integer", Integral), float: ("a valid float", Real), bool: ("a valid boolean", bool),
-         str: ("a text", str)}
+               str: ("a text", str)}
 
 
 def recipe_from(data: object = None, tricks: object = (), recipe: object = None,

@@ -20,11 +20,12 @@ def numeric(recipe: Recipe, weights_hash: str | None = None, facts: Facts | None
     they are
     """
     by_fingerprint = {"data", "classes", "per_class", "rest", "valid", "drop_duplicates", "group_by", "class_order"}
-    d = {f.name: getattr(recipe, f.name) for f in fields(Recipe) if f.metadata["numeric"]
-         and f.name not in by_fingerprint}
-    tricks = {t.name: {**t.numeric_keys(of := (facts or {}).get(t.name, {})), **needed(t, of),
-                       **of_file(recipe, t.name)}
-              for t in recipe.make_tricks()}
+    names = [f.name for f in fields(Recipe) if f.metadata["numeric"] and f.name not in by_fingerprint]
+    d = {name: getattr(recipe, name) for name in names}
+    tricks = {}
+    for t in recipe.make_tricks():
+        settled = (facts or {}).get(t.name, {})
+        tricks[t.name] = {**t.numeric_keys(settled), **needed(t, settled), **of_file(recipe, t.name)}
     d |= {k: FIELDS[k] for k in DATA_DECIDES if k in d and d[k] is None}
     kind = recipe.device.partition(":")[0]  # which of a machine's GPUs it was is no difference
     if kind in ("cuda", "mps"):
@@ -59,9 +60,10 @@ def identity(recipe: Recipe, data_fingerprint: str, weights_hash: str | None = N
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     "What differs between two recipe.json in what makes the same training, by name"
     a, b = flat_identity(then), flat_identity(now)
-    odd = [f"{k} was {text(a.get(k))} and is {text(b.get(k))}" for k in sorted(a.keys() | b.keys())
-           if a.get(k) != b.get(k)]
-    return odd or (["its identity was " + then["identity"]] if then["identity"] != now["identity"] else [])
+    differ = sorted(k for k in a.keys() | b.keys() if a.get(k) != b.get(k))
+    if differ:
+        return [f"{k} was {text(a.get(k))} and is {text(b.get(k))}" for k in differ]
+    return ["its identity was " + then["identity"]] if then["identity"] != now["identity"] else []
 
 
 def text(v: object) -> object: return "not there" if v is None else v
@@ -72,7 +74,9 @@ def flat_identity(what: Mapping[str, Any]) -> dict[str, Any]:
     known = {f.name: f.default for f in fields(Recipe)}
     recipe = Recipe(**recorded_fields({k: v for k, v in what["recipe"].items() if k in known}))
     d = numeric(recipe, what["weights_sha256"], what["facts"])
-    tricks = {f"{n}:{k}" if k else f"trick {n}": v for n, keys in d.pop("tricks").items()
-              for k, v in [("", "on"), *keys.items()]}
-    return {**d, **tricks, "data (fingerprint)": what["data"]["fingerprint"],
-            "numerics (of the code)": what["numerics"]}
+    for name, keys in d.pop("tricks").items():
+        d[f"trick {name}"] = "on"
+        d |= {f"{name}:{k}": v for k, v in keys.items()}
+    d["data (fingerprint)"] = what["data"]["fingerprint"]
+    d["numerics (of the code)"] = what["numerics"]
+    return d

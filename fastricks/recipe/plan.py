@@ -2,14 +2,13 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
-from ..trick.base import Opt, Plan, Trick
+from ..trick.base import Opt, Plan, T, Trick
 from ..trick.types import SourceLike
 from .recipe import FIND, Recipe
 from .schedule import Schedule
 
-T = TypeVar("T")
 STEPS = 100  # an epoch's, where there is no data to count
 
 

@@ -43,8 +43,8 @@ def parse_keys(cls: type[Trick], text: str) -> dict[str, Any]:
         k, eq, v = pair.partition("=")
         v = unquoted(v)
         if k not in known:
-            raise UserError(f"{cls.name} has no key "
-                            f"{k!r}{nearest(k, known) or '; its keys: ' + (one_of(known) or 'none')}")
+            meant = nearest(k, known) or f"; its keys: {one_of(known) or 'none'}"
+            raise UserError(f"{cls.name} has no key {k!r}{meant}")
         if not eq or not v:
             raise UserError(f"{cls.name}:{k} needs a value, as in {cls.name}:{k}={show(known[k].default)}")
         if k in got:

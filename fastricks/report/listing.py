@@ -41,7 +41,8 @@ def listing(folder, width=None):
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     if width and sum(widths) + 2 * len(widths) - 2 > width:
         return [text for line in found for text in in_lines(line, width)]
-    return ["  ".join(x.ljust(n) for x, n in zip(row, widths, strict=True)).rstrip() for row in rows]
+    padded = lambda row: [x.ljust(n) for x, n in zip(row, widths, strict=True)]
+    return ["  ".join(padded(row)).rstrip() for row in rows]
 
 
 def in_lines(line, width):
@@ -52,12 +53,12 @@ def in_lines(line, width):
 
 
 def line_of_run(folder):
-    "The Line of a run folder, whatever of it can be read"
+    "The RunLine of a run folder, whatever of it can be read"
     status, metrics = part_or_nothing(folder, "status.json"), part_or_nothing(folder, "metrics.json")
-    word, reason = status.get("status", "unknown"), status.get("reason", "")
-    return RunLine(str(status.get("time", NONE)), shorten(folder.name, NAME_WIDTH), what_it_is(folder), how_well(metrics),
-                how_long(metrics),
-                shorten(": ".join(filter(None, [str(word), str(reason)])), REASON))
+    when, name = str(status.get("time", NONE)), shorten(folder.name, NAME_WIDTH)
+    word, reason = str(status.get("status", "unknown")), str(status.get("reason", ""))
+    ended = shorten(": ".join(filter(None, [word, reason])), REASON)
+    return RunLine(when, name, what_it_is(folder), how_well(metrics), how_long(metrics), ended)
 
 
 def part_or_nothing(folder, name):

@@ -11,7 +11,7 @@ from ..core.errors import UserError, shorten
 from ..core.files import write, writing
 from .palette import BLUE, GREY, LINES, ORANGE, SERIES, with_variables
 
-MANY_CLASSES = 15             # classes that are each drawn; of more at most the `TOP` largest, the others as one bar
+MANY_CLASSES = 15  # that are each drawn; of more at most the `TOP_CLASSES` largest, the others as one bar
 TOP_CLASSES = 10
 COLORS = BLUE, ORANGE
 PLAIN_TEXT = dict(parse_math=False)  # a class may be called a$b$c
@@ -52,8 +52,10 @@ def draw_lr(traces, per_epoch, moms=None):
             draw_steps(ax, v, per_epoch[k], **looks[k])
         ax.grid(alpha=.3)
         ax.set_ylabel(what)
-    axs[0].set_xlim(0, max(len(v) / per_epoch[k] for k, v in traces.items()))
-    scale_lr(axs[0], [max(v) for v in traces.values()])
+    epochs = max(len(v) / per_epoch[k] for k, v in traces.items())
+    axs[0].set_xlim(0, epochs)
+    highest = [max(v) for v in traces.values()]
+    scale_lr(axs[0], highest)
     axs[-1].set_xlabel("epoch")
     name_lines(fig, axs[0], labels)
     return fig
@@ -148,13 +150,17 @@ def draw_samples(images, captions, title, cols, cell, inside):
     """
     from matplotlib.patches import Rectangle
     head, gap = 24, 6
-    h, w = (cell + head) * -(-len(images) // cols) + head + gap, (cell + gap) * cols + gap
+    rows = -(-len(images) // cols)
+    h = (cell + head) * rows + head + gap
+    w = (cell + gap) * cols + gap
     canvas = np.full((h, w, 3), 255, np.uint8)
     fig = Picture(w / 80, h / 80)
     fig.set_layout_engine("none")
     ax = fig.add_axes((0, 0, 1, 1))
     for i, (im, text) in enumerate(zip(images, captions, strict=True)):
-        x, y = gap + i % cols * (cell + gap) + (cell - im.width) // 2, 2 * head + i // cols * (cell + head)
+        row, col = divmod(i, cols)
+        x = gap + col * (cell + gap) + (cell - im.width) // 2
+        y = 2 * head + row * (cell + head)
         canvas[y:y + im.height, x:x + im.width] = im
         ax.text(x + im.width / 2, y - 5, text, ha="center", va="bottom", fontsize=8, **PLAIN_TEXT)
         side = inside * min(im.size)
@@ -176,13 +182,17 @@ def show_image(ax, image, text):
 def draw_targets(images, captions, series, classes, title):
     "Beside each image the bars of its target and of what else is in `series`, name -> [n, K]"
     bars = [gather_classes({k: v[i] for k, v in series.items()}, classes) for i in range(len(images))]
-    pairs, panels, most = min(2, len(images)), 1 + len(series), max(5, *(len(names) for names, _ in bars))
+    most = max(5, *(len(names) for names, _ in bars))
+    pairs = min(2, len(images))
     rows = -(-len(images) // pairs)
-    fig = Picture((2.1 + 1.7 * len(series)) * pairs, rows * (.17 * most + .75) + .4)
-    axs = fig.subplots(rows, pairs * panels, squeeze=False, width_ratios=[1.1, *[1] * len(series)] * pairs)
+    width, height = 2.1 + 1.7 * len(series), .17 * most + .75
+    fig = Picture(width * pairs, rows * height + .4)
+    shares = [1.1, *[1] * len(series)]
+    axs = fig.subplots(rows, pairs * len(shares), squeeze=False, width_ratios=shares * pairs)
     for ax in axs.flat:
         ax.axis("off")
-    for row, image, caption, (names, values) in zip(axs.reshape(-1, panels), images, captions, bars, strict=False):
+    groups = axs.reshape(-1, len(shares))
+    for row, image, caption, (names, values) in zip(groups, images, captions, bars, strict=False):
         show_image(row[0], image, caption)
         for ax, (k, q), color in zip(row[1:], values.items(), COLORS, strict=False):
             draw_bars(ax, q, k, color, len(classes), most)
@@ -202,7 +212,7 @@ def gather_classes(series, classes):
 
 
 def top_of(q, *more):
-    "At most `TOP` classes: those that stand out of q, then the largest of another"
+    "At most `TOP_CLASSES` classes: those that stand out of q, then the largest of another"
     own = [k for k in np.argsort(-q, kind="stable") if q[k] > q.min() + 1e-4][:TOP_CLASSES]
     return own + [k for r in more for k in np.argsort(-r, kind="stable") if k not in own][:TOP_CLASSES - len(own)]
 
@@ -210,11 +220,15 @@ def top_of(q, *more):
 def draw_bars(ax, q, title, color, K, most):
     "Horizontal bars with their numbers, on a scale of their own from 0; a last one for all other classes is grey"
     ax.axis("on")
-    ax.barh(range(len(q)), q, color=color if len(q) == K else [*[color] * (len(q) - 1), GREY], height=.75)
+    colors = [color] * len(q)
+    if len(q) < K:
+        colors[-1] = GREY
+    ax.barh(range(len(q)), q, color=colors, height=.75)
     for i, x in enumerate(q):
         if abs(x) > 5e-5:
             ax.text(x, i, " " + short_number(x), va="center", fontsize=7)
-    ax.set(ylim=(most - .5, -.5), xlim=(0, max(q.max(), 1e-6) * 1.3), xticks=[], yticks=[])
+    right = max(q.max(), 1e-6) * 1.3
+    ax.set(ylim=(most - .5, -.5), xlim=(0, right), xticks=[], yticks=[])
     ax.tick_params(length=0)
     ax.spines[["top", "right", "bottom"]].set_visible(False)
     ax.set_title(title, fontsize=8, **PLAIN_TEXT)

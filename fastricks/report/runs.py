@@ -85,9 +85,13 @@ class Images:
         return macro_f1(*coded.reshape(2, -1), len(names))
 
 
-PER_IMAGE = {"top1": lambda o: o.rank == 0, "top5": lambda o: o.rank < 5, "loss": lambda o: o.loss,
-             "loss_t": lambda o: o.loss_t,
-             "balanced_accuracy": lambda o: balanced_hits(o.labels, o.rank == 0)}
+PER_IMAGE = {
+    "top1": lambda o: o.rank == 0,
+    "top5": lambda o: o.rank < 5,
+    "loss": lambda o: o.loss,
+    "loss_t": lambda o: o.loss_t,
+    "balanced_accuracy": lambda o: balanced_hits(o.labels, o.rank == 0),
+}
 
 
 @dataclass(frozen=True)

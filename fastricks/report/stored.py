@@ -46,11 +46,20 @@ def stored_text(runs: Sequence[FinishedRun], about: Mapping[str, Any] | None = N
     images = runs[0].own_images
     classes = sorted({*images.labels, *(c for r in runs for c in r.own_images.predicted)})
     number = {c: i for i, c in enumerate(classes)}
-    rows = [{"name": r.name, "recipe": without_folders(asdict(r.recipe)), "identity": r.identity, "data": r.data,
-             "facts": without_folders(r.facts),
-             "metrics": r.metrics, "environment": r.environment, "date": r.date, "history": r.history,
-             "predicted": pack_numbers([number[c] for c in r.own_images.predicted])} for r in runs]
-    found = {**(about or {}), "classes": classes, "labels": pack_numbers([number[c] for c in images.labels]), "runs": rows}
+    pack = lambda names: pack_numbers([number[c] for c in names])
+    record = lambda r: {
+        "name": r.name,
+        "recipe": without_folders(asdict(r.recipe)),
+        "identity": r.identity,
+        "data": r.data,
+        "facts": without_folders(r.facts),
+        "metrics": r.metrics,
+        "environment": r.environment,
+        "date": r.date,
+        "history": r.history,
+        "predicted": pack(r.own_images.predicted),
+    }
+    found = {**(about or {}), "classes": classes, "labels": pack(images.labels), "runs": [record(r) for r in runs]}
     return json.dumps(found, indent=1) + "\n"
 
 
@@ -93,7 +102,7 @@ def pack_numbers(numbers: Any) -> str:
 
 
 def unpack_numbers(text: str) -> np.ndarray:
-    "Numbers of `pack`; ValueError for anything else"
+    "Numbers of `pack_numbers`; ValueError for anything else"
     stream = zlib.decompressobj()
     data = stream.decompress(base64.b64decode(text), 2 * MOST_IMAGES)
     if not stream.eof:
@@ -118,7 +127,11 @@ def parse_stored(d: dict[str, Any], name: str) -> tuple[list[StoredRun], dict[st
     d = made_visible(d)
     classes, labels = np.array(d.pop("classes")), unpack_numbers(d.pop("labels"))
     seen: dict[str, int] = {}
-    return [stored_run(o, Path(name, numbered_name(o["name"], seen)), classes, labels) for o in d.pop("runs")], d
+    runs = []
+    for o in d.pop("runs"):
+        folder = Path(name, numbered_name(o["name"], seen))
+        runs.append(stored_run(o, folder, classes, labels))
+    return runs, d
 
 
 def numbered_name(name: str, seen: dict[str, int]) -> str:
@@ -132,10 +145,11 @@ def stored_run(o: dict[str, Any], folder: Path, classes: np.ndarray, labels: np.
     if len(predicted) != len(labels):
         raise ValueError(f"{o['name']} has {len(predicted):,} predictions for {len(labels):,} images")
     names = np.array([f"{i:06}" for i in range(len(labels))])
-    images = Images(names, classes[labels], classes[predicted], rank=(predicted != labels).astype(int), nameless=True)
-    run = StoredRun(folder, Recipe(**o["recipe"]), o["identity"], o["data"], o["facts"], o["metrics"], o["environment"],
-                    o["date"],
-                    own_images=images, history=tuple(o["history"]))
+    rank = (predicted != labels).astype(int)
+    images = Images(names, classes[labels], classes[predicted], rank=rank, nameless=True)
+    recipe, history = Recipe(**o["recipe"]), tuple(o["history"])
+    facts = (o[k] for k in ("identity", "data", "facts", "metrics", "environment", "date"))
+    run = StoredRun(folder, recipe, *facts, own_images=images, history=history)
     if run.metrics["correct"] != int((images.rank == 0).sum()):
         raise ValueError(f"{run.name}: its predictions do not fit its numbers")
     return run

@@ -39,18 +39,29 @@ def screen(s, to=None, width=80, height=24):
     kind = "page" if to and Path(to).suffix.lower() == ".html" else "picture"
     files = [(kind, to), ("table", f"{table_file(to)}  # a row for each image")] if to else []
     ends = [*files, ("next", next_training(s))]
+    room = height - 1 - len(ends)
     for head in ("shapes", "types", "small"):  # what tells least makes room
-        if len(said) > height - 1 - len(ends):
+        if len(said) > room:
             said = [o for o in said if o[0] != head]
-    return fitted(said, width - 1, height - 1 - len(ends)) + [k.ljust(HEAD_WIDTH) + visible(line) for k, line in ends]
+    last = [k.ljust(HEAD_WIDTH) + visible(line) for k, line in ends]
+    return fitted(said, width - 1, room) + last
 
 
 def facts_told(s):
-    "[(head, text)] of what is to be said of the images besides their classes; in capitals what is wrong"
-    return [("files", s.account.files_line.removeprefix("files: ")), ("splits", s.account.splits),
-            ("balance", balance(s.source)), *([("few", s.account.few)] if s.account.few else []),
-            ("sizes", pixel_sizes(s)), ("shapes", shapes(s)), ("types", types(s)), ("small", small(s)),
-            *leaks(s), *other_copies(s), *unreadable(s), *source_notes(s)]
+    "(head, text) of what is to be said of the images besides their classes; in capitals what is wrong"
+    yield "files", s.account.files_line.removeprefix("files: ")
+    yield "splits", s.account.splits
+    yield "balance", balance(s.source)
+    if s.account.few:
+        yield "few", s.account.few
+    yield "sizes", pixel_sizes(s)
+    yield "shapes", shapes(s)
+    yield "types", types(s)
+    yield "small", small(s)
+    yield from leaks(s)
+    yield from other_copies(s)
+    yield from unreadable(s)
+    yield from source_notes(s)
 
 
 def fitted(said, width, height):
@@ -86,8 +97,10 @@ def class_count_lines(source, to=None):
     rows = [(short(k, 28), [f"{n[k][split]:,}" for split in splits]) for k in kept]
     wide = max(10, *(cell_len(name) for name, _ in rows)) + 2
     if hidden:
-        rows.insert(2, (f"… {hidden:,} more{f': {classes_file(to)}' if to else ''}", []))
-    return [padded(name, wide) + "".join(cell.rjust(9) for cell in cells) for name, cells in [("", splits), *rows]]
+        where = f": {classes_file(to)}" if to else ""
+        rows.insert(2, (f"… {hidden:,} more{where}", []))
+    table = [("", splits), *rows]
+    return [padded(name, wide) + "".join(cell.rjust(9) for cell in cells) for name, cells in table]
 
 
 def classes_to_show(n):
@@ -108,8 +121,10 @@ def balance(source):
         return f"each class has {plural(few, 'training image')}"
     if many < EVEN * few:
         return f"even: {few:,}–{many:,} training images a class"
-    most, least = f"'{short(largest, 16)}' ({many:,})", f"'{short(smallest, 16)}' ({few:,})"
-    return f"{balance_word(few, many)}: {many / few:.3g} times as many {most} as {least}{remedies(few, many)}"
+    most = f"'{short(largest, 16)}' ({many:,})"
+    least = f"'{short(smallest, 16)}' ({few:,})"
+    times = f"{many / few:.3g} times as many {most} as {least}"
+    return f"{balance_word(few, many)}: {times}{remedies(few, many)}"
 
 
 def evening(): return [n for n, t in registry().items() if t.evens]
@@ -144,7 +159,9 @@ def shapes(s):
     ratios = [s.fact(o).w / s.fact(o).h for o in s.items]
     tall = sum(r < 1 / SQUARE for r in ratios) / len(ratios)
     wide = sum(r > SQUARE for r in ratios) / len(ratios)
-    return f"width/height {value_range(ratios, '.2f')}; {tall:.0%} tall, {1 - tall - wide:.0%} square, {wide:.0%} wide"
+    square = 1 - tall - wide
+    ranges = value_range(ratios, ".2f")
+    return f"width/height {ranges}; {tall:.0%} tall, {square:.0%} square, {wide:.0%} wide"
 
 
 def types(s):
@@ -170,7 +187,8 @@ def leaks(s):
     for (a, b), pairs in overlaps(s.groups).items():
         images = plural(len(s.source.of(a)), f"{a} image")
         are = "is" if len(pairs) == 1 else "are"
-        yield "LEAK", f"{len(pairs):,} of {images} {are} in {b} too: {equal_names(pairs[0])}{and_more(pairs)}"
+        names = equal_names(pairs[0]) + and_more(pairs)
+        yield "LEAK", f"{len(pairs):,} of {images} {are} in {b} too: {names}"
 
 
 def other_copies(s):
@@ -210,7 +228,8 @@ def unreadable(s):
     what = f"more than --max-bad {s.recipe.max_bad:g}" if s.refused else "left out"
     some = ", ".join(f"{end_of_name(k)} ({why})" for k, why in s.bad[:3])
     share = share_text(len(s.bad), len(s.bad) + len(s.items))
-    yield "UNREADABLE" if s.refused else "unreadable", f"{share}, {what}: {some}{and_more(s.bad, 3)}"
+    head = "UNREADABLE" if s.refused else "unreadable"
+    yield head, f"{share}, {what}: {some}{and_more(s.bad, 3)}"
 
 
 def source_notes(s):

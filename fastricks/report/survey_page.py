@@ -38,7 +38,7 @@ def survey_page(s, to):
     "The whole page of a Survey; `to`: where it will lie, beside its tables"
     classes = plural(len(s.source.classes), "class", "classes")
     top = paragraph(f"{plural(len(s.source.items), 'image')}, {classes}", "big") + paragraph(describe(s.source), "of")
-    told = facts_told(s)
+    told = list(facts_told(s))
     wrong = [f"{head.capitalize()}: {text}" for head, text in told if head.isupper()]
     sections = {
         "Classes": class_table(s), "Images": definitions({head: visible(text) for head, text in told

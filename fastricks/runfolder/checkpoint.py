@@ -48,7 +48,9 @@ def pack_tensor(t, tensors, at):
 
 
 def unpack_tree(x, tensors):
-    "The tree that `pack` packed: tensors on the CPU, in the memory format that they had; keys are text, tuples lists"
+    """The tree that `pack_tree` packed: tensors on the CPU, in the memory format that they had; keys are text, tuples
+    lists
+    """
     if isinstance(x, list):
         return [unpack_tree(v, tensors) for v in x]
     if not isinstance(x, dict):

@@ -99,8 +99,7 @@ class TensorBoard(Tracker):
 
 class Mlflow(Tracker):
     """A run of MLflow's: where $MLFLOW_TRACKING_URI says, else in one SQLite database beside the run folders, as its
-    plain files are no longer
-    developed and a database for each run would take seconds to make."""
+    plain files are no longer developed and a database for each run would take seconds to make."""
     name, label, needs = "mlflow", "MLflow", "mlflow"
     MOST = 1000  # numbers that it takes at once
 

@@ -25,9 +25,13 @@ def finish(session, learn, seconds):
         raise UserError(NOT_FINITE)
     start = time.perf_counter()
     numbers, calibrated = measured_numbers(learn, run, job.source)
-    final = {**numbers,
-             **times(learn, job.source, seconds, start), **kept_epochs(learn, job.recipe), **guarded(learn),
-             **compiled(learn, job.recipe)}
+    final = {
+        **numbers,
+        **times(learn, job.source, seconds, start),
+        **kept_epochs(learn, job.recipe),
+        **guarded(learn),
+        **compiled(learn, job.recipe),
+    }
     if not ranks.is_first():
         return final
     save_weights(run, learn.model, {**facts_of_model(job), **calibrated})
@@ -44,25 +48,33 @@ def finish(session, learn, seconds):
 
 def measured_numbers(learn, run, source):
     """(final numbers of a Learner's network on the split that they are of, and on the validation split; its
-    calibration, {} without a validation
-    split); the predictions are written"""
+    calibration, {} without a validation split); the predictions are written"""
     split = source.eval_split
     logits, labels = logits_and_labels(learn, learn.dls.test) if split == "test" else validation_logits(learn)
     calibrated, valid = valid_too(learn, run, source, split, logits, labels)
     T = calibrated.get("temperature")
     if ranks.is_first():
         write_predictions(run.path("predictions.csv"), learn, source, split, logits, labels, T)
-    return {"split": split, **metrics(logits, labels), **scores_by_class(logits, labels), **tempered(logits, labels, T),
-            **valid}, calibrated
+    return {
+        "split": split,
+        **metrics(logits, labels),
+        **scores_by_class(logits, labels),
+        **tempered(logits, labels, T),
+        **valid,
+    }, calibrated
 
 
 def times(learn, source, seconds, start):
     "Seconds of the run, its training and its evaluation, which began at `start`; images trained on a second"
     rows = learn.history.rows
     training = sum(r["seconds"] for r in rows)
-    return {"epochs": len(rows), "seconds": round(seconds, 2), "train_seconds": round(training, 2),
-            "eval_seconds": round(time.perf_counter() - start, 2),
-            "images_per_s": round(len(rows) * len(source.of("train")) / training, 1)}
+    return {
+        "epochs": len(rows),
+        "seconds": round(seconds, 2),
+        "train_seconds": round(training, 2),
+        "eval_seconds": round(time.perf_counter() - start, 2),
+        "images_per_s": round(len(rows) * len(source.of("train")) / training, 1),
+    }
 
 
 def kept_epochs(learn, recipe):
@@ -104,7 +116,8 @@ def valid_too(learn, run, source, split, logits, labels):
     T = calibrated["temperature"]
     if ranks.is_first():
         write_predictions(run.path("predictions-valid.csv"), learn, source, "valid", logits, labels, T)
-    return calibrated, {"valid": {**metrics(logits, labels), **scores_by_class(logits, labels), **tempered(logits, labels, T)}}
+    numbers = {**metrics(logits, labels), **scores_by_class(logits, labels), **tempered(logits, labels, T)}
+    return calibrated, {"valid": numbers}
 
 
 def validation_logits(learn):
@@ -124,10 +137,17 @@ def facts_of_model(job):
     """
     recipe = job.recipe
     mean, std = stats(recipe)
-    return {"arch": with_tag(recipe.arch), "kwargs": arch_kwargs(recipe), "classes": list(job.source.classes),
-            "pipeline": recipe.pipeline,
-            "size": recipe.size, "resize": recipe.resize, "mean": mean, "std": std,
-            **{k: v for k in ("fit", "shape", "icc", "white", "xmp") if (v := getattr(recipe, k)) != LATER[k]}}
+    return {
+        "arch": with_tag(recipe.arch),
+        "kwargs": arch_kwargs(recipe),
+        "classes": list(job.source.classes),
+        "pipeline": recipe.pipeline,
+        "size": recipe.size,
+        "resize": recipe.resize,
+        "mean": mean,
+        "std": std,
+        **{k: v for k in ("fit", "shape", "icc", "white", "xmp") if (v := getattr(recipe, k)) != LATER[k]},
+    }
 
 
 def save_weights(run, model, facts):

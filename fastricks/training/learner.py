@@ -69,7 +69,7 @@ def make_model(recipe, plan, load=True):
     "(network with the tricks applied, lines about its weights); `load=False` leaves pre-trained weights out"
     kwargs = chain(plan.tricks, "arch", own_kwargs(recipe), plan)
     model, lines = build_network(recipe.arch, plan.classes, recipe.seed, start_file(recipe) if load else None, kwargs,
-                         recipe.image_size)
+                                 recipe.image_size)
     return chain(plan.tricks, "model", model, plan), lines
 
 

@@ -23,8 +23,7 @@ class Longer(Elsewhere):
 
 def longer(recipe, where, epochs):
     """(Recipe of `epochs`, Longer) of a finished run's Recipe, its folder and what is elsewhere; UserError where it
-    kept no state to go
-    on from, with the reason."""
+    kept no state to go on from, with the reason."""
     folder = where.folder
     if not is_finished(folder):
         raise UserError(f"{folder} is not finished, and --epochs is for runs that are: `{again(folder)}` ends it first")

@@ -10,8 +10,8 @@ from ..recipe.registry import build_tricks
 
 START, END, MOCK_STEPS = 1e-7, 10., 100  # fastai's
 RULE, LEAST, FALL = "valley", 20, .02  # fastai's rule; it needs so many steps, and a loss that falls by this share
-TO_COME = (f"is found before the training, in at most {MOCK_STEPS} steps from {START:g} to {END:g} (fastai's {RULE}); 1 "
-           "stands for it here")
+TO_COME = (f"is found before the training, in at most {MOCK_STEPS} steps from {START:g} to {END:g} "
+           f"(fastai's {RULE}); 1 stands for it here")
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class FoundRate:
 
 
 def settle_lr(job, say, dry=False):
-    """The Job with a number where its recipe says find, and the Found that it is from.
+    """The Job with a number where its recipe says find, and the FoundRate that it is from.
 
     It is found once for a recipe and its data, and kept in the user's cache; `dry` only looks there.
     The Learner and loaders are of its own, and random state is put back: the training is the one that `--lr NUMBER`
@@ -50,7 +50,7 @@ def settle_lr(job, say, dry=False):
 
 
 def known_rate(kept):
-    "The Found of a cache file, or None: anybody may have written it"
+    "The FoundRate of a cache file, or None: anybody may have written it"
     try:
         f = FoundRate(**kept)
         ok = START <= f.lr <= END and f.rule == RULE and len(f.lrs) == len(f.losses) >= LEAST and all(
@@ -88,8 +88,8 @@ def mock(recipe):
 
 
 def suggest(lrs, losses):
-    """The Found of a curve: fastai's valley, in three digits so that it can be typed. UserError where the curve says
-    nothing
+    """The FoundRate of a curve: fastai's valley, in three digits so that it can be typed. UserError where the curve
+    says nothing
     """
     from fastai.callback.schedule import valley
     last, n = lrs[-1] if lrs else START, len(lrs)
@@ -98,8 +98,8 @@ def suggest(lrs, losses):
         raise UserError(f"--lr find: the loss went beyond all bounds after {plural(n, 'step')}, "
                         f"at a learning rate of {last:.0e}, too early to tell a good one: give --lr a number")
     if min(losses) > (1 - FALL) * losses[0]:
-        raise UserError(
-        f"--lr find: no learning rate from {lrs[0]:.0e} to {lrs[-1]:.0e} made the loss fall (from {losses[0]:.4g} to "
-        f"{min(losses):.4g} at best): give --lr a number")
+        rates = f"{lrs[0]:.0e} to {lrs[-1]:.0e}"
+        best = f"from {losses[0]:.4g} to {min(losses):.4g} at best"
+        raise UserError(f"--lr find: no learning rate from {rates} made the loss fall ({best}): give --lr a number")
     lr, _ = valley(lrs, losses, len(lrs))
     return FoundRate(float(f"{lr:.3g}"), RULE, lrs, losses)

@@ -9,8 +9,9 @@ OUT_OF_MEMORY = "DefaultCPUAllocator", "out of memory", "ALLOC_FAILED"
 
 def is_out_of_memory(e):
     import torch
-    return isinstance(e, torch.OutOfMemoryError | MemoryError) or (isinstance(e, RuntimeError)
-                                                                   and any(w in str(e) for w in OUT_OF_MEMORY))
+    if isinstance(e, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(e, RuntimeError) and any(w in str(e) for w in OUT_OF_MEMORY)
 
 
 def memory_error(recipe):

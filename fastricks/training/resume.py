@@ -104,8 +104,7 @@ def is_absolute(text):
 
 def start_of_job(job, resume, say):
     """Start of a Job's training: `resume` False (a new run), True (the last unfinished run of this identity, else a new
-    one), or a
-    run's folder (that one, or a UserError that says what differs)."""
+    one), or a run's folder (that one, or a UserError that says what differs)."""
     recipe, what = job.recipe, job.recipe_json
     if resume is False:
         return Start()
@@ -134,7 +133,8 @@ def as_begun(resume, what):
 
 def along(start):
     "The first process's Start in the others: the same run and checkpoint, which that one writes"
-    folder, has_state = ranks.from_first([start.run and str(start.run.folder), start.state is not None] if start else None)
+    told = [start.run and str(start.run.folder), start.state is not None] if start else None
+    folder, has_state = ranks.from_first(told)
     if start or not folder:
         return start or Start()
     from ..runfolder import checkpoint
@@ -248,7 +248,7 @@ def changes(run, recipe, where):
     odd = {k: new[k] for k in COMPARED if old.get(k) != new[k]}
     if not odd:
         return []
-    run.write("environment.json", json.dumps({**old, "resumed": [*old.get("resumed", []), {"at": where, **odd}]},
-                                             indent=2) + "\n")
+    resumed = [*old.get("resumed", []), {"at": where, **odd}]
+    run.write("environment.json", json.dumps({**old, "resumed": resumed}, indent=2) + "\n")
     said = ", ".join(f"{k} {old.get(k)} → {v}" for k, v in odd.items())
     return [f"changed since the run began, so from here on rounding may differ: {said}"]

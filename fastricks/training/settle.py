@@ -21,11 +21,15 @@ def settle_machine(recipe):
     recipe = replace(recipe, **at_home({k: getattr(recipe, k) for k in PLACES}))
     device = pick_device(recipe.device)
     use_device(device)
-    out = replace(recipe, device=device, processes=recipe.processes or ranks.world(),
-                  threads=recipe.threads or threads_each(),
-                  data=place_of_data(recipe.data), compile=recipe.compile and not cannot_compile(device),
-                  weights=recipe.weights and absolute(recipe.weights),
-                  classes=recipe.classes and place_of_classes(recipe.classes))
+    out = replace(
+        recipe,
+        device=device,
+        processes=recipe.processes or ranks.world(),
+        threads=recipe.threads or threads_each(),
+        data=place_of_data(recipe.data),
+        compile=recipe.compile and not cannot_compile(device),
+        weights=recipe.weights and absolute(recipe.weights),
+        classes=recipe.classes and place_of_classes(recipe.classes))
     if ranks.world() > 1 or out.sync_bn:
         check_processes(out)
     return out
@@ -115,8 +119,13 @@ def decided(recipe, source):
     from ..data.sources.classes import order_of
     own = {k: v for k in ("icc", "white", "xmp") if (v := getattr(recipe, k)) is not None}
     how = source.decoding or PLAIN
-    return replace(recipe, **{"icc": how.icc, "white": how.white, "xmp": how.xmp, **own,
-                              "class_order": order_of(source.classes)})
+    return replace(recipe, **{
+        "icc": how.icc,
+        "white": how.white,
+        "xmp": how.xmp,
+        **own,
+        "class_order": order_of(source.classes),
+    })
 
 
 def settle_tricks(job, room):

@@ -50,8 +50,16 @@ def facts_of_weights(file, ident, recipe):
     if "arch" in meta:
         check_arch(meta["arch"])
     own = {**of_recipe(recipe), **{k: meta[k] for k in ("mean", "std", "size") if k in meta}}
-    return {"file": str(file), "identity": ident, "arch": meta.get("arch", recipe.arch), "classes": meta.get("classes"),
-            "mean": meta.get("mean"), "std": meta.get("std"), **pixels_of(recipe, own), **record_of(file)}
+    return {
+        "file": str(file),
+        "identity": ident,
+        "arch": meta.get("arch", recipe.arch),
+        "classes": meta.get("classes"),
+        "mean": meta.get("mean"),
+        "std": meta.get("std"),
+        **pixels_of(recipe, own),
+        **record_of(file),
+    }
 
 
 def of_recipe(recipe):
@@ -124,9 +132,8 @@ def recipe_with(wanted, recipe, tricks):
     from ..model.network import check_arch
     check_arch(wanted.value)
     start = dict(weights=wanted.weights, pretrained=False) if wanted.weights else dict(weights=None)
-    return settle_fields(replace(recipe, arch=wanted.value, arch_option={}, seed=wanted.seed, keep="last", patience=None,
-                          name=None, recipe="",
-                          tricks=select({}, [tricks]), **start))
+    other = dict(arch_option={}, keep="last", patience=None, name=None, recipe="", tricks=select({}, [tricks]))
+    return settle_fields(replace(recipe, arch=wanted.value, seed=wanted.seed, **other, **start))
 
 
 def network_identity(recipe, source): return Job(recipe, source).identity

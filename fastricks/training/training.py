@@ -83,7 +83,9 @@ def train_settled(job, asked):
     longer = isinstance(asked.resume, Longer)
     start = (longer_run.start_from_kept(job, asked.resume) if longer
              else again.along(again.start_of_job(job, asked.resume, asked.say) if first else None))
-    done = ranks.from_first(first and str(again.finished_folder(job, asked.resume, start) or "")) if asked.resume is True else ""
+    done = ""
+    if asked.resume is True:
+        done = ranks.from_first(first and str(again.finished_folder(job, asked.resume, start) or ""))
     if done:
         return finished_result(Path(done), asked.say)
     with Session(job, asked, start) as session:
@@ -223,7 +225,9 @@ def checkpoints(recipe, run, start, state):
         return Checkpoint(lambda now: None, every, state)
     what, n = read_json(run.path("recipe.json")), count((state or {"generation": 0})["generation"] + 1)
 
-    def save(now): checkpoint.save_checkpoint(run.folder, {**now, "what": what, "seconds": time.perf_counter() - start}, next(n))
+    def save(now):
+        state = {**now, "what": what, "seconds": time.perf_counter() - start}
+        checkpoint.save_checkpoint(run.folder, state, next(n))
     return Checkpoint(save, every, state)
 
 

@@ -201,8 +201,7 @@ def clean(data: Data = None, tricks: Tricks = (), *, recipe: object = None, fold
 
 @checked_call
 def compare(runs: Any = "runs", baseline: Any = None, *, margin: float | None = None, metric: str = "top1",
-            by: str | None = None,
-            once: bool = False, anyway: bool = False) -> "Comparison":
+            by: str | None = None, once: bool = False, anyway: bool = False) -> "Comparison":
     """The Comparison of finished runs: which recipes help, by how much, and how sure that is.
 
     `runs`: a folder of runs, or several runs, their folders or globs; `baseline`: a row's tricks, a run or a named

@@ -29,9 +29,15 @@ class Tried:
 
     @property
     def record(self) -> dict[str, Any]:
-        return {"run": self.run.name, "identity": self.run.identity, "row": self.row, "seed": self.run.seed,
-                "alone": self.alone,
-                "kept": self.kept, "top1": self.top1}
+        return {
+            "run": self.run.name,
+            "identity": self.run.identity,
+            "row": self.row,
+            "seed": self.run.seed,
+            "alone": self.alone,
+            "kept": self.kept,
+            "top1": self.top1,
+        }
 
 
 def best_first(runs: Sequence[FinishedRun]) -> list[FinishedRun]:

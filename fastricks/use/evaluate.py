@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.errors import UserError, plural, visible
 from ..core.progress import Progress
 from ..core.words import Say, silent
+from ..data.scan import some_reasons
 from ..data.source import Item, Source
 from ..data.sources.others import Chosen, choose_images
 from ..model.weights import read_meta
@@ -52,8 +53,14 @@ class Evaluation:
 
     def what(self) -> dict[str, Any]:
         "Of which model and images the numbers are"
-        return {"run": self.run.name, "identity": self.run.identity, "data": self.data, "own_data": self.own,
-                "split": self.split or None, "tta": TTA if self.tta else None}
+        return {
+            "run": self.run.name,
+            "identity": self.run.identity,
+            "data": self.data,
+            "own_data": self.own,
+            "split": self.split or None,
+            "tta": TTA if self.tta else None,
+        }
 
     def mistakes(self) -> dict[str, Any]:
         pairs = quality.confused(self.quality, 20)
@@ -65,11 +72,15 @@ class Evaluation:
 
 
 def quality_record(q: quality.Quality) -> dict[str, Any]:
-    return {"intervals": {"top1": clean_ends(q.top1), "top5": clean_ends(q.top5), "loss": clean_ends(q.loss)},
-            "macro_f1": value_facts(q.f1), "ece": {**value_facts(q.ece), "bins": quality.BINS},
-            "classes": [class_record(r) for r in q.rows],
-            "classes_without_images": q.absent, "taken_for_those": q.astray,
-            "reliability": [bin_record(b) for b in q.bins]}
+    return {
+        "intervals": {"top1": clean_ends(q.top1), "top5": clean_ends(q.top5), "loss": clean_ends(q.loss)},
+        "macro_f1": value_facts(q.f1),
+        "ece": {**value_facts(q.ece), "bins": quality.BINS},
+        "classes": [class_record(r) for r in q.rows],
+        "classes_without_images": q.absent,
+        "taken_for_those": q.astray,
+        "reliability": [bin_record(b) for b in q.bins],
+    }
 
 
 def finite_or_none(x: float) -> float | None: return x if math.isfinite(x) else None
@@ -81,8 +92,15 @@ def value_facts(v: quality.Value) -> dict[str, float | None]:
 
 
 def class_record(r: quality.ClassRow) -> dict[str, Any]:
-    return {"class": r.name, "n": r.n, "predicted": r.predicted, "correct": r.hits,
-            "precision": value_facts(r.precision), "recall": value_facts(r.recall), "f1": value_facts(r.f1)}
+    return {
+        "class": r.name,
+        "n": r.n,
+        "predicted": r.predicted,
+        "correct": r.hits,
+        "precision": value_facts(r.precision),
+        "recall": value_facts(r.recall),
+        "f1": value_facts(r.f1),
+    }
 
 
 def bin_record(b: quality.Bin) -> dict[str, Any]:
@@ -149,7 +167,7 @@ def evaluated(run: FinishedRun, chosen: Chosen, p: "Predictor", tta: bool, say: 
     finally:
         torch.set_num_threads(old)
     if not items:
-        raise UserError(f"no image of {chosen.source.name} can be read: {some(bad)}")
+        raise UserError(f"no image of {chosen.source.name} can be read: {some_reasons(bad)}")
     labels = torch.tensor([p.classes.index(o.label) for o in items])
     images = images_of_rows(prediction_rows(items, logits, labels, p.classes))
     numbers = {**metrics(logits, labels), **tempered(logits, labels, None if tta else p.meta.get("temperature"))}
@@ -220,16 +238,13 @@ def check_page(to: str | PathLike[str] | None, run: str | PathLike[str]) -> None
 # -- notes
 
 def of_mirrors(run: FinishedRun, tta: bool) -> list[str]:
-    return [] if not tta or run.recipe.flip else ["TTA: mirrored images are new to this model, as it was trained with "
-                                                  "--no-flip"]
+    if not tta or run.recipe.flip:
+        return []
+    return ["TTA: mirrored images are new to this model, as it was trained with --no-flip"]
 
 
 def of_bad(bad: list[tuple[str, str]]) -> list[str]:
-    return [f"{plural(len(bad), 'image')} can't be read and left out: {some(bad)}"] if bad else []
-
-
-def some(bad: list[tuple[str, str]]) -> str:
-    return ", ".join(f"{n} ({why})" for n, why in bad[:3]) + (", …" if len(bad) > 3 else "")
+    return [f"{plural(len(bad), 'image')} can't be read and left out: {some_reasons(bad)}"] if bad else []
 
 
 def of_other_numbers(run: FinishedRun, chosen: Chosen, numbers: dict[str, Any], tta: bool) -> list[str]:

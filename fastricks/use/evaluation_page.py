@@ -24,10 +24,15 @@ PAIRS_TOLD = 5
 
 def default_page(e: Evaluation) -> Path:
     "Where an Evaluation goes if nobody says: into the run's folder, one file for each kind"
-    other = e.split not in ("", e.run.metrics["split"])
-    words = ["evaluate", *([] if e.own else [e.data]), *([e.split] if other else []), *(["tta"] if e.tta else [])]
-    name = "-".join("".join(c if c.isalnum() or c in "-_." else "_" for c in w)[:80] for w in words)
-    return e.run.folder / f"{name}.html"
+    words = ["evaluate"]
+    if not e.own:
+        words.append(e.data)
+    if e.split not in ("", e.run.metrics["split"]):
+        words.append(e.split)
+    if e.tta:
+        words.append("tta")
+    safe = lambda word: "".join(c if c.isalnum() or c in "-_." else "_" for c in word)[:80]
+    return e.run.folder / f"{'-'.join(map(safe, words))}.html"
 
 
 def write_evaluation(e: Evaluation, to: str | PathLike[str] | None = None) -> tuple[Path, Path]:

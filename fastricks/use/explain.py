@@ -56,8 +56,9 @@ def data_lines(source: Source) -> list[str]:
 def trick_lines(plan: Plan) -> list[str]:
     lines = [f"  {t.name:16} {', '.join(t.changes()):10} {t.explain(plan)} [{settings_text(t)}]" for t in plan.tricks]
     own = [t for t in plan.tricks if t.name in schedules() and t.name not in plan.recipe.tricks]
-    return ["tricks", *lines] + ([f"  ({own[0].name} is the recipe's own schedule; no other trick is on)"]
-                                 if own and len(plan.tricks) == 1 else [])
+    if own and len(plan.tricks) == 1:
+        lines.append(f"  ({own[0].name} is the recipe's own schedule; no other trick is on)")
+    return ["tricks", *lines]
 
 
 def settings_text(t: Trick) -> str: return ", ".join(f"{k}={v}" for k, v in t.keys().items()) or "no keys"

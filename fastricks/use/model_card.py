@@ -63,9 +63,16 @@ def model_card(run: FinishedRun, options: CardOptions = CardOptions()) -> str:
     """
     require_card_options(options)
     q = quality_of(run)
-    parts = [front_matter(run, q, options), f"# {escaped(run.name)}", escaped(sentence(run)), *how_good(run, q),
-             *how_to_use(run, options),
-             *made_from(run), *limits_section(run, q), *licences(run, options)]
+    parts = [
+        front_matter(run, q, options),
+        f"# {escaped(run.name)}",
+        escaped(sentence(run)),
+        *how_good(run, q),
+        *how_to_use(run, options),
+        *made_from(run),
+        *limits_section(run, q),
+        *licences(run, options),
+    ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -117,9 +124,14 @@ def front_matter(run: FinishedRun, q: "Quality", o: CardOptions) -> str:
     from huggingface_hub import ModelCardData
     base = starting_weights(run)[0]
     data = ModelCardData(
-        license=o.licence, library_name="timm", pipeline_tag="image-classification",
+        license=o.licence,
+        library_name="timm",
+        pipeline_tag="image-classification",
         tags=["image-classification", "timm", "fastricks"],
-        datasets=datasets(run, o), metrics=["accuracy", "f1"], model_name=run.name, eval_results=results(run, q, o),
+        datasets=datasets(run, o),
+        metrics=["accuracy", "f1"],
+        model_name=run.name,
+        eval_results=results(run, q, o),
         **({"base_model": base} if base else {}))
     return f"---\n{data.to_yaml()}\n---"
 
@@ -155,10 +167,10 @@ def how_good(run: FinishedRun, q: "Quality") -> list[str]:
     split = SPLIT_WORD[run.metrics["split"]]
     rows = [(what, one(v, as_text), f"{q.n:,}") for what, v, as_text in numbers(q)]
     what = "soup" if run.soup else "training"
-    return ["## How good it is", f"{q.hits:,} of {q.n:,} {split} images of {escaped(run.data['name'])} are right. n = 1 "
-                                 f"{what} (seed {run.seed}).",
-            *without_test_set(run), markdown_table(["", "value [95% interval]", f"{split} images"], rows), escaped(q.how()),
-            *class_section(q)]
+    right = f"{q.hits:,} of {q.n:,} {split} images of {escaped(run.data['name'])} are right."
+    numbers_table = markdown_table(["", "value [95% interval]", f"{split} images"], rows)
+    return ["## How good it is", f"{right} n = 1 {what} (seed {run.seed}).", *without_test_set(run),
+            numbers_table, escaped(q.how()), *class_section(q)]
 
 
 def class_section(q: "Quality") -> list[str]:
@@ -172,31 +184,40 @@ def class_section(q: "Quality") -> list[str]:
 def how_to_use(run: FinishedRun, o: CardOptions) -> list[str]:
     url = repository()
     made = f"[fastricks]({url})" if url else "fastricks"
-    return ["## How to use it", f"With {made}, which makes pixels as this model's evaluation made them:",
+    ours = "import fastricks as ft", "", f'ft.load("hf://{o.place}").predict("photo.jpg")'
+    timms = ("import timm", "", f'model = timm.create_model("hf-hub:{o.place}", pretrained=True).eval()',
+             "transform = timm.data.create_transform(**timm.data.resolve_model_data_config(model))",
+             "classes = model.pretrained_cfg['label_names']")
+    return ["## How to use it",
+            f"With {made}, which makes pixels as this model's evaluation made them:",
             fenced_code("sh", install_line(), f"fastricks predict hf://{o.place} photo.jpg"),
-            fenced_code("python", "import fastricks as ft", "", f'ft.load("hf://{o.place}").predict("photo.jpg")'),
+            fenced_code("python", *ours),
             "With timm alone:",
-            fenced_code("python", "import timm", "", f'model = timm.create_model("hf-hub:{o.place}", pretrained=True).eval()',
-                 "transform = timm.data.create_transform(**timm.data.resolve_model_data_config(model))",
-                 "classes = model.pretrained_cfg['label_names']"),
+            fenced_code("python", *timms),
             "The weights are safetensors; nothing here is a pickle, and nothing is executed when it is loaded."]
 
 
 def made_from(run: FinishedRun) -> list[str]:
     r, d = without_places(run.recipe), run.data
-    images = ", ".join(f"{d[s]:,} {word}" for s, word in (("train", "training"), *SPLIT_WORD.items()) if d.get(s))
+    words = {"train": "training", **SPLIT_WORD}
+    images = ", ".join(f"{d[s]:,} {word}" for s, word in words.items() if d.get(s))
     line = None if run.soup else command(r)
     width, height = sides_of(r.size, r.shape)
     epochs = plural(run.metrics.get("epochs", r.epochs), "epoch")
     versions = ", ".join(f"{k} {run.environment[k]}" for k in VERSIONS_ON_CARD if k in run.environment)
-    facts = {"data": f"{escaped(d['name'])}: {images} images",
-             "fingerprint of the data": f"`{d['fingerprint']}` (names, sizes, labels and splits)",
-             "network": escaped(r.arch), "start": "from scratch" if r.from_scratch
-             else escaped(starting_weights(run)[0] or "other weights"),
-             "input": f"{width} x {height} pixels, {r.fit}, {plural(r.channels, 'channel')}",
-             "training": f"{epochs}, batch {r.batch_size}, {r.opt}, learning rate {r.lr:g}, seed {r.seed}",
-             "tricks": escaped("+".join(map(str, r.make_tricks()))), "identity of the run": f"`{run.identity}`",
-             "versions": escaped(versions)}
+    start = "from scratch" if r.from_scratch else escaped(starting_weights(run)[0] or "other weights")
+    tricks = "+".join(map(str, r.make_tricks()))
+    facts = {
+        "data": f"{escaped(d['name'])}: {images} images",
+        "fingerprint of the data": f"`{d['fingerprint']}` (names, sizes, labels and splits)",
+        "network": escaped(r.arch),
+        "start": start,
+        "input": f"{width} x {height} pixels, {r.fit}, {plural(r.channels, 'channel')}",
+        "training": f"{epochs}, batch {r.batch_size}, {r.opt}, learning rate {r.lr:g}, seed {r.seed}",
+        "tricks": escaped(tricks),
+        "identity of the run": f"`{run.identity}`",
+        "versions": escaped(versions),
+    }
     return ["## What it was made from", facts_table(facts), *([fenced_code("sh", line)] if line else [])]
 
 
@@ -226,7 +247,8 @@ def limits_section(run: FinishedRun, q: "Quality") -> list[str]:
 def few_images(folder: Path) -> list[str]:
     "Classes with few training images, as the run's account of its data has them; none where it can't be read"
     try:
-        return [name for name, n in read_json(folder / "data.json")["classes"].items() if n.get("train", 0) < FEW_TRAINING]
+        classes = read_json(folder / "data.json")["classes"]
+        return [name for name, n in classes.items() if n.get("train", 0) < FEW_TRAINING]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return []
 
@@ -236,9 +258,12 @@ def licences(run: FinishedRun, o: CardOptions) -> list[str]:
     start = f"{escaped(base)}: {of_base or UNKNOWN_LICENCE}, as timm says" if base else UNKNOWN_LICENCE
     if run.recipe.from_scratch:
         start = "none, it was trained from scratch"
-    facts = {"these weights": o.licence if o.licence != UNKNOWN_LICENCE else f"{UNKNOWN_LICENCE}: their owner has not stated it",
+    unstated = f"{UNKNOWN_LICENCE}: their owner has not stated it"
+    photos = datasets(run, o) or [f"{UNKNOWN_LICENCE} to the program that wrote this"]
+    facts = {"these weights": unstated if o.licence == UNKNOWN_LICENCE else o.licence,
              "start weights": start,
-             "photos": escaped((datasets(run, o) or [f"{UNKNOWN_LICENCE} to the program that wrote this"])[0]),
+             "photos": escaped(photos[0]),
              "fastricks, which trained it": "mit"}
-    return ["## Licence", facts_table(facts), "What the photos' and the start weights' licences allow holds for these "
-                                              "weights too."]
+    return ["## Licence",
+            facts_table(facts),
+            "What the photos' and the start weights' licences allow holds for these weights too."]

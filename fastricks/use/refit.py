@@ -75,9 +75,9 @@ def source_of_predictor(p: PredictorLike, recipe: Recipe, data: str | Path | Non
         raise UserError(f"{e}; where the data of {p.run} has moved, give data=" if not data else str(e)) from None
     was = p.saved.data.get("fingerprint")
     if not data and was and fingerprint(source) != was:
-        raise UserError(
-        f"the data of {p.run} has changed since the training ({describe(source)}, not {split_counts(p.saved.data)}): give "
-        "data= to use it nevertheless")
+        now = f"{describe(source)}, not {split_counts(p.saved.data)}"
+        raise UserError(f"the data of {p.run} has changed since the training ({now}): "
+                        "give data= to use it nevertheless")
     return with_classes(source, p.classes)
 
 

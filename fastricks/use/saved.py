@@ -7,7 +7,7 @@ from shlex import quote
 from typing import Any
 
 from ..core.errors import UserError, nearest, one_of
-from ..core.files import read_json
+from ..core.files import neighbours, read_json
 from ..recipe.recipe import Recipe, read_recipe, settle_fields
 from ..runfolder.record import is_finished
 from .hub import MODEL, downloaded, is_on_hub
@@ -74,10 +74,3 @@ def runs_in(folder: Path) -> str:
     "A folder of runs may have been meant for one of them"
     names = [o.parent.name for o in islice(sorted(folder.glob("*/recipe.json")), 4)]
     return f"; it has runs, name one of them: {one_of(names[:3])}{', …' if len(names) > 3 else ''}" if names else ""
-
-
-def neighbours(path: Path) -> list[str]:
-    try:
-        return [str(o) for o in islice(path.parent.iterdir(), 1000) if not o.name.startswith(".")]
-    except (OSError, ValueError):
-        return []

@@ -82,7 +82,7 @@ def tell_lr(schedules: Mapping[str, Schedule], to: str, terminal: bool, say: Say
 
 
 def recipes_of_lines(given: Mapping[str, Any], names: Sequence[str] = (), rows: Sequence[str] = (),
-             recipe: str | None = None) -> dict[str, Recipe]:
+                     recipe: str | None = None) -> dict[str, Recipe]:
     """name -> Recipe of a command line: `names` are recipes or run folders, `rows` are -t selections, each a line of
     its own.
 
@@ -90,7 +90,9 @@ def recipes_of_lines(given: Mapping[str, Any], names: Sequence[str] = (), rows: 
     """
     base = recipe or next(iter(names), None)
     lines = {label(n): resolve(given, (), n) for n in names}
-    lines |= {" -t ".join(filter(None, (base and label(base), row))): resolve(given, [row], base) for row in rows}
+    for row in rows:
+        name = f"{label(base)} -t {row}" if base else row
+        lines[name] = resolve(given, [row], base)
     return lines or {label(recipe or "baseline"): resolve(given, (), recipe)}
 
 

@@ -137,18 +137,19 @@ def written(asked: Ingredients, tried: tuple[Tried, ...], learn: "Learner", sour
 
 
 def fill_run(run: RunFolder, asked: Ingredients, tried: Sequence[Tried], learn: "Learner", source: Source,
-         start: float) -> dict[str, Any]:
+             start: float) -> dict[str, Any]:
     from ..training.finish import measured_numbers, save_weights
     began = time.perf_counter()
     found, calibrated = measured_numbers(learn, run, source)
-    numbers = {**found, **costs(asked), "eval_seconds": round(time.perf_counter() - began, 2),
-               "soup_seconds": round(began - start, 2)}
-    save_weights(run, learn.model, {**computed(read_meta(asked.first.folder / MODEL)), **calibrated})
-    write_json(run.path("environment.json"), {**asked.first.environment,
-                                              "averaged_with": environment(learn.dls.device.type)})
+    seconds = {"eval_seconds": round(time.perf_counter() - began, 2), "soup_seconds": round(began - start, 2)}
+    numbers = {**found, **costs(asked), **seconds}
+    first = asked.first
+    save_weights(run, learn.model, {**computed(read_meta(first.folder / MODEL)), **calibrated})
+    averaged_with = environment(learn.dls.device.type)
+    write_json(run.path("environment.json"), {**first.environment, "averaged_with": averaged_with})
     for name in ("data.json", "skipped.csv"):
-        if (asked.first.folder / name).is_file():
-            shutil.copyfile(asked.first.folder / name, run.path(name))
+        if (first.folder / name).is_file():
+            shutil.copyfile(first.folder / name, run.path(name))
     run.write("history.csv", ",".join(HISTORY) + "\n")
     for t in tried:
         run.log(f"{t.run.name}: {t.alone:.2%} alone, {t.top1:.2%} with it, {'kept' if t.kept else 'left out'}")

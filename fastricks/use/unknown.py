@@ -37,8 +37,8 @@ def percent_of(coverage: float) -> int:
     percent = round(100 * coverage) if 0 < coverage < 1 else 0
     if percent in COVERAGES and abs(100 * coverage - percent) < 1e-6:
         return percent
-    raise UserError(f"--unknown {coverage:g} is not a coverage of whole percents from .{COVERAGES[0]} to .{COVERAGES[-1]}, "
-                    "as in --unknown .9")
+    raise UserError(f"--unknown {coverage:g} is not a coverage of whole percents "
+                    f"from .{COVERAGES[0]} to .{COVERAGES[-1]}, as in --unknown .9")
 
 
 def rule_of(meta: dict[str, Any], coverage: float | None, below: float | None) -> Rule | None:

@@ -66,7 +66,8 @@ def test_the_reading_student_is_the_recording_one_bit_for_bit(teacher, tmp_path,
 def test_the_stored_answers_are_the_live_teachers(teacher, tmp_path):
     "Row by row: the teacher asked again for the epoch's views"
     learn = trained(f"distill:teacher={teacher},store=true")
-    net, dl = build_network("test_resnet", 10, weights=teacher)[0].eval().to(memory_format=torch.channels_last), learn.dls.train
+    net, _ = build_network("test_resnet", 10, weights=teacher)
+    net, dl = net.eval().to(memory_format=torch.channels_last), learn.dls.train
     for epoch in (0, 1):
         dl.epoch = epoch
         rows = learn.distill.answers.read(epoch)

@@ -28,8 +28,8 @@ def cache(tmp_path): return tmp_path/"cache"
 @pytest.fixture
 def decoded(monkeypatch):
     "The paths that were decoded"
-    seen, old = [], scan.trouble
-    monkeypatch.setattr(scan, "trouble", lambda path: seen.append(path.name) or old(path))
+    seen, old = [], scan.reading_trouble
+    monkeypatch.setattr(scan, "reading_trouble", lambda path: seen.append(path.name) or old(path))
     return seen
 
 

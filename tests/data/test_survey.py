@@ -138,7 +138,8 @@ def test_facts_are_remembered_until_a_file_changes(tmp_path, monkeypatch):
     source = open_source(tree(tmp_path/"x", "a", "b", splits=[""]))
     first = look_at_images(source.items, cache=tmp_path/"c")
     monkeypatch.setattr("fastricks.data.facts.fact_of", lambda image: pytest.fail("looked again"))
-    assert look_at_images(source.items, cache=tmp_path/"c") == first and all(isinstance(f, Fact) for f in first.values())
+    assert look_at_images(source.items, cache=tmp_path/"c") == first
+    assert all(isinstance(f, Fact) for f in first.values())
     monkeypatch.undo()
     (tmp_path/"x/a/0.jpg").write_bytes(b"\xff\xd8 no more")
     again = look_at_images(open_source(tmp_path/"x").items, cache=tmp_path/"c")

@@ -53,14 +53,16 @@ def test_a_backbone_without_head_loads(tmp_path):
     assert torch.equal(model.conv1[0].weight, src.conv1[0].weight) and "the file has none" in lines[1]
 
 
+def without_layer2():
+    return {k: v for k, v in build_network("test_resnet", 7)[0].state_dict().items() if "layer2" not in k}
+
+
 @pytest.mark.parametrize("make, words", [
     (lambda f: f.with_suffix(".pth").write_bytes(b"x") and f.with_suffix(".pth"), "is a pickle"),
     (lambda f: f.write_bytes(b"not safetensors at all") and f, "is not a safetensors file"),
     (lambda f: f, "there is no such file"),
     (lambda f: save_file({"conv1.weight": torch.zeros(3)}, f) or f, "does not fit test_resnet"),
-    (lambda f: save_file({k: v for k, v in build_network("test_resnet", 7)[0].state_dict().items() if "layer2" not in k}, f)
-     or f,
-     "tensors missing"),
+    (lambda f: save_file(without_layer2(), f) or f, "tensors missing"),
 ])
 def test_weights_that_do_not_fit_are_one_sentence(tmp_path, make, words):
     file = make(tmp_path / "w.safetensors")

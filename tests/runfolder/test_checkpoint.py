@@ -46,7 +46,8 @@ def test_it_is_a_safetensors_file_and_nothing_else(tmp_path):
 
 
 def test_what_can_not_be_kept_is_an_error_at_once(tmp_path):
-    with pytest.raises(TypeError, match="/model/it, a object"): save_checkpoint(tmp_path, {"model": {"it": object()}}, 0)
+    with pytest.raises(TypeError, match="/model/it, a object"):
+        save_checkpoint(tmp_path, {"model": {"it": object()}}, 0)
     assert not list(tmp_path.iterdir())
 
 

@@ -28,7 +28,7 @@ from fastricks.core import stop
 from fastricks.core.files import read_json
 from fastricks.core.words import silent
 from fastricks.grid import ablate, cells
-from fastricks.grid import cells as cells_module
+from fastricks.grid import grid as grid_module
 from fastricks.runfolder import checkpoint
 from fastricks.use.train import train
 from support.small import TINY, recipe_of
@@ -130,7 +130,7 @@ def grid_body(out, jobs=1):
     watched(out)
     import multiprocessing as mp
     cells.context = lambda: mp.get_context("fork")  # everything is imported
-    cells_module.room = lambda jobs, threads: jobs
+    grid_module.jobs_that_fit = lambda jobs, threads: jobs  # however few cores there are
     g = ablate.ablate("add", {**GRID["given"], "out": str(out)}, None, GRID["texts"], seeds=(0,), jobs=jobs, say=silent)
     if not all(c.ok for c in g.cells): raise SystemExit("; ".join(c.reason for c in g.cells))
 

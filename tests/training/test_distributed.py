@@ -295,7 +295,8 @@ def test_one_process_writes_one_run(whole):
 def test_final_numbers_are_those_of_one_process(whole):
     folder, final = whole
     learn, _ = learner(**{**PLAIN, "per_class": 10, "batch_size": 12}, weights=str(folder / "model.safetensors"))
-    assert metrics(*logits_and_labels(learn, learn.dls.test)) == {k: final[k] for k in ("top1", "top5", "correct", "n", "loss")}
+    want = {k: final[k] for k in ("top1", "top5", "correct", "n", "loss")}
+    assert metrics(*logits_and_labels(learn, learn.dls.test)) == want
     valid = metrics(*logits_and_labels(learn, learn.dls.valid))
     assert valid == {k: final["valid"][k] for k in valid}
 

@@ -57,8 +57,8 @@ def edited(folder, change):
     write_json(folder / "recipe.json", what)
     for slot in checkpoint.SLOTS:
         state = checkpoint.load_checkpoint(folder / slot)
-        checkpoint.save_checkpoint(folder, {**state, "what": {**state["what"], "recipe": change(state["what"]["recipe"])}},
-                        state["generation"])
+        what = {**state["what"], "recipe": change(state["what"]["recipe"])}
+        checkpoint.save_checkpoint(folder, {**state, "what": what}, state["generation"])
 
 
 def test_each_thing_that_lies_elsewhere_is_named_with_the_option_that_says_where(moved, capsys):

@@ -85,9 +85,9 @@ def test_momentum_has_a_panel_where_it_moves():
 
 
 def test_rates_of_very_different_sizes_are_all_visible():
-    assert schedules.rates_figure({"a": recipe_of(lr=1e-4), "b": recipe_of(lr=.1)}, steps=5).axes[0].get_yscale() == "log"
-    assert schedules.rates_figure({"a": recipe_of(lr=1e-4), "b": recipe_of(lr=1e-3)},
-                             steps=5).axes[0].get_yscale() == "linear"
+    for highest, scale in ((.1, "log"), (1e-3, "linear")):
+        fig = schedules.rates_figure({"a": recipe_of(lr=1e-4), "b": recipe_of(lr=highest)}, steps=5)
+        assert fig.axes[0].get_yscale() == scale
 
 
 def test_shared_data_is_opened_once_and_missing_data_is_said(monkeypatch, tmp_path):
@@ -109,7 +109,8 @@ def test_rows_stand_on_recipe_or_the_first_name(tmp_path):
     lines = schedules.recipes_of_lines({"lr": .5}, (), ["cosine", "warmup"], "blog")
     assert list(lines) == ["blog -t cosine", "blog -t warmup"]
     assert all(r.lr == .5 and r.epochs == 40 for r in lines.values())
-    assert list(schedules.recipes_of_lines({}, (), ["cosine"])) == ["cosine"] and list(schedules.recipes_of_lines({})) == ["baseline"]
+    assert list(schedules.recipes_of_lines({}, (), ["cosine"])) == ["cosine"]
+    assert list(schedules.recipes_of_lines({})) == ["baseline"]
     assert list(schedules.recipes_of_lines({}, (), (), "paper")) == ["paper"]
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "recipe.json").write_text(json.dumps({"recipe": {"epochs": 3, "tricks": {"cosine": {}}}}))
@@ -238,8 +239,8 @@ def mixed(b, form=None):
 @pytest.mark.parametrize("mix", ["", "mixup:alpha=1", "mixup:alpha=1,per=sample", "mixup:partner=previous,alpha=1"])
 @pytest.mark.parametrize("form", [None, "paper", "uniform"])
 def test_targets_equal_the_formulas(mix, form):
-    job, seen = first_batch.look_at_batch(recipe_of("+".join(filter(None, (mix, form and f"label_smoothing:form={form}")))
-                                           or "none"))
+    smoothing = form and f"label_smoothing:form={form}"
+    job, seen = first_batch.look_at_batch(recipe_of("+".join(filter(None, (mix, smoothing))) or "none"))
     assert seen.target == pytest.approx(mixed(seen.batch, form), abs=1e-5)
     targets = targets_of(job, seen, 3)
     assert list(targets) == ["target"] and targets["target"].shape == (3, 10)
@@ -259,7 +260,8 @@ def test_a_loss_without_a_target_is_refused():
                                          ("sum", ["labels", "teacher, T = 4"])])
 def test_a_teachers_softened_answers_to_the_same_images(teacher, form, names):
     from fastricks.model.network import build_network
-    job, seen = first_batch.look_at_batch(recipe_of(f"distill:teacher={teacher},T=4,alpha=.3,form={form}+mixup:alpha=1"))
+    recipe = recipe_of(f"distill:teacher={teacher},T=4,alpha=.3,form={form}+mixup:alpha=1")
+    job, seen = first_batch.look_at_batch(recipe)
     got = targets_of(replace(job, facts=needed_facts(job, silent)), seen, 5)
     net = build_network("test_resnet", 10, 0, teacher)[0].eval()
     assert list(got) == names and got[names[0]] == pytest.approx(mixed(seen.batch)[:5], abs=1e-5)
@@ -314,7 +316,10 @@ def test_a_notebook_shows_the_figures_by_themselves():
 
 def test_training_is_the_same_with_the_picture_and_without():
     drawn = []
-    def draw(seen): drawn.append(plots.png(plots.draw_batch(pixels_of_batch(seen.batch.x, recipe_of()), ["a"] * 8, "t")))
+
+    def draw(seen):
+        images = pixels_of_batch(seen.batch.x, recipe_of())
+        drawn.append(plots.png(plots.draw_batch(images, ["a"] * 8, "t")))
     a, b = trained("mixup+cosine", cbs=[Seen(n=8, then=draw)]), trained("mixup+cosine")
     assert same(weights(a), weights(b)) and len(drawn) == 1 and len(a.seen.batch.x) == 8
     assert [r["train_loss"] for r in a.history.rows] == [r["train_loss"] for r in b.history.rows]

@@ -170,7 +170,8 @@ def test_one_that_never_answers_is_left_behind(tmp_path, broken, monkeypatch, ca
 # -- what --log takes
 
 def test_names_of_trackers():
-    assert trackers.parse_log(" tensorboard,mlflow,tensorboard") == ["tensorboard", "mlflow"] and trackers.parse_log(None) == []
+    assert trackers.parse_log(" tensorboard,mlflow,tensorboard") == ["tensorboard", "mlflow"]
+    assert trackers.parse_log(None) == []
     with pytest.raises(UserError, match="did you mean 'tensorboard'"): recipe_of(log="tensorbord")
     with pytest.raises(UserError, match="--log wandb and --wandb disabled"):
         recipe_of(log="wandb,tensorboard", wandb="disabled")

@@ -76,7 +76,8 @@ def test_linear_scaling_at_the_base_is_refused(selection, bs):
 
 def test_linear_scaling_comes_after_accumulate_whatever_the_names():
     assert [t.name for t in build_tricks({"linear_scaling": {}, "accumulate": {}})] == ["accumulate", "linear_scaling"]
-    assert [t.name for t in tricks_in_order(build_tricks({"linear_scaling": {}, "amp": {}}))] == ["amp", "linear_scaling"]
+    tricks = tricks_in_order(build_tricks({"linear_scaling": {}, "amp": {}}))
+    assert [t.name for t in tricks] == ["amp", "linear_scaling"]
 
 
 # -- accumulate

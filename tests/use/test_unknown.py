@@ -95,7 +95,8 @@ def test_the_least_probabilities():
     p = np.linspace(0, 1, 99)
     kept = least_probabilities(np.random.default_rng(0).permutation(p))
     for c, least in zip(COVERAGES, kept, strict=True): assert (p >= least).sum() == c
-    assert least_probabilities(p[:9])[COVERAGES.index(90)] == p[0] and least_probabilities(p[:8])[COVERAGES.index(90)] == 0
+    ninety = COVERAGES.index(90)
+    assert least_probabilities(p[:9])[ninety] == p[0] and least_probabilities(p[:8])[ninety] == 0
     assert [images_needed(c) for c in (50, 90, 95, 99)] == [1, 9, 19, 99]
 
 

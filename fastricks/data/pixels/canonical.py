@@ -191,8 +191,7 @@ def grey(x):
 
 def scaled(x, mean, std):
     """float32 [n, c, h, w] in channels-last order: (x / 255 − mean) / std of 8-bit `x` [n, 3 or c, h, w], with mean and
-    std [1, c, 1, 1];
-    RGB is made grey where c is 1."""
+    std [1, c, 1, 1]; RGB is made grey where c is 1."""
     if mean.numel() == 1 and x.shape[1] == 3:
         x = grey(x)
     x = x.float(memory_format=torch.channels_last)

@@ -19,9 +19,8 @@ own_profiles = threading.local()
 @dataclass(frozen=True)
 class Decoding:
     """How files become 8-bit RGB. `icc`: colours of a profile other than sRGB are brought to sRGB; `white`: the level
-    of 16-bit files that is white;
-    `xmp`: the fast pipeline's JPEGs are turned by an orientation that XMP alone keeps, too, as PIL turns them and all
-    other formats."""
+    of 16-bit files that is white; `xmp`: the fast pipeline's JPEGs are turned by an orientation that XMP alone keeps,
+    too, as PIL turns them and all other formats."""
     icc: bool = False
     white: int = FULL_WHITE
     xmp: bool = False
@@ -95,9 +94,9 @@ def way(profile, mode):
     if (profile, mode) not in ways:
         if len(ways) >= PROFILES_KEPT:
             ways.clear()
-        ways[profile, mode] = ImageCms.buildTransform(io.BytesIO(profile), ImageCms.createProfile("sRGB"), mode, "RGB",
-                                                      ImageCms.Intent.RELATIVE_COLORIMETRIC,
-                                                      ImageCms.Flags.BLACKPOINTCOMPENSATION)
+        own, srgb = io.BytesIO(profile), ImageCms.createProfile("sRGB")
+        intent, flags = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION
+        ways[profile, mode] = ImageCms.buildTransform(own, srgb, mode, "RGB", intent, flags)
     return ways[profile, mode]
 
 

@@ -75,8 +75,7 @@ class FitTrainView:
 @dataclass(frozen=True)
 class FitView:
     """What evaluation sees: the middle of a photo that covers `sides` (width, height) `margin` times (crop), or the
-    whole photo, with grey
-    beside it (pad) or brought to the sides' shape (squish)."""
+    whole photo, with grey beside it (pad) or brought to the sides' shape (squish)."""
     sides: tuple
     fit: str = "crop"
     margin: float = 8 / 7
@@ -128,7 +127,7 @@ def put_window(x, size, at, out):
 
 
 def put_pil(im, size, at, sides, box=None):
-    "`put` of a PIL image, or of its `box` (left, top, right, bottom), by PIL"
+    "`put_window` of a PIL image, or of its `box` (left, top, right, bottom), by PIL"
     from PIL import Image
     (height, width), (top, left) = size, at
     im = im.resize((width, height), Image.Resampling.BILINEAR, box)

@@ -14,15 +14,27 @@ from ...core.errors import first_line
 from .decoding import FULL_WHITE, PLAIN, other_space, to_srgb
 
 Turn = Image.Transpose
-TURNS = {2: Turn.FLIP_LEFT_RIGHT, 3: Turn.ROTATE_180, 4: Turn.FLIP_TOP_BOTTOM, 5: Turn.TRANSPOSE, 6: Turn.ROTATE_270,
-         7: Turn.TRANSVERSE, 8: Turn.ROTATE_90}
+TURNS = {
+    2: Turn.FLIP_LEFT_RIGHT,
+    3: Turn.ROTATE_180,
+    4: Turn.FLIP_TOP_BOTTOM,
+    5: Turn.TRANSPOSE,
+    6: Turn.ROTATE_270,
+    7: Turn.TRANSVERSE,
+    8: Turn.ROTATE_90,
+}
 ORIENTATION = 0x0112
-REASONS = {FileNotFoundError: "not there", PermissionError: "permission denied", UnidentifiedImageError: "no image",
-           Image.DecompressionBombError: "too many pixels", MemoryError: "too large for the memory"}
+REASONS = {
+    FileNotFoundError: "not there",
+    PermissionError: "permission denied",
+    UnidentifiedImageError: "no image",
+    Image.DecompressionBombError: "too many pixels",
+    MemoryError: "too large for the memory",
+}
 
 # only formats of photos: PIL runs Ghostscript on EPS, and knows others whose readers are as old as they are rare
-PHOTO_FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "AVIF", "JPEG2000", "ICO", "TGA", "QOI",
-           "HEIF", "JXL")
+PHOTO_FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "AVIF", "JPEG2000", "ICO", "TGA",
+                 "QOI", "HEIF", "JXL")
 HEIC = "a HEIC photo, readable once `pip install pillow-heif` is done"
 THIN = 100             # times as long as wide: brought to the same shorter side it would fill the memory
 MEGAPIXELS, RATIO = "FASTRICKS_MAX_MEGAPIXELS", "FASTRICKS_MAX_RATIO"  # environment variables that raise the limits

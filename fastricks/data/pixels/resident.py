@@ -24,10 +24,11 @@ class Resident:
         idxs, boxes, mirrored = (torch.as_tensor(o).to(device) for o in (idxs, boxes, mirrored))
         x0, y0, w, h = boxes.T
         down = torch.arange(most_h, device=device)[None].minimum(h[:, None] - 1)
+        right = torch.arange(most_w, device=device)[None].minimum(w[:, None] - 1)
         rows = (y0[:, None] + down) * self.width[idxs][:, None]
-        cols = x0[:, None] + torch.arange(most_w, device=device)[None].minimum(w[:, None] - 1)
-        # [n, most_h, most_w, 3]
-        x = self.flat[self.start[idxs][:, None, None] + rows[:, :, None] + cols[:, None]].float()
+        cols = x0[:, None] + right
+        places = self.start[idxs][:, None, None] + rows[:, :, None] + cols[:, None]
+        x = self.flat[places].float()  # [n, most_h, most_w, 3]
         across, down = taps(w, sides[0], most_w), taps(h, sides[1], most_h)
         across = torch.where(mirrored[:, None, None], across.flip(1), across)
         x = torch.einsum("nyh,nhwc->nywc", down, torch.einsum("nxw,nhwc->nhxc", across, x))

@@ -58,8 +58,8 @@ NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
 def order_classes(names, order=None):
     """Class names as a tuple, in the order of their labels: `text`, by their letters (0.1.0's), or `natural` (None
-    means it), numbers by their
-    value before all other names. The two differ only where a name is a number: 1, 2, 10 is 1, 10, 2 by letters."""
+    means it), numbers by their value before all other names. The two differ only where a name is a number: 1, 2, 10 is
+    1, 10, 2 by letters."""
     return tuple(sorted(names, key=None if order == "text" else by_value))
 
 
@@ -98,7 +98,8 @@ def check_classes(items, known, wanted, data):
         if o not in there:
             raise UserError(f"{data} has no class {o!r}{nearest(o, known)}")
     if len(wanted or known) < 2:
-        raise UserError(f"{data} has only one class, {known[0]!r}: give at least two{nested_folder_hint(data, known[0])}")
+        hint = nested_folder_hint(data, known[0])
+        raise UserError(f"{data} has only one class, {known[0]!r}: give at least two{hint}")
     for o in items:
         if o.label not in there:
             raise UserError(f"{o.split} class {o.label!r} of {data} is not among its training "

@@ -226,10 +226,10 @@ def split_folders(root, walk, wanted=None):
     other = [o for o in subfolders(root) if o not in used.values()]
     notes = [f"only {', '.join(used.values())} of {root} used, not {', '.join(other)}"] if other else []
     notes += [line for o in roots.values() for line in loose_note(o)]
-    notes += [f"{o} has no images: it counts as none" for split, o in used.items() if split != "train"
-              and not found[split][0]]
+    without = [o for split, o in used.items() if not found[split][0]]
+    notes += [f"{o} has no images: it counts as none" for o in without if o != used.get("train")]
     items = [o for items, _ in found.values() for o in items]
     classes, empty = classes_with_images(items, found["train"][1], wanted)
-    splits = f"folders {', '.join(o for split, o in used.items() if found[split][0])}"
-    return Found(root.resolve().name, items, classes, (*notes, *empty, *walk.notes()), ignored=walk.ignored,
-                 splits=splits)
+    notes += [*empty, *walk.notes()]
+    folders = ", ".join(o for o in used.values() if o not in without)
+    return Found(root.resolve().name, items, classes, tuple(notes), ignored=walk.ignored, splits=f"folders {folders}")

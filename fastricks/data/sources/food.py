@@ -18,7 +18,8 @@ FOOD_21 = (
     "oysters", "ramen", "risotto", "spaghetti_carbonara", "spring_rolls", "steak", "waffles")
 NAMES = "food-101-21", "food-101"
 LISTS = "train", "test"
-SAFE_NAME = r"[^./\\:\x00-\x1f\x7f-\x9f][^/\\:\x00-\x1f\x7f-\x9f]*"   # of a class or an image: never a path, never hidden
+# of a class or an image: never a path, never hidden
+SAFE_NAME = r"[^./\\:\x00-\x1f\x7f-\x9f][^/\\:\x00-\x1f\x7f-\x9f]*"
 LINE = re.compile(f"{SAFE_NAME}/{SAFE_NAME}")
 
 
@@ -117,12 +118,18 @@ def food_items(root, wanted=None):
     chosen = [(*k.split("/"), split) for k, split in rows.items() if wanted is None or k.partition("/")[0] in wanted]
     there = {label: sizes(root/"images"/label) for label in {o[0] for o in chosen}}
     folders = {label: os.path.join(root, "images", label) for label in there}
-    items = [Item(f"images/{label}/{i}.jpg", label, split, Path(folders[label], f"{i}.jpg"), there[label][f"{i}.jpg"])
-             for label, i, split in chosen if f"{i}.jpg" in there[label]]
-    missing = tuple((f"images/{label}/{i}.jpg", NOT_THERE) for label, i, _ in chosen if f"{i}.jpg" not in there[label])
+    items, missing = [], []
+    for label, i, split in chosen:
+        file = f"{i}.jpg"
+        name, size = f"images/{label}/{file}", there[label].get(file)
+        if size is None:
+            missing.append((name, NOT_THERE))
+        else:
+            items.append(Item(name, label, split, Path(folders[label], file), size))
     used = by_label(chosen) if len(items) < sum(map(len, there.values())) else {}
-    notes, ignored = require_some(items, len(chosen), root/"meta"), not_in_lists(root, used, there)
-    return Found(root.resolve().name, items, train_classes(rows), notes, missing, ignored,
+    notes = require_some(items, len(chosen), root/"meta")
+    ignored = not_in_lists(root, used, there)
+    return Found(root.resolve().name, items, train_classes(rows), notes, tuple(missing), ignored,
                  "lists meta/train.txt, meta/test.txt")
 
 

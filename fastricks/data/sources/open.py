@@ -4,10 +4,10 @@ import shlex
 from collections import Counter, defaultdict
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 from ...core.errors import UserError, nearest, one_of, plural
+from ...core.files import neighbours
 from ..same import same_files
 from ..scan import leave_out
 from ..source import CAPPED, COPIES, Source
@@ -61,11 +61,14 @@ def open_source(data, classes=None, per_class=None, valid=.1, bad=None, drop_dup
     copied = copied_names(items) if drop_duplicates else ()
     items, ignored = without_copies(items, copied, data), ignored + Counter({(COPIES, ""): len(copied)})
     source = Source(food_name(chosen) or found.name, items, chosen, tuple(found.notes), missing=found.missing,
-                    ignored=ignored,
-                    splits=told_splits(found, valid))
+                    ignored=ignored, splits=told_splits(found, valid))
     source = source.note(*hidden_by_name(data))
-    return source.note(*unused_columns(found, group_by), *crossing(source, group_of), *lacking(source), *twins(chosen),
-                       *few(source))
+    return source.note(
+        *unused_columns(found, group_by),
+        *crossing(source, group_of),
+        *lacking(source),
+        *twins(chosen),
+        *few(source))
 
 
 def hidden_by_name(data):
@@ -121,14 +124,6 @@ def how_to_unpack(data, path):
     else:
         return "unpack it into a folder first, then give --data FOLDER"
     return f"unpack it first, `{way}`, then give --data FOLDER"
-
-
-def neighbours(path):
-    "What lies beside `path`, which the user may have meant"
-    try:
-        return [str(o) for o in islice(path.parent.iterdir(), 1000) if not o.name.startswith(".")]
-    except (OSError, ValueError):
-        return []
 
 
 def items_without(found, classes, bad):

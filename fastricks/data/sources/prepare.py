@@ -101,13 +101,17 @@ def fill_folder(room, images, places, say):
 
 def report(rows, done, target, say):
     train, test = (sum(rows[k] == o for k in done) for o in LISTS)
-    gone = f"; {len(rows)-len(done):,} of {len(rows):,} listed images are not there" if len(done) < len(rows) else ""
+    missing = len(rows) - len(done)
+    gone = f"; {missing:,} of {len(rows):,} listed images are not there" if missing > 0 else ""
     classes = {k.partition("/")[0] for k in done}
-    others = {*subfolders(target/"train"), *subfolders(target/"test")} - classes if train and test else ()
-    if others:
-        say(f"{target} has {plural(len(others), 'other class', 'other classes')} from before")
-    say(f"{target}: {train:,} training and {test:,} test images of {plural(len(classes), 'class', 'classes')}{gone}")
-    say(f"fingerprint of names, labels and splits: {names_fingerprint({k: rows[k] for k in done})}")
+    if train and test:
+        others = {*subfolders(target/"train"), *subfolders(target/"test")} - classes
+        if others:
+            say(f"{target} has {plural(len(others), 'other class', 'other classes')} from before")
+    n_classes = plural(len(classes), "class", "classes")
+    say(f"{target}: {train:,} training and {test:,} test images of {n_classes}{gone}")
+    mark = names_fingerprint({k: rows[k] for k in done})
+    say(f"fingerprint of names, labels and splits: {mark}")
     return train, test
 
 

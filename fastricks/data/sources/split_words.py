@@ -6,9 +6,8 @@ from ..source import SPLIT, SPLITS
 # of others' data sets
 MORE_WORDS = {"dev": "valid", "development": "valid", "eval": "valid", "evaluation": "valid", "holdout": "test"}
 WORDS = {**SPLIT, **MORE_WORDS}
-PLAIN_WORDS = ("set", "sets", "data", "dataset", "images", "image", "imgs", "img", "photos", "photo", "pics", "pictures",
-         "folder", "split", "dir",
-         "files", "samples")
+PLAIN_WORDS = ("set", "sets", "data", "dataset", "images", "image", "imgs", "img", "photos", "photo", "pics",
+               "pictures", "folder", "split", "dir", "files", "samples")
 GLUED = re.compile(f"({'|'.join(WORDS)})({'|'.join(PLAIN_WORDS)})?")
 WORD_PART = re.compile(r"[A-Z]?[^\W\d_A-Z]+|[A-Z]+(?![^\W\d_A-Z])|\d+")
 KAGGLE = {"publictest": "valid", "privatetest": "test"}  # the two tests of its competitions, as FER2013 has them

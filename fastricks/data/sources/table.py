@@ -14,15 +14,15 @@ from .walk import EXTENSIONS, is_image, subfolders
 SEPARATORS = ",;\t|"
 OWN = {"path": ("path", "file", "filename", "file_name", "filepath", "image", "image_path", "img", "name", "fname"),
        "label": ("label", "labels", "class", "category", "target"), "split": ("split", "subset", "set", "fold")}
-OTHER_COLUMNS = {"path": ("filenames", "filepaths", "imagepath", "imagename", "imagefile", "images", "imgpath", "imgname",
-                   "imgfile", "photo", "photos",
-                   "picture", "files", "imageid", "imgid", "idcode", "photoid", "id", "uuid", "key"),
-          "label": ("classname", "labelname", "categoryname", "classlabel", "classes", "categories", "breed", "species",
-                    "diagnosis", "cats",
-                    "cat", "lbl", "targetname", "y", "dx", "findinglabels", "tag", "tags", "labelid", "classid",
-                    "categoryid"),
-          # letters and digits alone
-          "split": ("dataset", "partition", "usage", "phase", "datasplit", "splitname", "traintest")}
+# letters and digits alone
+OTHER_COLUMNS = {
+    "path": ("filenames", "filepaths", "imagepath", "imagename", "imagefile", "images", "imgpath", "imgname", "imgfile",
+             "photo", "photos", "picture", "files", "imageid", "imgid", "idcode", "photoid", "id", "uuid", "key"),
+    "label": ("classname", "labelname", "categoryname", "classlabel", "classes", "categories", "breed", "species",
+              "diagnosis", "cats", "cat", "lbl", "targetname", "y", "dx", "findinglabels", "tag", "tags", "labelid",
+              "classid", "categoryid"),
+    "split": ("dataset", "partition", "usage", "phase", "datasplit", "splitname", "traintest"),
+}
 TRUE_OF = {"isvalid": "valid", "valid": "valid", "isval": "valid", "val": "valid", "isvalidation": "valid",
            "validation": "valid",
            # columns of yes and no

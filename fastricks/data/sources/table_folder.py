@@ -67,13 +67,16 @@ def found_of_tables(root, tables, wanted):
     classes = sorted({k for split, part in found.items() if split in ("", "train") for k in part.classes})
     notes = [*dict.fromkeys(line for part in found.values() for line in part.notes), *notes]
     ignored = not_in_tables(root, found, items)
-    columns = {k: {n: v for part in found.values() for n, v in part.columns.get(k, {}).items()}
-               for part in found.values() for k in part.columns}
-    splits = (f"tables {one_of(tables[o].relative_to(root).as_posix() for o in found)}" if "" not in found
-              else found[""].splits)
-    return Found(root.resolve().name, list(items.values()), classes, tuple(notes),
-                 tuple(o for part in found.values() for o in part.missing),
-                 ignored, splits, columns)
+    columns = {}
+    for part in found.values():
+        for name, values in part.columns.items():
+            columns.setdefault(name, {}).update(values)
+    if "" in found:
+        splits = found[""].splits
+    else:
+        splits = "tables " + one_of(tables[o].relative_to(root).as_posix() for o in found)
+    missing = tuple(o for part in found.values() for o in part.missing)
+    return Found(root.resolve().name, list(items.values()), classes, tuple(notes), missing, ignored, splits, columns)
 
 
 def of_split(root, file, split, wanted):
@@ -81,9 +84,10 @@ def of_split(root, file, split, wanted):
     part = csv_items(file, wanted, known=("train",))
     prefix = f"{file.parent.relative_to(root).as_posix()}/" if file.parent != root else ""
     own = split if split and not part.splits else None
-    return replace(part, items=[replace(o, name=prefix + o.name, split=own or o.split) for o in part.items],
-                   missing=tuple((prefix + name, why) for name, why in part.missing),
-                   columns={k: {prefix + n: v for n, v in values.items()} for k, values in part.columns.items()})
+    items = [replace(o, name=prefix + o.name, split=own or o.split) for o in part.items]
+    missing = tuple((prefix + name, why) for name, why in part.missing)
+    columns = {k: {prefix + n: v for n, v in values.items()} for k, values in part.columns.items()}
+    return replace(part, items=items, missing=missing, columns=columns)
 
 
 def not_in_tables(root, found, items):

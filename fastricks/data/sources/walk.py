@@ -7,20 +7,19 @@ from ...core.errors import plural
 from ..source import ENDING, HIDDEN, TOOLS
 
 EXTENSIONS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm",
-              ".avif", ".jp2", ".heic",
-              ".heif", ".tga", ".qoi", ".jxl")
+              ".avif", ".jp2", ".heic", ".heif", ".tga", ".qoi", ".jxl")
 # what archives and disks leave, in lower case
 JUNK = ("__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found",
         "wandb", "__pycache__", "lightning_logs", "mlruns")                               # and other programs
 NO_IMAGES = frozenset((  # endings of files that are not opened to see whether they are images
     ".txt", ".csv", ".tsv", ".tab", ".json", ".jsonl", ".xml", ".md", ".rst", ".html", ".htm", ".yaml", ".yml", ".toml",
-    ".ini", ".log", ".py",
-    ".ipynb", ".sh", ".pdf", ".doc", ".docx", ".xls", ".xlsx", ".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z",
-    ".rar", ".npy", ".npz",
-    ".pt", ".pth", ".pkl", ".ckpt", ".safetensors", ".h5", ".onnx", ".mat", ".db", ".sqlite", ".parquet", ".arrow",
-    ".mp4", ".mov", ".avi",
-    ".mkv", ".webm", ".mp3", ".wav", ".lnk", ".url", ".thm", ".psd", ".svg", ".eps", ".part", ".tmp", ".crdownload",
-    ".download", ".bak"))
+    ".ini", ".log", ".py", ".ipynb", ".sh", ".pdf", ".doc", ".docx", ".xls", ".xlsx",
+    ".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar",
+    ".npy", ".npz", ".pt", ".pth", ".pkl", ".ckpt", ".safetensors", ".h5", ".onnx", ".mat",
+    ".db", ".sqlite", ".parquet", ".arrow",
+    ".mp4", ".mov", ".avi", ".mkv", ".webm", ".mp3", ".wav",
+    ".lnk", ".url", ".thm", ".psd", ".svg", ".eps",
+    ".part", ".tmp", ".crdownload", ".download", ".bak"))
 RUN_FILES = {"recipe.json", "status.json"}  # what every run folder has
 FIRST_BYTES = 16  # bytes by which an image is known
 

@@ -23,7 +23,9 @@ def gained_lost(a: np.ndarray, b: np.ndarray, same_seeds: bool = True) -> tuple[
     """(gained, lost): how many images only a, only b gets right; hits [n, I] and [m, I], means as in `agreement`.
     McNemar's two counts
     """
-    gained, lost = zip(*(((x & ~y).sum(), (y & ~x).sum()) for x, y in pairs_of_seeds(a, b, same_seeds)), strict=True)
+    pairs = [*pairs_of_seeds(a, b, same_seeds)]
+    gained = [(x & ~y).sum() for x, y in pairs]
+    lost = [(y & ~x).sum() for x, y in pairs]
     return float(np.mean(gained)), float(np.mean(lost))
 
 

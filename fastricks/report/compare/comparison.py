@@ -58,9 +58,8 @@ class ComparisonRequest:
 
 
 def compare(runs: RunsGiven, baseline: str | None = None, margin: float | None = None, metric: str = "top1",
-            by: str | None = None,
-            anyway: bool = False, notes: Iterable[str] = (), diverged: Iterable[DivergedRun] = (),
-            **how: Any) -> Comparison:
+            by: str | None = None, anyway: bool = False, notes: Iterable[str] = (),
+            diverged: Iterable[DivergedRun] = (), **how: Any) -> Comparison:
     """The Comparison of runs: FinishedRuns of `load_runs`, or what it takes.
 
     `baseline`: a row's label, tricks, recipe or run (default: the family's, or the row without tricks); `margin`: the
@@ -99,8 +98,10 @@ def judged_runs(runs: list[FinishedRun], asked: ComparisonRequest, notes: list[s
     one_of_all = [r for r in runs if r.soup and r.soup.get("across_seeds")]
     for r in one_of_all:
         m, split = asked.metric, asked.by or r.metrics["split"]
-        notes.append(f"{r.name}: {r.value(m, split):.{m.digits}f} {m.unit} {SPLIT_WORD[split]} {m.title}, "
-                     f"a soup of runs of all seeds, {duration(r.seconds)} of training in all; one model has no verdict")
+        number = f"{r.value(m, split):.{m.digits}f} {m.unit}"
+        time = duration(r.seconds)
+        notes.append(f"{r.name}: {number} {SPLIT_WORD[split]} {m.title}, "
+                     f"a soup of runs of all seeds, {time} of training in all; one model has no verdict")
     return [r for r in runs if r not in one_of_all]
 
 
@@ -115,25 +116,28 @@ def checked_options(asked: ComparisonRequest) -> ComparisonRequest:
     return asked
 
 
-def against_the_first(rows: list[ComparisonRow], asked: ComparisonRequest, recorded: list[Family], diverged: list[DivergedRun],
-                      notes: list[str]) -> Comparison:
+def against_the_first(rows: list[ComparisonRow], asked: ComparisonRequest, recorded: list[Family],
+                      diverged: list[DivergedRun], notes: list[str]) -> Comparison:
     "The Comparison of rows, the baseline first"
     metric, split = asked.metric, asked.by or rows[0].runs[0].metrics["split"]
     rows = [summed_up(row, metric, split, row is rows[0]) for row in rows]
     base, others = rows[0], rows[1:]
-    family = family_of(recorded, key_of_row(base), map(key_of_row, others), asked.family) if others else None
+    family = None
+    if others:
+        family = family_of(recorded, key_of_row(base), map(key_of_row, others), asked.family)
     terms = Terms(margin_of(asked, family), metric.sign, asked.as_good_in, asked.plain)
     shared = all_same_images(rows, split, notes.append)
     arms = {row.label: arms_of(row, base, seeds_diverged(row, diverged)) for row in others}
     for row in others:
         notes += pair_notes(row, base, arms[row.label])
     samples = Samples(arms, metric, split, shared)
-    judged, looked = judge(others, samples, terms, asked.once or bool(family and family.once), family)
+    once = asked.once or bool(family and family.once)
+    judged, looked = judge(others, samples, terms, once, family)
     if shared:
         judged = [over_images(row, split, arms[row.label]) for row in judged]
     done = (with_own_agreement(base, split, shared), *judged)
-    return Comparison(done, metric, split, terms.margin, (*notes, *cautions(rows, split)), looked,
-                      together_of(done, samples))
+    together = together_of(done, samples)
+    return Comparison(done, metric, split, terms.margin, (*notes, *cautions(rows, split)), looked, together)
 
 
 def margin_of(asked: ComparisonRequest, family: Family | None) -> float:
@@ -165,15 +169,17 @@ def judge(rows: Sequence[ComparisonRow], samples: Samples, terms: Terms, once: b
     seen = {name: s for name in names if (s := samples.seen(name))}
     moments = {name: s.moments for name, s in seen.items() if s.moments}
     effects = effects_of(moments, terms.plain, len(everyone))
-    looked = looked_at(calls, NO_POOL if terms.plain else pool_of(moments), effects, once, family)
+    pool = NO_POOL if terms.plain else pool_of(moments)
+    looked = looked_at(calls, pool, effects, once, family)
     chances = chances_of(calls, effects, looked, terms)
     done = []
     for row in rows:
         name = row.label
-        got = replace(row, diff=effects.get(name), call=calls[name], ratio=seen[name].time or TimeRatio(NAN),
-                      failed=seen[name].failed,
+        ratio = seen[name].time or TimeRatio(NAN)
+        got = replace(row, diff=effects.get(name), call=calls[name], ratio=ratio, failed=seen[name].failed,
                       chance=chances.get(name, NAN))
-        done.append(replace(got, verdict=calls[name].verdict, words=verdict_words(got, terms, looked, samples.metric)))
+        words = verdict_words(got, terms, looked, samples.metric)
+        done.append(replace(got, verdict=calls[name].verdict, words=words))
     return done, looked
 
 
@@ -182,13 +188,14 @@ def looked_at(calls: Calls, pool: Pool, effects: Effects, once: bool, family: Fa
     shown = [c for name, c in calls.items() if not name.startswith("hidden ")]
     rung = max((c.rung for c in shown if c.rung), default=None)
     have = [min(e.n, e.n_base) for name, e in effects.items() if calls[name].verdict == stats.OPEN]
-    found = Looked(once, rung, len(calls), len(shown), NAN, pool, family.name if family else "",
-                   family.tuned if family else "", next_rung(min(have)) if have and not once else None)
+    following = next_rung(min(have)) if have and not once else None
+    name, tuned = (family.name, family.tuned) if family else ("", "")
+    found = Looked(once, rung, len(calls), len(shown), NAN, pool, name, tuned, following)
     sds = [e.sd for e in effects.values() if e.sd > 0]
     if not rung or not sds or rung < 2:
         return found
-    return replace(found, sees=smallest_effect(rung, len(calls), found.alpha,
-                                               not pool.steadies) * float(np.median(sds)))
+    least = smallest_effect(rung, len(calls), found.alpha, not pool.steadies)
+    return replace(found, sees=least * float(np.median(sds)))
 
 
 def chances_of(calls: Calls, effects: Effects, looked: Looked, terms: Terms) -> dict[str, float]:
@@ -234,7 +241,8 @@ def over_images(row: ComparisonRow, split: str, arms: Arms) -> ComparisonRow:
     predicted = [np.array([i.predicted for i in images]) for images in both]
     hits = [np.array([i.rank == 0 for i in images]) for images in both]
     gained, lost = gained_lost(hits[0], hits[1], arms.paired)
-    return replace(row, agreement=agreement(predicted[0], predicted[1], arms.paired), gained=gained, lost=lost)
+    agreed = agreement(predicted[0], predicted[1], arms.paired)
+    return replace(row, agreement=agreed, gained=gained, lost=lost)
 
 
 def with_own_agreement(base: ComparisonRow, split: str, images: bool) -> ComparisonRow:

@@ -128,12 +128,18 @@ def effect_of(m: Moments, pool: Pool = NO_POOL) -> Effect:
     steadied = pool.steadies and can_pool(m)
     spread, df = steadied_spread(m, pool) if steadied else (m.spread, float(m.df))
     known = spread > 0 and not too_few(m)
-    sources = sources_with_images(spread, df, m.own, m.images) if known else images_alone(m) if spread == 0 else ()
+    if known:
+        sources = sources_with_images(spread, df, m.own, m.images)
+    else:
+        sources = images_alone(m) if spread == 0 else ()
     seeds = sources[:1] if known else ()
     half, of_seeds = widest_half(sources, LEVEL), widest_half(seeds, LEVEL)
-    return Effect(m.n, m.n_base, m.paired, m.images, m.delta, (spread / m.share) ** .5, df, ratio_to_luck(m), m.own,
-                  m.delta - half, m.delta + half, two_sided(sources, m.delta), m.delta - of_seeds, m.delta + of_seeds,
-                  two_sided(seeds, m.delta), sources, steadied, False, "" if known else why_nothing(m))
+    sd = (spread / m.share) ** .5
+    why = "" if known else why_nothing(m)
+    return Effect(m.n, m.n_base, m.paired, m.images, m.delta, sd, df, ratio_to_luck(m), m.own,
+                  m.delta - half, m.delta + half, two_sided(sources, m.delta),
+                  m.delta - of_seeds, m.delta + of_seeds, two_sided(seeds, m.delta),
+                  sources, steadied, False, why)
 
 
 def too_few(m: Moments) -> bool: return m.df < (1 if m.paired else FEWEST_SEEDS - 1)

@@ -48,7 +48,8 @@ class SeenRow:
     failed: int = 0            # of its first seeds: a diverged seed is a result
 
 
-RowLook = Callable[[str, int | None], SeenRow | None]  # (row, n) -> the first n seeds of it, or all; None where it has fewer
+# (row, n) -> the first n seeds of it, or all; None where it has fewer
+RowLook = Callable[[str, int | None], SeenRow | None]
 
 
 @dataclass
@@ -76,8 +77,8 @@ class Climb:
         for name in [n for n, s in seen.items() if s.failed]:
             self.calls[name] = Call(FAILED, rung, failed=seen[name].failed)
         seen = {n: s for n, s in seen.items() if not s.failed}
-        effects = effects_of({n: s.moments for n, s in seen.items() if s.moments}, self.terms.plain,
-                             len(self.names) - len(self.sure))
+        moments_of = {n: s.moments for n, s in seen.items() if s.moments}
+        effects = effects_of(moments_of, self.terms.plain, len(self.names) - len(self.sure))
         good = as_good_p(seen, effects, self.terms, len(self.names) - len(self.good))
         for name, effect in effects.items():
             at = rung if rung else min(effect.n, effect.n_base)
@@ -174,7 +175,8 @@ def chance_to_settle(e: Effect, rung: int, alpha: float, count: int, margin: flo
     if not moved > 0:
         return NAN
     sources = sources_with_images(e.sd ** 2 * arms / rung, e.df + rung - n, e.own, e.images)
-    sure, small = widest_half(sources, 1 - alpha / count), margin - widest_half(sources, max(LEVEL, 1 - 2 * alpha))
+    sure = widest_half(sources, 1 - alpha / count)
+    small = margin - widest_half(sources, max(LEVEL, 1 - 2 * alpha))
     inner = max(0., min(small, sure))
 
     def below(x: float) -> float: return float(stdtr(e.df, (x - e.delta) / moved ** .5))

@@ -57,10 +57,12 @@ class Arms:
 
 def arms_of(row: "ComparisonRow", base: "ComparisonRow", failed: Sequence[int] = ()) -> Arms:
     "The Arms of two rows: paired where at least 3 seeds, and half of the smaller arm, are in both"
-    mates = {(r.seed, setting_of(r)): r for r in base.runs}
-    pairs = [(r, mate) for r in row.runs if (mate := mates.get((r.seed, setting_of(r))))]
+    key = lambda r: (r.seed, setting_of(r))
+    mates = {key(r): r for r in base.runs}
+    pairs = [(r, mates[key(r)]) for r in row.runs if key(r) in mates]
     smaller = min(len(row.runs), len(base.runs))
-    if pairs and len(pairs) >= min(FEWEST_SEEDS, smaller) and 2 * len(pairs) >= smaller:
+    enough = max(1, min(FEWEST_SEEDS, smaller))
+    if len(pairs) >= enough and 2 * len(pairs) >= smaller:
         of_row, of_base = (tuple(x) for x in zip(*pairs, strict=True))
         return Arms(of_row, of_base, True, tuple(failed))
     return Arms(tuple(row.runs), tuple(base.runs), False, tuple(failed))
@@ -73,7 +75,7 @@ class Samples:
         self.per_image: dict[Path, Floats | None] = {}
 
     def seen(self, name: str, n: int | None = None) -> SeenRow | None:
-        "The Seen of a row's first n seeds, or of all; None where it has fewer, or is not here"
+        "The SeenRow of a row's first n seeds, or of all; None where it has fewer, or is not here"
         if name not in self.arms:
             return None
         own = self.arms[name]
@@ -86,10 +88,12 @@ class Samples:
         return SeenRow(moments(self.sample(row, base, own.paired)), self.time(row, base, own), failed)
 
     def sample(self, row: Runs, base: Runs, paired: bool) -> Sample:
-        of_row, of_base = (np.array([r.value(self.metric, self.split) for r in runs]) for runs in (row, base))
-        if not self.images or not self.metric.of_images or any(self.values(r) is None for r in (*row, *base)):
+        both = row, base
+        of_row, of_base = (np.array([r.value(self.metric, self.split) for r in runs]) for runs in both)
+        of_images = self.images and self.metric.of_images
+        if not of_images or any(self.values(r) is None for runs in both for r in runs):
             return Sample(of_row, of_base, paired=paired)
-        images_of_row, images_of_base = (np.array([self.values(r) for r in runs]) for runs in (row, base))
+        images_of_row, images_of_base = (np.array([self.values(r) for r in runs]) for runs in both)
         return Sample(of_row, of_base, images_of_row, images_of_base, paired)
 
     def values(self, run: FinishedRun) -> Floats | None:
@@ -125,7 +129,8 @@ def pair_notes(row: "ComparisonRow", base: "ComparisonRow", arms: Arms) -> Itera
     if of_other_settings(row, base):
         yield f"{row.label}: its runs and the baseline's are of other machines or versions, so that they do not pair"
         return
-    yield f"{row.label}: {plural(len(mine & theirs), 'seed')} in common, too few to pair ({have}): compared unpaired"
+    common = plural(len(mine & theirs), "seed")
+    yield f"{row.label}: {common} in common, too few to pair ({have}): compared unpaired"
     if missing := sorted(mine - theirs):
         yield f"{row.label}: `{command_of_seeds(base.runs[0], missing)}` would make pairs"
 

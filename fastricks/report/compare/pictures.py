@@ -90,10 +90,14 @@ def draw_delta(c: Outcome) -> "Figure | None":
     ax.axvline(0, color=INK, lw=1)
     for y, r in enumerate(rows):
         draw_row(ax, y, r, reach)
-    ax.set(ylim=(len(rows) - .4, -.6), xlim=(-reach, reach), xlabel=f"Δ {m.title} to {c.baseline.label}, {m.points}")
-    ax.set_yticks(range(len(rows)), [f"{fold_text(r.label, 32)}  (n={r.diff.n})" for r in rows], fontsize=8, **PLAIN_TEXT)
+    ax.set(ylim=(len(rows) - .4, -.6), xlim=(-reach, reach))
+    ax.set_xlabel(f"Δ {m.title} to {c.baseline.label}, {m.points}")
+    places = range(len(rows))
+    names = [f"{fold_text(r.label, 32)}  (n={r.diff.n})" for r in rows]
+    ax.set_yticks(places, names, fontsize=8, **PLAIN_TEXT)
     right = ax.secondary_yaxis("right")
-    right.set_yticks(range(len(rows)), [beside(r, m.digits) for r in rows], fontsize=8, **PLAIN_TEXT)
+    gains = [beside(r, m.digits) for r in rows]
+    right.set_yticks(places, gains, fontsize=8, **PLAIN_TEXT)
     for o in (ax, right):
         o.tick_params(axis="y", length=0)
     for spine in (*ax.spines.values(), *right.spines.values()):
@@ -117,7 +121,8 @@ def draw_row(ax: "Axes", y: int, r: ComparisonRow, reach: float) -> None:
     if none(d.low):
         ax.plot(d.delta, y, "o", mfc="white", mec=color, ms=6)
         return
-    for (low, high), width in (((d.low, d.high), 1.2), ((d.seeds_low, d.seeds_high), 3.6)):
+    thin, thick = (d.low, d.high), (d.seeds_low, d.seeds_high)
+    for (low, high), width in ((thin, 1.2), (thick, 3.6)):
         if none(low):
             continue
         ax.plot([max(low, -reach), min(high, reach)], [y, y], color=color, lw=width, solid_capstyle="butt")
@@ -148,20 +153,28 @@ def draw_time(c: Outcome) -> "Figure | None":
     ax = fig.subplots()
     unit, unit_name = (60, "minutes") if max(r.seconds for r in c.rows) > 180 else (1, "seconds")
     x, y = np.array([r.seconds / unit for r in c.rows]), np.array([r.summary.mean for r in c.rows])
-    best = front(x, m.sign * y)
-    ax.plot(x[best], y[best], drawstyle="steps-post" if m.sign > 0 else "steps-pre", color=ORANGE, lw=1.2, zorder=1)
-    ax.plot(x[best], y[best], "o", ms=13, mfc="none", mec=ORANGE, mew=1.6, label="on the Pareto front")
+    draw_front(ax, x, y, m.sign)
     good = [r.verdict == AS_GOOD for r in c.rows]
     if any(good):
-        ax.plot(x[good], y[good], "D", ms=13, mfc="none", mec=VERDICT_COLORS[AS_GOOD], mew=1.6, label=AS_GOOD)
+        color = VERDICT_COLORS[AS_GOOD]
+        ax.plot(x[good], y[good], "D", ms=13, mfc="none", mec=color, mew=1.6, label=AS_GOOD)
     for r, a, b in zip(c.rows, x, y, strict=True):
-        sd, name = r.summary.sd, f"{fold_text(r.label, 34)}  (n={r.summary.n})"
-        ax.errorbar(a, b, None if none(sd) else sd, fmt="s" if r.baseline else "o", color=look[r.label]["color"], ms=6,
-                    capsize=2, lw=1, label=name)
+        sd = None if none(r.summary.sd) else r.summary.sd
+        marker = "s" if r.baseline else "o"
+        name = f"{fold_text(r.label, 34)}  (n={r.summary.n})"
+        ax.errorbar(a, b, sd, fmt=marker, color=look[r.label]["color"], ms=6, capsize=2, lw=1, label=name)
     ax.set(xlabel=f"training time, {unit_name} (mean)", ylabel=f"{m.title}, {m.unit} (mean ± sd)")
     ax.margins(.08)
     name_rows(fig, ax)
     return fig
+
+
+def draw_front(ax: "Axes", x: np.ndarray, y: np.ndarray, sign: int) -> None:
+    "The Pareto front of times x and metrics y, as steps and rings; `sign`: -1 where less is better"
+    best = front(x, sign * y)
+    steps = "steps-post" if sign > 0 else "steps-pre"
+    ax.plot(x[best], y[best], drawstyle=steps, color=ORANGE, lw=1.2, zorder=1)
+    ax.plot(x[best], y[best], "o", ms=13, mfc="none", mec=ORANGE, mew=1.6, label="on the Pareto front")
 
 
 def front(cost: np.ndarray, gain: np.ndarray) -> list[int]:

@@ -64,16 +64,39 @@ class ComparisonRow:
         of = lambda name: getattr(self.diff, name, None)
         called = lambda name: getattr(self.call, name, None)
         found = {
-            "label": self.label, "tricks": self.tricks, **self.varies,
-            "seeds": " ".join(map(str, self.seeds)), **asdict(self.summary), "failed": self.failed,
-            "paired": of("paired"), "n_compared": of("n"), "n_baseline": of("n_base"),
-            "delta": of("delta"), "delta_low": of("low"), "delta_high": of("high"), "seeds_low": of("seeds_low"),
+            "label": self.label,
+            "tricks": self.tricks,
+            **self.varies,
+            "seeds": " ".join(map(str, self.seeds)),
+            **asdict(self.summary),
+            "failed": self.failed,
+            "paired": of("paired"),
+            "n_compared": of("n"),
+            "n_baseline": of("n_base"),
+            "delta": of("delta"),
+            "delta_low": of("low"),
+            "delta_high": of("high"),
+            "seeds_low": of("seeds_low"),
             "seeds_high": of("seeds_high"),
-            "rung": called("rung"), "p": called("p"), "p_holm": called("p_holm"), "p_as_good": called("p_good"),
-            "df": of("df"), "delta_sd": of("sd"), "steadied": of("steadied"), "R": of("R"),
-            "agreement": self.agreement, "gained": self.gained, "lost": self.lost, "train_seconds": self.seconds,
-            "time_ratio": self.ratio.ratio, "time_ratio_low": self.ratio.low, "time_ratio_high": self.ratio.high,
-            "verdict": self.verdict, "words": self.words, "chance_next": self.chance}
+            "rung": called("rung"),
+            "p": called("p"),
+            "p_holm": called("p_holm"),
+            "p_as_good": called("p_good"),
+            "df": of("df"),
+            "delta_sd": of("sd"),
+            "steadied": of("steadied"),
+            "R": of("R"),
+            "agreement": self.agreement,
+            "gained": self.gained,
+            "lost": self.lost,
+            "train_seconds": self.seconds,
+            "time_ratio": self.ratio.ratio,
+            "time_ratio_low": self.ratio.low,
+            "time_ratio_high": self.ratio.high,
+            "verdict": self.verdict,
+            "words": self.words,
+            "chance_next": self.chance,
+        }
         return {k: number_or_none(v) for k, v in found.items()}
 
 
@@ -113,10 +136,13 @@ def field_texts(run: FinishedRun) -> Texts:
     own = {} if any(n in schedules() for n in r.tricks) else r.schedule
     said_apart = {"seed", "tricks", "data"}
     settings = {k: field_text(v) for k, v in numeric(r, r.weights).items() if k not in said_apart}
-    found = {"tricks": tricks_of_run(run), "schedule": "+".join(str(t) for t in build_tricks(own)),
-             "data": f"{run.data['name']} ({run.data['train']:,} images)", **settings,
+    found = {"tricks": tricks_of_run(run),
+             "schedule": "+".join(str(t) for t in build_tricks(own)),
+             "data": f"{run.data['name']} ({run.data['train']:,} images)",
+             **settings,
              "teacher": " / ".join(run.needed)}
-    return found | dict.fromkeys(found.keys() & {*run.soup["varies"]}, "") if run.soup else found
+    varied = found.keys() & {*run.soup["varies"]} if run.soup else ()
+    return found | dict.fromkeys(varied, "")
 
 
 def field_text(v: object) -> str:
@@ -132,11 +158,13 @@ def comparison_rows(runs: Sequence[FinishedRun], say: Say, anyway: bool = False)
     found: dict[str, list[FinishedRun]] = {}
     for r in runs:
         found.setdefault(recipe_key(r), []).append(r)
-    rows = [tuple(sorted(one_a_seed(rs, say, anyway), key=lambda r: r.seed)) for rs in found.values()]
+    seeds_of = lambda rs: tuple(sorted(one_a_seed(rs, say, anyway), key=lambda r: r.seed))
+    rows = [seeds_of(rs) for rs in found.values()]
     rows.sort(key=lambda rs: not rs[0].plain)
     texts = same_fields([field_texts(rs[0]) for rs in rows])
     differ = [k for k in texts[0] if len({t[k] for t in texts if t[k]}) > 1]
-    names = iter(row_labels([t for rs, t in zip(rows, texts, strict=True) if not rs[0].soup], differ))
+    trained = [t for rs, t in zip(rows, texts, strict=True) if not rs[0].soup]
+    names = iter(row_labels(trained, differ))
     labels = numbered_labels([SOUP if rs[0].soup else next(names) for rs in rows])
     made = []
     for label, own, rs in zip(labels, texts, rows, strict=True):

@@ -43,10 +43,8 @@ from .samples import NAN, TINY, Floats, Sample, image_sample, moments, unit_of
 from .times import TimeRatio, time_ratio
 
 __all__ = ["ALPHA", "AS_GOOD", "FAILED", "FEWEST_SEEDS", "HELPS", "HURTS", "IDENTICAL", "LEVEL", "OPEN", "RUNGS",
-           "SAME", "SPEND", "Effect",
-           "Summary", "TimeRatio", "Verdict", "chances_to_settle", "holm", "ladder", "moderated", "next_rung", "once",
-           "paired", "power",
-           "smallest_effect", "summary", "time_ratio", "unpaired"]
+           "SAME", "SPEND", "Effect", "Summary", "TimeRatio", "Verdict", "chances_to_settle", "holm", "ladder",
+           "moderated", "next_rung", "once", "paired", "power", "smallest_effect", "summary", "time_ratio", "unpaired"]
 
 
 @dataclass(frozen=True)
@@ -66,8 +64,10 @@ def summary(values: ArrayLike) -> Summary:
     from scipy.special import stdtrit
     x = np.asarray(values, float)
     n, mean = len(x), float(x.mean())
-    sd = float(x.std(ddof=1)) if n > 1 else NAN
-    half = float(stdtrit(n - 1, (1 + LEVEL) / 2)) * sd / n ** .5 if n > 1 and np.ptp(x) > TINY else NAN
+    sd, half = float(x.std(ddof=1)) if n > 1 else NAN, NAN
+    if n > 1 and np.ptp(x) > TINY:
+        quantile = float(stdtrit(n - 1, (1 + LEVEL) / 2))
+        half = quantile * sd / n ** .5
     return Summary(n, mean, sd, mean - half, mean + half, float(x.min()), float(x.max()))
 
 
@@ -162,8 +162,11 @@ def verdicts(arrays: Mapping[str, Floats], look: RowLook, calls: Mapping[str, Ca
     "Calls beside the effects of all seeds"
     seen = {name: s for name in arrays if (s := look(name, None))}
     effects = effects_of({name: s.moments for name, s in seen.items() if s.moments}, count=len(arrays))
-    return {name: Verdict(c.verdict, c.rung, effects[name], c.p, c.p_holm, c.p_good, seen[name].time, seen[name].failed)
-            for name, c in calls.items()}
+
+    def verdict(name: str, c: Call) -> Verdict:
+        s = seen[name]
+        return Verdict(c.verdict, c.rung, effects[name], c.p, c.p_holm, c.p_good, s.time, s.failed)
+    return {name: verdict(name, c) for name, c in calls.items()}
 
 
 def look_of(arrays: Mapping[str, Floats], base: Floats, seconds: Mapping[str, ArrayLike] | None) -> RowLook:
@@ -177,10 +180,13 @@ def look_of(arrays: Mapping[str, Floats], base: Floats, seconds: Mapping[str, Ar
         if n is not None and most < n:
             return None
         cut = slice(n or most)
-        good = finite_seeds(row[cut]) & finite_seeds(base[cut])
-        sample = image_sample(row[cut][good], base[cut][good], scale)
+        own, other = row[cut], base[cut]
+        good = finite_seeds(own) & finite_seeds(other)
+        sample = image_sample(own[good], other[good], scale)
         if not good.any():
-            sample = image_sample(np.full((1, row.shape[1]), np.nan), np.full((1, row.shape[1]), np.nan))
+            unknown = np.full((1, row.shape[1]), np.nan)
+            sample = image_sample(unknown, unknown)
         time = time_ratio(times[name][cut], times["baseline"][cut]) if name in times else None
-        return SeenRow(moments(sample), time, int((~finite_seeds(row[cut])).sum()))
+        diverged = int((~finite_seeds(own)).sum())
+        return SeenRow(moments(sample), time, diverged)
     return look

@@ -42,12 +42,17 @@ def parts_of(row: ComparisonRow, rows: Sequence[ComparisonRow]) -> list[Comparis
     inside = {other.label: (other, added_tricks(other, base)) for other in rows[1:] if others_equal(other, row, base)}
     within = [(other, own) for other, own in inside.values() if own and own < whole]
     least = [(other, own) for other, own in within if not any(o < own for _, o in within)]
-    fits = sum(len(own) for _, own in least) == len(whole) and frozenset().union(*(own for _, own in least)) == whole
+    found = [own for _, own in least]
+    is_once = sum(map(len, found)) == len(whole)
+    fits = is_once and frozenset().union(*found) == whole
     return [other for other, _ in least] if fits and len(least) > 1 else []
 
 
 def added_tricks(row: ComparisonRow, base: ComparisonRow) -> TrickSet: return tricks_of(row) - tricks_of(base)
-def tricks_of(row: ComparisonRow) -> TrickSet: return frozenset((t.name, str(t)) for t in build_tricks(row.runs[0].recipe.tricks))
+
+
+def tricks_of(row: ComparisonRow) -> TrickSet:
+    return frozenset((t.name, str(t)) for t in build_tricks(row.runs[0].recipe.tricks))
 
 
 def others_equal(a: ComparisonRow, b: ComparisonRow, base: ComparisonRow) -> bool:
@@ -63,12 +68,15 @@ def set_against(row: ComparisonRow, parts: Sequence[ComparisonRow], base: Compar
     arms = [*common([row, base, *parts])]
     if len(arms) < FEWEST_SEEDS:
         return None
-    values = [np.array([run.value(samples.metric, samples.split) for run in runs]) for runs in zip(*arms, strict=True)]
+    value = lambda run: run.value(samples.metric, samples.split)
+    values = [np.array([value(run) for run in runs]) for runs in zip(*arms, strict=True)]
     images = arm_images(arms, samples)
     whole, alone = combined(values)
-    sample = Sample(whole, alone, *(combined(images) if images else (None, None)))
+    of_images = combined(images) if images else (None, None)
+    effect = effect_of(moments(Sample(whole, alone, *of_images)))
     gains = [float(np.mean(v - values[1])) for v in values]
-    return Together(row.label, tuple(p.label for p in parts), gains[0], sum(gains[2:]), effect_of(moments(sample)))
+    labels = tuple(p.label for p in parts)
+    return Together(row.label, labels, gains[0], sum(gains[2:]), effect)
 
 
 def common(rows: Sequence[ComparisonRow]) -> Iterator[list[FinishedRun]]:

@@ -112,9 +112,13 @@ def headline(c: Outcome) -> str:
     if len(c.rows) == 1:
         return ""
     l = c.looked
-    rows = plural(l.family, "row") if l.family == l.shown else f"{l.shown} of a family of {plural(l.family, 'row')}"
-    sees = [] if none(l.sees) else [f"could see {l.sees:.{max(1, c.metric.digits - 1)}f} {c.metric.points}"]
-    return " · ".join([look_text(l), rows, *sees, plural(c.n_images, SPLIT_WORD[c.split] + " image")])
+    rows = plural(l.family, "row")
+    if l.family != l.shown:
+        rows = f"{l.shown} of a family of {rows}"
+    digits = max(1, c.metric.digits - 1)
+    sees = [] if none(l.sees) else [f"could see {l.sees:.{digits}f} {c.metric.points}"]
+    images = plural(c.n_images, SPLIT_WORD[c.split] + " image")
+    return " · ".join([look_text(l), rows, *sees, images])
 
 
 def look_text(l: Looked) -> str:
@@ -182,12 +186,15 @@ def next_step(c: Outcome) -> list[str]:
     l, rows = c.looked, [r for r in c.rows[1:] if r.verdict == OPEN]
     if l.once or not l.next or not rows:
         return []
-    runs = lambda some: sum(max(0, l.next - len(r.runs) - r.failed) for r in (c.baseline, *some))
-    trained, again = [[r for r in some if not r.runs[0].soup] for some in (c.rows[1:], rows)]
-    alone = (f" (the {plural(len(again), 'open row')} alone: {runs(again)})" if again and len(again) < len(trained)
-             else "")
+    missing = lambda some: sum(max(0, l.next - len(r.runs) - r.failed) for r in (c.baseline, *some))
+    trained = [r for r in c.rows[1:] if not r.runs[0].soup]
+    again = [r for r in rows if not r.runs[0].soup]
+    alone = ""
+    if again and len(again) < len(trained):
+        alone = f" (the {plural(len(again), 'open row')} alone: {missing(again)})"
     soups = ", then `fastricks soup` makes theirs" if len(trained) < len(c.rows) - 1 else ""
-    return [f"Next: the same ablation with --seeds {l.next} trains {plural(runs(trained), 'run')}{alone}{soups}."]
+    runs = plural(missing(trained), "run")
+    return [f"Next: the same ablation with --seeds {l.next} trains {runs}{alone}{soups}."]
 
 
 def variances(c: Outcome) -> list[str]:
@@ -212,8 +219,10 @@ def mean_interval(c: Outcome) -> list[str]:
     s, k, unit = c.baseline.summary, c.metric.digits, c.metric.unit
     if none(s.low):
         return []
-    return [f"95% interval of the mean over {plural(s.n, 'seed')}: {s.low:.{k}f} to {s.high:.{k}f} {unit}; lowest "
-            f"{s.min:.{k}f}, highest {s.max:.{k}f}. It covers the choice of seeds, not of data or test images."]
+    low, high, least, most = (f"{x:.{k}f}" for x in (s.low, s.high, s.min, s.max))
+    seeds = plural(s.n, "seed")
+    return [f"95% interval of the mean over {seeds}: {low} to {high} {unit}; lowest {least}, highest {most}. "
+            "It covers the choice of seeds, not of data or test images."]
 
 
 def verdict_groups(c: Outcome) -> dict[str, str]:
@@ -233,15 +242,20 @@ def measured_facts(c: Outcome) -> dict[str, str]:
     "What the numbers were measured on and with: heading -> text"
     runs = c.runs
     environments = [r.environment for r in runs]
-    return {"data": data_fact(runs), "network": network_fact(runs), "seeds": seeds_fact(c),
-            "hardware": each(device(r) for r in runs),
-            "versions": ", ".join(version_fact(name, environments) for name in VERSIONS_SHOWN),
-            "code": each(revision(e.get("git") or {}) for e in environments),
-            "date": f"runs {span(r.date[:10] for r in runs)}; report {date.today()}"}
+    return {
+        "data": data_fact(runs),
+        "network": network_fact(runs),
+        "seeds": seeds_fact(c),
+        "hardware": each(device(r) for r in runs),
+        "versions": ", ".join(version_fact(name, environments) for name in VERSIONS_SHOWN),
+        "code": each(revision(e.get("git") or {}) for e in environments),
+        "date": f"runs {span(r.date[:10] for r in runs)}; report {date.today()}",
+    }
 
 
 def data_fact(runs: list[FinishedRun]) -> str:
-    name, fingerprint = each(r.data["name"] for r in runs), each(r.data["fingerprint"] for r in runs)
+    name = each(r.data["name"] for r in runs)
+    fingerprint = each(r.data["fingerprint"] for r in runs)
     train, valid, test = (each(f"{r.data[split]:,}" for r in runs) for split in ("train", "valid", "test"))
     return f"{name} ({fingerprint}): {train} training, {valid} validation, {test} test images"
 

@@ -7,7 +7,7 @@ from .outcome import Looked
 from .rows import ComparisonRow
 
 STYLE_CLASSES = {HELPS: "helps", HURTS: "hurts", AS_GOOD: "as-good", SAME: "no-difference", IDENTICAL: "no-difference",
-          FAILED: "failed", OPEN: "open"}
+                 FAILED: "failed", OPEN: "open"}
 
 
 def style_of(row: ComparisonRow) -> str:
@@ -69,6 +69,12 @@ def more_seeds(row: ComparisonRow, looked: Looked) -> str:
     return f"; verdicts from {first} seeds on" if min(row.diff.n, row.diff.n_base) < first else ""
 
 
-VERDICT_WORDS = {HELPS: sure_words, HURTS: sure_words, AS_GOOD: good_words, SAME: same_words, IDENTICAL: identical_words,
-         FAILED: failed_words,
-         OPEN: open_words}
+VERDICT_WORDS = {
+    HELPS: sure_words,
+    HURTS: sure_words,
+    AS_GOOD: good_words,
+    SAME: same_words,
+    IDENTICAL: identical_words,
+    FAILED: failed_words,
+    OPEN: open_words,
+}

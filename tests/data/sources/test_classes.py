@@ -45,7 +45,8 @@ def opened(photos, order=None): return open_recipe(resolve({**SMALL, "data": str
     (("02", "2", "1.5", "-3"), ("-3", "1.5", "02", "2")),
     (("1e3", "9", "0x1"), ("9", "0x1", "1e3")), (("9" * 400, "1" * 401), ("9" * 400, "1" * 401)),
     (("٣", "٢"), ("٢", "٣"))])
-def test_numbers_come_by_their_value(names, natural): assert order_classes(names) == order_classes(natural, "natural") == natural
+def test_numbers_come_by_their_value(names, natural):
+    assert order_classes(names) == order_classes(natural, "natural") == natural
 
 
 def test_new_runs_have_the_natural_order_and_the_old_one_can_be_had(photos):

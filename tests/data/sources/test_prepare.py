@@ -79,7 +79,8 @@ def test_the_lists_may_come_last(tree, target, said, tmp_path):
     assert prepare_food(src, target, say=said.append) == (8, 4)
 
 
-def test_the_folder_above_a_tree(tree, target, said): assert prepare_food(tree.parent, target, say=said.append) == (8, 4)
+def test_the_folder_above_a_tree(tree, target, said):
+    assert prepare_food(tree.parent, target, say=said.append) == (8, 4)
 
 
 @pytest.mark.parametrize("kind", ["tree", "archive"])
@@ -149,7 +150,7 @@ def test_a_killed_run_leaves_no_half_image(tmp_path, target, said):
             "def die(to, data):\n"
             "    with open(to, 'xb') as f: f.write(data[:5])\n"
             "    if len(os.listdir(m_target)) > 1: os.kill(os.getpid(), signal.SIGKILL)\n"
-            f"m_target = {str(target)!r}; m.write = die; m.prepare({str(src)!r}, m_target)")
+            f"m_target = {str(target)!r}; m.write_new = die; m.prepare_food({str(src)!r}, m_target)")
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == -9
     assert any(o.startswith(module.PART_PREFIX) for o in os.listdir(target))
     prepare_food(src, target, say=said.append)
@@ -241,7 +242,8 @@ def test_images_and_lists_that_are_too_large(tree, target, said, tmp_path, monke
     members = contents(tree)
     members["food-101/images/ramen/0.jpg"] = b"x"*1000
     monkeypatch.setattr(module, "MAX_IMAGE", 999)
-    for i, src in enumerate(archives(tmp_path, members)): assert prepare_food(src, target/str(i), say=said.append) == (7, 4)
+    for i, src in enumerate(archives(tmp_path, members)):
+        assert prepare_food(src, target/str(i), say=said.append) == (7, 4)
     monkeypatch.setattr(module, "MAX_META", 20)
     for src in archives(tmp_path, members):
         with says("meta/t", "bytes: no list of Food-101 is that large"): prepare_food(src, target/"x")
@@ -362,7 +364,8 @@ def test_a_tree_with_lists_is_whole(tree, target, tmp_path, monkeypatch):
 
 
 def test_readable_by_others(tree, target, said, tmp_path):
-    prepare_food(tar(tmp_path/"a.tgz", {**contents(tree), "food-101/images/ramen/0.jpg": jpeg()}), target, say=said.append)
+    archive = tar(tmp_path/"a.tgz", {**contents(tree), "food-101/images/ramen/0.jpg": jpeg()})
+    prepare_food(archive, target, say=said.append)
     mask = os.umask(0)
     os.umask(mask)
     assert (target/"train/ramen/0.jpg").stat().st_mode & 0o777 == 0o666 & ~mask
