@@ -2,9 +2,9 @@
 from collections import Counter
 
 from ...core.errors import plural, shorten
-from ..html import EMPTY, Html, code_block, document, heading, html_table, paragraph, photo, photos
+from ..html import EMPTY, Html, band, code_block, html_table, page, paragraph, photo, photos
+from .images import in_page, thumbnails
 from .parts import percent
-from .run import viewer
 
 PHOTOS, MOST_PAIRS = 240, 12  # that a page shows
 HOW_FOUND = ("Each photo was looked at by a network that was trained without it and without its copies. A label is "
@@ -21,15 +21,18 @@ def labels_page(recipe, source, suspects, looked_at, table):
     share = f"{plural(len(suspects), 'label')} of {len(looked_at):,}"
     more = len(suspects) - PHOTOS
     left = paragraph(f"{plural(more, 'photo')} more in {table}.") if more > 0 else EMPTY
-    see = viewer(source, recipe)
-    return document(
-        title, heading(title, 1), paragraph(percent(len(suspects) / max(1, len(looked_at)), 1), "big"),
-        paragraph(f"{share} suspicious, of training and validation photos", "of"), paragraph(HOW_FOUND),
-        photos(suspect_photo(o, see) for o in suspects[:PHOTOS]), left,
-        heading("Given and suggested labels"), label_pairs(suspects),
-        heading("By class"), suspects_by_label(suspects, looked_at),
-        heading("Decide"), paragraph(f"Write keep, drop or relabel into the column decision of {table}, then:"),
-        code_block([f"fastricks train --data {table}"]))
+    see = in_page(thumbnails(source, recipe))
+    shown = photos(suspect_photo(o, see) for o in suspects[:PHOTOS])
+    worst = paragraph(percent(len(suspects) / max(1, len(looked_at)), 1), "big")
+    summary = band(worst + paragraph(f"{share} suspicious, of training and validation photos"))
+    decide = paragraph(f"Write keep, drop or relabel into the column decision of {table}, then:")
+    sections = {
+        "Suspicious labels": paragraph(HOW_FOUND) + shown + left,
+        "Given and suggested labels": label_pairs(suspects),
+        "By class": suspects_by_label(suspects, looked_at),
+        "Decide": decide + code_block([f"fastricks train --data {table}"]),
+    }
+    return page(title, summary, sections)
 
 
 def suspect_photo(o, see):
