@@ -9,7 +9,7 @@ from tempfile import mkdtemp
 import fastricks  # noqa: F401  silences a warning of fastai's import
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "docs"))
-from drawn import draw  # noqa: E402, F401  photos of our own
+from drawn import draw  # noqa: F401  photos of our own
 
 
 def start(dpi=64):
