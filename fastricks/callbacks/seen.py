@@ -2,11 +2,13 @@
 from dataclasses import dataclass
 
 import torch
-from fastai.callback.core import Callback, CancelFitException
+from fastai.callback.core import Callback, CancelBatchException, CancelFitException
 from fastai.callback.mixup import MixHandler
 from torch import nn
 
 from ..core.tensors import plain
+
+NEAR = .15  # of a λ to ½
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,17 @@ class Batch:
     lam: torch.Tensor = None
     size: int = 0             # images in the whole batch, of which `x` may hold the first
     epoch: int = 0            # 0 is the first
+    step: int = 0             # of the epoch; 0 is the first
+
+    @property
+    def mixed_by(self):
+        "How far λ, the mean over the images, is from ½, where most is mixed; 0 where nothing is mixed"
+        return 0. if self.lam is None else (self.lam.float() - .5).abs().mean().item()
+
+    def rows(self, order):
+        "The Batch of some of its images, by their places [n]"
+        picked = (None if t is None else t[order] for t in (self.x, self.y, self.y1, self.lam))
+        return Batch(*picked, size=self.size, epoch=self.epoch, step=self.step)
 
 
 class Seen(Callback):
@@ -43,7 +56,10 @@ class Seen(Callback):
     def after_pred(self):
         if self.batch is not None or self.learn.epoch != self.of_epoch or self.learn.iter:
             return
-        self.batch = self.copied()
+        self.take(self.copied())
+
+    def take(self, batch):
+        self.batch = batch
         self.target = implied_target(lambda z: self.learn.loss_func(z, *self.learn.yb), self.learn.pred)
 
     def after_train(self):
@@ -56,15 +72,12 @@ class Seen(Callback):
         n, (y1, lam) = self.n, self.mixing()
         return Batch(*(None if t is None else plain(t)[:n].detach().clone() for t in (self.x, self.y, y1, lam)),
                      size=len(self.y),
-                     epoch=self.of_epoch)
+                     epoch=self.learn.epoch, step=self.learn.iter)
 
     def mixing(self):
         "(partners' labels, λ of each image) of whichever callback mixes"
         cb = next((cb for cb in self.learn.cbs if isinstance(cb, MixHandler)), None)
         return (cb.yb1[0], cb.lam.expand(len(self.y))) if cb else (None, None)
-
-
-
 
 class Blank(nn.Module):
     "A network that answers 0 to everything: all of a training but its cost"
@@ -76,8 +89,25 @@ class Blank(nn.Module):
 
 
 class Look(Seen):
-    "Seen that ends the training before its first step"
-    def before_backward(self): raise CancelFitException  # later than after_loss, where mixed precision leaves autocast
+    """Seen that ends the training before its first step.
+
+    Of the first `most` batches from the epoch on it takes the one whose λ is nearest ½, and looks no further than one
+    that is within NEAR of it; without mixing, and with `most` 1, that is the first.
+    """
+    def __init__(self, epoch=0, most=1):
+        super().__init__(epoch)
+        self.most, self.looked = most, 0
+
+    def after_pred(self):
+        batch = self.copied()
+        self.looked += 1
+        if self.batch is None or batch.mixed_by < self.batch.mixed_by:
+            self.take(batch)
+
+    def before_backward(self):  # later than after_loss, where mixed precision leaves autocast
+        if self.batch.mixed_by <= NEAR or self.looked == self.most:
+            raise CancelFitException
+        raise CancelBatchException
 
 
 def implied_target(loss, z):

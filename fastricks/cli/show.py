@@ -19,7 +19,8 @@ Rows = Annotated[list[str] | None, typer.Option("--tricks", "-t", metavar="TRICK
 To = Annotated[str, typer.Option(metavar="FILE.png", help="where the picture goes")]
 PageOrPicture = Annotated[str, typer.Option(metavar="FILE", help="where the picture (.png) or the page (.html) goes")]
 Images = Annotated[int, typer.Option(min=1, help="how many images")]
-Epoch = Annotated[int, typer.Option(min=1, help="of which epoch")]
+Epoch = Annotated[int | None, typer.Option(min=1, help="of which epoch [default: the first; where images are mixed, "
+                                                       "that of a batch with λ near 1/2]", show_default=False)]
 
 
 def check_to(to, endings=(".png",)):
@@ -73,10 +74,13 @@ def show_lr(given,
 
 @show.command("batch", cls=GroupedCommand)
 @with_recipe
-def show_batch(given, recipe: RecipeName = None, tricks: Tricks = None, images: Images = 8, epoch: Epoch = 1,
+def show_batch(given, recipe: RecipeName = None, tricks: Tricks = None, images: Images = 8, epoch: Epoch = None,
                to: To = "show-batch.png",
                debug: Debug = False):
-    """Draw the first batch as the network sees it."""
+    """Draw a training batch as the network sees it.
+
+    It is the first, or with mixup and the like one whose λ is near 1/2, so that there is something to see.
+    """
     check_to(to)
     from ..report.plots import save_to
     from ..use import first_batch
@@ -86,7 +90,7 @@ def show_batch(given, recipe: RecipeName = None, tricks: Tricks = None, images: 
 
 @show.command("targets", cls=GroupedCommand)
 @with_recipe
-def show_targets(given, recipe: RecipeName = None, tricks: Tricks = None, images: Images = 4, epoch: Epoch = 1,
+def show_targets(given, recipe: RecipeName = None, tricks: Tricks = None, images: Images = 4, epoch: Epoch = None,
                  to: To = "show-targets.png",
                  debug: Debug = False):
     """Draw the targets: smoothed, mixed, a teacher's.

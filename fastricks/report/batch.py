@@ -25,9 +25,19 @@ def draw_seen(batch, recipe, source, n=8):
 
 def title(what, batch, recipe, source, n):
     "What it is, of which images, with which tricks"
-    which = (f"{min(n, len(batch.x))} of the {plural(batch.size, 'image')} of epoch {batch.epoch + 1}'s first "
-             "training batch")
-    return f"{what}: {which}\n" + fill(f"{source.name}, {tricks_text(recipe)}", 90)
+    place = f"training batch {batch.step + 1}" if batch.step else "first training batch"
+    which = f"{min(n, len(batch.x))} of the {plural(batch.size, 'image')} of epoch {batch.epoch + 1}'s {place}"
+    return f"{what}: {which}\n" + fill(f"{source.name}, {tricks_text(recipe)}{mixing_words(batch)}", 90)
+
+
+def mixing_words(batch):
+    "How much is mixed, as it is said of a picture"
+    if batch.lam is None:
+        return ""
+    low, high = batch.lam.min().item(), batch.lam.max().item()
+    lam = f"{low:.2f}" if high - low < .005 else f"{low:.2f} to {high:.2f}"
+    chosen = ", chosen as near ½" if batch.step or batch.epoch else ""
+    return f"; λ = {lam}{chosen}"
 
 
 def pixels(x, recipe):

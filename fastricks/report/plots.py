@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from ..core.errors import UserError, shorten
 from ..core.files import write, writing
-from .palette import BLUE, GREY, ORANGE, with_variables
+from .palette import BLUE, GREY, LINES, ORANGE, SERIES, with_variables
 
 MANY = 15             # classes that are each drawn; of more at most the `TOP` largest, the others as one bar
 TOP = 10
@@ -46,7 +46,7 @@ def draw_lr(traces, per_epoch, moms=None):
     "Learning rates over epochs, and below them momentum where it moves; all are name -> values, or steps an epoch"
     fig = Picture(height=4.6 if moms else 3.4)
     axs = fig.subplots(2 if moms else 1, sharex=True, squeeze=False, height_ratios=[3, 1.3] if moms else None)[:, 0]
-    looks = line_looks(list(traces))
+    looks, labels = line_looks(list(traces)), line_labels(traces, per_epoch)
     for ax, lines, what in zip(axs, (traces, moms), ("learning rate", "momentum"), strict=False):
         for k, v in lines.items():
             draw_steps(ax, v, per_epoch[k], **looks[k])
@@ -55,7 +55,7 @@ def draw_lr(traces, per_epoch, moms=None):
     axs[0].set_xlim(0, max(len(v) / per_epoch[k] for k, v in traces.items()))
     scale_lr(axs[0], [max(v) for v in traces.values()])
     axs[-1].set_xlabel("epoch")
-    name_lines(fig, axs[0], list(traces))
+    name_lines(fig, axs[0], labels)
     return fig
 
 
@@ -73,15 +73,24 @@ def draw_found(found):
 
 
 def line_looks(names):
-    "A colour each, and widths that decrease: a line below another can be seen"
-    return {k: dict(color=f"C{i % 10}", linewidth=1.5 + min(.8 * (len(names) - 1 - i), 2.5))
-            for i, k in enumerate(names)}
+    "A colour and a dash pattern each, and widths that decrease: a line below another can be seen"
+    return {k: dict(color=SERIES[i % len(SERIES)], linestyle=LINES[i % len(LINES)],
+                    linewidth=1.5 + min(.8 * (len(names) - 1 - i), 2.5)) for i, k in enumerate(names)}
+
+
+def line_labels(traces, per_epoch):
+    "The names of lines; of one that lies on an earlier one, that one's too"
+    first = {}
+    for name, values in traces.items():
+        first.setdefault((per_epoch[name], tuple(values)), name)
+    found = {name: first[per_epoch[name], tuple(values)] for name, values in traces.items()}
+    return [name if same == name else f"{name} (same as {same})" for name, same in found.items()]
 
 
 def draw_steps(ax, values, per_epoch, **look):
     "Each value lasts for its step"
     ax.plot(np.arange(len(values) + 1) / per_epoch, [*values, values[-1]], drawstyle="steps-post",
-            solid_capstyle="butt", **look)
+            solid_capstyle="butt", dash_capstyle="butt", **look)
 
 
 def scale_lr(ax, peaks):

@@ -262,9 +262,12 @@ def first_batch(data: Data = None, tricks: Tricks = (), *, recipe: object = None
 
 
 @with_recipe_options
-def show_batch(data: Data = None, tricks: Tricks = (), *, recipe: object = None, n: int = 8, epoch: int = 1,
+def show_batch(data: Data = None, tricks: Tricks = (), *, recipe: object = None, n: int = 8, epoch: int | None = None,
                **options: Any) -> "Figure":
-    "The first `n` images of an epoch's first training batch as the network sees them, as a matplotlib Figure"
+    """`n` images of a training batch as the network sees them, as a matplotlib Figure.
+
+    The batch is the first, or with mixup and the like one whose λ is near ½; `epoch` keeps to one epoch.
+    """
     require_count("show_batch: n=", n)
     asked = recipe_from(data, tricks, recipe, options)
     from .first_batch import show_batch as draw
@@ -272,9 +275,9 @@ def show_batch(data: Data = None, tricks: Tricks = (), *, recipe: object = None,
 
 
 @with_recipe_options
-def show_targets(data: Data = None, tricks: Tricks = (), *, recipe: object = None, n: int = 4, epoch: int = 1,
+def show_targets(data: Data = None, tricks: Tricks = (), *, recipe: object = None, n: int = 4, epoch: int | None = None,
                  **options: Any) -> "Figure":
-    """What the loss asks the network for, of the first `n` images of an epoch's first batch, as a matplotlib Figure.
+    """What the loss asks the network for, of `n` images of the batch that `show_batch` shows, as a matplotlib Figure.
 
     With a teacher also its soft labels for these images; a teacher that is not there yet is a UserError.
     """

@@ -188,11 +188,16 @@ def trained_without(recipe: Recipe, fold: list[Item], classes: Sequence[str],
 # -- what they say
 
 def judged(items: list[Item], probs: "ndarray", classes: Sequence[str]) -> tuple[list[Suspect], dict[str, float]]:
-    "(Suspects, the most suspicious first; {name: the probability of its given label})"
+    """(Suspects, the most suspicious first; {name: the probability of its given label}).
+
+    Confident learning says how many labels are wrong; those with the lowest probability of their own are suspects, so
+    that there is one order.
+    """
     import numpy as np
     from cleanlab.filter import find_label_issues
     given = np.array([classes.index(o.label) for o in items])
-    order = find_label_issues(given, probs, return_indices_ranked_by="self_confidence", n_jobs=1)
+    order = find_label_issues(given, probs, filter_by="low_self_confidence", n_jobs=1,
+                              return_indices_ranked_by="self_confidence")
     own, best = probs[np.arange(len(given)), given], probs.argmax(1)
     found = [Suspect(items[i].name, items[i].label, classes[best[i]], float(probs[i, best[i]]), float(own[i]))
              for i in order.tolist()]

@@ -40,5 +40,5 @@ class DataReport:
     def __repr__(self) -> str: return "\n".join(self.lines)
 
     def _repr_html_(self) -> str:
-        picture = png_element(self.picture(), "Images of each class")
-        return str(Html("\n").join([code_block(self.lines), picture]))
+        samples = png_element(self.picture(), "Samples of the training images of each class")
+        return str(Html("\n").join([code_block(self.lines), samples]))

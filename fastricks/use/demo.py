@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .predictor import Predictor
 
 TOP = 5
+SHOWN_SIDE = 280  # pixels of the longer side of a heat map
 SHOWN = ".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".avif"  # by every browser
 MISSING = "`fastricks demo` needs gradio, which is not installed: `pip install gradio`"
 
@@ -102,20 +103,23 @@ def theme() -> "gradio.themes.Default":
 def demo_app(p: "Predictor") -> "gradio.Blocks":
     "The gradio Blocks of a Predictor"
     import gradio as gr
+    nothing = gr.Image(value=None, visible=False)
 
-    def answer(file: str | None) -> tuple[Any, dict[str, float] | None, str]:
-        """(photo, answer, what to say): a file that can't be read is taken away, one that no browser shows is shown as
-        it was read
+    def answer(file: str | None) -> tuple[Any, dict[str, float] | None, str, Any]:
+        """(photo, answer, what to say, heat map): a file that can't be read is taken away, one that no browser shows is
+        shown as it was read
         """
         if file is None:
-            return gr.skip(), None, ""
+            return gr.skip(), None, "", nothing
         lost: list[str] = []
         found = p.predict(file, k=TOP, bad=lambda _, why: lost.append(why))
         if lost:
-            return None, None, f"**This is no photo that can be read:** {words(lost[0])}."
+            return None, None, f"**This is no photo that can be read:** {words(lost[0])}.", nothing
         from ..data.pixels.image import load_rgb
         photo = gr.skip() if file.lower().endswith(SHOWN) else load_rgb(file)
-        return photo, dict(zip(map(visible, found[0].labels), found[0].probabilities, strict=True)), ""
+        heat = evidence(p, file, found[0].label)
+        shown = nothing if heat is None else gr.Image(value=heat, visible=True)
+        return photo, dict(zip(map(visible, found[0].labels), found[0].probabilities, strict=True)), "", shown
 
     with gr.Blocks(title=f"{visible(p.run.name)}: fastricks", analytics_enabled=False) as app:
         gr.Markdown(f"## {words(p.run.name)}\n{words(p.meta['arch'])}, {plural(len(p.classes), 'class', 'classes')}. "
@@ -124,9 +128,33 @@ def demo_app(p: "Predictor") -> "gradio.Blocks":
         with gr.Row():
             photo = gr.Image(label="A photo", type="filepath", image_mode=None, sources=["upload", "clipboard"],
                              height=420)
-            says = gr.Label(label="What it is", num_top_classes=TOP)
-        photo.input(answer, photo, [photo, says, told], show_progress="hidden", api_visibility="private")
+            with gr.Column():
+                says = gr.Label(label="Prediction", num_top_classes=TOP)
+                seen = gr.Image(label="Evidence for it (LayerCAM)", visible=False, height=SHOWN_SIDE,
+                                interactive=False, buttons=["fullscreen"])
+        photo.input(answer, photo, [photo, says, told, seen], show_progress="hidden", api_visibility="private")
     return app
+
+
+def evidence(p: "Predictor", file: str, label: str) -> Any:
+    "What the network sees of a photo under its heat map for a class, as a PIL image; None for a network that has none"
+    import torch
+    from PIL import Image
+
+    from ..data.pixels.canonical import from_torch, scaled
+    from ..model.cam import heat_maps
+    from ..report.pages.images import as_bytes, under_heat
+    x = p.pixels(file)
+    try:
+        maps = heat_maps(p.model, scaled(x.to(p.device), p.mean, p.std), torch.tensor([p.classes.index(label)]))
+    except RuntimeError:  # a network whose feature maps can't be differentiated as they are
+        return None
+    if maps is None:
+        return None
+    im = Image.fromarray(from_torch(x))
+    scale = max(1, SHOWN_SIDE / max(im.size))
+    enlarged = im.resize((round(scale * im.width), round(scale * im.height)), Image.Resampling.BICUBIC)
+    return under_heat(enlarged, as_bytes(maps.numpy())[0])
 
 
 def words(text: object) -> str:

@@ -98,7 +98,7 @@ class Run(Predictor):
     def _repr_html_(self) -> str:
         facts = table_element(("run", self.folder.name), [("", row) for row in self.facts().items()],
                               ("words", "words"))
-        curves = [png_element(self.curves(), "Loss and accuracy of each epoch")] if len(self.history) else []
+        curves = [png_element(self.curves(), f"Learning curves of {self.folder.name}")] if len(self.history) else []
         return str(Html("\n").join([Html("<style>{}</style>").format(TABLE_STYLE), facts, *curves]))
 
     def curves(self) -> "Figure":

@@ -191,6 +191,37 @@ def test_an_epoch_that_there_is_not():
         first_batch.show_batch(recipe_of(), epoch=3)
 
 
+@pytest.mark.parametrize("selection", ["mixup", "cutmix", "mixup:partner=previous", "mixup+cutmix", "mixup:per=sample"])
+def test_what_is_shown_is_mixed(selection):
+    "A batch of the training itself, whose λ is near ½, and the picture says which; `epoch` is kept to"
+    spy, r = Spy(), recipe_of(selection, epochs=12, per_class=20)
+    _, seen = first_batch.look_for_mixed(r, None, silent)
+    b = seen.batch
+    assert b.mixed_by < (.15 if selection != "mixup:per=sample" else .5)
+    trained(selection, cbs=[spy], epochs=12, per_class=20)
+    if b.step == 0:
+        assert torch.equal(b.x, spy.rows[b.epoch]["x"]) and torch.equal(b.y, spy.rows[b.epoch]["y"].long())
+    assert first_batch.look_for_mixed(r, 2, silent)[1].batch.epoch == 1
+    order = first_batch.telling(b)
+    assert ((b.lam - .5).abs()[order].diff() >= 0).all()
+    said = " ".join(first_batch.show_batch(r).get_suptitle().split())
+    assert "λ = 0." in said and ("chosen as near ½" in said) == bool(b.step or b.epoch)
+
+
+def test_erased_images_are_shown_first():
+    _, seen = first_batch.look_for_mixed(recipe_of("random_erasing"), None, silent)
+    order = first_batch.telling(seen.batch)
+    erased = (seen.batch.x[order] == 0).all(1).flatten(1).any(1)
+    assert 0 < erased.sum() < 16 and erased[:erased.sum()].all() and seen.batch.step == seen.batch.epoch == 0
+
+
+def test_curves_that_coincide_are_told_apart():
+    fig = plots.draw_lr({"a": [1., 2.], "b": [1., 2.], "c": [2., 1.]}, {"a": 1, "b": 1, "c": 1})
+    assert [t.get_text() for t in fig.legends[0].get_texts()] == ["a", "b (same as a)", "c"]
+    looks = [(o.get_color(), o.get_linestyle(), o.get_linewidth()) for o in fig.axes[0].lines]
+    assert len({*looks}) == 3 and len({style for _, style, _ in looks}) == 3
+
+
 # -- targets
 
 def smoothed(y, form, eps=.1, K=10):
@@ -369,7 +400,7 @@ def test_errors_are_one_sentence(words, says, tmp_path, monkeypatch, capsys):
 def test_without_a_command_comes_the_help(words, capsys):
     assert run(words) == 2
     err = capsys.readouterr().err
-    assert err.startswith("Usage: ") and ("Train:" if not words else "Commands:") in err
+    assert err.startswith("Usage: ") and ("  batch " if words else "  train ") in err
 
 
 @pytest.mark.parametrize("words, heavy", [

@@ -76,7 +76,7 @@ def test_a_finished_fold_is_not_trained_again(found, photos, capsys):
     "A table that is there is not written over: it may have decisions"
     folder = found.table.parent
     words = ["clean", photos, "--folds", 3, "--to", folder,
-             *(w for k, v in HOW.items() if k != "pretrained" for w in (f"--{k.replace('_', '-')}", v)),
+             *(w for k, v in HOW.items() if k != "pretrained" for w in (f"--{k.replace(chr(95), chr(45))}", v)),
              "--no-pretrained"]
     assert "perhaps with your decisions" in fails(capsys, *words)
     found.table.rename(folder / "old.csv")
@@ -97,7 +97,8 @@ def test_groups_stay_in_one_fold(photos, tmp_path, monkeypatch):
     with pytest.raises(pytest.fail.Exception):
         ft.clean(tmp_path / "t.csv", folds=2, group_by="who", to=tmp_path / "c", quiet=True, **HOW)
     sides = {}
-    for r in read_table(tmp_path / "c/fold-1-of-2.csv"): sides.setdefault(r["group"], set()).add(r["split"])
+    for r in read_table(tmp_path / "c/fold-1-of-2.csv"):
+        sides.setdefault(r["group"], set()).add(r["split"])
     assert len(sides) == 5 and all(len(o) == 1 for o in sides.values())
 
 
