@@ -21,7 +21,7 @@ from fastricks.callbacks.screen import Screen
 from fastricks.callbacks.seen import Seen
 from fastricks.core.tensors import plain
 from fastricks.core.words import silent
-from fastricks.model.network import build, stats
+from fastricks.model.network import build_network, stats
 from fastricks.training.learner import fit
 from fastricks.use.train import train
 
@@ -102,7 +102,7 @@ class Stock:
                           batch_tfms=Normalize.from_stats(*stats(setting.recipe())))
         dls = block.dataloaders(setting.tree, bs=setting.batch, num_workers=workers,
                                 device=torch.device(setting.device))
-        model = build(setting.arch, setting.classes, 0, setting.weights)[0]
+        model = build_network(setting.arch, setting.classes, 0, setting.weights)[0]
         self.clock = Clock(setting)
         self.learn = Learner(dls, model, loss_func=CrossEntropyLossFlat(), metrics=accuracy, lr=1e-4, cbs=self.clock)
         if half:

@@ -13,8 +13,8 @@ from fastricks.recipe.recipe import Recipe
 from fastricks.report.compare.comparison import compare
 from fastricks.report.compare.pictures import draw_delta, draw_time
 from fastricks.report.compare.stats import HELPS, HURTS, OPEN, SAME
-from fastricks.report.compare.table import explanation, headline, measured_facts, table_columns, verdicts
-from fastricks.report.plots import save as save_picture
+from fastricks.report.compare.table import explanation, headline, measured_facts, table_columns, verdict_groups
+from fastricks.report.plots import save_figure as save_picture
 from fastricks.report.stored import read_stored
 
 ROOT = Path(__file__).parents[1]
@@ -83,7 +83,7 @@ def section(name, c, about):
                       f"- run with `{'`, `'.join(about['commands'])}`", ""])
 
 
-def in_words(c): return [f"- **{verdict}**: {bare(rows)}" for verdict, rows in verdicts(c).items()]
+def in_words(c): return [f"- **{verdict}**: {bare(rows)}" for verdict, rows in verdict_groups(c).items()]
 
 
 def keep_recipe(name, i, row):

@@ -14,7 +14,7 @@ from fastricks.cli.help import VERBS
 from fastricks.recipe.named import RECIPES
 from fastricks.recipe.recipe import Recipe, options
 from fastricks.recipe.registry import registry
-from fastricks.report.cards import card, doc, recipe_list
+from fastricks.report.cards import card_lines, doc, recipe_list
 
 ROOT = Path(__file__).parents[1]
 NAMES = ROOT / "fastricks" / "__init__.pyi"
@@ -84,7 +84,7 @@ def group_of_param(param):
 def tricks_page():
     rows = [[f"[`{n}`](#{n})", ", ".join(c.changes()), escaped(doc(c)), escaped(c.cost)]
             for n, c in registry().items()]
-    cards = [line for name in registry() for line in (f"## {name}", "", *as_text(card(name)))]
+    cards = [line for name in registry() for line in (f"## {name}", "", *as_text(card_lines(name)))]
     return "\n".join([
         "# Tricks", "",
         "Everything is off unless you ask for it, so a baseline is a baseline. `-t warmup+cosine` adds tricks, "

@@ -27,14 +27,13 @@ from .push import push_command
 from .recipes import recipes_command
 from .resume import ELSEWHERE, resume_command
 from .runs import runs_command
-from .show import show
+from .show import show_verbs
 from .soup import soup_command
 from .train import train_command
 from .tricks import tricks_command
 
 app = typer.Typer(name="fastricks", cls=GroupedVerbs, no_args_is_help=True, pretty_exceptions_enable=False,
-                  rich_markup_mode=None,
-                  context_settings={"help_option_names": ["-h", "--help"]},
+                  rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]},
                   help="Train image classifiers with the bag of tricks, and see which of them pay.")
 
 
@@ -71,7 +70,7 @@ add_verb("push", push_command)
 add_verb("tricks", tricks_command)
 add_verb("recipes", recipes_command)
 add_verb("prepare", prepare_command)
-app.add_typer(show, name="show")
+app.add_typer(show_verbs, name="show")
 
 
 INSTANT = {"runs", "tricks", "recipes"}  # verbs that load nothing heavy
@@ -91,11 +90,11 @@ def run(args):
     for SIGTERM
     """
     with stop.listening():
-        code = run_app([at_home(a) for a in args])
-        return stop.say() if stop.asked.signum else code
+        code = run_app([option_at_home(a) for a in args])
+        return stop.say_stopped() if stop.asked.signum else code
 
 
-def at_home(word):
+def option_at_home(word):
     "`--out=~/runs` as it is meant: shells know ~ at a word's beginning only"
     option = re.fullmatch(r"(--[a-z-]+=)(~(?:[/\\].*)?)", word, re.DOTALL)
     return option[1] + os.path.expanduser(option[2]) if option else word
@@ -125,7 +124,7 @@ def run_app(args):
             return fail(usage_text(e))
         return fail(unexpected(e), 2 if disk_full(e) else 1)
     except stop.Stopped:
-        return stop.code()
+        return stop.exit_code()
     return code
 
 

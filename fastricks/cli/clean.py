@@ -6,7 +6,7 @@ import typer
 from ..core import output
 from ..core.errors import UserError
 from ..recipe.recipe import resolve
-from .options import Debug, RecipeName, Tricks
+from .options import Debug, RecipeName, TrickTexts
 
 Decide = Annotated[str, typer.Option(metavar="keep|drop|relabel",
                                      help="the decision that suspicious labels begin with in the table")]
@@ -19,7 +19,7 @@ def clean_command(
         photos: Annotated[str | None, typer.Argument(metavar="PHOTOS", help="what --data takes, as a folder",
                                                      show_default=False)] = None,
         folds: Annotated[int, typer.Option(help="trainings, each on all photos but its own part of them")] = 5,
-        decide: Decide = "keep", to: CleanTo = None, recipe: RecipeName = None, tricks: Tricks = None,
+        decide: Decide = "keep", to: CleanTo = None, recipe: RecipeName = None, tricks: TrickTexts = None,
         debug: Debug = False):
     """Find wrong labels: `fastricks clean PHOTOS` trains without each photo, and shows those whose label does not fit.
 

@@ -27,7 +27,7 @@ def evaluate_command(
     from ..use.evaluate import check_page, evaluate
     check_page(to, run)
     e = evaluate(run, data, split, tta)
-    from ..use.evaluation_page import print_evaluation, said, write_evaluation
+    from ..use.evaluation_page import print_evaluation, write_evaluation, written_lines
     print_evaluation(e)
-    for line in said(write_evaluation(e, to)):
+    for line in written_lines(write_evaluation(e, to)):
         print(line)

@@ -7,13 +7,13 @@ import typer
 from ..use.exporters.kinds import exporters
 from .options import Debug, Trained
 
-FORMATS = exporters()
-RUN = Path("RUN"), Path("RUN/model.safetensors")
+EXPORT_FORMATS = exporters()
+EXAMPLE_RUN = Path("RUN"), Path("RUN/model.safetensors")
 Format = Annotated[str, typer.Option(
-    metavar="|".join(FORMATS), help="; ".join(f"{name}: {o.meaning}" for name, o in FORMATS.items()))]
+    metavar="|".join(EXPORT_FORMATS), help="; ".join(f"{name}: {o.meaning}" for name, o in EXPORT_FORMATS.items()))]
 Out = Annotated[str | None, typer.Option(
     metavar="PATH", show_default=False,
-    help=f"where it goes [default: {', '.join(str(o.default_path(*RUN)) for o in FORMATS.values())}]")]
+    help=f"where it goes [default: {', '.join(str(o.default_path(*EXAMPLE_RUN)) for o in EXPORT_FORMATS.values())}]")]
 
 
 def export_command(run: Trained, to: Format, out: Out = None, debug: Debug = False):

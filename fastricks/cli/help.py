@@ -10,7 +10,7 @@ FIELDS = {  # group -> fields of the recipe whose options are in it
     "Training": ("epochs", "batch_size", "lr", "wd", "opt", "seed", "keep", "patience"),
     "Machine": ("device", "compile", "sync_bn", "threads", "workers"),
     "Output": ("name", "out", "wandb", "log", "checkpoint_every")}
-OTHERS = "Options"
+OPTIONS_PANEL = "Options"
 VERBS = {  # group -> verbs in it
     "Train": ("train", "resume", "ablate", "soup"),
     "Compare": ("compare", "runs", "page", "evaluate"),
@@ -33,13 +33,13 @@ class Encodable:
 class GroupedCommand(Encodable, TyperCommand):
     "A verb whose options are listed in groups: first its own, then the recipe's"
     def format_options(self, ctx, formatter):
-        sections = {"Arguments": [], OTHERS: [], **{group: [] for group in FIELDS}}
+        sections = {"Arguments": [], OPTIONS_PANEL: [], **{group: [] for group in FIELDS}}
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx)
             if record is None:
                 continue
             of = ("Arguments" if param.param_type_name == "argument" else getattr(param, "rich_help_panel", None)
-                  or OTHERS)
+                  or OPTIONS_PANEL)
             sections[of].append(record)
         write_sections(formatter, sections)
 

@@ -2,7 +2,7 @@
 from collections import Counter, defaultdict
 
 from ..core.errors import UserError, plural
-from .split import place
+from .split import place_in_order
 
 
 def folds_of(items, n, seed, group_of=None, copies=()):
@@ -19,7 +19,7 @@ def folds_of(items, n, seed, group_of=None, copies=()):
         groups[key[o.name]].append(o)
     require_two(items, key)
     folds, of_label, sizes = {}, [Counter() for _ in range(n)], [0] * n
-    for name in sorted(groups, key=lambda k: (-len(groups[k]), place(f"fold {seed}", k))):
+    for name in sorted(groups, key=lambda k: (-len(groups[k]), place_in_order(f"fold {seed}", k))):
         labels = Counter(o.label for o in groups[name])
         best = min(range(n), key=lambda i: (sum(of_label[i][k] * m for k, m in labels.items()), sizes[i]))
         of_label[best].update(labels)

@@ -16,28 +16,37 @@ DATA_DEFAULTS: dict[str, dict[str, Any]] = {"digits": dict(size=32, resize=32, p
                                                            batch_size=64, lr=1e-3)}
 
 BLOG = dict(arch="resnet18.tv_in1k", pretrained=True, weights=None, epochs=40, batch_size=32, lr=1e-4, wd=0.,
-            opt="adam",
-            size=224, resize=256, min_scale=.8, flip=True, valid=0., keep="last",
+            opt="adam", size=224, resize=256, min_scale=.8, flip=True, valid=0., keep="last",
             schedule={"step": {"at": (.375, .75), "gamma": .1}}, tricks={})
 
 BLOG_BEST = {**BLOG, "tricks": {"warmup": {"by": "epoch", "epochs": 6.}, "cosine": {}, "label_smoothing": {},
                                 "distill": {"teacher": "resnet50.tv_in1k"}}}
 
 PAPER = dict(arch="resnet50", pretrained=False, weights=None, epochs=120, batch_size=256, lr=.1, wd=1e-4, opt="sgd",
-             min_scale=.08,
-             valid=0., keep="last", schedule={"step": {"at": (.25, .5, .75), "gamma": .1}},
+             min_scale=.08, valid=0., keep="last", schedule={"step": {"at": (.25, .5, .75), "gamma": .1}},
              tricks={"warmup": {"epochs": 5.}})
 
 PAPER_BEST = {**PAPER, "batch_size": 1024, "epochs": 200, "tricks": {
-    "linear_scaling": {"base": 256}, "warmup": {"epochs": 5.}, "amp": {}, "zero_gamma": {}, "no_bias_decay": {},
+    "linear_scaling": {"base": 256},
+    "warmup": {"epochs": 5.},
+    "amp": {},
+    "zero_gamma": {},
+    "no_bias_decay": {},
     "resnet_d": {},
-    "cosine": {}, "label_smoothing": {}, "distill": {"teacher": "resnet152d", "form": "sum"}, "mixup": {}}}
+    "cosine": {},
+    "label_smoothing": {},
+    "distill": {"teacher": "resnet152d", "form": "sum"},
+    "mixup": {},
+}}
 
 KERAS = dict(arch="resnet50", pretrained=False, weights=None, epochs=100, batch_size=256, lr=.1, wd=.02, opt="sgd",
-             valid=0.,
-             keep="last", tricks={"warmup": {"by": "keras", "epochs": 10.}, "cosine": {},
-                                  "label_smoothing": {"form": "uniform"},
-                                  "zero_gamma": {}, "no_bias_decay": {}})
+             valid=0., keep="last", tricks={
+                 "warmup": {"by": "keras", "epochs": 10.},
+                 "cosine": {},
+                 "label_smoothing": {"form": "uniform"},
+                 "zero_gamma": {},
+                 "no_bias_decay": {},
+             })
 
 ONCE = "the test set is used once, on the final weights"
 

@@ -125,7 +125,7 @@ def why_missing(name: str) -> str:
     return f"the trick {name} is {point.value}, which is no dataclass that extends Trick"
 
 
-def adopt(files: Mapping[str, Mapping[str, Any]], builtin: Container[str]) -> None:
+def adopt_files(files: Mapping[str, Mapping[str, Any]], builtin: Container[str]) -> None:
     """Make the tricks known that a recipe's `trick_files` names: run those that are trusted, let a Stranger stand for
     the others
     """

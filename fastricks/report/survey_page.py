@@ -21,12 +21,12 @@ from .html import (
     warnings,
 )
 from .survey import (
-    class_rows,
+    class_counts,
     classes_file,
     classes_to_show,
     draw_survey,
     facts_told,
-    next_step,
+    next_training,
     sample_items,
     screen,
     table_file,
@@ -38,18 +38,18 @@ def survey_page(s, to):
     "The whole page of a Survey; `to`: where it will lie, beside its tables"
     classes = plural(len(s.source.classes), "class", "classes")
     top = paragraph(f"{plural(len(s.source.items), 'image')}, {classes}", "big") + paragraph(describe(s.source), "of")
-    told = facts_told(s)
+    told = list(facts_told(s))
     wrong = [f"{head.capitalize()}: {text}" for head, text in told if head.isupper()]
     sections = {
         "Classes": class_table(s), "Images": definitions({head: visible(text) for head, text in told
                                                           if not head.isupper()}),
-        "Samples": samples(s), "Files": tables(s, to), "Next": code_block([next_step(s)])}
+        "Samples": samples(s), "Files": tables(s, to), "Next": code_block([next_training(s)])}
     return page(f"Images of {s.source.name}", band(top) + warnings(wrong), sections)
 
 
 def class_table(s):
     "Images of each class and split, the fewest training images first"
-    rows = class_rows(s.source)
+    rows = class_counts(s.source)
     splits = [split for split in s.source.splits_used if any(row[split] for row in rows)]
     return html_table(["class", *splits], [[row["class"], *(f"{row[split]:,}" for split in splits)] for row in rows])
 
@@ -76,7 +76,7 @@ def show_survey(recipe, to, width=80, height=24, say=print):
     write_survey(s, to)
     write(table_file(to), rows_to_csv(list(rows(s))))
     if classes_to_show(s.account.classes)[1]:
-        write(classes_file(to), rows_to_csv(class_rows(s.source)))
+        write(classes_file(to), rows_to_csv(class_counts(s.source)))
     for line in screen(s, to, width, height):
         say(line)
 

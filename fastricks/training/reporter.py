@@ -6,7 +6,7 @@ class Reporter:
 
     Each method gets the file to write; what goes wrong in it is said and ends nothing.
     """
-    def found(self, file, found): "The curve that the learning rate was found on: a `lr_find.Found`"
+    def found(self, file, found): "The curve that the learning rate was found on: a `lr_find.FoundRate`"
     def batch(self, file, job, seen): "The first training batch as the network saw it: a `callbacks.seen.Seen`"
     def targets(self, file, job, seen, targets):
         "What the loss asked for of that batch: title -> [n, K], or None where it has no target"

@@ -20,11 +20,11 @@ class Tracked:
 
     def finish(self, summary, pictures):
         tracking.finish(self.wandb, summary, pictures)
-        trackers.finish(self.others, summary, pictures)
+        trackers.finish_trackers(self.others, summary, pictures)
 
     def fail(self):
         tracking.finish(self.wandb, exit_code=1)
-        trackers.finish(self.others, status="FAILED")
+        trackers.finish_trackers(self.others, status="FAILED")
 
 
 def start_tracking(session):
@@ -33,10 +33,10 @@ def start_tracking(session):
     labels = tracking.WandbLabels(run.name, asked.group or session.job.group, trick_words(recipe),
                                   tricks_config(recipe), asked.job_type)
     wandb = tracking.start(tracking.resolve_mode(recipe.wandb), run.folder, labels, go_on=tracking.last_id(run.folder))
-    return Tracked(run.folder, wandb, tuple(trackers.start(recipe.log, run.folder, labels)))
+    return Tracked(run.folder, wandb, tuple(trackers.start_trackers(recipe.log, run.folder, labels)))
 
 
-def summary(final, classes):
+def wandb_summary(final, classes):
     """Final metrics as W&B's summary: test/accuracy, test/loss …; top-5 only where there are classes enough for it to
     be wrong
     """

@@ -38,8 +38,8 @@ class Distill(Trick):
 
     def numeric_keys(self, facts):
         "How a teacher is shown its images counts where it makes a difference; its own tricks are in its identity"
-        from fastricks.model.teacher import difference
-        left_out = {"teacher_tricks"} if difference(facts) else {"teacher_tricks", "view"}
+        from fastricks.model.teacher import differing_facts
+        left_out = {"teacher_tricks"} if differing_facts(facts) else {"teacher_tricks", "view"}
         return {k: v for k, v in super().numeric_keys(facts).items() if k not in left_out}
 
     def advice(self, recipe, tricks):

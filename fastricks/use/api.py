@@ -97,12 +97,12 @@ def learner(data: Data = None, tricks: Tricks = (), *, recipe: object = None, cb
     """
     asked = recipe_from(data, tricks, recipe, options)
     from ..training.notebook import learner_of
-    learn, parts = learner_of(asked, listed(cbs), silent if quiet else print)
+    learn, parts = learner_of(asked, callback_list(cbs), silent if quiet else print)
     learn.parts = parts
     return learn
 
 
-def listed(cbs: Any) -> list[Any]:
+def callback_list(cbs: Any) -> list[Any]:
     "One or several callbacks, or classes of them, as a list"
     from fastai.callback.core import Callback
     found = list(cbs) if isinstance(cbs, list | tuple) else [cbs]
@@ -201,8 +201,7 @@ def clean(data: Data = None, tricks: Tricks = (), *, recipe: object = None, fold
 
 @checked_call
 def compare(runs: Any = "runs", baseline: Any = None, *, margin: float | None = None, metric: str = "top1",
-            by: str | None = None,
-            once: bool = False, anyway: bool = False) -> "Comparison":
+            by: str | None = None, once: bool = False, anyway: bool = False) -> "Comparison":
     """The Comparison of finished runs: which recipes help, by how much, and how sure that is.
 
     `runs`: a folder of runs, or several runs, their folders or globs; `baseline`: a row's tricks, a run or a named
@@ -257,8 +256,8 @@ def first_batch(data: Data = None, tricks: Tricks = (), *, recipe: object = None
     y1 and lam; `.target` [n, K] is what the loss asks for (None where it has no such target). Nothing is trained.
     """
     asked = recipe_from(data, tricks, recipe, options)
-    from .first_batch import look
-    return look(asked, epoch)[1]
+    from .first_batch import look_at_batch
+    return look_at_batch(asked, epoch)[1]
 
 
 @with_recipe_options
@@ -270,7 +269,7 @@ def show_batch(data: Data = None, tricks: Tricks = (), *, recipe: object = None,
     """
     require_count("show_batch: n=", n)
     asked = recipe_from(data, tricks, recipe, options)
-    from .first_batch import show_batch as draw
+    from .first_batch import batch_figure as draw
     return draw(asked, n, epoch)
 
 
@@ -283,7 +282,7 @@ def show_targets(data: Data = None, tricks: Tricks = (), *, recipe: object = Non
     """
     require_count("show_targets: n=", n)
     asked = recipe_from(data, tricks, recipe, options)
-    from .first_batch import show_targets as draw
+    from .first_batch import targets_figure as draw
     return draw(asked, n, epoch)
 
 
@@ -296,7 +295,7 @@ def show_lr(recipes: Any, steps: int | None = None) -> "Figure":
         require_recipe("show_lr", o)
     if steps is not None:
         require_count("show_lr: steps=", steps)
-    from .schedules import show_lr as draw
+    from .schedules import rates_figure as draw
     return draw(recipes, steps)
 
 
@@ -333,7 +332,7 @@ def list_tricks() -> list[str]:
 @checked_call
 def card(trick: str) -> "Card":
     "What a trick is: formula, source, cost, keys with their ranges, how it is used"
-    from ..report.cards import card as lines_of
+    from ..report.cards import card_lines as lines_of
     return Card("\n".join(lines_of(trick)))
 
 

@@ -122,8 +122,8 @@ def new_folder(to: str | PathLike[str]) -> Path:
 def parted(source: Source, items: list[Item], n: int, seed: int, group_of: Any) -> dict[str, int]:
     "{name: its fold}"
     from ..data.folds import folds_of
-    from ..data.same import looks, same_files
-    return folds_of(items, n, seed, group_of, same_files(items, looks(source)))
+    from ..data.same import pixel_checksums, same_files
+    return folds_of(items, n, seed, group_of, same_files(items, pixel_checksums(source)))
 
 
 # -- the folds

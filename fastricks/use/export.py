@@ -42,9 +42,12 @@ def export(run: str | PathLike[str], to: str, out: str | PathLike[str] | None = 
         warnings.simplefilter("ignore")  # torch's and onnxscript's, about themselves
         worst = exporter.write(p, grey(x) if len(p.meta["mean"]) == 1 else x, path, BATCHES)
     what = f"{p.meta['arch']} for {plural(len(p.classes), 'class', 'classes')}"
-    sizes = one_of(b for b in BATCHES if b <= len(x))
-    return Written(path, [f"written   {path} ({bytes_of(path) / 1e6:,.1f} MB): {what}", *exporter.how(p, path),
-                          f"checked   {of} in batches of {sizes}: its logits differ by {worst:.1e} at most"])
+    size = f"{written_bytes(path) / 1e6:,.1f} MB"
+    batches = one_of(b for b in BATCHES if b <= len(x))
+    lines = [f"written   {path} ({size}): {what}",
+             *exporter.how(p, path),
+             f"checked   {of} in batches of {batches}: its logits differ by {worst:.1e} at most"]
+    return Written(path, lines)
 
 
 def find_exporter(to: str) -> Exporter:
@@ -83,7 +86,9 @@ def check_folder(exporter: Exporter, path: Path) -> None:
         raise UserError(f"--out {path} has other files in it, as {others[0]}: name a new folder")
 
 
-def bytes_of(path: Path) -> int: return sum(f.stat().st_size for f in ([path] if path.is_file() else path.iterdir()))
+def written_bytes(path: Path) -> int:
+    files = [path] if path.is_file() else path.iterdir()
+    return sum(f.stat().st_size for f in files)
 
 
 def samples(p: "Predictor", n: int = max(BATCHES)) -> "tuple[Tensor, str]":

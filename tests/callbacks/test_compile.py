@@ -15,7 +15,7 @@ from support.uneven import uneven_digits
 from fastricks.callbacks import compile as module
 from fastricks.callbacks.compile import Compile, untouched
 from fastricks.cli.app import run
-from fastricks.model.network import build
+from fastricks.model.network import build_network
 from fastricks.model.probe import cpu_has_bf16
 from fastricks.recipe.identity import identity
 from fastricks.recipe.registry import registry
@@ -142,12 +142,12 @@ def test_the_run_folder_says_what_it_took(backend, tmp_path):
     m = read(tmp_path / "a", "metrics.json")
     assert m["compile"] is True and m["compile_seconds"] > 0
     assert m["train_seconds"] + m["compile_seconds"] <= m["seconds"] + .1
-    model, _ = build("test_resnet", 10, weights=tmp_path / "a/model.safetensors")  # loads without compile
+    model, _ = build_network("test_resnet", 10, weights=tmp_path / "a/model.safetensors")  # loads without compile
     assert not any("_orig_mod" in k for k in model.state_dict())
 
 
 def test_a_step_that_leaves_nothing():
-    model, _ = build("test_resnet", 10)
+    model, _ = build_network("test_resnet", 10)
     x = torch.randn(4, 3, 16, 16)
     model(x).sum().backward()
     state = {k: v.clone() for k, v in model.state_dict().items()}
@@ -172,7 +172,7 @@ def test_on_ones_own_learner(backend):
     from fastai.learner import Learner
     from fastai.losses import CrossEntropyLossFlat
     dls = learner()[0].dls
-    learn = Learner(dls, build("test_resnet", 10)[0], loss_func=CrossEntropyLossFlat(), cbs=Compile())
+    learn = Learner(dls, build_network("test_resnet", 10)[0], loss_func=CrossEntropyLossFlat(), cbs=Compile())
     with learn.no_bar(), learn.no_logging(): learn.fit(2)
     assert backend.calls == [9, 3]
     assert learn.get_preds()[0].shape == (10, 10) and backend.calls == [9, 3]

@@ -232,9 +232,9 @@ def test_an_ordinary_learner_and_optimizer():
     from fastai.learner import Learner
     from fastai.losses import CrossEntropyLossFlat
 
-    from fastricks.model.network import build
+    from fastricks.model.network import build_network
     dls = learner()[0].dls
-    learn = Learner(dls, build("test_resnet", 10)[0], loss_func=CrossEntropyLossFlat(),
+    learn = Learner(dls, build_network("test_resnet", 10)[0], loss_func=CrossEntropyLossFlat(),
                     cbs=[Guard(), Spoil("gradient", [(0, 1)])])
     with learn.no_bar(), learn.no_logging(): learn.fit(2)
     assert learn.guard.skipped == 1 and all(v.isfinite().all() for v in weights(learn).values())

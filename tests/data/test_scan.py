@@ -28,8 +28,8 @@ def cache(tmp_path): return tmp_path/"cache"
 @pytest.fixture
 def decoded(monkeypatch):
     "The paths that were decoded"
-    seen, old = [], scan.trouble
-    monkeypatch.setattr(scan, "trouble", lambda path: seen.append(path.name) or old(path))
+    seen, old = [], scan.reading_trouble
+    monkeypatch.setattr(scan, "reading_trouble", lambda path: seen.append(path.name) or old(path))
     return seen
 
 
@@ -167,7 +167,7 @@ def test_arrays_are_not_scanned(cache, decoded):
 
 def test_a_long_check_is_told(tree, cache, monkeypatch):
     said = []
-    monkeypatch.setattr(scan, "MANY", 19)
+    monkeypatch.setattr(scan, "MANY_IMAGES", 19)
     for _ in range(2): drop_unreadable(open_source(tree), cache=cache, say=said.append)
     assert said == ["checking 20 images, once"]
 

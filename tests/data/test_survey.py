@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from support.data_trees import class_tree, files, photo, says
 
 from fastricks.cli.app import run
-from fastricks.data.facts import Fact, copies, header, look
+from fastricks.data.facts import Fact, copies, header, look_at_images
 from fastricks.data.pixels.image import HEIC, load_rgb
 from fastricks.data.source import fingerprint
 from fastricks.data.sources.open import open_source
@@ -136,12 +136,13 @@ def test_a_turned_file_s_size_is_that_of_its_pixels(tmp_path, end):
 
 def test_facts_are_remembered_until_a_file_changes(tmp_path, monkeypatch):
     source = open_source(tree(tmp_path/"x", "a", "b", splits=[""]))
-    first = look(source.items, cache=tmp_path/"c")
+    first = look_at_images(source.items, cache=tmp_path/"c")
     monkeypatch.setattr("fastricks.data.facts.fact_of", lambda image: pytest.fail("looked again"))
-    assert look(source.items, cache=tmp_path/"c") == first and all(isinstance(f, Fact) for f in first.values())
+    assert look_at_images(source.items, cache=tmp_path/"c") == first
+    assert all(isinstance(f, Fact) for f in first.values())
     monkeypatch.undo()
     (tmp_path/"x/a/0.jpg").write_bytes(b"\xff\xd8 no more")
-    again = look(open_source(tmp_path/"x").items, cache=tmp_path/"c")
+    again = look_at_images(open_source(tmp_path/"x").items, cache=tmp_path/"c")
     assert isinstance(again.pop("a/0.jpg"), str) and again == {k: v for k, v in first.items() if k != "a/0.jpg"}
 
 
@@ -150,10 +151,10 @@ def test_facts_are_remembered_until_a_file_changes(tmp_path, monkeypatch):
                                   "{"])
 def test_a_broken_memory_is_made_again(tmp_path, kept):
     source = open_source(tree(tmp_path/"x", "a", "b", splits=[""]))
-    first = look(source.items, cache=tmp_path/"c")
+    first = look_at_images(source.items, cache=tmp_path/"c")
     [file] = (tmp_path/"c/facts").iterdir()
     file.write_text(kept)
-    assert look(source.items, cache=tmp_path/"c") == first
+    assert look_at_images(source.items, cache=tmp_path/"c") == first
 
 
 def test_copies_are_of_pixels_not_of_files(tmp_path):
@@ -164,7 +165,7 @@ def test_copies_are_of_pixels_not_of_files(tmp_path):
     data = (tmp_path/"b/lossy.jpg").read_bytes()
     (tmp_path/"a/with a comment.jpg").write_bytes(data[:2] + b"\xff\xfe\x00\x06four" + data[2:])
     source = open_source(tmp_path)
-    groups = [sorted(o.name for o in g) for g in copies(source.items, look(source.items))]
+    groups = [sorted(o.name for o in g) for g in copies(source.items, look_at_images(source.items))]
     assert sorted(groups) == [["a/0.png", "b/other format.bmp"], ["a/with a comment.jpg", "b/lossy.jpg"]]
 
 
@@ -175,7 +176,7 @@ def test_pictures_that_only_look_the_same_at_an_eighth_are_no_copies(tmp_path):
     tree(tmp_path, "a", "b", splits=[""])
     for k, o in dict(a=x, b=y).items(): Image.fromarray(o).save(tmp_path/k/"flat.jpg", quality=100, subsampling=0)
     source = open_source(tmp_path)
-    facts = look(source.items)
+    facts = look_at_images(source.items)
     assert facts["a/flat.jpg"].print == facts["b/flat.jpg"].print and copies(source.items, facts) == []
 
 

@@ -14,8 +14,8 @@ from support.small import TINY
 
 from fastricks.cli.app import run
 from fastricks.grid.advise import Advice, advice_lines, best_bet, choose
-from fastricks.recipe.command import line_of
-from fastricks.report.compare.ladder import Seen, Terms, look_once
+from fastricks.recipe.command import command_line
+from fastricks.report.compare.ladder import SeenRow, Terms, look_once
 from fastricks.report.compare.stats import AS_GOOD, HELPS, HURTS, OPEN, SAME
 from fastricks.report.compare.times import time_ratio
 
@@ -93,13 +93,13 @@ def test_a_null_row_is_rarely_adopted():
     for _ in range(n):
         d = null_table(rng, 1, 5, 1.5)
         time = time_ratio(np.exp(rng.normal(0, .03, 5)), np.exp(rng.normal(0, .03, 5)))
-        look = lambda name, n: Seen(moments_of(d[0], .16), time)  # noqa: B023
+        look = lambda name, n: SeenRow(moments_of(d[0], .16), time)  # noqa: B023
         adopted += look_once(["0"], look, Terms())["0"].verdict in (HELPS, AS_GOOD)
     assert adopted / n <= .035
 
 
 def test_the_line_to_train_it():
-    line = line_of({"data": "x", "flip": False, "lr": .1}, "blog", ("mixup",))
+    line = command_line({"data": "x", "flip": False, "lr": .1}, "blog", ("mixup",))
     assert line == "fastricks train --recipe blog --data x --no-flip --lr 0.1 -t mixup"
 
 

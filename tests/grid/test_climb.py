@@ -30,7 +30,7 @@ def made_up(monkeypatch, tmp_path):
                                 seconds=5. + .01 * c.seed)
             c.state = "done"
             done.append((name, c.seed))
-    monkeypatch.setattr(ablate_room, "carry_out", carry_out)
+    monkeypatch.setattr(ablate_room, "train_cells", carry_out)
     return done
 
 

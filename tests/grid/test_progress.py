@@ -11,7 +11,7 @@ from support.forked import MODULE, Forked
 from support.small import TINY
 
 from fastricks.grid.cells import Cell
-from fastricks.grid.progress import table
+from fastricks.grid.progress import progress_table
 
 
 def cell(row, seed, tmp_path, state="todo", top1=None, since=0.):
@@ -24,7 +24,7 @@ def cell(row, seed, tmp_path, state="todo", top1=None, since=0.):
 
 def text(*a):
     con = Console(width=100)
-    with con.capture() as got: con.print(table(*a))
+    with con.capture() as got: con.print(progress_table(*a))
     return got.get()
 
 

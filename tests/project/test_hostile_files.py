@@ -22,10 +22,10 @@ from support.strangers import WRONG_FIELDS, recipe_with
 
 import fastricks
 from fastricks.cli.app import run
-from fastricks.model.network import build, load
+from fastricks.model.network import build_network, load_weights
 from fastricks.model.weights import read_meta
 
-STATE = build("test_resnet", 10)[0].state_dict()
+STATE = build_network("test_resnet", 10)[0].state_dict()
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_hostile_weights_are_one_sentence(weights, how, tmp_path, capsys):
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_other_floats_are_taken(tmp_path, dtype):
     save_file({k: v.to(dtype) if v.is_floating_point() else v for k, v in STATE.items()}, tmp_path / "w.safetensors")
-    model, _ = load("test_resnet", 10, tmp_path / "w.safetensors")
+    model, _ = load_weights("test_resnet", 10, tmp_path / "w.safetensors")
     assert all(p.dtype == torch.float32 for p in model.parameters())
 
 

@@ -23,8 +23,8 @@ from fastricks.report.compare.comparison import compare
 from fastricks.report.compare.families import Family, families_beside, record_family
 from fastricks.report.compare.files import csv_text, html, markdown, save_comparison
 from fastricks.report.compare.latex import latex
-from fastricks.report.compare.pictures import farthest, front, limit, pictures
-from fastricks.report.compare.rows import key_of
+from fastricks.report.compare.pictures import axis_limit, farthest, front, pictures
+from fastricks.report.compare.rows import key_of_row
 from fastricks.report.compare.table import comparison_title, explanation, headline
 from fastricks.report.compare.terminal import terminal
 from fastricks.report.find import load_runs
@@ -240,7 +240,7 @@ def test_fewer_than_five_seeds_have_no_verdict_on_the_ladder(tmp_path):
 def test_a_part_of_a_family_is_counted_whole(tmp_path):
     "F6: the same row, alone and among the others it was tried with"
     grid(tmp_path, {"none": 0, "mixup": .9, "warmup": 0., "cosine": 0.})
-    rows = {r.tricks: key_of(r) for r in compare([tmp_path]).rows}
+    rows = {r.tricks: key_of_row(r) for r in compare([tmp_path]).rows}
     base = rows.pop("baseline")
     record_family(tmp_path, Family(base, {**{k: t for t, k in rows.items()},
                                           **{f"{i:016}": "another" for i in range(5)}}))
@@ -263,7 +263,7 @@ def test_a_family_is_recorded_once(tmp_path):
 
 def test_a_family_says_baseline_margin_and_how_often(tmp_path):
     grid(tmp_path, {"mixup": 0, "warmup": 2.})
-    keys = {r.tricks: key_of(r) for r in compare([tmp_path], "mixup").rows}
+    keys = {r.tricks: key_of_row(r) for r in compare([tmp_path], "mixup").rows}
     record_family(tmp_path, Family(keys["mixup"], {keys["warmup"]: "warmup"}, "drop", 2.5, once=True))
     c = compare([tmp_path])
     assert c.baseline.tricks == "mixup" and c.margin == 2.5 and c.looked.once
@@ -484,7 +484,7 @@ def test_other_things_are_not_compared_unless_told_to(tmp_path, given, words):
     c = compare([tmp_path], anyway=True)
     assert any(n.startswith("warning: ") and words in n for n in c.notes)
     assert (
-        words in " ".join(x.strip() for x in terminal_module.lines(c, 200))
+        words in " ".join(x.strip() for x in terminal_module.comparison_lines(c, 200))
         and "warning: " in markdown(c)
         and "warning: " in html(c)
     )
@@ -575,7 +575,7 @@ def awkward(tmp_path_factory):
 
 @pytest.mark.parametrize("width", [40, 80, 120, 200])
 def test_the_terminal_table_fits(awkward, width):
-    lines = terminal_module.lines(awkward, width)
+    lines = terminal_module.comparison_lines(awkward, width)
     assert max(map(len, lines)) <= max(width, 60)
     text = "\n".join(lines)
     assert "baseline" in text and "helps" in text and "top-1 accuracy on 600 test" in text and "\x1b" not in text
@@ -631,7 +631,7 @@ def test_the_axis_holds_every_interval_but_one_far_wider_than_most():
     row = lambda d, low, high: SimpleNamespace(diff=SimpleNamespace(delta=d, low=low, high=high))
     usual = [row(-.04, -.27, .19), row(1.11, .28, 1.94), row(.9, .13, 1.67), row(.5, .04, .95), row(.09, -.03, .21),
              row(-.8, -1.38, -.21)]
-    reach = lambda rows: limit([farthest(r) for r in rows], .5)
+    reach = lambda rows: axis_limit([farthest(r) for r in rows], .5)
     assert reach(usual) > 1.94 and reach([*usual, row(1., -50., 52.)]) < 52 and reach(usual[:1]) > 1.
     assert farthest(row(.2, float("nan"), float("nan"))) == .2
 
@@ -683,7 +683,7 @@ def test_the_pareto_front():
 def test_seeds_of_one_recipe(tmp_path):
     for s in range(3): fake_run(tmp_path, "mixup", s, np.arange(60) < 50 + s)
     c = compare([tmp_path])
-    text = "\n".join(terminal_module.lines(c, 100))
+    text = "\n".join(terminal_module.comparison_lines(c, 100))
     assert "95% interval of the mean over 3 seeds: 80.86 to 89.14 %; lowest 83.33, highest 86.67" in text
     assert "Δ" not in text
     assert "<svg" in html(c) and "mixup" in latex(c) and comparison_title(c) == "mixup on digits"

@@ -17,7 +17,7 @@ from fastricks.report.html import EMPTY, Html, document
 from fastricks.report.pages.parts import quality_sections
 from fastricks.report.pages.quality import measure
 from fastricks.report.pages.run import run_page
-from fastricks.report.runs import run_of
+from fastricks.report.runs import read_finished
 
 HERE = Path(fastricks.__file__).parent
 PAGES = [HERE / "report/html.py", HERE / "report/compare/page.py", *sorted((HERE / "report/pages").glob("*.py")),
@@ -96,7 +96,7 @@ def test_the_page_of_a_hostile_run_is_text(tmp_path):
     environment = {evil("key"): evil("value"), "device": evil("device"), "git": {"revision": evil("git")}}
     folder = fake_run(tmp_path, "mixup", hits=[i % 3 > 0 for i in range(60)], name=evil("folder"), data=evil("data"),
                       classes=classes, environment=environment)
-    page = only_text(run_page(run_of(folder, evil("date")), Source("x", (), tuple(classes))))
+    page = only_text(run_page(read_finished(folder, evil("date")), Source("x", (), tuple(classes))))
     for k in ("key", "value", "device", "git", "folder", "data", "date"): assert read(k) in page.text, k
     assert all(name[:20] in page.text for name in classes)
 

@@ -1,7 +1,7 @@
 """Simulated ablations at the level of moments: seeds' differences drawn, the images' luck known."""
 import numpy as np
 
-from fastricks.report.compare.ladder import Seen
+from fastricks.report.compare.ladder import SeenRow
 from fastricks.report.compare.samples import Moments
 
 IMAGES = 5000
@@ -33,5 +33,5 @@ def look_at(d, luck2, own=0.):
 
     def look(name, n):
         i = int(name)
-        return None if n and d.shape[1] < n else Seen(moments_of(d[i, :n], v[i], o[i]))
+        return None if n and d.shape[1] < n else SeenRow(moments_of(d[i, :n], v[i], o[i]))
     return look

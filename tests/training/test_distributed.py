@@ -28,7 +28,7 @@ from fastricks.data.loader.loaders import make_dls
 from fastricks.recipe.identity import identity
 from fastricks.recipe.recipe import resolve
 from fastricks.training import resume
-from fastricks.training.evaluate import metrics, predict
+from fastricks.training.evaluate import logits_and_labels, metrics
 from fastricks.training.longer import longer
 from fastricks.training.settle import settle_machine
 from fastricks.training.training import train
@@ -218,7 +218,7 @@ def loses_images(out, data):
 
 def made_longer(folder, epochs):
     "A finished run's longer one, by one of several processes: its folder and last row"
-    recipe, where = longer(resume.recipe_of(folder), resume.Elsewhere(Path(folder), {}), epochs)
+    recipe, where = longer(resume.recipe_to_resume(folder), resume.Elsewhere(Path(folder), {}), epochs)
     result = train(recipe, silent, bar=False, resume=where)
     return [str(result.folder), result.metrics]
 
@@ -252,10 +252,10 @@ def a_run(out, at=None, folder=None, selection=(), given=(), train=train):
         step(self)
         if ranks.rank() == 1 and (self.learn.epoch, self.learn.iter) == at: os.kill(os.getpid(), signal.SIGTERM)
     Checkpoint.after_step = after_step
-    recipe = resume.recipe_of(folder) if folder else recipe_of(
+    recipe = resume.recipe_to_resume(folder) if folder else recipe_of(
         *selection, **{**PLAIN, "per_class": 10, "batch_size": 12, "epochs": 4, "out": out, **dict(given)})
     try: result = train(recipe, silent, bar=False, resume=folder or False)
-    except stop.Stopped: return [stop.code()]
+    except stop.Stopped: return [stop.exit_code()]
     return [str(result.folder), result.metrics]
 
 
@@ -295,8 +295,9 @@ def test_one_process_writes_one_run(whole):
 def test_final_numbers_are_those_of_one_process(whole):
     folder, final = whole
     learn, _ = learner(**{**PLAIN, "per_class": 10, "batch_size": 12}, weights=str(folder / "model.safetensors"))
-    assert metrics(*predict(learn, learn.dls.test)) == {k: final[k] for k in ("top1", "top5", "correct", "n", "loss")}
-    valid = metrics(*predict(learn, learn.dls.valid))
+    want = {k: final[k] for k in ("top1", "top5", "correct", "n", "loss")}
+    assert metrics(*logits_and_labels(learn, learn.dls.test)) == want
+    valid = metrics(*logits_and_labels(learn, learn.dls.valid))
     assert valid == {k: final["valid"][k] for k in valid}
 
 

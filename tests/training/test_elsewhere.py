@@ -56,9 +56,9 @@ def edited(folder, change):
     what["recipe"] = change(what["recipe"])
     write_json(folder / "recipe.json", what)
     for slot in checkpoint.SLOTS:
-        state = checkpoint.load(folder / slot)
-        checkpoint.save(folder, {**state, "what": {**state["what"], "recipe": change(state["what"]["recipe"])}},
-                        state["generation"])
+        state = checkpoint.load_checkpoint(folder / slot)
+        what = {**state["what"], "recipe": change(state["what"]["recipe"])}
+        checkpoint.save_checkpoint(folder, {**state, "what": what}, state["generation"])
 
 
 def test_each_thing_that_lies_elsewhere_is_named_with_the_option_that_says_where(moved, capsys):

@@ -281,7 +281,7 @@ def test_a_full_disk_under_the_pixel_cache(disk, tmp_path, monkeypatch, kb):
 
     from fastricks.data.pixels import store
     monkeypatch.setattr(store, "KEEP_FREE", 0)
-    monkeypatch.setattr(store, "size_of", lambda side: 1)  # as if there were room
+    monkeypatch.setattr(store, "usual_bytes", lambda side: 1)  # as if there were room
     for k in "ab":
         (tmp_path / "pets" / k).mkdir(parents=True)
         for i in range(30): Image.effect_noise((48, 32), 80 + i).convert("RGB").save(tmp_path / "pets" / k / f"{i}.jpg")

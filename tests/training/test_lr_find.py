@@ -14,7 +14,7 @@ from fastricks.core.cache import cache_dir
 from fastricks.core.errors import UserError
 from fastricks.core.words import silent
 from fastricks.training import lr_find
-from fastricks.training.lr_find import END, START, Found, known, settle_lr, suggest
+from fastricks.training.lr_find import END, START, FoundRate, known_rate, settle_lr, suggest
 from fastricks.use.train import train
 
 pytestmark = pytest.mark.usefixtures("undrawn")
@@ -82,7 +82,7 @@ def test_finding_leaves_random_state_files_and_folders_alone(tmp_path, monkeypat
 
 
 def test_it_is_found_once(found, tmp_path, monkeypatch):
-    monkeypatch.setattr(lr_find, "curve", lambda *a: pytest.fail("looked for again"))
+    monkeypatch.setattr(lr_find, "rate_curve", lambda *a: pytest.fail("looked for again"))
     said = []
     again = train(recipe_of(lr="find", out=str(tmp_path)), said.append)
     assert read(again.folder, "recipe.json")["identity"] == read(found[0].folder, "recipe.json")["identity"]
@@ -90,7 +90,7 @@ def test_it_is_found_once(found, tmp_path, monkeypatch):
 
 
 def test_an_interrupted_run_goes_on_without_looking_again(found, tmp_path, monkeypatch):
-    monkeypatch.setattr(lr_find, "curve", lambda *a: pytest.fail("looked for again"))
+    monkeypatch.setattr(lr_find, "rate_curve", lambda *a: pytest.fail("looked for again"))
     recipe = recipe_of(lr="find", out=str(tmp_path), checkpoint_every="0s")
     def at_step(n):
         from fastricks.callbacks.checkpoint import Checkpoint
@@ -111,7 +111,7 @@ def test_an_interrupted_run_goes_on_without_looking_again(found, tmp_path, monke
 
 
 @pytest.fixture
-def fewer_steps(monkeypatch): monkeypatch.setattr(lr_find, "STEPS", 50)
+def fewer_steps(monkeypatch): monkeypatch.setattr(lr_find, "MOCK_STEPS", 50)
 
 
 @pytest.mark.parametrize("selection", ["warmup+cosine", "one_cycle", "mixup:partner=previous", "mixup:per=sample",
@@ -189,8 +189,8 @@ def test_weights_that_are_no_use_are_one_sentence(monkeypatch, capsys, tmp_path)
                                     dict(lrs=7), dict(more=1)])
 def test_a_cache_that_anybody_wrote(change):
     good = dict(lr=.01, rule="valley", lrs=[.1] * 85, losses=[1.] * 85)
-    assert known(good) == Found(**good) and known({**good, **change}) is None
-    assert known(None) is None and known([]) is None
+    assert known_rate(good) == FoundRate(**good) and known_rate({**good, **change}) is None
+    assert known_rate(None) is None and known_rate([]) is None
 
 
 # -- grids, explain, pictures
@@ -212,7 +212,7 @@ def test_rows_and_seeds_share_the_rate_of_the_first(found, tmp_path):
 
 def test_a_plan_finds_nothing(tmp_path, monkeypatch):
     from fastricks.grid.ablate import ablate
-    monkeypatch.setattr(lr_find, "curve", lambda *a: pytest.fail("looked for"))
+    monkeypatch.setattr(lr_find, "rate_curve", lambda *a: pytest.fail("looked for"))
     said = []
     ablate("add", {**TINY, "lr": "find", "wd": .3, "out": str(tmp_path)}, None, ["mixup"], dry=True, say=said.append)
     assert any("is found before the training" in o and "for all rows and seeds" in o for o in said)
@@ -229,7 +229,7 @@ def test_advice_takes_the_number_that_was_found(monkeypatch):
     from fastricks.grid import advise
     asked = []
     c = SimpleNamespace(split="valid", n_images=1, metric=SimpleNamespace(sign=1, title="top-1"))
-    monkeypatch.setattr(advise, "on_validation", lambda *a: (c, {}))
+    monkeypatch.setattr(advise, "compared_on_validation", lambda *a: (c, {}))
     monkeypatch.setattr(advise, "resolve", lambda given, *a: asked.append(given["lr"]))
     grid = SimpleNamespace(rows=[SimpleNamespace(recipe=SimpleNamespace(lr=.003))])
     lines = []
@@ -239,7 +239,7 @@ def test_advice_takes_the_number_that_was_found(monkeypatch):
 
 def test_explain_and_pictures_say_that_it_would_be_found(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(lr_find, "curve", lambda *a: pytest.fail("looked for"))
+    monkeypatch.setattr(lr_find, "rate_curve", lambda *a: pytest.fail("looked for"))
     assert run(["train", *ARGS, "--lr", "find", "-t", "cosine", "--explain"]) == 0
     out = capsys.readouterr().out
     assert "learning rate is found before the training, in at most 100 steps from 1e-07 to 10 (fastai's valley)" in out

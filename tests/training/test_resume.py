@@ -16,7 +16,7 @@ from support.run_files import read, wandb_records
 from support.small import TINY, learner, recipe_of
 from support.stopped import EACH, resumed, stopped
 
-from fastricks.callbacks.checkpoint import Checkpoint, gather, put_back
+from fastricks.callbacks.checkpoint import Checkpoint, learner_state, put_back
 from fastricks.cli.app import run
 from fastricks.core import stop
 from fastricks.core.errors import UserError
@@ -92,7 +92,7 @@ def fails(capsys, *words):
 def test_a_stopped_run_says_so_and_keeps_two_generations(base):
     folder, _ = base
     assert read(folder, "status.json")["status"] == "interrupted"
-    states = [checkpoint.load(folder / s) for s in checkpoint.SLOTS]
+    states = [checkpoint.load_checkpoint(folder / s) for s in checkpoint.SLOTS]
     assert {(s["epoch"], s["batch"]) for s in states} == {(1, 1), (1, 2)} and not (folder / "metrics.json").exists()
     assert states[0]["what"] == read(folder, "recipe.json")
 
@@ -179,7 +179,7 @@ def test_what_is_no_run(where, says, tmp_path, capsys):
 
 
 def test_a_damaged_checkpoint_is_said_and_the_one_before_is_used(base, run_folder, capsys):
-    last = max((run_folder / s for s in checkpoint.SLOTS), key=lambda f: checkpoint.load(f)["generation"])
+    last = max((run_folder / s for s in checkpoint.SLOTS), key=lambda f: checkpoint.load_checkpoint(f)["generation"])
     last.write_bytes(last.read_bytes()[:-1])
     assert run(["resume", str(run_folder)]) == 0
     out = capsys.readouterr().out
@@ -310,7 +310,7 @@ def test_the_scale_of_fp16_comes_back():
     learn.fit(1)
     learn.scaler = torch.amp.GradScaler("cpu", init_scale=4096., growth_interval=7)
     learn.scaler.scale(torch.ones(1, requires_grad=True) * 2).backward()
-    tree = checkpoint.from_bytes(b"".join(checkpoint.to_bytes(gather(learn, 0, 0))))
+    tree = checkpoint.from_bytes(b"".join(checkpoint.to_bytes(learner_state(learn, 0, 0))))
     want, learn.scaler = learn.scaler.state_dict(), torch.amp.GradScaler("cpu")
     assert want["scale"] == 4096. and want["growth_interval"] == 7
     put_back(learn, tree)

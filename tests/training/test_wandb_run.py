@@ -10,7 +10,7 @@ from support.small import recipe_of
 from fastricks.core.words import silent
 from fastricks.training.room import Room
 from fastricks.training.settle import settle
-from fastricks.training.track import summary
+from fastricks.training.track import wandb_summary
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_summary_is_the_final_metrics(offline):
 def test_the_summary_of_few_classes_has_no_top_5():
     final = {"split": "valid", "top1": .5, "top5": 1., "loss": .7, "macro_f1": .5, "balanced_accuracy": .5, "n": 10,
              "seconds": 1.}
-    assert "valid/top5" not in summary(final, 5) and summary(final, 6)["valid/top5"] == 1
+    assert "valid/top5" not in wandb_summary(final, 5) and wandb_summary(final, 6)["valid/top5"] == 1
 
 
 def test_the_last_screen_says_how_to_send_it(offline):

@@ -14,12 +14,12 @@ from fastricks.callbacks.accumulate import Accumulate
 from fastricks.core.errors import UserError
 from fastricks.data.checked import open_data
 from fastricks.model import probe as amp
-from fastricks.model.network import build, zero_last_gammas
+from fastricks.model.network import build_network, zero_last_gammas
 from fastricks.model.probe import cpu_has_bf16, probe
 from fastricks.recipe.named import RECIPES
 from fastricks.recipe.plan import make_plan
 from fastricks.recipe.recipe import resolve
-from fastricks.recipe.registry import in_order, make
+from fastricks.recipe.registry import build_tricks, tricks_in_order
 from fastricks.training.job import Job
 from fastricks.training.learner import fit, make_parts
 from fastricks.training.room import Room
@@ -75,8 +75,9 @@ def test_linear_scaling_at_the_base_is_refused(selection, bs):
 
 
 def test_linear_scaling_comes_after_accumulate_whatever_the_names():
-    assert [t.name for t in make({"linear_scaling": {}, "accumulate": {}})] == ["accumulate", "linear_scaling"]
-    assert [t.name for t in in_order(make({"linear_scaling": {}, "amp": {}}))] == ["amp", "linear_scaling"]
+    assert [t.name for t in build_tricks({"linear_scaling": {}, "accumulate": {}})] == ["accumulate", "linear_scaling"]
+    tricks = tricks_in_order(build_tricks({"linear_scaling": {}, "amp": {}}))
+    assert [t.name for t in tricks] == ["amp", "linear_scaling"]
 
 
 # -- accumulate
@@ -150,11 +151,11 @@ def test_amp_computes_in_bf16_and_keeps_fp32_weights():
 
 @BF16
 def test_the_final_test_is_in_fp32():
-    from fastricks.training.evaluate import predict
+    from fastricks.training.evaluate import logits_and_labels
     cb = Dtypes()
     learn = trained("amp:dtype=bf16", cbs=[cb], **ON32)
     cb.seen.clear()
-    logits, _ = predict(learn, learn.dls.valid)
+    logits, _ = logits_and_labels(learn, learn.dls.valid)
     assert cb.seen == {(False, torch.float32)} and len(learn._grab_cbs(MixedPrecision)) == 1
     with torch.no_grad(): x = torch.cat([learn.model.eval()(b[0]) for b in learn.dls.valid])
     assert torch.allclose(logits, torch.Tensor(x), atol=1e-4)
@@ -219,7 +220,7 @@ RESIDUAL = {"resnet18": 8, "resnet50": 16, "mobilenetv2_050": 10, "mobilenetv3_s
 
 @pytest.mark.parametrize("arch", RESIDUAL)
 def test_each_residual_branch_outputs_exactly_zero_at_step_0(arch):
-    model = build(arch, 10)[0].train()
+    model = build_network(arch, 10)[0].train()
     norms = zero_last_gammas(model)
     seen = []
     for n in norms: n.register_forward_hook(lambda m, i, o: seen.append(o.detach().clone()))
@@ -230,7 +231,7 @@ def test_each_residual_branch_outputs_exactly_zero_at_step_0(arch):
 @pytest.mark.parametrize("arch", RESIDUAL)
 def test_a_branch_of_zero_leaves_the_shortcut(arch):
     "The network's output does not change when a zeroed branch's convolutions do"
-    model = build(arch, 10)[0].eval()
+    model = build_network(arch, 10)[0].eval()
     zero_last_gammas(model)
     other = copy.deepcopy(model)
     with torch.no_grad():

@@ -14,7 +14,7 @@ from support.small import TINY, learner, recipe_of, same, trained, weights
 from fastricks.callbacks.distill import Distill, distill_loss, kl_term
 from fastricks.cli.app import run
 from fastricks.core.errors import UserError
-from fastricks.model.network import build
+from fastricks.model.network import build_network
 from fastricks.model.probe import cpu_has_bf16
 from fastricks.model.teacher import load_teacher
 from fastricks.recipe.recipe import resolve
@@ -106,7 +106,7 @@ def test_validation_stays_plain(teacher):
 def test_on_ones_own_learner(teacher):
     "Five lines: a Learner, a teacher, the callback"
     learn, _ = learner()
-    net = build("test_resnet", 10, weights=teacher)[0]
+    net = build_network("test_resnet", 10, weights=teacher)[0]
     learn.fit(1, cbs=Distill(net, alpha=.5, T=4))
     assert learn.loss_parts["loss_teacher"] > 0
 
@@ -168,7 +168,7 @@ def test_the_identity_has_the_teachers_content_not_its_place(tmp_path, teacher):
 def test_teachers_that_cannot_be(tmp_path, teacher, capsys):
     (tmp_path / "empty").mkdir()
     seven = tmp_path / "seven.safetensors"
-    save_file(build("test_resnet", 7)[0].state_dict(), seven)
+    save_file(build_network("test_resnet", 7)[0].state_dict(), seven)
     named = tmp_path / "named.safetensors"
     meta = {"arch": "test_resnet", "classes": list("abcdefghij")}
     save_file(load_file(teacher), named, {"fastricks": json.dumps(meta)})

@@ -198,7 +198,7 @@ def test_a_trusted_recipe_may_name_no_other_file_than_pythons(tmp_path, monkeypa
     (tmp_path / "louder.txt").write_text(WITH_A_CALLBACK)
     monkeypatch.setattr(own, "trust", True)
     with pytest.raises(UserError, match=r"louder\.txt: a trick is a Python file"):
-        own.adopt({"louder": {"file": str(tmp_path / "louder.txt"), "sha256": ""}}, registry())
+        own.adopt_files({"louder": {"file": str(tmp_path / "louder.txt"), "sha256": ""}}, registry())
 
 
 def test_the_command_of_a_run_names_the_file(folder):

@@ -19,7 +19,7 @@ from fastricks.cli.app import run as cli
 from fastricks.core.words import silent
 from fastricks.data.sources.digits import digit_items
 from fastricks.model.weights import read_meta
-from fastricks.training.evaluate import calibration, tempered
+from fastricks.training.evaluate import calibrate, tempered
 from fastricks.training.training import train
 from fastricks.use.evaluate import evaluate
 from fastricks.use.export import export
@@ -134,9 +134,9 @@ def test_without_a_validation_split(tmp_path, capsys):
 def test_where_all_validation_images_are_right():
     "The colder the better then, to certainty: no temperature is fitted by few easy images"
     z, y = torch.eye(3) * 4, torch.arange(3)
-    assert calibration(z, y)["temperature"] == 1
+    assert calibrate(z, y)["temperature"] == 1
     assert tempered(z, y, 1.)["loss_t"] == pytest.approx(np.log(1 + 2 * np.exp(-4)))
-    assert calibration(z, y.roll(1))["temperature"] == pytest.approx(20, rel=.01), "all wrong: as hot as is tried"
+    assert calibrate(z, y.roll(1))["temperature"] == pytest.approx(20, rel=.01), "all wrong: as hot as is tried"
 
 
 def test_evaluate_has_both(folder):

@@ -410,7 +410,7 @@ def test_of_many_classes_the_terminal_shows_the_worst(digits):
     found, names = many(60)
     q = measure(found, names)
     e = look.Evaluation(read_run(digits), "x", "", False, False, {}, found, q, ())
-    text = "\n".join(look_page.lines(e, 200))
+    text = "\n".join(look_page.evaluation_lines(e, 200))
     assert "the 15 of 60 with the lowest F1" in text and text.count("a_class_whose_name_is_long") >= 15
     worst = min((r.f1.value, r.name) for r in q.rows)[1]
     assert text.index(worst[:24]) < text.index("most confused")

@@ -125,7 +125,7 @@ def test_odd_names(photo_run, predict, tmp_path):
 def test_usage_errors_are_instant(photo_run, capsys, words, says, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "good.jpg").write_bytes(b"x")
-    monkeypatch.setattr("fastricks.model.network.make",
+    monkeypatch.setattr("fastricks.model.network.make_network",
                         lambda *a: pytest.fail("the network is made before the arguments are checked"))
     assert says in fails(capsys, "predict", photo_run[0], *words)
 

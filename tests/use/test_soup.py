@@ -17,7 +17,7 @@ from fastricks.core.errors import UserError
 from fastricks.core.words import silent
 from fastricks.report.compare.comparison import compare
 from fastricks.report.compare.families import Family, families_beside, record_family
-from fastricks.report.compare.rows import comparison_rows, key_of
+from fastricks.report.compare.rows import comparison_rows, key_of_row
 from fastricks.report.find import load_runs
 from fastricks.report.pages.run import reservations
 from fastricks.report.runs import read_run
@@ -38,7 +38,7 @@ def runs(tmp_path_factory, teacher):
             recipe = recipe_of(*tricks, **{**GIVEN, "weights": str(teacher), **more}, seed=seed, out=str(out),
                                name=f"{name}-s{seed}")
             with drawing_nothing(): train(recipe, silent)
-    rows = {key_of(row): row.label for row in comparison_rows(load_runs([out]), silent)}
+    rows = {key_of_row(row): row.label for row in comparison_rows(load_runs([out]), silent)}
     base, *others = rows
     record_family(out, Family(base, {k: rows[k] for k in others}, margin=2.))
     return out

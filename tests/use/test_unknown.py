@@ -16,10 +16,10 @@ from support.small import recipe_of
 
 from fastricks import UserError, load
 from fastricks.cli.app import run as cli
-from fastricks.core.conformal import LEVELS, images_needed, least_probabilities
+from fastricks.core.conformal import COVERAGES, images_needed, least_probabilities
 from fastricks.core.words import silent
 from fastricks.data.sources.digits import digit_items
-from fastricks.training.evaluate import calibration
+from fastricks.training.evaluate import calibrate
 from fastricks.training.training import train
 
 pytestmark = pytest.mark.usefixtures("undrawn")
@@ -62,9 +62,9 @@ def test_sets_hold_what_they_state(answers, percent):
     for _ in range(60):
         order = torch.from_numpy(rng.permutation(len(y)))
         a, b = order.tensor_split(2)
-        kept = calibration(z[a], y[a])
+        kept = calibrate(z[a], y[a])
         p = (z[b].double() / kept["temperature"]).softmax(1)
-        sets = p >= kept["conformal"]["least_p"][percent - LEVELS[0]]
+        sets = p >= kept["conformal"]["least_p"][percent - COVERAGES[0]]
         covered.append(sets[range(len(b)), y[b]].double().mean().item())
     assert abs(100 * np.mean(covered) - percent) < 2, np.mean(covered)
 
@@ -94,8 +94,9 @@ def test_the_least_probabilities():
     "The ⌈(n+1) c⌉-th of the scores; where n is too small every class is in the set"
     p = np.linspace(0, 1, 99)
     kept = least_probabilities(np.random.default_rng(0).permutation(p))
-    for c, least in zip(LEVELS, kept, strict=True): assert (p >= least).sum() == c
-    assert least_probabilities(p[:9])[LEVELS.index(90)] == p[0] and least_probabilities(p[:8])[LEVELS.index(90)] == 0
+    for c, least in zip(COVERAGES, kept, strict=True): assert (p >= least).sum() == c
+    ninety = COVERAGES.index(90)
+    assert least_probabilities(p[:9])[ninety] == p[0] and least_probabilities(p[:8])[ninety] == 0
     assert [images_needed(c) for c in (50, 90, 95, 99)] == [1, 9, 19, 99]
 
 

@@ -11,7 +11,7 @@ from ...core.files import read_text
 from ..source import SPLITS, Found, Source, fingerprint
 from .csv_file import csv_items, is_csv
 from .folders import class_items, class_root, split_names
-from .open import find_origin, open_recipe, readable
+from .open import find_origin, open_recipe, readable_data
 from .walk import Walk, subfolders
 
 
@@ -24,7 +24,7 @@ class Chosen:
     notes: tuple = ()
 
 
-def choose(run, classes, data=None, split=None):
+def choose_images(run, classes, data=None, split=None):
     """The Chosen images of a `results.Run`, or of other `data`; `classes`: the model's; `split`: None for the one that
     is for testing.
 
@@ -78,9 +78,9 @@ def lost(folder):
 # -- others
 
 def of_others(data, classes, split):
-    with readable(data):
+    with readable_data(data):
         there = tests(Path(data).expanduser()) or find_origin(str(data)).open(str(data))
-    items, split = split_of(data, there.items, split)
+    items, split = split_to_look_at(data, there.items, split)
     found = name_map({o.label for o in items}, classes)
     require_known(data, found, classes)
     items = tuple(sorted((replace(o, label=found[o.label]) for o in items if found[o.label]), key=lambda o: o.name))
@@ -102,7 +102,7 @@ def tests(path):
     return Found(path.resolve().name, items, [])
 
 
-def split_of(data, items, split):
+def split_to_look_at(data, items, split):
     "(items, their split): those asked for, else test before validation; all of data without splits"
     there = [s for s in SPLITS if any(o.split == s for o in items)]
     if not there:

@@ -3,8 +3,9 @@ import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
+from ...core.calls import R
 from ...core.errors import UserError
 from .kinds import Exporter
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
     from ..predictor import Predictor
 
-R = TypeVar("R")
 
 APART = 1e-3           # of probabilities
 LIMIT = 2_000_000_000  # bytes of weights in one ONNX file: what protobuf can hold

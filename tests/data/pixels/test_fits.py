@@ -6,7 +6,7 @@ from PIL import Image
 
 from fastricks.data.loader.transforms import EvalFit, TrainFit
 from fastricks.data.pixels.canonical import from_torch
-from fastricks.data.pixels.fits import GREY, FitTrainView, FitView, eval_view, train_view
+from fastricks.data.pixels.fits import BORDER_GREY, FitTrainView, FitView, eval_view, train_view
 from fastricks.data.pixels.photo import Photo
 from fastricks.data.pixels.resident import Resident
 from fastricks.data.pixels.views import CenterView, TrainView, empty
@@ -45,7 +45,7 @@ def test_pad_and_squish_show_the_whole_photo(sides, h, w):
     x = smooth(h, w)
     squished, padded = cut(FitView(sides, "squish"), x).astype(int), cut(FitView(sides, "pad"), x).astype(int)
     assert squished[0, 0, :2].max() < 16 and squished[-1, -1, :2].min() > 239
-    photo = (padded != GREY).any(2)
+    photo = (padded != BORDER_GREY).any(2)
     rows, cols = np.flatnonzero(photo.any(1)), np.flatnonzero(photo.any(0))
     high, wide = np.ptp(rows) + 1, np.ptp(cols) + 1
     assert wide == sides[0] or high == sides[1]

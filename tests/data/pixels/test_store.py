@@ -194,7 +194,7 @@ def test_the_size_is_bounded_and_the_longest_unused_go_first(tree, tmp_path, mon
     for o in old: os.utime(o, (1, 1))
     one = sum(o.stat().st_size for o in kept(tmp_path, "bin"))
     monkeypatch.setattr(store, "GB", one)
-    monkeypatch.setattr(store, "size_of", lambda side: one / N)
+    monkeypatch.setattr(store, "usual_bytes", lambda side: one / N)
     monkeypatch.setenv("FASTRICKS_CACHE_GB", "1.5")
     assert right(other, opened(other)[0])
     assert sum(o.stat().st_size for o in kept(tmp_path, "bin")) <= 1.5 * one

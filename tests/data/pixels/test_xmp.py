@@ -10,7 +10,7 @@ from fastricks.data.checked import open_data
 from fastricks.data.pixels.canonical import canonical, turned
 from fastricks.data.pixels.decoding import PLAIN, Decoding
 from fastricks.data.pixels.image import load_rgb
-from fastricks.recipe.recipe import Recipe, recorded, resolve
+from fastricks.recipe.recipe import Recipe, recorded_fields, resolve
 from fastricks.training.settle import settle
 from fastricks.use.api import load
 from fastricks.use.train import train
@@ -69,7 +69,7 @@ def test_it_is_found_said_and_recorded(tmp_path):
 
 def test_a_recipe_of_before_means_what_was_done_then(tmp_path):
     r = resolve({**SMALL, "data": str(tree(tmp_path/"x", 6))})
-    old = Recipe(**recorded({k: v for k, v in r.as_dict.items() if k != "xmp"}))
+    old = Recipe(**recorded_fields({k: v for k, v in r.as_dict.items() if k != "xmp"}))
     assert open_data(old, say=silent).decoding == PLAIN and canonical(tmp_path/"x/a/1a.jpg", 100).shape == (20, 40, 3)
     assert settle(old).identity != settle(r).identity
 
