@@ -11,4 +11,5 @@ class Reporter:
     def targets(self, file, job, seen, targets): "What the loss asked for of that batch: title -> [n, K], or None where it has no target"
     def rates(self, file, learn, name): "The learning rate of every batch that was trained on"
     def page(self, file, source): "The run's page, beside all other files of the run"
+    def results(self, folder, source): "What a run's numbers are made of, for W&B: a TrackedResults, or None"
     def index(self, folder): "The list of all runs in a folder, after one of them has ended"

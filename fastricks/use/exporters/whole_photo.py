@@ -104,7 +104,7 @@ GRAPH = """<ir_version: {ir}, opset_import: ["" : {opset}]>
 
 
 def preprocessing_graph(p: "Predictor", ir: int, opset: int) -> "ModelProto":
-    """The model photo [h, w, 3] -> pixels [1, c, height, width], uint8 both, of what a Predictor's evaluation sees: bilinear
+    """The model photo [h, w, 3] -> pixels [1, c, height, width], uint8 both, as a Predictor makes them: bilinear
     resizing with antialiasing and the middle, grey beside it, or all of it
     """
     import onnx.parser
