@@ -115,7 +115,8 @@ def preprocessing_graph(p: "Predictor", ir: int, opset: int) -> "ModelProto":
     channels = len(p.meta["mean"])
     cut = {"pad": PAD, "squish": "        rgb = Identity(resized)"}.get(kind, CROP)
     last = LUMA if channels == 1 else "        pixels = Identity(rgb)"
-    facts = {"resize": p.frame.resize, "width": width, "height": height, "wide": wide, "high": high, "grey": BORDER_GREY}
+    facts = {"resize": p.frame.resize, "width": width, "height": height, "wide": wide, "high": high,
+             "grey": BORDER_GREY}
     parts = {"sizes": SIZES[kind].format(**facts), "cut": cut.format(**facts), "last": last.format()}
     model = onnx.parser.parse_model(GRAPH.format(ir=ir, opset=opset, channels=channels, **parts, **facts))
     onnx.checker.check_model(model)
