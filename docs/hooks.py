@@ -21,7 +21,7 @@ ORDER = {
     "Tutorials": ["tutorials/my-photos", "tutorials/table8", "tutorials/index", "tutorials/05_your_photos",
                   "tutorials/01_tricks", "tutorials/04_which_tricks_pay", "tutorials/03_distillation",
                   "tutorials/02_your_own_learner", "tutorials/06_look_inside"],
-    "How-to": ["howto/data", "howto/clean", "howto/imbalance", "howto/table", "howto/distillation", "howto/killed",
+    "How-to": ["howto/data", "howto/clean", "howto/ablate", "howto/table", "howto/imbalance", "howto/distillation", "howto/killed",
                "howto/gpus", "howto/cluster", "howto/predict", "howto/unknown", "howto/export", "howto/share",
                "howto/wandb", "howto/tensorboard", "howto/fastai", "howto/trick"],
     "Reference": ["reference/tasks", "reference/cli", "reference/tricks", "reference/python", "reference/files",

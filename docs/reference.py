@@ -123,10 +123,10 @@ def public():
 
 
 def python_page():
-    parts = ["# Python", "", "```python\nimport fastricks as ft\n```", "",
+    parts = ["---", "search: {boost: 0.2}  # its many headings would hide the pages that explain", "---", "",
+             "# Python", "", "```python\nimport fastricks as ft\n```", "",
              "What the command line does is a call each. Wrong names and values raise `ft.UserError`, whose text is "
-             "the "
-             "command line's sentence. Where a signature ends in `**options`, the [options](#options) below are "
+             "the command line's sentence. Where a signature ends in `**options`, the [options](#options) below are "
              "arguments.", ""]
     grouped = {name for names in GROUPS.values() for name in names}
     more = tuple(name for name in public() if name not in grouped)

@@ -62,7 +62,7 @@ def terminal(lines, folder):
     console = Console(record=True, width=88, file=open(os.devnull, "w"))  # noqa: SIM115  nothing is written
     for line in lines:
         console.print(Text(f"$ {line}", style="bold"))
-        for o in said(line, folder, {"train": "(?!pixels)", "predict": ""}):
+        for o in said(line, folder, {"train": r"(?!pixels|epoch \d)", "predict": ""}):
             console.print(Text(o))
         console.print()
     return console.export_svg(title="fastricks", theme=MONOKAI)

@@ -33,6 +33,10 @@ class RunReporter:
         from .pages.index import save_index
         save_index(folder)
 
+    def results(self, folder, source):
+        from .tracked import tracked_results
+        return tracked_results(folder, source)
+
     def page(self, file, source):
         from .pages.run import save_run_page
         save_run_page(file.parent, source)

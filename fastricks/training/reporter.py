@@ -13,4 +13,5 @@ class Reporter:
     def rates(self, file, learn, name): "The learning rate of every batch that was trained on"
     def heat(self, file, job, learn): "Heat maps of the trained network on its worst mistakes"
     def page(self, file, source): "The run's page, beside all other files of the run"
+    def results(self, folder, source): "What a run's numbers are made of, for W&B: a TrackedResults, or None"
     def index(self, folder): "The list of all runs in a folder, after one of them has ended"

@@ -162,6 +162,7 @@ def carry_out(session, parts, dls):
             fit(learn, parts)
         stop.check()
         final = finish(session, learn, time.perf_counter() - start)
+        tracked.log_results(lambda: session.asked.reporter.results(run.folder, job.source))
         tracked.finish(wandb_summary(final, len(job.source.classes)),
                        {n: p for n in PICTURES if (p := run.path(f"{n}.png")).is_file()})
     except BaseException as e:

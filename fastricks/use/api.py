@@ -139,14 +139,17 @@ def evaluate(run: str | PathLike[str], data: str | PathLike[str] | None = None, 
 
 
 @checked_call
-def export(run: str | PathLike[str], to: str = "onnx", out: str | PathLike[str] | None = None,
-           quiet: bool = False) -> "Path":
+def export(run: str | PathLike[str], to: str = "onnx", out: str | PathLike[str] | None = None, *, int8: bool = False,
+           whole_photo: bool = False, margin: float = .5, quiet: bool = False) -> "Path":
     """Write a run's model in another format, check that it computes the same, and return the path of what was written.
 
-    `to`: onnx, timm or torch-export; `out`: where it goes (default: into the run's folder). Raises UserError.
+    `to`: onnx, timm or torch-export; `out`: where it goes (default: into the run's folder). Of onnx: `int8`, 8-bit
+    weights and activations, refused where they lose more than `margin` points of accuracy on the run's own test images;
+    `whole_photo`: resizing and cropping inside. Raises UserError.
     """
     from .export import export as export_run
-    written = export_run(text_of("run", run), to, out)
+    from .exporters.variants import Variant
+    written = export_run(text_of("run", run), to, out, Variant(int8, whole_photo, margin))
     if not quiet:
         print(*written.lines, sep="\n")
     return written.path

@@ -65,13 +65,13 @@ def keep_own(card: Path, folder: Path, options: CardOptions, say: Say) -> None:
 
 def write_timm(p: Predictor, file: Path, folder: Path) -> None:
     "timm's config.json beside the run's own weights, from which timm makes the model's logits"
-    from .export import samples
+    from .export import run_source, samples
     from .exporters.to_timm import difference, save_folder
     with TemporaryDirectory(prefix="fastricks-timm-") as made:
         save_folder(p, Path(made))
         shutil.copyfile(Path(made) / "config.json", folder / "config.json")
     shutil.copyfile(file, folder / MODEL)
-    difference(p, samples(p)[0], (1, 2), folder)
+    difference(p, samples(p, run_source(p))[0], (1, 2), folder)
 
 
 def send(folder: Path, place: str, public: bool, say: Say) -> str:

@@ -19,7 +19,7 @@ SMALL = {"arch": "test_resnet", "pretrained": False, "size": 32, "resize": 32, "
          "threads": 1, "workers": 0, "device": "cpu", "wandb": "disabled"}
 WORDS = [w for k, v in SMALL.items() if k != "pretrained" for w in (f"--{k.replace('_', '-')}", str(v))]
 # what a verb is given beside its line: the last of two options counts
-MORE = {"train": [*WORDS, "--no-pretrained"], "ablate": [*WORDS, "--no-pretrained", "--seeds", "2"],
+MORE = {"train": [*WORDS, "--no-pretrained"], "ablate": [*WORDS, "--no-pretrained", "--seeds", "1"],
         "show": ["--size", "32"]}
 SHELL = blocks("sh", "console")
 RUN = [b for b in SHELL if not b.reason and any(words_of(o) for o in b.text.splitlines())]
@@ -87,7 +87,7 @@ def test_every_other_command_says_why_not():
     assert silent == []
 
 
-SMALLER = {"Resize(224)": "Resize(32)", "bs=16": "bs=2, num_workers=0", ".fit(5": ".fit(2", "seeds=5": "seeds=2"}
+SMALLER = {"Resize(224)": "Resize(32)", "bs=16": "bs=4, num_workers=0", ".fit(5": ".fit(3", "seeds=5": "seeds=2"}
 SNIPPETS = [b for b in blocks("python") if not b.reason]
 
 

@@ -195,3 +195,11 @@ def test_the_lines_are_ones_that_ablate_takes(tool, tmp_path, capsys):
         for line in tool.lines(arguments(tmp_path / "runs", "commands", name, "--data", str(data), "--weights", str(w)),
                                name):
             assert run([*line.split()[1:], "--explain"]) == 0, capsys.readouterr().err
+
+
+def test_readme_has_the_table_of_the_kept_runs(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import results_page
+    made = "\n".join(results_page.short("public", results_page.compare_kept("public")[0]))
+    text = (ROOT / "README.md").read_text()
+    assert text.split(results_page.OPENS)[1].split(results_page.CLOSES)[0].strip() == made.strip()

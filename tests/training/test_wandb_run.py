@@ -68,6 +68,14 @@ def test_the_summary_of_few_classes_has_no_top_5():
     assert "valid/top5" not in wandb_summary(final, 5) and wandb_summary(final, 6)["valid/top5"] == 1
 
 
+def test_numbers_of_validation_images_are_marked():
+    "One column has all runs, and another says whose images they are"
+    final = {"top1": .5, "top5": 1., "loss": .7, "macro_f1": .5, "balanced_accuracy": .5, "n": 10, "seconds": 1.}
+    of_valid, of_test = (wandb_summary({**final, "split": o}, 3) for o in ("valid", "test"))
+    assert of_valid["test/accuracy"] == of_valid["valid/accuracy"] == .5 and of_valid["test/is_validation"] == 1
+    assert of_test["test/accuracy"] == .5 and of_test["test/is_validation"] == 0 and "valid/accuracy" not in of_test
+
+
 def test_the_last_screen_says_how_to_send_it(offline):
     r, folder, _ = offline
     assert f"wandb sync {folder}/wandb/offline-run-" in r.stdout and r.stderr == ""
