@@ -80,7 +80,7 @@ def require_before(state, schedule, folder):
 def begin(session):
     "Say where the new run comes from, and give it the pictures of the first batch"
     folder, state = session.asked.resume.folder, session.start.state
-    session.tell(f"goes on from the end of epoch {state['epoch']} of {folder}, before its cooldown")
+    session.tell(f"resumes from the end of epoch {state['epoch']} of {folder}, before its cooldown")
     for name in PICTURES:
         if (folder / name).is_file():
             shutil.copyfile(folder / name, session.run.path(name))
@@ -97,6 +97,6 @@ def keep(session, state, generation=0):
     file = run.path(KEPT)
     run.write(KEPT, checkpoint.to_bytes({**state, "what": read_json(run.path("recipe.json")),
                                          "generation": generation}))
-    run.log(f"{KEPT} ({file.stat().st_size / 1e6:,.1f} MB): `{again(Path(run.folder))} --epochs N` goes on from epoch "
+    run.log(f"{KEPT} ({file.stat().st_size / 1e6:,.1f} MB): `{again(Path(run.folder))} --epochs N` resumes from epoch "
             f"{state['epoch']}, "
             "before the cooldown")

@@ -59,7 +59,7 @@ def trick_lines(plan: Plan) -> list[str]:
                                  if own and len(plan.tricks) == 1 else [])
 
 
-def settings_text(t: Trick) -> str: return ", ".join(f"{k}={v}" for k, v in t.keys().items()) or "no keys"
+def settings_text(t: Trick) -> str: return ", ".join(f"{k}={v}" for k, v in t.keys().items()) or "no parameters"
 
 
 def advice_lines(recipe: Recipe, plan: Plan) -> list[str]:

@@ -155,8 +155,8 @@ def how_good(run: FinishedRun, q: "Quality") -> list[str]:
     split = SPLIT_WORD[run.metrics["split"]]
     rows = [(what, one(v, as_text), f"{q.n:,}") for what, v, as_text in numbers(q)]
     what = "soup" if run.soup else "training"
-    return ["## How good it is", f"{q.hits:,} of {q.n:,} {split} images of {plain(run.data['name'])} are right. n = 1 "
-                                 f"{what} (seed {run.seed}).",
+    hits = f"{q.hits:,} of {q.n:,} {split} images of {plain(run.data['name'])} are predicted correctly"
+    return ["## How good it is", f"{hits}. n = 1 {what} (seed {run.seed}).",
             *without_test_set(run), table(["", "value [95% interval]", f"{split} images"], rows), plain(q.how()),
             *class_table(q)]
 
@@ -206,7 +206,7 @@ def without_places(recipe: Recipe) -> Recipe:
 
 
 def limits(run: FinishedRun, q: "Quality") -> list[str]:
-    points = [f"It knows {plural(len(q.classes), 'class', 'classes')} and gives one of them to every photo, also to "
+    points = [f"It predicts one of its {plural(len(q.classes), 'class', 'classes')} for every photo, also to "
               "one of something else.",
               f"Its numbers are of images as those of {plain(run.data['name'])}; of other cameras, places or times "
               "they may be lower.",

@@ -18,7 +18,7 @@ KEYS = {"distill": "teacher={}", "amp": "dtype=bf16", "warmup": "by=keras,epochs
 REFUSED = {("one_cycle", "warmup"): "a rise of its own",
            ("accumulate", "sam"): "does not keep the batches",
            ("bce", "logit_adjustment"): "asks each class by itself",
-           **dict.fromkeys(combinations(sorted(schedules()), 2), "both main schedules")}
+           **dict.fromkeys(combinations(sorted(schedules()), 2), "both schedules")}
 PAIRS = list(combinations(sorted(registry()), 2))
 
 

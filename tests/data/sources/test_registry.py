@@ -59,7 +59,7 @@ def test_it_trains(throwaway, tmp_path):
 
 
 def test_without_it_nothing_is_left():
-    with says("--data 'throwaway:20' is no folder or file"): open_source("throwaway:20")
+    with says("unknown --data 'throwaway:20': no such folder or file"): open_source("throwaway:20")
     assert builtin_names() == ["digits", "food-101-21", "food-101"]
 
 
