@@ -3,7 +3,7 @@ from typer.core import TyperCommand, TyperGroup
 
 FIELDS = {  # group -> fields of the recipe whose options are in it
     "Data": ("data", "classes", "per_class", "valid", "rest", "drop_duplicates", "group_by", "class_order", "max_bad"),
-    "Images": ("size", "resize", "min_scale", "fit", "channels", "icc", "white", "xmp", "flip", "pipeline"),
+    "Images": ("size", "resize", "min_scale", "fit", "channels", "icc", "white", "flip", "pipeline"),
     "Network": ("arch", "arch_option", "pretrained", "weights"),
     "Training": ("epochs", "batch_size", "lr", "wd", "opt", "seed", "keep", "patience"),
     "Machine": ("device", "compile", "sync_bn", "threads", "workers"),

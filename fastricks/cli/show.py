@@ -48,7 +48,7 @@ def show_data(given,
     if path is not None and "data" in given:
         raise UserError("PATH and --data: give one of them")
     r = resolve({**given, "data": path} if path is not None else given, (), recipe)
-    from ..report.survey import show_survey
+    from ..report.survey_page import show_survey
     show_survey(r, to, *get_terminal_size())
 
 

@@ -8,13 +8,11 @@ from statistics import median
 
 from rich.cells import cell_len, set_cell_size
 
-from ..core.errors import UserError, plural, shorten, visible
-from ..core.files import rows_to_csv, write
+from ..core.errors import plural, shorten, visible
 from ..data.account import class_sizes as counts
 from ..data.same import overlaps
 from ..data.source import describe
 from ..data.split import by_class, first, place
-from ..data.survey import rows, survey
 from ..recipe.command import data_options
 from ..recipe.registry import registry
 
@@ -266,30 +264,6 @@ def thumb(image):
     scale = CELL / max(im.size)
     size = [max(1, round(scale * o)) for o in im.size]
     return im.resize(size, Resampling.NEAREST if scale > 2 else Resampling.BILINEAR)
-
-
-def show_survey(recipe, to, width=80, height=24, say=print):
-    "Print the screen; write the picture or the page, and beside it the table of all images"
-    s = survey(recipe, say)
-    write_survey(s, to)
-    write(table_file(to), rows_to_csv(list(rows(s))))
-    if classes_to_show(s.account.classes)[1]:
-        write(classes_file(to), rows_to_csv(class_rows(s.source)))
-    for line in screen(s, to, width, height):
-        say(line)
-
-
-def write_survey(s, to):
-    "The picture, or for NAME.html the page"
-    if Path(to).suffix.lower() != ".html":
-        from .plots import save_to
-        return save_to(draw_survey(s), to)
-    from .survey_page import survey_page
-    try:
-        Path(to).parent.mkdir(parents=True, exist_ok=True)
-        write(to, survey_page(s, to))
-    except OSError as e:
-        raise UserError(f"--to {to}: can't be written ({e.strerror})") from None
 
 
 def class_rows(source):

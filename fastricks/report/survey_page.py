@@ -1,9 +1,12 @@
-"""`fastricks show data --to NAME.html`: the survey of images as a page."""
+"""`fastricks show data`: the survey of images on the screen, and as a picture or a page with its tables."""
+from pathlib import Path
 from urllib.parse import quote
 
-from ..core.errors import plural, shorten, visible
+from ..core.errors import UserError, plural, shorten, visible
+from ..core.files import rows_to_csv, write
 from ..data.account import class_sizes
 from ..data.source import describe
+from ..data.survey import rows, survey
 from .html import (
     Html,
     band,
@@ -17,8 +20,44 @@ from .html import (
     photos,
     warnings,
 )
-from .survey import class_rows, classes_file, classes_to_show, facts_told, next_step, sample_items, table_file, thumb
+from .survey import (
+    class_rows,
+    classes_file,
+    classes_to_show,
+    draw_survey,
+    facts_told,
+    next_step,
+    sample_items,
+    screen,
+    table_file,
+    thumb,
+)
 
+
+def show_survey(recipe, to, width=80, height=24, say=print):
+    "Print the screen; write the picture or the page, and beside it the table of all images"
+    s = survey(recipe, say)
+    write_survey(s, to)
+    write(table_file(to), rows_to_csv(list(rows(s))))
+    if classes_to_show(s.account.classes)[1]:
+        write(classes_file(to), rows_to_csv(class_rows(s.source)))
+    for line in screen(s, to, width, height):
+        say(line)
+
+
+def write_survey(s, to):
+    "The picture, or for NAME.html the page"
+    if Path(to).suffix.lower() != ".html":
+        from .plots import save_to
+        return save_to(draw_survey(s), to)
+    try:
+        Path(to).parent.mkdir(parents=True, exist_ok=True)
+        write(to, survey_page(s, to))
+    except OSError as e:
+        raise UserError(f"--to {to}: can't be written ({e.strerror})") from None
+
+
+# -- the page
 
 def survey_page(s, to):
     "The whole page of a Survey; `to`: where it will lie, beside its tables"
@@ -27,12 +66,13 @@ def survey_page(s, to):
     told = facts_told(s)
     wrong = [f"{head.capitalize()}: {text}" for head, text in told if head.isupper()]
     sections = {
-        "Classes": class_table(s), "Images": definitions({head: visible(text) for head, text in told if not head.isupper()}),
+        "Classes": counts_table(s),
+        "Images": definitions({head: visible(text) for head, text in told if not head.isupper()}),
         "Samples": samples(s), "Files": tables(s, to), "Next": code_block([next_step(s)])}
     return page(f"Images of {s.source.name}", band(top) + warnings(wrong), sections)
 
 
-def class_table(s):
+def counts_table(s):
     "Images of each class and split, the fewest training images first"
     rows = class_rows(s.source)
     splits = [split for split in s.source.splits_used if any(row[split] for row in rows)]

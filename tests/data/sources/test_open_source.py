@@ -86,7 +86,7 @@ def test_an_archive(tmp_path, name, way):
     ("digts", ["unknown --data 'digts': no such folder or file, and not digits, food-101-21, food-101; did you mean "
                "'digits'?"]),
     ("food101", ["did you mean 'food-101'?"]), ("no/such/place", ["'no/such/place': no such folder or file"]),
-    ("", ["--data '' is no folder"]), ("data/imags", ["did you mean 'data/images'?"]),
+    ("", ["unknown --data '': no such folder"]), ("data/imags", ["did you mean 'data/images'?"]),
     ("a\0b", ["no such folder or file"]),
     ("notes.txt", ["notes.txt is a file: give a folder of images or a .csv file"]),
 ])

@@ -49,7 +49,7 @@ def test_a_file_is_a_source(throwaway):
     assert [len(source.of(o)) for o in ("train", "valid", "test")] == [36, 4, 0]
     assert splits(source) == splits(open_source("throwaway:20")) and len(fingerprint(source)) == 12
     with says("has no class 'drak'; did you mean 'dark'?"): open_source("throwaway:20", "drak,light")
-    with says("none of throwaway:9, digits, food-101-21, food-101; did you mean 'throwaway:9'?"):
+    with says("not throwaway:9, digits, food-101-21, food-101; did you mean 'throwaway:9'?"):
         open_source("throwawy:9")
 
 
