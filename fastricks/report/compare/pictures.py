@@ -1,7 +1,7 @@
 """Pictures of a Comparison: Δ with both intervals, accuracy against training time, learning curves."""
 from collections.abc import Callable, Iterable
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -218,7 +218,7 @@ def draw_curves(c: Outcome) -> "Figure | None":
     return fig
 
 
-def draw_seeds(ax: "Axes", x: np.ndarray, first: int, scale: int, look: dict[str, str], label: str) -> None:
+def draw_seeds(ax: "Axes", x: np.ndarray, first: int, scale: int, look: dict[str, Any], label: str) -> None:
     "The mean of [seeds, epochs] from an epoch on (1 is the first), and a band from the lowest to the highest seed"
     x = scale * x[:, first - 1:]
     if not x.shape[1]:
