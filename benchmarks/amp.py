@@ -15,7 +15,7 @@ import torch
 from fastricks.callbacks.dtype import choose_dtype
 from fastricks.data.checked import open_data
 from fastricks.data.loader.loaders import make_dls
-from fastricks.model.network import build, start_file, stats
+from fastricks.model.network import build_network, start_file, stats
 from fastricks.model.probe import DTYPES
 from fastricks.recipe.recipe import resolve
 from fastricks.runfolder.environment import environment
@@ -54,7 +54,7 @@ class Net:
     "A network, its optimizer and what it took"
     def __init__(self, recipe, classes, dtype):
         self.dtype, self.device = dtype, recipe.device
-        self.model = build(recipe.arch, classes, 0, start_file(recipe))[0].to(recipe.device).train()
+        self.model = build_network(recipe.arch, classes, 0, start_file(recipe))[0].to(recipe.device).train()
         self.opt = OPTIMIZERS[recipe.opt](self.model.parameters(), lr=recipe.lr)
         self.scaler = torch.amp.GradScaler(recipe.device, enabled=dtype == torch.float16)
         self.losses, self.seconds = [], []
@@ -80,9 +80,8 @@ def mean(x): return sum(x) / len(x)
 
 def main():
     a = parse()
-    given = {k: v for k, v in vars(a).items() if k in ("data", "arch", "weights", "size", "resize", "batch_size", "lr",
-                                                       "device", "threads")
-             and v is not None}
+    fields = "data", "arch", "weights", "size", "resize", "batch_size", "lr", "device", "threads"
+    given = {k: v for k, v in vars(a).items() if k in fields and v is not None}
     recipe = settle_machine(resolve({**given, "pretrained": False}))
     torch.set_num_threads(recipe.threads)
     source = open_data(recipe, check=False)

@@ -132,8 +132,7 @@ class WaitsOf(Callback):
 def runs(setting, epochs=3):
     """Two trainings of the same images, one after the other, the cache as it is found: {"first run": {"before",
     "epochs", "evaluation", "all", "waits", "seconds_before"}, "second run": …}: images decoded, waits of the second
-    epoch, seconds
-    before the first step. In one process: workers would decode unseen."""
+    epoch, seconds before the first step. In one process: workers would decode unseen."""
     return {name: one_run(setting, epochs) for name in ("first run", "second run")}
 
 

@@ -74,10 +74,9 @@ EXPERIMENTS = {
     "table8": Experiment(
         "The tutorial's Table 8, fine-tuned",
         "Each trick alone against the baseline, the tutorial's best four together, and one row that it lacks: "
-        "one-cycle. The weights that "
-        "all start from were trained on Food-101's other 80 classes at 64 pixels. The teacher (the tutorial's: a "
-        "ResNet-50) is the student's own "
-        "architecture, from the same weights, trained by the tool with warm-up, cosine and smoothing.",
+        "one-cycle. The weights that all start from were trained on Food-101's other 80 classes at 64 pixels. The "
+        "teacher (the tutorial's: a ResNet-50) is the student's own architecture, from the same weights, "
+        "trained by the tool with warm-up, cosine and smoothing.",
         (f"{FINE} -t warmup -t amp:dtype=bf16 -t cosine -t label_smoothing -t {TEACHER} -t mixup "
          f"-t {FOUR} --advise",
          f"{FINE} -t one_cycle"), "5", at_32,
@@ -102,22 +101,17 @@ EXPERIMENTS = {
     "advice": Experiment(
         "The advice, followed",
         "What `ablate --advise` chose from the rows of Table 8 (on the validation split: what is resolved to help "
-        "there, or else the best by "
-        "its mean), against the baseline and the tutorial's best, with fresh seeds.",
+        "there, or else the best by its mean), against the baseline and the tutorial's best, with fresh seeds.",
         (f"{FINE} -t {{advice}} -t {FOUR}",), "5-9", at_32),
     "public": Experiment(
         "Photos and weights that anyone can get: a first look",
         "Food-101's first ten classes (the 4,400 photos of [public.csv](results/public.csv), made by `fastricks "
-        "prepare food-101.tgz food-101-10 "
-        "--list public.csv --side 192`, which prints 2190449d2b58), 1,350 of them for training, and "
-        "EfficientNet-Lite0 from its ImageNet weights: "
-        "which learning rate, what head-first fine-tuning with one-cycle adds, and whether a quarter of the epochs "
-        "will do (not here). These "
-        "photos lay in the archive's own folders, and training photos are drawn by their paths: a folder made so "
-        "trains on others of the same list. "
-        "The baseline's best rate is the highest that was tried. Not the whole table yet, and three seeds: what is "
-        "open stays open until there "
-        "are more.",
+        "prepare food-101.tgz food-101-10 --list public.csv --side 192`, which prints 2190449d2b58), 1,350 of them for "
+        "training, and EfficientNet-Lite0 from its ImageNet weights: which learning rate, what head-first fine-tuning "
+        "with one-cycle adds, and whether a quarter of the epochs will do (not here). These photos lay in the "
+        "archive's own folders, and training photos are drawn by their paths: a folder made so trains on others of the "
+        "same list. The baseline's best rate is the highest that was tried. Not the whole table yet, and three seeds: "
+        "what is open stays open until there are more.",
         (f"{PUBLIC} --epochs 12 --lr 3e-4", *(f"{PUBLIC} --epochs 12 --lr {lr} -t one_cycle+head_first -t {AUGMENTED}"
                                               for lr in ("1e-3", "3e-3")),
          *(f"{PUBLIC} --epochs 3 --lr {lr} -t one_cycle+head_first" for lr in ("1e-3", "3e-3"))), "0-2", public,

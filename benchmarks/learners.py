@@ -21,7 +21,7 @@ from fastricks.callbacks.screen import Screen
 from fastricks.callbacks.seen import Seen
 from fastricks.core.tensors import plain
 from fastricks.core.words import silent
-from fastricks.model.network import build, stats
+from fastricks.model.network import build_network, stats
 from fastricks.training.learner import fit
 from fastricks.use.train import train
 
@@ -94,14 +94,15 @@ class Teacher:
 class Stock:
     "A fastai user's Learner: PIL transforms, fastai's Adam, a plain timm model, nothing frozen"
     def __init__(self, setting, workers, half=False):
-        self.setting, self.name, self.how = setting, f"fastai {setting.precision if half else 'fp32'}", f"{workers} workers"
+        self.setting, self.how = setting, f"{workers} workers"
+        self.name = f"fastai {setting.precision if half else 'fp32'}"
         block = DataBlock((ImageBlock, CategoryBlock), get_items=lambda p: files(setting), get_y=parent_label,
                           splitter=GrandparentSplitter(valid_name="val"),
                           item_tfms=[RandomResizedCrop(setting.size, min_scale=.8), FlipItem()],
                           batch_tfms=Normalize.from_stats(*stats(setting.recipe())))
         dls = block.dataloaders(setting.tree, bs=setting.batch, num_workers=workers,
                                 device=torch.device(setting.device))
-        model = build(setting.arch, setting.classes, 0, setting.weights)[0]
+        model = build_network(setting.arch, setting.classes, 0, setting.weights)[0]
         self.clock = Clock(setting)
         self.learn = Learner(dls, model, loss_func=CrossEntropyLossFlat(), metrics=accuracy, lr=1e-4, cbs=self.clock)
         if half:

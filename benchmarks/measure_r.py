@@ -10,6 +10,7 @@ alone in its table, are called.
 """
 import argparse
 import json
+from pathlib import Path
 
 import numpy as np
 from experiments import EXPERIMENTS
@@ -79,7 +80,8 @@ def run(a):
     looks, called = aa_looks(c)
     print(f"  A/A row: {called} of {looks} looks at {BLOCK} seeds of their own have p <= .05 (plain t, images in it)")
     if a.json:
-        json.dump({"setting": vars(a), "images": c.n_images, "rows": found, "aa": [called, looks]}, open(a.json, "w"), indent=1)  # noqa: SIM115
+        result = {"setting": vars(a), "images": c.n_images, "rows": found, "aa": [called, looks]}
+        Path(a.json).write_text(json.dumps(result, indent=1))
 
 
 def aa_looks(c):

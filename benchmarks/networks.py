@@ -19,7 +19,7 @@ from timm.models import list_models, list_modules
 
 from fastricks.core.errors import UserError, first_line
 from fastricks.model.layout import lay_out
-from fastricks.model.network import arch_cfg, build, has_fixed_size, with_tag, zero_last_gammas
+from fastricks.model.network import arch_cfg, build_network, has_fixed_size, with_tag, zero_last_gammas
 from fastricks.model.trial import trouble
 
 MOST = 30_000_000  # parameters of a network that is tried
@@ -92,7 +92,7 @@ def outcome(arch, size):
 
 def two_steps(arch, size):
     torch.manual_seed(0)
-    model = lay_out(build(arch, CLASSES, size=size)[0], "cpu").train()
+    model = lay_out(build_network(arch, CLASSES, size=size)[0], "cpu").train()
     opt = torch.optim.SGD(model.parameters(), 1e-3)
     x = torch.randn(BATCH, 3, size, size).to(memory_format=torch.channels_last)
     for _ in range(STEPS):
@@ -107,7 +107,7 @@ def two_steps(arch, size):
 def gammas(arch):
     "Can zero_gamma be used?"
     try:
-        return "yes" if zero_last_gammas(build(arch, CLASSES)[0]) else "no"
+        return "yes" if zero_last_gammas(build_network(arch, CLASSES)[0]) else "no"
     except Exception as e:
         return f"stops: {type(e).__name__}"
 
@@ -118,8 +118,9 @@ def write_page(a, rows):
                                    n=len([r for r in rows if r[1]]), works=sum(r[4] == "trains" for r in rows))
     names = "family", "network", "M parameters", "pixels", f"at {a.sizes[0]} and {a.sizes[1]} pixels", "zero_gamma"
     lines = [names, ["---"] * len(names), *rows]
-    a.out.write_text(head + "\n" + "\n".join("| " + " | ".join(str(c).replace("|", "\\|") for c in r) + " |"
-                                             for r in lines) + "\n")
+    cells = [[str(c).replace("|", "\\|") for c in r] for r in lines]
+    table = "".join(f"| {' | '.join(r)} |\n" for r in cells)
+    a.out.write_text(f"{head}\n{table}")
 
 
 if __name__ == "__main__":

@@ -1,19 +1,20 @@
 """docs/results.md and README's table, out of the run data in docs/results/."""
 import json
 import re
+from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from experiments import EXPERIMENTS, FOUR
+from experiments import EXPERIMENTS
 
 from fastricks.core.files import write
 from fastricks.core.words import duration, none, number, with_interval
 from fastricks.recipe.recipe import Recipe
 from fastricks.report.compare.comparison import compare
 from fastricks.report.compare.pictures import draw_delta, draw_time
-from fastricks.report.compare.stats import SAME
-from fastricks.report.compare.table import explanation, headline, measured_facts, table_columns, verdicts
-from fastricks.report.plots import save as save_picture
+from fastricks.report.compare.stats import HELPS, HURTS, OPEN, SAME
+from fastricks.report.compare.table import explanation, headline, measured_facts, table_columns, verdict_groups
+from fastricks.report.plots import save_figure as save_picture
 from fastricks.report.stored import read_stored
 
 ROOT = Path(__file__).parents[1]
@@ -23,12 +24,13 @@ README = ROOT / "README.md"
 
 HEAD = """# The tutorial's experiment, with seeds and intervals
 
-Made by `python benchmarks/results.py page` from the run data in `docs/results/`; no number in it was typed by hand. The tutorial's own
-numbers are those of its tables (Food-101-21 at 224 pixels, ResNet-18 from ImageNet weights, 40 epochs on all images, one GPU, 3 seeds a
-row); its gains have the 95% interval of Welch's t for the deviations that it gives. Ours are of the setting that each table names: smaller
-pictures, fewer of them, fewer epochs. Set beside the tutorial's, one *agrees* if both intervals lie on the same side of zero, or ours within
-the margin and the tutorial's gain too; it *disagrees* if the intervals have no number in common; else it is *not resolved* by the one whose interval
-has zero in it. Verdicts are stricter: they take into account how many rows a table has.
+Made by `python benchmarks/results.py page` from the run data in `docs/results/`; no number in it was typed by hand.
+The tutorial's own numbers are those of its tables (Food-101-21 at 224 pixels, ResNet-18 from ImageNet weights, 40
+epochs on all images, one GPU, 3 seeds a row); its gains have the 95% interval of Welch's t for the deviations that it
+gives. Ours are of the setting that each table names: smaller pictures, fewer of them, fewer epochs. Set beside the
+tutorial's, one *agrees* if both intervals lie on the same side of zero, or ours within the margin and the tutorial's
+gain too; it *disagrees* if the intervals have no number in common; else it is *not resolved* by the one whose
+interval has zero in it. Verdicts are stricter: they take into account how many rows a table has.
 """
 OPENS, CLOSES = "<!-- made by benchmarks/results.py page -->", "<!-- up to here -->"
 
@@ -40,8 +42,8 @@ def page():
     parts = [section(name, *k) for name, k in kept.items()]
     write(DOCS / "results.md", "\n".join([HEAD, *parts, *missing(kept)]))
     print(f"written   {DOCS / 'results.md'}")
-    if "table8" in kept:
-        into_readme(short(kept["table8"][0]) + (followed(kept["advice"][0]) if "advice" in kept else []))
+    if first := next((name for name in ("public", "table8") if name in kept), None):
+        into_readme(short(first, kept[first][0]))
 
 
 def compare_kept(name):
@@ -64,8 +66,8 @@ def missing(kept):
         return []
     one = max(row.seconds for row in next(iter(kept.values()))[0].rows)
     cost = lambda n: f"at the slowest row's {duration(one)} a training {duration(one * n / 2)} with two at once"
-    return ["## Not measured yet", "", *(f"- {e.title}: {n} of its commands' {e.n_runs} trainings, {cost(n)}"
-                                         for e, n in left.items()), ""]
+    lines = [f"- {e.title}: {n} of its commands' {e.n_runs} trainings, {cost(n)}" for e, n in left.items()]
+    return ["## Not measured yet", "", *lines, ""]
 
 
 def section(name, c, about):
@@ -81,7 +83,7 @@ def section(name, c, about):
                       f"- run with `{'`, `'.join(about['commands'])}`", ""])
 
 
-def in_words(c): return [f"- **{verdict}**: {bare(rows)}" for verdict, rows in verdicts(c).items()]
+def in_words(c): return [f"- **{verdict}**: {bare(rows)}" for verdict, rows in verdict_groups(c).items()]
 
 
 def keep_recipe(name, i, row):
@@ -157,32 +159,31 @@ def side(low, high): return 1 if low > 0 else -1 if high < 0 else 0
 
 # -- README's
 
-def short(c):
-    "The table's short form, as lines"
-    own = [o for o in table_columns(c) if o.name in ("n", "value", "delta", "ratio", "verdict")]
-    recipes = {row.label: f"docs/results/recipes/table8-{i}.json" for i, row in enumerate(c.rows)}
-    name = lambda r: f"[`{bare(r.label)}`]({recipes[r.label]})"
-    rows = [[name(r), *(cell(o.cell(r)) for o in own), tutorial(r)] for r in c.rows]
-    f = measured_facts(c)
-    measured = "; ".join(f"{k}: {f[k]}" for k in ("data", "network", "seeds", "hardware", "versions"))
-    return [headline(c), "", *as_table(["`-t`", *(o.head for o in own), "the tutorial's Δ"], rows), "",
-            "![the same as a picture: Δ with 95% intervals over seeds, and over seeds and test "
-            "images](docs/results/table8-delta.png)", "",
-            f"Measured on {measured}. {' '.join(map(bare, explanation(c)[:3]))}", ""]
+def short(name, c):
+    "The table's short form, as lines: what helps, the most first, and the baseline; the other rows as numbers"
+    own = [o for o in table_columns(c) if o.name in ("value", "delta", "verdict")]
+    recipes = {row.label: f"docs/results/recipes/{name}-{i}.json" for i, row in enumerate(c.rows)}
+    helps = sorted((r for r in c.rows if r.verdict == HELPS), key=lambda r: -r.diff.delta)
+    rows = [[f"[{bare(r.label)}]({recipes[r.label]})", *(cell(o.cell(r)) for o in own)] for r in [*helps, c.rows[0]]]
+    return [*narrow(["recipe", *(o.head for o in own)], rows), "", f"{counted(c)}. {measured(name, c)}", ""]
 
 
-def followed(c):
-    "The advice's rows, as a sentence"
-    said = [f"`{bare(r.label)}` {with_interval(r.diff.delta, r.diff.low, r.diff.high, 2)} ({r.words})"
-            for r in c.rows[1:]]
-    advice = next(r for r in c.rows[1:] if names(r.tricks) != names(FOUR))
-    return [f"`--advise` chose `{bare(advice.label)}` by the validation split. With {advice.summary.n} fresh seeds: "
-            f"{', '.join(said)}.", ""]
+def narrow(heads, rows): return ["|" + "|".join(o) + "|" for o in (heads, ["-"] * len(heads), *rows)]
 
 
-def tutorial(row):
-    t = find(row, EXPERIMENTS["table8"])
-    return "" if t is None else with_interval(t.gain, *t.interval, 2)
+def counted(c):
+    "`Verdicts of 8 rows: helps 1, hurts 3, open 4`"
+    n = Counter(row.verdict for row in c.rows[1:])
+    return (f"Verdicts of {len(c.rows) - 1} rows: "
+            f"{', '.join(f'{word} {n[word]}' for word in (HELPS, HURTS, OPEN) if n[word])}")
+
+
+def measured(name, c):
+    "Seeds, data, network and machine, and where all of it is"
+    f, anchor = measured_facts(c), re.sub(r"[^\w\s-]", "", EXPERIMENTS[name].title.lower()).replace(" ", "-")
+    seeds = c.rows[0].summary.n
+    return (f"{seeds} seeds; {f['data'].split(': ')[1]}; {f['network']}; {f['hardware'].split(',')[0]}: "
+            f"[all of it](docs/results.md#{anchor}).")
 
 
 def into_readme(lines):

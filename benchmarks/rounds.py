@@ -32,8 +32,8 @@ def interleave(contenders, rounds, trainer=None, say=print):
     def one(r):
         for c in rotated(contenders, r):
             times[c.name].seconds.append(c.slice())
-        say(f"  round {r + 1} of {rounds}: " + "  ".join(f"{n} {t.seconds[-1]:.4g}"
-                                                         for n, t in times.items()) + "  (s a batch)")
+        measured = "  ".join(f"{n} {t.seconds[-1]:.4g}" for n, t in times.items())
+        say(f"  round {r + 1} of {rounds}: {measured}  (s a batch)")
 
     if trainer:
         times[trainer.name] = Times(trainer.run(rounds, one))

@@ -14,7 +14,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from fastricks.data.source import is_path
-from fastricks.model.network import build
+from fastricks.model.network import build_network
 from fastricks.recipe.recipe import resolve
 from fastricks.training.learner import make_learner
 from fastricks.training.prepare import prepare
@@ -132,6 +132,6 @@ def teacher_file(setting, arch):
     file = setting.work / f"{arch}-{setting.classes}.safetensors"
     meta = {"arch": arch, "classes": sorted(o.name for o in (setting.tree / "train").iterdir())}
     if not file.exists():
-        state = {k: v.contiguous() for k, v in build(arch, setting.classes)[0].state_dict().items()}
+        state = {k: v.contiguous() for k, v in build_network(arch, setting.classes)[0].state_dict().items()}
         save_file(state, file, {"fastricks": json.dumps(meta)})
     return file

@@ -46,8 +46,8 @@ def parse(args=None):
     p.add_argument("--torchvision", metavar="PATH", help="train.py of theirs, or a checkout")
     p.add_argument("--timm-args", default="", help="more options for timm's")
     p.add_argument("--torchvision-args", default="")
-    p.add_argument("--images", type=int, help="also say how long so many images would take (630000: the tutorial's "
-                                              "work)")
+    p.add_argument("--images", type=int,
+                   help="also say how long so many images would take (630000: the tutorial's work)")
     p.add_argument("--only", nargs="+", choices=ROWS)
     p.add_argument("--skip", nargs="+", choices=ROWS, default=[])
     p.add_argument("--json", metavar="FILE")
@@ -167,7 +167,8 @@ def measure(s, a, say=print):
     from counts import runs
     from rounds import interleave
     from table import rows_of, show
-    rows, title = wanted(a, s.size >= 128), f"{s.name}: {s.arch}, {s.size} px, {s.precision}, batch {s.batch}, {s.threads} threads, {s.device}"
+    rows = wanted(a, s.size >= 128)
+    title = f"{s.name}: {s.arch}, {s.size} px, {s.precision}, batch {s.batch}, {s.threads} threads, {s.device}"
     say(f"{title}; slices of {s.steps} batches")
     counts = runs(s) if "7" in rows else None
     each, trainer = contenders(s, rows, a, say)

@@ -94,12 +94,19 @@ def stored(s, t):
                most=1.05, aim=1.01, digits=3)
 
 
-LOOPS = [({E2E, LIMIT}, end_to_end), ({OURS, HAND}, loop), ({E2E, PHOTOS}, by_hand), ({E2E, FASTAI}, stock),
-         ({E2E, TIMM}, timm),
-         ({E2E, VISION}, vision), ({"ours, decode and crop"}, decode), ({"tricks on"}, tricks),
-         ({"distill", OURS}, distill),
-         ({"distill, stored", OURS}, stored), *(({E2E, f"fastai {p}"}, stock_half(f"fastai {p}"))
-                                                for p in ("bf16", "fp16"))]
+LOOPS = [
+    ({E2E, LIMIT}, end_to_end),
+    ({OURS, HAND}, loop),
+    ({E2E, PHOTOS}, by_hand),
+    ({E2E, FASTAI}, stock),
+    ({E2E, TIMM}, timm),
+    ({E2E, VISION}, vision),
+    ({"ours, decode and crop"}, decode),
+    ({"tricks on"}, tricks),
+    ({"distill", OURS}, distill),
+    ({"distill, stored", OURS}, stored),
+    *(({E2E, f"fastai {p}"}, stock_half(f"fastai {p}")) for p in ("bf16", "fp16")),
+]
 
 
 def calls(counts):
@@ -143,4 +150,5 @@ def cells(r):
     text = lambda v: "" if v is None else f"{v:,.{r['digits']}f}"
     bound = f"{'≥' if r['kind'] == 'at least' else '≤'} {r['bound']:g}" if r["bound"] is not None else ""
     spread = f"{text(r['low'])} – {text(r['high'])}" if r["low"] is not None else ""
-    return r["row"], r["what"], text(r["value"]), spread, str(r["n"]), bound, f"{r['aim']:g}" if r["aim"] is not None else "", r["verdict"]
+    aim = f"{r['aim']:g}" if r["aim"] is not None else ""
+    return r["row"], r["what"], text(r["value"]), spread, str(r["n"]), bound, aim, r["verdict"]

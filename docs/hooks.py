@@ -1,73 +1,82 @@
-"""Pages that are not written but made: the first one from README.md, those of the API from docstrings and cards, a page
-a module.
+"""The pages of the site that are made, not written, and the order of all of them. mkdocs calls `on_config` and
+`on_files`.
 """
-import ast
 import re
+import sys
 import tomllib
 from pathlib import Path
 
+DOCS = Path(__file__).parent
+ROOT = DOCS.parent
+sys.path.insert(0, str(DOCS))
+
 from mkdocs.structure.files import File
+from notebooks import notebook_files
+from reference import cli_pages, python_page, tricks_page
 
-from fastricks.report.cards import card
+COPIED = {"index.md": "README.md", "contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md",
+          "benchmarks.md": "benchmarks/README.md"}
+# the site's order; a page of these folders that is not named here comes last, one that is not there is left out
+ORDER = {
+    "Tutorials": ["tutorials/my-photos", "tutorials/table8", "tutorials/index", "tutorials/05_your_photos",
+                  "tutorials/01_tricks", "tutorials/04_which_tricks_pay", "tutorials/03_distillation",
+                  "tutorials/02_your_own_learner", "tutorials/06_look_inside"],
+    "How-to": ["howto/data", "howto/clean", "howto/imbalance", "howto/table", "howto/distillation", "howto/killed",
+               "howto/gpus", "howto/cluster", "howto/predict", "howto/unknown", "howto/export", "howto/share",
+               "howto/wandb", "howto/tensorboard", "howto/fastai", "howto/trick"],
+    "Reference": ["reference/tasks", "reference/cli", "reference/tricks", "reference/python", "reference/files",
+                  "reference/formats", "reference/environment", "networks"],
+    "Explanation": ["explanation/pairs", "results", "explanation/determinism", "explanation/speed",
+                    "explanation/scale", "explanation/limits", "explanation/others"],
+    "Project": ["contributing", "changelog", "benchmarks"]}
 
-ROOT = Path(__file__).parents[1]
-PAGES = {"index.md": "README.md", "contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md",
-         "benchmarks.md": "benchmarks/README.md"}
-ROOMS = ("tricks", "callbacks", "trick", "recipe", "data", "model", "training", "runfolder", "report", "use", "grid",
-         "cli", "core")
-GROUPS = {room: room.capitalize() for room in ROOMS}
+# in the menu, where a page's own title is too long or says too little
+TITLES = {"tutorials/index": "A first notebook", "reference/tasks": "By task", "results": "Results"}
 
-
-def on_files(files, config):
-    for page, source in PAGES.items():
-        text = (ROOT / source).read_text()
-        files.append(File.generated(config, page, content=text.replace("](docs/", "](")))
-    for group, found in modules().items():
-        for name, _ in found:
-            files.append(File.generated(config, page_of(name), content=f"# {name}\n\n{card_of(name)}::: {name}\n"))
-        files.append(File.generated(config, f"api/{group}.md", content=overview(group, found)))
-    return files
-
-
-def modules():
-    "group -> (dotted name, first sentence of its docstring) of each module"
-    found = {g: [] for g in GROUPS}
-    for file in sorted((ROOT / "fastricks").rglob("*.py")):
-        path = file.relative_to(ROOT).with_suffix("")
-        if file.name.startswith("__") or "." in str(path):
-            continue
-        found[path.parts[1]].append((".".join(path.parts), sentence(file)))
-    return found
-
-
-def sentence(file):
-    module = ast.parse(file.read_text())
-    docs = [ast.get_docstring(o) for o in (module, *(o for o in module.body if isinstance(o, ast.ClassDef)))]
-    doc = next(filter(None, docs), "")
-    return re.sub(r"([<>|*_])", r"\\\1", doc.partition("\n\n")[0].replace("\n", " "))
-
-
-def card_of(name):
-    "What `fastricks tricks NAME` says of a trick's module"
-    name = name.removeprefix("fastricks.tricks.")
-    lines = [] if "." in name else ["```text", *card(name), "```", "", ""]
-    return "\n".join(lines)
-
-
-def page_of(name): return f"api/{name}.md"
-
-
-def overview(group, found):
-    return "\n".join([f"# {GROUPS[group]}", "", "| module | |", "|---|---|",
-                      *(f"| [{name}]({name}.md) | {said} |" for name, said in found)])
+LAST_FOUND = "---\nsearch: {boost: 0.01}\n---\n\n"  # what is for those who develop it comes last in a search
 
 
 def on_config(config):
     config.repo_url = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["REPOSITORY"]
-    config.nav = [{"fastricks": "index.md"}, {"Contributing": "contributing.md"}, {"Changelog": "changelog.md"},
-                  {"Benchmarks": "benchmarks.md"},
-                  *({title: f"{p.stem}.md"} for p in sorted((ROOT / "docs").glob("*.md"))
-                    for title in [p.stem.capitalize()]),
-                  *({title: [{"all": f"api/{g}.md"}, *({n.removeprefix("fastricks."): page_of(n)} for n, _ in found)]}
-                    for (g, title), found in zip(GROUPS.items(), modules().values(), strict=True))]
+    config.repo_name = "/".join(config.repo_url.rstrip("/").split("/")[-2:])
+    made = made_pages()
+    config.nav = [{"Home": "index.md"}, *({section: listed(section, made)} for section in ORDER)]
     return config
+
+
+def on_files(files, config):
+    for page, text in made_pages().items():
+        files.append(File.generated(config, page, content=text))
+    return files
+
+
+def made_pages():
+    "page or picture -> its content"
+    copied = {page: LAST_FOUND * (page != "index.md") + links_of_the_site((ROOT / source).read_text())
+              for page, source in COPIED.items()}
+    return {**copied, **cli_pages(), "reference/tricks.md": tricks_page(), "reference/python.md": python_page(),
+            **notebook_files()}
+
+
+def links_of_the_site(text):
+    "Links between the repository's files as links between pages"
+    for source, place in {"](docs/": "](", "](CONTRIBUTING": "](contributing", "](CHANGELOG": "](changelog"}.items():
+        text = text.replace(source, place)
+    return re.sub(r"\]\(nbs/(\w+)\.ipynb", r"](tutorials/\1.md", text)
+
+
+def listed(section, made):
+    "The pages of a section, in order; those of the command line below their overview"
+    there = {p.relative_to(DOCS).with_suffix("").as_posix() for p in DOCS.rglob("*.md")}
+    there |= {name.removesuffix(".md") for name in made if name.endswith(".md")}
+    folders = {name.split("/")[0] for name in ORDER[section] if "/" in name}
+    others = sorted(name for name in there if name.split("/")[0] in folders and name.count("/") == 1)
+    names = dict.fromkeys(name for name in [*ORDER[section], *others] if name in there)
+    return [entry(name, there) for name in names]
+
+
+def entry(name, there):
+    below = sorted(o for o in there if o.startswith(f"{name}/"))
+    if below:
+        return {"Command line": [f"{o}.md" for o in (name, *below)]}
+    return {TITLES[name]: f"{name}.md"} if name in TITLES else f"{name}.md"

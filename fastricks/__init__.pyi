@@ -17,6 +17,7 @@ from .report.compare.comparison import stats as stats
 from .trick.base import Trick as Trick
 from .trick.base import key as key
 from .use.api import card as card
+from .use.api import clean as clean
 from .use.api import compare as compare
 from .use.api import draw_delta as draw_delta
 from .use.api import evaluate as evaluate
@@ -36,6 +37,7 @@ from .use.api import show_lr as show_lr
 from .use.api import show_targets as show_targets
 from .use.api import soup as soup
 from .use.api import train as train
+from .use.cleaning import Cleaning as Cleaning
 from .use.data_report import DataReport as DataReport
 from .use.own_learner import create_model as create_model
 from .use.own_learner import decay_splitter as decay_splitter

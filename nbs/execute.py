@@ -19,9 +19,11 @@ def execute(file):
     nb.metadata = {k: v for k, v in nb.metadata.items() if k in ("kernelspec",)}
     for i, cell in enumerate(nb.cells):
         cell.metadata, cell.id = {}, f"cell-{i:02}"
-        for output in cell.get("outputs", ()): output.get("metadata", {}).clear()
+        for output in cell.get("outputs", ()):
+            output.get("metadata", {}).clear()
     nbformat.write(nb, file)
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or sorted(HERE.glob("*.ipynb")): execute(Path(name))
+    for name in sys.argv[1:] or sorted(HERE.glob("*.ipynb")):
+        execute(Path(name))

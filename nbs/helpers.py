@@ -2,9 +2,14 @@
 it.
 """
 import os
+import sys
+from pathlib import Path
 from tempfile import mkdtemp
 
 import fastricks  # noqa: F401  silences a warning of fastai's import
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "docs"))
+from drawn import draw  # noqa: F401  photos of our own
 
 
 def start(dpi=64):

@@ -13,7 +13,7 @@ from ..core.cache import cache_dir
 from ..core.files import write
 from ..core.machine import cpu_name, device_name
 from ..core.numerics import NUMERICS
-from ..model.teacher import difference, load_teacher
+from ..model.teacher import differing_facts, load_teacher
 
 # numeric fields of a recipe that neither the views nor the teacher's forward pass depend on; data enters by its
 # fingerprint
@@ -79,21 +79,25 @@ def half(logits):
 
 def answers_of(plan, file, data, view="own"):
     """The Answers of a plan's views by the teacher of weights `file`; `data`: the fingerprint of its Source. How the
-    teacher is shown its images
-    (`view`) is part of what they are of where it makes a difference: answers that were stored before there was a choice
-    keep their meaning."""
+    teacher is shown its images (`view`) is part of what they are of where it makes a difference: answers that were
+    stored before there was a choice keep their meaning."""
     from ..model.network import stats
     from ..model.weights import file_hash
     recipe, amp = plan.recipe, plan.trick("amp")
     # what 0.1.0 did goes without saying: its answers are found
     said = {k for k in recipe.as_dict if k not in OF_THE_STUDENT}
     views = {f.name: getattr(recipe, f.name) for f in fields(recipe) if f.metadata["numeric"] and f.name in said}
-    what = {**views, "data": data, "stats": stats(recipe), "teacher": [plan.facts["distill"]["arch"], file_hash(file)],
-            "precision": amp.dtype if amp else "fp32",
-            "machine": cpu_name() if plan.device == "cpu" else device_name(plan.device),
-            "versions": {p: version(p) for p in ("torch", "torchvision", "timm", "pillow", "simplejpeg", "numpy")},
-            "numerics": NUMERICS}
-    own = difference(plan.facts["distill"]) if view == "own" else {}
+    what = {
+        **views,
+        "data": data,
+        "stats": stats(recipe),
+        "teacher": [plan.facts["distill"]["arch"], file_hash(file)],
+        "precision": amp.dtype if amp else "fp32",
+        "machine": cpu_name() if plan.device == "cpu" else device_name(plan.device),
+        "versions": {p: version(p) for p in ("torch", "torchvision", "timm", "pillow", "simplejpeg", "numpy")},
+        "numerics": NUMERICS,
+    }
+    own = differing_facts(plan.facts["distill"]) if view == "own" else {}
     if own:
         what["shown"] = own
     return Answers({**what, **of_images(plan)}, plan.n_train, plan.classes)
@@ -109,7 +113,7 @@ def of_images(plan):
     return {k: v for k, v in shown.items() if v} | ({"epochs": plan.recipe.epochs} if shown["views"] else {})
 
 
-def lines_of(answers, epochs):
+def lines_of_answers(answers, epochs):
     "(what to tell the user, whether all epochs are there)"
     good, bad = answers.stored(epochs)
     b = answers.bytes_an_epoch * epochs
@@ -127,7 +131,7 @@ def stored_teacher(plan, view="own"):
     answer is missing
     """
     answers = answers_of(plan, plan.facts["distill"]["file"], plan.facts["distill"]["data"], view)
-    lines, whole = lines_of(answers, plan.recipe.epochs)
+    lines, whole = lines_of_answers(answers, plan.recipe.epochs)
     if whole:
         return partial(load_teacher, plan.facts["distill"], plan.classes, view), answers, lines
     teacher = load_teacher(plan.facts["distill"], plan.classes, view)

@@ -12,7 +12,7 @@ from ..core import ranks, stop
 from .only_training import is_training
 
 # when checkpoints are due beside epochs' ends, and the share of the time that writing them may take
-MINUTES, SHARE = 5, .01
+MINUTES, SHARE_OF_TIME = 5, .01
 BYTES_A_SECOND = 150e6      # what writing is taken to cost before the first was written
 
 
@@ -64,10 +64,10 @@ class Checkpoint(Callback):
     def save_early(self):
         "Before the checkpoint of the same epoch: a training that is killed between them saves it again"
         n, save = self.early or (0, None)
-        if self.learn.epoch + 1 == n and finite(self.learn.model):
-            save(gather(self.learn, n, 0))
+        if self.learn.epoch + 1 == n and is_finite_model(self.learn.model):
+            save(learner_state(self.learn, n, 0))
 
-    def after_fit(self): self.state, self.final = None, gather(self.learn, self.learn.n_epoch, 0)
+    def after_fit(self): self.state, self.final = None, learner_state(self.learn, self.learn.n_epoch, 0)
 
     def signalled(self):
         "Was a signal sent, in an evaluation? Several processes ask each other as long as all of them have batches"
@@ -98,12 +98,12 @@ class Checkpoint(Callback):
             return False
         if self.cost is None:
             self.cost = 3 * sum(t.nbytes for t in self.learn.model.state_dict().values()) / BYTES_A_SECOND
-        return spent >= self.cost / SHARE
+        return spent >= self.cost / SHARE_OF_TIME
 
     def write(self, epoch, batch):
         "Save, but never over the last good weights"
-        if finite(self.learn.model):
-            self.timed_save(gather(self.learn, epoch, batch))
+        if is_finite_model(self.learn.model):
+            self.timed_save(learner_state(self.learn, epoch, batch))
         if ranks.alone() or self.heard:
             stop.check()  # not for a signal that the other processes do not know of yet
 
@@ -119,11 +119,11 @@ class Checkpoint(Callback):
             self.timed_save(self.final)
 
 
-def finite(model): return all(t.isfinite().all() for t in model.state_dict().values() if t.is_floating_point())
-def in_order(learn): return learn.cbs.sorted("order")
+def is_finite_model(model): return all(t.isfinite().all() for t in model.state_dict().values() if t.is_floating_point())
+def callbacks_in_order(learn): return learn.cbs.sorted("order")
 
 
-def kept(cb):
+def carried_state(cb):
     "What a callback carries from step to step; fastai's own are known here"
     if hasattr(type(cb), "kept"):
         return cb.kept()
@@ -147,26 +147,34 @@ def put_back_cb(cb, state):
             setattr(cb, k, v)
 
 
-def gather(learn, epoch, batch):
+def learner_state(learn, epoch, batch):
     "The state of a Learner from which `batch` of `epoch` is next: references, not copies"
     scaler = vars(learn).get("scaler")
-    return {"epoch": epoch, "batch": batch, "train_iter": learn.train_iter, "pct_train": learn.pct_train,
-            "model": learn.model.state_dict(),
-            "opt": learn.opt.state_dict(), "scaler": scaler.state_dict() if scaler else {},
-            "cbs": {cb.name: kept(cb) for cb in in_order(learn)}}
+    return {
+        "epoch": epoch,
+        "batch": batch,
+        "train_iter": learn.train_iter,
+        "pct_train": learn.pct_train,
+        "model": learn.model.state_dict(),
+        "opt": learn.opt.state_dict(),
+        "scaler": scaler.state_dict() if scaler else {},
+        "cbs": {cb.name: carried_state(cb) for cb in callbacks_in_order(learn)},
+    }
 
 
 def put_back(learn, state):
     learn.model.load_state_dict(state["model"])
     learn.opt.load_state_dict({"state": {int(k): v for k, v in state["opt"]["state"].items()},
-                               "param_groups": [settings(g) for g in state["opt"]["param_groups"]]})
+                               "param_groups": [group_settings(g) for g in state["opt"]["param_groups"]]})
     if state["scaler"] and vars(learn).get("scaler"):
         learn.scaler.load_state_dict(state["scaler"])
     learn.train_iter = state["train_iter"]
     put_back_cbs(learn, state)
 
 
-def settings(group): return {k: tuple(v) if isinstance(v, list) and k != "params" else v for k, v in group.items()}
+def group_settings(group):
+    "A parameter group's settings; lists as tuples"
+    return {k: tuple(v) if isinstance(v, list) and k != "params" else v for k, v in group.items()}
 
 
 def put_back_epoch(learn, state):
@@ -176,7 +184,7 @@ def put_back_epoch(learn, state):
 
 
 def put_back_cbs(learn, state):
-    for cb in in_order(learn):
+    for cb in callbacks_in_order(learn):
         if cb.name in state["cbs"]:
             put_back_cb(cb, state["cbs"][cb.name])
 
@@ -200,7 +208,7 @@ def rest_of_epoch(learn, start):
     "Learner.all_batches from a batch on; a callback that looks at the batch before gets it again"
     del learn.all_batches
     learn.n_iter = len(learn.dl)
-    back = [cb for cb in in_order(learn) if hasattr(type(cb), "looks_back")
+    back = [cb for cb in callbacks_in_order(learn) if hasattr(type(cb), "looks_back")
             and cb.looks_back] if start < learn.n_iter else []
     learn.dl.start = start - bool(back)
     try:
@@ -217,7 +225,7 @@ def show_again(learn, i, b, last):
     "Give a batch to the callbacks as they saw it before the network did, up to the `last` one that cares"
     learn.iter = i
     learn._split(learn._set_device(b))
-    for cb in in_order(learn):
+    for cb in callbacks_in_order(learn):
         cb("before_batch")
         if cb is last:
             break

@@ -25,14 +25,14 @@ class ClassScore(Metric):
     @property
     def value(self):
         own = torch.cat([p.cpu() for p in self.pairs], 1) if self.pairs else torch.zeros(2, 0, dtype=torch.long)
-        y, k = of_all(own).numpy()
+        y, k = pairs_of_all(own).numpy()
         return self.f(y, k) if len(y) else None
 
     @property
     def name(self): return self._name
 
 
-def of_all(own):
+def pairs_of_all(own):
     "Pairs [2, n] of class numbers of every process, side by side"
     if ranks.alone():
         return own

@@ -13,7 +13,7 @@ from ..core import stop
 from ..core.errors import first_line
 from ..core.tensors import plain
 from .only_training import is_training
-from .screen import tell
+from .screen import tell_screen
 
 BACKEND = "inductor"
 NOT_HERE = "compile: not possible here ({}); the network is trained as it is"
@@ -79,7 +79,7 @@ class Compile(Callback):
     def fall_back(self, e):
         self.leave()
         self.on, self.why = False, compiler_error(e)
-        tell(self.learn, NOT_HERE.format(self.why))
+        tell_screen(self.learn, NOT_HERE.format(self.why))
 
     def after_fit(self): self.leave()
     def after_cancel_fit(self): self.leave()
@@ -149,7 +149,7 @@ def untouched(model):
             m.training = t
 
 
-def why_not(device):
+def why_not_compiled(device):
     "Why nothing can be compiled for a device here, as far as is known without trying; empty where it may work"
     try:
         if device == "cpu":

@@ -44,8 +44,8 @@ class DataParallel(Callback):
             return
         device = next(self.learn.model.parameters()).device
         self.plain = self.learn.model
-        self.engine = DistributedDataParallel(self.plain, [device] if device.type == "cuda" else None,
-                                              **{OWN_BUFFERS: False})
+        devices = [device] if device.type == "cuda" else None
+        self.engine = DistributedDataParallel(self.plain, devices, **{OWN_BUFFERS: False})
 
     def before_train(self): self.sizes = batch_sizes(self.learn)
 
@@ -100,7 +100,7 @@ class DataParallel(Callback):
 def share_losses(dls):
     "An image that one process cannot read any more is left out by all"
     losses = getattr(dls, "losses", None)
-    for found in ranks.each(losses.found if losses else {}):
+    for found in ranks.from_each(losses.found if losses else {}):
         losses.add(found.items())
 
 

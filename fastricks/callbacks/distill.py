@@ -13,11 +13,11 @@ from ..core import ranks
 from ..core.errors import UserError, one_of, plural
 from ..core.tensors import plain
 from ..model.layout import lay_out
-from ..model.teacher import difference
+from ..model.teacher import differing_facts
 from ..trick.range import Range
 from .answers import half
 from .sam import is_second
-from .screen import tell
+from .screen import tell_screen
 
 MIXED = ("stored answers are a teacher's to what the recipe shows, and a MixUp that is none of its tricks blends "
          "that: leave out one of the two")
@@ -32,15 +32,16 @@ def kl_term(z, r, T):
     return F.kl_div(q, p, reduction="batchmean", log_target=True) * T**2
 
 
-def joined(loss, kl, alpha=.5, form="convex"): return (1 - alpha) * loss + alpha * kl if form == "convex" else loss + kl
+def combine_losses(loss, kl, alpha=.5, form="convex"):
+    return (1 - alpha) * loss + alpha * kl if form == "convex" else loss + kl
 
 
 def distill_loss(loss, z, r, alpha=.5, T=20., form="convex"):
     "`loss` of the labels joined with the teacher's term: (1−α)·L + α·T²·KL, or with `form='sum'` L + T²·KL"
-    return joined(loss, kl_term(z, r, T), alpha, form)
+    return combine_losses(loss, kl_term(z, r, T), alpha, form)
 
 
-def network_of(teacher):
+def teacher_network(teacher):
     "The module that a teacher is, or has as its `model`; None stays None"
     if teacher is None or isinstance(teacher, nn.Module):
         return teacher  # a module's own `model` is a part of it
@@ -53,7 +54,7 @@ def network_of(teacher):
     raise UserError(f"Distill: the teacher is a network (a torch module, a run or a Learner), not {what}")
 
 
-def classes_of(teacher):
+def teacher_classes(teacher):
     "Names of the classes in the order of its outputs, where the teacher is a run or a Learner; else None"
     if isinstance(teacher, nn.Module):
         return None
@@ -61,13 +62,12 @@ def classes_of(teacher):
     return [str(o) for o in getattr(teacher, "classes", None) or vocab or ()] or None
 
 
-def require_classes(theirs, ours):
+def require_same_classes(theirs, ours):
     if theirs == ours:
         return
     odd = next((a for a, b in zip_longest(theirs, ours) if a != b), None)
     raise UserError(f"Distill: the teacher's {plural(len(theirs), 'class', 'classes')} are not the {len(ours)} of the "
-                    "data in their order "
-                    f"(the first that differs: {odd!r})")
+                    f"data in their order (the first that differs: {odd!r})")
 
 
 def other_shape(r, z):
@@ -77,7 +77,7 @@ def other_shape(r, z):
 
 def accuracy_line(right, n, facts):
     "`teacher: 81.2% of the 40 validation images right, as it is shown them (its own record: 83.0% of 40 valid)`"
-    own, r = difference(facts), facts.get("record")
+    own, r = differing_facts(facts), facts.get("record")
     how = f", at its own {one_of(own)}" if own else ""
     record = f" (its own record: {r['top1']:.1%} of {r['n']} {r['split']})" if r else ""
     return f"teacher: {right / n:.1%} of the {n} validation images right as it is shown them{how}{record}"
@@ -99,12 +99,12 @@ class Distill(Callback):
         Range(above=0).require("Distill: T=", T)
         Range(least=0, most=1).require("Distill: alpha=", alpha)
         Range(choices=("convex", "sum")).require("Distill: form=", form)
-        self.teacher, self.classes = network_of(teacher), classes_of(teacher)
+        self.teacher, self.classes = teacher_network(teacher), teacher_classes(teacher)
         self.alpha, self.T, self.form, self.facts = alpha, T, form, facts
 
     def before_fit(self):
         if self.classes:
-            require_classes(self.classes, [str(o) for o in getattr(self.learn.dls, "vocab", self.classes)])
+            require_same_classes(self.classes, [str(o) for o in getattr(self.learn.dls, "vocab", self.classes)])
         lay_out(self.teacher, next(self.learn.model.parameters()).device).eval().requires_grad_(False)
         if self.facts:
             self.say_accuracy()
@@ -118,13 +118,13 @@ class Distill(Callback):
                 for x, y in self.learn.dls.valid] if self.learn.dls.valid.n else []
         right, n = ranks.add(sum(rows).cpu() if rows else torch.zeros(2, dtype=torch.long)).tolist()
         if n:
-            tell(self.learn, accuracy_line(int(right), int(n), facts))
+            tell_screen(self.learn, accuracy_line(int(right), int(n), facts))
 
     def after_loss(self):
         if not is_second(self.learn):
             self.take_answer()
         label, kl = self.learn.loss_grad, kl_term(self.learn.pred, self.r, self.T)
-        self.learn.loss_grad = joined(label, kl, self.alpha, self.form)
+        self.learn.loss_grad = combine_losses(label, kl, self.alpha, self.form)
         self.learn.loss = self.learn.loss_grad.detach().clone()
         self.learn.loss_parts = {"loss_label": label.detach(), "loss_teacher": kl.detach()}
 
@@ -164,8 +164,10 @@ class StoredDistill(Distill):
         self.places, self.starts = torch.from_numpy(np.concatenate(places)), np.cumsum([0, *map(len, places)])
         old = self.answers.read(self.learn.epoch)
         self.found, self.asked = old is not None, 0
-        self.rows = old[self.places] if self.found else torch.empty(len(self.places), self.answers.K,
-                                                                    dtype=torch.float16)
+        if self.found:
+            self.rows = old[self.places]
+        else:
+            self.rows = torch.empty(len(self.places), self.answers.K, dtype=torch.float16)
         if self.x_device.type == "cuda":
             self.rows = self.rows.pin_memory()  # so that no step waits for a copy
         if not self.found and self.teacher is None:
@@ -200,5 +202,6 @@ class StoredDistill(Distill):
     def cannot(self, e):
         "A cache that cannot be written is no error: said once"
         if not self.told:
-            tell(self.learn, f"distill: the teacher's answers can't be stored in {self.answers.folder} ({e.strerror})")
+            where = f"{self.answers.folder} ({e.strerror})"
+            tell_screen(self.learn, f"distill: the teacher's answers can't be stored in {where}")
         self.told = True

@@ -9,11 +9,11 @@ from ..core import ranks
 from ..core.errors import UserError, plural
 from ..core.tensors import dense, plain
 from .only_training import is_training
-from .screen import note, tell
+from .screen import note, tell_screen
 
 
 @dataclass
-class Step:
+class GuardedStep:
     "Where a step was: what its message says"
     epoch: int
     step: int      # of the whole training, from 1
@@ -44,7 +44,7 @@ class Guard(Callback):
 
     def put_back(self, state):
         self.skipped, self.streak, self.rescaled, self.n_steps, self.before = state["counts"]
-        self.last_bad = state["last_bad"] and Step(**state["last_bad"])
+        self.last_bad = state["last_bad"] and GuardedStep(**state["last_bad"])
 
     def before_fit(self):
         self.run = is_training(self.learn)
@@ -61,8 +61,8 @@ class Guard(Callback):
         own = self.learn.model.state_dict()
         self.averages = [b for n, b in self.learn.model.named_buffers() if n in own and b.is_floating_point()]
         self.good, self.first = self.gathered(), None
-        self.pieces = [o.view(b.shape) for o, b in zip(self.good.split([b.numel() for b in self.averages]),
-                                                       self.averages, strict=True)]
+        parts = self.good.split([b.numel() for b in self.averages])
+        self.pieces = [o.view(b.shape) for o, b in zip(parts, self.averages, strict=True)]
         self.taint = torch.zeros((), device=self.found.device)
         self.before = self.skipped
 
@@ -111,8 +111,8 @@ class Guard(Callback):
     def here(self):
         n = self.learn.iter - self.first + 1
         self.n_steps += 1
-        return Step(self.learn.epoch + 1, self.n_steps, self.opt.hypers[-1]["lr"], self.learn.iter - n + 1,
-                    self.learn.iter)
+        return GuardedStep(self.learn.epoch + 1, self.n_steps, self.opt.hypers[-1]["lr"], self.learn.iter - n + 1,
+                           self.learn.iter)
 
     def after_cancel_step(self):
         "Loss scaling left the step out: an error only where the loss itself is not finite, or the scale is spent"
@@ -159,8 +159,8 @@ class Guard(Callback):
         self.look()
         if n := self.skipped - self.before:
             last = words_of(self.last_bad)
-            tell(self.learn, f"{plural(n, 'step')} left out in this epoch, as loss or gradient was not finite; the "
-                             f"last was {last}")
+            tell_screen(self.learn, f"{plural(n, 'step')} left out in this epoch, as loss or gradient was not finite; "
+                                    f"the last was {last}")
 
     def after_fit(self):
         if not self.run:

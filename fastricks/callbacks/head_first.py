@@ -11,9 +11,9 @@ from torch import nn
 from ..core import ranks
 from ..core.tensors import plain
 from .only_training import is_training
-from .screen import tell
+from .screen import tell_screen
 
-STEPS = 1000  # of lbfgs at most
+LBFGS_STEPS = 1000  # of lbfgs at most
 
 
 class HeadFirst(Callback):
@@ -33,7 +33,7 @@ class HeadFirst(Callback):
         start = time.perf_counter()
         head = self.learn.model.get_classifier()
         weight, bias = fitted_head(*self.features(), head.out_features,
-                                   lambda line: tell(self.learn, f"head_first: {line}"))
+                                   lambda line: tell_screen(self.learn, f"head_first: {line}"))
         set_head(head, weight, bias)
         self.seconds = time.perf_counter() - start
 
@@ -94,12 +94,12 @@ def fitted_head(x, y, K, say):
     mean, std = x.mean(0), x.std(0)
     std[std == 0] = 1
     # of two classes sklearn fits the difference: this is the same
-    model = LogisticRegression(C=1. if K > 2 else 2., tol=1e-4, max_iter=STEPS)
+    model = LogisticRegression(C=1. if K > 2 else 2., tol=1e-4, max_iter=LBFGS_STEPS)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", ConvergenceWarning)
         model.fit((x - mean) / std, y)
     if told:
-        say(f"the fit of the head had not converged after {STEPS} steps; the training starts from where it was")
+        say(f"the fit of the head had not converged after {LBFGS_STEPS} steps; the training starts from where it was")
     weight, bias = model.coef_, model.intercept_
     if K == 2:
         weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2

@@ -26,18 +26,18 @@ class History(Callback):
     def before_fit(self): self.run = is_training(self.learn)
 
     def kept(self):
-        counts = {k: vars(self)[k] for k in ("rows", "total", "n", "fine", "left", "rate", "batches")}
+        counts = {k: vars(self)[k] for k in ("rows", "total", "n", "fine", "left", "rate", "rates")}
         return {**counts, "parts": self.terms, "spent": time.perf_counter() - self.start}
 
     def put_back(self, state):
         counts = {k: v for k, v in state.items() if k not in ("parts", "spent")}
-        vars(self).update({"rate": 0., "batches": 0, **counts},  # which checkpoints from before lack
+        vars(self).update({"rate": 0., "rates": 0, **counts},  # which checkpoints from before lack
                           terms=state["parts"], start=time.perf_counter() - state["spent"])
 
     def before_train(self):
         self.trained = True
         self.total, self.terms, self.n, self.fine, self.start = 0., {}, 0, 0, time.perf_counter()
-        self.rate, self.batches = 0., 0
+        self.rate, self.rates = 0., 0
         self.left = self.left_out()
 
     def left_out(self): return vars(self.learn)["guard"].skipped if "guard" in vars(self.learn) else 0
@@ -46,12 +46,12 @@ class History(Callback):
         if not self.training:
             return
         n, loss = all_images(self.learn), self.loss.detach()
-        self.batches += 1
+        self.rates += 1
         # the mean; of equal rates that rate, to the last bit
-        self.rate += (self.opt.hypers[-1]["lr"] - self.rate) / self.batches
-        self.n, self.fine, self.total = self.n + n, self.fine + loss.isfinite() * n, self.total + number(loss) * n
+        self.rate += (self.opt.hypers[-1]["lr"] - self.rate) / self.rates
+        self.n, self.fine, self.total = self.n + n, self.fine + loss.isfinite() * n, self.total + finite_loss(loss) * n
         for k, v in getattr(self.learn, "loss_parts", {}).items():
-            self.terms[k] = self.terms.get(k, 0.) + number(v) * n
+            self.terms[k] = self.terms.get(k, 0.) + finite_loss(v) * n
 
     def after_train(self):
         self.n, self.fine = int(self.n), max(int(self.fine), 1)  # the one wait for the device an epoch
@@ -63,16 +63,22 @@ class History(Callback):
             return  # learn.validate() ends an epoch too
         self.trained = False
         valid = dict(zip(self.recorder.metric_names[2:-1], self.learn.final_record[1:], strict=False))
-        self.rows.append({"epoch": self.learn.epoch + 1, "lr": self.rate, "train_loss": self.mean_loss,
-                          **{f"train_{k}": float(v / self.fine) for k, v in self.terms.items()},
-                          "valid_loss": valid.get("valid_loss"), "accuracy": valid.get("accuracy"),
-                          **{k: valid.get(k) for k in BY_CLASS if k in self.recorder.metric_names},
-                          "seconds": round(self.spent, 3), "images_per_s": round(self.n / self.spent, 1),
-                          "skipped_steps": self.left_out() - self.left})
+        self.rows.append({
+            "epoch": self.learn.epoch + 1,
+            "lr": self.rate,
+            "train_loss": self.mean_loss,
+            **{f"train_{k}": float(v / self.fine) for k, v in self.terms.items()},
+            "valid_loss": valid.get("valid_loss"),
+            "accuracy": valid.get("accuracy"),
+            **{k: valid.get(k) for k in BY_CLASS if k in self.recorder.metric_names},
+            "seconds": round(self.spent, 3),
+            "images_per_s": round(self.n / self.spent, 1),
+            "skipped_steps": self.left_out() - self.left,
+        })
         if self.write:
             self.write(self.rows)
 
 
-def number(loss):
+def finite_loss(loss):
     "A non-finite loss weighs nothing: its step is left out"
     return loss.nan_to_num(0., 0., 0.)

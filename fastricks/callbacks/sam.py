@@ -52,8 +52,8 @@ class Sam(Callback):
         "The gradients at w become those at w + rho · g/‖g‖; all else is as after the first pass"
         params = [p for group in self.opt.param_lists for p in group if p.grad is not None]
         tensors = [*params, *self.learn.model.buffers()]
-        old, first = [t.detach().clone() for t in tensors], {k: vars(self.learn)[k] for k in OF_A_PASS
-                                                             if k in vars(self.learn)}
+        old = [t.detach().clone() for t in tensors]
+        first = {k: v for k, v in vars(self.learn).items() if k in OF_A_PASS}
         climb(params, self.rho)
         self.second = True
         try:

@@ -16,12 +16,12 @@ COLUMNS = (
     ("images_per_s", 9, ",.0f"),
 )
 # shown where they are gone by
-MORE = {"macro_f1": ("macro_f1", 9, ".2%"), "balanced_accuracy": ("balanced_accuracy", 9, ".2%")}
+SCORE_COLUMNS = {"macro_f1": ("macro_f1", 9, ".2%"), "balanced_accuracy": ("balanced_accuracy", 9, ".2%")}
 TITLES = {"macro_f1": "macro F1", "balanced_accuracy": "balanced", "train_loss": "train loss",
           "valid_loss": "valid loss", "images_per_s": "images/s"}
 
 
-def cell(row, name, width, spec):
+def screen_cell(row, name, width, spec):
     v = row.get(name)
     return ("–" if v is None else format(v, spec)).rjust(width)
 
@@ -32,7 +32,7 @@ def plain_console():
     return Console(highlight=False, force_jupyter=False, force_terminal=False) if console.is_jupyter else console
 
 
-def tell(learn, line):
+def tell_screen(learn, line):
     "A line to the user from the midst of a training: through its Screen, which knows of bar and log, where it has one"
     screen = vars(learn).get("screen")
     (screen.line if screen else print)(line)
@@ -70,7 +70,7 @@ class Screen(Callback):
     order = 60  # after History's row
 
     def __init__(self, console=None, log=None, rows=True, bar=True, by="accuracy"):
-        self.columns = (*COLUMNS[:5], *([MORE[by]] if by in MORE else []), *COLUMNS[5:])
+        self.columns = (*COLUMNS[:5], *([SCORE_COLUMNS[by]] if by in SCORE_COLUMNS else []), *COLUMNS[5:])
         self.console, self.log, self.shows_rows, self.bar_too = console or plain_console(), log, rows, bar
 
     def table_line(self, text_of):
@@ -110,9 +110,8 @@ class Screen(Callback):
             self.pace = progress.Pace(self.batches_left())
         if not self.shows_bar:
             return
-        self.bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-                            TextColumn("{task.fields[left]}"),
-                            console=self.console, transient=True, refresh_per_second=4)
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]}")
+        self.bar = Progress(*columns, console=self.console, transient=True, refresh_per_second=4)
         self.task = self.bar.add_task(f"epoch {self.learn.epoch + 1}/{self.learn.n_epoch}", total=len(self.dl),
                                       completed=self.at, left="")
         self.bar.start()
@@ -149,7 +148,7 @@ class Screen(Callback):
         if len(rows) == self.rows:
             return  # learn.validate() ends an epoch too
         self.rows = len(rows)
-        self.table_line(lambda *column: cell(rows[-1], *column))
+        self.table_line(lambda *column: screen_cell(rows[-1], *column))
 
     def stop(self):
         "Leave the terminal as it was, however training ended"

@@ -116,8 +116,8 @@ def implied_target(loss, z):
 
     None for a loss that has no such target: its q changes with z. `z`: logits, whose shape and device matter.
     """
-    q, other = (target_at(loss, o) for o in (torch.zeros_like(z),
-                                             torch.linspace(-1, 1, z.shape[1], device=z.device).repeat(len(z), 1)))
+    uneven = torch.linspace(-1, 1, z.shape[1], device=z.device).repeat(len(z), 1)
+    q, other = target_at(loss, torch.zeros_like(z)), target_at(loss, uneven)
     return q.cpu() if torch.allclose(q, other, atol=1e-4) else None
 
 

@@ -7,46 +7,41 @@ import typer
 
 from ..core import output, ranks
 from ..core.errors import UserError
-from ..grid.plan import CONTROL, MODES, make_rows, parse_budget, parse_seeds, parse_tuning
+from ..grid.plan import CONTROL, GRID_MODES, make_rows, parse_budget, parse_seeds, parse_tuning
 from ..grid.ray import address_of
 from ..recipe.recipe import FIND
-from .options import Debug, RecipeName, with_options
+from .options import AsGoodIn, Debug, PlainT, RecipeName, with_options
 
-Rows = Annotated[list[str] | None, typer.Option(
+RowTexts = Annotated[list[str] | None, typer.Option(
     "--tricks", "-t", metavar="TRICKS", help="a row: a trick, or several as A+B; give one -t a row",
     show_default=False)]
 Mode = Annotated[str, typer.Option(
-    metavar="|".join(MODES), help="; ".join(f"{name}: {meaning}" for name, meaning in MODES.items()))]
-Seeds = Annotated[str, typer.Option(metavar="5|0,1,2|0-4", help="seeds of every row")]
+    metavar="|".join(GRID_MODES), help="; ".join(f"{name}: {meaning}" for name, meaning in GRID_MODES.items()))]
+SeedTexts = Annotated[str, typer.Option(metavar="5|0,1,2|0-4", help="seeds of every row")]
 Jobs = Annotated[int, typer.Option(min=1, help="trainings at once, where cores / --threads leave room")]
-Budget = Annotated[str | None, typer.Option(metavar="2h|90m",
-                                            help="time budget: no seed is begun that would exceed it")]
-Margin = Annotated[float, typer.Option(min=0., help="points of accuracy below which a difference does not matter")]
+Budget = Annotated[str | None, typer.Option(
+    metavar="2h|90m", help="time budget: no seed is begun that would exceed it")]
+RowMargin = Annotated[float, typer.Option(min=0., help="points of accuracy below which a difference does not matter")]
 Have = Annotated[list[str] | None, typer.Option(
     metavar="FILE.json", help="count the stored runs of a file, as --to NAME.json writes one, as finished; may be "
                               "repeated")]
 Tune = Annotated[str | None, typer.Option(
     metavar="lr=A/B/C", help="give each row the best of these values, chosen on the validation split in one run each, "
                              "before it is compared")]
-Control = Annotated[bool, typer.Option("--control",
-                                       help="one row more that must be null: the baseline with other draws (an A/A "
-                                            "row)")]
+ControlRow = Annotated[bool, typer.Option(
+    "--control", help="one row more that must be null: the baseline with other draws (an A/A row)")]
 Until = Annotated[str | None, typer.Option(
     metavar="settled", help="go on to 8, 12, 16 and 24 seeds with the rows that are open, within --budget")]
-Once = Annotated[bool, typer.Option("--once", help="one look at 5% over all of --seeds, for those who will never add "
-                                                   "any")]
-PlainT = Annotated[bool, typer.Option("--plain-t", help="no variance is steadied by the images' luck")]
-AsGoodIn = Annotated[float, typer.Option(
-    metavar="SHARE", help="a row as good as the baseline must take less than this share of its time to be called so")]
+Once = Annotated[bool, typer.Option(
+    "--once", help="one look at 5% over all of --seeds, for those who will never add any")]
 Advise = Annotated[bool, typer.Option(
     "--advise", help="end with one recipe to take, chosen on the validation split and confirmed on the test set with "
                      "fresh seeds")]
 TakeBets = Annotated[bool, typer.Option("--take-bets",
                                         help="of --advise: take also what costs no time and only may help")]
 Confirm = Annotated[int | None, typer.Option(min=3, help="fresh seeds for --advise (default: as many as --seeds)")]
-Files = Annotated[list[str] | None, typer.Option(metavar="FILE",
-                                                 help="write the comparison: .html, .md, .csv or .tex, or its runs: "
-                                                      ".json")]
+Files = Annotated[list[str] | None, typer.Option(
+    metavar="FILE", help="write the comparison: .html, .md, .csv or .tex, or its runs: .json")]
 Sweep = Annotated[str | None, typer.Option(metavar="FILE.yaml",
                                            help="write the grid as a W&B sweep instead of training")]
 Slurm = Annotated[bool, typer.Option("--slurm", help="print the grid as a SLURM array script instead of training")]
@@ -59,15 +54,15 @@ Explain = Annotated[bool, typer.Option("--explain", help="print the plan, don't 
 class AblateOptions:
     "The options of `ablate` beside the fields of its recipe"
     recipe: RecipeName = None
-    tricks: Rows = None
+    tricks: RowTexts = None
     mode: Mode = "add"
-    seeds: Seeds = "5"
+    seeds: SeedTexts = "5"
     jobs: Jobs = 1
     budget: Budget = None
-    margin: Margin = .5
+    margin: RowMargin = .5
     have: Have = None
     tune: Tune = None
-    control: Control = False
+    control: ControlRow = False
     until: Until = None
     once: Once = False
     plain_t: PlainT = False

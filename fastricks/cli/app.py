@@ -13,6 +13,7 @@ from ..core.errors import UserError, first_line, nearest, visible
 from ..recipe.recipe import flag_of, options
 from .ablate import ablate_command
 from .card import card_command
+from .clean import clean_command
 from .compare import compare_command
 from .demo import demo_command
 from .evaluate import evaluate_command
@@ -26,14 +27,13 @@ from .push import push_command
 from .recipes import recipes_command
 from .resume import ELSEWHERE, resume_command
 from .runs import runs_command
-from .show import show
+from .show import show_verbs
 from .soup import soup_command
 from .train import train_command
 from .tricks import tricks_command
 
 app = typer.Typer(name="fastricks", cls=GroupedVerbs, no_args_is_help=True, pretty_exceptions_enable=False,
-                  rich_markup_mode=None,
-                  context_settings={"help_option_names": ["-h", "--help"]},
+                  rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]},
                   help="Train image classifiers with the bag of tricks, and see which of them pay.")
 
 
@@ -56,6 +56,7 @@ def add_verb(name, function): app.command(name, cls=GroupedCommand)(function)
 add_verb("train", with_recipe(train_command))
 add_verb("resume", with_recipe(resume_command, ELSEWHERE))
 add_verb("ablate", with_recipe(ablate_command))
+add_verb("clean", with_recipe(clean_command))
 add_verb("compare", compare_command)
 add_verb("soup", soup_command)
 add_verb("runs", runs_command)
@@ -69,12 +70,12 @@ add_verb("push", push_command)
 add_verb("tricks", tricks_command)
 add_verb("recipes", recipes_command)
 add_verb("prepare", prepare_command)
-app.add_typer(show, name="show")
+app.add_typer(show_verbs, name="show")
 
 
 INSTANT = {"runs", "tricks", "recipes"}  # verbs that load nothing heavy
 # verbs that end their work, whether or not somebody reads what they say
-ALL_NIGHT = [["train"], ["resume"], ["ablate"]]
+ALL_NIGHT = [["train"], ["resume"], ["ablate"], ["clean"]]
 
 
 def fail(text, code=2):
@@ -89,11 +90,11 @@ def run(args):
     for SIGTERM
     """
     with stop.listening():
-        code = run_app([at_home(a) for a in args])
-        return stop.say() if stop.asked.signum else code
+        code = run_app([option_at_home(a) for a in args])
+        return stop.say_stopped() if stop.asked.signum else code
 
 
-def at_home(word):
+def option_at_home(word):
     "`--out=~/runs` as it is meant: shells know ~ at a word's beginning only"
     option = re.fullmatch(r"(--[a-z-]+=)(~(?:[/\\].*)?)", word, re.DOTALL)
     return option[1] + os.path.expanduser(option[2]) if option else word
@@ -123,7 +124,7 @@ def run_app(args):
             return fail(usage_text(e))
         return fail(unexpected(e), 2 if disk_full(e) else 1)
     except stop.Stopped:
-        return stop.code()
+        return stop.exit_code()
     return code
 
 

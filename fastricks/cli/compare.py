@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from .options import Debug, with_options
+from .options import AsGoodIn, Debug, PlainT, with_options
 
-METRICS = "top1|top5|loss|loss_t|macro_f1|balanced_accuracy|ece|ece_t"
-Runs = Annotated[list[str] | None, typer.Argument(
+METRIC_CHOICES = "top1|top5|loss|loss_t|macro_f1|balanced_accuracy|ece|ece_t"
+RunTexts = Annotated[list[str] | None, typer.Argument(
     metavar="RUNS", help="run folders, globs, folders of runs, groups of runs, or JSON files of stored runs [default: "
                          "runs]", show_default=False)]
 Baseline = Annotated[str | None, typer.Option(
@@ -19,18 +19,15 @@ By = Annotated[str | None, typer.Option(
 Margin = Annotated[float | None, typer.Option(
     help="the difference that matters, in points of accuracy [default: 0.5] or nats of loss [default: 0.02]",
     show_default=False)]
-MetricName = Annotated[str, typer.Option(metavar=METRICS, help="what to compare")]
-Once = Annotated[bool, typer.Option(
+MetricName = Annotated[str, typer.Option(metavar=METRIC_CHOICES, help="what to compare")]
+OneLook = Annotated[bool, typer.Option(
     "--once", help="one look at 5% over all seeds there are, instead of looks at 5, 8, 12, 16 and 24: for those who "
                    "will never add any")]
 FamilyName = Annotated[str | None, typer.Option(
     metavar="HASH", help="the recorded family that a false verdict is counted over [default: the newest with all of "
                          "these rows]",
     show_default=False)]
-AsGoodIn = Annotated[float, typer.Option(
-    metavar="SHARE", help="a row as good as the baseline must take less than this share of its time to be called so")]
-PlainT = Annotated[bool, typer.Option("--plain-t", help="no variance is steadied by the images' luck")]
-To = Annotated[list[str] | None, typer.Option(
+ToFiles = Annotated[list[str] | None, typer.Option(
     metavar="FILE", help="write a report: NAME.html, .md, .csv or .tex, or the runs: NAME.json; may be repeated",
     show_default=False)]
 Wandb = Annotated[str | None, typer.Option(
@@ -48,11 +45,11 @@ class CompareOptions:
     by: By = None
     margin: Margin = None
     metric: MetricName = "top1"
-    once: Once = False
+    once: OneLook = False
     family: FamilyName = None
     as_good_in: AsGoodIn = 1.
     plain_t: PlainT = False
-    to: To = None
+    to: ToFiles = None
     wandb: Wandb = None
     wandb_dir: WandbDir = "runs/report"
     anyway: Anyway = False
@@ -66,7 +63,7 @@ class CompareOptions:
 
 
 @with_options
-def compare_command(runs: Runs = None, asked: CompareOptions = None):
+def compare_command(runs: RunTexts = None, asked: CompareOptions = None):
     """Say which tricks improve accuracy: recipes with their seeds against a baseline, with intervals and verdicts.
 
     `fastricks compare runs --to report.html`; rows are recipes, seeds are paired where they are the same.

@@ -6,9 +6,8 @@ import typer
 from .options import Debug
 
 Split = Annotated[str | None, typer.Option(metavar="train|valid|test", show_default=False,
-                                           help="which images [default: those that the run's final numbers are of; of "
-                                                "other data test, "
-                                           "else valid, else all]")]
+                                           help="which images [default: those that the run's final numbers are of; "
+                                                "of other data test, else valid, else all]")]
 
 
 def evaluate_command(
@@ -28,7 +27,7 @@ def evaluate_command(
     from ..use.evaluate import check_page, evaluate
     check_page(to, run)
     e = evaluate(run, data, split, tta)
-    from ..use.evaluation_page import print_evaluation, said, write_evaluation
+    from ..use.evaluation_page import print_evaluation, write_evaluation, written_lines
     print_evaluation(e)
-    for line in said(write_evaluation(e, to)):
+    for line in written_lines(write_evaluation(e, to)):
         print(line)

@@ -12,7 +12,7 @@ from ..recipe import own
 from ..recipe.recipe import Recipe, flag_of, options
 from .help import group_of
 
-Tricks = Annotated[list[str] | None, typer.Option(
+TrickTexts = Annotated[list[str] | None, typer.Option(
     "--tricks", "-t", metavar="TRICKS", help="tricks to add, as warmup+cosine+mixup:alpha=.4; -t=-NAME takes one "
                                              "away, -t none all",
     show_default=False)]
@@ -23,8 +23,11 @@ Trained = Annotated[str, typer.Argument(metavar="RUN",
 License = Annotated[str | None, typer.Option(
     "--license", metavar="ID", help="the weights' licence, as the hub names it: mit, cc-by-4.0 … [default: unknown]",
     show_default=False)]
-Dataset = Annotated[str | None, typer.Option(metavar="USER/NAME", help="where the photos are on the hub",
-                                             show_default=False)]
+Dataset = Annotated[str | None, typer.Option(
+    metavar="USER/NAME", help="where the photos are on the hub", show_default=False)]
+AsGoodIn = Annotated[float, typer.Option(
+    metavar="SHARE", help="a row as good as the baseline must take less than this share of its time to be called so")]
+PlainT = Annotated[bool, typer.Option("--plain-t", help="no variance is steadied by the images' luck")]
 Debug = Annotated[bool, typer.Option("--debug", help="show the traceback of an error")]
 
 
@@ -43,9 +46,14 @@ def recipe_param(f, kind):
     names = [m["flag"] or flag_of(f.name)]
     choices = m["range"] and m["range"].choices
     metavar = m["metavar"] or ("|".join(choices) if choices else None)
-    text = m["help"] + (f" [default: {default_text(f)}]" if default_text(f) and "default" not in m["help"] else "")
+    text, default = m["help"], default_text(f)
+    if default and "default" not in text:
+        text += f" [default: {default}]"
+    parser = m["reads"]
+    if m["word"] and not parser:
+        parser = number_or(m["word"], names[0])
     option = typer.Option(*names, help=text, metavar=metavar, show_default=False, rich_help_panel=group_of(f.name),
-                          parser=m["reads"] or (number_or(m["word"], names[0]) if m["word"] else None))
+                          parser=parser)
     return inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option])
 
 
@@ -99,7 +107,7 @@ def with_recipe(fn, names=None):
         trust_files(kw.pop("trust"))
         return fn(given, **kw)
     command.__name__, command.__doc__ = fn.__name__, fn.__doc__
-    command.__signature__ = inspect.Signature([*params, TRUST,
-                                               *(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own)])
+    named = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
+    command.__signature__ = inspect.Signature([*params, TRUST, *named])
     command.__annotations__ = {p.name: p.annotation for p in command.__signature__.parameters.values()}
     return command

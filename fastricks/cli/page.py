@@ -32,12 +32,12 @@ def page_command(
 def pages(folders):
     "(pages that could be made, [(folder, UserError)] of the others)"
     from ..report.pages.run import make_again
-    from ..use.evaluate import finished
+    from ..use.evaluate import finished_run
     from ..use.saved import find_saved
     made, skipped = [], []
     for folder in folders:
         try:
-            made.append(make_again(finished(find_saved(folder))))
+            made.append(make_again(finished_run(find_saved(folder))))
         except UserError as e:
             skipped.append((folder, e))
     return made, skipped

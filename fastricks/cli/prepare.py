@@ -30,6 +30,6 @@ def prepare_command(
     debug: Debug = False,
 ):
     """Unpack and split a downloaded Food-101 into train/ and test/; run it again to finish what was interrupted."""
-    from ..data.sources.prepare import prepare as do
+    from ..data.sources.prepare import prepare_food as do
 
     do(source, target, classes, copy, photos, side)

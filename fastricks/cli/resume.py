@@ -31,12 +31,12 @@ def resume_command(given, run: Annotated[str, typer.Argument(metavar="RUN", help
     """
     from ..runfolder.record import is_finished, is_soup
     from ..training.longer import longer
-    from ..training.resume import Elsewhere, recipe_of
+    from ..training.resume import Elsewhere, recipe_to_resume
     if is_soup(run):
         raise UserError(f"{run} is a soup, an average of finished runs and no training: there is nothing to resume")
     if epochs is None and is_finished(run):
-        return print(finished(Path(run)))
-    r = recipe_of(run, given, tricks or ())
+        return print(finished_text(Path(run)))
+    r = recipe_to_resume(run, given, tricks or ())
     where = Elsewhere(Path(run), given)
     if epochs is not None:
         r, where = longer(r, where, epochs)
@@ -45,7 +45,7 @@ def resume_command(given, run: Annotated[str, typer.Argument(metavar="RUN", help
     show_screen(last_screen(r, train(r, say=output.tell, resume=where)))
 
 
-def finished(run):
+def finished_text(run):
     if (run / "model.safetensors").is_file():
         return f"{run} is finished: there is nothing to resume"
     raise UserError(f"{run} is finished, and its model.safetensors is not there: `fastricks train --recipe "

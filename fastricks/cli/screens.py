@@ -15,7 +15,7 @@ BY = {"accuracy": "", "macro_f1": " macro F1", "balanced_accuracy": " balanced a
 MEASURED_ON = {"test": "test", "valid": "validation (there is no test set)"}
 
 
-WHOLE = ("run", "runs", "page", "next", "")  # labels of paths and commands, which are to be copied
+WHOLE_LINES = ("run", "runs", "page", "next", "")  # labels of paths and commands, which are to be copied
 
 
 def labelled(label, text): return f"{label:<10}{text}"
@@ -24,7 +24,7 @@ def labelled(label, text): return f"{label:<10}{text}"
 def show_screen(lines):
     "Print labelled lines; those that are prose end between words where the terminal is narrow"
     for line in lines:
-        if line[:10].strip() in WHOLE:
+        if line[:10].strip() in WHOLE_LINES:
             print_whole(line)
         else:
             output.tell(line, indent=10)
@@ -100,9 +100,11 @@ def what_was_trained(recipe, m, idle=()):
     "`idle`: names of tricks that were asked for and not applied: nothing is faster than fp32 here, say"
     start = "from scratch" if recipe.from_scratch else "from pre-trained weights"
     tricks = [str(t) for t in recipe.make_tricks() if t.name in recipe.tricks and t.name not in idle]
-    time = f"{plural(m['epochs'], 'epoch')} in {m['train_seconds']:,.0f} s ({m['images_per_s']:,.0f} images/s)"
+    speed = f"{m['images_per_s']:,.0f} images/s"
+    time = f"{plural(m['epochs'], 'epoch')} in {m['train_seconds']:,.0f} s ({speed})"
+    with_tricks = "+".join(tricks) or "no tricks"
     without = f" ({' and '.join(idle)} not applied)" if idle else ""
-    return f"{recipe.arch} {start} with {'+'.join(tricks) or 'no tricks'}{without}, {time}"
+    return f"{recipe.arch} {start} with {with_tricks}{without}, {time}"
 
 
 def not_applied(folder):
@@ -145,7 +147,8 @@ def skipped_steps(m):
     return [labelled("left out", f"{steps} whose loss or gradient was not finite (log.txt has the images)")]
 
 
-SUGGESTED, SHORT = "warmup+cosine+label_smoothing", "cosine+label_smoothing"  # the second for runs too short to warm up
+SUGGESTED = "warmup+cosine+label_smoothing"
+SUGGESTED_SHORT = "cosine+label_smoothing"  # for runs too short to warm up
 
 
 def worth_trying(folder):
@@ -156,7 +159,7 @@ def worth_trying(folder):
     try:
         schedule_of(resolve({}, [SUGGESTED], str(folder)), images=n)
     except UserError:
-        return SHORT
+        return SUGGESTED_SHORT
     return SUGGESTED
 
 

@@ -3,14 +3,14 @@ from typing import Annotated
 
 import typer
 
-from .compare import Runs
+from .compare import RunTexts
 from .options import Debug
 
 AcrossSeeds = Annotated[bool, typer.Option("--across-seeds",
                                            help="one model of the runs of all seeds, which is shown and not judged")]
 
 
-def soup_command(runs: Runs = None, across_seeds: AcrossSeeds = False, debug: Debug = False):
+def soup_command(runs: RunTexts = None, across_seeds: AcrossSeeds = False, debug: Debug = False):
     """Average the weights of an ablation's runs, seed by seed: each is kept where the average is no worse on the
     validation split.
 

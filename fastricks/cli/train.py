@@ -7,7 +7,7 @@ from ..core import output, ranks
 from ..core.errors import UserError
 from ..grid.plan import parse_seeds
 from ..recipe.recipe import resolve
-from .options import Debug, RecipeName, Tricks
+from .options import Debug, RecipeName, TrickTexts
 
 
 def train_command(
@@ -16,7 +16,7 @@ def train_command(
         str | None, typer.Argument(metavar="PHOTOS", help="what --data takes, as a folder", show_default=False)
     ] = None,
     recipe: RecipeName = None,
-    tricks: Tricks = None,
+    tricks: TrickTexts = None,
     seeds: Annotated[
         str | None, typer.Option(metavar="5|0,1,2|0-4", help="train with each of these seeds, and report mean ± sd")
     ] = None,

@@ -25,32 +25,36 @@ def checked_call(fn: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(fn)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        require_fit(fn.__name__, signature, args, kwargs)
+        require_call(fn.__name__, signature, args, kwargs)
         require_kinds(fn.__name__, signature.parameters.values(), signature.bind(*args, **kwargs).arguments)
         return fn(*args, **kwargs)
     return call
 
 
-def require_fit(name: str, signature: inspect.Signature, args: tuple, kwargs: Mapping[str, Any]) -> None:
+def require_call(name: str, signature: inspect.Signature, args: tuple, kwargs: Mapping[str, Any]) -> None:
     "Raise UserError unless a function of this name and signature can be called so"
     known = list(signature.parameters.values())
     nameless = [p.name for p in known if p.kind in NAMELESS]
-    if len(args) > len(nameless) and not any(p.kind is p.VAR_POSITIONAL for p in known):
-        raise UserError(f"{name} takes {one_of(nameless) or 'nothing'} without a name, and {args[len(nameless)]!r} "
-                        "comes after: say what it is, "
-                        f"as in {name}(…, {example(known)}={args[len(nameless)]!r})")
+    kinds = {p.kind for p in known}
+    if len(args) > len(nameless) and inspect.Parameter.VAR_POSITIONAL not in kinds:
+        taken, odd = one_of(nameless) or "nothing", repr(args[len(nameless)])
+        raise UserError(f"{name} takes {taken} without a name, and {odd} comes after: "
+                        f"say what it is, as in {name}(…, {example_name(known)}={odd})")
     names = [p.name for p in known if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
     for key in kwargs:
         if key in nameless[:len(args)]:
             raise UserError(f"{name}: {key} is given twice")
-        if key not in names and not any(p.kind is p.VAR_KEYWORD for p in known):
-            raise UserError(f"{name} has no argument {key!r}{nearest(key, names) or f'; it has {one_of(names)}'}")
-    missing = [p.name for p in known if p.default is p.empty and p.name in names[len(args):] and p.name not in kwargs]
+        if key not in names and inspect.Parameter.VAR_KEYWORD not in kinds:
+            meant = nearest(key, names) or f"; it has {one_of(names)}"
+            raise UserError(f"{name} has no argument {key!r}{meant}")
+    needed = [p.name for p in known if p.default is p.empty and p.name in names[len(args):]]
+    missing = [o for o in needed if o not in kwargs]
     if missing:
-        raise UserError(f"{name} needs {one_of(missing)}: {name}({', '.join(f'{o}=…' for o in missing)})")
+        example = ", ".join(f"{o}=…" for o in missing)
+        raise UserError(f"{name} needs {one_of(missing)}: {name}({example})")
 
 
-def example(known: list[inspect.Parameter]) -> str:
+def example_name(known: list[inspect.Parameter]) -> str:
     "The name of an argument that must be named"
     named = [p.name for p in known if p.kind is p.KEYWORD_ONLY]
     return next((o for o in ("epochs", "seeds") if o in named), named[0] if named else "name")

@@ -7,7 +7,7 @@ came, over both: P(true class in set) ≥ c.
 """
 import numpy as np
 
-LEVELS = range(50, 100)  # coverages, in percent, that a model keeps its least probability of
+COVERAGES = range(50, 100)  # coverages, in percent, that a model keeps its least probability of
 
 
 def least_probabilities(p):
@@ -17,7 +17,7 @@ def least_probabilities(p):
     too small.
     """
     falling = np.sort(np.asarray(p, float))[::-1]
-    places = [rank_of(c, len(falling)) for c in LEVELS]
+    places = [rank_of(c, len(falling)) for c in COVERAGES]
     return [float(falling[k - 1]) if k <= len(falling) else 0. for k in places]
 
 

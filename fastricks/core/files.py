@@ -6,12 +6,13 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
 from .errors import UserError
 
-MOST = 1 << 28  # bytes; predictions of a million images have less
+MOST_BYTES = 1 << 28  # bytes; predictions of a million images have less
 
 
 def read_text(path: str | Path) -> str:
@@ -22,7 +23,7 @@ def read_text(path: str | Path) -> str:
     size = path.stat().st_size
     if not path.is_file():
         raise ValueError(f"{path.name} is no file")
-    if size > MOST:
+    if size > MOST_BYTES:
         raise ValueError(f"{path.name} is too large")
     return path.read_text(encoding="utf-8")
 
@@ -34,7 +35,7 @@ def read_json(path: str | Path) -> Any:
     except RecursionError:
         raise ValueError(f"{Path(path).name} is too deep") from None
 
-FULL = errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG
+FULL_DISK = errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG
 
 
 @contextmanager
@@ -43,7 +44,7 @@ def writing(path: str | Path) -> Iterator[None]:
     try:
         yield
     except OSError as e:
-        remedy = "; make room there, or choose another place" if e.errno in FULL else ""
+        remedy = "; make room there, or choose another place" if e.errno in FULL_DISK else ""
         raise UserError(f"{path} can't be written ({e.strerror or e}){remedy}") from e
 
 
@@ -108,7 +109,7 @@ def sync_folder(folder: str | Path) -> None:
     try:
         sync_opened(folder)
     except OSError as e:
-        if e.errno in (*FULL, errno.EIO):
+        if e.errno in (*FULL_DISK, errno.EIO):
             raise
 
 
@@ -131,3 +132,11 @@ def rows_to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
         w.writeheader()
         w.writerows(rows)
     return out.getvalue()
+
+
+def neighbours(path: Path) -> list[str]:
+    "What lies beside `path`, which the user may have meant: a thousand at most, without hidden ones"
+    try:
+        return [str(o) for o in islice(path.parent.iterdir(), 1000) if not o.name.startswith(".")]
+    except (OSError, ValueError):
+        return []

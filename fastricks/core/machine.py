@@ -32,7 +32,7 @@ def quota():
         lines = OWN_CGROUPS.read_text().splitlines()
     except OSError:
         return math.inf
-    return min((share_of(folder) for line in lines for folder in cgroup_folders(line)), default=math.inf)
+    return min((cpu_quota(folder) for line in lines for folder in cgroup_folders(line)), default=math.inf)
 
 
 def cgroup_folders(line):
@@ -48,7 +48,7 @@ def cgroup_folders(line):
         yield from (folder, *(o for o in folder.parents if o.is_relative_to(mount)))
 
 
-def share_of(folder):
+def cpu_quota(folder):
     "The quota of one control group, version 2 or 1, in cores"
     with suppress(OSError, ValueError, ZeroDivisionError):
         quota, period = (folder/"cpu.max").read_text().split()

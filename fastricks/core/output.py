@@ -52,10 +52,10 @@ def tell(line, indent=2):
     """Print a line; on a terminal that is too narrow for it, in several that end between words. Commands and paths are
     better printed whole
     """
-    print(folded(str(line), indent) if sys.stdout.isatty() else line)
+    print(folded_line(str(line), indent) if sys.stdout.isatty() else line)
 
 
-def folded(line, indent=2):
+def folded_line(line, indent=2):
     width = get_terminal_size().columns
     if len(line) <= width:
         return line

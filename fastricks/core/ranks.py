@@ -11,12 +11,12 @@ from functools import cache
 
 from .errors import UserError
 
-START = timedelta(minutes=5)  # within which all processes must have come
+START_TIMEOUT = timedelta(minutes=5)  # within which all processes must have come
 LONG = timedelta(days=1)      # the first may decode a whole data set while the others wait for it
 LOST = "another process of this training ended without a word (it may have been killed), so all of them end"
 
 
-def number(name):
+def environment_int(name):
     try:
         return int(os.environ[name])
     except (KeyError, ValueError):
@@ -25,15 +25,15 @@ def number(name):
 
 def world():
     "How many processes were started for this training; 1 where nobody started several"
-    started = all(number(k) is not None for k in ("RANK", "WORLD_SIZE", "MASTER_PORT")) and "MASTER_ADDR" in os.environ
-    return max(number("WORLD_SIZE"), 1) if started else 1
+    known = all(environment_int(k) is not None for k in ("RANK", "WORLD_SIZE", "MASTER_PORT"))
+    return max(environment_int("WORLD_SIZE"), 1) if known and "MASTER_ADDR" in os.environ else 1
 
 
 # how many tasks each started
 ALL_TASKS = {"SLURM_STEP_NUM_TASKS": "srun", "OMPI_COMM_WORLD_SIZE": "mpirun", "PMI_SIZE": "mpirun"}
 
 
-def copies():
+def times_started():
     """(how many times this command was started, by what), where a cluster's launcher started it several times and
     torchrun did not.
 
@@ -41,15 +41,15 @@ def copies():
     """
     if world() > 1 or "WANDB_SWEEP_ID" in os.environ:
         return 1, ""  # W&B's agents each train something else
-    n, by = max(((number(k) or 1, by) for k, by in ALL_TASKS.items()), key=lambda o: o[0])
-    if n == 1 and number("SLURM_PROCID"):
-        n, by = number("SLURM_NTASKS") or 1, "srun"
+    n, by = max(((environment_int(k) or 1, by) for k, by in ALL_TASKS.items()), key=lambda o: o[0])
+    if n == 1 and environment_int("SLURM_PROCID"):
+        n, by = environment_int("SLURM_NTASKS") or 1, "srun"
     return n, by
 
 
-def rank(): return number("RANK") if world() > 1 else 0
-def local_rank(): return (number("LOCAL_RANK") or 0) if world() > 1 else 0
-def local_world(): return max(number("LOCAL_WORLD_SIZE") or 1, 1) if world() > 1 else 1
+def rank(): return environment_int("RANK") if world() > 1 else 0
+def local_rank(): return (environment_int("LOCAL_RANK") or 0) if world() > 1 else 0
+def local_world(): return max(environment_int("LOCAL_WORLD_SIZE") or 1, 1) if world() > 1 else 1
 
 
 class Here:
@@ -70,7 +70,7 @@ def alone(): return here.world == 1
 def store():
     "The launcher's key-value store, which outlives the processes"
     import torch.distributed as dist
-    return next(dist.rendezvous("env://", timeout=START))[0]
+    return next(dist.rendezvous("env://", timeout=START_TIMEOUT))[0]
 
 
 @contextmanager
@@ -85,7 +85,7 @@ def joined(device):
         torch.cuda.set_device(local_rank())
     here.times += 1  # keys of a training before are still there
     dist.init_process_group("cpu:gloo,cuda:nccl" if device == "cuda" else "gloo",
-                            store=dist.PrefixStore(key(f"group-{here.times}"), store()),
+                            store=dist.PrefixStore(store_key(f"group-{here.times}"), store()),
                             rank=rank(), world_size=world(), timeout=LONG)
     here.rank, here.world = rank(), world()
     yield  # after an error the connections stay until the process ends, which tells those who wait for it
@@ -131,8 +131,8 @@ def of(r, value):
     return json.loads(bytes(t.tolist()))
 
 
-def each(value): return [value] if alone() else [of(r, value) for r in range(here.world)]
-def first(value): return value if alone() else of(0, value)
+def from_each(value): return [value] if alone() else [of(r, value) for r in range(here.world)]
+def from_first(value): return value if alone() else of(0, value)
 
 
 @contextmanager
@@ -152,7 +152,7 @@ def by_first(f):
     if is_first():
         with apart():
             out = f()
-    return first(out)
+    return from_first(out)
 
 
 def first_then_all(f):
@@ -164,7 +164,7 @@ def first_then_all(f):
 
 
 def require_same(value, what):
-    values = each(value)
+    values = from_each(value)
     if odd := [r for r, v in enumerate(values) if v != values[0]]:
         raise UserError(
         f"process {odd[0]} has other {what} than process 0: give all processes the same files and options")
@@ -173,7 +173,7 @@ def require_same(value, what):
 # -- one message, whoever has it
 
 # torchrun may start all of them again
-def key(name): return f"fastricks/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}/{name}"
+def store_key(name): return f"fastricks/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}/{name}"
 
 
 def claim(text):
@@ -192,20 +192,20 @@ def try_claim(text):
     if alone() and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != str(True):
         return rank() == 0
     try:
-        if store().add(key("word"), 1) > 1:
+        if store().add(store_key("word"), 1) > 1:
             return False
-        store().set(key("text"), text)
+        store().set(store_key("text"), text)
         return True
     except RuntimeError:
         return rank() == 0  # the launcher is gone
 
 
-def word(text):
+def last_word(text):
     "What the training ended with: this process's `text`, or what another said before"
     if claim(text):
         return text
     try:
-        return store().get(key("text")).decode()
+        return store().get(store_key("text")).decode()
     except RuntimeError:
         return text
 
@@ -225,6 +225,5 @@ def is_lost(e):
     if alone() or not isinstance(e, RuntimeError):
         return False
     import torch.distributed as dist
-    return isinstance(e, dist.DistError) or any(w in str(e)
-                                                for w in ("gloo", "Connection closed", "Connection reset",
-                                                          "Broken pipe", "NCCL"))
+    words = "gloo", "Connection closed", "Connection reset", "Broken pipe", "NCCL"
+    return isinstance(e, dist.DistError) or any(w in str(e) for w in words)

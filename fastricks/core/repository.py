@@ -17,5 +17,6 @@ def repository() -> str | None:
 def install_line() -> str:
     "The command that installs the project from its place"
     url = repository()
-    return (f"pip install git+{url}" if url else "pip install PATH/TO/fastricks  # its source, as whoever made this "
-                                                 "has it")
+    if url:
+        return f"pip install git+{url}"
+    return "pip install PATH/TO/fastricks  # its source, as whoever made this has it"

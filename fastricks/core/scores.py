@@ -1,6 +1,7 @@
 """Numbers of all predictions together, on plain arrays: macro F1, balanced accuracy, calibration."""
 import numpy as np
 
+Z95 = 1.959964  # of the normal distribution, two-sided
 BINS = 15  # of equal width, as Guo et al. (ICML 2017, arXiv 1706.04599) have them
 
 
@@ -27,6 +28,18 @@ def balanced_accuracy(y, k):
     (predicted) [n]
     """
     return float(balanced_hits(y, y == k).mean())
+
+
+def paired_difference(hit, base):
+    """(mean of hit − base; its 95% interval), of what two models get right of the same n images, booleans [n].
+
+    Bonett and Price, doi 10.3102/1076998611411915: Wald's interval with an image more on either side, which holds for
+    few images and where none differs.
+    """
+    n, gained, lost = len(hit), int((hit & ~base).sum()), int((base & ~hit).sum())
+    up, down = (gained + 1) / (n + 2), (lost + 1) / (n + 2)
+    half = Z95 * ((up + down - (up - down) ** 2) / (n + 2)) ** .5
+    return (gained - lost) / n, max(-1., up - down - half), min(1., up - down + half)
 
 
 def bin_of(p): return np.clip(np.ceil(np.asarray(p) * BINS).astype(int) - 1, 0, BINS - 1)

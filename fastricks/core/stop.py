@@ -89,15 +89,15 @@ def check():
         raise Stopped("interrupted")
 
 
-def code(): return 128 + (asked.signum or signal.SIGINT)
+def exit_code(): return 128 + (asked.signum or signal.SIGINT)
 
 
-def say():
+def say_stopped():
     "One line on stderr: that it was stopped, and how to go on"
     text = "interrupted" + (f"; {asked.how}" if asked.how else "")
     if ranks.may_tell(text):
         print(text, file=sys.stderr)
-    return code()
+    return exit_code()
 
 
 def leave(code):

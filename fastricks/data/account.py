@@ -4,13 +4,13 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 
 from ..core.errors import plural, shorten, visible
-from .same import looks, overlaps, same_files
+from .same import overlaps, pixel_checksums, same_files
 from .source import ENDING
 from .sources.walk import endings_text
 
-FEW = 5  # training images below which a class is told
+FEW_TO_TRAIN_ON = 5  # training images below which a class is told
 NAMED = 3  # classes that a line names
-WORD = {"train": "train", "valid": "validation", "test": "test", "rest": "more validation"}
+WORD_OF_SPLIT = {"train": "train", "valid": "validation", "test": "test", "rest": "more validation"}
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,14 @@ class Account:
     @property
     def files_line(self):
         "`files: 12 found = 10 used (8 train, 2 validation) + 2 ignored (1 hidden, 1 not named as images are: 1 .txt)`"
-        used = ", ".join(f"{n:,} {WORD[s]}" for s, n in self.used.items() if n)
+        used = ", ".join(f"{n:,} {WORD_OF_SPLIT[s]}" for s, n in self.used.items() if n)
         said = f"files: {self.found:,} found = {sum(self.used.values()):,} used ({used})"
         if self.ignored:
-            said += f" + {sum(self.ignored.values()):,} ignored ({', '.join(map(self.told, self.ignored))})"
-        return said + (f"; {plural(self.missing, 'listed image')} not there" if self.missing else "")
+            n, reasons = sum(self.ignored.values()), ", ".join(map(self.told, self.ignored))
+            said += f" + {n:,} ignored ({reasons})"
+        if self.missing:
+            said += f"; {plural(self.missing, 'listed image')} not there"
+        return said
 
     def told(self, reason):
         more = f": {endings_text(Counter(self.endings))}" if reason == ENDING else ""
@@ -65,19 +68,23 @@ class Account:
         """`2 classes have fewer than 5 training images: 'a' 1, 'b' 3; 1 class has no validation image`; empty where
         none has so few
         """
-        few = sorted((n["train"], k) for k, n in self.classes.items() if n["train"] < FEW)
+        few = sorted((n["train"], k) for k, n in self.classes.items() if n["train"] < FEW_TO_TRAIN_ON)
         if not few:
             return ""
-        some = ", ".join(f"{shorten(visible(k), 30)!r} {n}" for n, k in few[:NAMED]) + (", …" if len(few) > NAMED else "")
+        some = ", ".join(f"{shorten(visible(k), 30)!r} {n}" for n, k in few[:NAMED])
+        if len(few) > NAMED:
+            some += ", …"
         unseen = sum(not n["valid"] for n in self.classes.values()) if self.used["valid"] else 0
         held_out = f"; {plural(unseen, 'class has', 'classes have')} no validation image" if unseen else ""
-        return f"{plural(len(few), 'class has', 'classes have')} fewer than {FEW} training images: {some}{held_out}"
+        classes = plural(len(few), "class has", "classes have")
+        return f"{classes} fewer than {FEW_TO_TRAIN_ON} training images: {some}{held_out}"
 
     @property
     def copies_lines(self):
         for pair, n in self.copies.items():
             a, _, b = pair.partition(" in ")
-            yield f"copies: {n:,} of {plural(self.used[a], f'{WORD[a]} image')} in {WORD[b]} too (the same bytes)"
+            images = plural(self.used[a], f"{WORD_OF_SPLIT[a]} image")
+            yield f"copies: {n:,} of {images} in {WORD_OF_SPLIT[b]} too (the same bytes)"
 
 
 def account_of(source):
@@ -89,7 +96,8 @@ def account_of(source):
         if why == ENDING:
             endings[end] += n
     found = sum(used.values()) + ignored.total()
-    copies = {f"{a} in {b}": len(pairs) for (a, b), pairs in overlaps(same_files(source.items, looks(source))).items()}
+    shared = overlaps(same_files(source.items, pixel_checksums(source)))
+    copies = {f"{a} in {b}": len(pairs) for (a, b), pairs in shared.items()}
     order = dict(sorted(ignored.items(), key=lambda o: (-o[1], o[0])))
     return Account(found, used, order, dict(endings), len(source.missing), source.splits, class_sizes(source), copies)
 

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from ..core.cache import cache_dir, recall, remember
 from ..core.machine import cores
-from .pixels.image import FORMATS, Unreadable, decode, formats, is_deep_colour, orientation, quiet, reason
+from .pixels.image import PHOTO_FORMATS, Unreadable, decode, formats, is_deep_colour, orientation, quiet, reason
 from .scan import CHUNK, state
-from .source import MANY, is_path
+from .source import MANY_IMAGES, is_path
 
 SIDEWAYS = 5, 6, 7, 8  # EXIF's orientations that swap width and height
 
@@ -23,7 +23,7 @@ class Fact(NamedTuple):
     print: str    # a hash that images with the same pixels share, and few others
 
 
-def look(items, say=None, threads=None, cache=None):
+def look_at_images(items, say=None, threads=None, cache=None):
     """{name: Fact, or the reason why it can't be read} of Items.
 
     Every file is decoded (JPEGs at an eighth of their size, which reads all their data), in threads; what is found is
@@ -34,9 +34,9 @@ def look(items, say=None, threads=None, cache=None):
     if not files:
         return found
     record = Path(cache or cache_dir())/"facts"/f"{state(files)}.json"
-    known = checked(recall(record))
+    known = valid_facts(recall(record))
     todo = [o for o in files if o.name not in known]
-    if say and len(todo) > MANY:
+    if say and len(todo) > MANY_IMAGES:
         say(f"looking at {len(todo):,} images, once")
     new = of_files(todo, threads or min(8, cores()))
     known |= {name: o for name, o in new.items() if isinstance(o, Fact)}
@@ -45,10 +45,10 @@ def look(items, say=None, threads=None, cache=None):
     return found | new | {o.name: known[o.name] for o in files if o.name in known}
 
 
-def checked(kept):
+def valid_facts(kept):
     "What a cache file holds that are facts: anybody may have written it"
     def is_fact(v): return (isinstance(v, list) and [type(o) for o in v] == [int, int, str, str, str] and min(v[:2]) > 0
-                            and v[2] in FORMATS and v[3].isprintable())
+                            and v[2] in PHOTO_FORMATS and v[3].isprintable())
     return {k: Fact(*v) for k, v in kept.items() if is_fact(v)} if isinstance(kept, dict) else {}
 
 

@@ -19,25 +19,26 @@ def overlaps(groups):
     return out
 
 
-def looks(source):
+def pixel_checksums(source):
     """{name: shape and checksum of its pixels} where the fast pipeline has them of every file, which tells most files
     apart unread; else {}
     """
     rows = source.pixels.rows if source.pixels else {}
-    return {name: row[2:] for name, row in rows.items()} if all(o.name in rows for o in source.items
-                                                                if is_path(o.image)) else {}
+    if not all(o.name in rows for o in source.items if is_path(o.image)):
+        return {}
+    return {name: row[2:] for name, row in rows.items()}
 
 
 def same_files(items, looks=MappingProxyType({})):
     """[[Item, …]]: groups of images whose files, or arrays, have the same bytes; `looks`: name -> what files with the
     same bytes share
     """
-    groups = grouped(items, lambda o: (o.size, looks.get(o.name)) if is_path(o.image) else o.image.shape)
-    groups = [g for group in groups for g in grouped(group, tail)]
-    return [g for group in groups for g in grouped(group, whole)]
+    groups = groups_by_key(items, lambda o: (o.size, looks.get(o.name)) if is_path(o.image) else o.image.shape)
+    groups = [g for group in groups for g in groups_by_key(group, file_tail)]
+    return [g for group in groups for g in groups_by_key(group, file_digest_of)]
 
 
-def grouped(items, key):
+def groups_by_key(items, key):
     "The groups of two and more that have a key in common; without those whose key is None"
     found = defaultdict(list)
     for o in items:
@@ -45,7 +46,7 @@ def grouped(items, key):
     return [g for k, g in found.items() if len(g) > 1 and k is not None]
 
 
-def tail(o):
+def file_tail(o):
     if not is_path(o.image):
         return o.image.tobytes()[-TAIL:]
     try:
@@ -56,7 +57,7 @@ def tail(o):
         return None
 
 
-def whole(o):
+def file_digest_of(o):
     if not is_path(o.image):
         return blake2b(o.image.tobytes(), digest_size=16).digest()
     try:

@@ -3,16 +3,16 @@
 """
 from ..core.errors import plural
 from .source import is_path
-from .split import first
+from .split import first_items
 
-SAMPLE = 32         # 16-bit images that are looked at
+SAMPLED_IMAGES = 32         # 16-bit images that are looked at
 COLOURS = 64        # images whose profiles are
 TURNED = 256        # images whose XMP is, in their first bytes
-HEAD = 1 << 16
+XMP_WITHIN = 1 << 16
 JPEG = b"\xff\xd8\xff"
 DARK = 1 / 4        # of the full range: what is never brighter has at most 14 bits
-ENDINGS = ".png", ".tif", ".tiff", ".pgm", ".jp2"
-FULL = 2**16 - 1
+DEEP_ENDINGS = ".png", ".tif", ".tiff", ".pgm", ".jp2"
+BRIGHTEST = 2**16 - 1
 BITS = 8, 10, 12, 14
 
 
@@ -44,7 +44,7 @@ def turned_by_xmp(o):
     try:
         require_file(o.image)
         with open(o.image, "rb") as f:
-            head = f.read(HEAD)
+            head = f.read(XMP_WITHIN)
     except (OSError, Unreadable):
         return False  # the scan says why
     return head.startswith(JPEG) and turned(head, xmp=True) and not turned(head)
@@ -68,14 +68,14 @@ def profile_name(file):
     "The name of a file's colour profile that is not sRGB's; None where there is none, and for what can't be read"
     from PIL import Image
 
-    from .pixels.decoding import name_of, other_space
+    from .pixels.decoding import name_of_profile, other_space
     from .pixels.image import formats, require_file
     try:
         require_file(file)
         with Image.open(file, formats=formats()) as im:
             mode = "RGB" if im.mode in ("RGBA", "P", "PA") else im.mode
             profile = im.info.get("icc_profile")
-            return name_of(profile) if profile and other_space(profile, mode) else None
+            return name_of_profile(profile) if profile and other_space(profile, mode) else None
     except Exception:
         return None  # the scan says why
 
@@ -89,19 +89,19 @@ def colour_line(wide, how):
 
 def level(white, files):
     "(the level that is white, a line where a sample of the 16-bit images never reaches it by far, in a list)"
-    some = [o for o in files if o.image.suffix.lower() in ENDINGS]
-    if white not in (None, FULL) or not some:
-        return white or FULL, []
-    sample = first(some, SAMPLE, "depth")
+    some = [o for o in files if o.image.suffix.lower() in DEEP_ENDINGS]
+    if white not in (None, BRIGHTEST) or not some:
+        return white or BRIGHTEST, []
+    sample = first_items(some, SAMPLED_IMAGES, "depth")
     levels = [top for o in sample if (top := brightest(o.image)) is not None]
     if not levels:
-        return FULL, dim_colours(sample)
-    if max(levels) > DARK * FULL:
-        return FULL, []
+        return BRIGHTEST, dim_colours(sample)
+    if max(levels) > DARK * BRIGHTEST:
+        return BRIGHTEST, []
     own = next(top for b in BITS if max(levels) <= (top := 2**b - 1))
-    said = f"16-bit images whose brightest level is {max(levels):,} of {FULL:,}: "
+    said = f"16-bit images whose brightest level is {max(levels):,} of {BRIGHTEST:,}: "
     if white is None:
-        return own, [f"{said}{own:,} counts as white (--white {FULL} for the full range)"]
+        return own, [f"{said}{own:,} counts as white (--white {BRIGHTEST} for the full range)"]
     return white, [f"{said}they are nearly black to the network; --white {own} makes that level white"]
 
 
@@ -113,9 +113,9 @@ def dim_colours(sample):
     tops = [top for o in sample if (top := brightest(o.image, is_deep_colour)) is not None]
     if not tops or max(tops) > DARK * 255:
         return []
-    return [f"16-bit colour images whose brightest level is about {256 * max(tops):,} of {FULL:,}: they are nearly "
-            "black to the network, as of "
-            "16-bit colours the upper 8 bits are read; save them as 8-bit images whose white is white"]
+    return [f"16-bit colour images whose brightest level is about {256 * max(tops):,} of {BRIGHTEST:,}: "
+            "they are nearly black to the network, as of 16-bit colours the upper 8 bits are read; "
+            "save them as 8-bit images whose white is white"]
 
 
 def is_grey(im): return im.mode.startswith("I")

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..core.cache import cache_dir, recall, remember
 from ..core.errors import UserError, plural
 from ..core.machine import cores
-from .source import MANY, UNREADABLE, is_path, size_and_time
+from .source import MANY_IMAGES, UNREADABLE, is_path, size_and_time
 
 CHUNK = 64
 FLOOR = 5      # files that may be bad in a small folder, whatever their share
@@ -42,7 +42,8 @@ def settled(source, find, max_bad=.01, reopen=None):
         return replace(source, skipped=(*source.skipped, *source.missing)) if missing else source
     out = replace(now, skipped=(*source.skipped, *sorted((missing | bad).items())),
                   ignored=now.ignored + Counter({(UNREADABLE, ""): len(bad)}))
-    return out.note(f"skipped {plural(len(bad), 'unreadable image')}: {some(sorted(bad.items()))}{limits(bad)}")
+    reasons = some_reasons(sorted(bad.items()))
+    return out.note(f"skipped {plural(len(bad), 'unreadable image')}: {reasons}{limits_hint(bad)}")
 
 
 def find_bad(files, threads, folder, say=None):
@@ -52,9 +53,9 @@ def find_bad(files, threads, folder, say=None):
     record = folder/f"{state(files)}.json"
     known = recall(record)
     suspects = files if not is_names(known) else [o for o in files if o.name in {*known}]
-    if say and len(suspects) > MANY:
+    if say and len(suspects) > MANY_IMAGES:
         say(f"checking {len(suspects):,} images, once")
-    bad = check(suspects, threads or min(8, cores()))
+    bad = unreadable_items(suspects, threads or min(8, cores()))
     names = [name for name, _ in bad]
     if names != known:
         remember(record, names)
@@ -73,7 +74,7 @@ def state(files):
     return h.hexdigest()
 
 
-def check(items, threads):
+def unreadable_items(items, threads):
     from .pixels.image import quiet
     chunks = [items[i:i+CHUNK] for i in range(0, len(items), CHUNK)]
     with quiet(), ThreadPoolExecutor(threads) as pool:
@@ -82,10 +83,10 @@ def check(items, threads):
 
 def bad_of(items):
     "[(name, reason)] of the unreadable of `items`"
-    return [(o.name, why) for o in items if (why := trouble(o.image))]
+    return [(o.name, why) for o in items if (why := reading_trouble(o.image))]
 
 
-def trouble(path):
+def reading_trouble(path):
     "Why a file cannot be read, or None"
     from .pixels.image import Unreadable, decode
     try:
@@ -102,11 +103,11 @@ def allowed(n, max_bad):
 def refuse_many(bad, n, max_bad, name):
     if len(bad) > allowed(n, max_bad):
         raise UserError(f"{len(bad):,} of {plural(n, 'image')} of {name} cannot be read, more than --max-bad "
-                        f"{max_bad:g} allows: {some(sorted(bad.items()))}; fix or delete them, or raise "
-                        f"--max-bad{limits(bad)}")
+                        f"{max_bad:g} allows: {some_reasons(sorted(bad.items()))}; fix or delete them, or raise "
+                        f"--max-bad{limits_hint(bad)}")
 
 
-def limits(bad):
+def limits_hint(bad):
     "How limits are raised that some of the images are above"
     names = {"too many pixels": "FASTRICKS_MAX_MEGAPIXELS", "too long and thin": "FASTRICKS_MAX_RATIO"}
     found = [name for why, name in names.items() if why in bad.values()]
@@ -115,11 +116,11 @@ def limits(bad):
 
 def leave_out(source, bad):
     left = [o for o in source.items if o.name not in bad]
-    require_all(source, left, some(sorted(bad.items())))
+    require_all(source, left, some_reasons(sorted(bad.items())))
     return replace(source, items=tuple(left))
 
 
-def some(bad):
+def some_reasons(bad):
     "The first three of them, with reasons"
     return ", ".join(f"{name} ({why})" for name, why in bad[:3]) + (", …" if len(bad) > 3 else "")
 

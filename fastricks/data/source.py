@@ -14,10 +14,12 @@ SPLIT = {"train": "train", "training": "train", "valid": "valid", "val": "valid"
 
 # why a file that is there is not used
 ENDING, HIDDEN, TOOLS = "not named as images are", "hidden", "of other programs or runs"
-LOOSE, UNUSED, CLASSES = "in no class folder", "in folders that are not used", "of classes that --classes leaves out"
+LOOSE, UNUSED = "in no class folder", "in folders that are not used"
+OTHER_CLASSES = "of classes that --classes leaves out"
 CAPPED, UNLISTED, UNREADABLE = "above --per-class", "not listed", "unreadable"
 COPIES = "copies that --drop-duplicates leaves out"
-MISSING = "not there"  # of a listed image
+DECIDED = "dropped by the table's decisions"
+NOT_THERE = "not there"  # of a listed image
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def fingerprint(source):
 
 
 def is_path(image): return isinstance(image, Path)
-MANY = 5000  # images whose check takes so long that the user is told
+MANY_IMAGES = 5000  # images whose check takes so long that the user is told
 
 
 def size_and_time(path):
@@ -103,6 +105,6 @@ def describe(source):
     "`digits: 10 classes; 1,293 train, 144 validation and 360 test images`"
     n = {s: len(source.of(s)) for s in (*SPLITS, REST)}
     words = {"valid": "validation", "test": "test", "rest": "more validation"}
-    parts = [f"{n['train']:,} train"] + [f"{n[s]:,} {word}" for s, word in words.items() if n[s]]
-    return (f"{source.name}: {plural(len(source.classes), 'class', 'classes')}; "
-            f"{' and '.join([', '.join(parts[:-1]), parts[-1]])} images")
+    *parts, last = [f"{n['train']:,} train", *(f"{n[s]:,} {word}" for s, word in words.items() if n[s])]
+    classes = plural(len(source.classes), "class", "classes")
+    return f"{source.name}: {classes}; {', '.join(parts)} and {last} images"

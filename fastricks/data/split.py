@@ -4,12 +4,12 @@ from dataclasses import replace
 from hashlib import blake2b
 
 
-def place(salt, name):
+def place_in_order(salt, name):
     "Where `name` stands in the fixed random order called `salt`"
     return blake2b(f"{salt}/{name}".encode(), digest_size=8).digest()
 
 
-def by_class(items):
+def items_by_class(items):
     "{label: its items}"
     groups = defaultdict(list)
     for o in items:
@@ -17,12 +17,12 @@ def by_class(items):
     return groups
 
 
-def first(items, n, salt):
+def first_items(items, n, salt):
     "The first `n` of `items` in the order called `salt`"
-    return sorted(items, key=lambda o: place(salt, o.name))[:n]
+    return sorted(items, key=lambda o: place_in_order(salt, o.name))[:n]
 
 
-def share(frac, n):
+def count_of_share(frac, n):
     "How many of `n` images are `frac` of them: at least one, never all"
     return min(n-1, max(1, round(frac*n))) if frac > 0 and n > 1 else 0
 
@@ -34,8 +34,8 @@ def cap(items, n):
 
 def set_aside(items, n):
     "All but `n` training images of each class become `rest`"
-    groups = by_class(o for o in items if o.split == "train").values()
-    kept = {o.name for g in groups for o in first(g, n, "per_class")}
+    groups = items_by_class(o for o in items if o.split == "train").values()
+    kept = {o.name for g in groups for o in first_items(g, n, "per_class")}
     return [replace(o, split="rest") if o.split == "train" and o.name not in kept else o for o in items]
 
 
@@ -45,8 +45,8 @@ def hold_out(items, frac, split, group_of=None):
     """
     if group_of:
         return hold_out_groups(items, frac, split, group_of)
-    groups = by_class(o for o in items if o.split == "train").values()
-    out = {o.name for g in groups for o in first(g, share(frac, len(g)), split)}
+    groups = items_by_class(o for o in items if o.split == "train").values()
+    out = {o.name for g in groups for o in first_items(g, count_of_share(frac, len(g)), split)}
     return [replace(o, split=split) if o.name in out else o for o in items]
 
 
@@ -59,7 +59,7 @@ def hold_out_groups(items, frac, split, group_of):
     for o in train:
         groups[group_of(o)].append(o)
     wanted, out = frac * len(train), set()
-    for name in sorted(groups, key=lambda o: place(split, o)):
+    for name in sorted(groups, key=lambda o: place_in_order(split, o)):
         own = Counter(o.label for o in groups[name])
         if len(out) >= wanted or any(left[k] <= n for k, n in own.items()):
             continue

@@ -7,13 +7,13 @@ from itertools import islice
 
 from ..core.errors import visible
 from .account import account_of
-from .facts import copies, look
+from .facts import copies, look_at_images
 from .sampled import decoding_of
 from .scan import allowed, settled
 from .source import ENDING
 from .sources.open import open_recipe
 
-COPIES = 5  # of an image that its row names
+COPIES_NAMED = 5  # of an image that its row names
 
 
 @dataclass
@@ -58,7 +58,7 @@ def survey(recipe, say=None):
     facts, lost = {}, []
 
     def find(items):
-        facts.update(look(items, say))
+        facts.update(look_at_images(items, say))
         new = [o for o in items if isinstance(facts[o.name], str)]
         lost.extend(new)
         return [(o.name, facts[o.name]) for o in new]
@@ -72,7 +72,7 @@ def others(o, group):
     """The other images of a group, by name: a few, as a picture that stands in for thousands would fill the table with
     them
     """
-    some = [visible(t.name) for t in islice((t for t in group if t is not o), COPIES)]
+    some = [visible(t.name) for t in islice((t for t in group if t is not o), COPIES_NAMED)]
     return " | ".join([*some, *([f"… {len(group) - 1 - len(some):,} more"] if len(group) - 1 > len(some) else [])])
 
 
@@ -81,8 +81,7 @@ def rows(s):
     same = {o.name: others(o, g) for g in s.groups for o in g}
     for o in s.items:
         f = s.fact(o)
-        yield dict(image=visible(o.name), label=visible(o.label), split=o.split, width=f.w, height=f.h, format=f.format,
-                   mode=f.mode,
-                   copy_of=same.get(o.name, ""), unreadable="")
+        yield dict(image=visible(o.name), label=visible(o.label), split=o.split, width=f.w, height=f.h,
+                   format=f.format, mode=f.mode, copy_of=same.get(o.name, ""), unreadable="")
     for o in s.lost:
         yield dict(image=visible(o.name), label=visible(o.label), split=o.split, unreadable=visible(s.facts[o.name]))

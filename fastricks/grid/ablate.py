@@ -6,7 +6,7 @@ from ..recipe.recipe import FIND
 from .grid import Grid
 from .plan import GridRow, make_rows, parse_budget
 from .tune import tuned_rows
-from .verdicts import Judging, recorded
+from .verdicts import Judging, recorded_family
 
 
 def ablate(mode, given, base, texts, seeds=range(5), budget=None, dry=False, **how):
@@ -23,7 +23,7 @@ def ablate(mode, given, base, texts, seeds=range(5), budget=None, dry=False, **h
         grid.say(line)
     if dry:
         return grid
-    recorded(grid, mode, grid.judging)
+    recorded_family(grid, mode, grid.judging)
     return grid.carry_out(seconds)
 
 

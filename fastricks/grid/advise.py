@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..core.errors import UserError
 from ..core.words import with_interval
-from ..recipe.command import line_of
+from ..recipe.command import command_line
 from ..recipe.recipe import FIND, resolve
 from ..report.compare.families import ADVICE, Family, families_beside, record_family, row_key
 from ..report.compare.stats import AS_GOOD, FEWEST_SEEDS, HELPS, SAME
@@ -17,7 +17,7 @@ from ..report.runs import read_run
 from .cells import plan
 from .grid import Grid
 from .plan import CONTROL, GridRow, subsets
-from .verdicts import Judging, comparison_of, keys_of, next_free
+from .verdicts import Judging, comparison_of, family_keys, next_free
 
 NO_TIME = 1.02  # × the baseline's: a row that takes no more costs no time
 
@@ -52,7 +52,7 @@ class Advice:
                 else ())
 
 
-def on_validation(grid):
+def compared_on_validation(grid):
     """The grid's Comparison by the validation split, its first row the baseline, and grid row name -> its row.
 
     By `loss_t` where all runs have it, else by accuracy.
@@ -69,7 +69,8 @@ def on_validation(grid):
 
 def choose(mode, texts, rows, sign=1):
     "(kept, left: text -> why) of the -t texts, by what their rows say on the validation split"
-    return {"add": choose_added, "drop": choose_dropped, "stack": choose_stacked, "all": choose_together}[mode](texts, rows, sign)
+    of_mode = {"add": choose_added, "drop": choose_dropped, "stack": choose_stacked, "all": choose_together}
+    return of_mode[mode](texts, rows, sign)
 
 
 def choose_added(texts, rows, sign):
@@ -115,7 +116,7 @@ def best_bet(mode, texts, rows, sign=1):
     return [texts[best]] if mode == "add" else texts[:best + 1]
 
 
-def joined(kept, left, given, base):
+def combined_texts(kept, left, given, base):
     "The recipe of all kept texts; one that can't go with those that gain more is left out"
     ok = []
     for t in kept:
@@ -132,12 +133,12 @@ def advise(grid, mode, given, base, texts, confirm=None, take_bets=False, say=pr
     "Choose, train baseline and choice with fresh seeds (as many as the grid has, or `confirm`), and say it all"
     if given.get("lr") == FIND:
         given = {**given, "lr": grid.rows[0].recipe.lr}
-    c, rows = on_validation(grid)
+    c, rows = compared_on_validation(grid)
     texts = [t for t in texts if t != CONTROL]
     sign = c.metric.sign
     kept, left = choose(mode, texts, rows, sign)
     bet = [] if kept else best_bet(mode, texts, rows, sign)
-    kept, recipe = joined(kept or bet, left, given, base)
+    kept, recipe = combined_texts(kept or bet, left, given, base)
     left = {t: why for t, why in left.items() if t not in kept}
     plain = resolve(given, [], base)
     confirmed = confirm_on_test(plain, recipe, grid, max(confirm or len(grid.seeds), FEWEST_SEEDS),
@@ -166,16 +167,16 @@ def fresh_seeds(rows, grid, n, judging):
 
     They are recorded before they are trained: the same command goes on with them.
     """
-    keys = keys_of(rows, plan(rows, grid.seeds[:1], grid.source)[1], grid.source)
+    keys = family_keys(rows, plan(rows, grid.seeds[:1], grid.source)[1], grid.source)
     base, advice = (keys[row.name] for row in rows)
     out = grid.recipe.out
-    kept = next((f for f in families_beside([f"{out}/run"]) if f.mode == ADVICE and f.baseline == base
-                 and [*f.rows] == [advice]
-                 and len(f.seeds) == n and not {*f.seeds} & {*grid.seeds}), None)
-    if kept:
-        return list(kept.seeds)
+    for f in families_beside([f"{out}/run"]):
+        of_these = f.mode == ADVICE and f.baseline == base and [*f.rows] == [advice]
+        if of_these and len(f.seeds) == n and not {*f.seeds} & {*grid.seeds}:
+            return list(f.seeds)
     seeds = next_free(grid.seeds, n, seeds_of_runs(out, {base, advice}))
-    record_family(out, Family(base, {advice: "advice"}, ADVICE, judging.margin, judging.metric, True, tuple(seeds)))
+    family = Family(base, {advice: "advice"}, ADVICE, judging.margin, judging.metric, True, tuple(seeds))
+    record_family(out, family)
     return seeds
 
 
@@ -196,20 +197,19 @@ def seeds_of_runs(out, keys):
 
 def advice_lines(a, given, base, c):
     split = {"valid": "validation split", "test": "test set"}
-    out = ["", f"advice    {headline(a)}"]
+    out = ["", f"advice    {advice_headline(a)}"]
     if a.confirmed:
         row, m = a.confirmed.rows[1], a.confirmed.metric
         gain = with_interval(row.diff.delta, row.diff.low, row.diff.high, m.digits)
-        what = "gain" if a.taken else "tried"
-        out.append(f"{what:<10}{gain} {m.points} on the {split[a.confirmed.split]}, {len(row.runs)} fresh seeds: "
-                   f"{row.words} "
-                   "(decided with these same seeds)")
+        what, where = "gain" if a.taken else "tried", split[a.confirmed.split]
+        out.append(f"{what:<10}{gain} {m.points} on the {where}, {len(row.runs)} fresh seeds: "
+                   f"{row.words} (decided with these same seeds)")
     out += [f"left out  {t}: {why}" for t, why in a.left.items()]
     out.append(f"chosen    on the {split[c.split]} ({c.n_images:,} images), by {c.metric.title}")
-    return [*out, f"train it  {line_of(given, base, a.taken)}"]
+    return [*out, f"train it  {command_line(given, base, a.taken)}"]
 
 
-def headline(a):
+def advice_headline(a):
     "What to train, and how sure that is"
     tried = "+".join(a.texts)
     if not tried:

@@ -4,9 +4,9 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from ..core.calls import require_count
+from ..core.calls import P, R, require_count
 from ..core.errors import UserError
 from ..core.words import silent
 from ..recipe.given import given_of, text_of, texts_of, with_fields
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from ..report.compare.comparison import Comparison
     from .grid import Grid
     from .verdicts import Judging
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 
 class Ablation:
@@ -91,11 +88,16 @@ def ablate(data: str | PathLike[str] | None = None, tricks: Any = (), *, seeds: 
     require_count("ablate: jobs=", asked.jobs)
     base = recipe if recipe is None or isinstance(recipe, Recipe) else text_of("recipe", recipe)
     from .ablate import ablate as ablate_rows
-    grid = ablate_rows(asked.mode, row_options(data, options), base, texts_of(tricks), seeds_of(seeds), asked.budget,
-                       asked.explain,
-                       jobs=asked.jobs, say=silent if asked.quiet else print, judging=judging_of(asked),
-                       have=files_of(asked.have),
-                       tune=parse_tuning(asked.tune) if asked.tune else None)
+    rows = asked.mode, row_options(data, options), base, texts_of(tricks), seeds_of(seeds)
+    grid = ablate_rows(
+        *rows,
+        asked.budget,
+        asked.explain,
+        jobs=asked.jobs,
+        say=silent if asked.quiet else print,
+        judging=judging_of(asked),
+        have=files_of(asked.have),
+        tune=parse_tuning(asked.tune) if asked.tune else None)
     return Ablation(grid)
 
 

@@ -30,8 +30,7 @@ from ..use.train import train
 from .plan import GridRow
 
 HEAVY = ["fastricks.training.prepare", "fastricks.data.loader.loaders", "fastricks.data.scan",
-         "fastricks.training.finish",
-         "fastricks.report.batch", "wandb"]
+         "fastricks.training.finish", "fastricks.report.batch", "wandb"]
 
 
 @dataclass
@@ -79,7 +78,7 @@ def plan(rows, seeds, source, have=()):
     dry, stored = Room(silent, dry=True), by_identity(have)
     jobs = {row.name: settle_tricks(Job(decided(settle_machine(row.recipe), source), source), dry) for row in rows}
     teachers = [c for row in rows for c in needed_of(jobs[row.name])]
-    todo = [make_cell(row, with_seed(jobs[row.name], seed)) for seed in seeds for row in in_order(rows, seed)]
+    todo = [make_cell(row, with_seed(jobs[row.name], seed)) for seed in seeds for row in rows_in_order(rows, seed)]
     cells = [look_up(c, stored) for c in todo]
     require_rows({c.row.name for c in cells if c.state == "todo"}, jobs)
     wanted = {identity for c in cells if c.state == "todo" for identity in teachers_of(c)}
@@ -100,7 +99,7 @@ def teachers_of(cell):
     return [f["identity"] for f in cell.facts.values() if "identity" in f]
 
 
-def in_order(rows, seed):
+def rows_in_order(rows, seed):
     "The rows in the order that they are trained with a seed: a function of it and of their names alone"
     return sorted(rows, key=lambda row: sha256(f"{seed} {row.name}".encode()).digest())
 
@@ -157,7 +156,7 @@ def has_terminal():
     return not IN_NOTEBOOK
 
 
-def work(recipe, job_type, group, bar, gpu=None):
+def train_cell(recipe, job_type, group, bar, gpu=None):
     "The body of a cell's process; `gpu`: the one that it sees, by its name for CUDA, where it may not see all"
     # a fork server has its own environment; CUDA has not begun here
     if gpu is not None:
@@ -170,13 +169,13 @@ def work(recipe, job_type, group, bar, gpu=None):
         with stop.listening():
             train(recipe, silent, job_type, group, bar, resume=True)
     except KeyboardInterrupt:
-        sys.exit(stop.code())
+        sys.exit(stop.exit_code())
     except Exception as e:
         print(f"error: {type(e).__name__}: {first_line(e)}", file=sys.stderr)
         sys.exit(1)
 
 
-def carry_out(cells, jobs=1, group=None, on_done=silent, go_on=lambda cell: True, bar=False, meanwhile=lambda: None):
+def train_cells(cells, jobs=1, group=None, on_done=silent, go_on=lambda cell: True, bar=False, meanwhile=lambda: None):
     """Train the cells that are not found yet, up to `jobs` at once; `on_done(cell)` after each, `meanwhile()` many
     times a second.
 
@@ -192,10 +191,10 @@ def carry_out(cells, jobs=1, group=None, on_done=silent, go_on=lambda cell: True
                 if not go_on(todo[0]):
                     todo = []
                     break
-                running.append(start(ctx, todo.pop(0), group, bar, free_gpu(running)))
+                running.append(start_cell(ctx, todo.pop(0), group, bar, free_gpu(running)))
             for ended in [r for r in running if not r[0].is_alive()]:
                 running.remove(ended)
-                on_done(finished(ended[1], ended[0]))
+                on_done(finish_cell(ended[1], ended[0]))
             meanwhile()
             time.sleep(.05)
     return cells
@@ -219,12 +218,12 @@ def free_gpu(running):
     return min(there, key=taken.count) if len(there) > 1 else None
 
 
-def start(ctx, cell, group, bar, gpu=None):
+def start_cell(ctx, cell, group, bar, gpu=None):
     "(process, cell, the GPU that it has for itself): a recipe that names one, as cuda:1, is not given another"
     cell.since = time.monotonic()
     gpu = gpu if cell.recipe.device == "cuda" else None
     with no_service(), no_main(), seeing(gpu):
-        p = ctx.Process(target=work, args=(cell.recipe, cell.job_type, group, bar and has_terminal(), gpu))
+        p = ctx.Process(target=train_cell, args=(cell.recipe, cell.job_type, group, bar and has_terminal(), gpu))
         p.start()
     return p, cell, gpu
 
@@ -271,7 +270,7 @@ def no_main():
         sys.modules["__main__"] = main
 
 
-def finished(cell, process):
+def finish_cell(cell, process):
     process.join()
     look_up(cell)
     if cell.folder:

@@ -8,7 +8,7 @@ from ..core.errors import plural
 from ..report.compare.stats import OPEN, RUNGS
 from .ablate import planned_rows
 from .grid import Grid
-from .verdicts import comparison_of, next_free, recorded
+from .verdicts import comparison_of, next_free, recorded_family
 
 
 def until_settled(mode, given, base, texts, seeds, budget=None, on_look=lambda c: None, **how):
@@ -26,13 +26,13 @@ def until_settled(mode, given, base, texts, seeds, budget=None, on_look=lambda c
         open_rows = names_open(found) if found else {row.name for row in grid.rows}
         at(grid, every, seeds[:rung], open_rows | {grid.rows[0].name})
         if k == 0:
-            begin(grid, mode)
+            begin_climb(grid, mode)
         else:
             grid.say(announcement(grid, found, k, rung))
         grid.carry_out(seconds)
         spent = any(cell.state == "todo" for cell in grid.cells)
         at(grid, every, seeds[:rung])
-        found = look(grid)
+        found = look_at_grid(grid)
         if found is None:
             break
         on_look(found.comparison)
@@ -47,23 +47,23 @@ def at(grid, every, seeds, names=None):
     grid.cells = [c for c in every if c.seed in seeds and (names is None or c.row.name in names)]
 
 
-def begin(grid, mode):
+def begin_climb(grid, mode):
     for line in grid.describe(mode):
         grid.say(line)
-    recorded(grid, mode, grid.judging)
+    recorded_family(grid, mode, grid.judging)
 
 
 @dataclass(frozen=True)
-class Found:
+class LookResult:
     "What a look found, and which of the grid's rows each run is of"
     comparison: object
     names: dict   # run folder -> name of its row in the grid
 
 
-def look(grid):
-    "The Found of all runs so far; None where the first row has none"
+def look_at_grid(grid):
+    "The LookResult of all runs so far; None where the first row has none"
     c = comparison_of(grid, grid.judging)
-    return c and Found(c, {str(cell.run_folder): cell.row.name for cell in grid.cells if cell.ok})
+    return c and LookResult(c, {str(cell.run_folder): cell.row.name for cell in grid.cells if cell.ok})
 
 
 def names_open(found):

@@ -16,14 +16,14 @@ from ..model.trial import require_network
 from ..recipe.identity import numeric
 from ..recipe.names import base_name
 from ..recipe.recipe import FIND
-from ..report.plots import draw_found, save
+from ..report.plots import draw_found, save_figure
 from ..training.job import Job
 from ..training.lr_find import TO_COME
 from ..training.room import Room
 from ..training.settle import decided, find_lr, settle_machine, settle_tricks
-from .cells import carry_out, jobs_that_fit, plan
-from .plan import MODES
-from .progress import shown
+from .cells import jobs_that_fit, plan, train_cells
+from .plan import GRID_MODES
+from .progress import live_table
 from .verdicts import Judging, sight
 
 
@@ -78,7 +78,7 @@ class Grid:
         job = find_lr(settle_tricks(Job(first, self.source), Room(silent, dry=True)), self.say, dry)
         with_what = f"with {rows[0].name!r} and seed {first.seed}"
         if job.found:
-            picture = save(draw_found(job.found), self.picture)
+            picture = save_figure(draw_found(job.found), self.picture)
             self.say(f"lr find: {job.found.lr:g} for all rows and seeds, found {with_what}: {picture}")
         else:
             self.say(f"learning rate {TO_COME}, {with_what}, for all rows and seeds")
@@ -93,10 +93,11 @@ class Grid:
     def describe(self, mode=None):
         "The plan, before anything is trained: rows, runs, time, disk"
         found = sum(c.state == "found" for c in self.cells)
-        head = f"{plural(len(self.rows), 'row')} × {plural(len(self.seeds), 'seed')} = {plural(len(self.cells), 'run')}"
-        lines = [f"ablate {mode}: {MODES[mode]}"] if mode else []
+        rows, seeds, runs = (plural(len(o), word) for o, word in (
+            (self.rows, "row"), (self.seeds, "seed"), (self.cells, "run")))
+        lines = [f"ablate {mode}: {GRID_MODES[mode]}"] if mode else []
         lines += [describe(self.source), *(f"  {row.name}" for row in self.rows)]
-        lines += [f"{head}, {found} of them found finished" if found else head]
+        lines.append(f"{rows} × {seeds} = {runs}" + (f", {found} of them found finished" if found else ""))
         lines += [f"first a {c.row.name}, once" for c in self.teachers if c.state == "todo"]
         if self.todo:
             lines.append(self.cost())
@@ -130,16 +131,16 @@ class Grid:
             raise UserError(f"{failed[0].row.name} failed: {failed[0].reason}")
         if self.jobs == 1 and self.on is None:
             return self.carry_out_all(self.cells, 1, self.go_on, bar=True)
-        with shown(self) as self.in_table:
+        with live_table(self) as self.in_table:
             self.carry_out_all(self.cells, self.jobs, self.go_on)
 
     def carry_out_all(self, cells, jobs, go_on=lambda cell: True, bar=False):
         "Each in a process of this machine, or a task of Ray's"
         self.told = time.monotonic()
         if self.on is None:
-            return carry_out(cells, jobs, self.group, self.tell, go_on, bar, self.tell_where)
+            return train_cells(cells, jobs, self.group, self.tell, go_on, bar, self.tell_where)
         from . import ray as on_ray
-        on_ray.carry_out(cells, on_ray.address_of(self.on), self.group, self.tell, go_on)
+        on_ray.train_cells_on_ray(cells, on_ray.address_of(self.on), self.group, self.tell, go_on)
 
     def tell(self, cell):
         if cell.ok:
@@ -239,6 +240,6 @@ def estimate(cells, recipe, source):
 
 
 def weights_bytes(recipe, source):
-    from ..model.network import build
-    model, _ = build(recipe.arch, len(source.classes), kwargs=recipe.arch_option, size=recipe.image_size)
+    from ..model.network import build_network
+    model, _ = build_network(recipe.arch, len(source.classes), kwargs=recipe.arch_option, size=recipe.image_size)
     return sum(p.numel() * p.element_size() for p in model.state_dict().values())

@@ -7,10 +7,11 @@ from ..core.errors import UserError, nearest, one_of, plural
 from ..core.words import parse_time
 from ..recipe.recipe import Recipe, resolve
 
-MODES = {"add": "the baseline, and each row alone on it (LearnOpenCV's table)",
-         "drop": "all rows together, and all but each",
-         "stack": "the baseline, then one row after the other on top (the paper's table)",
-         "all": "the baseline, two or three rows alone, and all that can be made of them together: do they add up?"}
+GRID_MODES = {"add": "the baseline, and each row alone on it (LearnOpenCV's table)",
+              "drop": "all rows together, and all but each",
+              "stack": "the baseline, then one row after the other on top (the paper's table)",
+              "all": "the baseline, two or three rows alone, and all that can be made of them together: "
+                    "do they add up?"}
 MOST_TOGETHER = 3  # rows of `all`: they make 2³ recipes
 
 TUNABLE = {"lr": float, "wd": float, "batch_size": int, "min_scale": float}  # what rows may have their own best of
@@ -55,8 +56,8 @@ def make_rows(mode, given, base, texts):
 
     Each row is checked by itself, at once: a conflict names its row.
     """
-    if mode not in MODES:
-        raise UserError(f"--mode {mode} is not one of {', '.join(MODES)}")
+    if mode not in GRID_MODES:
+        raise UserError(f"--mode {mode} is not one of {', '.join(GRID_MODES)}")
     if not texts:
         raise UserError("ablate needs at least one -t: each is a row, as in -t mixup -t warmup+cosine")
     texts = [t.removeprefix("=") for t in texts]
@@ -65,11 +66,19 @@ def make_rows(mode, given, base, texts):
     if mode == "all" and not 2 <= len(texts) <= MOST_TOGETHER:
         raise UserError(f"--mode all takes two or three -t rows, and {plural(len(texts), 'was', 'were')} given: name "
                         "those that help alone")
-    pick = {"add": [("baseline", []), *((t, [t]) for t in texts)],
-            "drop": [("all", texts), *((f"all but {t}", [o for o in texts if o != t]) for t in texts)],
-            "stack": [("baseline", []), *((f"+ {t}", texts[:i + 1]) for i, t in enumerate(texts))],
-            "all": [("baseline", []), *(("+".join(some), some) for some in subsets(texts))]}[mode]
-    return [GridRow(name, of_row(name, given, part, base)) for name, part in pick]
+    first = ("all", texts) if mode == "drop" else ("baseline", [])
+    named = [first, *NAMED_ROWS[mode](texts)]
+    return [GridRow(name, of_row(name, given, part, base)) for name, part in named]
+
+
+def rows_to_add(texts): return ((t, [t]) for t in texts)
+def rows_to_stack(texts): return ((f"+ {t}", texts[:i + 1]) for i, t in enumerate(texts))
+def rows_to_drop(texts): return ((f"all but {t}", [o for o in texts if o != t]) for t in texts)
+def rows_of_subsets(texts): return (("+".join(some), some) for some in subsets(texts))
+
+
+# mode -> (name, -t texts) of the rows below the first one
+NAMED_ROWS = {"add": rows_to_add, "drop": rows_to_drop, "stack": rows_to_stack, "all": rows_of_subsets}
 
 
 def subsets(texts):

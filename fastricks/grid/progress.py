@@ -5,12 +5,12 @@ from statistics import mean
 
 from ..core.words import duration
 
-MOST = 8  # seeds that have a column each; more are counted
+MOST_SEEDS = 8  # seeds that have a column each; more are counted
 WAITS, RUNS = "·", "▸"
 
 
 @contextmanager
-def shown(grid):
+def live_table(grid):
     "A table on a terminal while the grid's cells are trained, and at the end; True where there is one"
     from rich.console import Console
     console = Console()
@@ -18,16 +18,16 @@ def shown(grid):
         yield False
         return
     from rich.live import Live
-    with Live(get_renderable=lambda: table(grid.rows, grid.seeds, grid.cells, grid.left_text), console=console,
+    with Live(get_renderable=lambda: progress_table(grid.rows, grid.seeds, grid.cells, grid.left_text), console=console,
               refresh_per_second=2):
         yield True
 
 
-def table(rows, seeds, cells, left=""):
+def progress_table(rows, seeds, cells, left=""):
     "A rich Table of what has become of each cell"
     from rich.table import Table
     from rich.text import Text
-    each = len(seeds) <= MOST
+    each = len(seeds) <= MOST_SEEDS
     t = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", caption=caption(cells) + left,
               caption_justify="left")
     t.add_column("row", overflow="fold")
@@ -35,11 +35,11 @@ def table(rows, seeds, cells, left=""):
         t.add_column(head, justify="right", no_wrap=True)
     for row in rows:
         own = {c.seed: c for c in cells if c.row is row}
-        t.add_row(Text(row.name), *(word(own[s]) for s in seeds) if each else counts([*own.values()]))
+        t.add_row(Text(row.name), *(word_of_cell(own[s]) for s in seeds) if each else counts([*own.values()]))
     return t
 
 
-def word(cell):
+def word_of_cell(cell):
     "`52.95%`, `failed`, `▸ 45 s` while it runs, `·` while it waits"
     if cell.ok:
         return f"{top1(cell):.2%}"

@@ -12,10 +12,10 @@ from pathlib import Path
 from ..core import stop
 from ..core.errors import UserError, first_line
 from ..recipe import own
-from ..recipe.recipe import Recipe, recorded, settle
+from ..recipe.recipe import Recipe, recorded_fields, settle_fields
 from ..recipe.registry import adopt
 
-TRIES = 3       # times that a cell whose worker or node was lost is begun again
+CELL_TRIES = 3       # times that a cell whose worker or node was lost is begun again
 PATIENCE = 60   # seconds that trainings have to save when the grid is stopped
 
 
@@ -61,17 +61,16 @@ def tasks_that_fit(ray, recipe):
     return min(n)
 
 
-def carry_out(cells, address, group=None, on_done=lambda cell: None, go_on=lambda cell: True):
-    """`cells.carry_out` as Ray tasks, as many at once as there is room for; a lost worker's or node's cell is begun
-    again,
-    from its last checkpoint where --out is a folder that all nodes see. Elsewhere a finished run's files are sent
-    back."""
+def train_cells_on_ray(cells, address, group=None, on_done=lambda cell: None, go_on=lambda cell: True):
+    """`cells.train_cells` as Ray tasks, as many at once as there is room for; a lost worker's or node's cell is begun
+    again, from its last checkpoint where --out is a folder that all nodes see. Elsewhere a finished run's files are
+    sent back."""
     todo, running = [c for c in cells if c.state == "todo"], {}
     if not todo:
         return cells
     ray, ours = connect(address)
     most = tasks_that_fit(ray, todo[0].recipe)
-    with marked(todo[0].recipe.out) as mark, stop.listening(), stop.held(), ended_with_us(ray, running, ours):
+    with marked(todo[0].recipe.out) as mark, stop.listening(), stop.held(), tasks_ended_with_us(ray, running, ours):
         while todo or running:
             stop.check()
             while todo and len(running) < most:
@@ -82,7 +81,7 @@ def carry_out(cells, address, group=None, on_done=lambda cell: None, go_on=lambd
                 running[submit(ray, cell, group, mark)] = cell
             done, _ = ray.wait([*running], timeout=.2) if running else ([], [])
             for task in done:
-                on_done(finished(ray, task, running.pop(task)))
+                on_done(finish_task(ray, task, running.pop(task)))
     return cells
 
 
@@ -90,7 +89,7 @@ def submit(ray, cell, group, mark):
     device = cell.recipe.device.partition(":")[0]  # Ray says which GPU
     recipe = replace(cell.recipe, device=device, out=str(Path(cell.recipe.out).resolve()))
     cell.since = time.monotonic()
-    task = ray.remote(work).options(**needs(recipe), max_retries=TRIES, name=cell.label)
+    task = ray.remote(train_task).options(**needs(recipe), max_retries=CELL_TRIES, name=cell.label)
     return task.remote(recipe.to_json(), cell.job_type, group, mark)
 
 
@@ -107,7 +106,7 @@ def marked(out):
 
 
 @contextmanager
-def ended_with_us(ray, running, ours):
+def tasks_ended_with_us(ray, running, ours):
     "Whatever ends the grid ends the trainings: they are told, and waited for while they save"
     try:
         yield
@@ -120,7 +119,7 @@ def ended_with_us(ray, running, ours):
             ray.shutdown()
 
 
-def work(text, job_type, group, mark):
+def train_task(text, job_type, group, mark):
     """The body of a task: {folder} of the run, or its {name, files} where this node does not see --out, or the {reason}
     why there is none
     """
@@ -129,7 +128,7 @@ def work(text, job_type, group, mark):
     fields = json.loads(text)
     own.trust = True  # whatever files the recipe names, the ablation's own process has run them
     adopt(fields.get("trick_files", {}))
-    recipe = settle(Recipe(**recorded(fields)))
+    recipe = settle_fields(Recipe(**recorded_fields(fields)))
     shared = Path(mark).exists()
     out = recipe.out if shared else tempfile.mkdtemp(prefix="fastricks-")
     try:
@@ -147,21 +146,21 @@ def work(text, job_type, group, mark):
             shutil.rmtree(out, ignore_errors=True)
 
 
-def finished(ray, task, cell):
+def finish_task(ray, task, cell):
     from .cells import look_up
     try:
         got = ray.get(task)
     except Exception as e:
         got = {"reason": f"{type(e).__name__}: {first_line(e)}"}
     if "files" in got:
-        unpack(cell.recipe.out, got["name"], got["files"])
+        unpack_run(cell.recipe.out, got["name"], got["files"])
     look_up(cell)
     cell.state = "done" if cell.folder else "failed"
     cell.reason = "" if cell.folder else got.get("reason", "its run folder is not there")
     return cell
 
 
-def unpack(out, name, files):
+def unpack_run(out, name, files):
     "A run's files that were sent back, to a folder of their own; `status.json`, by which it counts, last"
     from ..core.files import write
     folder = next(f for n in range(1, 10_000) if not (f := Path(out) / (name if n == 1 else f"{name}-{n}")).exists())

@@ -3,7 +3,7 @@ import shlex
 from pathlib import Path
 
 from ..core.files import write
-from ..recipe.command import grid_words, spelled
+from ..recipe.command import grid_words, trick_text
 
 
 def sweep_file(rows, seeds, given, path):
@@ -38,4 +38,4 @@ def slurm_script(rows, seeds, given):
 
 def whole_selection(recipe):
     "The whole of a recipe's tricks as one -t text, whatever recipe it is put on"
-    return "+".join(["none", *(spelled(t) for t in recipe.make_tricks())])
+    return "+".join(["none", *(trick_text(t) for t in recipe.make_tricks())])

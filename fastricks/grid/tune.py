@@ -13,8 +13,8 @@ from ..core.words import number
 from .grid import Grid
 from .plan import GridRow
 
-FOLDER = "tuning"  # under --out: these runs are rows of no table
-SEED = 1000
+TUNING_FOLDER = "tuning"  # under --out: these runs are rows of no table
+TUNING_SEED = 1000
 
 
 def tuned_rows(tuning, at, budget=None, dry=False, **how):
@@ -28,11 +28,11 @@ def tuned_rows(tuning, at, budget=None, dry=False, **how):
     if first[0].recipe.valid == 0:
         raise UserError("--tune chooses by a validation split: give --valid above 0")
     how.get("say", print)(f"tune {tuning}: {plural(len(first), 'row')} × {plural(len(at), 'value')}, once each with "
-                          f"seed {SEED}")
+                          f"seed {TUNING_SEED}")
     if dry:
         return first, budget
     named = [[candidate(at[v][k], tuning) for v in at] for k in range(len(first))]
-    grid = Grid([o for some in named for o in some], [SEED], **how).carry_out(budget)
+    grid = Grid([o for some in named for o in some], [TUNING_SEED], **how).carry_out(budget)
     scores = {c.row.name: score_of(c) for c in grid.cells}
     rows = [at[best_of([scores.get(o.name) for o in named[k]], tuning, row.name, grid.say)][k]
             for k, row in enumerate(first)]
@@ -42,7 +42,7 @@ def tuned_rows(tuning, at, budget=None, dry=False, **how):
 def candidate(row, tuning):
     "The row with its value in its name, to be trained apart"
     name = f"{row.name}, {tuning.field} {getattr(row.recipe, tuning.field):g}"
-    return GridRow(name, replace(row.recipe, out=str(Path(row.recipe.out) / FOLDER)))
+    return GridRow(name, replace(row.recipe, out=str(Path(row.recipe.out) / TUNING_FOLDER)))
 
 
 def best_of(scores, tuning, name, say):

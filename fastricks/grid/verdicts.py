@@ -25,19 +25,19 @@ class Judging:
     tuned: str = ""  # a Tuning as text: each row has its own best value
 
 
-def keys_of(rows, cells, source):
+def family_keys(rows, cells, source):
     "Row name -> what its runs are known by in a family"
     first = {c.row.name: c for c in reversed(cells)}
     data = fingerprint(source)
     return {row.name: row_key(first[row.name].recipe, first[row.name].facts, data) for row in rows}
 
 
-def recorded(grid, mode, judging):
+def recorded_family(grid, mode, judging):
     """The Family that a grid's verdicts are counted over, recorded under --out.
 
     One that has all of these rows already is it: fewer rows do not make a smaller family of what was tried together.
     """
-    keys = keys_of(grid.rows, grid.cells, grid.source)
+    keys = family_keys(grid.rows, grid.cells, grid.source)
     base, *rows = [keys[row.name] for row in grid.rows]
     old = [f for f in families_beside([f"{grid.recipe.out}/run"])
            if (f.baseline, f.metric, f.tuned) == (base, judging.metric, judging.tuned)]
@@ -49,11 +49,10 @@ def recorded(grid, mode, judging):
     grown = next((f for f in old if f.rows.keys() < set(rows)), None)
     if grown:
         grid.say(f"the family of {plural(len(grown.rows), 'row')} that was looked at since {grown.date} has grown to "
-                 f"{len(rows)}: "
-                 "verdicts are made anew over all of them, and earlier ones may be lost")
+                 f"{len(rows)}: verdicts are made anew over all of them, and earlier ones may be lost")
     names = {keys[row.name]: row.name for row in grid.rows[1:]}
-    return record_family(grid.recipe.out, Family(base, names, mode or "add", judging.margin, judging.metric,
-                                                 judging.once, tuned=judging.tuned))
+    family = Family(base, names, mode or "add", judging.margin, judging.metric, judging.once, tuned=judging.tuned)
+    return record_family(grid.recipe.out, family)
 
 
 def comparison_of(grid, judging, by=None):
@@ -64,8 +63,7 @@ def comparison_of(grid, judging, by=None):
     runs = [*(load_runs(grid.folders) if grid.folders else ()), *grid.stored]
     diverged = [run for c in grid.cells if c.failed_folder and (run := diverged_run(c.failed_folder))]
     return compare(runs, baseline=str(base[0].run_folder), margin=judging.margin, metric=judging.metric, by=by,
-                   diverged=diverged,
-                   once=judging.once, plain=judging.plain, as_good_in=judging.as_good_in)
+                   diverged=diverged, once=judging.once, plain=judging.plain, as_good_in=judging.as_good_in)
 
 
 # -- what the plan can see
@@ -84,8 +82,8 @@ def sight(grid, judging):
     alpha = ALPHA if judging.once else SPEND[RUNGS.index(look)]
     sd = (SD_SCRATCH if grid.recipe.from_scratch else SD_TUNED) / images ** .5
     least = smallest_effect(look, rows, alpha, judging.plain) * sd
-    what = (f"{plural(look, 'seed')}, {plural(rows, 'row')}, {images:,} {'test' if split == 'test' else 'validation'} "
-            "images")
+    word = "test" if split == "test" else "validation"
+    what = f"{plural(look, 'seed')}, {plural(rows, 'row')}, {images:,} {word} images"
     return f"sees {least:.1f} points or more in 8 of 10 such tables ({what}); smaller effects will mostly stay open"
 
 

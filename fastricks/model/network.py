@@ -32,8 +32,9 @@ def stats(recipe):
     meta = read_meta(recipe.weights) if recipe.weights else {}
     cfg = arch_cfg(recipe.arch)
     mean, std = tuple(meta.get("mean") or cfg.mean), tuple(meta.get("std") or cfg.std)
-    return (mean, std) if recipe.channels == len(mean) else (of_channels(mean, recipe.channels),
-                                                             of_channels(std, recipe.channels))
+    if recipe.channels == len(mean):
+        return mean, std
+    return of_channels(mean, recipe.channels), of_channels(std, recipe.channels)
 
 
 def of_channels(levels, n):
@@ -48,7 +49,7 @@ def with_tag(arch):
     return f"{name}.{cfg.tag}" if cfg and cfg.tag else arch
 
 
-def build(arch, classes, seed=0, weights=None, kwargs=None, size=None):
+def build_network(arch, classes, seed=0, weights=None, kwargs=None, size=None):
     """A timm model with a plain linear head and no hidden trick, for images of `size` pixels; `weights` a safetensors
     file or None.
 
@@ -56,18 +57,19 @@ def build(arch, classes, seed=0, weights=None, kwargs=None, size=None):
     """
     with seeded(draw(INIT, seed)):
         if weights is None:
-            return plain_init(make(arch, classes, kwargs, size)), []
-        return load(arch, classes, weights, kwargs, size)
+            return plain_init(make_network(arch, classes, kwargs, size)), []
+        return load_weights(arch, classes, weights, kwargs, size)
 
 
-def make(arch, classes, kwargs=None, size=None, **more):
+def make_network(arch, classes, kwargs=None, size=None, **more):
     """timm's model with these keyword arguments; one that is made for one size of images is made for `size` pixels
     (None: its own)
     """
     try:
         return timm.create_model(arch, num_classes=classes, **(kwargs or {}), **for_size(arch, size), **more)
     except Exception as e:  # each architecture has its own way to choke
-        raise UserError(wrong_option(arch, kwargs) or f"timm can't make {arch}{at_size(size)} ({reason(e)})") from None
+        refused = f"timm can't make {arch}{at_size(size)} ({error_text(e)})"
+        raise UserError(wrong_option(arch, kwargs) or refused) from None
 
 
 def for_size(arch, size): return {"img_size": size} if size and has_fixed_size(arch) else {}
@@ -78,15 +80,15 @@ def has_fixed_size(arch):
     return bool(arch_cfg(arch).fixed_input_size)
 
 
-def at_size(size): return f" for images of {pixels(size)}" if size else ""
+def at_size(size): return f" for images of {pixel_text(size)}" if size else ""
 
 
-def pixels(size):
+def pixel_text(size):
     "`224 pixels`, or `320x240 pixels` of (240, 320)"
     return f"{size[1]}x{size[0]} pixels" if isinstance(size, tuple) else f"{size} pixels"
 
 
-def reason(error): return first_line(error) or type(error).__name__
+def error_text(error): return first_line(error) or type(error).__name__
 
 
 def wrong_option(arch, kwargs):
@@ -116,10 +118,9 @@ def plain_init(model):
     return model
 
 
-def load(arch, classes, file, kwargs=None, size=None):
+def load_weights(arch, classes, file, kwargs=None, size=None):
     """timm's own fitting of a file's tensors: a classifier of another size is made anew, position embeddings of other
-    image sizes are
-    resampled, all else must fit."""
+    image sizes are resampled, all else must fit."""
     state, own = read_state(arch, classes, file, kwargs, size)
     shapes = {k: tuple(v.shape) for k, v in state.items()}
     head = as_tuple(arch_cfg(arch).classifier)
@@ -129,7 +130,7 @@ def load(arch, classes, file, kwargs=None, size=None):
         state = {k: state[k] for k in own}
     overlay = dict(state_dict=state, num_classes=rows or -1)  # another number: timm leaves the classifier out
     try:
-        model = make(arch, classes, kwargs, size, pretrained=True, pretrained_cfg_overlay=overlay)
+        model = make_network(arch, classes, kwargs, size, pretrained=True, pretrained_cfg_overlay=overlay)
     except UserError:
         raise UserError(misfit(arch, file, shapes, own)) from None
     if missing(model, shapes, head):
@@ -141,7 +142,7 @@ def load(arch, classes, file, kwargs=None, size=None):
 def read_state(arch, classes, file, kwargs, size=None):
     "(tensors of a safetensors file, the architecture's own)"
     with seeded(0):
-        own = make(arch, classes, kwargs, size).state_dict()
+        own = make_network(arch, classes, kwargs, size).state_dict()
     return read_tensors(arch, own, file), own
 
 
@@ -167,11 +168,11 @@ def unwrapped(state, own):
     """Tensors by the network's own names, where they have been saved from what wraps it: several processes, a compiled
     network, Lightning
     """
-    found = {bare(k, own): v for k, v in state.items()}
+    found = {bare_name(k, own): v for k, v in state.items()}
     return found if len(found) == len(state) else state
 
 
-def bare(name, own):
+def bare_name(name, own):
     "A tensor's name without the wrappers that it begins with"
     while name not in own and (cut := next((w for w in WRAPPERS if name.startswith(w)), None)):
         name = name.removeprefix(cut)
@@ -209,15 +210,17 @@ def load_lines(model, head, rows, classes, shapes, file):
     own = model.state_dict()
     loaded = sum(k in shapes and tuple(own[k].shape) == shapes[k] for k in own)
     lines = [f"loaded {plural(loaded, 'tensor')} of {len(own)} from {Path(file).name}"]
-    resampled = [k for k in own if k in shapes and tuple(own[k].shape) != shapes[k]
-                 and k.rpartition(".")[0] not in head]
+    others = [k for k in own if k in shapes and tuple(own[k].shape) != shapes[k]]
+    resampled = [k for k in others if k.rpartition(".")[0] not in head]
     if resampled:
-        lines.append(f"resampled for this size of images: {plural(len(resampled), 'tensor')}, as {resampled[0]}, "
-                     f"from {shapes[resampled[0]]} to {tuple(own[resampled[0]].shape)}")
+        name = resampled[0]
+        before, now = shapes[name], tuple(own[name].shape)
+        lines.append(f"resampled for this size of images: {plural(len(resampled), 'tensor')}, as {name}, "
+                     f"from {before} to {now}")
     if rows != classes:
         was = f"the file's is of {plural(rows, 'class', 'classes')}" if rows else "the file has none"
-        lines.append(f"not loaded: the head {', '.join(head)}, made new for {plural(classes, 'class', 'classes')} "
-                     f"({was})")
+        made = f"made new for {plural(classes, 'class', 'classes')} ({was})"
+        lines.append(f"not loaded: the head {', '.join(head)}, {made}")
     if extra := sorted(set(shapes) - set(own)):
         lines.append(f"not used from the file: {plural(len(extra), 'tensor')}, as {extra[0]}")
     return lines
@@ -227,10 +230,14 @@ def misfit(arch, file, shapes, own):
     "Why a file does not fit: how many tensors, and the first"
     missing = [k for k in own if k not in shapes]
     wrong = [k for k in own if k in shapes and tuple(own[k].shape) != shapes[k]]
-    first = (f"{wrong[0]} is {shapes[wrong[0]]}, not {tuple(own[wrong[0]].shape)}" if wrong
-             else f"{missing[0]} is not in it" if missing else "unknown tensors")
-    return (f"--weights {file} does not fit {arch}: {plural(len(missing), 'tensor')} missing, {len(wrong)} of another "
-            f"shape ({first})")
+    first = "unknown tensors"
+    if wrong:
+        name = wrong[0]
+        first = f"{name} is {shapes[name]}, not {tuple(own[name].shape)}"
+    elif missing:
+        first = f"{missing[0]} is not in it"
+    n_missing = plural(len(missing), "tensor")
+    return f"--weights {file} does not fit {arch}: {n_missing} missing, {len(wrong)} of another shape ({first})"
 
 
 def hub_file(arch):
@@ -254,9 +261,8 @@ def hub_file(arch):
         return hf_hub_download(cfg.hf_hub_id, "model.safetensors")
     except Exception as e:
         why = e.__cause__ or e  # the hub's client says what to do, its cause what happened
-        raise UserError(f"the weights of {arch} are not on this machine and {ENDPOINT} can't be reached, or does not "
-                        "give them "
-                        f"({type(why).__name__}: {first_line(why)}): {OTHER_START}") from None
+        raise UserError(f"the weights of {arch} are not on this machine and {ENDPOINT} can't be reached, "
+                        f"or does not give them ({type(why).__name__}: {first_line(why)}): {OTHER_START}") from None
 
 
 OTHER_START = "give --weights FILE.safetensors, or --no-pretrained to train from scratch"

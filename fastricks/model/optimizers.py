@@ -12,9 +12,8 @@ from ..core.tensors import dense
 
 class Dense:
     """Gives the fused kernel contiguous views of weights, gradients and averages that share a layout: it copies
-    whatever is not contiguous
-    before and after each step (6% of a ResNet-18's step at 64 pixels). What it computes is the same, as it goes number
-    by number."""
+    whatever is not contiguous before and after each step (6% of a ResNet-18's step at 64 pixels). What it computes is
+    the same, as it goes number by number."""
     def _init_group(self, group, params, *lists):
         out = super()._init_group(group, params, *lists)
         if params and params[0].device.type == "cpu":

@@ -9,11 +9,10 @@ Option = bool | int | float | str
 OURS = {"img_size": "--size", "num_classes": "the data's classes", "pretrained": "--pretrained"}  # what says it here
 NEVER = {  # that would load something, or make what is no classifier of RGB images
     "in_chans", "pretrained_cfg", "pretrained_cfg_overlay", "pretrained_strict", "pretrained_filter_fn",
-    "pretrained_model_args", "kwargs_filter",
-    "checkpoint_path", "cache_dir", "model_cfg", "feature_cfg", "features_only", "out_indices", "feature_cls", "cfg",
-    "pruned", "scriptable",
-    "exportable", "no_jit", "device", "dtype", "model_name"}
-MOST = 100_000  # of a whole number
+    "pretrained_model_args", "kwargs_filter", "checkpoint_path", "cache_dir", "model_cfg", "feature_cfg",
+    "features_only", "out_indices", "feature_cls", "cfg", "pruned", "scriptable", "exportable", "no_jit", "device",
+    "dtype", "model_name"}
+MOST_WHOLE = 100_000  # of a whole number
 
 
 def parse_options(given: object) -> dict[str, Option]:
@@ -72,10 +71,10 @@ def is_option(name: object, value: object) -> bool:
     if isinstance(value, float):
         return isfinite(value)
     if isinstance(value, int):
-        return abs(value) <= MOST
+        return abs(value) <= MOST_WHOLE
     return isinstance(value, str) and 0 < len(value) < 50 and value.isprintable()
 
 
-def texts_of(options: Mapping[str, Option]) -> list[str]:
+def option_texts(options: Mapping[str, Option]) -> list[str]:
     "`NAME=VALUE` of each, as `parse_options` reads them"
     return [f"{k}={str(v).lower() if isinstance(v, bool) else v}" for k, v in options.items()]

@@ -7,7 +7,7 @@ import torch
 from ..core.cache import cache_dir, recall, remember
 from ..core.rand import key_of, seeded
 from .layout import lay_out
-from .network import make
+from .network import make_network
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -26,7 +26,7 @@ def remembered_gain(folder, recipe, classes, dtype):
     device = cpu_name() if recipe.device == "cpu" else device_name(recipe.device)
     what = ["channels-last", recipe.arch, batch, recipe.size, recipe.threads, dtype, torch.__version__, device,
             *([recipe.arch_option] if recipe.arch_option else [])]
-    file = cache_dir() / folder / f"{hash_of(what):016x}.json"
+    file = cache_dir() / folder / f"{facts_hash(what):016x}.json"
     old = recall(file)
     if isinstance(old, dict) and old.get("what") == what:
         return old["gain"]
@@ -35,7 +35,7 @@ def remembered_gain(folder, recipe, classes, dtype):
     return gain
 
 
-def hash_of(what): return key_of(json.dumps(what))
+def facts_hash(what): return key_of(json.dumps(what))
 
 
 def probe(recipe, classes, batch, dtype, rounds=3):
@@ -72,6 +72,6 @@ def noise(recipe, classes, batch):
     size, device = recipe.image_size, recipe.device
     height, width = recipe.sides[::-1]
     with seeded(0):
-        model = lay_out(make(recipe.arch, classes, recipe.arch_option, size), device).train()
+        model = lay_out(make_network(recipe.arch, classes, recipe.arch_option, size), device).train()
         x = torch.randn(batch, 3, height, width, device=device).to(memory_format=torch.channels_last)
         return model, x, torch.zeros(batch, dtype=torch.long, device=device)

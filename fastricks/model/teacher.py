@@ -29,8 +29,10 @@ def shown(network, theirs, own, sizes):
     return network if theirs == own and not size else Shown(network, theirs, own, size)
 
 
-def difference(facts):
-    "What of a teacher's images is not as the student's are: {\"mean\", \"std\", \"size\"} of its own; {} where nothing is, or nothing is known"
+def differing_facts(facts):
+    """What of a teacher's images is not as the student's are
+
+    {"mean", "std", "size"} of its own; {} where nothing differs, or nothing is known"""
     own, theirs = facts.get("own"), facts.get("pixels")
     return {k: own[k] for k in own if own[k] != theirs[k]} if own and theirs else {}
 
@@ -41,18 +43,18 @@ def load_teacher(facts, classes, view="own"):
     It takes the student's images: with `view="own"` it sees them at its own size and by its own mean and std, with
     "student" as they are.
     """
-    model = network_of(facts, classes)
-    if view != "own" or not difference(facts):
+    model = network_of_facts(facts, classes)
+    if view != "own" or not differing_facts(facts):
         return model
     (theirs, a), (own, b) = (((o["mean"], o["std"]), o["size"]) for o in (facts["pixels"], facts["own"]))
     return shown(model, theirs, own, (a, b)).eval()
 
 
-def network_of(facts, classes):
-    from .network import build
+def network_of_facts(facts, classes):
+    from .network import build_network
     from .weights import read_meta
     size = (facts.get("own") or {}).get("size")
-    model, lines = build(facts["arch"], classes, 0, facts["file"], read_meta(facts["file"]).get("kwargs"), size)
+    model, lines = build_network(facts["arch"], classes, 0, facts["file"], read_meta(facts["file"]).get("kwargs"), size)
     if any(line.startswith("not loaded") for line in lines):
         raise UserError(f"the teacher {facts['file']} has no head for these {plural(classes, 'class', 'classes')}")
     return model.eval().requires_grad_(False)

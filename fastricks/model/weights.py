@@ -7,7 +7,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from ..core.conformal import LEVELS
+from ..core.conformal import COVERAGES
 from ..core.errors import UserError, first_line
 from .options import is_option
 
@@ -64,7 +64,7 @@ def read_meta(file):
         meta = json.loads(text)
     except (ValueError, RecursionError):
         return {}
-    return {k: v for k, v in meta.items() if META.get(k, is_size)(v)} if isinstance(meta, dict) else {}
+    return {k: v for k, v in meta.items() if META_CHECKS.get(k, is_size)(v)} if isinstance(meta, dict) else {}
 
 
 def is_word(x): return isinstance(x, str) and len(x) < 200
@@ -87,7 +87,7 @@ def is_level(x): return isinstance(x, int) and 0 < x < 1 << 16
 def is_temperature(x): return isinstance(x, float) and .01 < x < 100
 def is_count(x): return isinstance(x, int) and 0 < x < 1e9
 def are_shares(x):
-    return isinstance(x, list) and len(x) == len(LEVELS) and all(isinstance(o, float) and 0 <= o <= 1 for o in x)
+    return isinstance(x, list) and len(x) == len(COVERAGES) and all(isinstance(o, float) and 0 <= o <= 1 for o in x)
 
 
 def is_conformal(x):
@@ -96,7 +96,17 @@ def is_conformal(x):
 
 # by the validation images, at the end of a training
 CALIBRATION = {"temperature": is_temperature, "conformal": is_conformal}
-META = {"arch": is_word, "classes": is_words, "mean": are_levels, "std": are_levels, "pipeline": is_pipeline,
-        "kwargs": are_options,
-        "fit": is_fit, "shape": is_shape, "icc": lambda x: x is True, "white": is_level,
-        "xmp": lambda x: x is True, **CALIBRATION}
+META_CHECKS = {
+    "arch": is_word,
+    "classes": is_words,
+    "mean": are_levels,
+    "std": are_levels,
+    "pipeline": is_pipeline,
+    "kwargs": are_options,
+    "fit": is_fit,
+    "shape": is_shape,
+    "icc": lambda x: x is True,
+    "white": is_level,
+    "xmp": lambda x: x is True,
+    **CALIBRATION,
+}

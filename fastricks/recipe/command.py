@@ -6,9 +6,9 @@ from dataclasses import Field
 from typing import Any, Protocol
 
 from ..core.errors import UserError
-from ..model.options import texts_of
+from ..model.options import option_texts
 from ..trick.base import Trick
-from .recipe import LATER, OPEN, Recipe, flag_of, options, resolve
+from .recipe import DATA_DECIDES, LATER, Recipe, flag_of, options, resolve
 
 
 class WithRecipe(Protocol):
@@ -24,7 +24,7 @@ def option_words(given: Mapping[str, object]) -> list[str]:
         if value is None:
             continue
         if isinstance(value, dict):
-            words += [w for pair in texts_of(value) for w in (flag_of(name), pair)]
+            words += [w for pair in option_texts(value) for w in (flag_of(name), pair)]
         elif isinstance(value, bool):
             words.append(flag_of(name) if value else "--no-" + flag_of(name)[2:])
         else:
@@ -32,7 +32,7 @@ def option_words(given: Mapping[str, object]) -> list[str]:
     return words
 
 
-def line_of(given: Mapping[str, object], recipe: str | None = None, selection: Iterable[str] = ()) -> str:
+def command_line(given: Mapping[str, object], recipe: str | None = None, selection: Iterable[str] = ()) -> str:
     "`fastricks train …`, to be pasted into a shell"
     words = ["fastricks", "train", *(["--recipe", recipe] if recipe else []), *option_words(given)]
     for text in selection:
@@ -62,18 +62,22 @@ def command(recipe: Recipe) -> str | None:
     selection = selection_of(recipe, base)
     if not makes(recipe, given, selection, name):
         return None
-    return "fastricks train " + shlex.join(["--data", recipe.data, *(["--recipe", name] if name else []),
-                                            *option_words(given),
-                                            *(word for text in selection for word in ("-t", text))])
+    words = ["--data", recipe.data]
+    if name:
+        words += ["--recipe", name]
+    words += option_words(given)
+    for text in selection:
+        words += ["-t", text]
+    return f"fastricks train {shlex.join(words)}"
 
 
 def selection_of(recipe: Recipe, base: Recipe) -> list[str]:
     "The -t texts that turn the tricks of `base` into the recipe's"
-    own = [spelled(t) for t in recipe.make_tricks() if t.name in recipe.tricks]
+    own = [trick_text(t) for t in recipe.make_tricks() if t.name in recipe.tricks]
     return [*(["none"] if base.tricks else []), *(["+".join(own)] if own else [])]
 
 
-def spelled(trick: Trick) -> str:
+def trick_text(trick: Trick) -> str:
     "A trick as -t takes it: one of the user's own by its file"
     file = (trick.origin or {}).get("file")
     return file + str(trick).removeprefix(trick.name) if file else str(trick)
@@ -95,7 +99,7 @@ def makes(recipe: Recipe, given: Mapping[str, Any], selection: Iterable[str], na
 
 def unsaid(name: str, value: object) -> bool:
     "Is it a field that the data decides, with the value that it has for most data?"
-    return name in OPEN and value in (None, LATER[name])
+    return name in DATA_DECIDES and value in (None, LATER[name])
 
 
 def data_options(recipe: Recipe) -> str:

@@ -6,18 +6,16 @@ from functools import wraps
 from numbers import Integral, Real
 from os import PathLike, fspath
 from types import UnionType
-from typing import Any, ParamSpec, TypeVar, get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
-from ..core.calls import require_fit, require_kinds
+from ..core.calls import P, R, require_call, require_kinds
 from ..core.errors import UserError, nearest, shorten
 from ..model.options import parse_options
 from ..trick.base import Trick
 from .recipe import Recipe, flag_of, options, resolve
 
-P = ParamSpec("P")
-R = TypeVar("R")
-KINDS = {int: ("a valid integer", Integral), float: ("a valid float", Real), bool: ("a valid boolean", bool),
-         str: ("a text", str)}
+FIELD_KINDS = {int: ("a valid integer", Integral), float: ("a valid float", Real), bool: ("a valid boolean", bool),
+               str: ("a text", str)}
 
 
 def recipe_from(data: object = None, tricks: object = (), recipe: object = None,
@@ -57,7 +55,7 @@ def value_of(name: str, v: object, hint: Any, word: str | None = None) -> Any:
         return text_of(name, v)
     if kind is dict:
         return parse_options(v)
-    words, numbers = KINDS[kind]
+    words, numbers = FIELD_KINDS[kind]
     if not isinstance(v, numbers) or (kind is not bool and isinstance(v, bool)):
         raise UserError(f"invalid value for '{flag_of(name)}': {shorten(repr(v))} is not {words}")
     return kind(v)
@@ -121,7 +119,7 @@ def with_fields(fn: Callable[P, R], more: Iterable[Field]) -> Callable[P, R]:
 
     @wraps(fn)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        require_fit(fn.__name__, shown, args, kwargs)
+        require_call(fn.__name__, shown, args, kwargs)
         require_kinds(fn.__name__, own_kinds, shown.bind(*args, **kwargs).arguments)
         return fn(*args, **kwargs)
     call.__signature__ = shown  # type: ignore[attr-defined]

@@ -7,12 +7,12 @@ from typing import Any
 
 from ..core.numerics import NUMERICS
 from ..trick.base import Trick
+from .recipe import DATA_DECIDES, Recipe, recorded_fields
 from .recipe import LATER as FIELDS
-from .recipe import OPEN, Recipe, recorded
 
 Facts = Mapping[str, Mapping[str, Any]]  # trick -> what its `settle` found
 # fields that came later leave the identity of runs that do not need them as it was
-LATER = {"processes": 1, "sync_bn": False, **FIELDS}
+LATER_IN_IDENTITY = {"processes": 1, "sync_bn": False, **FIELDS}
 
 
 def numeric(recipe: Recipe, weights_hash: str | None = None, facts: Facts | None = None) -> dict[str, Any]:
@@ -20,12 +20,13 @@ def numeric(recipe: Recipe, weights_hash: str | None = None, facts: Facts | None
     they are
     """
     by_fingerprint = {"data", "classes", "per_class", "rest", "valid", "drop_duplicates", "group_by", "class_order"}
-    d = {f.name: getattr(recipe, f.name) for f in fields(Recipe) if f.metadata["numeric"]
-         and f.name not in by_fingerprint}
-    tricks = {t.name: {**t.numeric_keys(of := (facts or {}).get(t.name, {})), **needed(t, of),
-                       **of_file(recipe, t.name)}
-              for t in recipe.make_tricks()}
-    d |= {k: FIELDS[k] for k in OPEN if k in d and d[k] is None}
+    names = [f.name for f in fields(Recipe) if f.metadata["numeric"] and f.name not in by_fingerprint]
+    d = {name: getattr(recipe, name) for name in names}
+    tricks = {}
+    for t in recipe.make_tricks():
+        settled = (facts or {}).get(t.name, {})
+        tricks[t.name] = {**t.numeric_keys(settled), **needed(t, settled), **of_file(recipe, t.name)}
+    d |= {k: FIELDS[k] for k in DATA_DECIDES if k in d and d[k] is None}
     kind = recipe.device.partition(":")[0]  # which of a machine's GPUs it was is no difference
     if kind in ("cuda", "mps"):
         del d["threads"]  # of the CPU beside it, which rounds nothing
@@ -50,7 +51,7 @@ def identity(recipe: Recipe, data_fingerprint: str, weights_hash: str | None = N
     Resume, ablate, teachers and compare all ask this function.
     """
     what = {**numeric(recipe, weights_hash, facts), "data": data_fingerprint, "numerics": NUMERICS}
-    for k, v in LATER.items():
+    for k, v in LATER_IN_IDENTITY.items():
         if k in what and what[k] == v:
             del what[k]
     return sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
@@ -58,21 +59,24 @@ def identity(recipe: Recipe, data_fingerprint: str, weights_hash: str | None = N
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     "What differs between two recipe.json in what makes the same training, by name"
-    a, b = flat(then), flat(now)
-    odd = [f"{k} was {text(a.get(k))} and is {text(b.get(k))}" for k in sorted(a.keys() | b.keys())
-           if a.get(k) != b.get(k)]
-    return odd or (["its identity was " + then["identity"]] if then["identity"] != now["identity"] else [])
+    a, b = flat_identity(then), flat_identity(now)
+    differ = sorted(k for k in a.keys() | b.keys() if a.get(k) != b.get(k))
+    if differ:
+        return [f"{k} was {text(a.get(k))} and is {text(b.get(k))}" for k in differ]
+    return ["its identity was " + then["identity"]] if then["identity"] != now["identity"] else []
 
 
 def text(v: object) -> object: return "not there" if v is None else v
 
 
-def flat(what: Mapping[str, Any]) -> dict[str, Any]:
+def flat_identity(what: Mapping[str, Any]) -> dict[str, Any]:
     "Everything that identity is made of as one dict, a key of a trick as `mixup:alpha`"
     known = {f.name: f.default for f in fields(Recipe)}
-    recipe = Recipe(**recorded({k: v for k, v in what["recipe"].items() if k in known}))
+    recipe = Recipe(**recorded_fields({k: v for k, v in what["recipe"].items() if k in known}))
     d = numeric(recipe, what["weights_sha256"], what["facts"])
-    tricks = {f"{n}:{k}" if k else f"trick {n}": v for n, keys in d.pop("tricks").items()
-              for k, v in [("", "on"), *keys.items()]}
-    return {**d, **tricks, "data (fingerprint)": what["data"]["fingerprint"],
-            "numerics (of the code)": what["numerics"]}
+    for name, keys in d.pop("tricks").items():
+        d[f"trick {name}"] = "on"
+        d |= {f"{name}:{k}": v for k, v in keys.items()}
+    d["data (fingerprint)"] = what["data"]["fingerprint"]
+    d["numerics (of the code)"] = what["numerics"]
+    return d

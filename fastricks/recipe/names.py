@@ -10,13 +10,13 @@ from ..core.errors import UserError
 from ..trick.base import Trick
 from .command import numeric_options, unsaid
 from .recipe import Recipe, resolve
-from .registry import make, registry, schedules
+from .registry import build_tricks, registry, schedules
 
 LONGEST = 80  # letters of a name without its seed: with that and a number it has fewer than 100
-SHORT = {"batch_size": "bs", "opt": ""}  # what a name calls a field, where that is not the field's own name
-WORD = re.compile(r"[A-Za-z0-9_.:-]{1,16}")  # a text that may stand in a name
+SHORT_FIELDS = {"batch_size": "bs", "opt": ""}  # what a name calls a field, where that is not the field's own name
+SHORT_WORD = re.compile(r"[A-Za-z0-9_.:-]{1,16}")  # a text that may stand in a name
 
-Value = tuple[str, Any]  # the name of a field or of a trick's key, and its value
+NamedValue = tuple[str, Any]  # the name of a field or of a trick's key, and its value
 
 
 def trick_words(recipe: Recipe) -> list[str]:
@@ -38,9 +38,9 @@ def base_name(recipe: Recipe, source_name: str, plain: str = "baseline") -> str:
     a path, and what is too long, is in a hash at the end. `plain`: the word where no trick is on.
     """
     usual = usual_recipe(recipe)
-    said, hidden = differences(recipe, usual)
+    said, hidden = differing_words(recipe, usual)
     words = [source_name, arch_word(recipe.arch, usual.arch), recipe.recipe, *([] if recipe.tricks else [plain]), *said]
-    name = joined(words)
+    name = joined_words(words)
     if len(name) > LONGEST:
         hidden.append(("name", name))
     return with_hash(name, hidden)
@@ -48,10 +48,10 @@ def base_name(recipe: Recipe, source_name: str, plain: str = "baseline") -> str:
 
 def short_name(recipe: Recipe, source_name: str) -> str:
     "A recipe's name without its differences: what all recipes of these tricks share"
-    return joined([source_name, recipe.arch.split(".")[0], recipe.recipe, *trick_words(recipe)])
+    return joined_words([source_name, recipe.arch.split(".")[0], recipe.recipe, *trick_words(recipe)])
 
 
-def joined(words: Iterable[str]) -> str:
+def joined_words(words: Iterable[str]) -> str:
     "One name of several words, safe in a shell and in a path"
     return "".join(c if c.isalnum() or c in "-_." else "_" for c in "-".join(filter(None, words))).lstrip(".-")
 
@@ -74,10 +74,10 @@ def arch_word(arch: str, usual: str) -> str:
 
 # -- what differs from the usual recipe
 
-def differences(recipe: Recipe, usual: Recipe) -> tuple[list[str], list[Value]]:
+def differing_words(recipe: Recipe, usual: Recipe) -> tuple[list[str], list[NamedValue]]:
     "(words of a name, what no short word can say)"
     words: list[str] = []
-    hidden: list[Value] = []
+    hidden: list[NamedValue] = []
     for t in recipe.make_tricks():
         if t.name not in recipe.tricks:
             continue
@@ -88,7 +88,7 @@ def differences(recipe: Recipe, usual: Recipe) -> tuple[list[str], list[Value]]:
     return [*words, *said], [*hidden, *rest, *own_schedule(recipe, usual)]
 
 
-def own_keys(trick: Trick, usual: Mapping[str, Any] | None) -> Iterator[Value]:
+def own_keys(trick: Trick, usual: Mapping[str, Any] | None) -> Iterator[NamedValue]:
     "The keys of a trick that are neither its defaults nor the named recipe's"
     of_class = {name: f.default for name, f in trick.__dataclass_fields__.items()}
     known = of_class if usual is None else usual
@@ -97,15 +97,15 @@ def own_keys(trick: Trick, usual: Mapping[str, Any] | None) -> Iterator[Value]:
             yield k, v
 
 
-def own_schedule(recipe: Recipe, usual: Recipe) -> list[Value]:
+def own_schedule(recipe: Recipe, usual: Recipe) -> list[NamedValue]:
     "The main schedule of a recipe without one among its tricks, where it is not the usual one"
     if any(n in schedules() for n in recipe.tricks):
         return []
-    own, other = (tuple(str(t) for t in make(r.schedule)) for r in (recipe, usual))  # JSON has lists for tuples
+    own, other = (tuple(str(t) for t in build_tricks(r.schedule)) for r in (recipe, usual))  # JSON has lists for tuples
     return [("schedule", own)] if own != other else []
 
 
-def field_values(recipe: Recipe, usual: Recipe) -> Iterator[Value]:
+def field_values(recipe: Recipe, usual: Recipe) -> Iterator[NamedValue]:
     "The fields of a recipe that change its weights and are not as usual, by name"
     size, processes = recipe.shape or recipe.size, recipe.processes or 1
     given = {**{f.name: getattr(recipe, f.name) for f in numeric_options()}, "size": size, "processes": processes}
@@ -128,9 +128,9 @@ def usual_resize(recipe: Recipe, size: int | str) -> int | None:
 
 # -- words
 
-def values_said(values: Iterable[Value]) -> tuple[list[str], list[Value]]:
+def values_said(values: Iterable[NamedValue]) -> tuple[list[str], list[NamedValue]]:
     "(a word for each value that has one, the other values)"
-    words = [(name, v, value_word(SHORT.get(name, name), v)) for name, v in values]
+    words = [(name, v, value_word(SHORT_FIELDS.get(name, name), v)) for name, v in values]
     return [word for _, _, word in words if word], [(name, v) for name, v, word in words if not word]
 
 
@@ -140,16 +140,16 @@ def value_word(name: str, v: Any) -> str | None:
         return f"no_{name}"
     if v is True:
         return name
-    if is_number(v):
+    if is_numeric(v):
         return name + number_text(v)
-    if isinstance(v, tuple | list) and len(v) < 5 and all(map(is_number, v)):
+    if isinstance(v, tuple | list) and len(v) < 5 and all(map(is_numeric, v)):
         return name + "_".join(map(number_text, v))
-    if not isinstance(v, str) or not WORD.fullmatch(v):
+    if not isinstance(v, str) or not SHORT_WORD.fullmatch(v):
         return None
     return f"{name}_{v}" if name and not v[0].isdigit() else name + v
 
 
-def is_number(v: Any) -> bool: return isinstance(v, int | float)
+def is_numeric(v: Any) -> bool: return isinstance(v, int | float)
 
 
 def number_text(x: float) -> str:
@@ -157,7 +157,7 @@ def number_text(x: float) -> str:
     return f"{x:g}" if float(f"{x:g}") == x else repr(x)
 
 
-def with_hash(name: str, hidden: list[Value]) -> str:
+def with_hash(name: str, hidden: list[NamedValue]) -> str:
     "A name, cut where it must be, and six hex digits of what is not in it"
     if not hidden:
         return name

@@ -34,9 +34,8 @@ class Stranger(Trick):
     def check(self, recipe: RecipeLike, tricks: tuple[Trick, ...]) -> None: self.refuse()
 
     def refuse(self, *args: object) -> NoReturn:
-        raise UserError(f"the trick {self.name} is the file {strangers[self.name]}, which this recipe names and you "
-                        "have not: "
-                        "read it, then give --trust to run it")
+        raise UserError(f"the trick {self.name} is the file {strangers[self.name]}, "
+                        "which this recipe names and you have not: read it, then give --trust to run it")
 
     def __str__(self) -> str:
         return self.name + (":" + ",".join(f"{k}={show(v)}" for k, v in self.given.items()) if self.given else "")
@@ -126,7 +125,7 @@ def why_missing(name: str) -> str:
     return f"the trick {name} is {point.value}, which is no dataclass that extends Trick"
 
 
-def adopt(files: Mapping[str, Mapping[str, Any]], builtin: Container[str]) -> None:
+def adopt_files(files: Mapping[str, Mapping[str, Any]], builtin: Container[str]) -> None:
     """Make the tricks known that a recipe's `trick_files` names: run those that are trusted, let a Stranger stand for
     the others
     """

@@ -2,14 +2,13 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
-from ..trick.base import Opt, Plan, Trick
+from ..trick.base import Opt, Plan, T, Trick
 from ..trick.types import SourceLike
 from .recipe import FIND, Recipe
 from .schedule import Schedule
 
-T = TypeVar("T")
 STEPS = 100  # an epoch's, where there is no data to count
 
 
@@ -41,7 +40,7 @@ def make_plan(recipe: Recipe, source: SourceLike, batches: int, device: str = "c
     return Plan(recipe, recipe.make_tricks(), len(source.classes), len(train), batches, device, facts or {}, counts)
 
 
-def settings(recipe: Recipe, plan: Plan) -> Opt:
+def optimizer_settings(recipe: Recipe, plan: Plan) -> Opt:
     "Optimizer settings; a learning rate that is still to be found counts as 1"
     return chain(plan.tricks, "optimizer", Opt(recipe.opt, 1. if recipe.lr == FIND else recipe.lr, recipe.wd), plan)
 
@@ -56,7 +55,7 @@ def schedule_of(recipe: Recipe, steps: int | None = None, images: int | None = N
     "A recipe's Schedule, of `steps` optimizer steps an epoch or as many as `images` make"
     n = images or recipe.batch_size * (steps or STEPS)
     plan = Plan(recipe, recipe.make_tricks(), n_train=n, batches=batches_an_epoch(n, recipe.batch_size))
-    opt = settings(recipe, plan)
+    opt = optimizer_settings(recipe, plan)
     if not images:
         plan = replace(plan, batches=(steps or STEPS) * opt.batches)
     return make_schedule(recipe, plan, opt)

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, get_type_hints
 
 from ..core import ranks
 from ..core.errors import UserError, nearest, one_of, shorten
@@ -12,11 +12,11 @@ from ..core.files import read_json
 from ..core.words import parse_time
 from ..model.options import is_option, require_options
 from ..runfolder.record import is_soup
-from ..runfolder.trackers import parse as trackers
-from ..trick.base import Trick
+from ..runfolder.trackers import parse_log as trackers
+from ..trick.base import T, Trick
 from ..trick.range import Range
 from .named import DATA_DEFAULTS, RECIPES
-from .registry import adopt, check_all, make, origins, schedules, with_later_keys
+from .registry import adopt, build_tricks, check_all, origins, schedules, with_later_keys
 from .select import select
 from .size import sides_of, size_of, split_size
 
@@ -24,35 +24,42 @@ FIND = "find"  # --lr before it is found; the recipe of a run has the number
 FULL_16 = 2**16 - 1  # the highest level of 16 bits
 # fields that 0.1.0 lacked, and what it did: where a recipe.json leaves them out, that is meant
 LATER: dict[str, Any] = {
-    "trick_files": {}, "arch_option": {}, "rest": "unused", "drop_duplicates": False, "group_by": None, "icc": False,
-    "white": FULL_16, "fit": "crop",
-    "channels": 3, "shape": None, "class_order": "text", "xmp": False, "log": None}
-OPEN = "icc", "white", "class_order", "xmp"  # of these, what the data decides where nobody says it
+    "trick_files": {},
+    "arch_option": {},
+    "rest": "unused",
+    "drop_duplicates": False,
+    "group_by": None,
+    "icc": False,
+    "white": FULL_16,
+    "fit": "crop",
+    "channels": 3,
+    "shape": None,
+    "class_order": "text",
+    "xmp": False,
+    "log": None,
+}
+DATA_DECIDES = "icc", "white", "class_order", "xmp"  # of these, what the data decides where nobody says it
 CHOSEN_BY = {"last": "accuracy", "best": "accuracy", "best:macro_f1": "macro_f1",
              "best:balanced_accuracy": "balanced_accuracy",
              "best:loss": "valid_loss"}  # --keep -> the column of history.csv that it and --patience go by
 KEEPS = tuple(CHOSEN_BY)
-T = TypeVar("T")
 
 
 def option(default: T, help: str, numeric: bool = True, flag: str | None = None, metavar: str | None = None,
-           word: str | None = None,
-           reads: Callable[[object], Any] | None = None, **limits: Any) -> T:
+           word: str | None = None, reads: Callable[[object], Any] | None = None, **limits: Any) -> T:
     """A field of the recipe and its option: default, help, whether it changes the weights, its name, its range, a word
-    in place of a number,
-    what reads a value that is written in a way of its own."""
-    return field(default=default, metadata=dict(help=help, numeric=numeric, flag=flag, metavar=metavar, word=word,
-                                                reads=reads,
-                                                 range=Range(**limits)))
+    in place of a number, what reads a value that is written in a way of its own."""
+    about = dict(help=help, numeric=numeric, flag=flag, metavar=metavar, word=word, reads=reads, range=Range(**limits))
+    return field(default=default, metadata=about)
 
 
-def pairs(help: str, metavar: str) -> Any:
+def pairs_field(help: str, metavar: str) -> Any:
     "A field of names and values, whose option is given once for each, as NAME=VALUE"
-    return field(default_factory=dict, metadata=dict(help=help, numeric=True, flag=None, metavar=metavar, word=None,
-                                                     reads=None, range=None))
+    about = dict(help=help, numeric=True, flag=None, metavar=metavar, word=None, reads=None, range=None)
+    return field(default_factory=dict, metadata=about)
 
 
-def plain(default: T, numeric: bool = True) -> T:
+def plain_field(default: T, numeric: bool = True) -> T:
     return field(default_factory=lambda: default, metadata=dict(numeric=numeric, help=None))
 
 
@@ -75,8 +82,8 @@ class Recipe:
                                      choices=("natural", "text"))
     max_bad: float = option(.01, "share of unreadable images above which to give up", numeric=False, least=0, most=1)
     arch: str = option("resnet18.tv_in1k", "any timm model")
-    arch_option: dict = pairs("what timm is to make the network with, as drop_path_rate=.1; give it once for each",
-                              "NAME=VALUE")
+    arch_option: dict = pairs_field(
+        "what timm is to make the network with, as drop_path_rate=.1; give it once for each", "NAME=VALUE")
     pretrained: bool = option(True, "start from timm's weights (default for photos)",
                               flag="--pretrained/--no-pretrained")
     weights: str | None = option(None, "start from these weights: FILE.safetensors", metavar="FILE")
@@ -113,8 +120,7 @@ class Recipe:
                                    "(PIL, each crop from the file)",
                            choices=("fast", "reference"))
     device: str = option("auto", "cpu, cuda (cuda:1 is one of several GPUs), mps, or auto",
-                         choices=("auto", "cpu", "cuda", "mps"),
-                         numbered="cuda", metavar="auto|cpu|cuda[:N]|mps")
+                         choices=("auto", "cpu", "cuda", "mps"), numbered="cuda", metavar="auto|cpu|cuda[:N]|mps")
     compile: bool = option(False, "train the network compiled by torch, which takes a minute first; pays in long runs",
                            flag="--compile/--no-compile")
     sync_bn: bool = option(False, "several processes: BatchNorm over the images of all (CUDA)",
@@ -133,21 +139,22 @@ class Recipe:
     out: str = option("runs", "folder that run folders go to", numeric=False, metavar="DIR")
     checkpoint_every: str | None = option(None,
                                           "save a checkpoint whenever this much time has passed, 0s after each step "
-                                          "(default: at "
-                                          "an epoch's end and every 5 minutes, in at most 1% of the time)",
+                                          "(default: at an epoch's end and every 5 minutes, in at most 1% of the time)",
                                           numeric=False, metavar="30s|10m")
     # the named recipe that this one came from
-    recipe: str = plain("", numeric=False)
-    schedule: dict = plain({"step": {}}, numeric=False)                        # the recipe's own main schedule
-    tricks: dict = plain({})                                                   # name -> keys, of what is switched on
+    recipe: str = plain_field("", numeric=False)
+    # the recipe's own main schedule
+    schedule: dict = plain_field({"step": {}}, numeric=False)
+    # name -> keys, of what is switched on
+    tricks: dict = plain_field({})
     # width x height, where they differ; then `size` is the longer
-    shape: str | None = plain(None)
+    shape: str | None = plain_field(None)
     # is a photo turned by an orientation that XMP alone keeps?
-    xmp: bool | None = plain(None)
+    xmp: bool | None = plain_field(None)
     # among which batches are shared out; None: not settled yet
-    processes: int | None = plain(None)
+    processes: int | None = plain_field(None)
     # tricks from outside: name -> file or entry point, and hash
-    trick_files: dict = plain({}, numeric=False)
+    trick_files: dict = plain_field({}, numeric=False)
 
     def __post_init__(self) -> None:
         for f in fields(self):
@@ -185,9 +192,9 @@ class Recipe:
         them is one
         """
         on = self.tricks if any(n in schedules() for n in self.tricks) else {**self.schedule, **self.tricks}
-        return {t.name: t.keys() for t in make(on)}
+        return {t.name: t.keys() for t in build_tricks(on)}
 
-    def make_tricks(self) -> tuple[Trick, ...]: return make(self.active)
+    def make_tricks(self) -> tuple[Trick, ...]: return build_tricks(self.active)
 
     @property
     def as_dict(self) -> dict[str, Any]:
@@ -231,7 +238,7 @@ def resolve(given: Mapping[str, Any], selection: Iterable[str] = (), recipe: "st
     merged["tricks"] = select(merged.get("tricks", {}), selection)
     outside = origins([*merged["tricks"], *merged.get("schedule", {})])
     merged["trick_files"] = {**named_only(merged), **outside}
-    return settle(Recipe(**at_home(merged)))
+    return settle_fields(Recipe(**at_home(merged)))
 
 
 PLACES = "data", "classes", "weights", "out"
@@ -262,12 +269,12 @@ def same_margin(size: int, old: Mapping[str, Any]) -> int | None:
     return round(size * old["resize"] / old["size"]) if old.get("size") and old.get("resize") else None
 
 
-def settle(recipe: Recipe) -> Recipe:
+def settle_fields(recipe: Recipe) -> Recipe:
     "Fill in what follows from other fields, write out every key of every trick, and check the whole"
     resize = recipe.resize or round(recipe.size * 8 / 7)
-    r = replace(recipe, resize=resize,
-                tricks={t.name: t.keys() for t in make(recipe.tricks)},
-                schedule={t.name: t.keys() for t in make(recipe.schedule)})
+    tricks = {t.name: t.keys() for t in build_tricks(recipe.tricks)}
+    schedule = {t.name: t.keys() for t in build_tricks(recipe.schedule)}
+    r = replace(recipe, resize=resize, tricks=tricks, schedule=schedule)
     if r.channels not in (1, 3):
         raise UserError(f"--channels {r.channels} is neither 3 nor 1, for grey")
     if min(r.sides) < 8:
@@ -319,11 +326,11 @@ def read_recipe(file: str | Path) -> dict[str, Any]:
                         else f"{file} is not the recipe of a run")
     require_types(got, file)
     adopt(got.get("trick_files", {}))
-    return {k: v for k, v in recorded(got).items()
+    return {k: v for k, v in recorded_fields(got).items()
             if k not in ("name", "out", "wandb", "log", "workers", "checkpoint_every", "processes")}
 
 
-def recorded(got: Mapping[str, Any]) -> dict[str, Any]:
+def recorded_fields(got: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of a recipe.json, with the fields and the keys of tricks that came after it was written: they have what
     keeps its meaning
     """
@@ -339,9 +346,7 @@ def require_types(got: Mapping[str, Any], file: str | Path) -> None:
         if isinstance(v, dict):
             ok = ok and all(is_option(*o) if k == "arch_option" else isinstance(o[1], dict) for o in v.items())
         if not ok or (isinstance(v, bool) and hints[k] not in (bool, bool | None)):
-            raise UserError(
-            f"{file} is not the recipe of a run: its {k} is {shorten(repr(v))}")
-    shape = got.get("shape")
-    if shape is not None and split_size(size_of(shape)) != {"size": got.get("size"), "shape": shape}:
-        raise UserError(
-        f"{file} is not the recipe of a run: its shape is {shorten(repr(shape))}")
+            raise UserError(f"{file} is not the recipe of a run: its {k} is {shorten(repr(v))}")
+    shape, size = got.get("shape"), got.get("size")
+    if shape is not None and split_size(size_of(shape)) != {"size": size, "shape": shape}:
+        raise UserError(f"{file} is not the recipe of a run: its shape is {shorten(repr(shape))}")

@@ -47,7 +47,7 @@ def trick_class(name: str) -> type[Trick]:
 
 def adopt(files: Mapping[str, Mapping[str, Any]]) -> None:
     "Make the tricks known that a recipe from a file brings: see `own`"
-    own.adopt(files, registry())
+    own.adopt_files(files, registry())
 
 
 def with_later_keys(tricks: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,12 +64,12 @@ def origins(names: Iterable[str]) -> dict[str, dict[str, str]]:
     return {n: origin for n in names if n not in own.strangers and (origin := trick_class(n).origin)}
 
 
-def make(chosen: Mapping[str, Mapping[str, Any]]) -> tuple[Trick, ...]:
+def build_tricks(chosen: Mapping[str, Mapping[str, Any]]) -> tuple[Trick, ...]:
     "name -> keys  =>  Tricks in the order of their hooks (`after`, then by name)"
-    return in_order([build(n, k) for n, k in chosen.items()])
+    return tricks_in_order([build_trick(n, k) for n, k in chosen.items()])
 
 
-def build(name: str, keys: Mapping[str, Any]) -> Trick:
+def build_trick(name: str, keys: Mapping[str, Any]) -> Trick:
     if not isinstance(keys, dict):
         raise UserError(f"the keys of {name} are {keys!r}, not names with values")
     if name in own.strangers and name not in own.loaded:
@@ -93,7 +93,7 @@ def is_like(v: object, default: object) -> bool:
     return type(v) is type(default)
 
 
-def in_order(chosen: Iterable[Trick]) -> tuple[Trick, ...]:
+def tricks_in_order(chosen: Iterable[Trick]) -> tuple[Trick, ...]:
     left: list[Trick] = sorted(chosen, key=lambda t: t.name)
     done: list[Trick] = []
     names = {t.name for t in left}

@@ -11,7 +11,7 @@ from ..trick.base import Trick, show
 from .registry import schedules, trick_class
 
 
-def parse_value(trick: str, f: Field[Any], text: str) -> object:
+def parse_key(trick: str, f: Field[Any], text: str) -> object:
     "Text of a key as the type of its field"
     default = f.default
     try:
@@ -22,7 +22,7 @@ def parse_value(trick: str, f: Field[Any], text: str) -> object:
         if isinstance(default, int):
             return int(text)
         if isinstance(default, float):
-            return finite(float(text))
+            return require_finite(float(text))
     except (ValueError, KeyError):
         want = ("numbers joined by /" if isinstance(default, tuple) else "true or false" if isinstance(default, bool)
                 else "a whole number" if isinstance(default, int) else "a number")
@@ -30,7 +30,7 @@ def parse_value(trick: str, f: Field[Any], text: str) -> object:
     return expanduser(text)  # where it is a place
 
 
-def finite(x: float) -> float:
+def require_finite(x: float) -> float:
     if x != x or x in (float("inf"), float("-inf")):
         raise ValueError
     return x
@@ -39,21 +39,21 @@ def finite(x: float) -> float:
 def parse_keys(cls: type[Trick], text: str) -> dict[str, Any]:
     "`eps=0.2,form=paper` -> {'eps': .2, 'form': 'paper'}"
     known, got = {f.name: f for f in fields(cls)}, {}
-    for pair in filter(None, split(text, ",")):
+    for pair in filter(None, split_unquoted(text, ",")):
         k, eq, v = pair.partition("=")
         v = unquoted(v)
         if k not in known:
-            raise UserError(f"{cls.name} has no key "
-                            f"{k!r}{nearest(k, known) or '; its keys: ' + (one_of(known) or 'none')}")
+            meant = nearest(k, known) or f"; its keys: {one_of(known) or 'none'}"
+            raise UserError(f"{cls.name} has no key {k!r}{meant}")
         if not eq or not v:
             raise UserError(f"{cls.name}:{k} needs a value, as in {cls.name}:{k}={show(known[k].default)}")
         if k in got:
             raise UserError(f"{cls.name}:{k} is given twice")
-        got[k] = parse_value(cls.name, known[k], v)
+        got[k] = parse_key(cls.name, known[k], v)
     return got
 
 
-def split(text: str, sign: str) -> list[str]:
+def split_unquoted(text: str, sign: str) -> list[str]:
     """Parts of a text between a `sign`, which does not divide what stands in quotes, nor the path of a file or folder
     that is there.
 
@@ -61,7 +61,7 @@ def split(text: str, sign: str) -> list[str]:
     """
     parts: list[str] = []
     for piece in text.split(sign):
-        if parts and (is_open(parts[-1]) or is_path(parts, piece, sign, text)):
+        if parts and (is_open(parts[-1]) or is_path_begun(parts, piece, sign, text)):
             parts[-1] += sign + piece
         else:
             parts.append(piece)
@@ -74,7 +74,7 @@ def is_open(part: str) -> bool:
                for quote in "'\"")
 
 
-def is_path(parts: list[str], piece: str, sign: str, text: str) -> bool:
+def is_path_begun(parts: list[str], piece: str, sign: str, text: str) -> bool:
     "Is the last value of `parts` the beginning of a longer path of the text that is there?"
     value = parts[-1].rpartition("=")[2] if "=" in parts[-1] else ""
     if not value or value[0] in "'\"":
@@ -97,7 +97,7 @@ def split_file(part: str) -> tuple[str, ...] | None:
 def parse_selection(texts: Iterable[str]) -> list[tuple[str, str, dict[str, Any]]]:
     "The -t options -> [(op, name, keys)] with op one of '+', '-', 'none'"
     ops: list[tuple[str, str, dict[str, Any]]] = []
-    for part in (p.strip() for t in texts for p in split(t.removeprefix("="), "+")):
+    for part in (p.strip() for t in texts for p in split_unquoted(t.removeprefix("="), "+")):
         if not part:
             raise UserError("an empty trick in -t: names are joined by single +, as in -t warmup+cosine")
         if part == "none":

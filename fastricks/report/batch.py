@@ -19,11 +19,11 @@ class View:
 
 def draw_seen(batch, recipe, source, n=8):
     from .plots import draw_batch
-    return draw_batch(pixels(batch.x[:n], recipe), captions(batch, source.classes)[:n],
-                      title("training batch after augmentation", batch, recipe, source, n))
+    return draw_batch(pixels_of_batch(batch.x[:n], recipe), captions(batch, source.classes)[:n],
+                      batch_title("training batch after augmentation", batch, recipe, source, n))
 
 
-def title(what, batch, recipe, source, n):
+def batch_title(what, batch, recipe, source, n):
     "What it is, of which images, with which tricks"
     place = f"training batch {batch.step + 1}" if batch.step else "first training batch"
     which = f"{min(n, len(batch.x))} of the {plural(batch.size, 'image')} of epoch {batch.epoch + 1}'s {place}"
@@ -40,7 +40,7 @@ def mixing_words(batch):
     return f"; λ = {lam}{chosen}"
 
 
-def pixels(x, recipe):
+def pixels_of_batch(x, recipe):
     "Images [n, h, w, 3] from 0 to 1 of a normalised batch"
     from ..model.network import stats
     mean, std = (x.new_tensor(o)[:, None, None] for o in stats(recipe))
@@ -61,6 +61,6 @@ def draw_view_targets(v, n):
     if v.targets is None:
         raise UserError("the training loss is no cross-entropy with a target, so there is none to show")
     targets = {title: rows[:n].numpy() for title, rows in v.targets.items()}
-    return draw_targets(pixels(v.batch.x[:n], v.recipe), captions(v.batch, v.source.classes)[:n], targets,
+    return draw_targets(pixels_of_batch(v.batch.x[:n], v.recipe), captions(v.batch, v.source.classes)[:n], targets,
                         v.source.classes,
-                        title("what the loss asks for", v.batch, v.recipe, v.source, n))
+                        batch_title("what the loss asks for", v.batch, v.recipe, v.source, n))

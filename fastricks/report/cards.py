@@ -27,18 +27,23 @@ def aligned(rows, head):
 def trick_list(): return aligned(trick_rows(), ("trick", "changes", "parameters and defaults", "what it does"))
 
 
-def card(name):
+def card_lines(name):
     "The card of one trick"
     cls = trick_class(name)
     used, name = name, cls.name
-    lines = [f"{name}: {doc(cls)}", "", *wrapped("changes", ", ".join(cls.changes())), *wrapped("formula", cls.formula),
-             *wrapped("source", cls.source), *wrapped("costs", cls.cost), *wrapped("instead of", instead_of(cls)),
-             *(o for n, why in cls.conflicts.items() for o in wrapped("not with", f"{n}: {why}"))]
+    lines = [f"{name}: {doc(cls)}", ""]
+    lines += wrapped("changes", ", ".join(cls.changes()))
+    lines += wrapped("formula", cls.formula)
+    lines += wrapped("source", cls.source)
+    lines += wrapped("costs", cls.cost)
+    lines += wrapped("instead of", instead_of(cls))
+    for n, why in cls.conflicts.items():
+        lines += wrapped("not with", f"{n}: {why}")
     keys = [x for f in fields(cls) for x in key_lines(f)]
     lines += ["", "parameters", *keys] if keys else []
     named = tutorials_in(lines)
     lines += ["", "tutorials", *(f"  {line}" for line in named)] if named else []
-    return [*lines, "", f"use        -t {used}" + example(cls, used)]
+    return [*lines, "", f"use        -t {used}" + example_keys(cls, used)]
 
 
 TUTORIALS = {
@@ -71,7 +76,7 @@ def key_lines(f):
     return fill(text, 110, initial_indent=first, subsequent_indent=" " * 24).split("\n")
 
 
-def example(cls, used):
+def example_keys(cls, used):
     f = next(iter(fields(cls)), None)
     return f", or with a parameter -t {used}:{f.name}={show(f.default)}" if f else ""
 
@@ -82,8 +87,12 @@ def recipe_list():
     for name, r in RECIPES.items():
         settings = ", ".join(f"{k}={v}" for k, v in r.fields.items() if k not in ("schedule", "tricks"))
         on = {**r.fields.get("schedule", {}), **r.fields.get("tricks", {})}
-        out += [f"{name}: {r.about}", *indent("source", r.source), *indent("settings", settings),
-                *indent("tricks", "+".join(n + keys(k) for n, k in on.items())), *indent("differs", r.differs), ""]
+        tricks = "+".join(n + keys(k) for n, k in on.items())
+        out.append(f"{name}: {r.about}")
+        out += indent("source", r.source)
+        out += indent("settings", settings)
+        out += indent("tricks", tricks)
+        out += [*indent("differs", r.differs), ""]
     named = ["tutorials", *(f"  {line}" for line in tutorials_in(out)), ""] if tutorials_in(out) else []
     return [*out, *named, "use: fastricks train --recipe NAME; options override, as in --recipe blog --epochs 5"]
 

@@ -15,16 +15,18 @@ from .stored import stored_runs
 def load_runs(texts, say=lambda line: None, diverged=None):
     """The FinishedRuns of folders, globs, folders of runs, groups, and JSON files of stored runs.
 
-    A group is the runs of a recipe, under `runs` or the folder before the /.
-    `say(line)` is told what is left out; to the list `diverged` are added the DivergedRuns among it.
-    Raises UserError where nothing is found, or nothing that is finished.
+    A group is the runs of a recipe, under `runs` or the folder before the /. `say(line)` is told what is left out; to
+    the list `diverged` are added the DivergedRuns among it. Raises UserError where nothing is found, or nothing that is
+    finished.
     """
-    texts = [os.path.expanduser(t) for t in ([texts] if isinstance(texts, str | Path) else texts)]
+    texts = [texts] if isinstance(texts, str | Path) else texts
+    texts = [os.path.expanduser(t) for t in texts]
     files = [t for t in map(Path, texts) if is_stored(t)]
     texts = [t for t in texts if not is_stored(Path(t))]
-    named = {f.resolve() for t in texts if is_run(f := Path(t))}
+    named = {f.resolve() for f in map(Path, texts) if is_run(f)}
     folders = list({f.resolve(): f for t in texts for f in find(str(t))}.values())
-    runs, left = [r for file in files for r in stored_runs(file)], []
+    runs = [r for file in files for r in stored_runs(file)]
+    left = []
     for f in folders:
         try:
             runs.append(read_run(f))

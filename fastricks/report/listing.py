@@ -5,17 +5,17 @@ from textwrap import wrap
 from ..core.errors import UserError, plural, shorten
 from ..core.words import NONE, duration
 from ..recipe.recipe import Recipe, read_recipe
-from ..recipe.registry import make
+from ..recipe.registry import build_tricks
 from ..runfolder.record import soup_of
 from .find import in_folder
 from .runs import made_visible, part
 
 REASON = 60  # letters of why one ended as it did
-NAME = 100   # and of a name, which ends with what tells it from the others
+NAME_WIDTH = 100   # and of a name, which ends with what tells it from the others
 
 
 @dataclass(frozen=True)
-class Line:
+class RunLine:
     "A run as the list has it"
     when: str
     name: str
@@ -35,13 +35,14 @@ def listing(folder, width=None):
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder: give one of run folders, as runs")
-    found = sorted((line_of(f) for f in in_folder(folder)), key=lambda line: line.when)
-    head = Line("when", "run", "data, network, tricks", "accuracy", "time", "ended")
+    found = sorted((line_of_run(f) for f in in_folder(folder)), key=lambda line: line.when)
+    head = RunLine("when", "run", "data, network, tricks", "accuracy", "time", "ended")
     rows = [tuple(vars(line).values()) for line in (head, *found)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     if width and sum(widths) + 2 * len(widths) - 2 > width:
         return [text for line in found for text in in_lines(line, width)]
-    return ["  ".join(x.ljust(n) for x, n in zip(row, widths, strict=True)).rstrip() for row in rows]
+    padded = lambda row: [x.ljust(n) for x, n in zip(row, widths, strict=True)]
+    return ["  ".join(padded(row)).rstrip() for row in rows]
 
 
 def in_lines(line, width):
@@ -51,16 +52,16 @@ def in_lines(line, width):
     return [line.name, *wrap(rest, width, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)]
 
 
-def line_of(folder):
-    "The Line of a run folder, whatever of it can be read"
-    status, metrics = found(folder, "status.json"), found(folder, "metrics.json")
-    word, reason = status.get("status", "unknown"), status.get("reason", "")
-    return Line(str(status.get("time", NONE)), shorten(folder.name, NAME), what_it_is(folder), how_well(metrics),
-                how_long(metrics),
-                shorten(": ".join(filter(None, [str(word), str(reason)])), REASON))
+def line_of_run(folder):
+    "The RunLine of a run folder, whatever of it can be read"
+    status, metrics = part_or_nothing(folder, "status.json"), part_or_nothing(folder, "metrics.json")
+    when, name = str(status.get("time", NONE)), shorten(folder.name, NAME_WIDTH)
+    word, reason = str(status.get("status", "unknown")), str(status.get("reason", ""))
+    ended = shorten(": ".join(filter(None, [word, reason])), REASON)
+    return RunLine(when, name, what_it_is(folder), how_well(metrics), how_long(metrics), ended)
 
 
-def found(folder, name):
+def part_or_nothing(folder, name):
     try:
         return part(folder, name)
     except ValueError:
@@ -72,7 +73,7 @@ def what_it_is(folder):
     try:
         meta = part(folder, "recipe.json")
         recipe = Recipe(**made_visible(read_recipe(folder / "recipe.json")))
-        tricks = "+".join(str(t) for t in make(recipe.tricks)) or "no tricks"
+        tricks = "+".join(str(t) for t in build_tricks(recipe.tricks)) or "no tricks"
         if soup := soup_of(meta.get("facts")):
             return f"{meta['data']['name']}, {recipe.arch}, {soup_words(soup, recipe.seed)}"
         return f"{meta['data']['name']}, {recipe.arch}, {shorten(tricks, 40)}, seed {recipe.seed}"

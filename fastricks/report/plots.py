@@ -11,10 +11,10 @@ from ..core.errors import UserError, shorten
 from ..core.files import write, writing
 from .palette import BLUE, GREY, LINES, ORANGE, SERIES, with_variables
 
-MANY = 15             # classes that are each drawn; of more at most the `TOP` largest, the others as one bar
-TOP = 10
+MANY_CLASSES = 15  # that are each drawn; of more at most the `TOP_CLASSES` largest, the others as one bar
+TOP_CLASSES = 10
 COLORS = BLUE, ORANGE
-PLAIN = dict(parse_math=False)  # a class may be called a$b$c
+PLAIN_TEXT = dict(parse_math=False)  # a class may be called a$b$c
 
 
 class Picture(Figure):
@@ -32,7 +32,7 @@ def png(fig, dpi=120):
     return out.getvalue()
 
 
-def save(fig, file):
+def save_figure(fig, file):
     "Write a figure as a PNG, whole or not at all"
     with writing(file):
         Path(file).parent.mkdir(parents=True, exist_ok=True)
@@ -52,8 +52,10 @@ def draw_lr(traces, per_epoch, moms=None):
             draw_steps(ax, v, per_epoch[k], **looks[k])
         ax.grid(alpha=.3)
         ax.set_ylabel(what)
-    axs[0].set_xlim(0, max(len(v) / per_epoch[k] for k, v in traces.items()))
-    scale_lr(axs[0], [max(v) for v in traces.values()])
+    epochs = max(len(v) / per_epoch[k] for k, v in traces.items())
+    axs[0].set_xlim(0, epochs)
+    highest = [max(v) for v in traces.values()]
+    scale_lr(axs[0], highest)
     axs[-1].set_xlabel("epoch")
     name_lines(fig, axs[0], labels)
     return fig
@@ -105,14 +107,14 @@ def scale_lr(ax, peaks):
 def name_lines(fig, ax, names):
     "One name is a title, several are a legend"
     if len(names) == 1:
-        return ax.set_title(names[0], fontsize=10, **PLAIN)
+        return ax.set_title(names[0], fontsize=10, **PLAIN_TEXT)
     legend = fig.legend(ax.lines, names, loc="outside upper left", fontsize=8, frameon=False,
                         ncols=2 if len(names) > 4 else 1)
     for t in legend.get_texts():
-        t.set(**PLAIN)
+        t.set(**PLAIN_TEXT)
 
 
-def curve(lrs, per_epoch, title="learning rate"):
+def print_curve(lrs, per_epoch, title="learning rate"):
     "The learning rate drawn in the terminal"
     import plotext as plt
     fig = plt.figure
@@ -136,7 +138,7 @@ def draw_batch(images, captions, title, cols=4):
         ax.axis("off")
     for ax, image, text in zip(axs, images, captions, strict=False):
         show_image(ax, image, text)
-    fig.suptitle(title, fontsize=9, **PLAIN)
+    fig.suptitle(title, fontsize=9, **PLAIN_TEXT)
     return fig
 
 
@@ -148,20 +150,24 @@ def draw_samples(images, captions, title, cols, cell, inside):
     """
     from matplotlib.patches import Rectangle
     head, gap = 24, 6
-    h, w = (cell + head) * -(-len(images) // cols) + head + gap, (cell + gap) * cols + gap
+    rows = -(-len(images) // cols)
+    h = (cell + head) * rows + head + gap
+    w = (cell + gap) * cols + gap
     canvas = np.full((h, w, 3), 255, np.uint8)
     fig = Picture(w / 80, h / 80)
     fig.set_layout_engine("none")
     ax = fig.add_axes((0, 0, 1, 1))
     for i, (im, text) in enumerate(zip(images, captions, strict=True)):
-        x, y = gap + i % cols * (cell + gap) + (cell - im.width) // 2, 2 * head + i // cols * (cell + head)
+        row, col = divmod(i, cols)
+        x = gap + col * (cell + gap) + (cell - im.width) // 2
+        y = 2 * head + row * (cell + head)
         canvas[y:y + im.height, x:x + im.width] = im
-        ax.text(x + im.width / 2, y - 5, text, ha="center", va="bottom", fontsize=8, **PLAIN)
+        ax.text(x + im.width / 2, y - 5, text, ha="center", va="bottom", fontsize=8, **PLAIN_TEXT)
         side = inside * min(im.size)
         corner = x + (im.width - side) / 2, y + (im.height - side) / 2
         for color, lw in (("black", 1.6), ("white", .8)):
             ax.add_patch(Rectangle(corner, side, side, fill=False, ec=color, lw=lw))
-    ax.text(w / 2, 6, title, ha="center", va="top", fontsize=9, **PLAIN)
+    ax.text(w / 2, 6, title, ha="center", va="top", fontsize=9, **PLAIN_TEXT)
     ax.imshow(canvas, aspect="auto", extent=(0, w, h, 0))
     ax.axis("off")
     return fig
@@ -169,31 +175,35 @@ def draw_samples(images, captions, title, cols, cell, inside):
 
 def show_image(ax, image, text):
     ax.imshow(image, interpolation="nearest" if len(image) < 128 else None)
-    ax.set_title(text, fontsize=8, y=1.02, **PLAIN)  # a fixed y: to search for it would take half the time
+    ax.set_title(text, fontsize=8, y=1.02, **PLAIN_TEXT)  # a fixed y: to search for it would take half the time
     ax.axis("off")
 
 
 def draw_targets(images, captions, series, classes, title):
     "Beside each image the bars of its target and of what else is in `series`, name -> [n, K]"
-    bars = [gather({k: v[i] for k, v in series.items()}, classes) for i in range(len(images))]
-    pairs, panels, most = min(2, len(images)), 1 + len(series), max(5, *(len(names) for names, _ in bars))
+    bars = [gather_classes({k: v[i] for k, v in series.items()}, classes) for i in range(len(images))]
+    most = max(5, *(len(names) for names, _ in bars))
+    pairs = min(2, len(images))
     rows = -(-len(images) // pairs)
-    fig = Picture((2.1 + 1.7 * len(series)) * pairs, rows * (.17 * most + .75) + .4)
-    axs = fig.subplots(rows, pairs * panels, squeeze=False, width_ratios=[1.1, *[1] * len(series)] * pairs)
+    width, height = 2.1 + 1.7 * len(series), .17 * most + .75
+    fig = Picture(width * pairs, rows * height + .4)
+    shares = [1.1, *[1] * len(series)]
+    axs = fig.subplots(rows, pairs * len(shares), squeeze=False, width_ratios=shares * pairs)
     for ax in axs.flat:
         ax.axis("off")
-    for row, image, caption, (names, values) in zip(axs.reshape(-1, panels), images, captions, bars, strict=False):
+    groups = axs.reshape(-1, len(shares))
+    for row, image, caption, (names, values) in zip(groups, images, captions, bars, strict=False):
         show_image(row[0], image, caption)
         for ax, (k, q), color in zip(row[1:], values.items(), COLORS, strict=False):
             draw_bars(ax, q, k, color, len(classes), most)
-        row[1].set_yticks(range(len(names)), names, fontsize=7, **PLAIN)
-    fig.suptitle(title, fontsize=9, **PLAIN)
+        row[1].set_yticks(range(len(names)), names, fontsize=7, **PLAIN_TEXT)
+    fig.suptitle(title, fontsize=9, **PLAIN_TEXT)
     return fig
 
 
-def gather(series, classes):
+def gather_classes(series, classes):
     "(names, name -> values) of every class, or where there are many of those that matter and the mean of the others"
-    if len(classes) <= MANY:
+    if len(classes) <= MANY_CLASSES:
         return [shorten(o) for o in classes], series
     keep = top_of(*series.values())
     rest = np.setdiff1d(np.arange(len(classes)), keep)
@@ -202,25 +212,29 @@ def gather(series, classes):
 
 
 def top_of(q, *more):
-    "At most `TOP` classes: those that stand out of q, then the largest of another"
-    own = [k for k in np.argsort(-q, kind="stable") if q[k] > q.min() + 1e-4][:TOP]
-    return own + [k for r in more for k in np.argsort(-r, kind="stable") if k not in own][:TOP - len(own)]
+    "At most `TOP_CLASSES` classes: those that stand out of q, then the largest of another"
+    own = [k for k in np.argsort(-q, kind="stable") if q[k] > q.min() + 1e-4][:TOP_CLASSES]
+    return own + [k for r in more for k in np.argsort(-r, kind="stable") if k not in own][:TOP_CLASSES - len(own)]
 
 
 def draw_bars(ax, q, title, color, K, most):
     "Horizontal bars with their numbers, on a scale of their own from 0; a last one for all other classes is grey"
     ax.axis("on")
-    ax.barh(range(len(q)), q, color=color if len(q) == K else [*[color] * (len(q) - 1), GREY], height=.75)
+    colors = [color] * len(q)
+    if len(q) < K:
+        colors[-1] = GREY
+    ax.barh(range(len(q)), q, color=colors, height=.75)
     for i, x in enumerate(q):
         if abs(x) > 5e-5:
-            ax.text(x, i, " " + number(x), va="center", fontsize=7)
-    ax.set(ylim=(most - .5, -.5), xlim=(0, max(q.max(), 1e-6) * 1.3), xticks=[], yticks=[])
+            ax.text(x, i, " " + short_number(x), va="center", fontsize=7)
+    right = max(q.max(), 1e-6) * 1.3
+    ax.set(ylim=(most - .5, -.5), xlim=(0, right), xticks=[], yticks=[])
     ax.tick_params(length=0)
     ax.spines[["top", "right", "bottom"]].set_visible(False)
-    ax.set_title(title, fontsize=8, **PLAIN)
+    ax.set_title(title, fontsize=8, **PLAIN_TEXT)
 
 
-def number(x): return f"{x:.3g}".replace("0.", ".", 1) if abs(x) < 1 else f"{x:.3g}"
+def short_number(x): return f"{x:.3g}".replace("0.", ".", 1) if abs(x) < 1 else f"{x:.3g}"
 
 
 # -- for a page
@@ -233,10 +247,10 @@ def svg(fig):
     out = StringIO()
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "fastricks", "font.family": "sans-serif"}):
         fig.savefig(out, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
-    return with_variables(bare(out.getvalue()))
+    return with_variables(bare_svg(out.getvalue()))
 
 
-def bare(text):
+def bare_svg(text):
     "Without prolog and metadata, which name addresses; `xlink:href` is plain `href` today"
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg"):], flags=re.S)
     return re.sub(r'\sxmlns(:xlink)?="[^"]*"', "", text).replace("xlink:href", "href")
@@ -246,6 +260,6 @@ def bare(text):
 
 def save_to(fig, to):
     try:
-        return save(fig, to)
+        return save_figure(fig, to)
     except OSError as e:
         raise UserError(f"--to {to}: can't be written ({e.strerror})") from None

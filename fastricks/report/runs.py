@@ -85,9 +85,13 @@ class Images:
         return macro_f1(*coded.reshape(2, -1), len(names))
 
 
-PER_IMAGE = {"top1": lambda o: o.rank == 0, "top5": lambda o: o.rank < 5, "loss": lambda o: o.loss,
-             "loss_t": lambda o: o.loss_t,
-             "balanced_accuracy": lambda o: balanced_hits(o.labels, o.rank == 0)}
+PER_IMAGE = {
+    "top1": lambda o: o.rank == 0,
+    "top5": lambda o: o.rank < 5,
+    "loss": lambda o: o.loss,
+    "loss_t": lambda o: o.loss_t,
+    "balanced_accuracy": lambda o: balanced_hits(o.labels, o.rank == 0),
+}
 
 
 @dataclass(frozen=True)
@@ -146,9 +150,8 @@ class FinishedRun:
         numbers = self.numbers(split)
         if metric.name in numbers:
             return metric.scale * numbers[metric.name]
-        raise UserError(f"{self.name} has no {metric.name} of its {SPLIT_WORD[split]} split: it was trained without a "
-                        "validation split, or "
-                        "by a version before it")
+        raise UserError(f"{self.name} has no {metric.name} of its {SPLIT_WORD[split]} split: "
+                        "it was trained without a validation split, or by a version before it")
 
     def predicted(self, split, metric):
         images = self.images(split)
@@ -174,13 +177,13 @@ class FinishedRun:
 def read_images(file, numbers):
     "The Images of a predictions file; None where there is none that fits the run's numbers"
     try:
-        got = images_of(csv.DictReader(io.StringIO(read_text(file), newline="")))
+        got = images_of_rows(csv.DictReader(io.StringIO(read_text(file), newline="")))
     except (OSError, ValueError, KeyError, TypeError, csv.Error):
         return None
     return got if len(got.rank) == numbers["n"] and (got.rank == 0).sum() == numbers["correct"] else None
 
 
-def images_of(rows):
+def images_of_rows(rows):
     "The Images of a predictions file's rows"
     rows = sorted(rows, key=lambda r: r["image"])
     text = lambda k: np.array([r[k] for r in rows])
@@ -195,10 +198,10 @@ def read_run(folder):
     status = part(Path(folder), "status.json")
     if status.get("status") != "finished":
         raise ValueError(": ".join(filter(None, [status.get("status"), status.get("reason")])))
-    return run_of(folder, status.get("time", ""))
+    return read_finished(folder, status.get("time", ""))
 
 
-def run_of(folder, date=""):
+def read_finished(folder, date=""):
     "The FinishedRun of a folder whose numbers are written, finished or about to be"
     folder = Path(folder)
     meta = part(folder, "recipe.json")

@@ -19,7 +19,7 @@ from ..core.files import read_text, write
 from ..recipe.recipe import Recipe
 from .runs import FinishedRun, Images, made_visible
 
-ENDING = ".json"
+STORED_ENDING = ".json"
 MOST_IMAGES = 10_000_000  # that a file may speak of: a small one that says more is not to fill the memory
 
 
@@ -42,19 +42,28 @@ def stored_text(runs: Sequence[FinishedRun], about: Mapping[str, Any] | None = N
     """Runs of one data set as JSON, with what is to be said `about` them. Raises UserError where one has no
     predictions, or of other images
     """
-    check_images(runs)
+    check_storable(runs)
     images = runs[0].own_images
     classes = sorted({*images.labels, *(c for r in runs for c in r.own_images.predicted)})
     number = {c: i for i, c in enumerate(classes)}
-    rows = [{"name": r.name, "recipe": without_folders(asdict(r.recipe)), "identity": r.identity, "data": r.data,
-             "facts": without_folders(r.facts),
-             "metrics": r.metrics, "environment": r.environment, "date": r.date, "history": r.history,
-             "predicted": pack([number[c] for c in r.own_images.predicted])} for r in runs]
-    found = {**(about or {}), "classes": classes, "labels": pack([number[c] for c in images.labels]), "runs": rows}
+    pack = lambda names: pack_numbers([number[c] for c in names])
+    record = lambda r: {
+        "name": r.name,
+        "recipe": without_folders(asdict(r.recipe)),
+        "identity": r.identity,
+        "data": r.data,
+        "facts": without_folders(r.facts),
+        "metrics": r.metrics,
+        "environment": r.environment,
+        "date": r.date,
+        "history": r.history,
+        "predicted": pack(r.own_images.predicted),
+    }
+    found = {**(about or {}), "classes": classes, "labels": pack(images.labels), "runs": [record(r) for r in runs]}
     return json.dumps(found, indent=1) + "\n"
 
 
-def check_images(runs: Sequence[FinishedRun]) -> None:
+def check_storable(runs: Sequence[FinishedRun]) -> None:
     if not runs:
         raise UserError("there are no runs to store")
     first = runs[0].own_images
@@ -88,12 +97,12 @@ def without_folders(x: Any) -> Any:
     return Path(x).name if isinstance(x, str) and "/" in x else x
 
 
-def pack(numbers: Any) -> str:
+def pack_numbers(numbers: Any) -> str:
     return base64.b64encode(zlib.compress(np.asarray(numbers, np.uint16).tobytes(), 9)).decode()
 
 
-def unpack(text: str) -> np.ndarray:
-    "Numbers of `pack`; ValueError for anything else"
+def unpack_numbers(text: str) -> np.ndarray:
+    "Numbers of `pack_numbers`; ValueError for anything else"
     stream = zlib.decompressobj()
     data = stream.decompress(base64.b64decode(text), 2 * MOST_IMAGES)
     if not stream.eof:
@@ -107,35 +116,40 @@ def stored_runs(file: str | Path) -> list[StoredRun]: return read_stored(file)[0
 def read_stored(file: str | Path) -> tuple[list[StoredRun], dict[str, Any]]:
     "(the runs of a file, what was said about them). Raises UserError where it is no such file"
     try:
-        return parse(json.loads(read_text(Path(file))), Path(file).stem)
+        return parse_stored(json.loads(read_text(Path(file))), Path(file).stem)
     except OSError as e:
         raise UserError(f"{file} can't be read ({e.strerror or e})") from None
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, zlib.error, binascii.Error, UserError) as e:
         raise UserError(f"{file} is no file of stored runs, as `compare --to NAME.json` writes one ({e})") from None
 
 
-def parse(d: dict[str, Any], name: str) -> tuple[list[StoredRun], dict[str, Any]]:
+def parse_stored(d: dict[str, Any], name: str) -> tuple[list[StoredRun], dict[str, Any]]:
     d = made_visible(d)
-    classes, labels = np.array(d.pop("classes")), unpack(d.pop("labels"))
+    classes, labels = np.array(d.pop("classes")), unpack_numbers(d.pop("labels"))
     seen: dict[str, int] = {}
-    return [stored_run(o, Path(name, numbered(o["name"], seen)), classes, labels) for o in d.pop("runs")], d
+    runs = []
+    for o in d.pop("runs"):
+        folder = Path(name, numbered_name(o["name"], seen))
+        runs.append(stored_run(o, folder, classes, labels))
+    return runs, d
 
 
-def numbered(name: str, seen: dict[str, int]) -> str:
+def numbered_name(name: str, seen: dict[str, int]) -> str:
     "A name that no other run of the file has"
     seen[name] = seen.get(name, 0) + 1
     return name if seen[name] == 1 else f"{name} #{seen[name]}"
 
 
 def stored_run(o: dict[str, Any], folder: Path, classes: np.ndarray, labels: np.ndarray) -> StoredRun:
-    predicted = unpack(o["predicted"])
+    predicted = unpack_numbers(o["predicted"])
     if len(predicted) != len(labels):
         raise ValueError(f"{o['name']} has {len(predicted):,} predictions for {len(labels):,} images")
     names = np.array([f"{i:06}" for i in range(len(labels))])
-    images = Images(names, classes[labels], classes[predicted], rank=(predicted != labels).astype(int), nameless=True)
-    run = StoredRun(folder, Recipe(**o["recipe"]), o["identity"], o["data"], o["facts"], o["metrics"], o["environment"],
-                    o["date"],
-                    own_images=images, history=tuple(o["history"]))
+    rank = (predicted != labels).astype(int)
+    images = Images(names, classes[labels], classes[predicted], rank=rank, nameless=True)
+    recipe, history = Recipe(**o["recipe"]), tuple(o["history"])
+    facts = (o[k] for k in ("identity", "data", "facts", "metrics", "environment", "date"))
+    run = StoredRun(folder, recipe, *facts, own_images=images, history=history)
     if run.metrics["correct"] != int((images.rank == 0).sum()):
         raise ValueError(f"{run.name}: its predictions do not fit its numbers")
     return run

@@ -12,14 +12,14 @@ from ..core.errors import plural, shorten, visible
 from ..data.account import class_sizes as counts
 from ..data.same import overlaps
 from ..data.source import describe
-from ..data.split import by_class, first, place
+from ..data.split import first_items, items_by_class, place_in_order
 from ..recipe.command import data_options
 from ..recipe.registry import registry
 
-FEW = 5       # classes up to which each has its row on the screen; of more the two largest and smallest
+FEW_CLASSES = 5       # classes up to which each has its row on the screen; of more the two largest and smallest
 CELL = 150    # pixels of a sample
-MOST = 48     # samples of a picture, and so classes
-HEAD = 11     # letters before what a line says
+MOST_SAMPLES = 48     # samples of a picture, and so classes
+HEAD_WIDTH = 11     # letters before what a line says
 EVEN, ALMOST_EVEN, IMBALANCED = 1.1, 1.5, 5  # images of the largest class for each of the smallest
 SQUARE = 1.05  # width by height up to which an image counts as square, either way
 PIXEL_MODES = {
@@ -34,23 +34,34 @@ def screen(s, to=None, width=80, height=24):
     """The report's lines: fewer than `height`, and each but for paths shorter than `width`; `to`: the picture's file,
     where there is one
     """
-    head, *per_class = class_table(s.source, to)
+    head, *per_class = class_count_lines(s.source, to)
     said = [("data", describe(s.source)), ("", head), *(("", line) for line in per_class), *facts_told(s)]
     kind = "page" if to and Path(to).suffix.lower() == ".html" else "picture"
     files = [(kind, to), ("table", f"{table_file(to)}  # a row for each image")] if to else []
-    ends = [*files, ("next", next_step(s))]
+    ends = [*files, ("next", next_training(s))]
+    room = height - 1 - len(ends)
     for head in ("shapes", "types", "small"):  # what tells least makes room
-        if len(said) > height - 1 - len(ends):
+        if len(said) > room:
             said = [o for o in said if o[0] != head]
-    return fitted(said, width - 1, height - 1 - len(ends)) + [k.ljust(HEAD) + visible(line) for k, line in ends]
+    last = [k.ljust(HEAD_WIDTH) + visible(line) for k, line in ends]
+    return fitted(said, width - 1, room) + last
 
 
 def facts_told(s):
-    "[(head, text)] of what is to be said of the images besides their classes; in capitals what is wrong"
-    return [("files", s.account.files_line.removeprefix("files: ")), ("splits", s.account.splits),
-            ("balance", balance(s.source)), *([("few", s.account.few)] if s.account.few else []),
-            ("sizes", pixel_sizes(s)), ("shapes", shapes(s)), ("types", types(s)), ("small", small(s)),
-            *leaks(s), *other_copies(s), *unreadable(s), *source_notes(s)]
+    "(head, text) of what is to be said of the images besides their classes; in capitals what is wrong"
+    yield "files", s.account.files_line.removeprefix("files: ")
+    yield "splits", s.account.splits
+    yield "balance", balance(s.source)
+    if s.account.few:
+        yield "few", s.account.few
+    yield "sizes", pixel_sizes(s)
+    yield "shapes", shapes(s)
+    yield "types", types(s)
+    yield "small", small(s)
+    yield from leaks(s)
+    yield from other_copies(s)
+    yield from unreadable(s)
+    yield from source_notes(s)
 
 
 def fitted(said, width, height):
@@ -58,9 +69,9 @@ def fitted(said, width, height):
     spare, lines_of = height - len(said), {}
     for i in sorted(range(len(said)), key=lambda i: (not said[i][0].isupper(), i)):
         head, text = said[i]
-        lines = wrap(visible(text), width - HEAD, 2 if spare > 0 else 1)
+        lines = wrap(visible(text), width - HEAD_WIDTH, 2 if spare > 0 else 1)
         spare -= len(lines) - 1
-        lines_of[i] = [o.ljust(HEAD) + line for o, line in zip((head, ""), lines, strict=False)]
+        lines_of[i] = [o.ljust(HEAD_WIDTH) + line for o, line in zip((head, ""), lines, strict=False)]
     return [line for i in sorted(lines_of) for line in lines_of[i]]
 
 
@@ -79,20 +90,22 @@ def padded(text, n): return text + " " * (n - cell_len(text))
 def short(name, n): return wrap(" ".join(visible(name).split()), n, 1)[0]
 
 
-def class_table(source, to=None):
+def class_count_lines(source, to=None):
     "Images of each class and split, of many classes the largest and the smallest, and the file that has all"
     n, splits = counts(source), [split for split in source.splits_used if source.of(split)]
     kept, hidden = classes_to_show(n)
     rows = [(short(k, 28), [f"{n[k][split]:,}" for split in splits]) for k in kept]
     wide = max(10, *(cell_len(name) for name, _ in rows)) + 2
     if hidden:
-        rows.insert(2, (f"… {hidden:,} more{f': {classes_file(to)}' if to else ''}", []))
-    return [padded(name, wide) + "".join(cell.rjust(9) for cell in cells) for name, cells in [("", splits), *rows]]
+        where = f": {classes_file(to)}" if to else ""
+        rows.insert(2, (f"… {hidden:,} more{where}", []))
+    table = [("", splits), *rows]
+    return [padded(name, wide) + "".join(cell.rjust(9) for cell in cells) for name, cells in table]
 
 
 def classes_to_show(n):
     "(classes, how many are not among them): of many the two largest and the two smallest"
-    if len(n) <= FEW:
+    if len(n) <= FEW_CLASSES:
         return [*n], 0
     order = sorted(n, key=lambda k: (-n[k]["train"], k))
     return [*order[:2], *order[-2:]], len(n) - 4
@@ -108,8 +121,10 @@ def balance(source):
         return f"each class has {plural(few, 'training image')}"
     if many < EVEN * few:
         return f"even: {few:,}–{many:,} training images a class"
-    most, least = f"'{short(largest, 16)}' ({many:,})", f"'{short(smallest, 16)}' ({few:,})"
-    return f"{balance_word(few, many)}: {many / few:.3g} times as many {most} as {least}{remedies(few, many)}"
+    most = f"'{short(largest, 16)}' ({many:,})"
+    least = f"'{short(smallest, 16)}' ({few:,})"
+    times = f"{many / few:.3g} times as many {most} as {least}"
+    return f"{balance_word(few, many)}: {times}{remedies(few, many)}"
 
 
 def evening(): return [n for n, t in registry().items() if t.evens]
@@ -144,7 +159,9 @@ def shapes(s):
     ratios = [s.fact(o).w / s.fact(o).h for o in s.items]
     tall = sum(r < 1 / SQUARE for r in ratios) / len(ratios)
     wide = sum(r > SQUARE for r in ratios) / len(ratios)
-    return f"width/height {value_range(ratios, '.2f')}; {tall:.0%} tall, {1 - tall - wide:.0%} square, {wide:.0%} wide"
+    square = 1 - tall - wide
+    ranges = value_range(ratios, ".2f")
+    return f"width/height {ranges}; {tall:.0%} tall, {square:.0%} square, {wide:.0%} wide"
 
 
 def types(s):
@@ -160,17 +177,18 @@ def small(s):
     n, size = len(s.small), s.recipe.size
     if not n:
         return f"no image's shorter side is below --size {size}"
-    return f"{share_of(n, len(s.items))} {'has' if n == 1 else 'have'} a shorter side below --size {size}: enlarged"
+    return f"{share_text(n, len(s.items))} {'has' if n == 1 else 'have'} a shorter side below --size {size}: enlarged"
 
 
-def share_of(n, total): return f"all {n:,}" if n == total else f"{n:,} of {total:,} ({max(n / total, .001):.1%})"
+def share_text(n, total): return f"all {n:,}" if n == total else f"{n:,} of {total:,} ({max(n / total, .001):.1%})"
 
 
 def leaks(s):
     for (a, b), pairs in overlaps(s.groups).items():
         images = plural(len(s.source.of(a)), f"{a} image")
         are = "is" if len(pairs) == 1 else "are"
-        yield "LEAK", f"{len(pairs):,} of {images} {are} in {b} too: {equal_names(pairs[0])}{and_more(pairs)}"
+        names = equal_names(pairs[0]) + and_more(pairs)
+        yield "LEAK", f"{len(pairs):,} of {images} {are} in {b} too: {names}"
 
 
 def other_copies(s):
@@ -209,8 +227,9 @@ def unreadable(s):
         return
     what = f"more than --max-bad {s.recipe.max_bad:g}" if s.refused else "left out"
     some = ", ".join(f"{end_of_name(k)} ({why})" for k, why in s.bad[:3])
-    share = share_of(len(s.bad), len(s.bad) + len(s.items))
-    yield "UNREADABLE" if s.refused else "unreadable", f"{share}, {what}: {some}{and_more(s.bad, 3)}"
+    share = share_text(len(s.bad), len(s.bad) + len(s.items))
+    head = "UNREADABLE" if s.refused else "unreadable"
+    yield head, f"{share}, {what}: {some}{and_more(s.bad, 3)}"
 
 
 def source_notes(s):
@@ -220,7 +239,7 @@ def source_notes(s):
         yield "warnings", note
 
 
-def next_step(s):
+def next_training(s):
     "The training of this very data"
     line = f"fastricks train {data_options(s.recipe)}".strip()
     if any(o.endswith(" in train") for o in s.account.copies):
@@ -237,18 +256,18 @@ def next_step(s):
 
 def sample_items(source):
     "(training images in rows of classes, how many in a row): the same ones every time, and of many classes some"
-    classes = by_class(source.of("train"))
-    each = min(8, max(1, MOST // len(classes)))
-    some = {*sorted(source.classes, key=lambda k: place("sample", k))[:MOST]}
+    classes = items_by_class(source.of("train"))
+    each = min(8, max(1, MOST_SAMPLES // len(classes)))
+    some = {*sorted(source.classes, key=lambda k: place_in_order("sample", k))[:MOST_SAMPLES]}
     drawn = [k for k in source.classes if k in some]
-    return [o for k in drawn for o in first(classes[k], each, "sample")], 8 // each * each
+    return [o for k in drawn for o in first_items(classes[k], each, "sample")], 8 // each * each
 
 
 def draw_survey(s):
     "Samples of each class as a matplotlib Figure; lines show what evaluation sees of a photo"
     from .plots import draw_samples
     items, cols = sample_items(s.source)
-    of = f" of {MOST} of {len(s.source.classes):,} classes" if len(s.source.classes) > MOST else ""
+    of = f" of {MOST_SAMPLES} of {len(s.source.classes):,} classes" if len(s.source.classes) > MOST_SAMPLES else ""
     title = f"{visible(s.source.name)}: training images{of}; evaluation sees what is inside the lines"
     labels = [shorten(visible(o.label), 22) for o in items]
     return draw_samples([thumb(o.image) for o in items], labels, title, cols, CELL, s.recipe.size / s.recipe.resize)
@@ -266,7 +285,7 @@ def thumb(image):
     return im.resize(size, Resampling.NEAREST if scale > 2 else Resampling.BILINEAR)
 
 
-def class_rows(source):
+def class_counts(source):
     "A row for each class: its images of each split, the fewest first"
     order = sorted(counts(source).items(), key=lambda o: (o[1]["train"], o[0]))
     return [{"class": visible(k), **n} for k, n in order]

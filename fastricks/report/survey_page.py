@@ -1,4 +1,4 @@
-"""`fastricks show data`: the survey of images on the screen, and as a picture or a page with its tables."""
+"""`fastricks show data`: the survey of images as a screen, a picture or a page, and the table of all images."""
 from pathlib import Path
 from urllib.parse import quote
 
@@ -21,12 +21,12 @@ from .html import (
     warnings,
 )
 from .survey import (
-    class_rows,
+    class_counts,
     classes_file,
     classes_to_show,
     draw_survey,
     facts_told,
-    next_step,
+    next_training,
     sample_items,
     screen,
     table_file,
@@ -34,47 +34,22 @@ from .survey import (
 )
 
 
-def show_survey(recipe, to, width=80, height=24, say=print):
-    "Print the screen; write the picture or the page, and beside it the table of all images"
-    s = survey(recipe, say)
-    write_survey(s, to)
-    write(table_file(to), rows_to_csv(list(rows(s))))
-    if classes_to_show(s.account.classes)[1]:
-        write(classes_file(to), rows_to_csv(class_rows(s.source)))
-    for line in screen(s, to, width, height):
-        say(line)
-
-
-def write_survey(s, to):
-    "The picture, or for NAME.html the page"
-    if Path(to).suffix.lower() != ".html":
-        from .plots import save_to
-        return save_to(draw_survey(s), to)
-    try:
-        Path(to).parent.mkdir(parents=True, exist_ok=True)
-        write(to, survey_page(s, to))
-    except OSError as e:
-        raise UserError(f"--to {to}: can't be written ({e.strerror})") from None
-
-
-# -- the page
-
 def survey_page(s, to):
     "The whole page of a Survey; `to`: where it will lie, beside its tables"
     classes = plural(len(s.source.classes), "class", "classes")
     top = paragraph(f"{plural(len(s.source.items), 'image')}, {classes}", "big") + paragraph(describe(s.source), "of")
-    told = facts_told(s)
+    told = list(facts_told(s))
     wrong = [f"{head.capitalize()}: {text}" for head, text in told if head.isupper()]
     sections = {
-        "Classes": counts_table(s),
-        "Images": definitions({head: visible(text) for head, text in told if not head.isupper()}),
-        "Samples": samples(s), "Files": tables(s, to), "Next": code_block([next_step(s)])}
+        "Classes": class_table(s), "Images": definitions({head: visible(text) for head, text in told
+                                                          if not head.isupper()}),
+        "Samples": samples(s), "Files": tables(s, to), "Next": code_block([next_training(s)])}
     return page(f"Images of {s.source.name}", band(top) + warnings(wrong), sections)
 
 
-def counts_table(s):
+def class_table(s):
     "Images of each class and split, the fewest training images first"
-    rows = class_rows(s.source)
+    rows = class_counts(s.source)
     splits = [split for split in s.source.splits_used if any(row[split] for row in rows)]
     return html_table(["class", *splits], [[row["class"], *(f"{row[split]:,}" for split in splits)] for row in rows])
 
@@ -93,3 +68,26 @@ def tables(s, to):
     if classes_to_show(class_sizes(s.source))[1]:
         found[classes_file(to)] = "a row for each class"
     return definitions({Html('<a href="{}">{}</a>').format(quote(f.name), f.name): said for f, said in found.items()})
+
+
+def show_survey(recipe, to, width=80, height=24, say=print):
+    "Print the screen; write the picture or the page, and beside it the table of all images"
+    s = survey(recipe, say)
+    write_survey(s, to)
+    write(table_file(to), rows_to_csv(list(rows(s))))
+    if classes_to_show(s.account.classes)[1]:
+        write(classes_file(to), rows_to_csv(class_counts(s.source)))
+    for line in screen(s, to, width, height):
+        say(line)
+
+
+def write_survey(s, to):
+    "The picture, or for NAME.html the page"
+    if Path(to).suffix.lower() != ".html":
+        from .plots import save_to
+        return save_to(draw_survey(s), to)
+    try:
+        Path(to).parent.mkdir(parents=True, exist_ok=True)
+        write(to, survey_page(s, to))
+    except OSError as e:
+        raise UserError(f"--to {to}: can't be written ({e.strerror})") from None

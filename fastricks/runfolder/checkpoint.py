@@ -24,16 +24,16 @@ class Damaged(Exception):
     "A checkpoint that is not what was written, and why"
 
 
-def pack(x, tensors, at=""):
+def pack_tree(x, tensors, at=""):
     """`x`, a tree of dicts, lists, numbers, text and tensors, as JSON; its tensors go to `tensors`, by their place in
     the tree
     """
     if isinstance(x, torch.Tensor):
         return pack_tensor(x, tensors, at)
     if isinstance(x, dict):
-        return {str(k): pack(v, tensors, f"{at}/{k}") for k, v in x.items()}
+        return {str(k): pack_tree(v, tensors, f"{at}/{k}") for k, v in x.items()}
     if isinstance(x, (list, tuple)):
-        return [pack(v, tensors, f"{at}/{i}") for i, v in enumerate(x)]
+        return [pack_tree(v, tensors, f"{at}/{i}") for i, v in enumerate(x)]
     if isinstance(x, np.generic):
         return x.item()
     if x is None or isinstance(x, (bool, int, float, str)):
@@ -47,14 +47,16 @@ def pack_tensor(t, tensors, at):
     return {"tensor": at} if t.is_contiguous() else {"tensor": at, "stride": t.stride()}
 
 
-def unpack(x, tensors):
-    "The tree that `pack` packed: tensors on the CPU, in the memory format that they had; keys are text, tuples lists"
+def unpack_tree(x, tensors):
+    """The tree that `pack_tree` packed: tensors on the CPU, in the memory format that they had; keys are text, tuples
+    lists
+    """
     if isinstance(x, list):
-        return [unpack(v, tensors) for v in x]
+        return [unpack_tree(v, tensors) for v in x]
     if not isinstance(x, dict):
         return x
     if "tensor" not in x:
-        return {k: unpack(v, tensors) for k, v in x.items()}
+        return {k: unpack_tree(v, tensors) for k, v in x.items()}
     t = tensors[x["tensor"]]
     return torch.empty_strided(t.shape, x["stride"], dtype=t.dtype).copy_(t) if "stride" in x else t
 
@@ -62,7 +64,7 @@ def unpack(x, tensors):
 def to_bytes(tree):
     "The parts of a file: header, its hash, the rest"
     tensors = {}
-    text = json.dumps(pack(tree, tensors))
+    text = json.dumps(pack_tree(tree, tensors))
     data = st.save(with_own_memory(tensors), {"fastricks": text, "sha256": BLANK.decode()})
     i = data.index(FIELD + BLANK) + len(FIELD)
     return [data[:i], sha256(data).hexdigest().encode(), memoryview(data)[i + 64:]]
@@ -90,17 +92,17 @@ def from_bytes(data):
     if h.hexdigest().encode() != data[i:i + 64]:
         raise Damaged("its hash is another")
     try:
-        return unpack(json.loads(json.loads(data[8:end])["__metadata__"]["fastricks"]), st.load(data))
+        return unpack_tree(json.loads(json.loads(data[8:end])["__metadata__"]["fastricks"]), st.load(data))
     except (SafetensorError, ValueError, KeyError) as e:
         raise Damaged(f"{type(e).__name__}: {e}") from None
 
 
-def save(folder, tree, n):
+def save_checkpoint(folder, tree, n):
     "Write generation `n` over the one before the last"
     write(Path(folder) / SLOTS[n % 2], to_bytes({**tree, "generation": n}))
 
 
-def load(file):
+def load_checkpoint(file):
     try:
         return from_bytes(Path(file).read_bytes())
     except OSError as e:
@@ -114,7 +116,7 @@ def newest(folder):
         if not file.exists():
             continue
         try:
-            found.append(load(file))
+            found.append(load_checkpoint(file))
         except Damaged as e:
             wrong.append(f"{file} is damaged ({e})")
     return max(found, key=lambda t: t["generation"], default=None), wrong

@@ -12,10 +12,17 @@ from ..core.machine import cpu_name, device_name
 def environment(device):
     "Versions, device and git state: what a number was measured with"
     packages = ["torch", "torchvision", "fastai", "timm", "wandb", "numpy", "pillow", "safetensors"]
-    return {"fastricks": __version__, "processes": ranks.world(), "python": platform.python_version(),
-            **{p: version_of(p) for p in packages},
-            "platform": platform.platform(), "cpu": cpu_name(), "cores": os.cpu_count(), "device": device_name(device),
-            "git": git_state()}
+    return {
+        "fastricks": __version__,
+        "processes": ranks.world(),
+        "python": platform.python_version(),
+        **{p: version_of(p) for p in packages},
+        "platform": platform.platform(),
+        "cpu": cpu_name(),
+        "cores": os.cpu_count(),
+        "device": device_name(device),
+        "git": git_state(),
+    }
 
 
 def version_of(package):

@@ -55,8 +55,10 @@ def soup_of(facts):
     was kept, and top-1 on the validation split alone and of the average with it.
     """
     found = facts.get(SOUP) if isinstance(facts, dict) else None
-    return found if isinstance(found, dict) and all(isinstance(found.get(k), list)
-                                                    for k in ("rows", "varies", "ingredients")) else None
+    if not isinstance(found, dict):
+        return None
+    lists = "rows", "varies", "ingredients"
+    return found if all(isinstance(found.get(k), list) for k in lists) else None
 
 
 def is_soup(folder):

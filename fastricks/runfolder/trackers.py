@@ -39,11 +39,11 @@ class Tracker:
     def how(self): raise NotImplementedError
 
 
-def flat(config, prefix=""):
+def flat_config(config, prefix=""):
     "A nested config as one dict with dotted names; values are numbers, words or None"
     out = {}
     for k, v in config.items():
-        out |= flat(v, f"{prefix}{k}.") if isinstance(v, dict) else {f"{prefix}{k}": v}
+        out |= flat_config(v, f"{prefix}{k}.") if isinstance(v, dict) else {f"{prefix}{k}": v}
     return out
 
 
@@ -84,7 +84,7 @@ class TensorBoard(Tracker):
         "The recipe and the final numbers for the tab HPARAMS, which compares runs by them"
         from torch.utils.tensorboard.summary import hparams
         values = {k: v if isinstance(v, bool | int | float | str) else str(v)
-                  for k, v in flat(self.labels.config).items() if v is not None}
+                  for k, v in flat_config(self.labels.config).items() if v is not None}
         for part in hparams(values, summary):
             self.writer.file_writer.add_summary(part)
 
@@ -99,8 +99,7 @@ class TensorBoard(Tracker):
 
 class Mlflow(Tracker):
     """A run of MLflow's: where $MLFLOW_TRACKING_URI says, else in one SQLite database beside the run folders, as its
-    plain files are no longer
-    developed and a database for each run would take seconds to make."""
+    plain files are no longer developed and a database for each run would take seconds to make."""
     name, label, needs = "mlflow", "MLflow", "mlflow"
     MOST = 1000  # numbers that it takes at once
 
@@ -152,7 +151,7 @@ class Mlflow(Tracker):
                 "tricks": "+".join(self.labels.tags), "folder": self.folder.name}
         run = self.client.create_run(experiment, run_name=self.labels.name, tags=tags).info.run_id
         write_json(self.note, {"uri": visible(self.uri), "run": run})  # without the user and password that it may have
-        params = [Param(k, str(v)) for k, v in flat(self.labels.config).items()]
+        params = [Param(k, str(v)) for k, v in flat_config(self.labels.config).items()]
         for i in range(0, len(params), 100):
             self.client.log_batch(run, params=params[i:i + 100])
         return run
@@ -188,13 +187,13 @@ class one_at_a_time:
     def __exit__(self, *error): self.lock.release()
 
 
-KINDS = {o.name: o for o in (TensorBoard, Mlflow)}
+TRACKERS = {o.name: o for o in (TensorBoard, Mlflow)}
 
 
-def parse(text):
+def parse_log(text):
     "The names of --log, as in tensorboard,mlflow; UserError for what is none"
     names = [name.strip() for name in (text or "").split(",") if name.strip()]
-    known = [WANDB, *KINDS]
+    known = [WANDB, *TRACKERS]
     for name in names:
         if name not in known:
             raise UserError(f"--log {name} is not one of {one_of(known)}{nearest(name, known)}")
@@ -203,23 +202,23 @@ def parse(text):
 
 def require(text):
     "UserError unless all that --log names are installed"
-    for name in parse(text):
-        if name != WANDB and not find_spec(KINDS[name].needs):
-            raise UserError(f"--log {name} needs it installed: pip install {KINDS[name].needs}")
+    for name in parse_log(text):
+        if name != WANDB and not find_spec(TRACKERS[name].needs):
+            raise UserError(f"--log {name} needs it installed: pip install {TRACKERS[name].needs}")
 
 
 def commands(text, folder):
     "What shows what --log wrote: a command each"
-    return [KINDS[name](folder, None).how() for name in parse(text) if name != WANDB]
+    return [TRACKERS[name](folder, None).how() for name in parse_log(text) if name != WANDB]
 
 
-def start(text, folder, labels: WandbLabels, patience=60):
+def start_trackers(text, folder, labels: WandbLabels, patience=60):
     "The Trackers of --log that could start, in at most `patience` seconds each"
-    found = [KINDS[name](folder, labels) for name in parse(text) if name != WANDB]
+    found = [TRACKERS[name](folder, labels) for name in parse_log(text) if name != WANDB]
     return [o for o in found if safely(o, o.open, "going on without it", patience)]
 
 
-def finish(trackers, summary=None, pictures=None, status="FINISHED", patience=15):
+def finish_trackers(trackers, summary=None, pictures=None, status="FINISHED", patience=15):
     "Tell each the final numbers and pictures (name -> path), and end it"
     for o in trackers:
         safely(o, lambda o=o: o.close(summary or {}, pictures or {}, status), "not closed", patience)

@@ -9,29 +9,30 @@ from ..core.conformal import least_probabilities
 from ..core.ranks import add, alone, most
 from ..core.scores import balanced_accuracy, ece, macro_f1
 from ..core.tensors import plain
-from ..data.loader.sturdy import name_of
+from ..data.loader.sturdy import item_name
 
 
-def predict(learn, dl):
+def logits_and_labels(learn, dl):
     "(logits [n, K] float32, labels [n]) on the CPU, in the order of `dl`, which must not shuffle"
     with learn.removed_cbs(learn._grab_cbs(MixedPrecision)):
         cbs = counting(learn, "evaluation", len(dl))
         # it reorders by place, which a lost image shifts
         logits, labels = learn.get_preds(dl=dl, act=plain, reorder=False, cbs=cbs)
     if not alone():
-        return of_all(learn, dl, logits, labels)
+        return logits_of_all(learn, dl, logits, labels)
     return plain(logits).float(), plain(labels).long()
 
 
-def of_all(learn, dl, logits, labels):
+def logits_of_all(learn, dl, logits, labels):
     "What each of several processes found on its own batches, together and in the order of `dl`"
     share_losses(learn.dls)
     lost = learn.dls.losses.found
-    own = [i for b in dl.own_places() for i in b if name_of(dl.items[i]) not in lost]
+    own = [i for b in dl.own_places() for i in b if item_name(dl.items[i]) not in lost]
     K, = most(logits.shape[1] if own else 0)
     rows = torch.zeros(dl.n, K + 2)  # the label and whether there is a row at all, beside the logits
     if own:
-        rows[own] = torch.cat([plain(logits).float(), plain(labels).float()[:, None], torch.ones(len(own), 1)], 1)
+        columns = plain(logits).float(), plain(labels).float()[:, None], torch.ones(len(own), 1)
+        rows[own] = torch.cat(columns, 1)
     rows = add(rows)
     rows = rows[rows[:, -1] > 0]
     return rows[:, :K].contiguous(), rows[:, K].long()
@@ -53,11 +54,16 @@ def metrics(logits, labels):
     """
     r, n = ranks(logits, labels), len(labels)
     correct = int((r == 0).sum())
-    return {"top1": correct / n, "top5": int((r < 5).sum()) / n, "correct": correct, "n": n,
-            "loss": float(F.cross_entropy(logits.double(), labels))}
+    return {
+        "top1": correct / n,
+        "top5": int((r < 5).sum()) / n,
+        "correct": correct,
+        "n": n,
+        "loss": float(F.cross_entropy(logits.double(), labels)),
+    }
 
 
-def by_class(logits, labels):
+def scores_by_class(logits, labels):
     "{\"macro_f1\", \"balanced_accuracy\"} of the classes that have images: a rare one counts as much as a frequent one"
     y, k = labels.numpy(), logits.argmax(1).numpy()
     return {"macro_f1": macro_f1(y, k, logits.shape[1]), "balanced_accuracy": balanced_accuracy(y, k)}
@@ -84,8 +90,7 @@ def temperature(logits, labels):
 
 def tempered(logits, labels, T):
     """{"temperature", "loss_t": mean cross-entropy of the logits over it, in nats, "ece_t": calibration error of their
-    probabilities, 0 to 1};
-    {} without a temperature"""
+    probabilities, 0 to 1}; {} without a temperature"""
     if T is None:
         return {}
     z = logits.double() / T
@@ -94,10 +99,9 @@ def tempered(logits, labels, T):
             "ece_t": ece(p.numpy(), (k == labels).numpy())}
 
 
-def calibration(logits, labels):
+def calibrate(logits, labels):
     """What a model keeps of its validation images: {"temperature", "conformal": {"n", "least_p": of each coverage of
-    `conformal.LEVELS` the least
-    probability of a class in the set}}, the probabilities at that temperature"""
+    `conformal.COVERAGES` the least probability of a class in the set}}, the probabilities at that temperature"""
     T = temperature(logits, labels)
     p = (logits.double() / T).softmax(1).gather(1, labels[:, None])[:, 0]
     return {"temperature": T, "conformal": {"n": len(labels), "least_p": least_probabilities(p.numpy())}}
@@ -107,13 +111,19 @@ def prediction_rows(items, logits, labels, classes, T=None):
     """A row an image: name, true and predicted class, its probability, the true class's rank (0 = hit) and loss, also
     at a temperature T
     """
-    p = logits.double().softmax(1)
-    top, loss, rank = p.max(1), F.cross_entropy(logits.double(), labels, reduction="none"), ranks(logits, labels)
-    rows = [{"image": o.name, "label": classes[y], "predicted": classes[k], "p": f"{q:.4f}", "rank": int(r),
-             "loss": f"{c:.4f}"}
-            for o, y, k, q, r, c in zip(items, labels.tolist(), top.indices.tolist(), top.values.tolist(),
-                                        rank.tolist(),
-                                        loss.tolist(), strict=True)]
+    p, k = logits.double().softmax(1).max(1)
+    loss = F.cross_entropy(logits.double(), labels, reduction="none")
+    columns = labels.tolist(), k.tolist(), p.tolist(), ranks(logits, labels).tolist(), loss.tolist()
+    rows = []
+    for o, y, k, p, rank, loss in zip(items, *columns, strict=True):
+        rows.append({
+            "image": o.name,
+            "label": classes[y],
+            "predicted": classes[k],
+            "p": f"{p:.4f}",
+            "rank": int(rank),
+            "loss": f"{loss:.4f}",
+        })
     if T is None:
         return rows
     cooled = F.cross_entropy(logits.double() / T, labels, reduction="none").tolist()

@@ -6,14 +6,14 @@ from math import isfinite
 import torch
 from safetensors.torch import save
 
-from ..callbacks.checkpoint import finite
+from ..callbacks.checkpoint import is_finite_model
 from ..core import ranks, stop
 from ..core.errors import UserError
 from ..core.files import rows_to_csv, write, write_json
 from ..model.network import stats, with_tag
 from ..recipe.plan import arch_kwargs
 from ..recipe.recipe import LATER
-from .evaluate import by_class, calibration, metrics, predict, prediction_rows, tempered
+from .evaluate import calibrate, logits_and_labels, metrics, prediction_rows, scores_by_class, tempered
 
 NOT_FINITE = "the weights after the last epoch are not finite numbers, and none are saved: try a lower --lr"
 
@@ -21,13 +21,17 @@ NOT_FINITE = "the weights after the last epoch are not finite numbers, and none 
 def finish(session, learn, seconds):
     "Final numbers on the final weights, and the files that hold them; `status.json` comes last"
     job, run, reporter = session.job, session.run, session.asked.reporter
-    if not finite(learn.model):
+    if not is_finite_model(learn.model):
         raise UserError(NOT_FINITE)
     start = time.perf_counter()
-    numbers, calibrated = measured(learn, run, job.source)
-    final = {**numbers,
-             **times(learn, job.source, seconds, start), **kept(learn, job.recipe), **guarded(learn),
-             **compiled(learn, job.recipe)}
+    numbers, calibrated = measured_numbers(learn, run, job.source)
+    final = {
+        **numbers,
+        **times(learn, job.source, seconds, start),
+        **kept_epochs(learn, job.recipe),
+        **guarded(learn),
+        **compiled(learn, job.recipe),
+    }
     if not ranks.is_first():
         return final
     save_weights(run, learn.model, {**facts_of_model(job), **calibrated})
@@ -42,30 +46,38 @@ def finish(session, learn, seconds):
     return final
 
 
-def measured(learn, run, source):
+def measured_numbers(learn, run, source):
     """(final numbers of a Learner's network on the split that they are of, and on the validation split; its
-    calibration, {} without a validation
-    split); the predictions are written"""
+    calibration, {} without a validation split); the predictions are written"""
     split = source.eval_split
-    logits, labels = predict(learn, learn.dls.test) if split == "test" else on_validation(learn)
+    logits, labels = logits_and_labels(learn, learn.dls.test) if split == "test" else validation_logits(learn)
     calibrated, valid = valid_too(learn, run, source, split, logits, labels)
     T = calibrated.get("temperature")
     if ranks.is_first():
         write_predictions(run.path("predictions.csv"), learn, source, split, logits, labels, T)
-    return {"split": split, **metrics(logits, labels), **by_class(logits, labels), **tempered(logits, labels, T),
-            **valid}, calibrated
+    return {
+        "split": split,
+        **metrics(logits, labels),
+        **scores_by_class(logits, labels),
+        **tempered(logits, labels, T),
+        **valid,
+    }, calibrated
 
 
 def times(learn, source, seconds, start):
     "Seconds of the run, its training and its evaluation, which began at `start`; images trained on a second"
     rows = learn.history.rows
     training = sum(r["seconds"] for r in rows)
-    return {"epochs": len(rows), "seconds": round(seconds, 2), "train_seconds": round(training, 2),
-            "eval_seconds": round(time.perf_counter() - start, 2),
-            "images_per_s": round(len(rows) * len(source.of("train")) / training, 1)}
+    return {
+        "epochs": len(rows),
+        "seconds": round(seconds, 2),
+        "train_seconds": round(training, 2),
+        "eval_seconds": round(time.perf_counter() - start, 2),
+        "images_per_s": round(len(rows) * len(source.of("train")) / training, 1),
+    }
 
 
-def kept(learn, recipe):
+def kept_epochs(learn, recipe):
     """Which epoch's weights these are, and which was best on the validation split (the first of equals), where either
     was asked for
     """
@@ -96,20 +108,21 @@ def valid_too(learn, run, source, split, logits, labels):
     Where the run's own numbers are the validation split's, no others; without such a split, ({}, {}).
     """
     if split == "valid":
-        return calibration(logits, labels), {}
+        return calibrate(logits, labels), {}
     if not source.of("valid"):
         return {}, {}
-    logits, labels = on_validation(learn)
-    calibrated = calibration(logits, labels)
+    logits, labels = validation_logits(learn)
+    calibrated = calibrate(logits, labels)
     T = calibrated["temperature"]
     if ranks.is_first():
         write_predictions(run.path("predictions-valid.csv"), learn, source, "valid", logits, labels, T)
-    return calibrated, {"valid": {**metrics(logits, labels), **by_class(logits, labels), **tempered(logits, labels, T)}}
+    numbers = {**metrics(logits, labels), **scores_by_class(logits, labels), **tempered(logits, labels, T)}
+    return calibrated, {"valid": numbers}
 
 
-def on_validation(learn):
+def validation_logits(learn):
     "(logits, labels) of the validation images, and of the rest where --rest gives it to them"
-    parts = [predict(learn, dl) for dl in (learn.dls.valid, learn.dls.rest) if dl is not None]
+    parts = [logits_and_labels(learn, dl) for dl in (learn.dls.valid, learn.dls.rest) if dl is not None]
     return tuple(torch.cat(o) for o in zip(*parts, strict=True))
 
 
@@ -124,10 +137,17 @@ def facts_of_model(job):
     """
     recipe = job.recipe
     mean, std = stats(recipe)
-    return {"arch": with_tag(recipe.arch), "kwargs": arch_kwargs(recipe), "classes": list(job.source.classes),
-            "pipeline": recipe.pipeline,
-            "size": recipe.size, "resize": recipe.resize, "mean": mean, "std": std,
-            **{k: v for k in ("fit", "shape", "icc", "white", "xmp") if (v := getattr(recipe, k)) != LATER[k]}}
+    return {
+        "arch": with_tag(recipe.arch),
+        "kwargs": arch_kwargs(recipe),
+        "classes": list(job.source.classes),
+        "pipeline": recipe.pipeline,
+        "size": recipe.size,
+        "resize": recipe.resize,
+        "mean": mean,
+        "std": std,
+        **{k: v for k in ("fit", "shape", "icc", "white", "xmp") if (v := getattr(recipe, k)) != LATER[k]},
+    }
 
 
 def save_weights(run, model, facts):

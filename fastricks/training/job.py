@@ -17,7 +17,7 @@ class Job:
     recipe: Recipe                             # with what machine, tricks and the search for a rate decided
     source: Source                             # its data, open
     facts: dict = field(default_factory=dict)  # trick -> what it found out while it settled
-    found: object = None                       # lr_find.Found, where the recipe asked to find the learning rate
+    found: object = None                       # lr_find.FoundRate, where the recipe asked to find the learning rate
 
     @cached_property
     def weights_hash(self): return self.recipe.weights and file_hash(self.recipe.weights)
@@ -40,16 +40,20 @@ class Job:
     @cached_property
     def record(self):
         """What recipe.json says beside the recipe: identities of run, data and weights, what the tricks found out, and
-        the network with the tag
-        that this timm means by a bare name, which another version may not."""
+        the network with the tag that this timm means by a bare name, which another version may not."""
         from ..model.network import with_tag
         counts = {split: len(self.source.of(split)) for split in ("train", "valid", "test")}
         if rest := self.source.of("rest"):
             counts["rest"] = len(rest)
-        out = {"identity": self.identity, "group": self.group, "numerics": NUMERICS,
-               "weights_sha256": self.weights_hash, "facts": self.facts,
-               "network": with_tag(self.recipe.arch),
-               "data": {"fingerprint": fingerprint(self.source), "name": self.source.name, **counts}}
+        out = {
+            "identity": self.identity,
+            "group": self.group,
+            "numerics": NUMERICS,
+            "weights_sha256": self.weights_hash,
+            "facts": self.facts,
+            "network": with_tag(self.recipe.arch),
+            "data": {"fingerprint": fingerprint(self.source), "name": self.source.name, **counts},
+        }
         if self.found:
             out["lr_find"] = {"lr": self.found.lr, "rule": self.found.rule}
         return out

@@ -26,9 +26,9 @@ from ..callbacks.train_loss import TrainLoss
 from ..core import ranks
 from ..model import optimizers
 from ..model.layout import lay_out
-from ..model.network import build, start_file
+from ..model.network import build_network, start_file
 from ..model.optimizers import all_params
-from ..recipe.plan import chain, make_schedule, own_kwargs, settings
+from ..recipe.plan import chain, make_schedule, optimizer_settings, own_kwargs
 from ..recipe.schedule import Schedule
 from ..trick.base import HOOKS, Opt
 
@@ -55,7 +55,7 @@ def make_parts(recipe, plan, load=True):
     weights out
     """
     tricks = plan.tricks
-    opt = settings(recipe, plan)
+    opt = optimizer_settings(recipe, plan)
     schedule = make_schedule(recipe, plan, opt)
     model, lines = make_model(recipe, plan, load)
     groups = chain(tricks, "groups", all_params(model, opt.wd), model, plan)
@@ -68,8 +68,8 @@ def make_parts(recipe, plan, load=True):
 def make_model(recipe, plan, load=True):
     "(network with the tricks applied, lines about its weights); `load=False` leaves pre-trained weights out"
     kwargs = chain(plan.tricks, "arch", own_kwargs(recipe), plan)
-    model, lines = build(recipe.arch, plan.classes, recipe.seed, start_file(recipe) if load else None, kwargs,
-                         recipe.image_size)
+    model, lines = build_network(recipe.arch, plan.classes, recipe.seed, start_file(recipe) if load else None, kwargs,
+                                 recipe.image_size)
     return chain(plan.tricks, "model", model, plan), lines
 
 
@@ -94,7 +94,7 @@ def choosers(recipe):
     return best + ([EarlyStoppingCallback(recipe.chosen_by, patience=recipe.patience)] if recipe.patience else [])
 
 
-def scheduler(schedule, batches, n=1, rates=()): return ParamScheduler(positions(schedule, batches, n, rates))
+def step_scheduler(schedule, batches, n=1, rates=()): return ParamScheduler(positions(schedule, batches, n, rates))
 
 
 def positions(schedule, batches, n=1, rates=()):
@@ -118,7 +118,7 @@ def positions(schedule, batches, n=1, rates=()):
 def fit(learn, parts):
     "Train for the schedule's epochs; the scheduler sets the learning rate of each step"
     rates = [g.rate for g in parts.groups]
-    cbs = [scheduler(parts.schedule, len(learn.dls.train), parts.opt.batches, rates), *parts.choosers]
+    cbs = [step_scheduler(parts.schedule, len(learn.dls.train), parts.opt.batches, rates), *parts.choosers]
     try:
         learn.fit(parts.schedule.epochs, cbs=cbs)
     except BaseException:

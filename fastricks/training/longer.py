@@ -7,13 +7,13 @@ from pathlib import Path
 from ..core.errors import UserError, one_of
 from ..core.files import read_json
 from ..recipe.identity import differences
-from ..recipe.recipe import settle
+from ..recipe.recipe import settle_fields
 from ..runfolder import checkpoint
 from ..runfolder.record import is_finished
 from .resume import Elsewhere, Start, again, as_begun
 
 KEPT = "before-cooldown.safetensors"
-PICTURES = "batch.png", "targets.png"  # of the first batch, which the longer run does not see again
+FIRST_PICTURES = "batch.png", "targets.png"  # of the first batch, which the longer run does not see again
 
 
 @dataclass(frozen=True)
@@ -23,22 +23,21 @@ class Longer(Elsewhere):
 
 def longer(recipe, where, epochs):
     """(Recipe of `epochs`, Longer) of a finished run's Recipe, its folder and what is elsewhere; UserError where it
-    kept no state to go
-    on from, with the reason."""
+    kept no state to go on from, with the reason."""
     folder = where.folder
     if not is_finished(folder):
         raise UserError(f"{folder} is not finished, and --epochs is for runs that are: `{again(folder)}` ends it first")
     if epochs == recipe.epochs:
         raise UserError(f"{folder} has had its {epochs} epochs: give --epochs another number")
     if not (folder / KEPT).is_file():
-        raise UserError(f"{folder} can't get other epochs, as {why_none(recipe)}: {anew(folder, epochs)}")
-    return settle(replace(recipe, epochs=epochs)), Longer(folder, where.given)
+        raise UserError(f"{folder} can't get other epochs, as {why_no_state(recipe)}: {anew(folder, epochs)}")
+    return settle_fields(replace(recipe, epochs=epochs)), Longer(folder, where.given)
 
 
 def anew(folder, epochs): return f"`fastricks train --recipe {shlex.quote(str(folder))} --epochs {epochs}` trains anew"
 
 
-def why_none(recipe):
+def why_no_state(recipe):
     "Why a run kept no state from before its cooldown, a clause"
     tricks = recipe.make_tricks()
     main = next(t for t in tricks if t.slot == "schedule")
@@ -54,11 +53,11 @@ def of_length(recipe):
     return [word for t in recipe.make_tricks() for word in ([t.name] if t.origin else t.of_length())]
 
 
-def start_of(job, where):
+def start_from_kept(job, where):
     "The Start of a new run, whose state another run kept; UserError where that was another training"
     folder = where.folder
     try:
-        state = checkpoint.load(folder / KEPT)
+        state = checkpoint.load_checkpoint(folder / KEPT)
     except checkpoint.Damaged as e:
         raise UserError(f"{folder / KEPT} is damaged ({e}): {anew(folder, job.recipe.epochs)}") from None
     then, now = state["what"], as_begun(where, job.recipe_json)
@@ -73,15 +72,15 @@ def require_before(state, schedule, folder):
     if schedule.stable >= state["epoch"] * schedule.per_epoch:
         return
     raise UserError(f"--epochs {schedule.epochs} would begin the cooldown before the end of epoch {state['epoch']}, "
-                    f"whose state {folder} kept: "
-                    f"give more, as its {state['what']['recipe']['epochs']}, or {anew(folder, schedule.epochs)}")
+                    f"whose state {folder} kept: give more, as its {state['what']['recipe']['epochs']}, "
+                    f"or {anew(folder, schedule.epochs)}")
 
 
-def begin(session):
+def begin_longer(session):
     "Say where the new run comes from, and give it the pictures of the first batch"
     folder, state = session.asked.resume.folder, session.start.state
     session.tell(f"resumes from the end of epoch {state['epoch']} of {folder}, before its cooldown")
-    for name in PICTURES:
+    for name in FIRST_PICTURES:
         if (folder / name).is_file():
             shutil.copyfile(folder / name, session.run.path(name))
 
@@ -98,5 +97,4 @@ def keep(session, state, generation=0):
     run.write(KEPT, checkpoint.to_bytes({**state, "what": read_json(run.path("recipe.json")),
                                          "generation": generation}))
     run.log(f"{KEPT} ({file.stat().st_size / 1e6:,.1f} MB): `{again(Path(run.folder))} --epochs N` resumes from epoch "
-            f"{state['epoch']}, "
-            "before the cooldown")
+            f"{state['epoch']}, before the cooldown")

@@ -4,13 +4,14 @@ from ..core.errors import UserError
 from ..recipe.registry import registry
 
 # how allocators other than torch's CUDA one, which has a class of its own, say that there is no more
-WORDS = "DefaultCPUAllocator", "out of memory", "ALLOC_FAILED"
+OUT_OF_MEMORY = "DefaultCPUAllocator", "out of memory", "ALLOC_FAILED"
 
 
 def is_out_of_memory(e):
     import torch
-    return isinstance(e, torch.OutOfMemoryError | MemoryError) or (isinstance(e, RuntimeError)
-                                                                   and any(w in str(e) for w in WORDS))
+    if isinstance(e, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(e, RuntimeError) and any(w in str(e) for w in OUT_OF_MEMORY)
 
 
 def memory_error(recipe):
@@ -21,7 +22,7 @@ def memory_error(recipe):
     return UserError(f"out of {where} with --batch-size {recipe.batch_size} at --size {recipe.size}: {hint}")
 
 
-def readable(e, recipe):
+def readable_error(e, recipe):
     "`e`, or what a user can do about it"
     # fastai says first which callback
     if isinstance(e, UserError) and "\n\t" in str(e):

@@ -8,7 +8,7 @@ from ..data.pixels.views import Views
 from ..model.network import stats
 from ..model.optimizers import all_params
 from ..model.weights import read_meta
-from ..recipe.plan import batches_an_epoch, chain, make_plan, make_schedule, settings
+from ..recipe.plan import batches_an_epoch, chain, make_plan, make_schedule, optimizer_settings
 from .learner import make_model, make_parts
 
 OF_NETWORK = {"arch", "model", "groups"}  # hooks that a network may not fit
@@ -39,7 +39,8 @@ def lines_of_head(file, classes):
     if len(theirs) != len(classes) or theirs == [*classes]:
         return
     odd = next((a, b) for a, b in zip(theirs, classes, strict=True) if a != b)
-    yield f"mind: the head of {Path(file).name} was trained on {odd[0]!r} where this data has {odd[1]!r}: its classes are others, or in another order"
+    yield (f"mind: the head of {Path(file).name} was trained on {odd[0]!r} where this data has {odd[1]!r}: "
+           "its classes are others, or in another order")
 
 
 def plan_of(job):
@@ -52,7 +53,7 @@ def require_fit(job):
     weights, loaders or a teacher
     """
     plan = plan_of(job)
-    opt = settings(job.recipe, plan)
+    opt = optimizer_settings(job.recipe, plan)
     make_schedule(job.recipe, plan, opt)
     of_network = [t for t in plan.tricks if OF_NETWORK & {*t.hooks()}]
     # what needs another network may have to wait until that is trained

@@ -10,7 +10,7 @@ from ..core import ranks
 from ..core.errors import UserError, one_of
 from ..core.files import read_json, rows_to_csv, write
 from ..recipe.identity import differences
-from ..recipe.recipe import Recipe, flag_of, recorded, settle
+from ..recipe.recipe import Recipe, flag_of, recorded_fields, settle_fields
 from ..recipe.registry import adopt
 from ..recipe.select import select
 from ..runfolder.environment import environment
@@ -27,10 +27,10 @@ class Start:
     state: dict = None
 
     @property
-    def where(self): return place(self.state)
+    def where(self): return training_place(self.state)
 
 
-def place(state):
+def training_place(state):
     "`epoch 3, batch 17`, as a person counts"
     if state is None:
         return "the beginning"
@@ -40,7 +40,7 @@ def place(state):
     return f"epoch {n + 1}, batch {state['batch'] + 1}"
 
 
-PLACES = "data", "classes", "weights"             # known by what lies there: a run goes on wherever that is
+MOVED_PLACES = "data", "classes", "weights"             # known by what lies there: a run goes on wherever that is
 OF_THE_MACHINE = "device", "threads", "compile"   # change how numbers are rounded
 
 
@@ -55,7 +55,7 @@ class Elsewhere:
     def __fspath__(self): return str(self.folder)
 
 
-def recipe_of(folder, given=None, tricks=()):
+def recipe_to_resume(folder, given=None, tricks=()):
     """The Recipe of an unfinished run, to be continued where it lies; UserError where there is nothing to continue.
 
     `given`: fields that are other here, such as PLACES and the device; `tricks`: -t texts, for the place of a teacher.
@@ -73,14 +73,14 @@ def recipe_of(folder, given=None, tricks=()):
     if new := set(got) - known:
         raise UserError(f"{folder} has fields that this version does not know: {one_of(sorted(new))}")
     own = {"out": str(folder.parent), "name": None, "tricks": select(got.get("tricks", {}), tricks)}
-    recipe = Recipe(**{"processes": 1, **recorded(got), **given, **own})
+    recipe = Recipe(**{"processes": 1, **recorded_fields(got), **given, **own})
     require_there(folder, recipe, given)
-    return settle(recipe)
+    return settle_fields(recipe)
 
 
 def require_there(folder, recipe, given):
     "What the run was made from lies where its recipe.json says"
-    for name in PLACES:
+    for name in MOVED_PLACES:
         place = getattr(recipe, name)
         if place and name not in given and is_absolute(place) and not Path(place).exists():
             raise UserError(
@@ -102,19 +102,18 @@ def is_absolute(text):
     return PurePosixPath(text).is_absolute() or PureWindowsPath(text).is_absolute()
 
 
-def start_of(job, resume, say):
+def start_of_job(job, resume, say):
     """Start of a Job's training: `resume` False (a new run), True (the last unfinished run of this identity, else a new
-    one), or a
-    run's folder (that one, or a UserError that says what differs)."""
+    one), or a run's folder (that one, or a UserError that says what differs)."""
     recipe, what = job.recipe, job.recipe_json
     if resume is False:
         return Start()
     if resume is not True:
-        return begin(RunFolder(resume), as_begun(resume, what), say, must=True) or Start()
+        return take_hold(RunFolder(resume), as_begun(resume, what), say, must=True) or Start()
     if recipe.name:
-        return named(recipe, what, say)
+        return start_of_name(recipe, what, say)
     for folder in unfinished(recipe.out, job.identity):
-        if start := begin(RunFolder(folder), what, say):
+        if start := take_hold(RunFolder(folder), what, say):
             return start
     return Start()
 
@@ -134,7 +133,8 @@ def as_begun(resume, what):
 
 def along(start):
     "The first process's Start in the others: the same run and checkpoint, which that one writes"
-    folder, has_state = ranks.first([start.run and str(start.run.folder), start.state is not None] if start else None)
+    told = [start.run and str(start.run.folder), start.state is not None] if start else None
+    folder, has_state = ranks.from_first(told)
     if start or not folder:
         return start or Start()
     from ..runfolder import checkpoint
@@ -145,14 +145,14 @@ def along(start):
     return Start(Guest(folder), state)
 
 
-def named(recipe, what, say):
+def start_of_name(recipe, what, say):
     folder = Path(recipe.out) / recipe.name
     if not (folder / "recipe.json").is_file() or is_finished(folder):
         return Start()
-    return begin(RunFolder(folder), what, say, must=True)
+    return take_hold(RunFolder(folder), what, say, must=True)
 
 
-def finished(job, resume, start):
+def finished_folder(job, resume, start):
     """The folder of a finished run of this very training, of the name that was asked for if any; None where one is to
     be trained
     """
@@ -168,20 +168,20 @@ def unfinished(out, identity):
     return sorted(found, key=lambda f: (f / "status.json").stat().st_mtime, reverse=True)
 
 
-def begin(run, what, say, must=False):
+def take_hold(run, what, say, must=False):
     "Take hold of a run and read its last checkpoint; None, or with `must` a UserError, where it can't be gone on with"
     if not run.hold():
         if must:
             raise UserError(f"{run.folder} is being trained by another process now")
         return None
     try:
-        return opened(run, what, say, must)
+        return opened_run(run, what, say, must)
     except BaseException:
         run.release()
         raise
 
 
-def opened(run, what, say, must):
+def opened_run(run, what, say, must):
     from ..runfolder import checkpoint
     state, wrong = checkpoint.newest(run.folder)
     if must and (odd := differences((state or {}).get("what") or read_json(run.path("recipe.json")), what)):
@@ -226,7 +226,7 @@ def log_start(start, recipe, say):
 def keep_places(run, recipe):
     "The run's recipe.json says where its data, weights and teacher lie now; what they are has not changed"
     what = read_json(run.path("recipe.json"))
-    now = {**what["recipe"], **{k: getattr(recipe, k) for k in PLACES}, "tricks": recipe.as_dict["tricks"]}
+    now = {**what["recipe"], **{k: getattr(recipe, k) for k in MOVED_PLACES}, "tricks": recipe.as_dict["tricks"]}
     if now != what["recipe"]:
         run.write("recipe.json", json.dumps({**what, "recipe": now}, indent=2, ensure_ascii=False) + "\n")
 
@@ -248,7 +248,7 @@ def changes(run, recipe, where):
     odd = {k: new[k] for k in COMPARED if old.get(k) != new[k]}
     if not odd:
         return []
-    run.write("environment.json", json.dumps({**old, "resumed": [*old.get("resumed", []), {"at": where, **odd}]},
-                                             indent=2) + "\n")
+    resumed = [*old.get("resumed", []), {"at": where, **odd}]
+    run.write("environment.json", json.dumps({**old, "resumed": resumed}, indent=2) + "\n")
     said = ", ".join(f"{k} {old.get(k)} → {v}" for k, v in odd.items())
     return [f"changed since the run began, so from here on rounding may differ: {said}"]

@@ -9,7 +9,7 @@ from ..core.words import silent
 from ..recipe.names import base_name
 from ..runfolder.folder import Guest, RunFolder
 from .job import Job
-from .memory import readable
+from .memory import readable_error
 from .reporter import Reporter
 from .resume import Start
 
@@ -44,7 +44,7 @@ class Session:
         try:
             if error is None:
                 return False
-            told = readable(error, self.job.recipe)
+            told = readable_error(error, self.job.recipe)
             if self.run and not self.run.finished:
                 self.left_off(told)
             if told is error:
@@ -62,7 +62,7 @@ class Session:
                 return
             name = f"{base_name(job.recipe, job.source.name)}-s{job.recipe.seed}"
             run = RunFolder.create(job.recipe, name, job.record) if ranks.is_first() else None
-            folder = ranks.first(run and str(run.folder))
+            folder = ranks.from_first(run and str(run.folder))
             self.run = run or Guest(folder)
 
     def tell(self, line):
@@ -95,14 +95,14 @@ class Session:
     def left_off(self, error):
         "The folder says how the run ended, the user how to go on"
         stopped = isinstance(error, KeyboardInterrupt)
-        stop.asked.how = f"`{resume_command(self.run.folder)}` resumes it"
+        stop.asked.how = f"`{how_to_resume(self.run.folder)}` resumes it"
         with stop.held(), suppress(UserError):  # where the disk is full `unfinished` has to do
-            why = ranks.word(first_line(f"{type(error).__name__}: {error}"))
+            why = ranks.last_word(first_line(f"{type(error).__name__}: {error}"))
             self.run.status("interrupted" if stopped else "failed", reason=visible(why))
             self.list_runs()
 
 
-def resume_command(folder):
+def how_to_resume(folder):
     n = ranks.local_world()
     launcher = f"torchrun --nproc-per-node {n} -m " if n > 1 else ""
     return f"{launcher}fastricks resume {shlex.quote(str(folder))}"

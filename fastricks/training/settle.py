@@ -8,7 +8,7 @@ from ..core.machine import pick_device, threads_each
 from ..core.words import silent
 from ..recipe.recipe import FIND, PLACES, at_home
 from .job import Job
-from .memory import readable
+from .memory import readable_error
 
 
 def settle_machine(recipe):
@@ -21,11 +21,15 @@ def settle_machine(recipe):
     recipe = replace(recipe, **at_home({k: getattr(recipe, k) for k in PLACES}))
     device = pick_device(recipe.device)
     use_device(device)
-    out = replace(recipe, device=device, processes=recipe.processes or ranks.world(),
-                  threads=recipe.threads or threads_each(),
-                  data=place_of_data(recipe.data), compile=recipe.compile and not cannot_compile(device),
-                  weights=recipe.weights and absolute(recipe.weights),
-                  classes=recipe.classes and place_of_classes(recipe.classes))
+    out = replace(
+        recipe,
+        device=device,
+        processes=recipe.processes or ranks.world(),
+        threads=recipe.threads or threads_each(),
+        data=place_of_data(recipe.data),
+        compile=recipe.compile and not cannot_compile(device),
+        weights=recipe.weights and absolute(recipe.weights),
+        classes=recipe.classes and place_of_classes(recipe.classes))
     if ranks.world() > 1 or out.sync_bn:
         check_processes(out)
     return out
@@ -33,12 +37,11 @@ def settle_machine(recipe):
 
 def require_one(recipe):
     "Tasks of a cluster that know nothing of each other would each train the same; with names of their own they may"
-    n, by = ranks.copies()
+    n, by = ranks.times_started()
     if n > 1 and not recipe.name:
         raise UserError(
-        f"{by} started this {n} times, and each would train the same by itself: let it start one task a node, and "
-        "that torchrun "
-        f"--nproc-per-node N -m fastricks train …; if they are {n} runs, give each its own --name")
+        f"{by} started this {n} times, and each would train the same by itself: let it start one task a node, "
+        f"and that torchrun --nproc-per-node N -m fastricks train …; if they are {n} runs, give each its own --name")
 
 
 def use_device(device):
@@ -68,8 +71,8 @@ def check_processes(recipe):
 
 def cannot_compile(device):
     "What to say where torch has no compiler for this device; empty where it has"
-    from ..callbacks.compile import NOT_HERE, why_not
-    why = "several processes train" if ranks.world() > 1 else why_not(device)
+    from ..callbacks.compile import NOT_HERE, why_not_compiled
+    why = "several processes train" if ranks.world() > 1 else why_not_compiled(device)
     return why and NOT_HERE.format(why)
 
 
@@ -116,8 +119,13 @@ def decided(recipe, source):
     from ..data.sources.classes import order_of
     own = {k: v for k in ("icc", "white", "xmp") if (v := getattr(recipe, k)) is not None}
     how = source.decoding or PLAIN
-    return replace(recipe, **{"icc": how.icc, "white": how.white, "xmp": how.xmp, **own,
-                              "class_order": order_of(source.classes)})
+    return replace(recipe, **{
+        "icc": how.icc,
+        "white": how.white,
+        "xmp": how.xmp,
+        **own,
+        "class_order": order_of(source.classes),
+    })
 
 
 def settle_tricks(job, room):
@@ -141,5 +149,5 @@ def find_lr(job, say, dry=False):
     try:
         return settle_lr(job, say, dry)
     except Exception as e:
-        told = readable(e, job.recipe)
+        told = readable_error(e, job.recipe)
         raise told from (None if told is e else e)

@@ -1,7 +1,7 @@
 """`skipped.csv`: the images that could not be read, before the training and in its middle."""
 from ..core.errors import UserError, plural
 from ..core.files import rows_to_csv
-from ..data.scan import allowed, require_all, some
+from ..data.scan import allowed, require_all, some_reasons
 
 
 def watch(losses, recipe, source, run, tell):
@@ -19,10 +19,9 @@ def watch(losses, recipe, source, run, tell):
 
 def require_enough(losses, recipe, source, n_bad):
     "The rules of the check before the training hold in its middle too"
-    n, first = len(source.items) + len(source.skipped), some([*losses.found.items()])
+    n, first = len(source.items) + len(source.skipped), some_reasons([*losses.found.items()])
     if n_bad > allowed(n, recipe.max_bad):
         raise UserError(
-        f"{n_bad:,} of {plural(n, 'image')} of {source.name} cannot be read any more, more than --max-bad "
-        f"{recipe.max_bad:g} allows: "
-        f"{first}; bring them back, or raise --max-bad")
+        f"{n_bad:,} of {plural(n, 'image')} of {source.name} cannot be read any more, "
+        f"more than --max-bad {recipe.max_bad:g} allows: {first}; bring them back, or raise --max-bad")
     require_all(source, losses.left(source.items), first)

@@ -6,10 +6,10 @@ from pathlib import Path
 from ..core import ranks
 from ..core.errors import UserError, plural
 from ..core.files import read_json
-from ..data.sources.classes import in_order, order_of
+from ..data.sources.classes import order_classes, order_of
 from ..recipe.names import tricks_text
-from ..recipe.plan import batches_an_epoch, make_plan, make_schedule, settings
-from ..recipe.recipe import settle
+from ..recipe.plan import batches_an_epoch, make_plan, make_schedule, optimizer_settings
+from ..recipe.recipe import settle_fields
 from ..recipe.select import select
 from .job import Job
 
@@ -26,7 +26,7 @@ def find_network(wanted, recipe, source, room):
         t = network_recipe(wanted, recipe, source)
         return wanted.value, {"identity": network_identity(t, source), **pixels_of(recipe, of_recipe(t))}
     if kind == "arch":
-        return wanted.value, check_classes(trained(wanted, recipe, source, room), source, wanted)
+        return wanted.value, check_teacher_classes(trained(wanted, recipe, source, room), source, wanted)
     from ..model.weights import file_hash, open_weights
     path = Path(os.path.realpath(wanted.value))  # resolve() raises for a link in a circle
     file = path / "model.safetensors" if kind == "run" else path
@@ -37,11 +37,11 @@ def find_network(wanted, recipe, source, room):
         open_weights(file)
     except UserError as e:
         raise UserError(str(e).replace("--weights ", f"{wanted.key}=", 1)) from None
-    facts = check_channels(facts_of(file, file_hash(file), recipe), recipe, wanted)
-    return str(path), check_classes(facts, source, wanted)
+    facts = check_channels(facts_of_weights(file, file_hash(file), recipe), recipe, wanted)
+    return str(path), check_teacher_classes(facts, source, wanted)
 
 
-def facts_of(file, ident, recipe):
+def facts_of_weights(file, ident, recipe):
     "What the weights say of themselves; those that say nothing must be of the architecture that needs it"
     from ..model.network import check_arch
     from ..model.weights import read_meta
@@ -50,8 +50,16 @@ def facts_of(file, ident, recipe):
     if "arch" in meta:
         check_arch(meta["arch"])
     own = {**of_recipe(recipe), **{k: meta[k] for k in ("mean", "std", "size") if k in meta}}
-    return {"file": str(file), "identity": ident, "arch": meta.get("arch", recipe.arch), "classes": meta.get("classes"),
-            "mean": meta.get("mean"), "std": meta.get("std"), **pixels_of(recipe, own), **record_of(file)}
+    return {
+        "file": str(file),
+        "identity": ident,
+        "arch": meta.get("arch", recipe.arch),
+        "classes": meta.get("classes"),
+        "mean": meta.get("mean"),
+        "std": meta.get("std"),
+        **pixels_of(recipe, own),
+        **record_of(file),
+    }
 
 
 def of_recipe(recipe):
@@ -87,7 +95,7 @@ def check_channels(facts, recipe, wanted):
     return facts
 
 
-def check_classes(facts, source, wanted):
+def check_teacher_classes(facts, source, wanted):
     theirs = facts["classes"]
     if theirs is not None and tuple(theirs) != source.classes:
         odd = sorted(set(theirs) ^ set(source.classes))
@@ -95,15 +103,14 @@ def check_classes(facts, source, wanted):
             raise UserError(f"the {wanted.role} {facts['file']} has these classes in another "
                             f"order{order_to_give(theirs)}")
         raise UserError(f"the {wanted.role} {facts['file']} has {plural(len(theirs), 'class', 'classes')} and this "
-                        "data has "
-                        f"{len(source.classes)}: they must be the same (as to {odd[0]})")
+                        f"data has {len(source.classes)}: they must be the same (as to {odd[0]})")
     return facts
 
 
 def order_to_give(classes):
     "The option that numbers the data's classes as a network does, where there is one"
     order = order_of(classes)
-    return f": give --class-order {order}" if tuple(classes) == in_order(classes, order) else ""
+    return f": give --class-order {order}" if tuple(classes) == order_classes(classes, order) else ""
 
 
 def network_recipe(wanted, recipe, source):
@@ -115,7 +122,7 @@ def network_recipe(wanted, recipe, source):
         return made
     try:
         plan = make_plan(made, source, batches_an_epoch(len(source.of("train")), made.whole_batch))
-        make_schedule(made, plan, settings(made, plan))
+        make_schedule(made, plan, optimizer_settings(made, plan))
     except UserError:
         return recipe_with(wanted, recipe, wanted.brief)
     return made
@@ -125,9 +132,8 @@ def recipe_with(wanted, recipe, tricks):
     from ..model.network import check_arch
     check_arch(wanted.value)
     start = dict(weights=wanted.weights, pretrained=False) if wanted.weights else dict(weights=None)
-    return settle(replace(recipe, arch=wanted.value, arch_option={}, seed=wanted.seed, keep="last", patience=None,
-                          name=None, recipe="",
-                          tricks=select({}, [tricks]), **start))
+    other = dict(arch_option={}, keep="last", patience=None, name=None, recipe="", tricks=select({}, [tricks]))
+    return settle_fields(replace(recipe, arch=wanted.value, seed=wanted.seed, **other, **start))
 
 
 def network_identity(recipe, source): return Job(recipe, source).identity
@@ -145,8 +151,7 @@ def trained(wanted, recipe, source, room):
         room.say(f"{role}: found {run}")
     elif room.train is None:
         raise UserError(f"the {role} {t.arch} is not trained yet, and nothing is trained here: run `fastricks train` "
-                        "with these "
-                        f"options first, or give {wanted.key}= a run or a FILE.safetensors")
+                        f"with these options first, or give {wanted.key}= a run or a FILE.safetensors")
     else:
         room.say(f"{role}: {t.arch} is trained first, once, as an ordinary run, with {tricks_text(t)}")
         try:
@@ -157,4 +162,4 @@ def trained(wanted, recipe, source, room):
         except UserError as e:
             raise UserError(f"the {role} {t.arch} can't be trained: {e}") from None
         room.say(f"{wanted.back}:")
-    return {**facts_of(Path(run) / "model.safetensors", ident, recipe), "run": Path(run).name}
+    return {**facts_of_weights(Path(run) / "model.safetensors", ident, recipe), "run": Path(run).name}

@@ -16,13 +16,13 @@ from ..runfolder import checkpoint, trackers, tracking
 from . import longer as longer_run
 from . import resume as again
 from .longer import Longer
-from .memory import readable
+from .memory import readable_error
 from .reporter import Reporter
 from .room import Room
 from .session import Session, TrainingOptions
 from .settle import cannot_compile, settle, settle_machine
 from .targets import targets_of
-from .track import Tracked, start_tracking, summary
+from .track import Tracked, start_tracking, wandb_summary
 
 PICTURES = "batch", "targets", "lr"  # of a run folder
 NO_REPORTER = Reporter()
@@ -57,13 +57,13 @@ def train(recipe, say=print, job_type="train", group=None, bar=True, resume=Fals
             try:
                 return train_settled(settle_here(recipe, asked), asked)
             except RuntimeError as e:
-                raise readable(e, recipe) from None
+                raise readable_error(e, recipe) from None
 
 
 def settle_here(recipe, asked):
     "The Job of a recipe on this machine and, where several processes train, with the same settings in all of them"
     import torch
-    recipe = replace(recipe, threads=ranks.first(recipe.threads))  # machines may differ
+    recipe = replace(recipe, threads=ranks.from_first(recipe.threads))  # machines may differ
     if asked.resume:
         stop.asked.how = "the same command resumes it"  # until there is more to say
     if recipe.wandb:
@@ -81,18 +81,20 @@ def train_settled(job, asked):
     from .prepare import prepare
     first = ranks.is_first()
     longer = isinstance(asked.resume, Longer)
-    start = (longer_run.start_of(job, asked.resume) if longer
-             else again.along(again.start_of(job, asked.resume, asked.say) if first else None))
-    done = ranks.first(first and str(again.finished(job, asked.resume, start) or "")) if asked.resume is True else ""
+    start = (longer_run.start_from_kept(job, asked.resume) if longer
+             else again.along(again.start_of_job(job, asked.resume, asked.say) if first else None))
+    done = ""
+    if asked.resume is True:
+        done = ranks.from_first(first and str(again.finished_folder(job, asked.resume, start) or ""))
     if done:
-        return found(Path(done), asked.say)
+        return finished_result(Path(done), asked.say)
     with Session(job, asked, start) as session:
         parts, dls = ranks.first_then_all(lambda: prepare(job, load=start.state is None))
         if longer:
             longer_run.require_before(start.state, parts.schedule, asked.resume.folder)
         session.create()
         if longer and first:
-            longer_run.begin(session)
+            longer_run.begin_longer(session)
         stop.check()
         if job.found:
             keep_found(session)
@@ -105,7 +107,7 @@ def train_settled(job, asked):
         return result
 
 
-def found(folder, say):
+def finished_result(folder, say):
     "The Result of a run that is finished already"
     say(f"{folder} is finished, so that nothing is left to train (without --resume the same is trained once more)")
     return Result(folder, read_json(folder / "metrics.json"))
@@ -160,7 +162,8 @@ def carry_out(session, parts, dls):
             fit(learn, parts)
         stop.check()
         final = finish(session, learn, time.perf_counter() - start)
-        tracked.finish(summary(final, len(job.source.classes)),
+        tracked.log_results(lambda: session.asked.reporter.results(run.folder, job.source))
+        tracked.finish(wandb_summary(final, len(job.source.classes)),
                        {n: p for n in PICTURES if (p := run.path(f"{n}.png")).is_file()})
     except BaseException as e:
         screen.stop()
@@ -223,7 +226,9 @@ def checkpoints(recipe, run, start, state):
         return Checkpoint(lambda now: None, every, state)
     what, n = read_json(run.path("recipe.json")), count((state or {"generation": 0})["generation"] + 1)
 
-    def save(now): checkpoint.save(run.folder, {**now, "what": what, "seconds": time.perf_counter() - start}, next(n))
+    def save(now):
+        state = {**now, "what": what, "seconds": time.perf_counter() - start}
+        checkpoint.save_checkpoint(run.folder, state, next(n))
     return Checkpoint(save, every, state)
 
 

@@ -19,30 +19,28 @@ class Distill(Trick):
     form: str = key("convex", "convex: (1−α)·L + α·T²·KL (LearnOpenCV's tutorial); sum: L + T²·KL (paper)",
                     choices=("convex", "sum"))
     seed: int = key(0, "seed of an architecture's training: one teacher serves all seeds of the student", least=0)
-    view: str = key("own", "own: the teacher sees each view at its own size and by its own mean and std; student: the "
-                           "very tensor "
-                    "that the student sees", choices=("own", "student"))
+    view: str = key("own", "own: the teacher sees each view at its own size and by its own mean and std; student: "
+                           "the very tensor that the student sees", choices=("own", "student"))
     teacher_tricks: str = key("", "tricks of an architecture's training, in quotes: teacher_tricks='cosine+mixup' "
-                                  "(default: "
-                              "warmup+cosine+label_smoothing, in a run of few steps without warmup)")
+                                  "(default: warmup+cosine+label_smoothing, in a run of few steps without warmup)")
     store: bool = key(False, "true: the teacher's answers (float16) are kept in the cache folder, 2 bytes an image, "
-                             "class and epoch; the next "
-                      "student with the same data, views, mixing, seed and teacher reads them, and no teacher runs")
+                             "class and epoch; the next student with the same data, views, mixing, "
+                             "seed and teacher reads them, and no teacher runs")
 
     source = ("arXiv 1812.01187 §5.3, eq. 6; Hinton et al., arXiv 1503.02531; both forms: the code of LearnOpenCV's "
               "tutorial")
     formula = ("(1−α)·L + α·T²·KL(softmax(r/T) ‖ softmax(z/T)), r the teacher's and z the student's logits, mean over "
                "the batch")
     cost = ("the teacher's forward pass every step (LearnOpenCV: 1.35 times the time), and its training once; with "
-            "store=true the "
-            "forward pass once for all students of a seed, and 26 MB on disk for Food-101-21 and 40 epochs")
+            "store=true the forward pass once for all students of a seed, and 26 MB on disk for Food-101-21 and 40 "
+            "epochs")
 
     before = {"view": "student", "teacher_tricks": ""}
 
     def numeric_keys(self, facts):
         "How a teacher is shown its images counts where it makes a difference; its own tricks are in its identity"
-        from fastricks.model.teacher import difference
-        left_out = {"teacher_tricks"} if difference(facts) else {"teacher_tricks", "view"}
+        from fastricks.model.teacher import differing_facts
+        left_out = {"teacher_tricks"} if differing_facts(facts) else {"teacher_tricks", "view"}
         return {k: v for k, v in super().numeric_keys(facts).items() if k not in left_out}
 
     def advice(self, recipe, tricks):

@@ -28,9 +28,8 @@ class Ema(Trick):
         "(half-life, start) in steps; refused where the mean would be the last weights"
         h, start = plan.steps_in(self.half_life), round(plan.steps_in(self.start))
         if h < 1:
-            raise UserError(f"ema:half_life={self.half_life:g} is {h:.2g} of a step of this run, and the mean would "
-                            "be the last weights: "
-                            "give more")
+            raise UserError(f"ema:half_life={self.half_life:g} is {h:.2g} of a step of this run, "
+                            "and the mean would be the last weights: give more")
         if start >= plan.steps:
             raise UserError(f"ema:start={self.start:g} is not before the end of the run's {plan.steps:,} steps: give "
                             "less")

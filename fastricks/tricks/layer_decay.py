@@ -22,11 +22,11 @@ class LayerDecay(Trick):
         from fastricks.model.layers import layers_of
         layer = layers_of(model, self.name, plan.recipe.arch)
         top = max(layer.values())
-        return [replace(g, name=named(g.name, k, top), params=ps, rate=g.rate * self.rate(k, top))
+        return [replace(g, name=group_name(g.name, k, top), params=ps, rate=g.rate * self.rate(k, top))
                 for k in range(top + 1) for g in groups
                 if (ps := [p for p in g.params if layer[id(p)] == k])]
 
     def rate(self, k, top): return self.head if k == top else self.decay ** (top - k)
 
 
-def named(name, k, top): return ("" if name == "all" else f"{name}, ") + ("head" if k == top else f"layer {k}")
+def group_name(name, k, top): return ("" if name == "all" else f"{name}, ") + ("head" if k == top else f"layer {k}")

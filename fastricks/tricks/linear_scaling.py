@@ -19,9 +19,8 @@ class LinearScaling(Trick):
             raise UserError("--lr find finds the rate of this very batch, which linear_scaling would scale once more: "
                             "leave out linear_scaling, or give --lr a number")
         if effective_batch(recipe, tricks) == self.base:
-            raise UserError(f"linear_scaling at the base batch changes nothing: the effective batch is {self.base} "
-                            "too; "
-                            "give another --batch-size or linear_scaling:base")
+            raise UserError("linear_scaling at the base batch changes nothing: "
+                            f"the effective batch is {self.base} too; give another --batch-size or linear_scaling:base")
 
     def advice(self, recipe, tricks):
         if recipe.opt == "sgd":

@@ -18,9 +18,8 @@ class ResnetD(Trick):
 
     def check(self, recipe, tricks):
         if not recipe.from_scratch:
-            raise UserError("resnet_d changes the network, which pre-trained weights do not fit: use --arch "
-                            f"{with_d(recipe.arch)}, "
-                            "whose weights have the tweaks, or --no-pretrained")
+            raise UserError("resnet_d changes the network, which pre-trained weights do not fit: "
+                            f"use --arch {with_d(recipe.arch)}, whose weights have the tweaks, or --no-pretrained")
         if twice := [k for k in KWARGS.get(self.variant, ()) if k in recipe.arch_option]:
             raise UserError(
             f"resnet_d and --arch-option {twice[0]}={recipe.arch_option[twice[0]]} both say how the network is made: "

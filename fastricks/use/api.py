@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..recipe.schedule import Schedule
     from ..report.compare.comparison import Comparison
     from ..training.training import Result
+    from .cleaning import Cleaning
     from .data_report import DataReport
     from .evaluate import Evaluation
     from .run import Run
@@ -96,12 +97,12 @@ def learner(data: Data = None, tricks: Tricks = (), *, recipe: object = None, cb
     """
     asked = recipe_from(data, tricks, recipe, options)
     from ..training.notebook import learner_of
-    learn, parts = learner_of(asked, listed(cbs), silent if quiet else print)
+    learn, parts = learner_of(asked, callback_list(cbs), silent if quiet else print)
     learn.parts = parts
     return learn
 
 
-def listed(cbs: Any) -> list[Any]:
+def callback_list(cbs: Any) -> list[Any]:
     "One or several callbacks, or classes of them, as a list"
     from fastai.callback.core import Callback
     found = list(cbs) if isinstance(cbs, list | tuple) else [cbs]
@@ -138,14 +139,17 @@ def evaluate(run: str | PathLike[str], data: str | PathLike[str] | None = None, 
 
 
 @checked_call
-def export(run: str | PathLike[str], to: str = "onnx", out: str | PathLike[str] | None = None,
-           quiet: bool = False) -> "Path":
+def export(run: str | PathLike[str], to: str = "onnx", out: str | PathLike[str] | None = None, *, int8: bool = False,
+           whole_photo: bool = False, margin: float = .5, quiet: bool = False) -> "Path":
     """Write a run's model in another format, check that it computes the same, and return the path of what was written.
 
-    `to`: onnx, timm or torch-export; `out`: where it goes (default: into the run's folder). Raises UserError.
+    `to`: onnx, timm or torch-export; `out`: where it goes (default: into the run's folder). Of onnx: `int8`, 8-bit
+    weights and activations, refused where they lose more than `margin` points of accuracy on the run's own test images;
+    `whole_photo`: resizing and cropping inside. Raises UserError.
     """
     from .export import export as export_run
-    written = export_run(text_of("run", run), to, out)
+    from .exporters.variants import Variant
+    written = export_run(text_of("run", run), to, out, Variant(int8, whole_photo, margin))
     if not quiet:
         print(*written.lines, sep="\n")
     return written.path
@@ -179,10 +183,28 @@ def push(run: str | PathLike[str], place: str, *, public: bool = False, license:
     return push_run(text_of("run", run), card_options(license, dataset, place), public, silent if quiet else print)
 
 
+@with_recipe_options
+def clean(data: Data = None, tricks: Tricks = (), *, recipe: object = None, folds: int = 5, decide: str = "keep",
+          to: str | PathLike[str] | None = None, quiet: bool = False, **options: Any) -> "Cleaning":
+    """Find wrong labels: a Cleaning with `.suspects`, the most suspicious first, `.page` and `.table`.
+
+    Each of `folds` trainings is made without its part of the photos, whose labels its network then looks at. The table
+    has a column decision (keep, drop or relabel), with which suspects begin as `decide`; `data` takes it as it is.
+    `to`: a folder (default: clean-DATA in `out`). `data`, `tricks`, `recipe` and options as `train` has them. Raises
+    UserError.
+
+        found = ft.clean("PHOTOS", decide="drop")
+        ft.train(found.table)
+    """
+    require_count("clean: folds=", folds, 2)
+    asked = recipe_from(data, tricks, recipe, options)
+    from .cleaning import CleanOptions, clean_labels
+    return clean_labels(asked, CleanOptions(folds, decide, to), silent if quiet else print)
+
+
 @checked_call
 def compare(runs: Any = "runs", baseline: Any = None, *, margin: float | None = None, metric: str = "top1",
-            by: str | None = None,
-            once: bool = False, anyway: bool = False) -> "Comparison":
+            by: str | None = None, once: bool = False, anyway: bool = False) -> "Comparison":
     """The Comparison of finished runs: which recipes help, by how much, and how sure that is.
 
     `runs`: a folder of runs, or several runs, their folders or globs; `baseline`: a row's tricks, a run or a named
@@ -237,8 +259,8 @@ def first_batch(data: Data = None, tricks: Tricks = (), *, recipe: object = None
     y1 and lam; `.target` [n, K] is what the loss asks for (None where it has no such target). Nothing is trained.
     """
     asked = recipe_from(data, tricks, recipe, options)
-    from .first_batch import look
-    return look(asked, epoch)[1]
+    from .first_batch import look_at_batch
+    return look_at_batch(asked, epoch)[1]
 
 
 @with_recipe_options
@@ -250,7 +272,7 @@ def show_batch(data: Data = None, tricks: Tricks = (), *, recipe: object = None,
     """
     require_count("show_batch: n=", n)
     asked = recipe_from(data, tricks, recipe, options)
-    from .first_batch import show_batch as draw
+    from .first_batch import batch_figure as draw
     return draw(asked, n, epoch)
 
 
@@ -263,7 +285,7 @@ def show_targets(data: Data = None, tricks: Tricks = (), *, recipe: object = Non
     """
     require_count("show_targets: n=", n)
     asked = recipe_from(data, tricks, recipe, options)
-    from .first_batch import show_targets as draw
+    from .first_batch import targets_figure as draw
     return draw(asked, n, epoch)
 
 
@@ -276,7 +298,7 @@ def show_lr(recipes: Any, steps: int | None = None) -> "Figure":
         require_recipe("show_lr", o)
     if steps is not None:
         require_count("show_lr: steps=", steps)
-    from .schedules import show_lr as draw
+    from .schedules import rates_figure as draw
     return draw(recipes, steps)
 
 
@@ -313,7 +335,7 @@ def list_tricks() -> list[str]:
 @checked_call
 def card(trick: str) -> "Card":
     "What a trick is: formula, source, cost, keys with their ranges, how it is used"
-    from ..report.cards import card as lines_of
+    from ..report.cards import card_lines as lines_of
     return Card("\n".join(lines_of(trick)))
 
 

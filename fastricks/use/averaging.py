@@ -29,9 +29,15 @@ class Tried:
 
     @property
     def record(self) -> dict[str, Any]:
-        return {"run": self.run.name, "identity": self.run.identity, "row": self.row, "seed": self.run.seed,
-                "alone": self.alone,
-                "kept": self.kept, "top1": self.top1}
+        return {
+            "run": self.run.name,
+            "identity": self.run.identity,
+            "row": self.row,
+            "seed": self.run.seed,
+            "alone": self.alone,
+            "kept": self.kept,
+            "top1": self.top1,
+        }
 
 
 def best_first(runs: Sequence[FinishedRun]) -> list[FinishedRun]:
@@ -58,7 +64,7 @@ def chosen(learn: "Learner", asked: Ingredients, say: Say) -> tuple[Tried, ...]:
         new = average_with(best, run, learn)
         kept = best is None or new.correct >= best.correct
         tried.append(Tried(run, asked.label(run), run.numbers("valid")["top1"], kept, new.top1))
-        say(line_of(tried[-1], best is None, width))
+        say(line_of_tried(tried[-1], best is None, width))
         if kept:
             best = new
     if best:
@@ -71,16 +77,16 @@ def average_with(old: Average | None, run: FinishedRun, learn: "Learner") -> Ave
     from safetensors.torch import load_file
 
     from ..training.evaluate import metrics
-    from ..training.finish import on_validation
+    from ..training.finish import validation_logits
     state, n = load_file(run.folder / MODEL), old.n + 1 if old else 1
-    total = added(old.total, state) if old else in_float64(state)
+    total = sum_of_states(old.total, state) if old else in_float64(state)
     put_in(learn, total, n)
-    numbers = metrics(*on_validation(learn))
+    numbers = metrics(*validation_logits(learn))
     return Average(total, n, {k: v.clone() for k, v in learn.model.state_dict().items()}, numbers["correct"],
                    numbers["top1"])
 
 
-def line_of(t: Tried, first: bool, width: int) -> str:
+def line_of_tried(t: Tried, first: bool, width: int) -> str:
     "`  84.21%  mixup    with it 84.40%, kept`"
     if first:
         return f"  {t.alone:7.2%}  {t.row}"
@@ -88,7 +94,7 @@ def line_of(t: Tried, first: bool, width: int) -> str:
 
 
 def in_float64(state: State) -> State: return {k: v.double() if v.is_floating_point() else v for k, v in state.items()}
-def added(total: State, state: State) -> State:
+def sum_of_states(total: State, state: State) -> State:
     return {k: v + state[k].double() if v.is_floating_point() else v for k, v in total.items()}
 
 

@@ -123,8 +123,7 @@ def demo_app(p: "Predictor") -> "gradio.Blocks":
 
     with gr.Blocks(title=f"{visible(p.run.name)}: fastricks", analytics_enabled=False) as app:
         gr.Markdown(f"## {words(p.run.name)}\n{words(p.meta['arch'])}, {plural(len(p.classes), 'class', 'classes')}. "
-                    "Drop a photo, or paste one.\n\n"
-                    f"{words(p.calibrated().capitalize())}.")
+                    f"Drop a photo, or paste one.\n\n{words(p.calibrated().capitalize())}.")
         told = gr.Markdown()
         with gr.Row():
             photo = gr.Image(label="A photo", type="filepath", image_mode=None, sources=["upload", "clipboard"],

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from ..core.errors import UserError, plural, visible
 from ..core.progress import Progress
 from ..core.words import Say, silent
+from ..data.scan import some_reasons
 from ..data.source import Item, Source
-from ..data.sources.others import Chosen, choose
+from ..data.sources.others import Chosen, choose_images
 from ..model.weights import read_meta
 from ..report.pages import quality
-from ..report.runs import SPLIT_WORD, FinishedRun, Images, images_of, read_run
+from ..report.runs import SPLIT_WORD, FinishedRun, Images, images_of_rows, read_run
 from .saved import Saved, find_saved
 
 if TYPE_CHECKING:
@@ -52,8 +53,14 @@ class Evaluation:
 
     def what(self) -> dict[str, Any]:
         "Of which model and images the numbers are"
-        return {"run": self.run.name, "identity": self.run.identity, "data": self.data, "own_data": self.own,
-                "split": self.split or None, "tta": TTA if self.tta else None}
+        return {
+            "run": self.run.name,
+            "identity": self.run.identity,
+            "data": self.data,
+            "own_data": self.own,
+            "split": self.split or None,
+            "tta": TTA if self.tta else None,
+        }
 
     def mistakes(self) -> dict[str, Any]:
         pairs = quality.confused(self.quality, 20)
@@ -65,28 +72,40 @@ class Evaluation:
 
 
 def quality_record(q: quality.Quality) -> dict[str, Any]:
-    return {"intervals": {"top1": ends(q.top1), "top5": ends(q.top5), "loss": ends(q.loss)},
-            "macro_f1": plain(q.f1), "ece": {**plain(q.ece), "bins": quality.BINS},
-            "classes": [class_record(r) for r in q.rows],
-            "classes_without_images": q.absent, "taken_for_those": q.astray,
-            "reliability": [bin_record(b) for b in q.bins]}
+    return {
+        "intervals": {"top1": clean_ends(q.top1), "top5": clean_ends(q.top5), "loss": clean_ends(q.loss)},
+        "macro_f1": value_facts(q.f1),
+        "ece": {**value_facts(q.ece), "bins": quality.BINS},
+        "classes": [class_record(r) for r in q.rows],
+        "classes_without_images": q.absent,
+        "taken_for_those": q.astray,
+        "reliability": [bin_record(b) for b in q.bins],
+    }
 
 
-def clean(x: float) -> float | None: return x if math.isfinite(x) else None
-def ends(v: quality.Value) -> list[float | None]: return [clean(v.low), clean(v.high)]
+def finite_or_none(x: float) -> float | None: return x if math.isfinite(x) else None
+def clean_ends(v: quality.Value) -> list[float | None]: return [finite_or_none(v.low), finite_or_none(v.high)]
 
 
-def plain(v: quality.Value) -> dict[str, float | None]:
-    return {"value": clean(v.value), "low": clean(v.low), "high": clean(v.high)}
+def value_facts(v: quality.Value) -> dict[str, float | None]:
+    return {"value": finite_or_none(v.value), "low": finite_or_none(v.low), "high": finite_or_none(v.high)}
 
 
 def class_record(r: quality.ClassRow) -> dict[str, Any]:
-    return {"class": r.name, "n": r.n, "predicted": r.predicted, "correct": r.hits,
-            "precision": plain(r.precision), "recall": plain(r.recall), "f1": plain(r.f1)}
+    return {
+        "class": r.name,
+        "n": r.n,
+        "predicted": r.predicted,
+        "correct": r.hits,
+        "precision": value_facts(r.precision),
+        "recall": value_facts(r.recall),
+        "f1": value_facts(r.f1),
+    }
 
 
 def bin_record(b: quality.Bin) -> dict[str, Any]:
-    return {"low": b.low, "high": b.high, "n": b.n, "confidence": clean(b.confidence), "accuracy": plain(b.accuracy)}
+    confidence = finite_or_none(b.confidence)
+    return {"low": b.low, "high": b.high, "n": b.n, "confidence": confidence, "accuracy": value_facts(b.accuracy)}
 
 
 def evaluate(run: str | PathLike[str], data: str | None = None, split: str | None = None, tta: bool = False,
@@ -100,14 +119,14 @@ def evaluate(run: str | PathLike[str], data: str | None = None, split: str | Non
     be opened.
     """
     saved = find_saved(run)
-    trained = finished(saved)
-    chosen = choose(trained, classes_of(saved), data, split)
+    trained = finished_run(saved)
+    chosen = choose_images(trained, saved_classes(saved), data, split)
     from .predictor import open_predictor
     device = trained.recipe.device
     return evaluated(trained, chosen, open_predictor(saved, device if available(device) else "auto"), tta, say)
 
 
-def finished(saved: Saved) -> FinishedRun:
+def finished_run(saved: Saved) -> FinishedRun:
     "The FinishedRun of a Saved, or a UserError"
     if not saved.recipe:
         raise UserError(f"{saved.file} has no recipe.json of its run beside it: give the folder of a run")
@@ -117,7 +136,7 @@ def finished(saved: Saved) -> FinishedRun:
         raise UserError(f"{saved.run} can't be read: {e}") from None
 
 
-def classes_of(saved: Saved) -> list[str]:
+def saved_classes(saved: Saved) -> list[str]:
     names = read_meta(saved.file).get("classes")
     if not names:
         raise UserError(f"{saved.file} does not say which classes it knows")
@@ -148,9 +167,9 @@ def evaluated(run: FinishedRun, chosen: Chosen, p: "Predictor", tta: bool, say: 
     finally:
         torch.set_num_threads(old)
     if not items:
-        raise UserError(f"no image of {chosen.source.name} can be read: {some(bad)}")
+        raise UserError(f"no image of {chosen.source.name} can be read: {some_reasons(bad)}")
     labels = torch.tensor([p.classes.index(o.label) for o in items])
-    images = images_of(prediction_rows(items, logits, labels, p.classes))
+    images = images_of_rows(prediction_rows(items, logits, labels, p.classes))
     numbers = {**metrics(logits, labels), **tempered(logits, labels, None if tta else p.meta.get("temperature"))}
     later = [*of_bad(bad), *of_other_numbers(run, chosen, numbers, tta)]
     for line in later:
@@ -219,16 +238,13 @@ def check_page(to: str | PathLike[str] | None, run: str | PathLike[str]) -> None
 # -- notes
 
 def of_mirrors(run: FinishedRun, tta: bool) -> list[str]:
-    return [] if not tta or run.recipe.flip else ["TTA: mirrored images are new to this model, as it was trained with "
-                                                  "--no-flip"]
+    if not tta or run.recipe.flip:
+        return []
+    return ["TTA: mirrored images are new to this model, as it was trained with --no-flip"]
 
 
 def of_bad(bad: list[tuple[str, str]]) -> list[str]:
-    return [f"{plural(len(bad), 'image')} can't be read and left out: {some(bad)}"] if bad else []
-
-
-def some(bad: list[tuple[str, str]]) -> str:
-    return ", ".join(f"{n} ({why})" for n, why in bad[:3]) + (", …" if len(bad) > 3 else "")
+    return [f"{plural(len(bad), 'image')} can't be read and left out: {some_reasons(bad)}"] if bad else []
 
 
 def of_other_numbers(run: FinishedRun, chosen: Chosen, numbers: dict[str, Any], tta: bool) -> list[str]:

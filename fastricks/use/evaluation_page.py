@@ -18,16 +18,21 @@ from .evaluate import TTA, Evaluation, check_page
 if TYPE_CHECKING:
     from rich.table import Table
 
-CLASSES = 30  # rows that the terminal shows; of more classes those with the lowest F1
-PAIRS = 5
+CLASSES_SHOWN = 30  # rows that the terminal shows; of more classes those with the lowest F1
+PAIRS_TOLD = 5
 
 
 def default_page(e: Evaluation) -> Path:
     "Where an Evaluation goes if nobody says: into the run's folder, one file for each kind"
-    other = e.split not in ("", e.run.metrics["split"])
-    words = ["evaluate", *([] if e.own else [e.data]), *([e.split] if other else []), *(["tta"] if e.tta else [])]
-    name = "-".join("".join(c if c.isalnum() or c in "-_." else "_" for c in w)[:80] for w in words)
-    return e.run.folder / f"{name}.html"
+    words = ["evaluate"]
+    if not e.own:
+        words.append(e.data)
+    if e.split not in ("", e.run.metrics["split"]):
+        words.append(e.split)
+    if e.tta:
+        words.append("tta")
+    safe = lambda word: "".join(c if c.isalnum() or c in "-_." else "_" for c in word)[:80]
+    return e.run.folder / f"{'-'.join(map(safe, words))}.html"
 
 
 def write_evaluation(e: Evaluation, to: str | PathLike[str] | None = None) -> tuple[Path, Path]:
@@ -55,7 +60,7 @@ def evaluation_document(e: Evaluation, folder: Path | None = None) -> str:
     summary = band(parts.lead(q, e.where), numbers) + tta_line(e) + warnings([*e.notes, *parts.of_few_classes(q)])
     shown = parts.quality_sections(q, e.images, e.numbers, in_page(picture), heat_pictures(e.heat, picture))
     sections = {**shown, "The run": definitions(run_facts(e.run))}
-    return page(title(e), summary, sections, links=to_the_run(e.run, folder))
+    return page(evaluation_title(e), summary, sections, links=to_the_run(e.run, folder))
 
 
 def to_the_run(run: FinishedRun, folder: Path | None) -> Html:
@@ -65,7 +70,7 @@ def to_the_run(run: FinishedRun, folder: Path | None) -> Html:
     return navigation(there)
 
 
-def title(e: Evaluation) -> str: return f"{e.run.name} on {e.where}" + (" (TTA)" if e.tta else "")
+def evaluation_title(e: Evaluation) -> str: return f"{e.run.name} on {e.where}" + (" (TTA)" if e.tta else "")
 def tta_line(e: Evaluation) -> Html:
     if not e.tta:
         return EMPTY
@@ -84,11 +89,11 @@ def run_facts(run: FinishedRun) -> dict[str, Any]:
 # -- the terminal
 
 def print_evaluation(e: Evaluation) -> None:
-    for line in lines(e):
+    for line in evaluation_lines(e):
         print(line)
 
 
-def lines(e: Evaluation, width: int | None = None) -> list[str]:
+def evaluation_lines(e: Evaluation, width: int | None = None) -> list[str]:
     "What `print_evaluation` prints; styled where that goes to a terminal"
     from rich.console import Console
     from rich.text import Text
@@ -96,15 +101,15 @@ def lines(e: Evaluation, width: int | None = None) -> list[str]:
     con.width = max(width or (con.width if con.is_terminal else 120), 60)
     q, tta = e.quality, [f"TTA: {TTA}; not to be compared with plain numbers"] if e.tta else []
     with con.capture() as got:
-        con.print(Text(title(e), style="bold"))
+        con.print(Text(evaluation_title(e), style="bold"))
         for line in [*tta, *parts.of_few_classes(q)]:
             con.print(Text(line))
-        con.print(number_table(q))
+        con.print(terminal_number_table(q))
         con.print()
         whole = class_table(q)
         con.print(whole if con.measure(whole).maximum <= con.width else class_table(q, intervals=False))
         con.print()
-        for line in [*pairs(q), *parts.at_temperature(e.numbers)]:
+        for line in [*most_confused(q), *parts.at_temperature(e.numbers)]:
             con.print(Text(line))
     return [x.rstrip() for x in got.get().rstrip().split("\n")]
 
@@ -117,7 +122,7 @@ def new_table(*heads: str, left: tuple[int, ...] = (0,)) -> "Table":
     return t
 
 
-def number_table(q: Quality) -> "Table":
+def terminal_number_table(q: Quality) -> "Table":
     t = new_table("", "value", "95% interval", "")
     for what, v, f in parts.numbers(q):
         t.add_row(what, f(v.value), parts.between(v, f), f"{q.hits:,} of {q.n:,} right" if v is q.top1 else "")
@@ -128,7 +133,7 @@ def class_table(q: Quality, intervals: bool = True) -> "Table":
     "All classes that have images, or of many those with the lowest F1; a narrow terminal has no room for intervals"
     from rich.text import Text
     rows = [r for r in parts.by_f1(q) if r.n]
-    kept = rows if len(rows) <= CLASSES else rows[:CLASSES // 2]
+    kept = rows if len(rows) <= CLASSES_SHOWN else rows[:CLASSES_SHOWN // 2]
     first = "class" if kept is rows else f"class, the {len(kept)} of {len(rows)} with the lowest F1"
     heads = ["recall", "95%", "precision", "95%", "F1", "95%"]
     each = 1 if intervals else 2  # of value, interval, value, interval …
@@ -144,13 +149,13 @@ def in_points(v: Value) -> tuple[str, str]:
     return f(v.value), parts.between(v, f) if v.low == v.low else NONE
 
 
-def pairs(q: Quality) -> list[str]:
+def most_confused(q: Quality) -> list[str]:
     from ..report.pages.quality import confused
-    found = confused(q, PAIRS)
+    found = confused(q, PAIRS_TOLD)
     words = [f"{shorten(a)} → {shorten(b)} ({n:,})" for a, b, n in found]
     return ["most confused: " + "; ".join(words)] if words else ["no mistakes"]
 
 
-def said(files: tuple[Path, Path]) -> list[str]: return [f"page      {files[0]}", f"numbers   {files[1]}"]
+def written_lines(files: tuple[Path, Path]) -> list[str]: return [f"page      {files[0]}", f"numbers   {files[1]}"]
 
 

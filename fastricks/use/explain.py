@@ -11,7 +11,7 @@ from ..recipe.names import base_name
 from ..recipe.plan import batches_an_epoch, make_plan
 from ..recipe.recipe import FIND, Recipe, flag_of, options
 from ..recipe.registry import schedules
-from ..report.plots import curve, save
+from ..report.plots import print_curve, save_figure
 from ..training.learner import Parts, make_parts
 from ..training.lr_find import TO_COME
 from ..training.settle import absolute, settle, settle_machine
@@ -27,24 +27,25 @@ def explain(recipe: Recipe, say: Say = print) -> None:
     recipe, source = job.recipe, job.source
     plan = make_plan(recipe, source, batches_an_epoch(len(source.of("train")), recipe.whole_batch), recipe.device)
     parts = make_parts(recipe, plan, load=False)
-    for section in (recipe_lines(recipe), data_lines(source), trick_lines(plan), advice_lines(recipe, plan),
+    for section in (recipe_lines(recipe), data_lines(source), trick_lines(plan), warning_lines(recipe, plan),
                     group_lines(parts),
                     arithmetic(recipe, plan, parts)):
         for line in [*section, ""]:
             say(line)
-    for line in curve(parts.schedule.trace(), parts.schedule.per_epoch):
+    for line in print_curve(parts.schedule.trace(), parts.schedule.per_epoch):
         say(line)
     name = base_name(recipe, source.name)
     file = Path(recipe.out) / "explain" / f"{name}-lr.png"
     try:
-        say(f"picture    {save(draw_schedules({name: parts.schedule}), absolute(file))}")
+        say(f"picture    {save_figure(draw_schedules({name: parts.schedule}), absolute(file))}")
     except UserError as e:
         say(f"no picture ({e})")
 
 
 def recipe_lines(recipe: Recipe) -> list[str]:
     values = [(flag_of(f.name), getattr(recipe, f.name)) for f in options()]
-    return ["recipe" + (f" ({recipe.recipe})" if recipe.recipe else "")] + [f"  {k:14} {'–' if v is None else v}" for k, v in values]
+    named = f" ({recipe.recipe})" if recipe.recipe else ""
+    return [f"recipe{named}", *(f"  {k:14} {'–' if v is None else v}" for k, v in values)]
 
 
 def data_lines(source: Source) -> list[str]:
@@ -55,14 +56,15 @@ def data_lines(source: Source) -> list[str]:
 def trick_lines(plan: Plan) -> list[str]:
     lines = [f"  {t.name:16} {', '.join(t.changes()):10} {t.explain(plan)} [{settings_text(t)}]" for t in plan.tricks]
     own = [t for t in plan.tricks if t.name in schedules() and t.name not in plan.recipe.tricks]
-    return ["tricks", *lines] + ([f"  ({own[0].name} is the recipe's own schedule; no other trick is on)"]
-                                 if own and len(plan.tricks) == 1 else [])
+    if own and len(plan.tricks) == 1:
+        lines.append(f"  ({own[0].name} is the recipe's own schedule; no other trick is on)")
+    return ["tricks", *lines]
 
 
 def settings_text(t: Trick) -> str: return ", ".join(f"{k}={v}" for k, v in t.keys().items()) or "no parameters"
 
 
-def advice_lines(recipe: Recipe, plan: Plan) -> list[str]:
+def warning_lines(recipe: Recipe, plan: Plan) -> list[str]:
     said = [o for t in plan.tricks for o in t.advice(recipe, plan.tricks)]
     return ["warnings", *(f"  {o}" for o in said)] if said else ["warnings", "  none"]
 

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..core.errors import UserError, nearest, one_of, plural
 from .exporters.kinds import Exporter, exporters
+from .exporters.variants import PLAIN_ONNX, Variant, write_variant
 from .saved import find_saved
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..data.source import Item
+    from ..data.source import Source
     from .predictor import Predictor
 
 BATCHES = 1, 2, 5, 16  # sizes that are checked
+TAKES_PHOTOS = ("takes     a whole photo, uint8 RGB [height, width, 3] of any size, upright; resizing, cropping and "
+                "normalisation are inside")
 
 
 class Written(NamedTuple):
@@ -24,27 +27,50 @@ class Written(NamedTuple):
     lines: list[str]
 
 
-def export(run: str | PathLike[str], to: str, out: str | PathLike[str] | None = None) -> Written:
-    """Write a run's model in the format `to` (onnx, timm, torch-export) to `out`.
+def export(run: str | PathLike[str], to: str, out: str | PathLike[str] | None = None,
+           variant: Variant = PLAIN_ONNX) -> Written:
+    """Write a run's model in the format `to` (onnx, timm, torch-export) to `out`; `variant`: of ONNX, 8 bits or whole
+    photos.
 
     What is written has been read back and has given the model's own logits on images of the run's data where they are
     there, for several sizes of batch; otherwise a UserError, and nothing is left.
     """
     exporter = find_exporter(to)
     saved = find_saved(run)
-    path = Path(out) if out else exporter.default_path(saved.run, saved.file)
+    check_variant(to, variant)
+    path = Path(out) if out else named_variant(exporter.default_path(saved.run, saved.file), variant)
     check_path(exporter, path)
     from ..data.pixels.canonical import grey
     from .predictor import open_predictor
     p = open_predictor(saved, "cpu")
-    x, of = samples(p)
+    source = run_source(p)
+    x, of = samples(p, source)
+    x = grey(x) if len(p.meta["mean"]) == 1 else x
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's and onnxscript's, about themselves
-        worst = exporter.write(p, grey(x) if len(p.meta["mean"]) == 1 else x, path, BATCHES)
+        said = checks(exporter, p, x, path, of) if variant == PLAIN_ONNX else write_variant(p, x, source, path, variant)
     what = f"{p.meta['arch']} for {plural(len(p.classes), 'class', 'classes')}"
+    how = exporter.how(p, path) if not variant.whole_photo else [TAKES_PHOTOS, f"and       {p.calibrated()}"]
+    return Written(path, [f"written   {path} ({written_bytes(path) / 1e6:,.1f} MB): {what}", *how, *said])
+
+
+def checks(exporter: Exporter, p: "Predictor", x: "Tensor", path: Path, of: str) -> list[str]:
+    "Write it as the exporter does, and say how near it is"
+    worst = exporter.write(p, x, path, BATCHES)
     sizes = one_of(b for b in BATCHES if b <= len(x))
-    return Written(path, [f"written   {path} ({bytes_of(path) / 1e6:,.1f} MB): {what}", *exporter.how(p, path),
-                          f"checked   {of} in batches of {sizes}: its logits differ by {worst:.1e} at most"])
+    return [f"checked   {of} in batches of {sizes}: its logits differ by {worst:.1e} at most"]
+
+
+def check_variant(to: str, variant: Variant) -> None:
+    "Are there such variants of this format, and is the margin one?"
+    if to != "onnx" and variant.words:
+        raise UserError(f"{'--int8' if variant.int8 else '--whole-photo'} is of --to onnx, and --to {to} has none")
+    if not variant.margin > 0:
+        raise UserError(f"--margin {variant.margin:g} is out of range: it must be above 0")
+
+
+def named_variant(path: Path, variant: Variant) -> Path:
+    return path.with_name(f"{path.stem}{variant.words}{path.suffix}") if variant.words else path
 
 
 def find_exporter(to: str) -> Exporter:
@@ -83,13 +109,16 @@ def check_folder(exporter: Exporter, path: Path) -> None:
         raise UserError(f"--out {path} has other files in it, as {others[0]}: name a new folder")
 
 
-def bytes_of(path: Path) -> int: return sum(f.stat().st_size for f in ([path] if path.is_file() else path.iterdir()))
+def written_bytes(path: Path) -> int:
+    files = [path] if path.is_file() else path.iterdir()
+    return sum(f.stat().st_size for f in files)
 
 
-def samples(p: "Predictor", n: int = max(BATCHES)) -> "tuple[Tensor, str]":
+def samples(p: "Predictor", source: "Source | None", n: int = max(BATCHES)) -> "tuple[Tensor, str]":
     "(8-bit RGB pixels [n, 3, h, w], what they are of): the run's own evaluation images, noise where there are none"
     import torch
-    xs = [x for o in own_items(p, n) if not isinstance(x := p.attempt(o)[1], str)]
+    items = source.of(source.eval_split) if source else []
+    xs = [x for o in items[::max(1, len(items) // n)][:n] if not isinstance(x := p.attempt(o)[1], str)]
     if len(xs) > 2:
         return torch.cat(xs), f"on {plural(len(xs), 'image')} of its own data"
     noise = torch.randint(256, (n, 3, *p.frame.sides[::-1]), dtype=torch.uint8,
@@ -97,17 +126,13 @@ def samples(p: "Predictor", n: int = max(BATCHES)) -> "tuple[Tensor, str]":
     return noise, "on noise, as its data is not there,"
 
 
-def own_items(p: "Predictor", n: int) -> "list[Item]":
-    "`n` of the images that the run was evaluated on, from all over them; nothing is downloaded for it"
+def run_source(p: "Predictor") -> "Source | None":
+    "The data that the run was trained on, where it is there; nothing is downloaded for it"
     from ..data.sources.download import find_food
     from ..data.sources.food import NAMES
     from ..data.sources.open import open_recipe
     r = p.recipe
     try:
-        if r is None or (r.data in NAMES and not find_food(r.data)):
-            return []
-        source = open_recipe(r)
+        return None if r is None or (r.data in NAMES and not find_food(r.data)) else open_recipe(r)
     except UserError:
-        return []
-    items = source.of(source.eval_split)
-    return items[::max(1, len(items) // n)][:n]
+        return None

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 LOOKED_AT = 250  # batches among which the one to show is chosen, where images are mixed
 
 
-def look(recipe: Recipe, epoch: int = 1, say: Say = silent) -> tuple[Job, Look]:
+def look_at_batch(recipe: Recipe, epoch: int = 1, say: Say = silent) -> tuple[Job, Look]:
     "(Job, Look) of an epoch's first batch: a blank network gets it, and is stopped before it would learn anything"
     return look_at(recipe, say, epoch, epoch, 1)
 
@@ -82,7 +82,7 @@ def looked(job: Job, parts: Parts, dls: DataLoaders, seen: Look, step: int = 0) 
     return seen
 
 
-def show_batch(recipe: Recipe, n: int = 8, epoch: int | None = None, say: Say = silent) -> "Figure":
+def batch_figure(recipe: Recipe, n: int = 8, epoch: int | None = None, say: Say = silent) -> "Figure":
     """`n` images of a training batch as the network sees them, as a matplotlib Figure.
 
     The batch is the first, or where images are mixed that of the first 250 whose λ is nearest ½; `epoch` (1 or more)
@@ -93,8 +93,8 @@ def show_batch(recipe: Recipe, n: int = 8, epoch: int | None = None, say: Say = 
 
 
 def telling(batch: Batch) -> torch.Tensor:
-    """Places [n] of a batch's images, those first whose λ is nearest ½, then those with most pixels at exactly the mean,
-    as erased ones have
+    """Places [n] of a batch's images, those first whose λ is nearest ½, then those with most pixels at exactly the
+    mean, as erased ones have
     """
     erased = (batch.x == 0).all(1).flatten(1).sum(1)
     order = erased.argsort(descending=True, stable=True)
@@ -103,7 +103,7 @@ def telling(batch: Batch) -> torch.Tensor:
     return order[(batch.lam[order].float() - .5).abs().argsort(stable=True)]
 
 
-def show_targets(recipe: Recipe, n: int = 4, epoch: int | None = None, say: Say = silent) -> "Figure":
+def targets_figure(recipe: Recipe, n: int = 4, epoch: int | None = None, say: Say = silent) -> "Figure":
     """The training targets of the same images of a batch that `show_batch` has, as a matplotlib Figure.
 
     With a teacher also its soft labels for these very images; a teacher that is not there yet is a UserError.

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from ..core.errors import UserError, visible
 
 PREFIX = "hf://"
-NAME = r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*"  # user/name
+HUB_NAME = r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*"  # user/name
 MODEL = "model.safetensors"
 COMES = MODEL, "recipe.json", "metrics.json"   # what `load` takes; the first must be there
 
@@ -27,9 +27,9 @@ class OnHub(NamedTuple):
 def is_on_hub(run: object) -> bool: return isinstance(run, str) and run.startswith(PREFIX)
 
 
-def parse(text: str) -> OnHub:
+def parse_place(text: str) -> OnHub:
     "hf://user/name or hf://user/name@revision; UserError for anything else"
-    m = re.fullmatch(rf"{PREFIX}({NAME})(?:@([\w./-]+))?", text)
+    m = re.fullmatch(rf"{PREFIX}({HUB_NAME})(?:@([\w./-]+))?", text)
     if not m:
         raise UserError(f"{text} is no model on the hub: as hf://user/name, or hf://user/name@revision")
     return OnHub(m[1], m[2])
@@ -46,10 +46,10 @@ def answered(what: str) -> Iterator[None]:
     except LocalEntryNotFoundError:
         raise UserError(f"{what}: the hub can't be reached, and it was not downloaded before") from None
     except Exception as e:
-        raise UserError(f"{what}: {without_token(said(e))}") from None
+        raise UserError(f"{what}: {without_token(hub_error(e))}") from None
 
 
-def said(e: Exception) -> str:
+def hub_error(e: Exception) -> str:
     "What went wrong, and the last line, in which the hub says why"
     lines = [line.strip() for line in str(e).splitlines() if line.strip()]
     return " ".join(dict.fromkeys([*lines[:1], *lines[-1:]])) or type(e).__name__
@@ -67,16 +67,16 @@ def downloaded(run: str) -> Path:
 
     huggingface_hub keeps them in its cache, and asks only whether they have changed.
     """
-    place = parse(run)
-    model = fetch(place, MODEL)
+    place = parse_place(run)
+    model = fetch_file(place, MODEL)
     if model is None:
         raise UserError(f"{run} has no {MODEL}, and nothing else is loaded from there: a pickle can run code")
     for name in COMES[1:]:
-        fetch(place, name, revision=model.parent.name)
+        fetch_file(place, name, revision=model.parent.name)
     return model.parent
 
 
-def fetch(place: OnHub, name: str, revision: str | None = None) -> Path | None:
+def fetch_file(place: OnHub, name: str, revision: str | None = None) -> Path | None:
     "A file of a model, None where it has none of that name"
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import LocalEntryNotFoundError, RemoteEntryNotFoundError

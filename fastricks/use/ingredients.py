@@ -14,7 +14,7 @@ from ..core.words import Say
 from ..model.weights import CALIBRATION, read_meta
 from ..recipe.names import base_name
 from ..recipe.recipe import Recipe
-from ..report.compare.rows import ComparisonRow, comparison_rows, key_of, obstacles
+from ..report.compare.rows import ComparisonRow, comparison_rows, key_of_row, obstacles
 from ..report.find import load_runs
 from ..report.runs import FinishedRun
 from ..runfolder.record import SOUP
@@ -67,7 +67,7 @@ class Ingredients:
     def facts(self, tried: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
         "As `runfolder.record.soup_of` reads them; `tried`: the record of each run"
         own = {n: f for n, f in self.first.facts.items() if n in self.recipe.tricks}
-        return {**own, SOUP: {"rows": sorted(map(key_of, self.rows)), "across_seeds": self.seed is None,
+        return {**own, SOUP: {"rows": sorted(map(key_of_row, self.rows)), "across_seeds": self.seed is None,
                               "varies": self.varies,
                               "ingredients": list(tried)}}
 
@@ -108,7 +108,10 @@ def other_network(a: FinishedRun, b: FinishedRun) -> Iterator[str]:
     "In which facts of their models two runs differ, in words"
     x, y = (computed(read_meta(r.folder / MODEL)) for r in (a, b))
     for k in sorted(k for k in x.keys() | y.keys() if x.get(k) != y.get(k)):
-        yield "they know other classes" if k == "classes" else f"their networks have another {k} ({x.get(k)} and {y.get(k)})"
+        if k == "classes":
+            yield "they know other classes"
+        else:
+            yield f"their networks have another {k} ({x.get(k)} and {y.get(k)})"
 
 
 def computed(meta: dict[str, Any]) -> dict[str, Any]:
@@ -119,13 +122,13 @@ def computed(meta: dict[str, Any]) -> dict[str, Any]:
 
 def other_start(a: FinishedRun, b: FinishedRun) -> Iterator[str]:
     "In which of what their trainings started from two runs differ, in words; their seeds apart"
-    x, y = start_of(a), start_of(b)
+    x, y = start_facts(a), start_facts(b)
     odd = [k for k in x if x[k] != y[k]]
     if odd:
         yield f"they started from other weights ({one_of(f'{k} {x[k]} and {y[k]}' for k in odd)})"
 
 
-def start_of(run: FinishedRun) -> dict[str, Any]:
+def start_facts(run: FinishedRun) -> dict[str, Any]:
     what = read_json(run.folder / "recipe.json")
     tricks = [str(t) for t in run.recipe.make_tricks() if t.new_start]
     return {"pre-trained": run.recipe.pretrained, "network": what.get("network"),

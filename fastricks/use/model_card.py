@@ -18,30 +18,30 @@ from ..report.pages.parts import by_f1, numbers, one, short_percent
 from ..report.pages.run import classes_of_model, qualities, sentence, without_test_set
 from ..report.runs import SPLIT_WORD, FinishedRun
 from ..report.stored import without_folders
-from .evaluate import finished
-from .hub import NAME
+from .evaluate import finished_run
+from .hub import HUB_NAME
 from .saved import find_saved
 
 if TYPE_CHECKING:
     from ..report.pages.quality import Quality
 
-UNKNOWN = "unknown"   # the hub's word for a licence that nobody has stated
+UNKNOWN_LICENCE = "unknown"   # the hub's word for a licence that nobody has stated
 PLACE = "USER/NAME"   # where the card goes, until that is known
 MOST_CLASSES = 50     # that the table has
-FEW = 5               # training images of a class, below which it is named
+FEW_TRAINING = 5               # training images of a class, below which it is named
 HUB_DATA = {"food-101": "ethz/food101", "food-101-21": "ethz/food101"}
-VERSIONS = "fastricks", "python", "torch", "fastai", "timm"
+VERSIONS_ON_CARD = "fastricks", "python", "torch", "fastai", "timm"
 
 
 class CardOptions(NamedTuple):
     "What a run cannot say of itself"
-    licence: str = UNKNOWN   # the hub's identifier of the weights' licence, as mit, cc-by-4.0
+    licence: str = UNKNOWN_LICENCE   # the hub's identifier of the weights' licence, as mit, cc-by-4.0
     dataset: str | None = None  # the photos on the hub, as user/name
     place: str = PLACE       # where the model goes on the hub
 
 
 def card_options(licence: str | None = None, dataset: str | None = None, place: str | None = None) -> CardOptions:
-    return CardOptions(licence or UNKNOWN, dataset, place or PLACE)
+    return CardOptions(licence or UNKNOWN_LICENCE, dataset, place or PLACE)
 
 
 def save_card(run: str | PathLike[str], out: str | PathLike[str] | None = None,
@@ -49,7 +49,7 @@ def save_card(run: str | PathLike[str], out: str | PathLike[str] | None = None,
     """Write a finished run's model card to `out` (default: README.md in its folder), which must not be there: its path.
     Raises UserError
     """
-    found = finished(find_saved(run))
+    found = finished_run(find_saved(run))
     file = Path(out).expanduser() if out else found.folder / "README.md"
     if file.exists():
         raise UserError(f"{file} is there already, and may have been edited: remove it, or give --out another name")
@@ -61,25 +61,32 @@ def model_card(run: FinishedRun, options: CardOptions = CardOptions()) -> str:
     """A FinishedRun's card as Markdown with the hub's front matter. Raises UserError where its predictions are gone, or
     an option is none
     """
-    require_options(options)
+    require_card_options(options)
     q = quality_of(run)
-    parts = [front_matter(run, q, options), f"# {plain(run.name)}", plain(sentence(run)), *how_good(run, q),
-             *how_to_use(run, options),
-             *made_from(run), *limits(run, q), *licences(run, options)]
+    parts = [
+        front_matter(run, q, options),
+        f"# {escaped(run.name)}",
+        escaped(sentence(run)),
+        *how_good(run, q),
+        *how_to_use(run, options),
+        *made_from(run),
+        *limits_section(run, q),
+        *licences(run, options),
+    ]
     return "\n\n".join(parts) + "\n"
 
 
-def require_options(o: CardOptions) -> None:
+def require_card_options(o: CardOptions) -> None:
     if not re.fullmatch(r"[a-z0-9][a-z0-9.+-]*", o.licence):
         raise UserError(f"--license {o.licence} is no identifier of the hub: as mit, apache-2.0, cc-by-4.0, other or "
-                        f"{UNKNOWN}")
+                        f"{UNKNOWN_LICENCE}")
     if o.dataset is not None:
         require_place(o.dataset, "--dataset")
     require_place(o.place, "--place")
 
 
 def require_place(name: str, what: str) -> None:
-    if not re.fullmatch(NAME, name):
+    if not re.fullmatch(HUB_NAME, name):
         raise UserError(f"{what} {name} is no place on the hub: as user/name")
 
 
@@ -93,21 +100,21 @@ def quality_of(run: FinishedRun) -> "Quality":
 
 # -- Markdown
 
-def plain(text: object) -> str:
+def escaped(text: object) -> str:
     "A text in which nothing is Markdown or HTML, in one line"
     return re.sub(r"([\\`*_\[\]<>|#~$])", r"\\\1", " ".join(str(text).split()))
 
 
-def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+def markdown_table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     head = list(head)
     lines = [head, ["--"] * len(head), *([str(c) for c in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def facts_table(facts: Mapping[str, object]) -> str: return table(["", ""], facts.items())
+def facts_table(facts: Mapping[str, object]) -> str: return markdown_table(["", ""], facts.items())
 
 
-def code(language: str, *lines: str) -> str: return "\n".join([f"```{language}", *lines, "```"])
+def fenced_code(language: str, *lines: str) -> str: return "\n".join([f"```{language}", *lines, "```"])
 
 
 # -- what the hub reads
@@ -115,11 +122,16 @@ def code(language: str, *lines: str) -> str: return "\n".join([f"```{language}",
 def front_matter(run: FinishedRun, q: "Quality", o: CardOptions) -> str:
     "YAML between dashes, as huggingface_hub writes it"
     from huggingface_hub import ModelCardData
-    base = start_of(run)[0]
+    base = starting_weights(run)[0]
     data = ModelCardData(
-        license=o.licence, library_name="timm", pipeline_tag="image-classification",
+        license=o.licence,
+        library_name="timm",
+        pipeline_tag="image-classification",
         tags=["image-classification", "timm", "fastricks"],
-        datasets=datasets(run, o), metrics=["accuracy", "f1"], model_name=run.name, eval_results=results(run, q, o),
+        datasets=datasets(run, o),
+        metrics=["accuracy", "f1"],
+        model_name=run.name,
+        eval_results=results(run, q, o),
         **({"base_model": base} if base else {}))
     return f"---\n{data.to_yaml()}\n---"
 
@@ -140,7 +152,7 @@ def results(run: FinishedRun, q: "Quality", o: CardOptions) -> list[Any]:
             for kind, name, v in (("accuracy", "top-1 accuracy", q.top1), ("f1", "macro F1", q.f1))]
 
 
-def start_of(run: FinishedRun) -> tuple[str | None, str | None]:
+def starting_weights(run: FinishedRun) -> tuple[str | None, str | None]:
     "(place on the hub, licence) of the weights that training started from, as timm says them"
     if not run.recipe.pretrained or run.recipe.weights:
         return None, None
@@ -155,49 +167,58 @@ def how_good(run: FinishedRun, q: "Quality") -> list[str]:
     split = SPLIT_WORD[run.metrics["split"]]
     rows = [(what, one(v, as_text), f"{q.n:,}") for what, v, as_text in numbers(q)]
     what = "soup" if run.soup else "training"
-    hits = f"{q.hits:,} of {q.n:,} {split} images of {plain(run.data['name'])} are predicted correctly"
-    return ["## How good it is", f"{hits}. n = 1 {what} (seed {run.seed}).",
-            *without_test_set(run), table(["", "value [95% interval]", f"{split} images"], rows), plain(q.how()),
-            *class_table(q)]
+    right = f"{q.hits:,} of {q.n:,} {split} images of {escaped(run.data['name'])} are predicted correctly."
+    numbers_table = markdown_table(["", "value [95% interval]", f"{split} images"], rows)
+    return ["## How good it is", f"{right} n = 1 {what} (seed {run.seed}).", *without_test_set(run),
+            numbers_table, escaped(q.how()), *class_section(q)]
 
 
-def class_table(q: "Quality") -> list[str]:
+def class_section(q: "Quality") -> list[str]:
     "The classes with the lowest F1 first"
-    rows = [(plain(r.name), f"{r.n:,}", one(r.recall, short_percent), one(r.precision, short_percent))
+    rows = [(escaped(r.name), f"{r.n:,}", one(r.recall, short_percent), one(r.precision, short_percent))
             for r in by_f1(q)[:MOST_CLASSES]]
     more = [] if len(q.rows) <= MOST_CLASSES else [f"The {MOST_CLASSES} classes of {len(q.rows):,} with the lowest F1."]
-    return [table(["class", "images", "recall [95%]", "precision [95%]"], rows), *more]
+    return [markdown_table(["class", "images", "recall [95%]", "precision [95%]"], rows), *more]
 
 
 def how_to_use(run: FinishedRun, o: CardOptions) -> list[str]:
     url = repository()
     made = f"[fastricks]({url})" if url else "fastricks"
-    return ["## How to use it", f"With {made}, which makes pixels as this model's evaluation made them:",
-            code("sh", install_line(), f"fastricks predict hf://{o.place} photo.jpg"),
-            code("python", "import fastricks as ft", "", f'ft.load("hf://{o.place}").predict("photo.jpg")'),
+    ours = "import fastricks as ft", "", f'ft.load("hf://{o.place}").predict("photo.jpg")'
+    timms = ("import timm", "", f'model = timm.create_model("hf-hub:{o.place}", pretrained=True).eval()',
+             "transform = timm.data.create_transform(**timm.data.resolve_model_data_config(model))",
+             "classes = model.pretrained_cfg['label_names']")
+    return ["## How to use it",
+            f"With {made}, which makes pixels as this model's evaluation made them:",
+            fenced_code("sh", install_line(), f"fastricks predict hf://{o.place} photo.jpg"),
+            fenced_code("python", *ours),
             "With timm alone:",
-            code("python", "import timm", "", f'model = timm.create_model("hf-hub:{o.place}", pretrained=True).eval()',
-                 "transform = timm.data.create_transform(**timm.data.resolve_model_data_config(model))",
-                 "classes = model.pretrained_cfg['label_names']"),
+            fenced_code("python", *timms),
             "The weights are safetensors; nothing here is a pickle, and nothing is executed when it is loaded."]
 
 
 def made_from(run: FinishedRun) -> list[str]:
     r, d = without_places(run.recipe), run.data
-    images = ", ".join(f"{d[s]:,} {word}" for s, word in (("train", "training"), *SPLIT_WORD.items()) if d.get(s))
+    words = {"train": "training", **SPLIT_WORD}
+    images = ", ".join(f"{d[s]:,} {word}" for s, word in words.items() if d.get(s))
     line = None if run.soup else command(r)
     width, height = sides_of(r.size, r.shape)
     epochs = plural(run.metrics.get("epochs", r.epochs), "epoch")
-    versions = ", ".join(f"{k} {run.environment[k]}" for k in VERSIONS if k in run.environment)
-    facts = {"data": f"{plain(d['name'])}: {images} images",
-             "fingerprint of the data": f"`{d['fingerprint']}` (names, sizes, labels and splits)",
-             "network": plain(r.arch), "start": "from scratch" if r.from_scratch
-             else plain(start_of(run)[0] or "other weights"),
-             "input": f"{width} x {height} pixels, {r.fit}, {plural(r.channels, 'channel')}",
-             "training": f"{epochs}, batch {r.batch_size}, {r.opt}, learning rate {r.lr:g}, seed {r.seed}",
-             "tricks": plain("+".join(map(str, r.make_tricks()))), "identity of the run": f"`{run.identity}`",
-             "versions": plain(versions)}
-    return ["## What it was made from", facts_table(facts), *([code("sh", line)] if line else [])]
+    versions = ", ".join(f"{k} {run.environment[k]}" for k in VERSIONS_ON_CARD if k in run.environment)
+    start = "from scratch" if r.from_scratch else escaped(starting_weights(run)[0] or "other weights")
+    tricks = "+".join(map(str, r.make_tricks()))
+    facts = {
+        "data": f"{escaped(d['name'])}: {images} images",
+        "fingerprint of the data": f"`{d['fingerprint']}` (names, sizes, labels and splits)",
+        "network": escaped(r.arch),
+        "start": start,
+        "input": f"{width} x {height} pixels, {r.fit}, {plural(r.channels, 'channel')}",
+        "training": f"{epochs}, batch {r.batch_size}, {r.opt}, learning rate {r.lr:g}, seed {r.seed}",
+        "tricks": escaped(tricks),
+        "identity of the run": f"`{run.identity}`",
+        "versions": escaped(versions),
+    }
+    return ["## What it was made from", facts_table(facts), *([fenced_code("sh", line)] if line else [])]
 
 
 def without_places(recipe: Recipe) -> Recipe:
@@ -205,17 +226,17 @@ def without_places(recipe: Recipe) -> Recipe:
     return Recipe(**without_folders(asdict(recipe)))
 
 
-def limits(run: FinishedRun, q: "Quality") -> list[str]:
+def limits_section(run: FinishedRun, q: "Quality") -> list[str]:
     points = [f"It predicts one of its {plural(len(q.classes), 'class', 'classes')} for every photo, also to "
               "one of something else.",
-              f"Its numbers are of images as those of {plain(run.data['name'])}; of other cameras, places or times "
+              f"Its numbers are of images as those of {escaped(run.data['name'])}; of other cameras, places or times "
               "they may be lower.",
               "It was trained once: the intervals are over the choice of images, and say nothing of another seed, "
               "split or training set."]
     if rare := few_images(run.folder):
-        points.append(f"Classes with fewer than {FEW} training images: {plain(one_of(rare))}.")
+        points.append(f"Classes with fewer than {FEW_TRAINING} training images: {escaped(one_of(rare))}.")
     if q.absent:
-        points.append(f"Classes that no image of the evaluation has: {plain(one_of(q.absent))}.")
+        points.append(f"Classes that no image of the evaluation has: {escaped(one_of(q.absent))}.")
     if q.ece.low > 0:
         points.append("How sure it is is not how often it is right (see the calibration error).")
     points.append("Not looked at: differences between groups of people, attacks, what it is used for. Whoever uses it "
@@ -226,19 +247,23 @@ def limits(run: FinishedRun, q: "Quality") -> list[str]:
 def few_images(folder: Path) -> list[str]:
     "Classes with few training images, as the run's account of its data has them; none where it can't be read"
     try:
-        return [name for name, n in read_json(folder / "data.json")["classes"].items() if n.get("train", 0) < FEW]
+        classes = read_json(folder / "data.json")["classes"]
+        return [name for name, n in classes.items() if n.get("train", 0) < FEW_TRAINING]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return []
 
 
 def licences(run: FinishedRun, o: CardOptions) -> list[str]:
-    base, of_base = start_of(run)
-    start = f"{plain(base)}: {of_base or UNKNOWN}, as timm says" if base else UNKNOWN
+    base, of_base = starting_weights(run)
+    start = f"{escaped(base)}: {of_base or UNKNOWN_LICENCE}, as timm says" if base else UNKNOWN_LICENCE
     if run.recipe.from_scratch:
         start = "none, it was trained from scratch"
-    facts = {"these weights": o.licence if o.licence != UNKNOWN else f"{UNKNOWN}: their owner has not stated it",
+    unstated = f"{UNKNOWN_LICENCE}: their owner has not stated it"
+    photos = datasets(run, o) or [f"{UNKNOWN_LICENCE} to the program that wrote this"]
+    facts = {"these weights": unstated if o.licence == UNKNOWN_LICENCE else o.licence,
              "start weights": start,
-             "photos": plain((datasets(run, o) or [f"{UNKNOWN} to the program that wrote this"])[0]),
+             "photos": escaped(photos[0]),
              "fastricks, which trained it": "mit"}
-    return ["## Licence", facts_table(facts), "What the photos' and the start weights' licences allow holds for these "
-                                              "weights too."]
+    return ["## Licence",
+            facts_table(facts),
+            "What the photos' and the start weights' licences allow holds for these weights too."]

@@ -9,7 +9,7 @@ from torch import nn
 
 from ..core.calls import checked_call, require_count
 from ..core.errors import UserError, one_of
-from ..model.network import build, check_arch, zero_last_gammas
+from ..model.network import build_network, check_arch, zero_last_gammas
 from ..model.optimizers import is_weight
 from ..recipe.given import recipe_from, texts_of
 from ..recipe.plan import chain, make_schedule
@@ -99,7 +99,7 @@ def param_groups(model: nn.Module, wd: float = .01) -> list[dict[str, Any]]:
     decay `wd`, one of all else without. arXiv 1812.01187 §3.1. For a fastai Learner: `decay_splitter`.
     """
     require_module("param_groups", model)
-    weights, others = split(model)
+    weights, others = split_decay(model)
     return [{"params": weights, "weight_decay": wd}, {"params": others, "weight_decay": 0.}]
 
 
@@ -112,10 +112,10 @@ def decay_splitter(model: nn.Module) -> list[list[nn.Parameter]]:
     norms out already.)
     """
     require_module("decay_splitter", model)
-    return list(split(model))
+    return list(split_decay(model))
 
 
-def split(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+def split_decay(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     decays, ps = is_weight(model), [p for p in model.parameters() if p.requires_grad]
     return [p for p in ps if decays(p)], [p for p in ps if not decays(p)]
 
@@ -133,7 +133,7 @@ def create_model(arch: str, classes: int, tricks: Any = (), seed: int = 0, size:
     recipe = recipe_from(None, tricks, None, {"arch": arch, "pretrained": False, "seed": seed})
     chosen = only_of_model(recipe.make_tricks())
     plan = Plan(recipe, chosen, classes)
-    model, _ = build(arch, classes, seed, None, chain(chosen, "arch", {}, plan), size)
+    model, _ = build_network(arch, classes, seed, None, chain(chosen, "arch", {}, plan), size)
     return chain(chosen, "model", model, plan)
 
 

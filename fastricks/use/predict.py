@@ -13,8 +13,9 @@ from shutil import get_terminal_size
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..core.errors import UserError, nearest, one_of, plural, shorten, visible
+from ..core.files import neighbours
 from ..data.sources.walk import images_below
-from .saved import find_saved, neighbours
+from .saved import find_saved
 from .sorting import Sorter, names_of
 from .unknown import UNKNOWN, Rule, check_rule, rule_of
 

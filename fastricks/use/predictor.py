@@ -17,13 +17,13 @@ from ..core.rand import seeded
 from ..core.words import Say
 from ..data.pixels.ahead import ahead
 from ..data.pixels.canonical import as_torch, canonical, scaled
-from ..data.pixels.decoding import FULL, PLAIN, Decoding
+from ..data.pixels.decoding import FULL_WHITE, PLAIN, Decoding
 from ..data.pixels.fits import eval_view, is_plain, put_pil
 from ..data.pixels.image import Unreadable, decode, quiet, reason, upright_rgb
 from ..data.pixels.views import empty
 from ..data.source import Item
 from ..model.layout import lay_out
-from ..model.network import arch_cfg, check_arch, load_exactly, make
+from ..model.network import arch_cfg, check_arch, load_exactly, make_network
 from ..model.weights import read_meta
 from ..recipe.plan import arch_kwargs
 from ..recipe.size import sides_of
@@ -33,9 +33,9 @@ from .unknown import conformal, percent_of
 if TYPE_CHECKING:
     from fastai.learner import Learner
 
-MOST = 10_000  # pixels of a photo's side that a stranger's file may ask for
+MOST_PIXELS = 10_000  # pixels of a photo's side that a stranger's file may ask for
 Bad = Callable[[Any, str], object]  # is told of an image that can't be read, and why
-ONE = str, Path, bytes, bytearray, memoryview, Image.Image, Item
+ONE_IMAGE = str, Path, bytes, bytearray, memoryview, Image.Image, Item
 
 
 class Prediction(NamedTuple):
@@ -74,7 +74,8 @@ class Predictor:
         self.classes: list[str] = list(meta["classes"])
         self.device = torch.device(device)
         self.model = lay_out(model, self.device).eval()
-        self.how, self.frame = Decoding(meta["icc"], meta["white"], meta["xmp"]), Frame(meta["size"], meta["resize"], meta["fit"], meta["shape"])
+        self.how = Decoding(meta["icc"], meta["white"], meta["xmp"])
+        self.frame = Frame(meta["size"], meta["resize"], meta["fit"], meta["shape"])
         self.view = eval_view(self.frame)
         self.temperature: float = meta.get("temperature", 1.)
         self.mean, self.std = (torch.tensor(meta[k], device=self.device).view(1, -1, 1, 1) for k in ("mean", "std"))
@@ -196,8 +197,8 @@ class Predictor:
         run's tricks belong to its training, which `fastricks train --recipe RUN --weights RUN/model.safetensors`
         repeats from here. The Learner has its own copy of the model. `say` gets notes about the data.
         """
-        from .refit import learner_of
-        return learner_of(self, data, say)
+        from .refit import learner_of_predictor
+        return learner_of_predictor(self, data, say)
 
 
 P = TypeVar("P", bound=Predictor)
@@ -214,7 +215,7 @@ def open_predictor(saved: Saved, device: str | None = "auto", kind: type[Predict
     with plainly():
         meta = facts(saved)
         with seeded(0):
-            model = make(meta["arch"], len(meta["classes"]), meta["kwargs"], image_size(meta))
+            model = make_network(meta["arch"], len(meta["classes"]), meta["kwargs"], image_size(meta))
         return kind(saved, load_exactly(model, meta["arch"], saved.file), meta, device)
 
 
@@ -245,8 +246,8 @@ def facts(saved: Saved) -> dict[str, Any]:
     cfg = arch_cfg(meta["arch"])
     meta = {"resize": round(meta["size"] * 8 / 7), "mean": cfg.mean, "std": cfg.std, "pipeline": "fast", "fit": "crop",
             "shape": None,
-            "icc": False, "xmp": False, **meta, "white": meta.get("white") or FULL}
-    if not meta["size"] <= meta["resize"] <= MOST:
+            "icc": False, "xmp": False, **meta, "white": meta.get("white") or FULL_WHITE}
+    if not meta["size"] <= meta["resize"] <= MOST_PIXELS:
         raise UserError(f"{saved.file} asks for a centre crop of {meta['size']} from {meta['resize']} pixels, which "
                         "can't be")
     if meta["shape"] and max(sides_of(meta["size"], meta["shape"])) != meta["size"]:
@@ -257,7 +258,7 @@ def facts(saved: Saved) -> dict[str, Any]:
 
 def listed(images: Any) -> list[Any]:
     "A list of images, of one or several in any of the forms that `predict` takes"
-    if isinstance(images, ONE) or hasattr(images, "read"):
+    if isinstance(images, ONE_IMAGE) or hasattr(images, "read"):
         return [images]
     if isinstance(images, np.ndarray) and images.dtype.kind in "UO":
         return images.ravel().tolist()

@@ -10,9 +10,9 @@ from ..core.errors import UserError
 from ..core.files import read_json, write_json
 from ..core.words import Say
 from ..report.stored import without_folders
-from .evaluate import finished
+from .evaluate import finished_run
 from .hub import MODEL, answered
-from .model_card import UNKNOWN, CardOptions, model_card, require_place
+from .model_card import UNKNOWN_LICENCE, CardOptions, model_card, require_place
 from .predictor import Predictor, open_predictor
 from .saved import Saved, find_saved
 
@@ -49,7 +49,7 @@ def stage(saved: Saved, folder: Path, options: CardOptions, say: Say) -> None:
     if own.is_file():
         keep_own(own, folder, options, say)
     else:
-        (folder / CARD).write_text(model_card(finished(saved), options), encoding="utf-8")
+        (folder / CARD).write_text(model_card(finished_run(saved), options), encoding="utf-8")
     write_timm(open_predictor(saved, "cpu"), saved.file, folder)
     write_json(folder / "recipe.json", without_folders(read_json(saved.run / "recipe.json")))
     write_json(folder / "metrics.json", read_json(saved.run / "metrics.json"))
@@ -57,7 +57,7 @@ def stage(saved: Saved, folder: Path, options: CardOptions, say: Say) -> None:
 
 def keep_own(card: Path, folder: Path, options: CardOptions, say: Say) -> None:
     "The run's own card, as its owner may have edited it"
-    if (options.licence, options.dataset) != (UNKNOWN, None):
+    if (options.licence, options.dataset) != (UNKNOWN_LICENCE, None):
         raise UserError(f"{card} is sent as it is: state licence and data there, or remove it")
     shutil.copyfile(card, folder / CARD)
     say(f"card      {card}, as it is")

@@ -82,8 +82,8 @@ class Run(Predictor):
     def facts(self) -> dict[str, str]:
         "What the run is, in words"
         m, r = self.metrics, self.recipe
-        out = {"folder": str(self.folder), "network": f"{self.meta['arch']}, "
-                                                      f"{plural(len(self.classes), 'class', 'classes')}"}
+        classes = plural(len(self.classes), "class", "classes")
+        out = {"folder": str(self.folder), "network": f"{self.meta['arch']}, {classes}"}
         if r and (soup := soup_of(self.record.get("facts"))):
             out |= {"data": r.data, "made of": soup_words(soup, r.seed).removeprefix("soup of ")}
         elif r:

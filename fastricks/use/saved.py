@@ -7,8 +7,8 @@ from shlex import quote
 from typing import Any
 
 from ..core.errors import UserError, nearest, one_of
-from ..core.files import read_json
-from ..recipe.recipe import Recipe, read_recipe, settle
+from ..core.files import neighbours, read_json
+from ..recipe.recipe import Recipe, read_recipe, settle_fields
 from ..runfolder.record import is_finished
 from .hub import MODEL, downloaded, is_on_hub
 
@@ -60,12 +60,12 @@ def read(file: Path) -> tuple[Recipe, dict[str, Any]]:
     "(Recipe, facts about its data) of a recipe.json, which may be a stranger's"
     given = read_recipe(file)
     try:
-        return settle(Recipe(**given)), facts_of(read_json(file).get("data"))
+        return settle_fields(Recipe(**given)), facts_of_data(read_json(file).get("data"))
     except (TypeError, ValueError, OverflowError, AttributeError, KeyError) as e:
         raise UserError(f"{file} is not the recipe of a run ({type(e).__name__})") from None
 
 
-def facts_of(data: object) -> dict[str, Any]:
+def facts_of_data(data: object) -> dict[str, Any]:
     kinds = {"fingerprint": str, "name": str, "train": int, "valid": int, "test": int}
     return {k: data[k] for k, kind in kinds.items() if type(data.get(k)) is kind} if isinstance(data, dict) else {}
 
@@ -74,10 +74,3 @@ def runs_in(folder: Path) -> str:
     "A folder of runs may have been meant for one of them"
     names = [o.parent.name for o in islice(sorted(folder.glob("*/recipe.json")), 4)]
     return f"; it has runs, name one of them: {one_of(names[:3])}{', …' if len(names) > 3 else ''}" if names else ""
-
-
-def neighbours(path: Path) -> list[str]:
-    try:
-        return [str(o) for o in islice(path.parent.iterdir(), 1000) if not o.name.startswith(".")]
-    except (OSError, ValueError):
-        return []

@@ -16,10 +16,10 @@ from ..training.lr_find import TO_COME
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Data = tuple[str, str | None, int | None, float]  # the fields of a recipe that say which images
+DataFields = tuple[str, str | None, int | None, float]  # the fields of a recipe that say which images
 
 
-def show_lr(recipes: Recipe | Mapping[str, Recipe], steps: int | None = None, say: Say = silent) -> "Figure":
+def rates_figure(recipes: Recipe | Mapping[str, Recipe], steps: int | None = None, say: Say = silent) -> "Figure":
     """The learning rate of every step, name -> Recipe (or one Recipe), as a matplotlib Figure; and momentum where it
     moves.
 
@@ -39,15 +39,15 @@ def schedules_of(recipes: Recipe | Mapping[str, Recipe], steps: int | None = Non
     return {name: schedule_of(r, steps, counts.get(data_of(r))) for name, r in recipes.items()}
 
 
-def data_of(r: Recipe) -> Data: return r.data, r.classes, r.per_class, r.valid
+def data_of(r: Recipe) -> DataFields: return r.data, r.classes, r.per_class, r.valid
 
 
-def count_images(recipes: Iterable[Recipe], say: Say) -> dict[Data, int | None]:
+def count_images(recipes: Iterable[Recipe], say: Say) -> dict[DataFields, int | None]:
     "data -> how many training images, or None where the data can't be opened"
-    return {key: images_of(r, say) for key, r in {data_of(r): r for r in recipes}.items()}
+    return {key: n_training_images(r, say) for key, r in {data_of(r): r for r in recipes}.items()}
 
 
-def images_of(recipe: Recipe, say: Say) -> int | None:
+def n_training_images(recipe: Recipe, say: Say) -> int | None:
     from ..data.sources.download import find_food
     from ..data.sources.food import NAMES
     try:
@@ -67,23 +67,22 @@ def draw_schedules(schedules: Mapping[str, Schedule]) -> "Figure":
 
 def schedule_line(name: str, s: Schedule) -> str:
     lrs = s.trace()
-    return (f"{name}: {plural(s.epochs, 'epoch')} of {plural(s.per_epoch, 'step')}, learning rate from {lrs[0]:.3g} "
-            f"to {lrs[-1]:.3g}, "
-            f"highest {max(lrs):.3g}")
+    return (f"{name}: {plural(s.epochs, 'epoch')} of {plural(s.per_epoch, 'step')}, "
+            f"learning rate from {lrs[0]:.3g} to {lrs[-1]:.3g}, highest {max(lrs):.3g}")
 
 
 def tell_lr(schedules: Mapping[str, Schedule], to: str, terminal: bool, say: Say = print) -> None:
     "A line of text for each schedule, on a terminal its curve too, and the picture of all"
-    from ..report.plots import curve
+    from ..report.plots import print_curve
     for name, s in schedules.items():
-        for line in curve(s.trace(), s.per_epoch, name) if terminal else ():
+        for line in print_curve(s.trace(), s.per_epoch, name) if terminal else ():
             say(line)
         say(schedule_line(name, s))
     say(f"picture    {save_to(draw_schedules(schedules), to)}")
 
 
-def lines_of(given: Mapping[str, Any], names: Sequence[str] = (), rows: Sequence[str] = (),
-             recipe: str | None = None) -> dict[str, Recipe]:
+def recipes_of_lines(given: Mapping[str, Any], names: Sequence[str] = (), rows: Sequence[str] = (),
+                     recipe: str | None = None) -> dict[str, Recipe]:
     """name -> Recipe of a command line: `names` are recipes or run folders, `rows` are -t selections, each a line of
     its own.
 
@@ -91,7 +90,9 @@ def lines_of(given: Mapping[str, Any], names: Sequence[str] = (), rows: Sequence
     """
     base = recipe or next(iter(names), None)
     lines = {label(n): resolve(given, (), n) for n in names}
-    lines |= {" -t ".join(filter(None, (base and label(base), row))): resolve(given, [row], base) for row in rows}
+    for row in rows:
+        name = f"{label(base)} -t {row}" if base else row
+        lines[name] = resolve(given, [row], base)
     return lines or {label(recipe or "baseline"): resolve(given, (), recipe)}
 
 

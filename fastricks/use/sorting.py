@@ -69,7 +69,7 @@ def folders_of(names: Iterable[str]) -> dict[str, str]:
 
 def copied(photo: Path, folder: Path) -> bool:
     "Copy a photo under its own name, or with a number where another has that; False where the same photo lies there"
-    for place in places(photo, folder):
+    for place in free_places(photo, folder):
         if os.path.lexists(place):
             if place.is_file() and filecmp.cmp(photo, place, shallow=False):
                 return False
@@ -79,7 +79,7 @@ def copied(photo: Path, folder: Path) -> bool:
     return False
 
 
-def places(photo: Path, folder: Path) -> Iterator[Path]:
+def free_places(photo: Path, folder: Path) -> Iterator[Path]:
     yield folder / photo.name
     for n in count(2):
         yield folder / f"{photo.stem}-{n}{photo.suffix}"

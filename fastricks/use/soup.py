@@ -17,7 +17,7 @@ from ..data.sources.others import own_source
 from ..model.weights import read_meta
 from ..recipe.recipe import Recipe
 from ..report.compare.families import ADVICE, Family, families_beside, record_family, row_key
-from ..report.compare.rows import key_of
+from ..report.compare.rows import key_of_row
 from ..report.reporter import RunReporter
 from ..report.runs import FinishedRun
 from ..runfolder.environment import environment
@@ -70,7 +70,7 @@ def join_family(asked: Ingredients) -> None:
     "Before its first look the row joins the family that its ingredients were looked at in, where one is recorded"
     if asked.seed is None:
         return
-    keys = {*map(key_of, asked.rows)}
+    keys = {*map(key_of_row, asked.rows)}
     own = row_key(asked.recipe, asked.facts(), asked.first.data["fingerprint"])
     holds = [f for f in families_beside([asked.first.folder]) if f.mode != ADVICE and f.baseline in keys
              and keys <= {f.baseline, *f.rows}]
@@ -94,14 +94,14 @@ def made(asked: Ingredients, say: Say) -> Soup:
 def opened(run: FinishedRun) -> "tuple[Learner, Source]":
     "A Learner of a run's network on the data of its training, as it was"
     from .predictor import open_predictor
-    from .refit import learner_of, with_classes
+    from .refit import learner_of_predictor, with_classes
     source = own_source(run, run.recipe.data)
     if source is None:
         raise UserError(
         f"the data of {run.name} is not at {visible(run.recipe.data)} any more, or has changed: a soup is chosen by "
         "its validation images")
     p = open_predictor(find_saved(run.folder), run.recipe.device if available(run.recipe.device) else "auto")
-    return learner_of(p, None, silent), with_classes(source, p.classes)
+    return learner_of_predictor(p, None, silent), with_classes(source, p.classes)
 
 
 @contextmanager
@@ -126,7 +126,7 @@ def written(asked: Ingredients, tried: tuple[Tried, ...], learn: "Learner", sour
     what |= {"identity": asked.identity, "numerics": NUMERICS, "facts": asked.facts([t.record for t in tried])}
     run = RunFolder.create(asked.recipe, asked.name, what)
     try:
-        numbers = fill(run, asked, tried, learn, source, start)
+        numbers = fill_run(run, asked, tried, learn, source, start)
     except BaseException:
         run.release()
         shutil.rmtree(run.folder, ignore_errors=True)
@@ -136,19 +136,20 @@ def written(asked: Ingredients, tried: tuple[Tried, ...], learn: "Learner", sour
     return Soup(run.folder, asked.what, tried, numbers)
 
 
-def fill(run: RunFolder, asked: Ingredients, tried: Sequence[Tried], learn: "Learner", source: Source,
-         start: float) -> dict[str, Any]:
-    from ..training.finish import measured, save_weights
+def fill_run(run: RunFolder, asked: Ingredients, tried: Sequence[Tried], learn: "Learner", source: Source,
+             start: float) -> dict[str, Any]:
+    from ..training.finish import measured_numbers, save_weights
     began = time.perf_counter()
-    found, calibrated = measured(learn, run, source)
-    numbers = {**found, **costs(asked), "eval_seconds": round(time.perf_counter() - began, 2),
-               "soup_seconds": round(began - start, 2)}
-    save_weights(run, learn.model, {**computed(read_meta(asked.first.folder / MODEL)), **calibrated})
-    write_json(run.path("environment.json"), {**asked.first.environment,
-                                              "averaged_with": environment(learn.dls.device.type)})
+    found, calibrated = measured_numbers(learn, run, source)
+    seconds = {"eval_seconds": round(time.perf_counter() - began, 2), "soup_seconds": round(began - start, 2)}
+    numbers = {**found, **costs(asked), **seconds}
+    first = asked.first
+    save_weights(run, learn.model, {**computed(read_meta(first.folder / MODEL)), **calibrated})
+    averaged_with = environment(learn.dls.device.type)
+    write_json(run.path("environment.json"), {**first.environment, "averaged_with": averaged_with})
     for name in ("data.json", "skipped.csv"):
-        if (asked.first.folder / name).is_file():
-            shutil.copyfile(asked.first.folder / name, run.path(name))
+        if (first.folder / name).is_file():
+            shutil.copyfile(first.folder / name, run.path(name))
     run.write("history.csv", ",".join(HISTORY) + "\n")
     for t in tried:
         run.log(f"{t.run.name}: {t.alone:.2%} alone, {t.top1:.2%} with it, {'kept' if t.kept else 'left out'}")

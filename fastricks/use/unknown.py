@@ -2,7 +2,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ..core.conformal import LEVELS, images_needed
+from ..core.conformal import COVERAGES, images_needed
 from ..core.errors import UserError
 
 UNKNOWN = "unknown"
@@ -35,10 +35,10 @@ def check_rule(coverage: float | None, below: float | None, raw: bool) -> None:
 def percent_of(coverage: float) -> int:
     "A coverage in whole percent; UserError where a model keeps none of it"
     percent = round(100 * coverage) if 0 < coverage < 1 else 0
-    if percent in LEVELS and abs(100 * coverage - percent) < 1e-6:
+    if percent in COVERAGES and abs(100 * coverage - percent) < 1e-6:
         return percent
-    raise UserError(f"--unknown {coverage:g} is not a coverage of whole percents from .{LEVELS[0]} to .{LEVELS[-1]}, "
-                    "as in --unknown .9")
+    raise UserError(f"--unknown {coverage:g} is not a coverage of whole percents "
+                    f"from .{COVERAGES[0]} to .{COVERAGES[-1]}, as in --unknown .9")
 
 
 def rule_of(meta: dict[str, Any], coverage: float | None, below: float | None) -> Rule | None:
@@ -62,4 +62,4 @@ def conformal(meta: dict[str, Any], percent: int) -> tuple[int, float]:
         raise UserError(
         f"--unknown .{percent} needs {images_needed(percent)} validation images, and this model had {kept['n']}: "
         "ask for less, or give --unknown-below")
-    return kept["n"], kept["least_p"][percent - LEVELS[0]]
+    return kept["n"], kept["least_p"][percent - COVERAGES[0]]

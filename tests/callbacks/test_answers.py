@@ -8,15 +8,15 @@ import torch
 from support.small import TINY, learner, recipe_of, same, trained, weights
 from support.stopped import EACH, resumed, stopped
 
-from fastricks.callbacks.answers import Answers, half, lines_of
+from fastricks.callbacks.answers import Answers, half, lines_of_answers
 from fastricks.callbacks.distill import Distill
 from fastricks.cli.app import run
 from fastricks.core.cache import cache_dir
 from fastricks.core.errors import UserError
 from fastricks.core.tensors import plain
-from fastricks.model.network import build
+from fastricks.model.network import build_network
 from fastricks.model.probe import cpu_has_bf16
-from fastricks.recipe.registry import make
+from fastricks.recipe.registry import build_tricks
 from fastricks.training.learner import fit
 
 pytestmark = pytest.mark.usefixtures("undrawn")
@@ -66,7 +66,8 @@ def test_the_reading_student_is_the_recording_one_bit_for_bit(teacher, tmp_path,
 def test_the_stored_answers_are_the_live_teachers(teacher, tmp_path):
     "Row by row: the teacher asked again for the epoch's views"
     learn = trained(f"distill:teacher={teacher},store=true")
-    net, dl = build("test_resnet", 10, weights=teacher)[0].eval().to(memory_format=torch.channels_last), learn.dls.train
+    net, _ = build_network("test_resnet", 10, weights=teacher)
+    net, dl = net.eval().to(memory_format=torch.channels_last), learn.dls.train
     for epoch in (0, 1):
         dl.epoch = epoch
         rows = learn.distill.answers.read(epoch)
@@ -80,7 +81,7 @@ def test_rounding_is_all_that_store_changes(teacher):
     class Rounded(torch.nn.Module):
         def __init__(self):
             super().__init__()
-            self.net = build("test_resnet", 10, weights=teacher)[0]
+            self.net = build_network("test_resnet", 10, weights=teacher)[0]
         def forward(self, x): return half(self.net(x).as_subclass(torch.Tensor))
     learn, parts = learner(cbs=[Distill(Rounded(), .5, 4.)])
     assert same(weights(fit(learn, parts)), weights(trained(f"distill:teacher={teacher},T=4,store=true")))
@@ -89,7 +90,7 @@ def test_rounding_is_all_that_store_changes(teacher):
 def test_26_megabytes():
     "Food-101-21 and 40 epochs"
     assert Answers({}, 15_750, 21).bytes_an_epoch * 40 == 26_460_000
-    assert "26.5 MB" in lines_of(Answers({}, 15_750, 21), 40)[0][0]
+    assert "26.5 MB" in lines_of_answers(Answers({}, 15_750, 21), 40)[0][0]
 
 
 @pytest.mark.parametrize("other", [dict(seed=1), dict(per_class=7), dict(batch_size=14), dict(size=24, resize=24),
@@ -224,7 +225,7 @@ def test_other_loaders_are_refused(teacher):
 
 
 def test_grammar():
-    assert str(make({"distill": {"store": True}})[0]) == "distill:store=true"
+    assert str(build_tricks({"distill": {"store": True}})[0]) == "distill:store=true"
     assert recipe_of("distill:store=false").active["distill"]["store"] is False
     with pytest.raises(UserError, match="store=maybe is not true or false"): recipe_of("distill:store=maybe")
 

@@ -15,7 +15,7 @@ from support.uneven import uneven_digits
 from fastricks.callbacks import compile as module
 from fastricks.callbacks.compile import Compile, untouched
 from fastricks.cli.app import run
-from fastricks.model.network import build
+from fastricks.model.network import build_network
 from fastricks.model.probe import cpu_has_bf16
 from fastricks.recipe.identity import identity
 from fastricks.recipe.registry import registry
@@ -142,12 +142,12 @@ def test_the_run_folder_says_what_it_took(backend, tmp_path):
     m = read(tmp_path / "a", "metrics.json")
     assert m["compile"] is True and m["compile_seconds"] > 0
     assert m["train_seconds"] + m["compile_seconds"] <= m["seconds"] + .1
-    model, _ = build("test_resnet", 10, weights=tmp_path / "a/model.safetensors")  # loads without compile
+    model, _ = build_network("test_resnet", 10, weights=tmp_path / "a/model.safetensors")  # loads without compile
     assert not any("_orig_mod" in k for k in model.state_dict())
 
 
 def test_a_step_that_leaves_nothing():
-    model, _ = build("test_resnet", 10)
+    model, _ = build_network("test_resnet", 10)
     x = torch.randn(4, 3, 16, 16)
     model(x).sum().backward()
     state = {k: v.clone() for k, v in model.state_dict().items()}
@@ -160,8 +160,8 @@ def test_a_step_that_leaves_nothing():
         (model(torch.randn(4, 3, 16, 16)) ** 2).sum().backward()
         model.train()(x)
     assert torch.equal(torch.rand(3), want) and model.training
-    assert same(state, model.state_dict()) and all(torch.equal(g, p.grad)
-                                                   for g, p in zip(grads, model.parameters(), strict=True))
+    assert same(state, model.state_dict())
+    assert all(torch.equal(g, p.grad) for g, p in zip(grads, model.parameters(), strict=True))
     with pytest.raises(KeyError), untouched(model):
         model.train()(x * float("nan"))
         raise KeyError
@@ -172,7 +172,7 @@ def test_on_ones_own_learner(backend):
     from fastai.learner import Learner
     from fastai.losses import CrossEntropyLossFlat
     dls = learner()[0].dls
-    learn = Learner(dls, build("test_resnet", 10)[0], loss_func=CrossEntropyLossFlat(), cbs=Compile())
+    learn = Learner(dls, build_network("test_resnet", 10)[0], loss_func=CrossEntropyLossFlat(), cbs=Compile())
     with learn.no_bar(), learn.no_logging(): learn.fit(2)
     assert backend.calls == [9, 3]
     assert learn.get_preds()[0].shape == (10, 10) and backend.calls == [9, 3]
@@ -198,11 +198,13 @@ def test_for_real(selection, tmp_path):
     "Compiled by inductor: close to uncompiled, and the same again"
     given = dict(size=32, resize=32, lr=1e-4, epochs=1)
     texts = [selection] if selection else []
-    plain, one, two = trained(*texts, **given), trained(*texts, compile=True, **given), trained(*texts, compile=True, **given)
+    plain = trained(*texts, **given)
+    one, two = (trained(*texts, compile=True, **given) for _ in range(2))
     assert one.compiled.on and one.compiled.why == "" and same(weights(one), weights(two))
     a, b = weights(plain), weights(one)
     assert a.keys() == b.keys() and not same(a, b)
-    assert max((a[k] - b[k]).abs().max().item() for k in a if a[k].is_floating_point()) < (.1 if selection.startswith("amp") else 1e-2)
+    apart = max((a[k] - b[k]).abs().max().item() for k in a if a[k].is_floating_point())
+    assert apart < (.1 if selection.startswith("amp") else 1e-2)
 
 
 def test_a_resumed_training_is_compiled_again(backend, tmp_path, monkeypatch):

@@ -99,7 +99,8 @@ def test_a_bad_step_is_as_if_it_had_not_been(what, opt, lazy):
     assert spoil.hit == 3 and got.guard.skipped == 3 and [r["skipped_steps"] for r in got.history.rows] == [2, 1]
     a, b = ({k: v for k, v in o.items() if "num_batches" not in k} for o in (weights(got), want))
     assert same(a, b) and all(torch.equal(x, y) for x, y in zip(momenta(got), want_momenta, strict=True))
-    assert all(v.isfinite().all() for v in weights(got).values()) and all(math.isfinite(r["train_loss"]) for r in got.history.rows)
+    assert all(v.isfinite().all() for v in weights(got).values())
+    assert all(math.isfinite(r["train_loss"]) for r in got.history.rows)
 
 
 @pytest.mark.parametrize("x", BAD)
@@ -193,7 +194,8 @@ def test_ten_in_a_row_end_it(lazy):
         fit(learn, parts)
     items = learn.dls.train.items
     learn.dls.train.epoch = 2
-    assert all(items[i].name in str(e.value) for i in learn.dls.train.batch_places()[4][:5]) and "and 1 more" in str(e.value)
+    assert all(items[i].name in str(e.value) for i in learn.dls.train.batch_places()[4][:5])
+    assert "and 1 more" in str(e.value)
     assert saves.saved == 1 and all(v.isfinite().all() for v in weights(learn).values())
     assert not hasattr(learn.opt.opt, "found_inf") and before.guard.skipped == 0
 
@@ -230,9 +232,9 @@ def test_an_ordinary_learner_and_optimizer():
     from fastai.learner import Learner
     from fastai.losses import CrossEntropyLossFlat
 
-    from fastricks.model.network import build
+    from fastricks.model.network import build_network
     dls = learner()[0].dls
-    learn = Learner(dls, build("test_resnet", 10)[0], loss_func=CrossEntropyLossFlat(),
+    learn = Learner(dls, build_network("test_resnet", 10)[0], loss_func=CrossEntropyLossFlat(),
                     cbs=[Guard(), Spoil("gradient", [(0, 1)])])
     with learn.no_bar(), learn.no_logging(): learn.fit(2)
     assert learn.guard.skipped == 1 and all(v.isfinite().all() for v in weights(learn).values())
@@ -266,9 +268,11 @@ def test_from_the_command_line(tmp_path, capsys):
     "Weights whose logits overflow: one sentence, exit 2, nothing saved"
     said = fails(capsys, "train", *ARGS, "--epochs", "5", "--weights", huge_weights(tmp_path), "--out", tmp_path,
                  "--name", "a")
-    assert said.startswith("error: 10 steps in a row") and "step 10 (epoch 2, learning rate 0.00" in said and "with the images " in said
+    assert said.startswith("error: 10 steps in a row")
+    assert "step 10 (epoch 2, learning rate 0.00" in said and "with the images " in said
     folder = tmp_path / "a"
-    assert read(folder, "status.json")["status"] == "failed" and "10 steps in a row" in read(folder, "status.json")["reason"]
+    assert read(folder, "status.json")["status"] == "failed"
+    assert "10 steps in a row" in read(folder, "status.json")["reason"]
     assert not (folder / "model.safetensors").exists() and not (folder / "metrics.json").exists()
     assert "left out, as loss or gradient was not finite:" in (folder / "log.txt").read_text()
 
@@ -286,12 +290,16 @@ def test_what_was_left_out_is_told_and_recorded(tmp_path, monkeypatch):
 
     import fastricks.training.learner as L
     old, said = L.make_learner, []
-    monkeypatch.setattr(L, "make_learner", lambda dls, parts, recipe, cbs=(): old(dls, parts, recipe, [*cbs, Spoil("gradient", [(0, 1), (1, 0)])]))
+
+    def spoilt(dls, parts, recipe, cbs=()): return old(dls, parts, recipe, [*cbs, Spoil("gradient", [(0, 1), (1, 0)])])
+    monkeypatch.setattr(L, "make_learner", spoilt)
     folder = train(recipe_of(out=str(tmp_path)), said.append).folder
     m, log = read(folder, "metrics.json"), (folder / "log.txt").read_text()
     assert m["skipped_steps"] == 2 and "rescaled_steps" not in m
-    assert "1 step left out in this epoch, as loss or gradient was not finite; the last was step 2 (epoch 1, learning rate 0.001)" in log
-    assert [line.split(",")[-1] for line in (folder / "history.csv").read_text().splitlines()] == ["skipped_steps", "1", "1"]
+    assert ("1 step left out in this epoch, as loss or gradient was not finite; "
+            "the last was step 2 (epoch 1, learning rate 0.001)") in log
+    history = (folder / "history.csv").read_text().splitlines()
+    assert [line.split(",")[-1] for line in history] == ["skipped_steps", "1", "1"]
     from fastricks.cli.screens import last_screen
     from fastricks.training.training import Result
     assert any("left out  2 steps" in line for line in last_screen(recipe_of(), Result(folder, m)))
@@ -307,7 +315,8 @@ def test_final_weights_that_are_not_finite_are_not_saved(tmp_path, monkeypatch, 
         with torch.no_grad(): put(last_weight(learn), 0, math.inf)
     monkeypatch.setattr(L, "fit", spoil)
     assert "not finite" in fails(capsys, "train", *ARGS, "--out", tmp_path, "--name", "a")
-    assert not (tmp_path / "a" / "model.safetensors").exists() and read(tmp_path / "a", "status.json")["status"] == "failed"
+    assert not (tmp_path / "a" / "model.safetensors").exists()
+    assert read(tmp_path / "a", "status.json")["status"] == "failed"
 
 
 @pytest.mark.parametrize("at", [(0, 1), (1, 0), (1, 2)])

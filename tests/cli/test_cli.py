@@ -21,8 +21,8 @@ from fastricks.cli.app import run
 from fastricks.cli.screens import worth_trying
 from fastricks.core.files import write_json
 from fastricks.recipe.command import command
-from fastricks.recipe.recipe import Recipe, options, read_recipe, resolve
 from fastricks.recipe.plan import schedule_of
+from fastricks.recipe.recipe import Recipe, options, read_recipe, resolve
 
 pytestmark = pytest.mark.usefixtures("undrawn")  # those in this process; others draw
 
@@ -39,14 +39,13 @@ def trained(tmp_path_factory):
 def test_a_run_leaves_its_folder(trained):
     _, folder = trained
     files = ("recipe.json environment.json status.json history.csv metrics.json predictions.csv predictions-valid.csv "
-             "model.safetensors "
-             "data.json log.txt lr.png batch.png targets.png index.html")
+             "model.safetensors data.json log.txt lr.png batch.png targets.png index.html")
     assert {p.name for p in folder.iterdir()} == set(files.split())
     assert re.fullmatch(r"digits-test_resnet-cosine-mixup_alpha0\.3-.*epochs2.*-s3", folder.name)
     assert read(folder, "status.json")["status"] == "finished"
     recipe = read(folder, "recipe.json")
-    assert recipe["recipe"]["tricks"]["mixup"] == {"alpha": .3, "partner": "batch",
-                                                   "per": "batch"} and len(recipe["identity"]) == 16
+    assert recipe["recipe"]["tricks"]["mixup"] == {"alpha": .3, "partner": "batch", "per": "batch"}
+    assert len(recipe["identity"]) == 16
     assert recipe["data"]["train"] == 70 and recipe["recipe"]["device"] == "cpu" and recipe["recipe"]["threads"] == 1
     assert {"torch", "fastai", "timm", "cpu", "git", "python"} <= read(folder, "environment.json").keys()
 
@@ -57,7 +56,8 @@ def test_history_metrics_and_predictions_agree(trained):
     assert [r["epoch"] for r in rows] == ["1", "2"]
     assert {"lr", "train_loss", "valid_loss", "accuracy", "seconds", "images_per_s"} <= rows[0].keys()
     m, p = read(folder, "metrics.json"), list(csv.DictReader((folder / "predictions.csv").read_text().splitlines()))
-    assert m["n"] == len(p) and m["correct"] == sum(r["label"] == r["predicted"] for r in p) == sum(r["rank"] == "0" for r in p)
+    assert m["n"] == len(p)
+    assert m["correct"] == sum(r["label"] == r["predicted"] for r in p) == sum(r["rank"] == "0" for r in p)
     assert m["top1"] == m["correct"] / m["n"] and m["top5"] == sum(int(r["rank"]) < 5 for r in p) / m["n"]
     assert m["loss"] == pytest.approx(sum(float(r["loss"]) for r in p) / m["n"], abs=1e-4) and m["split"] == "test"
 
@@ -65,7 +65,8 @@ def test_history_metrics_and_predictions_agree(trained):
 def test_weights_carry_what_is_needed_to_use_them(trained):
     _, folder = trained
     with safe_open(folder / "model.safetensors", "pt") as f: meta = json.loads(f.metadata()["fastricks"])
-    assert meta["arch"] == "test_resnet.r160_in1k" and meta["classes"] == list("0123456789") and (meta["size"], meta["resize"]) == (16, 16)
+    assert meta["arch"] == "test_resnet.r160_in1k" and meta["classes"] == list("0123456789")
+    assert (meta["size"], meta["resize"]) == (16, 16)
     assert len(meta["mean"]) == len(meta["std"]) == 3
 
 
@@ -105,7 +106,7 @@ def test_names_are_unique_and_a_given_name_must_be_free(tmp_path, capsys):
     args = ["train", *TINY_WORDS, "--epochs", "1", "--out", str(tmp_path)]
     for _ in range(2): assert run(args) == 0
     assert run([*args, "--name", "mine"]) == 0
-    first, second, mine = sorted((p.name for p in tmp_path.iterdir()), key=lambda name: (name == "mine", name))
+    first, second, mine = sorted((p.name for p in tmp_path.glob("*/")), key=lambda name: (name == "mine", name))
     assert re.fullmatch(r"digits-test_resnet-baseline-.*-s0", first) and second == f"{first}-2" and mine == "mine"
     capsys.readouterr()
     assert "is there already" in fails(capsys, *args, "--name", "mine")
@@ -156,7 +157,8 @@ def test_ctrl_c_is_said_in_the_folder(tmp_path):
     (["--data", "digits", "--classes", "1,7,77", *TINY_WORDS], "77"),
     (["--no-pretrained", "--data", "food-101-21"], "--data PATH/food-101 --classes food-101-21"),
     (["-t", "warmup:by=epoch", *TINY_WORDS], "changes nothing"),
-    (["extra"], "unexpected extra argument"),
+    (["extra"], "--data 'extra' is no folder or file"),
+    (["extra", "more"], "unexpected extra argument"),
 ])
 def test_user_errors_are_one_sentence_and_leave_nothing(words, says, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -210,7 +212,7 @@ def test_top_5_is_told_where_it_can_be_wrong(classes, said, tmp_path, capsys):
             str(tmp_path / "runs")]
     assert run(["train", *args]) == 0
     assert ("top-5" in capsys.readouterr().out) == said
-    assert "top5" in read(next((tmp_path / "runs").iterdir()), "metrics.json")
+    assert "top5" in read(next((tmp_path / "runs").glob("*/")), "metrics.json")
 
 
 def test_valid_0_without_a_test_set_is_refused(tmp_path, capsys):
@@ -224,8 +226,9 @@ def test_valid_0_without_a_test_set_is_refused(tmp_path, capsys):
                                    ["train.py", "--lr", "-1"], ["-m", "fastricks", "recipes"]])
 def test_help_and_usage_errors_import_nothing_heavy(words):
     code = ("import runpy, sys; sys.argv = sys.argv[1:]\n"
-            "try: runpy.run_path(sys.argv[0], run_name='__main__') if sys.argv[0].endswith('.py') else "
-            "__import__('fastricks.cli.app').cli.app.run(sys.argv[2:])\n"
+            "try:\n"
+            "    if sys.argv[0].endswith('.py'): runpy.run_path(sys.argv[0], run_name='__main__')\n"
+            "    else: __import__('fastricks.cli.app').cli.app.run(sys.argv[2:])\n"
             "except SystemExit: pass\n"
             "heavy = {'torch', 'fastai', 'timm', 'wandb', 'numpy', 'PIL', 'matplotlib', 'sklearn'} & set(sys.modules)\n"
             "sys.exit(f'imported {heavy}' if heavy else 0)")
@@ -288,7 +291,8 @@ def test_options_of_a_network_are_in_recipe_and_file_and_repeated(tmp_path, caps
     assert read(tmp_path / "again", "recipe.json")["identity"] == recipe["identity"]
     from fastricks import load
     assert load(tmp_path / "r").meta["kwargs"] == recipe["recipe"]["arch_option"]
-    assert "--arch-option drop_path_rate=0.1 --arch-option stem_width=16" in command(Recipe(**read_recipe(tmp_path / "r/recipe.json")))
+    stored = Recipe(**read_recipe(tmp_path / "r/recipe.json"))
+    assert "--arch-option drop_path_rate=0.1 --arch-option stem_width=16" in command(stored)
 
 
 @pytest.mark.parametrize("given, words", [

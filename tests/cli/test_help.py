@@ -27,7 +27,8 @@ def test_every_option_of_a_recipe_is_in_one_group():
 @pytest.mark.parametrize("words", GROUPED, ids=" ".join)
 def test_options_are_listed_in_groups(words, capsys):
     text = said(capsys, *words, "--help")
-    assert text.index("Options:") < text.index("\nData:") < text.index("\n  --data") and text == said(capsys, *words, "-h")
+    assert text.index("Options:") < text.index("\nData:") < text.index("\n  --data")
+    assert text == said(capsys, *words, "-h")
 
 
 def test_verbs_are_listed_in_groups_and_none_is_missing(capsys):
@@ -90,8 +91,8 @@ def test_lines_end_between_words_on_a_narrow_terminal(monkeypatch, capsys):
     command = "next      fastricks train --recipe " + "runs/a-long-name-" * 3 + " --seed 1"
     screens.show_screen(["trained   resnet18 from scratch with cosine+mixup, 12 epochs in 60 s", command])
     first, *others, last = capsys.readouterr().out.splitlines()
-    assert first == "trained   resnet18 from scratch with" and all(line.startswith(" " * 10) and len(line) <= 40
-                                                                   for line in others)
+    assert first == "trained   resnet18 from scratch with"
+    assert all(line.startswith(" " * 10) and len(line) <= 40 for line in others)
     assert last == command  # it is to be copied
 
 

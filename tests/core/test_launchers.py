@@ -3,7 +3,7 @@ import pytest
 from support.small import recipe_of
 
 from fastricks.core.errors import UserError
-from fastricks.core.ranks import ALL_TASKS, copies
+from fastricks.core.ranks import ALL_TASKS, times_started
 from fastricks.training.settle import settle_machine
 
 TORCHRUN = {"RANK": "0", "WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "4", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}
@@ -20,7 +20,7 @@ TORCHRUN = {"RANK": "0", "WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "4", "MASTER_ADD
 def test_how_often_a_launcher_started_this(monkeypatch, env, found):
     for k in ALL_TASKS: monkeypatch.delenv(k, raising=False)
     for k, v in env.items(): monkeypatch.setenv(k, v)
-    n, by = copies()
+    n, by = times_started()
     assert (n, by if n > 1 else "") == found
 
 

@@ -33,7 +33,7 @@ with stop.listening(exits=True):
             for _ in range(20): time.sleep(.1)
             print("step done")
         stop.check()
-    except stop.Stopped: raise SystemExit(stop.say())
+    except stop.Stopped: raise SystemExit(stop.say_stopped())
 """
 
 

@@ -15,7 +15,13 @@ from fastricks.data.sources.open import open_source
 from fastricks.data.survey import survey
 from fastricks.recipe.recipe import resolve
 
-SPLITS = ("train", "val", "test"), ("training_set", "dev", "test_set"), ("seg_train", "seg_valid", "seg_test"), ("Train", "Test"), ()
+SPLITS = (
+    ("train", "val", "test"),
+    ("training_set", "dev", "test_set"),
+    ("seg_train", "seg_valid", "seg_test"),
+    ("Train", "Test"),
+    (),
+)
 ENDINGS = ".jpg", ".JPG", ".jpeg", ".png", "", ".jpg_large", ".txt", ".cr2", ".json"
 CLASSES = "a", "b c", "d,e", "f+g", "h=i", "né", "1", "22", "'q'", "x:y"
 

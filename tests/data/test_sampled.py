@@ -60,9 +60,11 @@ def test_of_16_bit_colours_the_upper_8_bits_are_read_and_dark_ones_are_told(tmp_
     source, report = open_data(recipe, say=silent), survey(recipe, silent)
     told = [o for o in source.notes if o.startswith("16-bit colour images whose brightest level is about")]
     assert source.decoding == PLAIN and len(told) == (bits < 16) and report.account == account_of(source)
-    assert types(report) == f"PNG 12; {'16-bit colour, of which the upper 8 bits are read' if colour == 2 else 'with transparency'} 12"
+    deep = "16-bit colour, of which the upper 8 bits are read" if colour == 2 else "with transparency"
+    assert types(report) == f"PNG 12; {deep} 12"
     x = deep_colour(tmp_path/"x.png", 2**16, 0)
-    assert np.array_equal(load_rgb(tmp_path/"x.png"), x >> 8) and np.array_equal(canonical(tmp_path/"x.png", 16), x >> 8)
+    assert np.array_equal(load_rgb(tmp_path/"x.png"), x >> 8)
+    assert np.array_equal(canonical(tmp_path/"x.png", 16), x >> 8)
 
 
 def deep_colour(path, levels, seed, colour=2):
@@ -117,8 +119,8 @@ def test_what_was_decided_is_in_the_recipe_and_in_what_the_run_is(tmp_path):
         return settle(resolve({"data": str(root), "size": 16, "arch": "test_resnet", "pretrained": False}), check=False)
     assert job(deep12).recipe.as_dict["white"] == 4095 and job(wide(tmp_path/"w")).recipe.as_dict["icc"] is True
     assert not {"icc", "white", "fit", "channels", "shape"} & {*job(plain).recipe.as_dict}  # as 0.1.0 wrote it
-    assert job(deep12).recipe == settle(resolve({"data": str(deep12), "size": 16, "arch": "test_resnet",
-                                                 "pretrained": False})).recipe
+    asked = resolve({"data": str(deep12), "size": 16, "arch": "test_resnet", "pretrained": False})
+    assert job(deep12).recipe == settle(asked).recipe
 
 
 def test_a_folder_of_before_means_what_was_done_then(tmp_path):

@@ -28,8 +28,8 @@ def cache(tmp_path): return tmp_path/"cache"
 @pytest.fixture
 def decoded(monkeypatch):
     "The paths that were decoded"
-    seen, old = [], scan.trouble
-    monkeypatch.setattr(scan, "trouble", lambda path: seen.append(path.name) or old(path))
+    seen, old = [], scan.reading_trouble
+    monkeypatch.setattr(scan, "reading_trouble", lambda path: seen.append(path.name) or old(path))
     return seen
 
 
@@ -114,8 +114,8 @@ def test_folders_and_files_that_vanish(tmp_path, cache):
     os.mkfifo(tmp_path/"f/images/ramen/9.jpg")
     source = open_source(tmp_path/"f")
     (tmp_path/"f/images/steak/0.jpg").unlink()
-    assert drop_unreadable(source, 1, cache=cache).skipped == (("images/ramen/0.jpg", "a folder"),
-                                                               ("images/steak/0.jpg", "not there"))
+    skipped = drop_unreadable(source, 1, cache=cache).skipped
+    assert skipped == (("images/ramen/0.jpg", "a folder"), ("images/steak/0.jpg", "not there"))
 
 
 def test_what_is_clean_is_remembered(tree, cache, decoded):
@@ -167,7 +167,7 @@ def test_arrays_are_not_scanned(cache, decoded):
 
 def test_a_long_check_is_told(tree, cache, monkeypatch):
     said = []
-    monkeypatch.setattr(scan, "MANY", 19)
+    monkeypatch.setattr(scan, "MANY_IMAGES", 19)
     for _ in range(2): drop_unreadable(open_source(tree), cache=cache, say=said.append)
     assert said == ["checking 20 images, once"]
 

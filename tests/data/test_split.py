@@ -3,24 +3,24 @@ from support.data_trees import class_tree, files, says, splits
 
 from fastricks.data.source import Item
 from fastricks.data.sources.open import open_source
-from fastricks.data.split import by_class, cap, hold_out, place, share
+from fastricks.data.split import cap, count_of_share, hold_out, items_by_class, place_in_order
 
 
 def items(n, label="a", split="train"): return [Item(f"{label}/{i}.jpg", label, split, None) for i in range(n)]
 
 
-def test_place_is_fixed_for_ever(): assert place("valid", "images/ramen/1.jpg").hex() == "ac37fc91a4664898"
-def test_orders_of_two_salts_differ(): assert place("valid", "x") != place("per_class", "x")
+def test_place_is_fixed_for_ever(): assert place_in_order("valid", "images/ramen/1.jpg").hex() == "ac37fc91a4664898"
+def test_orders_of_two_salts_differ(): assert place_in_order("valid", "x") != place_in_order("per_class", "x")
 
 
 @pytest.mark.parametrize("frac, n, want", [(.1, 10, 1), (.1, 2, 1), (.1, 1, 0), (.1, 0, 0), (.99, 10, 9), (.25, 10, 2),
                                            (0, 10, 0), (.5, 2, 1), (.1, 750, 75)])
-def test_share_is_at_least_one_and_never_all(frac, n, want): assert share(frac, n) == want
+def test_share_is_at_least_one_and_never_all(frac, n, want): assert count_of_share(frac, n) == want
 
 
 def test_hold_out_takes_the_same_part_of_each_class():
     got = hold_out(items(20) + items(40, "b") + items(1, "c"), .1, "valid")
-    assert {k: sum(o.split == "valid" for o in g) for k, g in by_class(got).items()} == {"a": 2, "b": 4, "c": 0}
+    assert {k: sum(o.split == "valid" for o in g) for k, g in items_by_class(got).items()} == {"a": 2, "b": 4, "c": 0}
 
 
 def test_hold_out_leaves_the_test_alone():

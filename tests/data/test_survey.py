@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from support.data_trees import class_tree, files, photo, says
 
 from fastricks.cli.app import run
-from fastricks.data.facts import Fact, copies, header, look
+from fastricks.data.facts import Fact, copies, header, look_at_images
 from fastricks.data.pixels.image import HEIC, load_rgb
 from fastricks.data.source import fingerprint
 from fastricks.data.sources.open import open_source
@@ -46,7 +46,8 @@ def part(lines, head):
 def test_splits_in_any_writing(tmp_path, names):
     for o, n in zip(names, (10, 3, 5), strict=True): class_tree(tmp_path/o, cat=n, dog=n)
     source = open_source(tmp_path)
-    assert [len(source.of(o)) for o in ("train", "valid", "test")] == [20, 6, 10] and source.classes == ("cat", "dog") and not source.notes
+    assert [len(source.of(o)) for o in ("train", "valid", "test")] == [20, 6, 10]
+    assert source.classes == ("cat", "dog") and not source.notes
     assert {o.name.split("/")[0] for o in source.items} == set(names)
 
 
@@ -113,7 +114,8 @@ def test_facts_of_every_format(tmp_path):
         photo(tmp_path/"b"/f"{i}.{end.upper()}", 50 + i, (40, 30))
     facts = look_at(tmp_path).facts
     assert len(facts) == 16 and all(f[:2] == (40, 30) for f in facts.values())
-    assert [facts[f"a/{i}.{end}"].format for i, end in enumerate(kinds)] == [*kinds.values()] and facts["a/3.gif"].mode == "P"
+    assert [facts[f"a/{i}.{end}"].format for i, end in enumerate(kinds)] == [*kinds.values()]
+    assert facts["a/3.gif"].mode == "P"
 
 
 def test_a_turned_photo_s_size_is_as_it_is_seen(tmp_path):
@@ -134,12 +136,13 @@ def test_a_turned_file_s_size_is_that_of_its_pixels(tmp_path, end):
 
 def test_facts_are_remembered_until_a_file_changes(tmp_path, monkeypatch):
     source = open_source(tree(tmp_path/"x", "a", "b", splits=[""]))
-    first = look(source.items, cache=tmp_path/"c")
+    first = look_at_images(source.items, cache=tmp_path/"c")
     monkeypatch.setattr("fastricks.data.facts.fact_of", lambda image: pytest.fail("looked again"))
-    assert look(source.items, cache=tmp_path/"c") == first and all(isinstance(f, Fact) for f in first.values())
+    assert look_at_images(source.items, cache=tmp_path/"c") == first
+    assert all(isinstance(f, Fact) for f in first.values())
     monkeypatch.undo()
     (tmp_path/"x/a/0.jpg").write_bytes(b"\xff\xd8 no more")
-    again = look(open_source(tmp_path/"x").items, cache=tmp_path/"c")
+    again = look_at_images(open_source(tmp_path/"x").items, cache=tmp_path/"c")
     assert isinstance(again.pop("a/0.jpg"), str) and again == {k: v for k, v in first.items() if k != "a/0.jpg"}
 
 
@@ -148,10 +151,10 @@ def test_facts_are_remembered_until_a_file_changes(tmp_path, monkeypatch):
                                   "{"])
 def test_a_broken_memory_is_made_again(tmp_path, kept):
     source = open_source(tree(tmp_path/"x", "a", "b", splits=[""]))
-    first = look(source.items, cache=tmp_path/"c")
+    first = look_at_images(source.items, cache=tmp_path/"c")
     [file] = (tmp_path/"c/facts").iterdir()
     file.write_text(kept)
-    assert look(source.items, cache=tmp_path/"c") == first
+    assert look_at_images(source.items, cache=tmp_path/"c") == first
 
 
 def test_copies_are_of_pixels_not_of_files(tmp_path):
@@ -162,7 +165,7 @@ def test_copies_are_of_pixels_not_of_files(tmp_path):
     data = (tmp_path/"b/lossy.jpg").read_bytes()
     (tmp_path/"a/with a comment.jpg").write_bytes(data[:2] + b"\xff\xfe\x00\x06four" + data[2:])
     source = open_source(tmp_path)
-    groups = [sorted(o.name for o in g) for g in copies(source.items, look(source.items))]
+    groups = [sorted(o.name for o in g) for g in copies(source.items, look_at_images(source.items))]
     assert sorted(groups) == [["a/0.png", "b/other format.bmp"], ["a/with a comment.jpg", "b/lossy.jpg"]]
 
 
@@ -173,7 +176,7 @@ def test_pictures_that_only_look_the_same_at_an_eighth_are_no_copies(tmp_path):
     tree(tmp_path, "a", "b", splits=[""])
     for k, o in dict(a=x, b=y).items(): Image.fromarray(o).save(tmp_path/k/"flat.jpg", quality=100, subsampling=0)
     source = open_source(tmp_path)
-    facts = look(source.items)
+    facts = look_at_images(source.items)
     assert facts["a/flat.jpg"].print == facts["b/flat.jpg"].print and copies(source.items, facts) == []
 
 
@@ -195,7 +198,8 @@ def test_leaks_and_contradictions_are_named(tmp_path):
 
 def test_without_copies_it_says_so(tmp_path):
     lines = shown(tree(tmp_path, "cat", "dog"), 200)
-    assert line(lines, "copies") == "none; resized or re-saved ones are not looked for" and not any(o[:4].isupper() for o in lines)
+    assert line(lines, "copies") == "none; resized or re-saved ones are not looked for"
+    assert not any(o[:4].isupper() for o in lines)
     assert lines[0] == f"data       {tmp_path.name}: 2 classes; 8 train, 8 validation and 8 test images"
     assert line(lines, "next") == f"fastricks train --data {tmp_path} --size 16"
 
@@ -212,8 +216,8 @@ def test_unreadable_files_are_named_with_their_reasons(tmp_path):
     assert dict(s.bad)["test/cat/none.png"] == "empty file" and s.refused
     if not heif(): assert dict(s.bad)["test/cat/phone.HEIC"] == HEIC
     lines = shown(tmp_path)
-    assert line(lines, "UNREADABLE").startswith("6 of 185 (3.2%), more than --max-bad 0.01: test/cat/nil.png (empty "
-                                                "file)")
+    unreadable = line(lines, "UNREADABLE")
+    assert unreadable.startswith("6 of 185 (3.2%), more than --max-bad 0.01: test/cat/nil.png (empty file)")
     assert "fix or delete" in line(lines, "next") and "--max-bad 0.033" in line(lines, "next")
 
 
@@ -258,8 +262,8 @@ def test_files_that_are_no_images_are_counted(tmp_path):
         ".md, 1 no ending)")
 
 
-ODD = ["-owl", " two  words ", "né\nw", "猫と犬と鳥と牛と馬と羊と豚と鶏と魚と虫と花と木", "a$b$c", "[red]x[/]", "\x1b[31mred", "..dots",
-       "=1+1"]
+ODD = ["-owl", " two  words ", "né\nw", "猫と犬と鳥と牛と馬と羊と豚と鶏と魚と虫と花と木",
+       "a$b$c", "[red]x[/]", "\x1b[31mred", "..dots", "=1+1"]
 
 
 @pytest.mark.parametrize("n", [2, 5, 6, 101])
@@ -295,10 +299,13 @@ def test_the_command_writes_a_picture_and_a_table(tmp_path, capsys, monkeypatch)
     code, out, err = show_data(capsys, "pets", "--size", 16)
     assert (code, err) == (0, "") and "picture    show-data.png\n" in out and "table      show-data-files.csv" in out
     rows = list(csv.DictReader((tmp_path/"show-data-files.csv").read_text().splitlines()))
-    assert len(rows) == 26 and rows[-1]["unreadable"] == "empty file" and (rows[-1]["label"], rows[-1]["split"]) == ("cat", "test")
-    assert {(o["split"], o["label"]) for o in rows} == {(a, b) for a in ("train", "valid", "test")
-                                                        for b in ("cat", r"d\no\ng")}
-    assert {o["image"]: o["copy_of"] for o in rows if o["copy_of"]} == {"test/cat/x.jpg": "train/cat/0.jpg", "train/cat/0.jpg": "test/cat/x.jpg"}
+    assert len(rows) == 26 and rows[-1]["unreadable"] == "empty file"
+    assert (rows[-1]["label"], rows[-1]["split"]) == ("cat", "test")
+    assert {o["split"] for o in rows} == {"train", "valid", "test"}
+    assert len({(o["split"], o["label"]) for o in rows}) == 6
+    assert {o["label"] for o in rows} == {"cat", r"d\no\ng"}
+    copies = {o["image"]: o["copy_of"] for o in rows if o["copy_of"]}
+    assert copies == {"test/cat/x.jpg": "train/cat/0.jpg", "train/cat/0.jpg": "test/cat/x.jpg"}
     first = (tmp_path/"show-data.png").read_bytes()
     with Image.open(io.BytesIO(first)) as im: assert im.format == "PNG" and im.width > 800
     assert show_data(capsys, "--data", "pets", "--size", 16, "--to", "again.png")[0] == 0
@@ -324,7 +331,8 @@ def test_errors_are_one_sentence(tmp_path, capsys, monkeypatch, words, text):
     monkeypatch.chdir(tmp_path)
     (tmp_path/"empty").mkdir()
     code, out, err = show_data(capsys, *words)
-    assert (code, out) == (2, "") and err.count("\n") == 1 and text in err and [o.name for o in tmp_path.iterdir()] == ["empty"]
+    assert (code, out) == (2, "") and err.count("\n") == 1 and text in err
+    assert [o.name for o in tmp_path.iterdir()] == ["empty"]
 
 
 def test_it_imports_no_torch():

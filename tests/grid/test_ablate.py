@@ -17,7 +17,7 @@ from fastricks.core.errors import UserError
 from fastricks.core.files import read_json
 from fastricks.grid import cells as cells_room
 from fastricks.grid.ablate import ablate, train_seeds
-from fastricks.grid.cells import in_order, jobs_that_fit
+from fastricks.grid.cells import jobs_that_fit, rows_in_order
 from fastricks.grid.plan import GridRow, make_rows, parse_budget, parse_seeds
 from fastricks.grid.scripts import sweep_file, whole_selection
 from fastricks.grid.verdicts import Judging, comparison_of, next_free
@@ -39,7 +39,8 @@ def test_seeds_that_are_none(text):
 
 
 def test_budget():
-    assert [parse_budget(t) for t in ("2h", "90m", "1h30m", "45s", ".5h".replace(".5", "0.5"))] == [7200, 5400, 5400, 45, 1800]
+    texts = "2h", "90m", "1h30m", "45s", "0.5h"
+    assert [parse_budget(t) for t in texts] == [7200, 5400, 5400, 45, 1800]
     for t in ("", "2", "h", "2d"):
         with pytest.raises(UserError, match="--budget"): parse_budget(t)
 
@@ -49,8 +50,8 @@ def test_the_order_of_rows_is_shuffled_by_the_seed_alone():
     1 too often
     """
     rows = [GridRow(f"row {k}", None) for k in range(9)]
-    orders = [[row.name for row in in_order(rows, seed)] for seed in range(200)]
-    assert in_order(rows[::-1], 7) == in_order(rows, 7) and len({tuple(o) for o in orders}) == 200
+    orders = [[row.name for row in rows_in_order(rows, seed)] for seed in range(200)]
+    assert rows_in_order(rows[::-1], 7) == rows_in_order(rows, 7) and len({tuple(o) for o in orders}) == 200
     rng, inside, n = np.random.default_rng(0), 0, 0
     for start in range(0, 200, 5):
         seconds = {row.name: [1 + .05 * o.index(row.name) / 8 for o in orders[start:start + 5]] for row in rows}
@@ -137,8 +138,8 @@ def test_the_plan_is_printed_first(grid):
 def test_every_cell_is_a_run_of_its_recipe(grid):
     g, _, out = grid
     assert all(c.state == "done" for c in g.cells) and len(list(out.glob("*/recipe.json"))) == 9
-    assert [(c.row.name, c.seed) for c in g.cells] == [(row.name, seed) for seed in (0, 1)
-                                                       for row in in_order(g.rows, seed)], "seed by seed"
+    seed_by_seed = [(row.name, seed) for seed in (0, 1) for row in rows_in_order(g.rows, seed)]
+    assert [(c.row.name, c.seed) for c in g.cells] == seed_by_seed
     for c in g.cells:
         r = read_json(c.folder / "recipe.json")
         assert r["identity"] == c.identity and r["recipe"]["seed"] == c.seed and r["recipe"]["threads"] == 1
@@ -170,7 +171,8 @@ def test_its_family_is_recorded_and_found(grid, quick):
     c = comparison_of(ablate("add", given, None, rows, seeds=(0, 1), say=said.append), Judging())
     assert c.looked.family == c.looked.shown == 3 and c.looked.name and len(list((out / "families").iterdir())) == 1
     again = ablate("add", given, None, ["cosine"], seeds=(0, 1), say=said.append)
-    assert "these rows are 1 of a family of 3: verdicts count all of it" in said and comparison_of(again, Judging()).looked.family == 3
+    assert "these rows are 1 of a family of 3: verdicts count all of it" in said
+    assert comparison_of(again, Judging()).looked.family == 3
     grown = ablate("add", given, None, [*rows, "cosine+mixup"], seeds=(0,), say=said.append)
     assert any("has grown to 4" in s for s in said) and comparison_of(grown, Judging()).looked.family == 4
 
@@ -194,18 +196,18 @@ def test_fresh_seeds_are_the_first_that_nobody_has():
 
 
 def test_a_killed_training_is_shown_and_the_rest_go_on(tmp_path, monkeypatch, quick):
-    real = cells_room.start
+    real = cells_room.start_cell
 
     def start(ctx, cell, *args):
         started = real(ctx, cell, *args)
         if cell.row.name == "mixup": started[0].kill()
         return started
-    monkeypatch.setattr(cells_room, "start", start)
+    monkeypatch.setattr(cells_room, "start_cell", start)
     said = []
     g = ablate("add", {**GIVEN, "out": str(tmp_path)}, None, ["mixup", "cosine"], seeds=(0,), say=said.append)
     assert {c.row.name: c.state for c in g.cells} == {"baseline": "done", "mixup": "failed", "cosine": "done"}
     assert any(s.startswith("failed: mixup seed 0") for s in said)
-    monkeypatch.setattr(cells_room, "start", real)
+    monkeypatch.setattr(cells_room, "start_cell", real)
     again = ablate("add", {**GIVEN, "out": str(tmp_path)}, None, ["mixup", "cosine"], seeds=(0,), say=said.append)
     assert {c.row.name: c.state for c in again.cells} == {"baseline": "found", "mixup": "done", "cosine": "found"}
 

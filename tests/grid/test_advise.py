@@ -14,8 +14,8 @@ from support.small import TINY
 
 from fastricks.cli.app import run
 from fastricks.grid.advise import Advice, advice_lines, best_bet, choose
-from fastricks.recipe.command import line_of
-from fastricks.report.compare.ladder import Seen, Terms, look_once
+from fastricks.recipe.command import command_line
+from fastricks.report.compare.ladder import SeenRow, Terms, look_once
 from fastricks.report.compare.stats import AS_GOOD, HELPS, HURTS, OPEN, SAME
 from fastricks.report.compare.times import time_ratio
 
@@ -32,13 +32,13 @@ def row(verdict, delta=0.):
 def test_add_takes_what_helps_and_says_why_the_rest_is_left():
     rows = {"a": row(HELPS, 1.), "b": row(HELPS, 2.), "c": row(OPEN), "d": row(HURTS), "e": row(SAME)}
     kept, left = choose("add", ["a", "b", "c", "d", "e", "f"], rows)
-    assert kept == ["b", "a"] and left == {"c": "words of open", "d": "words of hurts", "e": f"words of {SAME}",
-                                           "f": "its runs failed"}
+    assert kept == ["b", "a"]
+    assert left == {"c": "words of open", "d": "words of hurts", "e": f"words of {SAME}", "f": "its runs failed"}
 
 
 def test_drop_leaves_out_what_the_stack_is_better_or_no_worse_without():
-    kept, left = choose("drop", list("abcd"), {"all but a": row(HELPS), "all but b": row(SAME), "all but c": row(HURTS),
-                                               "all but d": row(OPEN)})
+    verdicts = {"a": HELPS, "b": SAME, "c": HURTS, "d": OPEN}
+    kept, left = choose("drop", [*verdicts], {f"all but {k}": row(v) for k, v in verdicts.items()})
     assert kept == ["c", "d"] and set(left) == {"a", "b"}
 
 
@@ -82,7 +82,8 @@ def test_fresh_seeds_end_it_in_three_ways(confirmed, take_bets, says, train):
     a = Advice(("cosine",), {"mixup": "it hurts"}, None, confirmed, False, take_bets)
     lines = advice_lines(a, {"data": "x"}, None,
                          SimpleNamespace(split="valid", n_images=210, metric=SimpleNamespace(title="cross-entropy")))
-    assert lines[1].startswith(says) and lines[-1].endswith(train) and "points on the test set, 2 fresh seeds" in lines[2]
+    assert lines[1].startswith(says) and lines[-1].endswith(train)
+    assert "points on the test set, 2 fresh seeds" in lines[2]
     assert lines[2].endswith("(decided with these same seeds)") and "left out  mixup: it hurts" in lines
 
 
@@ -92,13 +93,13 @@ def test_a_null_row_is_rarely_adopted():
     for _ in range(n):
         d = null_table(rng, 1, 5, 1.5)
         time = time_ratio(np.exp(rng.normal(0, .03, 5)), np.exp(rng.normal(0, .03, 5)))
-        look = lambda name, n: Seen(moments_of(d[0], .16), time)  # noqa: B023
+        look = lambda name, n: SeenRow(moments_of(d[0], .16), time)  # noqa: B023
         adopted += look_once(["0"], look, Terms())["0"].verdict in (HELPS, AS_GOOD)
     assert adopted / n <= .035
 
 
 def test_the_line_to_train_it():
-    line = line_of({"data": "x", "flip": False, "lr": .1}, "blog", ("mixup",))
+    line = command_line({"data": "x", "flip": False, "lr": .1}, "blog", ("mixup",))
     assert line == "fastricks train --recipe blog --data x --no-flip --lr 0.1 -t mixup"
 
 
@@ -115,7 +116,8 @@ def test_from_plan_to_verdict_to_advice(ablated):
     out, folder = ablated
     assert "3 rows × 3 seeds = 9 runs" in out and "helps" in out and "[9/9]" in out
     assert f"advice    {GREAT}" in out and "left out  warmup:epochs=.5" in out and "3 fresh seeds" in out
-    assert "confirming with seeds 3, 4, 5" in out and "chosen    on the validation split" in out and "on the test set" in out
+    assert "confirming with seeds 3, 4, 5" in out and "chosen    on the validation split" in out
+    assert "on the test set" in out
     assert "<svg" in (folder / "a.html").read_text() and "| " in (folder / "a.md").read_text()
 
 
@@ -145,7 +147,8 @@ def test_a_report_in_wandb(ablated, capsys):
     records = [json.loads(line) for line in read.stdout.splitlines()]
     start = next(r["run"] for r in records if r.get("type") == "run")
     items = {k: v for r in records if r.get("type") == "history" for k, v in r["history"]["item"].items()}
-    assert start["job_type"] == "report" and items["comparison._type"] == "table-file" and items["comparison.nrows"] == 3
+    assert start["job_type"] == "report" and items["comparison._type"] == "table-file"
+    assert items["comparison.nrows"] == 3
     assert {"delta._type", "time._type"} <= items.keys() and list(offline.glob("files/media/table/*.json"))
 
 
@@ -170,4 +173,5 @@ def test_seeds_from_the_command_line(tmp_path, capsys):
 def test_a_sweep_file(tmp_path, capsys):
     assert run(["ablate", *ARGS, "-t", "mixup", "--sweep", str(tmp_path / "s.yaml"), "--out",
                 str(tmp_path / "runs")]) == 0
-    assert "wandb sweep" in capsys.readouterr().out and "method: grid" in (tmp_path / "s.yaml").read_text() and not (tmp_path / "runs").exists()
+    assert "wandb sweep" in capsys.readouterr().out
+    assert "method: grid" in (tmp_path / "s.yaml").read_text() and not (tmp_path / "runs").exists()

@@ -36,7 +36,7 @@ def two_gpus(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     children = Children()
     monkeypatch.setattr(cells, "context", lambda: children)
-    monkeypatch.setattr(cells, "finished", lambda cell, process: cell)
+    monkeypatch.setattr(cells, "finish_cell", lambda cell, process: cell)
     return children
 
 
@@ -46,26 +46,27 @@ def cells_on(device, n):
 
 
 def test_each_training_at_once_has_a_gpu_of_its_own(two_gpus):
-    cells.carry_out(cells_on("cuda", 4), jobs=2)
+    cells.train_cells(cells_on("cuda", 4), jobs=2)
     assert two_gpus.seen == [("0", "0"), ("1", "1")] * 2 and "CUDA_VISIBLE_DEVICES" not in os.environ
 
 
 def test_of_those_that_this_process_may_use(two_gpus, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,GPU-7e")
     assert gpus() == ["3", "GPU-7e"]
-    cells.carry_out(cells_on("cuda", 2), jobs=2)
+    cells.train_cells(cells_on("cuda", 2), jobs=2)
     assert two_gpus.seen == [("3", "3"), ("GPU-7e", "GPU-7e")] and os.environ["CUDA_VISIBLE_DEVICES"] == "3,GPU-7e"
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda:1"])
 def test_none_is_given_where_none_is_wanted_or_one_was_named(two_gpus, device):
-    cells.carry_out(cells_on(device, 2), jobs=2)
+    cells.train_cells(cells_on(device, 2), jobs=2)
     assert two_gpus.seen == [(None, None)] * 2
 
 
 def test_a_shared_gpu_is_said(two_gpus):
     assert shared_gpus(4, "cuda") == "4 trainings at once on 2 GPUs: some share one"
-    assert shared_gpus(2, "cuda:1") and not shared_gpus(2, "cuda") and not shared_gpus(4, "cpu") and not shared_gpus(1, "cuda:1")
+    assert shared_gpus(2, "cuda:1") and not shared_gpus(2, "cuda") and not shared_gpus(4, "cpu")
+    assert not shared_gpus(1, "cuda:1")
 
 
 def test_trainings_at_once_on_gpus_share_the_cores_out(two_gpus, monkeypatch):

@@ -11,7 +11,7 @@ from support.forked import MODULE, Forked
 from support.small import TINY
 
 from fastricks.grid.cells import Cell
-from fastricks.grid.progress import table
+from fastricks.grid.progress import progress_table
 
 
 def cell(row, seed, tmp_path, state="todo", top1=None, since=0.):
@@ -24,7 +24,7 @@ def cell(row, seed, tmp_path, state="todo", top1=None, since=0.):
 
 def text(*a):
     con = Console(width=100)
-    with con.capture() as got: con.print(table(*a))
+    with con.capture() as got: con.print(progress_table(*a))
     return got.get()
 
 
@@ -40,10 +40,10 @@ def test_each_cell_says_what_has_become_of_it(tmp_path):
 
 def test_many_seeds_are_counted(tmp_path):
     a = N(name="baseline")
-    cells = [cell(a, s, tmp_path, "done", .5) for s in range(6)] + [cell(a, 6, tmp_path, "failed"),
-                                                                    *(cell(a, s, tmp_path) for s in range(7, 12))]
-    assert text([a], range(12), cells).splitlines()[1].split() == ["baseline", "6", "of", "12,", "1", "failed",
-                                                                   "50.00%"]
+    done = [cell(a, s, tmp_path, "done", .5) for s in range(6)]
+    cells = [*done, cell(a, 6, tmp_path, "failed"), *(cell(a, s, tmp_path) for s in range(7, 12))]
+    words = text([a], range(12), cells).splitlines()[1].split()
+    assert words == ["baseline", "6", "of", "12,", "1", "failed", "50.00%"]
 
 
 def test_in_a_terminal(tmp_path):

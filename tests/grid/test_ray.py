@@ -39,14 +39,14 @@ def test_the_address():
 def test_a_node_that_does_not_see_the_folder_sends_the_run_back(tmp_path):
     out = tmp_path / "runs"
     recipe = recipe_of("mixup", out=str(out), epochs=1)
-    got = on_ray.work(json.dumps(asdict(recipe)), "train", None, str(tmp_path / "no mark"))
+    got = on_ray.train_task(json.dumps(asdict(recipe)), "train", None, str(tmp_path / "no mark"))
     assert not out.exists()
     for name in ("", "-2"):
-        on_ray.unpack(out, got["name"], got["files"])
+        on_ray.unpack_run(out, got["name"], got["files"])
         assert find_finished(out, read_json(out / f"{got['name']}{name}" / "recipe.json")["identity"])
     (tmp_path / "nothing").mkdir()
     nothing = recipe_of(data=str(tmp_path / "nothing"), pretrained=False)
-    assert on_ray.work(json.dumps(asdict(nothing)), "train", None, str(out))["reason"]
+    assert on_ray.train_task(json.dumps(asdict(nothing)), "train", None, str(out))["reason"]
 
 
 class UsersRay(SimpleNamespace):
@@ -60,7 +60,7 @@ class UsersRay(SimpleNamespace):
 def test_a_session_of_the_users_is_left_running(monkeypatch, runs):
     monkeypatch.setitem(sys.modules, "ray", UsersRay(runs))
     ray, ours = on_ray.connect(None)
-    with on_ray.ended_with_us(ray, {}, ours): assert ray.runs
+    with on_ray.tasks_ended_with_us(ray, {}, ours): assert ray.runs
     assert ray.runs == runs and ours == (not runs)
 
 

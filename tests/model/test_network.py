@@ -13,7 +13,7 @@ from torch import nn
 
 from fastricks.core.errors import UserError
 from fastricks.model.layout import lay_out
-from fastricks.model.network import build, check_arch, hub_file, with_tag
+from fastricks.model.network import build_network, check_arch, hub_file, with_tag
 from fastricks.model.trial import require_network
 from fastricks.model.weights import read_meta
 from fastricks.recipe.recipe import resolve
@@ -26,31 +26,35 @@ def test_no_hidden_zero_gamma():
               and not m.weight.any()]
     assert len(hidden) == 8
     for arch in ("resnet18", "resnet50", "regnetx_002", "test_convnext"):
-        assert all(p.any() for n, p in build(arch, 10)[0].named_parameters() if n.endswith("weight")), arch
+        assert all(p.any() for n, p in build_network(arch, 10)[0].named_parameters() if n.endswith("weight")), arch
 
 
 def test_the_head_is_plain_and_new_weights_are_the_seeds():
-    a, b, c = (build("resnet18", 7, s)[0] for s in (0, 0, 1))
+    a, b, c = (build_network("resnet18", 7, s)[0] for s in (0, 0, 1))
     assert type(a.fc) is nn.Linear and a.fc.out_features == 7
     assert torch.equal(a.fc.weight, b.fc.weight) and not torch.equal(a.fc.weight, c.fc.weight)
 
 
 def test_weights_of_another_class_count_make_only_the_head_new(tmp_path):
-    src = build("test_resnet", 7, 5)[0]
+    src = build_network("test_resnet", 7, 5)[0]
     save_file(src.state_dict(), tmp_path / "w.safetensors")
-    model, lines = build("test_resnet", 10, 0, tmp_path / "w.safetensors")
+    model, lines = build_network("test_resnet", 10, 0, tmp_path / "w.safetensors")
     own, old = model.state_dict(), src.state_dict()
     assert all(torch.equal(own[k], old[k]) for k in old if not k.startswith("fc.")) and own["fc.weight"].shape[0] == 10
     assert "made new for 10 classes (the file's is of 7 classes)" in lines[1] and f"of {len(own)}" in lines[0]
-    same_count, lines = build("test_resnet", 7, 0, tmp_path / "w.safetensors")
+    same_count, lines = build_network("test_resnet", 7, 0, tmp_path / "w.safetensors")
     assert torch.equal(same_count.fc.weight, src.fc.weight) and len(lines) == 1
 
 
 def test_a_backbone_without_head_loads(tmp_path):
-    src = build("test_resnet", 7, 5)[0]
+    src = build_network("test_resnet", 7, 5)[0]
     save_file({k: v for k, v in src.state_dict().items() if not k.startswith("fc.")}, tmp_path / "w.safetensors")
-    model, lines = build("test_resnet", 10, 0, tmp_path / "w.safetensors")
+    model, lines = build_network("test_resnet", 10, 0, tmp_path / "w.safetensors")
     assert torch.equal(model.conv1[0].weight, src.conv1[0].weight) and "the file has none" in lines[1]
+
+
+def without_layer2():
+    return {k: v for k, v in build_network("test_resnet", 7)[0].state_dict().items() if "layer2" not in k}
 
 
 @pytest.mark.parametrize("make, words", [
@@ -58,13 +62,11 @@ def test_a_backbone_without_head_loads(tmp_path):
     (lambda f: f.write_bytes(b"not safetensors at all") and f, "is not a safetensors file"),
     (lambda f: f, "there is no such file"),
     (lambda f: save_file({"conv1.weight": torch.zeros(3)}, f) or f, "does not fit test_resnet"),
-    (lambda f: save_file({k: v for k, v in build("test_resnet", 7)[0].state_dict().items() if "layer2" not in k}, f)
-     or f,
-     "tensors missing"),
+    (lambda f: save_file(without_layer2(), f) or f, "tensors missing"),
 ])
 def test_weights_that_do_not_fit_are_one_sentence(tmp_path, make, words):
     file = make(tmp_path / "w.safetensors")
-    with pytest.raises(UserError, match=words) as e: build("test_resnet", 10, 0, file)
+    with pytest.raises(UserError, match=words) as e: build_network("test_resnet", 10, 0, file)
     assert "\n" not in str(e.value)
 
 
@@ -74,9 +76,9 @@ VIT = "test_vit"
 
 
 def test_a_network_of_one_size_is_made_for_another_and_position_embeddings_are_resampled(tmp_path):
-    src = build(VIT, 7, 5)[0]
+    src = build_network(VIT, 7, 5)[0]
     save_file(src.state_dict(), tmp_path / "w.safetensors")
-    model, lines = build(VIT, 10, 0, tmp_path / "w.safetensors", size=64)
+    model, lines = build_network(VIT, 10, 0, tmp_path / "w.safetensors", size=64)
     assert model(torch.zeros(2, 3, 64, 64)).shape == (2, 10) and model.pos_embed.shape != src.pos_embed.shape
     assert torch.equal(model.patch_embed.proj.weight,
                        src.patch_embed.proj.weight) and any("resampled" in o and "pos_embed" in o for o in lines)
@@ -112,26 +114,28 @@ def test_an_auxiliary_head_is_refused_and_its_weights_are_left_out(tmp_path):
     src = timm.create_model("inception_v3", num_classes=3, aux_logits=True)
     save_file(src.state_dict(), tmp_path / "w.safetensors")
     for arch in ("inception_v3.tv_in1k", "inception_v3.tf_in1k"):
-        model, lines = build(arch, 3, 0, tmp_path / "w.safetensors")
-        assert torch.equal(model.fc.weight, src.fc.weight) and any("not used from the file" in o and "AuxLogits" in o
-                                                                   for o in lines)
+        model, lines = build_network(arch, 3, 0, tmp_path / "w.safetensors")
+        assert torch.equal(model.fc.weight, src.fc.weight)
+        assert any("not used from the file" in o and "AuxLogits" in o for o in lines)
 
 
 def test_a_bare_name_gets_the_tag_that_timm_means():
     assert with_tag("resnet18") == "resnet18.a1_in1k" and with_tag("resnet18.tv_in1k") == "resnet18.tv_in1k"
     assert with_tag("test_resnet") == "test_resnet.r160_in1k"
-    assert settle_machine(resolve({"arch": "resnet18"})).arch == "resnet18", "a run is found by the name that was given, whatever it means"
+    # a run is found by the name that was given, whatever it means
+    assert settle_machine(resolve({"arch": "resnet18"})).arch == "resnet18"
 
 
 # -- names and places of tensors in files
 
 @pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod.", "model."])
 def test_weights_of_what_wraps_a_network(tmp_path, prefix):
-    src = build("test_resnet", 7, 5)[0]
+    src = build_network("test_resnet", 7, 5)[0]
     save_file({prefix + k: v for k, v in src.state_dict().items()}, tmp_path / "w.safetensors")
-    model, lines = build("test_resnet", 7, 0, tmp_path / "w.safetensors")
+    model, lines = build_network("test_resnet", 7, 0, tmp_path / "w.safetensors")
     assert torch.equal(model.fc.weight, src.fc.weight) and len(lines) == 1
-    assert "made new for 10 classes (the file's is of 7 classes)" in build("test_resnet", 10, 0, tmp_path / "w.safetensors")[1][1]
+    _, lines = build_network("test_resnet", 10, 0, tmp_path / "w.safetensors")
+    assert "made new for 10 classes (the file's is of 7 classes)" in lines[1]
 
 
 @pytest.mark.parametrize("name, wrap", [
@@ -143,13 +147,13 @@ def test_weights_of_what_wraps_a_network(tmp_path, prefix):
     ("tied.bin", lambda sd: {**sd, "again": sd["fc.weight"]}),
 ])
 def test_the_line_that_converts_a_pickle_works(tmp_path, name, wrap):
-    src = build("test_resnet", 7, 5)[0]
+    src = build_network("test_resnet", 7, 5)[0]
     file = tmp_path / name
     torch.save(wrap(src.state_dict()), file)
-    with pytest.raises(UserError, match="is a pickle") as e: build("test_resnet", 7, 0, file)
+    with pytest.raises(UserError, match="is a pickle") as e: build_network("test_resnet", 7, 0, file)
     line = str(e.value).partition("convert it where you trust it, with  ")[2]
     subprocess.run(shlex.split(line.replace("python", shlex.quote(sys.executable), 1)), check=True)
-    model, _ = build("test_resnet", 7, 0, next(tmp_path.glob("*.safetensors")))
+    model, _ = build_network("test_resnet", 7, 0, next(tmp_path.glob("*.safetensors")))
     assert torch.equal(model.fc.weight, src.fc.weight)
 
 

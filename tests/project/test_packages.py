@@ -74,7 +74,8 @@ def test_a_wheel_works_without_the_checkout(packages, tmp_path):
     assert "train" in said("fastricks", "--help")
     assert re.search(r"accuracy +\d+\.\d\d% test",
                      said("fastricks", "train", *TINY_WORDS, "--out", "runs", "--name", "tiny"))
-    assert (tmp_path / "runs" / "tiny" / "index.html").is_file() and "README.md" in said("fastricks", "card", "runs/tiny")
+    assert (tmp_path / "runs" / "tiny" / "index.html").is_file()
+    assert "README.md" in said("fastricks", "card", "runs/tiny")
 
 
 def test_the_readme_is_made_of_the_one_address():
@@ -83,6 +84,15 @@ def test_the_readme_is_made_of_the_one_address():
     assert made["with_lines"](text, url) == text and f"pip install git+{url}" in text and f"]({url})" in text
     moved = made["with_lines"](text, "https://example.org/me/tricks")
     assert url not in moved and "pip install git+https://example.org/me/tricks" in moved
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "nbs").glob("*.ipynb")), ids=lambda f: f.stem)
+def test_a_notebooks_badge_is_made_of_it_too(file):
+    made = runpy.run_path(str(ROOT / "docs" / "repository.py"))
+    text, url = file.read_text(), PROJECT["urls"]["REPOSITORY"]
+    assert made["with_badge"](text, file.name, url) == text
+    moved = made["with_badge"](text, file.name, "https://example.org/me/tricks")
+    assert url not in moved and f"/github/me/tricks/blob/main/nbs/{file.name}" in moved
 
 
 def test_nothing_else_has_the_address():

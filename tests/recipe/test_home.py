@@ -7,7 +7,7 @@ import pytest
 from support.commands import TINY_WORDS
 from support.small import recipe_of
 
-from fastricks.cli.app import at_home, bring_caches_home, run
+from fastricks.cli.app import bring_caches_home, option_at_home, run
 from fastricks.training.settle import settle_machine
 
 
@@ -22,8 +22,8 @@ def home(tmp_path, monkeypatch):
 
 
 def test_options_know_it(home):
-    assert at_home("--to=~/a b.html") == f"--to={home}/a b.html" and at_home("--out=~") == f"--out={home}"
-    for word in ("~/a", "--name=~x", "-t", "--out=a~/b", "--out"): assert at_home(word) == word
+    assert option_at_home("--to=~/a b.html") == f"--to={home}/a b.html" and option_at_home("--out=~") == f"--out={home}"
+    for word in ("~/a", "--name=~x", "-t", "--out=a~/b", "--out"): assert option_at_home(word) == word
 
 
 def test_so_does_the_folder_of_caches(home, monkeypatch):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fastricks.core.errors import UserError
-from fastricks.recipe.registry import build
+from fastricks.recipe.registry import build_trick
 from fastricks.recipe.schedule import Schedule
 
 MAINS = {"step": {}, "cosine": {}, "cosine hold": {"hold": .2}, "step epochs": {"at": (2., 4.), "gamma": .5},
@@ -17,8 +17,8 @@ WARMUPS = {"none": None, "step": {}, "step start": {"start": 1e-4}, "epoch": {"b
 
 
 def schedule(main, warm=None, lr=1e-3, epochs=10, per_epoch=8, **keys):
-    s = build(main, keys).schedule(Schedule(lr, epochs, per_epoch), None)
-    return (build("warmup", warm).schedule(s, None) if warm is not None else s).check()
+    s = build_trick(main, keys).schedule(Schedule(lr, epochs, per_epoch), None)
+    return (build_trick("warmup", warm).schedule(s, None) if warm is not None else s).check()
 
 
 def expected(main, keys, warm, l, epochs, per_epoch):
@@ -124,8 +124,9 @@ def test_warmup_does_not_shift_the_steps():
 
 def test_wsd_ends_above_zero_and_does_not_move_what_comes_before():
     short, long = (schedule("wsd", {"epochs": 2.}, epochs=n, cooldown=2.) for n in (6, 10))
-    assert short.trace()[:4 * 8] == long.trace()[:4 * 8] and min(long.trace()) > 0 and long(63) == long(64) == 1e-3 > long(65)
-    warm = build("warmup", {"epochs": 7.}).schedule(Schedule(1e-3, 10, 8), None)
+    assert short.trace()[:4 * 8] == long.trace()[:4 * 8] and min(long.trace()) > 0
+    assert long(63) == long(64) == 1e-3 > long(65)
+    warm = build_trick("warmup", {"epochs": 7.}).schedule(Schedule(1e-3, 10, 8), None)
     with pytest.raises(UserError, match="do not fit into the run's 80"):
-        build("wsd", {"cooldown": 4.}).schedule(warm, None)
+        build_trick("wsd", {"cooldown": 4.}).schedule(warm, None)
     with pytest.raises(UserError, match="would never fall"): schedule("wsd", cooldown=.01)

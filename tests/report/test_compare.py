@@ -23,8 +23,8 @@ from fastricks.report.compare.comparison import compare
 from fastricks.report.compare.families import Family, families_beside, record_family
 from fastricks.report.compare.files import csv_text, html, markdown, save_comparison
 from fastricks.report.compare.latex import latex
-from fastricks.report.compare.pictures import farthest, front, limit, pictures
-from fastricks.report.compare.rows import key_of
+from fastricks.report.compare.pictures import axis_limit, farthest, front, pictures
+from fastricks.report.compare.rows import key_of_row
 from fastricks.report.compare.table import comparison_title, explanation, headline
 from fastricks.report.compare.terminal import terminal
 from fastricks.report.find import load_runs
@@ -75,7 +75,8 @@ def test_the_numbers_are_those_of_the_folders(runs, compared):
     for row in compared.rows:
         folders = [runs / f"digits-{row.tricks.replace('baseline', 'none').replace(':', '_')}-s{s}" for s in range(5)]
         top1 = [100 * json.loads((f / "metrics.json").read_text())["top1"] for f in folders]
-        assert row.summary.mean == pytest.approx(np.mean(top1)) and row.summary.sd == pytest.approx(np.std(top1, ddof=1))
+        assert row.summary.mean == pytest.approx(np.mean(top1))
+        assert row.summary.sd == pytest.approx(np.std(top1, ddof=1))
         if row.baseline:
             base, base_row = top1, row
             continue
@@ -83,8 +84,8 @@ def test_the_numbers_are_those_of_the_folders(runs, compared):
         assert row.diff.delta == pytest.approx(d.mean()) and row.diff.paired and row.diff.steadied
         assert row.gained - row.lost == pytest.approx(6 * d.mean())  # points of 600 images
         assert row.diff.low <= row.diff.seeds_low < row.diff.seeds_high <= row.diff.high and .5 < row.agreement < 1
-        assert row.ratio.ratio == pytest.approx(row.seconds / base_row.seconds,
-                                                rel=.01) and row.ratio.low < row.ratio.ratio < row.ratio.high
+        assert row.ratio.ratio == pytest.approx(row.seconds / base_row.seconds, rel=.01)
+        assert row.ratio.low < row.ratio.ratio < row.ratio.high
 
 
 def test_plain_data(compared):
@@ -105,7 +106,8 @@ def test_by_valid_looks_at_the_validation_split(runs, compared):
 
 def test_loss_is_better_when_it_is_less(runs):
     rows = by_label(compare([runs], metric="loss"))
-    assert rows["mixup:alpha=0.4"].diff.delta < 0 and rows["mixup:alpha=0.4"].words == "helps" and rows["warmup"].words == "hurts"
+    assert rows["mixup:alpha=0.4"].diff.delta < 0 and rows["mixup:alpha=0.4"].words == "helps"
+    assert rows["warmup"].words == "hurts"
     assert compare([runs], metric="top5").baseline.summary.mean > compare([runs]).baseline.summary.mean
 
 
@@ -116,7 +118,8 @@ def test_other_metrics_are_what_scikit_learn_says(runs):
         c = compare([runs], metric=name)
         r = c.baseline.runs[0]
         o = r.images("test")
-        assert r.value(c.metric, "test") == pytest.approx(100 * scored(o.labels, o.predicted)) and c.row("warmup").verdict == "hurts"
+        assert r.value(c.metric, "test") == pytest.approx(100 * scored(o.labels, o.predicted))
+        assert c.row("warmup").verdict == "hurts"
         assert c.rows[1].diff.images == (0 if name == "macro_f1" else 600)
     ece = compare([runs], metric="ece")
     share = ece.baseline.runs[0].metrics["top1"]
@@ -165,7 +168,8 @@ def pair_of(out, base, row, **given):
 def test_one_seed_resolves_nothing(tmp_path):
     row = pair_of(tmp_path, {0: 50}, {0: 58})
     assert row.verdict == "open" and row.words == "open: one seed says nothing of the spread"
-    assert row.diff.delta == pytest.approx(800 / 60) and row.agreement == pytest.approx(52 / 60) and (row.gained, row.lost) == (8, 0)
+    assert row.diff.delta == pytest.approx(800 / 60) and row.agreement == pytest.approx(52 / 60)
+    assert (row.gained, row.lost) == (8, 0)
 
 
 def test_equal_differences_leave_the_images(tmp_path):
@@ -220,22 +224,23 @@ def test_verdicts_are_those_of_the_rungs(runs, tmp_path):
     c = compare([tmp_path])
     row = c.row("mixup")
     assert row.words == "helps (at 5 of 7 seeds)" and row.diff.n == 7 and row.call.rung == 5
-    assert headline(c).startswith("look 1 (5 seeds) of 5, 8, 12, 16, 24 · 1 row · could see ") and headline(c).endswith("600 test images")
+    assert headline(c).startswith("look 1 (5 seeds) of 5, 8, 12, 16, 24 · 1 row · could see ")
+    assert headline(c).endswith("600 test images")
     assert compare([tmp_path], once=True).row("mixup").words == "helps"
 
 
 def test_fewer_than_five_seeds_have_no_verdict_on_the_ladder(tmp_path):
     grid(tmp_path, {"none": 0, "mixup": 2.5}, seeds=4)
     c = compare([tmp_path])
-    assert c.rows[1].verdict == "open" and headline(c).startswith("no look yet: verdicts at 5, 8, 12, 16, 24 seeds · "
-                                                                  "1 row")
+    assert c.rows[1].verdict == "open"
+    assert headline(c).startswith("no look yet: verdicts at 5, 8, 12, 16, 24 seeds · " "1 row")
     assert compare([tmp_path], once=True).rows[1].verdict == "helps"
 
 
 def test_a_part_of_a_family_is_counted_whole(tmp_path):
     "F6: the same row, alone and among the others it was tried with"
     grid(tmp_path, {"none": 0, "mixup": .9, "warmup": 0., "cosine": 0.})
-    rows = {r.tricks: key_of(r) for r in compare([tmp_path]).rows}
+    rows = {r.tricks: key_of_row(r) for r in compare([tmp_path]).rows}
     base = rows.pop("baseline")
     record_family(tmp_path, Family(base, {**{k: t for t, k in rows.items()},
                                           **{f"{i:016}": "another" for i in range(5)}}))
@@ -248,8 +253,8 @@ def test_a_part_of_a_family_is_counted_whole(tmp_path):
 
 def test_a_family_is_recorded_once(tmp_path):
     first = record_family(tmp_path, Family("b", {"r": "row"}, margin=1.))
-    assert record_family(tmp_path, Family("b", {"r": "another name of it"},
-                                          margin=1.)).date == first.date and first.date
+    assert record_family(tmp_path, Family("b", {"r": "another name of it"}, margin=1.)).date == first.date
+    assert first.date
     assert families_beside([tmp_path / "run"]) == [first] and first.name != Family("b", {"r": "row"}).name
     (tmp_path / "families" / "x.json").write_text('{"baseline": 1, "rows": [2]}')
     (tmp_path / "families" / "y.json").write_text("{")
@@ -258,10 +263,11 @@ def test_a_family_is_recorded_once(tmp_path):
 
 def test_a_family_says_baseline_margin_and_how_often(tmp_path):
     grid(tmp_path, {"mixup": 0, "warmup": 2.})
-    keys = {r.tricks: key_of(r) for r in compare([tmp_path], "mixup").rows}
+    keys = {r.tricks: key_of_row(r) for r in compare([tmp_path], "mixup").rows}
     record_family(tmp_path, Family(keys["mixup"], {keys["warmup"]: "warmup"}, "drop", 2.5, once=True))
     c = compare([tmp_path])
-    assert c.baseline.tricks == "mixup" and c.margin == 2.5 and c.looked.once and compare([tmp_path], margin=.5).margin == .5
+    assert c.baseline.tricks == "mixup" and c.margin == 2.5 and c.looked.once
+    assert compare([tmp_path], margin=.5).margin == .5
 
 
 def test_plain_t_is_said(tmp_path):
@@ -294,8 +300,8 @@ def test_as_good_in_less_time(tmp_path):
         fake_run(tmp_path, "none", s, base[s], seconds=10 + .1 * s)
         fake_run(tmp_path, "amp", s, np.where(np.isin(np.arange(3000), flips), ~base[s], base[s]), seconds=6 + .05 * s)
     c = compare([tmp_path])
-    assert c.rows[1].words == "as good, in 0.60 × the time" and any("in 97 no “as good, in less time”" in x
-                                                                    for x in explanation(c))
+    assert c.rows[1].words == "as good, in 0.60 × the time"
+    assert any("in 97 no “as good, in less time”" in x for x in explanation(c))
     assert compare([tmp_path], as_good_in=.5).rows[1].verdict == "no difference that matters"
 
 
@@ -356,7 +362,8 @@ def test_a_trick_that_was_not_applied_is_marked(tmp_path):
         fake_run(tmp_path, "none", s, np.arange(60) < 50 + s)
         fake_run(tmp_path, "amp:dtype=fp32", s, np.arange(60) < 50 + s, facts={"amp": {"applied": False, "why": "…"}})
     row = compare([tmp_path]).rows[1]
-    assert row.tricks == "amp:dtype=fp32 (not applied)" and row.words == "the same model: it was not applied" and row.agreement == 1
+    assert row.tricks == "amp:dtype=fp32 (not applied)"
+    assert row.words == "the same model: it was not applied" and row.agreement == 1
 
 
 def test_teachers_are_no_rows_unless_named(tmp_path):
@@ -376,14 +383,15 @@ def test_teachers_are_no_rows_unless_named(tmp_path):
 
 def test_folders_globs_and_groups(runs, tmp_path, monkeypatch):
     names = lambda texts: {r.name for r in load_runs(texts)}
-    assert len(names([runs])) == 20 and names([runs / "digits-warmup-s1"]) == {"digits-warmup-s1"} == names([runs / "digits-warmup-s1/recipe.json"])
+    assert len(names([runs])) == 20
+    assert names([runs / "digits-warmup-s1"]) == {"digits-warmup-s1"} == names([runs / "digits-warmup-s1/recipe.json"])
     assert names([f"{runs}/*warmup*", str(runs / "digits-warmup-s0")]) == {f"digits-warmup-s{s}" for s in range(5)}
     # W&B's group
     assert names([runs / "digits-test_resnet-mixup"]) == {f"digits-mixup_alpha=0.4-s{s}" for s in range(5)}
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs").symlink_to(runs)
-    assert names(["digits-warmup"]) == {f"digits-warmup-s{s}"
-                                        for s in range(5)} and names("digits-warmup-s3") == {"digits-warmup-s3"}
+    assert names(["digits-warmup"]) == {f"digits-warmup-s{s}" for s in range(5)}
+    assert names("digits-warmup-s3") == {"digits-warmup-s3"}
     with pytest.raises(UserError, match="digits-warmpu is no run folder, no folder of runs and no group of runs; did "
                                         "you mean 'digits-warmup'"):
         load_runs(["digits-warmpu"])
@@ -405,8 +413,11 @@ def test_what_is_not_finished_is_left_out_with_a_line(tmp_path):
     (fake_run(tmp_path, "mixup", 5, name="f") / "metrics.json").write_text("{}")
     lines = []
     assert [r.name for r in load_runs([tmp_path], lines.append)] == ["digits-none-s0"]
-    assert len(lines) == 1 and "a (unfinished); b (failed: OSError: disk); c (no metrics.json that can be read); d (no status.json" in lines[0]
-    assert "fields this version does not know: flap" in lines[0] and "f (its files are not those of this version)" in lines[0]
+    assert len(lines) == 1
+    assert "a (unfinished); b (failed: OSError: disk)" in lines[0]
+    assert "; c (no metrics.json that can be read); d (no status.json" in lines[0]
+    assert "fields this version does not know: flap" in lines[0]
+    assert "f (its files are not those of this version)" in lines[0]
     with pytest.raises(UserError, match="none of 1 run is finished: b "): load_runs([tmp_path / "b"])
 
 
@@ -473,7 +484,7 @@ def test_other_things_are_not_compared_unless_told_to(tmp_path, given, words):
     c = compare([tmp_path], anyway=True)
     assert any(n.startswith("warning: ") and words in n for n in c.notes)
     assert (
-        words in " ".join(x.strip() for x in terminal_module.lines(c, 200))
+        words in " ".join(x.strip() for x in terminal_module.comparison_lines(c, 200))
         and "warning: " in markdown(c)
         and "warning: " in html(c)
     )
@@ -484,9 +495,8 @@ def test_another_device_is_only_a_note(tmp_path):
     fake_run(tmp_path, "none")
     fake_run(tmp_path, "mixup", device="cuda", environment={"device": "Some GPU"})
     c = compare([tmp_path])
-    assert list(c.baseline.varies) == ["tricks",
-                                       "device"] and any("times are not comparable" in n and "Some GPU" in n
-                                                         for n in c.notes)
+    assert list(c.baseline.varies) == ["tricks", "device"]
+    assert any("times are not comparable" in n and "Some GPU" in n for n in c.notes)
 
 
 def test_validation_numbers_that_were_chosen_on_are_said_to_flatter(tmp_path):
@@ -523,7 +533,8 @@ def test_a_mixed_folder_has_a_table_for_each_data_set_and_evaluation(tmp_path, c
     fake_run(tmp_path, "none", size=24, resize=24, name="larger")
     assert run(tmp_path, "--to", tmp_path / "r.md") == 0
     out = capsys.readouterr().out
-    assert "table 1 of 3: digits at 16→16 pixels, 10 runs" in out and "table 2 of 3: digits at 24→24 pixels, 1 run" in out
+    assert "table 1 of 3: digits at 16→16 pixels, 10 runs" in out
+    assert "table 2 of 3: digits at 24→24 pixels, 1 run" in out
     assert "table 3 of 3: photos at 16→16 pixels, 4 runs" in out
     assert [f.read_text().splitlines()[0] for f in sorted(tmp_path.glob("r*.md"))] == [
         "# baseline on digits", "# 1 recipe against baseline on photos", "# 1 recipe against baseline on digits"]
@@ -535,7 +546,8 @@ def test_what_has_no_table_is_listed(tmp_path, capsys):
     assert run(tmp_path, "--baseline", "mixup", "--by", "test") == 0
     fake_run(tmp_path, "none", 1, ident="another", name="z")
     assert run(tmp_path, "--metric", "top5") == 0
-    assert "no table for digits at 16→16 pixels, 11 runs: digits-none-s1 and z have one recipe" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "no table for digits at 16→16 pixels, 11 runs: digits-none-s1 and z have one recipe" in out
 
 
 def test_two_rows_without_tricks_are_no_error_of_the_command(tmp_path, capsys):
@@ -544,7 +556,8 @@ def test_two_rows_without_tricks_are_no_error_of_the_command(tmp_path, capsys):
     fake_run(tmp_path, "mixup", 0, lr=.01)
     assert run(tmp_path) == 0
     out = " ".join(capsys.readouterr().out.split())
-    assert "2 rows are without tricks: compared with 'baseline', which has the most runs" in out or "compared with 'baseline, lr 0.01'" in out
+    by_runs = "2 rows are without tricks: compared with 'baseline', which has the most runs"
+    assert by_runs in out or "compared with 'baseline, lr 0.01'" in out
 
 
 # -- reports
@@ -562,7 +575,7 @@ def awkward(tmp_path_factory):
 
 @pytest.mark.parametrize("width", [40, 80, 120, 200])
 def test_the_terminal_table_fits(awkward, width):
-    lines = terminal_module.lines(awkward, width)
+    lines = terminal_module.comparison_lines(awkward, width)
     assert max(map(len, lines)) <= max(width, 60)
     text = "\n".join(lines)
     assert "baseline" in text and "helps" in text and "top-1 accuracy on 600 test" in text and "\x1b" not in text
@@ -573,7 +586,8 @@ def test_piped_it_is_plain_and_whole(awkward, capsys):
     terminal(awkward)
     out = capsys.readouterr().out
     assert "Columns hidden" not in out and all(x == x.rstrip() for x in out.split("\n"))
-    assert "mixup:alpha=0.4" in out and "gain in points, and what it could be" in out and "open: one seed says nothing of the spread" in out
+    assert "mixup:alpha=0.4" in out and "gain in points, and what it could be" in out
+    assert "open: one seed says nothing of the spread" in out
 
 
 def test_markdown(awkward):
@@ -606,7 +620,8 @@ def test_latex(awkward):
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="there is no pdflatex")
 def test_latex_typesets_it(awkward, tmp_path):
     text = latex(awkward)
-    (tmp_path / "t.tex").write_text(rf"\documentclass{{article}}\usepackage{{booktabs,graphicx}}\begin{{document}}{text}\end{{document}}")
+    head = r"\documentclass{article}\usepackage{booktabs,graphicx}"
+    (tmp_path / "t.tex").write_text(rf"{head}\begin{{document}}{text}\end{{document}}")
     r = subprocess.run(["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"], cwd=tmp_path,
                        capture_output=True, text=True)
     assert r.returncode == 0, r.stdout[-2000:]
@@ -616,7 +631,7 @@ def test_the_axis_holds_every_interval_but_one_far_wider_than_most():
     row = lambda d, low, high: SimpleNamespace(diff=SimpleNamespace(delta=d, low=low, high=high))
     usual = [row(-.04, -.27, .19), row(1.11, .28, 1.94), row(.9, .13, 1.67), row(.5, .04, .95), row(.09, -.03, .21),
              row(-.8, -1.38, -.21)]
-    reach = lambda rows: limit([farthest(r) for r in rows], .5)
+    reach = lambda rows: axis_limit([farthest(r) for r in rows], .5)
     assert reach(usual) > 1.94 and reach([*usual, row(1., -50., 52.)]) < 52 and reach(usual[:1]) > 1.
     assert farthest(row(.2, float("nan"), float("nan"))) == .2
 
@@ -624,7 +639,8 @@ def test_the_axis_holds_every_interval_but_one_far_wider_than_most():
 def test_the_page_needs_nothing_from_elsewhere(awkward):
     text = html(awkward)
     page = ParsedPage(text)
-    assert not page.open and all(x.startswith("#") for x in page.links) and not re.search(r"https?:|url\((?!#)|@import|<script|<link|<img", text)
+    assert not page.open and all(x.startswith("#") for x in page.links)
+    assert not re.search(r"https?:|url\((?!#)|@import|<script|<link|<img", text)
     assert page.tags.count("svg") == 3 and "i" not in page.tags  # the data's name is text, not markup
     for words in ("a_b<i>&%$#|{c}", "Some CPU, 1 thread", "torch 2.15.0", "git 0123456789ab", "600 test images",
                   "runs 2026-11-22", "helps",
@@ -667,9 +683,11 @@ def test_the_pareto_front():
 def test_seeds_of_one_recipe(tmp_path):
     for s in range(3): fake_run(tmp_path, "mixup", s, np.arange(60) < 50 + s)
     c = compare([tmp_path])
-    text = "\n".join(terminal_module.lines(c, 100))
-    assert "95% interval of the mean over 3 seeds: 80.86 to 89.14 %; lowest 83.33, highest 86.67" in text and "Δ" not in text
-    assert "<svg" in html(c) and "mixup" in latex(c) and comparison_title(c) == "mixup on digits" and "delta" not in pictures(c)
+    text = "\n".join(terminal_module.comparison_lines(c, 100))
+    assert "95% interval of the mean over 3 seeds: 80.86 to 89.14 %; lowest 83.33, highest 86.67" in text
+    assert "Δ" not in text
+    assert "<svg" in html(c) and "mixup" in latex(c) and comparison_title(c) == "mixup on digits"
+    assert "delta" not in pictures(c)
 
 
 # -- the command
@@ -725,9 +743,10 @@ def test_real_run_folders(tmp_path):
     for tricks in ((), ("mixup:alpha=.4", "cosine")):
         for seed in (0, 1): train(recipe_of(*tricks, seed=seed, out=str(tmp_path)), silent)
     c = compare([tmp_path])
-    assert [r.label for r in c.rows] == ["baseline",
-                                         "cosine+mixup:alpha=0.4"] and c.rows[1].diff.paired and c.n_images == 359
-    assert c.rows[1].diff.images == 359 and c.rows[1].gained - c.rows[1].lost == pytest.approx(3.59 * c.rows[1].diff.delta)
+    assert [r.label for r in c.rows] == ["baseline", "cosine+mixup:alpha=0.4"]
+    assert c.rows[1].diff.paired and c.n_images == 359
+    assert c.rows[1].diff.images == 359
+    assert c.rows[1].gained - c.rows[1].lost == pytest.approx(3.59 * c.rows[1].diff.delta)
     assert compare([tmp_path], by="valid").n_images == 10 and list(pictures(c)) == ["delta", "time", "curves"]
     names = {r.name[:-3] for r in load_runs([tmp_path / "digits-test_resnet-cosine-mixup"])}
     assert len(names) == 1 and min(names).startswith("digits-test_resnet-cosine-mixup_alpha0.4-")

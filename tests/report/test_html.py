@@ -17,7 +17,7 @@ from fastricks.report.html import EMPTY, Html, document
 from fastricks.report.pages.parts import quality_sections
 from fastricks.report.pages.quality import measure
 from fastricks.report.pages.run import run_page
-from fastricks.report.runs import run_of
+from fastricks.report.runs import read_finished
 
 HERE = Path(fastricks.__file__).parent
 PAGES = [HERE / "report/html.py", HERE / "report/compare/page.py", *sorted((HERE / "report/pages").glob("*.py")),
@@ -54,7 +54,8 @@ def read(k):
 def test_what_is_put_into_html_is_escaped_once():
     line = Html("<b>{}</b>")
     assert line.format("<i>") == "<b>&lt;i&gt;</b>" and line.format(line.format("&")) == "<b><b>&amp;</b></b>"
-    assert EMPTY.join(["<", Html("<br>")]) == "&lt;<br>" and Html("<br>") + "<" == "<br>&lt;" and "<" + Html("<br>") == "&lt;<br>"
+    assert EMPTY.join(["<", Html("<br>")]) == "&lt;<br>" and Html("<br>") + "<" == "<br>&lt;"
+    assert "<" + Html("<br>") == "&lt;<br>"
     assert Html('<a title="{x}">{:.1f}').format(2.25, x='"\u202e') == '<a title="&#34;\\u202e">2.2'
     assert all(isinstance(o, Html) for o in (line.format(1), EMPTY.join([]), line + "a"))
     assert "<hr>" not in document("title", "<hr>") and "<hr>" in document("title", Html("<hr>"))
@@ -67,7 +68,8 @@ def test_what_is_put_into_html_is_escaped_once():
     lambda x: parts.figure(x, x),
     lambda x: parts.html_table([x, x], [[x, x]], kinds=[x]), lambda x: parts.photo(None, x, [x]),
     lambda x: parts.photo(x, x, [x]),
-    lambda x: parts.photo(x, x, [x], x), lambda x: parts.band(x), lambda x: parts.columns(x), lambda x: parts.groups([x]),
+    lambda x: parts.photo(x, x, [x], x), lambda x: parts.band(x), lambda x: parts.columns(x),
+    lambda x: parts.groups([x]),
     lambda x: parts.page(x, x, {x: x}, x, x), lambda x: parts.photos([x]), lambda x: document(x, x)])
 def test_every_part_of_a_page_escapes(made): assert read(0) in only_text(made(evil(0))).text
 
@@ -94,7 +96,7 @@ def test_the_page_of_a_hostile_run_is_text(tmp_path):
     environment = {evil("key"): evil("value"), "device": evil("device"), "git": {"revision": evil("git")}}
     folder = fake_run(tmp_path, "mixup", hits=[i % 3 > 0 for i in range(60)], name=evil("folder"), data=evil("data"),
                       classes=classes, environment=environment)
-    page = only_text(run_page(run_of(folder, evil("date")), Source("x", (), tuple(classes))))
+    page = only_text(run_page(read_finished(folder, evil("date")), Source("x", (), tuple(classes))))
     for k in ("key", "value", "device", "git", "folder", "data", "date"): assert read(k) in page.text, k
     assert all(name[:20] in page.text for name in classes)
 

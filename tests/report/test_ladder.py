@@ -97,9 +97,9 @@ def test_as_good_in_less_time_is_rarely_said_of_what_is_not():
 
 
 def once_at(d, seconds):
-    from fastricks.report.compare.ladder import Seen, look_once
+    from fastricks.report.compare.ladder import SeenRow, look_once
     look = look_at(d, .16)
-    timed = lambda name, n: Seen(look(name, n).moments, stats.time_ratio(seconds[name], seconds["baseline"]))
+    timed = lambda name, n: SeenRow(look(name, n).moments, stats.time_ratio(seconds[name], seconds["baseline"]))
     return look_once([str(i) for i in range(len(d))], timed, Terms())
 
 

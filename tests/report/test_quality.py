@@ -13,7 +13,9 @@ Z = 1.959963984540054  # of a normal distribution, 97.5%
 
 
 def by_hand(k, n):
-    mid, half = (k / n + Z**2 / (2 * n)) / (1 + Z**2 / n), Z * math.sqrt(k / n * (1 - k / n) / n + Z**2 / (4 * n**2)) / (1 + Z**2 / n)
+    p, shrunk = k / n, 1 + Z**2 / n
+    mid = (p + Z**2 / (2 * n)) / shrunk
+    half = Z * math.sqrt(p * (1 - p) / n + Z**2 / (4 * n**2)) / shrunk
     return mid - half, mid + half
 
 
@@ -34,17 +36,19 @@ def test_the_calibration_error():
     "Four images in three of the 15 bins: .9 twice (one right), .5 (right), .62 (right)"
     p, hit = np.array([.9, .9, .5, .62]), np.array([True, False, True, True])
     assert math.isclose(scores.ece(p, hit), (abs(1 - .9 + 0 - .9) + abs(1 - .5) + abs(1 - .62)) / 4)
-    assert scores.BINS == 15 and scores.bin_of([0, 1 / 15, 1 / 15 + 1e-9, .5, 14 / 15, 1]).tolist() == [0, 0, 1, 7, 13, 14]
+    assert scores.BINS == 15
+    assert scores.bin_of([0, 1 / 15, 1 / 15 + 1e-9, .5, 14 / 15, 1]).tolist() == [0, 0, 1, 7, 13, 14]
     assert scores.ece(np.ones(3), np.array([True] * 3)) == 0
 
 
 def test_bins_say_what_is_in_them():
     q = measure(fake_images("aaaa", "abaa", p=[.9, .9, .5, .62]), "ab")
     bins = {round(b.low, 4): b for b in q.bins if b.n}
-    assert [b.n for b in bins.values()] == [1, 1,
-                                            2] and len(q.bins) == 15 and q.bins[0].low == 0 and q.bins[-1].high == 1
+    assert [b.n for b in bins.values()] == [1, 1, 2] and len(q.bins) == 15 and q.bins[0].low == 0
+    assert q.bins[-1].high == 1
     last = bins[round(13 / 15, 4)]
-    assert math.isclose(last.confidence, .9) and last.accuracy.value == .5 and np.allclose(last.accuracy[1:], by_hand(1, 2))
+    assert math.isclose(last.confidence, .9) and last.accuracy.value == .5
+    assert np.allclose(last.accuracy[1:], by_hand(1, 2))
     assert math.isnan(q.bins[0].confidence) and math.isnan(q.bins[0].accuracy.value)
 
 
@@ -68,12 +72,14 @@ def test_classes():
 
 def test_a_class_without_images_that_was_predicted():
     q = measure(fake_images("aab", "acb"), "abc")
-    assert q.absent == ["c"] and q.astray == 1 and q.rows[2].predicted == 1 and math.isnan(q.rows[2].precision.value + q.rows[2].recall.value)
+    assert q.absent == ["c"] and q.astray == 1 and q.rows[2].predicted == 1
+    assert math.isnan(q.rows[2].precision.value + q.rows[2].recall.value)
 
 
 def test_all_together():
     q = measure(fake_images(LABELS, PREDICTED, rank=[0, 0, 0, 1, 7, 0, 0, 2, 0, 5], loss=np.arange(10)), "abcd")
-    assert (q.n, q.hits, q.top1.value, q.top5.value, q.loss.value) == (10, 6, .6, .8, 4.5) and np.allclose(q.top5[1:], by_hand(8, 10))
+    assert (q.n, q.hits, q.top1.value, q.top5.value, q.loss.value) == (10, 6, .6, .8, 4.5)
+    assert np.allclose(q.top5[1:], by_hand(8, 10))
     assert q.loss.low < 4.5 < q.loss.high and q.f1.low < q.f1.value < q.f1.high and 0 <= q.ece.low <= q.ece.high <= 1
     assert measure(fake_images(LABELS, PREDICTED), "abcd", loss=.123456789).loss.value == .123456789
 
@@ -92,7 +98,8 @@ def test_the_bootstrap_of_a_mean_is_its_standard_error():
 def test_the_interval_of_ece_is_reflected():
     "Resamples lie above the estimate, as that lies above the truth: the interval goes the other way, and not below 0"
     none, all_ = np.zeros(100), np.ones(100)
-    assert quality.reflected(.1, np.full(100, .12), none) == pytest.approx((.08, .08)) and quality.reflected(.1, np.full(100, .25), none) == (0, 0)
+    assert quality.reflected(.1, np.full(100, .12), none) == pytest.approx((.08, .08))
+    assert quality.reflected(.1, np.full(100, .25), none) == (0, 0)
     assert quality.reflected(.1, np.full(100, .12), all_) == pytest.approx((0, .08))
 
 

@@ -13,7 +13,7 @@ from fastricks.grid.ablate import ablate
 from fastricks.grid.verdicts import Judging, comparison_of
 from fastricks.report.compare.comparison import compare
 from fastricks.report.find import load_runs
-from fastricks.report.stored import pack, stored_runs
+from fastricks.report.stored import pack_numbers, stored_runs
 
 pytestmark = [pytest.mark.usefixtures("forked_cells"), pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")]
 TIMELESS = {"date"}
@@ -57,14 +57,15 @@ def test_what_a_stored_run_does_not_know_is_said(folder, tmp_path, capsys):
     assert run(["compare", str(file), "--metric",
                 "ece"]) == 2 and "of stored runs the predicted classes alone are known" in capsys.readouterr().err
     a, b = (compare(str(x), metric="loss").rows[1].diff for x in (folder, file))
-    assert a.delta == pytest.approx(b.delta) and a.images and not b.images, "each run's own number is there, the images' are not"
+    assert a.delta == pytest.approx(b.delta), "each run's own number is there, the images' are not"
+    assert a.images and not b.images, "each run's own number is there, the images' are not"
 
 
 @pytest.mark.parametrize("change", [
     lambda d: d.pop("runs"), lambda d: d.pop("classes"), lambda d: d["runs"][0].pop("identity"),
     lambda d: d["runs"][0].update(predicted="?"),
-    lambda d: d["runs"][0].update(predicted=pack([0, 1])),
-    lambda d: d["runs"][0].update(predicted=pack(np.zeros(600, int) + 99)),
+    lambda d: d["runs"][0].update(predicted=pack_numbers([0, 1])),
+    lambda d: d["runs"][0].update(predicted=pack_numbers(np.zeros(600, int) + 99)),
     lambda d: d["runs"][0].update(recipe={"no": 1}), lambda d: d["runs"][0]["metrics"].update(correct=1),
     lambda d: d.update(runs=3),
     lambda d: d.update(labels=d["labels"][:-8]), lambda d: d["runs"].append(None)])

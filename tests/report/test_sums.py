@@ -29,7 +29,8 @@ def test_the_excess_is_the_interaction_of_a_factorial_design(tmp_path):
              for k in ("none", "mixup", "cosine", "mixup+cosine")}
     inter = point["mixup+cosine"] - point["mixup"] - point["cosine"] + point["none"]
     assert t.excess.delta == pytest.approx(inter.mean()) and t.gain - t.alone == pytest.approx(inter.mean())
-    image = np.array([100. * (hits["mixup+cosine", s].astype(int) + hits["none", s] - hits["mixup", s] - hits["cosine", s]) for s in range(SEEDS)])
+    of = {k: np.array([hits[k, s].astype(int) for s in range(SEEDS)]) for k in point}
+    image = 100. * (of["mixup+cosine"] + of["none"] - of["mixup"] - of["cosine"])
     of_seeds = inter.var(ddof=1) / SEEDS
     own = max(0, (image.mean(0).var(ddof=1) - image.var(0, ddof=1).mean() / SEEDS) / I)
     assert t.excess.own == pytest.approx(own)
@@ -65,8 +66,9 @@ def test_no_word_where_a_part_is_missing_or_differs_in_more(tmp_path):
 
 
 def test_rows_of_mode_all():
-    assert [r.name for r in make_rows("all", {}, None, ["mixup", "cosine"])] == ["baseline", "mixup", "cosine", "mixup+cosine"]
-    three = [r.name for r in make_rows("all", {}, None, ["mixup", "cosine", "label_smoothing"])]
+    names = lambda *texts: [r.name for r in make_rows("all", {}, None, [*texts])]
+    assert names("mixup", "cosine") == ["baseline", "mixup", "cosine", "mixup+cosine"]
+    three = names("mixup", "cosine", "label_smoothing")
     assert len(three) == 8 and three[-1] == "mixup+cosine+label_smoothing"
     for texts in (["mixup"], ["mixup", "cosine", "label_smoothing", "warmup"]):
         with pytest.raises(UserError, match="two or three"): make_rows("all", {}, None, texts)

@@ -13,7 +13,7 @@ from support.small import learner
 from fastricks.callbacks import checkpoint as room
 from fastricks.callbacks.checkpoint import Checkpoint
 from fastricks.runfolder import checkpoint
-from fastricks.runfolder.checkpoint import SLOTS, load, newest, save
+from fastricks.runfolder.checkpoint import SLOTS, load_checkpoint, newest, save_checkpoint
 
 
 def tree(seed=0, n=64):
@@ -32,29 +32,30 @@ def equal(a, b):
 
 
 def test_all_comes_back_bit_for_bit_in_its_memory_format(tmp_path):
-    save(tmp_path, tree(), 1)
-    got = load(tmp_path / SLOTS[1])
+    save_checkpoint(tmp_path, tree(), 1)
+    got = load_checkpoint(tmp_path / SLOTS[1])
     assert equal(tree(), got) and got["generation"] == 1
     assert not got["model"]["w"].is_contiguous() and got["model"]["w"].data_ptr() != got["model"]["tied"].data_ptr()
 
 
 def test_it_is_a_safetensors_file_and_nothing_else(tmp_path):
-    save(tmp_path, tree(), 0)
+    save_checkpoint(tmp_path, tree(), 0)
     with safe_open(tmp_path / SLOTS[0], "pt") as f:
         assert torch.equal(f.get_tensor("/big"),
                            tree()["big"]) and json.loads(f.metadata()["fastricks"])["x"] == .1 + .2
 
 
 def test_what_can_not_be_kept_is_an_error_at_once(tmp_path):
-    with pytest.raises(TypeError, match="/model/it, a object"): save(tmp_path, {"model": {"it": object()}}, 0)
+    with pytest.raises(TypeError, match="/model/it, a object"):
+        save_checkpoint(tmp_path, {"model": {"it": object()}}, 0)
     assert not list(tmp_path.iterdir())
 
 
 def test_two_generations_in_turns(tmp_path):
     for n in range(1, 6):
-        save(tmp_path, tree(n), n)
+        save_checkpoint(tmp_path, tree(n), n)
         assert newest(tmp_path)[0]["generation"] == n
-        if n > 1: assert load(tmp_path / SLOTS[(n - 1) % 2])["generation"] == n - 1
+        if n > 1: assert load_checkpoint(tmp_path / SLOTS[(n - 1) % 2])["generation"] == n - 1
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(SLOTS)
     for slot in checkpoint.SLOTS: (tmp_path / slot).unlink(missing_ok=True)
     assert newest(tmp_path) == (None, [])
@@ -62,13 +63,14 @@ def test_two_generations_in_turns(tmp_path):
 
 def test_damage_at_a_thousand_places_is_noticed_and_the_generation_before_is_used(tmp_path):
     "A byte flipped, the end cut, a byte put in or taken out: all over the file, header and hash and padding among it"
-    for n in (1, 2): save(tmp_path, tree(n), n)
+    for n in (1, 2): save_checkpoint(tmp_path, tree(n), n)
     whole, draw, old = (tmp_path / SLOTS[0]).read_bytes(), random.Random(0), tree(1)
     places = [*range(400), *(draw.randrange(len(whole)) for _ in range(600))]
     for k, i in enumerate(places):
         flipped = bytes([whole[i] ^ 1 << draw.randrange(8)])
-        (tmp_path / SLOTS[0]).write_bytes([whole[:i] + flipped + whole[i + 1:], whole[:i], whole[:i] + b" " + whole[i:],
-                                           whole[:i] + whole[i + 1:]][k % 4 if k >= 400 else k % 2])
+        before, after = whole[:i], whole[i + 1:]
+        damaged = [before + flipped + after, before, before + b" " + whole[i:], before + after]
+        (tmp_path / SLOTS[0]).write_bytes(damaged[k % 4 if k >= 400 else k % 2])
         state, wrong = newest(tmp_path)
         assert len(wrong) == 1 and SLOTS[0] in wrong[0] and state["generation"] == 1, i
         if k % 100 == 0: assert equal(old, state)
@@ -97,8 +99,8 @@ def timed(monkeypatch, writing, epoch, steps, epochs, every=None):
     "Times at which a training of so many steps of so many seconds saves, when that takes `writing` seconds"
     clock, saved = Clock(), []
     monkeypatch.setattr(room, "time", clock)
-    monkeypatch.setattr(room, "gather", lambda *a: None)
-    monkeypatch.setattr(room, "finite", lambda m: True)
+    monkeypatch.setattr(room, "learner_state", lambda *a: None)
+    monkeypatch.setattr(room, "is_finite_model", lambda m: True)
     learn, _ = learner()
 
     def write(_):

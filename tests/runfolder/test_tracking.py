@@ -162,8 +162,8 @@ def offline(tmp_path_factory):
     "A training of 2 epochs of 60 steps, tracked offline: (its folder, its learner, what W&B's reader finds)"
     folder = tmp_path_factory.mktemp("runs")/"one"
     config = {"lr": .1, "arch": "linear", "tricks": {"mixup": {"alpha": .2}, "cosine": {}}}
-    run = tracking.start("offline", folder, WandbLabels("name" * 50, "group" * 50, ["tag" * 30, "a", "a", ""], config,
-                                                        project="project"))
+    labels = WandbLabels("name" * 50, "group" * 50, ["tag" * 30, "a", "a", ""], config, project="project")
+    run = tracking.start("offline", folder, labels)
     learn = make_learner(History(), BatchLosses(), WandbLog(run), n=240)
     fit(learn, 2, .1)
     Image.new("RGB", (8, 8)).save(folder/"lr.png")
@@ -315,7 +315,11 @@ def test_when_nothing_works_there_is_no_run(tmp_path, monkeypatch, capsys):
 
 def test_an_online_run_is_gone_on_with_and_an_offline_one_is_not(tmp_path, monkeypatch):
     seen = []
-    monkeypatch.setattr(tracking, "init", lambda mode, **kwargs: seen.append((mode, kwargs.get("id"), kwargs.get("resume"))) or True)
+
+    def init(mode, **kwargs):
+        seen.append((mode, kwargs.get("id"), kwargs.get("resume")))
+        return True
+    monkeypatch.setattr(tracking, "init", init)
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     (tmp_path/"wandb"/"offline-run-20260102_000000-zzz").mkdir(parents=True)
     tracking.start("online", tmp_path, WandbLabels("name"), go_on=tracking.last_id(tmp_path))

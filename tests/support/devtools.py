@@ -27,9 +27,8 @@ class Page:
         (r, self.out), (self.into, w) = os.pipe(), os.pipe()
         r, w = high(r), high(w)
         flags = [*FLAGS, f"--user-data-dir={folder}", f"--window-size={size[0]},{size[1]}", "about:blank"]
-        self.process = subprocess.Popen(["bash", "-c", f'exec "$@" 3<&{r} 4>&{w}', "bash", BROWSER, *flags],
-                                        pass_fds=(r, w),
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        words = ["bash", "-c", f'exec "$@" 3<&{r} 4>&{w}', "bash", BROWSER, *flags]
+        self.process = subprocess.Popen(words, pass_fds=(r, w), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         os.close(r)
         os.close(w)
         self.n, self.rest, self.requests, self.session = 0, b"", [], None

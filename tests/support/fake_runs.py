@@ -47,9 +47,8 @@ def fake_run(out, tricks="none", seed=0, hits=None, valid=None, top1=None, secon
     else: numbers = predictions(folder / "predictions.csv", hits, classes, split)
     if valid is not None:
         numbers["valid"] = predictions(folder / "predictions-valid.csv", np.asarray(valid, bool), classes, "valid")
-    write(folder / "metrics.json", {"split": split, **numbers, "epochs": epochs, "seconds": seconds + 1,
-                                    "train_seconds": seconds,
-                                         "images_per_s": 100.})
+    times = {"seconds": seconds + 1, "train_seconds": seconds, "images_per_s": 100.}
+    write(folder / "metrics.json", {"split": split, **numbers, "epochs": epochs, **times})
     write(folder / "history.csv", rows_to_csv(history(epochs, seconds, numbers.get("valid"))))
     return folder
 

@@ -256,8 +256,8 @@ def hostile_weights(folder, state, pwned):
         o.truncate(o.tell() + 2**36)
     there = [(n, "there is no such file|is not there|has no weights") for n in ("folder", "pipe", "loop", "device")]
     made = [(n, w) for n, (_, w) in made.items()]
-    return made + [(f"{n}.safetensors", w) for n, w in there] + [("sparse.safetensors",
-                                                                  "far more than|Cannot allocate")]
+    sparse = "sparse.safetensors", "far more than|Cannot allocate"
+    return [*made, *((f"{n}.safetensors", w) for n, w in there), sparse]
 
 
 # -- archives

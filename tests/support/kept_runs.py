@@ -23,9 +23,9 @@ def kept_rows(file, seeds, batch_size=None):
     batches = {r["recipe"]["batch_size"] for r in d["runs"]}
     for r in d["runs"]:
         tricks = "+".join(sorted(r["recipe"]["tricks"]))
-        name = {"": "baseline", "amp": "amp:bf16"}.get(tricks,
-                                                       tricks) + (f", b{r['recipe']['batch_size']}" if len(batches) > 1
-                                                                  else "")
-        found.setdefault(name, {})[r["recipe"]["seed"]] = unpack(r["predicted"]) == labels, r["metrics"]["train_seconds"]
+        name = {"": "baseline", "amp": "amp:bf16"}.get(tricks, tricks)
+        if len(batches) > 1: name += f", b{r['recipe']['batch_size']}"
+        seeds_of = found.setdefault(name, {})
+        seeds_of[r["recipe"]["seed"]] = unpack(r["predicted"]) == labels, r["metrics"]["train_seconds"]
     if "baseline, b32" in found: found["baseline"] = found.pop("baseline, b32")
     return tuple({name: np.array([of[s][k] for s in seeds]) for name, of in found.items()} for k in (0, 1))

@@ -28,7 +28,7 @@ from fastricks.core import stop
 from fastricks.core.files import read_json
 from fastricks.core.words import silent
 from fastricks.grid import ablate, cells
-from fastricks.grid import cells as cells_module
+from fastricks.grid import grid as grid_module
 from fastricks.runfolder import checkpoint
 from fastricks.use.train import train
 from support.small import TINY, recipe_of
@@ -92,7 +92,7 @@ def note(out, *words):
 
 def watched(out):
     "Note every step that is begun and every checkpoint that is whole"
-    begun, save = Checkpoint.before_batch, checkpoint.save
+    begun, save = Checkpoint.before_batch, checkpoint.save_checkpoint
 
     def before_batch(self):
         if self.training: note(out, "step", self.folder.name, self.learn.epoch, self.learn.iter)
@@ -109,7 +109,7 @@ def watched(out):
         return cb
     room = sys.modules["fastricks.training.training"]
     made, room.checkpoints = room.checkpoints, checkpoints
-    Checkpoint.before_batch, checkpoint.save = before_batch, saved
+    Checkpoint.before_batch, checkpoint.save_checkpoint = before_batch, saved
 
 
 def body(combo, out, resume):
@@ -130,7 +130,7 @@ def grid_body(out, jobs=1):
     watched(out)
     import multiprocessing as mp
     cells.context = lambda: mp.get_context("fork")  # everything is imported
-    cells_module.room = lambda jobs, threads: jobs
+    grid_module.jobs_that_fit = lambda jobs, threads: jobs  # however few cores there are
     g = ablate.ablate("add", {**GRID["given"], "out": str(out)}, None, GRID["texts"], seeds=(0,), jobs=jobs, say=silent)
     if not all(c.ok for c in g.cells): raise SystemExit("; ".join(c.reason for c in g.cells))
 
@@ -151,11 +151,11 @@ def child(f, *args, log=None):
             try:
                 f(*args)
                 code = 0
-            except stop.Stopped: code = stop.code()
+            except stop.Stopped: code = stop.exit_code()
             except BaseException:
                 import traceback
                 traceback.print_exc()
-            if stop.asked.signum: code = stop.say()
+            if stop.asked.signum: code = stop.say_stopped()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -277,7 +277,9 @@ def pair(combo, out, want, seconds, draw, most=1):
         codes = [wait(p) for p in pids]
         if any(codes): return phases, [f"of two at once one failed: {(out / 'log').read_text()[-2000:]}"]
         (_, one), = want.items()
-        return phases, [d for f, r in result(out).items() for d in compare({f: r}, {f: one})] or ([] if done(out) else ["not all finished"])
+        differ = [d for f, r in result(out).items() for d in compare({f: r}, {f: one})]
+        if not differ and not done(out): differ = ["not all finished"]
+        return phases, differ
 
 
 def done(out):

@@ -35,11 +35,12 @@ def cmyk_profile():
     "A press whose inks are darker than ideal ones: a table of two levels an ink, to Lab"
     def lab(c, m, y, k):
         light = (1 - k) * (1 - .45 * c) * (1 - .5 * m) * (1 - .1 * y)
-        return bytes(round(o) for o in (255 * light, 128 + (1 - k) * (-40 * c + 70 * m - 5 * y),
-                                        128 + (1 - k) * (-45 * c - 5 * m + 80 * y)))
+        a = 128 + (1 - k) * (-40 * c + 70 * m - 5 * y)
+        b = 128 + (1 - k) * (-45 * c - 5 * m + 80 * y)
+        return bytes(round(o) for o in (255 * light, a, b))
     grid = b"".join(lab(c, m, y, k) for c in (0, 1) for m in (0, 1) for y in (0, 1) for k in (0, 1))
     ramp = bytes(range(256))
     unit = b"".join(fixed(o) for o in (1, 0, 0, 0, 1, 0, 0, 0, 1))
     table = b"mft1\0\0\0\0" + bytes([4, 3, 2, 0]) + unit + ramp * 4 + grid + ramp * 3
-    return profile(b"prtr", b"CMYK", b"Lab ", {b"desc": text("dark inks"), b"wtpt": xyz(D50), b"A2B0": table,
-                                               b"A2B1": table})
+    tags = {b"desc": text("dark inks"), b"wtpt": xyz(D50), b"A2B0": table, b"A2B1": table}
+    return profile(b"prtr", b"CMYK", b"Lab ", tags)

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import torch
 
-from fastricks.runfolder.checkpoint import newest, save
+from fastricks.runfolder.checkpoint import newest, save_checkpoint
 
 
 def save_on_and_on(folder, n, said):
     while True:
         n += 1
-        save(folder, {"n": n, "x": torch.full((100_000,), float(n))}, n)
+        save_checkpoint(folder, {"n": n, "x": torch.full((100_000,), float(n))}, n)
         os.write(said, b"%d\n" % n)
 
 

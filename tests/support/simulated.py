@@ -1,7 +1,7 @@
 """Simulated ablations at the level of moments: seeds' differences drawn, the images' luck known."""
 import numpy as np
 
-from fastricks.report.compare.ladder import Seen
+from fastricks.report.compare.ladder import SeenRow
 from fastricks.report.compare.samples import Moments
 
 IMAGES = 5000
@@ -17,7 +17,9 @@ def moments_of(d, luck2, own=0., images=IMAGES):
 def null_table(rng, rows, seeds, R=1., effects=0., luck=.4):
     "d [rows, seeds] of rows that share a baseline, each with the variance R · luck²"
     sd = luck * np.sqrt(np.broadcast_to(R, rows) / 2)
-    return np.asarray(effects)[..., None] + sd[:, None] * rng.normal(size=(rows, seeds)) - sd[:, None] * rng.normal(size=seeds)
+    own = sd[:, None] * rng.normal(size=(rows, seeds))
+    baseline = sd[:, None] * rng.normal(size=seeds)
+    return np.asarray(effects)[..., None] + own - baseline
 
 
 def family_of(d, luck2):
@@ -31,5 +33,5 @@ def look_at(d, luck2, own=0.):
 
     def look(name, n):
         i = int(name)
-        return None if n and d.shape[1] < n else Seen(moments_of(d[i, :n], v[i], o[i]))
+        return None if n and d.shape[1] < n else SeenRow(moments_of(d[i, :n], v[i], o[i]))
     return look

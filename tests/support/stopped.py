@@ -28,4 +28,4 @@ def stopped(out, monkeypatch, *selection, at=(1, 1), number=signal.SIGTERM, **gi
     return max(out.glob("*/recipe.json"), key=lambda f: f.stat().st_mtime).parent
 
 
-def resumed(folder): return train(resume.recipe_of(folder), silent, resume=folder)
+def resumed(folder): return train(resume.recipe_to_resume(folder), silent, resume=folder)

@@ -11,8 +11,8 @@ from support.small import learner, recipe_of, same, trained, weights
 from torch import nn
 
 from fastricks.cli.screens import kept_epoch
-from fastricks.model.network import build
-from fastricks.training.finish import kept
+from fastricks.model.network import build_network
+from fastricks.training.finish import kept_epochs
 from fastricks.training.learner import fit
 
 
@@ -78,7 +78,7 @@ def test_training_equals_a_hand_written_loop(opt, make):
     "The same batches through a plain PyTorch loop give the same weights: no hidden trick, no hidden state"
     cb = Batches()
     learn, parts = learner(opt=opt, lr=1e-3, wd=.1, cbs=[cb])
-    model = build("test_resnet", 10, 0)[0]
+    model = build_network("test_resnet", 10, 0)[0]
     fit(learn, parts)
     o = make(model.parameters())
     for i, (x, y) in enumerate(cb.seen):
@@ -155,10 +155,10 @@ def test_it_is_said_which_epoch_was_kept(best_is_the_second, given, epoch, words
     given = {"epochs": 30, **given}
     learn, accuracies, second = best_is_the_second(**given)
     recipe = recipe_of(**given)
-    found = kept(learn, recipe)
+    found = kept_epochs(learn, recipe)
     assert found == {"kept_epoch": epoch, "best_epoch": 2} and same(weights(learn), second) == (epoch == 2)
     assert words in kept_epoch(recipe, {**found, "epochs": len(accuracies)})[0]
-    assert kept(learn, recipe_of()) == {} and kept_epoch(recipe_of(), {"epochs": 4}) == []
+    assert kept_epochs(learn, recipe_of()) == {} and kept_epoch(recipe_of(), {"epochs": 4}) == []
 
 
 def test_recipe_of_helper_is_the_resolved_one(): assert recipe_of(seed=3).seed == 3

@@ -37,7 +37,7 @@ def same_run(a, b): return not compare({"a": left(a)}, {"a": left(b)})
 
 
 def test_a_run_keeps_its_state_before_the_cooldown_and_says_how_large_it_is(short):
-    assert checkpoint.load(short / KEPT)["epoch"] == 2  # the cooldown begins in the middle of the third
+    assert checkpoint.load_checkpoint(short / KEPT)["epoch"] == 2  # the cooldown begins in the middle of the third
     log = (short / "log.txt").read_text()
     assert f"{KEPT} (" in log and " MB): `fastricks resume" in log
 
@@ -64,7 +64,7 @@ def test_with_what_is_carried_from_step_to_step(tmp_path, selection, given):
 def test_a_run_that_was_stopped_keeps_it_too(short, tmp_path, monkeypatch, at):
     folder = stopped(tmp_path, monkeypatch, WSD, at=at, **GIVEN)
     resumed(folder)
-    assert checkpoint.load(folder / KEPT)["epoch"] == 2 and same_run(folder, short)
+    assert checkpoint.load_checkpoint(folder / KEPT)["epoch"] == 2 and same_run(folder, short)
 
 
 @pytest.mark.parametrize("selection, why", [

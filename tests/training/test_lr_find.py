@@ -14,7 +14,7 @@ from fastricks.core.cache import cache_dir
 from fastricks.core.errors import UserError
 from fastricks.core.words import silent
 from fastricks.training import lr_find
-from fastricks.training.lr_find import END, START, Found, known, settle_lr, suggest
+from fastricks.training.lr_find import END, START, FoundRate, known_rate, settle_lr, suggest
 from fastricks.use.train import train
 
 pytestmark = pytest.mark.usefixtures("undrawn")
@@ -50,7 +50,8 @@ def test_the_run_has_the_number(found):
     run, said = found
     what = read(run.folder, "recipe.json")
     lr = what["recipe"]["lr"]
-    assert isinstance(lr, float) and START < lr < END and what["lr_find"] == {"lr": lr, "rule": "valley"} and lr == float(f"{lr:.3g}")
+    assert isinstance(lr, float) and START < lr < END
+    assert what["lr_find"] == {"lr": lr, "rule": "valley"} and lr == float(f"{lr:.3g}")
     assert (run.folder / "lr_find.png").read_bytes()[:4] == b"\x89PNG"
     line = next(o for o in said if o.startswith(f"lr find: {lr:g}, by fastai's valley on "))
     assert line in (run.folder / "log.txt").read_text() and any("up to 100 steps" in o for o in said)
@@ -76,11 +77,12 @@ def test_finding_leaves_random_state_files_and_folders_alone(tmp_path, monkeypat
     recipe = settle_machine(recipe_of("mixup", lr="find", seed=3))
     before = random_states()
     new = settle_lr(Job(recipe, open_data(recipe, say=silent)), silent)
-    assert random_states() == before and new.found and not list(tmp_path.iterdir()) and not torch.is_autocast_enabled("cpu")
+    assert random_states() == before and new.found and not list(tmp_path.iterdir())
+    assert not torch.is_autocast_enabled("cpu")
 
 
 def test_it_is_found_once(found, tmp_path, monkeypatch):
-    monkeypatch.setattr(lr_find, "curve", lambda *a: pytest.fail("looked for again"))
+    monkeypatch.setattr(lr_find, "rate_curve", lambda *a: pytest.fail("looked for again"))
     said = []
     again = train(recipe_of(lr="find", out=str(tmp_path)), said.append)
     assert read(again.folder, "recipe.json")["identity"] == read(found[0].folder, "recipe.json")["identity"]
@@ -88,7 +90,7 @@ def test_it_is_found_once(found, tmp_path, monkeypatch):
 
 
 def test_an_interrupted_run_goes_on_without_looking_again(found, tmp_path, monkeypatch):
-    monkeypatch.setattr(lr_find, "curve", lambda *a: pytest.fail("looked for again"))
+    monkeypatch.setattr(lr_find, "rate_curve", lambda *a: pytest.fail("looked for again"))
     recipe = recipe_of(lr="find", out=str(tmp_path), checkpoint_every="0s")
     def at_step(n):
         from fastricks.callbacks.checkpoint import Checkpoint
@@ -109,7 +111,7 @@ def test_an_interrupted_run_goes_on_without_looking_again(found, tmp_path, monke
 
 
 @pytest.fixture
-def fewer_steps(monkeypatch): monkeypatch.setattr(lr_find, "STEPS", 50)
+def fewer_steps(monkeypatch): monkeypatch.setattr(lr_find, "MOCK_STEPS", 50)
 
 
 @pytest.mark.parametrize("selection", ["warmup+cosine", "one_cycle", "mixup:partner=previous", "mixup:per=sample",
@@ -178,7 +180,8 @@ def test_weights_that_are_no_use_are_one_sentence(monkeypatch, capsys, tmp_path)
     monkeypatch.setattr(prepare, "make_parts", broken)
     assert run(["train", *ARGS, "--lr", "find", "--seed", "9", "--out", str(tmp_path)]) == 2
     err = capsys.readouterr().err
-    assert "the loss went beyond all bounds after 1 step" in err and err.count("\n") == 1 and not list(tmp_path.iterdir())
+    assert "the loss went beyond all bounds after 1 step" in err and err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("change", [dict(lr="1"), dict(lr=float("nan")), dict(lr=99.), dict(rule="mine"),
@@ -186,8 +189,8 @@ def test_weights_that_are_no_use_are_one_sentence(monkeypatch, capsys, tmp_path)
                                     dict(lrs=7), dict(more=1)])
 def test_a_cache_that_anybody_wrote(change):
     good = dict(lr=.01, rule="valley", lrs=[.1] * 85, losses=[1.] * 85)
-    assert known(good) == Found(**good) and known({**good,
-                                                   **change}) is None and known(None) is None and known([]) is None
+    assert known_rate(good) == FoundRate(**good) and known_rate({**good, **change}) is None
+    assert known_rate(None) is None and known_rate([]) is None
 
 
 # -- grids, explain, pictures
@@ -209,7 +212,7 @@ def test_rows_and_seeds_share_the_rate_of_the_first(found, tmp_path):
 
 def test_a_plan_finds_nothing(tmp_path, monkeypatch):
     from fastricks.grid.ablate import ablate
-    monkeypatch.setattr(lr_find, "curve", lambda *a: pytest.fail("looked for"))
+    monkeypatch.setattr(lr_find, "rate_curve", lambda *a: pytest.fail("looked for"))
     said = []
     ablate("add", {**TINY, "lr": "find", "wd": .3, "out": str(tmp_path)}, None, ["mixup"], dry=True, say=said.append)
     assert any("is found before the training" in o and "for all rows and seeds" in o for o in said)
@@ -226,7 +229,7 @@ def test_advice_takes_the_number_that_was_found(monkeypatch):
     from fastricks.grid import advise
     asked = []
     c = SimpleNamespace(split="valid", n_images=1, metric=SimpleNamespace(sign=1, title="top-1"))
-    monkeypatch.setattr(advise, "on_validation", lambda *a: (c, {}))
+    monkeypatch.setattr(advise, "compared_on_validation", lambda *a: (c, {}))
     monkeypatch.setattr(advise, "resolve", lambda given, *a: asked.append(given["lr"]))
     grid = SimpleNamespace(rows=[SimpleNamespace(recipe=SimpleNamespace(lr=.003))])
     lines = []
@@ -236,9 +239,10 @@ def test_advice_takes_the_number_that_was_found(monkeypatch):
 
 def test_explain_and_pictures_say_that_it_would_be_found(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(lr_find, "curve", lambda *a: pytest.fail("looked for"))
+    monkeypatch.setattr(lr_find, "rate_curve", lambda *a: pytest.fail("looked for"))
     assert run(["train", *ARGS, "--lr", "find", "-t", "cosine", "--explain"]) == 0
-    assert "learning rate is found before the training, in at most 100 steps from 1e-07 to 10 (fastai's valley)" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "learning rate is found before the training, in at most 100 steps from 1e-07 to 10 (fastai's valley)" in out
     assert run(["show", "lr", *ARGS, "--lr", "find", "-t", "cosine"]) == 0
     assert "is found before the training" in capsys.readouterr().out
     assert run(["show", "batch", *ARGS, "--lr", "find"]) == 0

@@ -22,7 +22,7 @@ from fastricks.core.words import silent
 from fastricks.data.checked import open_data
 from fastricks.recipe.plan import batches_an_epoch
 from fastricks.report import plots
-from fastricks.report.batch import View, captions, draw_view_targets, pixels
+from fastricks.report.batch import View, captions, draw_view_targets, pixels_of_batch
 from fastricks.training.targets import needed_facts, targets_of
 from fastricks.use import first_batch, schedules
 
@@ -64,9 +64,9 @@ def test_batches_are_counted_as_the_loader_makes_them(n):
 
 
 def test_figure_3_of_the_tutorial():
-    lines = schedules.lines_of({}, ["blog"], ["warmup:by=epoch,epochs=6"])
+    lines = schedules.recipes_of_lines({}, ["blog"], ["warmup:by=epoch,epochs=6"])
     assert list(lines) == ["blog", "blog -t warmup:by=epoch,epochs=6"]
-    fig = schedules.show_lr(lines, steps=493)
+    fig = schedules.rates_figure(lines, steps=493)
     plain, warm = (line.get_ydata()[:-1] for line in fig.axes[0].lines)
     rest = [1e-4] * 9 + [1e-5] * 15 + [1e-6] * 10
     assert plain == pytest.approx(np.repeat([1e-4] * 6 + rest, 493))
@@ -77,17 +77,17 @@ def test_figure_3_of_the_tutorial():
 def test_momentum_has_a_panel_where_it_moves():
     r = recipe_of("one_cycle")
     s = schedules.schedules_of(r)["one_cycle"]
-    fig = schedules.show_lr({"one": r, "cosine": recipe_of("cosine")})
+    fig = schedules.rates_figure({"one": r, "cosine": recipe_of("cosine")})
     lr, mom = fig.axes
     assert len(lr.lines) == 2 and mom.lines[0].get_ydata()[:-1].tolist() == [s.mom(i, s) for i in range(s.total)]
     assert mom.lines[0].get_color() == lr.lines[0].get_color()
-    assert len(schedules.show_lr(recipe_of("cosine")).axes) == 1
+    assert len(schedules.rates_figure(recipe_of("cosine")).axes) == 1
 
 
 def test_rates_of_very_different_sizes_are_all_visible():
-    assert schedules.show_lr({"a": recipe_of(lr=1e-4), "b": recipe_of(lr=.1)}, steps=5).axes[0].get_yscale() == "log"
-    assert schedules.show_lr({"a": recipe_of(lr=1e-4), "b": recipe_of(lr=1e-3)},
-                             steps=5).axes[0].get_yscale() == "linear"
+    for highest, scale in ((.1, "log"), (1e-3, "linear")):
+        fig = schedules.rates_figure({"a": recipe_of(lr=1e-4), "b": recipe_of(lr=highest)}, steps=5)
+        assert fig.axes[0].get_yscale() == scale
 
 
 def test_shared_data_is_opened_once_and_missing_data_is_said(monkeypatch, tmp_path):
@@ -106,14 +106,17 @@ def test_shared_data_is_opened_once_and_missing_data_is_said(monkeypatch, tmp_pa
 
 
 def test_rows_stand_on_recipe_or_the_first_name(tmp_path):
-    lines = schedules.lines_of({"lr": .5}, (), ["cosine", "warmup"], "blog")
-    assert list(lines) == ["blog -t cosine", "blog -t warmup"] and all(r.lr == .5 and r.epochs == 40 for r in lines.values())
-    assert list(schedules.lines_of({}, (), ["cosine"])) == ["cosine"] and list(schedules.lines_of({})) == ["baseline"]
-    assert list(schedules.lines_of({}, (), (), "paper")) == ["paper"]
+    lines = schedules.recipes_of_lines({"lr": .5}, (), ["cosine", "warmup"], "blog")
+    assert list(lines) == ["blog -t cosine", "blog -t warmup"]
+    assert all(r.lr == .5 and r.epochs == 40 for r in lines.values())
+    assert list(schedules.recipes_of_lines({}, (), ["cosine"])) == ["cosine"]
+    assert list(schedules.recipes_of_lines({})) == ["baseline"]
+    assert list(schedules.recipes_of_lines({}, (), (), "paper")) == ["paper"]
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "recipe.json").write_text(json.dumps({"recipe": {"epochs": 3, "tricks": {"cosine": {}}}}))
-    lines = schedules.lines_of({}, [str(tmp_path / "mine"), "blog"], ["warmup"])
-    assert list(lines) == ["mine", "blog", "mine -t warmup"] and lines["mine -t warmup"].tricks.keys() == {"cosine", "warmup"}
+    lines = schedules.recipes_of_lines({}, [str(tmp_path / "mine"), "blog"], ["warmup"])
+    assert list(lines) == ["mine", "blog", "mine -t warmup"]
+    assert lines["mine -t warmup"].tricks.keys() == {"cosine", "warmup"}
 
 
 # -- the first batch
@@ -139,7 +142,7 @@ def test_the_batch_is_bit_for_bit_what_training_sees(selection):
     spy = Spy()
     trained(selection, cbs=[spy])
     for epoch, row in enumerate(spy.rows):
-        b = first_batch.look(recipe_of(selection), epoch + 1)[1].batch
+        b = first_batch.look_at_batch(recipe_of(selection), epoch + 1)[1].batch
         assert torch.equal(b.x, row["x"]) and torch.equal(b.y, row["y"].long()) and b.size == 16 and b.epoch == epoch
         assert (b.lam is None) == (row["lam"] is None) == ("mixup" not in selection)
         if b.lam is not None: assert torch.equal(b.lam, row["lam"].expand(16)) and torch.equal(b.y1, row["y1"].long())
@@ -149,7 +152,7 @@ def test_the_batch_is_bit_for_bit_what_training_sees(selection):
 def test_under_mixed_precision_too():
     spy, given = Spy(), dict(size=32, resize=32, per_class=4)
     trained("amp:dtype=bf16+mixup", cbs=[spy], **given)
-    _, v = first_batch.look(recipe_of("amp:dtype=bf16+mixup", **given))
+    _, v = first_batch.look_at_batch(recipe_of("amp:dtype=bf16+mixup", **given))
     assert torch.equal(v.batch.x, spy.rows[0]["x"]) and not torch.is_autocast_enabled("cpu")
     assert v.target == pytest.approx(mixed(v.batch), abs=1e-5)
 
@@ -157,21 +160,21 @@ def test_under_mixed_precision_too():
 def test_flips_and_crops_are_in_the_picture():
     "The picture is the normalised batch turned back, not the file"
     r = recipe_of(flip=True, min_scale=.3)
-    _, v = first_batch.look(r)
-    px = pixels(v.batch.x, r)
+    _, v = first_batch.look_at_batch(r)
+    px = pixels_of_batch(v.batch.x, r)
     assert px.shape == (16, 16, 16, 3) and px.min() >= 0 and px.max() <= 1
-    clean = pixels(first_batch.look(recipe_of(flip=False, min_scale=1.))[1].batch.x, r)
+    clean = pixels_of_batch(first_batch.look_at_batch(recipe_of(flip=False, min_scale=1.))[1].batch.x, r)
     assert not np.allclose(px, clean)
-    fig = first_batch.show_batch(r, n=5)
+    fig = first_batch.batch_figure(r, n=5)
     assert [np.asarray(ax.images[0].get_array()) for ax in fig.axes if ax.images][0] == pytest.approx(px[0])
     assert sum(bool(ax.images) for ax in fig.axes) == 5
 
 
 def test_captions_are_labels_and_shares():
-    job, v = first_batch.look(recipe_of("mixup:alpha=1"))
+    job, v = first_batch.look_at_batch(recipe_of("mixup:alpha=1"))
     a, b, l = (o[3].item() for o in (v.batch.y, v.batch.y1, v.batch.lam))
     assert captions(v.batch, job.source.classes)[3] == f"{l:.0%} {a}\n+ {1 - l:.0%} {b}"
-    assert captions(first_batch.look(recipe_of())[1].batch, list("abcdefghij"))[0] in "abcdefghij"
+    assert captions(first_batch.look_at_batch(recipe_of())[1].batch, list("abcdefghij"))[0] in "abcdefghij"
 
 
 def test_looking_leaves_the_random_state_alone_and_trains_nothing():
@@ -180,13 +183,13 @@ def test_looking_leaves_the_random_state_alone_and_trains_nothing():
     want = torch.rand(1), np.random.rand()
     torch.manual_seed(3)
     np.random.seed(3)
-    first_batch.look(recipe_of("mixup"))
+    first_batch.look_at_batch(recipe_of("mixup"))
     assert (torch.rand(1), np.random.rand()) == want
 
 
 def test_an_epoch_that_there_is_not():
     with pytest.raises(UserError, match="epoch 3 is none of this training's 2 epochs"):
-        first_batch.show_batch(recipe_of(), epoch=3)
+        first_batch.batch_figure(recipe_of(), epoch=3)
 
 
 @pytest.mark.parametrize("selection", ["mixup", "cutmix", "mixup:partner=previous", "mixup+cutmix", "mixup:per=sample"])
@@ -202,7 +205,7 @@ def test_what_is_shown_is_mixed(selection):
     assert first_batch.look_for_mixed(r, 2, silent)[1].batch.epoch == 1
     order = first_batch.telling(b)
     assert ((b.lam - .5).abs()[order].diff() >= 0).all()
-    said = " ".join(first_batch.show_batch(r).get_suptitle().split())
+    said = " ".join(first_batch.batch_figure(r).get_suptitle().split())
     assert "λ = 0." in said and ("chosen as near ½" in said) == bool(b.step or b.epoch)
 
 
@@ -236,8 +239,8 @@ def mixed(b, form=None):
 @pytest.mark.parametrize("mix", ["", "mixup:alpha=1", "mixup:alpha=1,per=sample", "mixup:partner=previous,alpha=1"])
 @pytest.mark.parametrize("form", [None, "paper", "uniform"])
 def test_targets_equal_the_formulas(mix, form):
-    job, seen = first_batch.look(recipe_of("+".join(filter(None, (mix, form and f"label_smoothing:form={form}")))
-                                           or "none"))
+    smoothing = form and f"label_smoothing:form={form}"
+    job, seen = first_batch.look_at_batch(recipe_of("+".join(filter(None, (mix, smoothing))) or "none"))
     assert seen.target == pytest.approx(mixed(seen.batch, form), abs=1e-5)
     targets = targets_of(job, seen, 3)
     assert list(targets) == ["target"] and targets["target"].shape == (3, 10)
@@ -246,8 +249,9 @@ def test_targets_equal_the_formulas(mix, form):
 def test_a_loss_without_a_target_is_refused():
     z, y = torch.zeros(6, 5), torch.arange(6) % 5
     assert implied_target(lambda z: F.cross_entropy(z, y), z) == pytest.approx(F.one_hot(y, 5), abs=1e-6)
-    assert implied_target(lambda z: ((1 - z.softmax(1)[range(6), y]) ** 2 * F.cross_entropy(z, y, reduction="none")).mean(), z) is None
-    job, seen = first_batch.look(recipe_of())
+    focal = lambda z: ((1 - z.softmax(1)[range(6), y]) ** 2 * F.cross_entropy(z, y, reduction="none")).mean()
+    assert implied_target(focal, z) is None
+    job, seen = first_batch.look_at_batch(recipe_of())
     with pytest.raises(UserError, match="no cross-entropy"):
         draw_view_targets(View(job.recipe, job.source, seen.batch, None), 3)
 
@@ -255,10 +259,11 @@ def test_a_loss_without_a_target_is_refused():
 @pytest.mark.parametrize("form, names", [("convex", ["labels\nweight 0.7", "teacher, T = 4\nweight 0.3"]),
                                          ("sum", ["labels", "teacher, T = 4"])])
 def test_a_teachers_softened_answers_to_the_same_images(teacher, form, names):
-    from fastricks.model.network import build
-    job, seen = first_batch.look(recipe_of(f"distill:teacher={teacher},T=4,alpha=.3,form={form}+mixup:alpha=1"))
+    from fastricks.model.network import build_network
+    recipe = recipe_of(f"distill:teacher={teacher},T=4,alpha=.3,form={form}+mixup:alpha=1")
+    job, seen = first_batch.look_at_batch(recipe)
     got = targets_of(replace(job, facts=needed_facts(job, silent)), seen, 5)
-    net = build("test_resnet", 10, 0, teacher)[0].eval()
+    net = build_network("test_resnet", 10, 0, teacher)[0].eval()
     assert list(got) == names and got[names[0]] == pytest.approx(mixed(seen.batch)[:5], abs=1e-5)
     with torch.no_grad(): assert got[names[1]] == pytest.approx((net(seen.batch.x[:5]) / 4).softmax(1), abs=1e-6)
 
@@ -266,12 +271,12 @@ def test_a_teachers_softened_answers_to_the_same_images(teacher, form, names):
 def test_a_teacher_is_found_but_never_trained(tmp_path):
     given = dict(out=str(tmp_path))
     with pytest.raises(UserError, match="test_resnet is not trained yet, and nothing is trained here"):
-        first_batch.show_targets(recipe_of("distill:teacher=test_resnet", **given))
+        first_batch.targets_figure(recipe_of("distill:teacher=test_resnet", **given))
     assert list(tmp_path.iterdir()) == []
     from fastricks.use.train import train
     train(recipe_of("distill:teacher=test_resnet", **given), say=lambda _: None)
-    assert is_png(first_batch.show_targets(recipe_of("distill:teacher=test_resnet", **given), n=2)._repr_png_())
-    first_batch.show_batch(recipe_of("distill:teacher=resnet18", **given))  # needs no teacher
+    assert is_png(first_batch.targets_figure(recipe_of("distill:teacher=test_resnet", **given), n=2)._repr_png_())
+    first_batch.batch_figure(recipe_of("distill:teacher=resnet18", **given))  # needs no teacher
 
 
 @pytest.mark.parametrize("K", [2, 10, 15, 16, 21, 101])
@@ -279,12 +284,12 @@ def test_many_classes_are_gathered(K):
     classes, rng = [f"class {i}" for i in range(K)], np.random.default_rng(0)
     q, r = np.full(K, .1 / (K - 1)), rng.dirichlet(np.ones(K))
     q[K - 1] = .9
-    names, got = plots.gather({"labels": q, "teacher": r}, classes)
+    names, got = plots.gather_classes({"labels": q, "teacher": r}, classes)
     if K <= 15: return np.testing.assert_equal((names, got["labels"]), (classes, q))
     best = [f"class {i}" for i in np.argsort(-r) if i != K - 1][:9]
     assert names == [f"class {K - 1}", *best, f"{K - 10} others, mean"] and got["labels"][0] == .9
     assert got["teacher"][:10].sum() + (K - 10) * got["teacher"][10] == pytest.approx(1)
-    assert plots.gather({"target": q}, classes)[0] == [f"class {K - 1}", f"{K - 1} others, mean"]
+    assert plots.gather_classes({"target": q}, classes)[0] == [f"class {K - 1}", f"{K - 1} others, mean"]
 
 
 @pytest.mark.parametrize("K", [2, 10, 101])
@@ -301,21 +306,24 @@ def test_pictures_of_odd_names_and_numbers(K):
 # -- notebooks, the run's folder
 
 def test_a_notebook_shows_the_figures_by_themselves():
-    fig = schedules.show_lr(recipe_of())
+    fig = schedules.rates_figure(recipe_of())
     assert is_png(fig._repr_png_()) and len(fig._repr_png_()) < 60_000
     formatter = pytest.importorskip("IPython.core.formatters").DisplayFormatter()
     data, _ = formatter.format(fig)
     assert is_png(data["image/png"]) and len([k for k in data if k.startswith("image")]) == 1
-    assert is_png(first_batch.show_batch(recipe_of("mixup"))._repr_png_())
+    assert is_png(first_batch.batch_figure(recipe_of("mixup"))._repr_png_())
 
 
 def test_training_is_the_same_with_the_picture_and_without():
     drawn = []
-    def draw(seen): drawn.append(plots.png(plots.draw_batch(pixels(seen.batch.x, recipe_of()), ["a"] * 8, "t")))
+
+    def draw(seen):
+        images = pixels_of_batch(seen.batch.x, recipe_of())
+        drawn.append(plots.png(plots.draw_batch(images, ["a"] * 8, "t")))
     a, b = trained("mixup+cosine", cbs=[Seen(n=8, then=draw)]), trained("mixup+cosine")
     assert same(weights(a), weights(b)) and len(drawn) == 1 and len(a.seen.batch.x) == 8
     assert [r["train_loss"] for r in a.history.rows] == [r["train_loss"] for r in b.history.rows]
-    assert torch.equal(a.seen.batch.x, first_batch.look(recipe_of("mixup+cosine"))[1].batch.x[:8])
+    assert torch.equal(a.seen.batch.x, first_batch.look_at_batch(recipe_of("mixup+cosine"))[1].batch.x[:8])
     a.fit(1)
     assert len(drawn) == 1  # a user's further training does not draw over it
 

@@ -17,7 +17,7 @@ from fastricks.runfolder import trackers
 from fastricks.training.training import train
 
 EACH = {"per_class": 8, "epochs": 2}
-has = {name: find_spec(name) is not None for name in trackers.KINDS}
+has = {name: find_spec(name) is not None for name in trackers.TRACKERS}
 needs_tensorboard = pytest.mark.skipif(not has["tensorboard"], reason="tensorboard is not installed")
 needs_mlflow = pytest.mark.skipif(not has["mlflow"], reason="mlflow is not installed")
 ALL = ",".join(name for name in has if has[name])
@@ -74,14 +74,15 @@ def test_mlflow_has_every_step_epoch_and_final_number(run):
     client, found = mlflow_run(run)
     m = read(run, "metrics.json")
     def values(key):
-        return [(o.step, o.value) for o in sorted(client.get_metric_history(found.info.run_id, key),
-                                                  key=lambda o: o.step)]
+        history = client.get_metric_history(found.info.run_id, key)
+        return [(o.step, o.value) for o in sorted(history, key=lambda o: o.step)]
     for column in set(history(run)[0]) - {"epoch"}: assert values(f"epoch/{column}") == expected(run, column)
     assert [s for s, _ in values("train/loss")] == [*range(10)]
     assert found.data.metrics["test/accuracy"] == pytest.approx(m["top1"]) and found.data.metrics["test/n"] == 359
     assert found.info.status == "FINISHED" and found.info.run_name == run.name
     assert found.data.tags["group"] == read(run, "recipe.json")["group"] and found.data.tags["tricks"] == "mixup"
-    assert found.data.params["tricks.mixup.on"] == "True" and found.data.params["arch"] == "test_resnet" and found.data.params["seed"] == "0"
+    assert found.data.params["tricks.mixup.on"] == "True"
+    assert found.data.params["arch"] == "test_resnet" and found.data.params["seed"] == "0"
     assert client.get_experiment(found.info.experiment_id).name == "fastricks"
     assert (run.parent / "mlflow.db").is_file()
 
@@ -96,8 +97,8 @@ def test_pictures_go_there_too(tmp_path):
     from PIL import Image
     if not has["tensorboard"]: pytest.skip("tensorboard is not installed")
     Image.new("RGBA", (8, 4), (255, 0, 0, 255)).save(tmp_path / "batch.png")
-    found = trackers.start("tensorboard", tmp_path, labels())
-    trackers.finish(found, {"test/accuracy": .5}, {"batch": tmp_path / "batch.png"})
+    found = trackers.start_trackers("tensorboard", tmp_path, labels())
+    trackers.finish_trackers(found, {"test/accuracy": .5}, {"batch": tmp_path / "batch.png"})
     image = events(tmp_path).Images("batch")[0]
     assert (image.width, image.height) == (8, 4)
 
@@ -143,7 +144,7 @@ class Broken(trackers.Tracker):
 
 @pytest.fixture
 def broken(monkeypatch):
-    monkeypatch.setitem(trackers.KINDS, "broken", Broken)
+    monkeypatch.setitem(trackers.TRACKERS, "broken", Broken)
     return lambda where: monkeypatch.setattr(Broken, "fails_in", where)
 
 
@@ -161,7 +162,7 @@ def test_one_that_never_answers_is_left_behind(tmp_path, broken, monkeypatch, ca
     freed = threading.Event()
     monkeypatch.setattr(Broken, "open", lambda self: freed.wait(30))
     broken("")
-    assert trackers.start("broken", tmp_path, labels(), patience=.1) == []
+    assert trackers.start_trackers("broken", tmp_path, labels(), patience=.1) == []
     freed.set()
     assert "no answer for 0.1 s" in capsys.readouterr().err
 
@@ -169,7 +170,8 @@ def test_one_that_never_answers_is_left_behind(tmp_path, broken, monkeypatch, ca
 # -- what --log takes
 
 def test_names_of_trackers():
-    assert trackers.parse(" tensorboard,mlflow,tensorboard") == ["tensorboard", "mlflow"] and trackers.parse(None) == []
+    assert trackers.parse_log(" tensorboard,mlflow,tensorboard") == ["tensorboard", "mlflow"]
+    assert trackers.parse_log(None) == []
     with pytest.raises(UserError, match="did you mean 'tensorboard'"): recipe_of(log="tensorbord")
     with pytest.raises(UserError, match="--log wandb and --wandb disabled"):
         recipe_of(log="wandb,tensorboard", wandb="disabled")

@@ -10,7 +10,7 @@ from support.small import recipe_of
 from fastricks.core.words import silent
 from fastricks.training.room import Room
 from fastricks.training.settle import settle
-from fastricks.training.track import summary
+from fastricks.training.track import wandb_summary
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,8 @@ def test_config_is_nested_and_the_group_leaves_out_the_seed(offline):
     assert config["tricks"]["warmup"] == {"on": False} and config["schedule"] == "cosine"
     assert config["arch"] == "test_resnet" and config["seed"] == 0 and config["lr"] == 1e-3
     assert sorted(run["tags"]) == ["cosine", "mixup"] and run["project"] == "fastricks" and run["job_type"] == "train"
-    assert run["run_group"] == read(folder, "recipe.json")["group"] and re.fullmatch(r"digits-test_resnet-\S+-[0-9a-f]{6}", run["run_group"])
+    assert run["run_group"] == read(folder, "recipe.json")["group"]
+    assert re.fullmatch(r"digits-test_resnet-\S+-[0-9a-f]{6}", run["run_group"])
     assert folder.name == run["display_name"]
 
 
@@ -64,7 +65,15 @@ def test_summary_is_the_final_metrics(offline):
 def test_the_summary_of_few_classes_has_no_top_5():
     final = {"split": "valid", "top1": .5, "top5": 1., "loss": .7, "macro_f1": .5, "balanced_accuracy": .5, "n": 10,
              "seconds": 1.}
-    assert "valid/top5" not in summary(final, 5) and summary(final, 6)["valid/top5"] == 1
+    assert "valid/top5" not in wandb_summary(final, 5) and wandb_summary(final, 6)["valid/top5"] == 1
+
+
+def test_numbers_of_validation_images_are_marked():
+    "One column has all runs, and another says whose images they are"
+    final = {"top1": .5, "top5": 1., "loss": .7, "macro_f1": .5, "balanced_accuracy": .5, "n": 10, "seconds": 1.}
+    of_valid, of_test = (wandb_summary({**final, "split": o}, 3) for o in ("valid", "test"))
+    assert of_valid["test/accuracy"] == of_valid["valid/accuracy"] == .5 and of_valid["test/is_validation"] == 1
+    assert of_test["test/accuracy"] == .5 and of_test["test/is_validation"] == 0 and "valid/accuracy" not in of_test
 
 
 def test_the_last_screen_says_how_to_send_it(offline):

@@ -31,13 +31,17 @@ class Mine(Trick):
 
     def settle(self, recipe: RecipeLike, source: SourceLike, room: RoomLike) -> tuple["Mine", dict[str, Any]]:
         value, facts = room.network(self.needs(), recipe, source)
-        room.say(f"{value}: {len(source.of('train'))} images of {len(source.classes)} classes, {room.fingerprint(source)}")
+        n, classes = len(source.of("train")), len(source.classes)
+        room.say(f"{value}: {n} images of {classes} classes, {room.fingerprint(source)}")
         return replace(self, network=value), facts
 
     def arch(self, kwargs: dict[str, Any], plan: Plan) -> dict[str, Any]: return {**kwargs, "stem_width": plan.classes}
     def model(self, model: nn.Module, plan: Plan) -> nn.Module: return model.eval()
     def optimizer(self, opt: Opt, plan: Plan) -> Opt: return replace(opt, lr=opt.lr * plan.recipe.whole_batch * self.by)
-    def schedule(self, sched: ScheduleLike, plan: Plan) -> ScheduleLike: return replace(sched, main=falling, hold=sched.steps(self.at[0]))
+
+    def schedule(self, sched: ScheduleLike, plan: Plan) -> ScheduleLike:
+        return replace(sched, main=falling, hold=sched.steps(self.at[0]))
+
     def loss(self, loss_func: Loss, plan: Plan) -> Loss: return lambda z, y: loss_func(z, y) * self.by
 
     def groups(self, groups: list[GroupLike], model: nn.Module, plan: Plan) -> list[GroupLike]:

@@ -14,7 +14,7 @@ from support.small import TINY, learner, recipe_of, same, trained, weights
 from fastricks.callbacks.distill import Distill, distill_loss, kl_term
 from fastricks.cli.app import run
 from fastricks.core.errors import UserError
-from fastricks.model.network import build
+from fastricks.model.network import build_network
 from fastricks.model.probe import cpu_has_bf16
 from fastricks.model.teacher import load_teacher
 from fastricks.recipe.recipe import resolve
@@ -64,9 +64,10 @@ class Watch(Callback):
         self.given = inputs[0].clone(), out.clone()
 
     def after_loss(self):
-        if self.training: self.rows.append(dict(x=self.x.clone(), t=self.given, z=self.learn.pred.detach().clone(),
-                                                loss=self.learn.loss.item(),
-                                                parts={k: v.item() for k, v in self.learn.loss_parts.items()}))
+        if not self.training: return
+        parts = {k: v.item() for k, v in self.learn.loss_parts.items()}
+        z, loss = self.learn.pred.detach().clone(), self.learn.loss.item()
+        self.rows.append(dict(x=self.x.clone(), t=self.given, z=z, loss=loss, parts=parts))
 
 
 @pytest.mark.parametrize("more", ["", "+mixup:alpha=1", "+label_smoothing+mixup:partner=previous", "+accumulate:n=2",
@@ -83,11 +84,12 @@ def test_the_teacher_is_still_and_sees_what_the_student_sees(teacher, more):
     assert not any(p.requires_grad or p.grad is not None for p in net.parameters())
     for r in watch.rows:
         assert torch.equal(r["x"], r["t"][0])
-        assert r["parts"]["loss_teacher"] == pytest.approx(equation_6(r["z"], r["t"][1].float(), 4.).item(), rel=1e-3,
-                                                           abs=1e-5)
+        want = equation_6(r["z"], r["t"][1].float(), 4.).item()
+        assert r["parts"]["loss_teacher"] == pytest.approx(want, rel=1e-3, abs=1e-5)
         assert r["loss"] == pytest.approx(.4 * r["parts"]["loss_label"] + .6 * r["parts"]["loss_teacher"], rel=1e-4)
     ids = {id(p) for p in net.parameters()}
-    assert not ids & {id(p) for g in learn.opt.param_groups for p in g["params"]} and not ids & {id(p) for p in learn.model.parameters()}
+    assert not ids & {id(p) for g in learn.opt.param_groups for p in g["params"]}
+    assert not ids & {id(p) for p in learn.model.parameters()}
 
 
 def test_loss_is_logged_whole_and_in_its_parts(teacher):
@@ -104,7 +106,7 @@ def test_validation_stays_plain(teacher):
 def test_on_ones_own_learner(teacher):
     "Five lines: a Learner, a teacher, the callback"
     learn, _ = learner()
-    net = build("test_resnet", 10, weights=teacher)[0]
+    net = build_network("test_resnet", 10, weights=teacher)[0]
     learn.fit(1, cbs=Distill(net, alpha=.5, T=4))
     assert learn.loss_parts["loss_teacher"] > 0
 
@@ -122,7 +124,7 @@ def test_an_architecture_is_trained_once_as_an_ordinary_run_and_found_again(tmp_
         "warmup", "cosine", "label_smoothing"} and read(teacher, "status.json")["status"] == "finished"
     assert s["facts"]["distill"]["run"] == teacher.name and s["facts"]["distill"]["identity"] == t["identity"]
     assert run([*args, "--seed", "2"]) == 0
-    assert f"teacher: found {teacher}" in capsys.readouterr().out and len(list((tmp_path / "runs").iterdir())) == 3
+    assert f"teacher: found {teacher}" in capsys.readouterr().out and len(list((tmp_path / "runs").glob("*/"))) == 3
     assert not set(load_file(student / "model.safetensors")) - set(load_file(teacher / "model.safetensors"))
 
     shutil.rmtree(teacher)  # the student's own numbers and weights need it no more; a repeat trains it again
@@ -142,8 +144,8 @@ def test_a_run_as_teacher_and_its_loss(tmp_path, capsys):
     assert read(student, "recipe.json")["recipe"]["tricks"]["distill"]["teacher"] == str(teacher)
     shutil.rmtree(teacher)
     capsys.readouterr()
-    assert "mine is not there" in fails(capsys, "train", "--recipe", student, "--out", tmp_path / "other", "--wandb",
-                                        "disabled")
+    err = fails(capsys, "train", "--recipe", student, "--out", tmp_path / "other", "--wandb", "disabled")
+    assert "mine is not there" in err
     assert read(student, "status.json")["status"] == "finished"
 
 
@@ -166,10 +168,10 @@ def test_the_identity_has_the_teachers_content_not_its_place(tmp_path, teacher):
 def test_teachers_that_cannot_be(tmp_path, teacher, capsys):
     (tmp_path / "empty").mkdir()
     seven = tmp_path / "seven.safetensors"
-    save_file(build("test_resnet", 7)[0].state_dict(), seven)
+    save_file(build_network("test_resnet", 7)[0].state_dict(), seven)
     named = tmp_path / "named.safetensors"
-    save_file(load_file(teacher), named, {"fastricks": json.dumps({"arch": "test_resnet",
-                                                                   "classes": list("abcdefghij")})})
+    meta = {"arch": "test_resnet", "classes": list("abcdefghij")}
+    save_file(load_file(teacher), named, {"fastricks": json.dumps(meta)})
     for value, words in ((tmp_path / "empty", "the run did not finish"), ("nowhere/run", "is not there"),
                          ("gone.safetensors", "no such file"),
                          (seven, "no head for these 10 classes"),
@@ -184,7 +186,8 @@ def test_known_bad_company_is_said(capsys, tmp_path):
     tricks = "distill:teacher=test_resnet+linear_scaling+mixup+label_smoothing"
     assert run(["train", *ARGS, "-t", tricks, "--explain", "--out", str(tmp_path)]) == 0
     out = capsys.readouterr().out
-    assert "smoothed teachers" in out and "linear_scaling is meant for SGD" in out and "label_smoothing with mixup" in out
+    assert "smoothed teachers" in out and "linear_scaling is meant for SGD" in out
+    assert "label_smoothing with mixup" in out
     with pytest.raises(UserError): learner("distill:alpha=2")
 
 
@@ -277,23 +280,25 @@ def test_its_accuracy_is_said_beside_its_record(byob_run, tmp_path, capsys):
     assert run(["train", *ARGS, "--out", str(tmp_path), "-t", f"distill:teacher={byob_run}"]) == 0
     line = next(o for o in capsys.readouterr().out.splitlines() if o.startswith("teacher: "))
     record = read(byob_run, "metrics.json")["valid"]
-    assert f"its own record: {record['top1']:.1%} of {record['n']} valid" in line and "at its own mean, std, size" in line
+    assert f"its own record: {record['top1']:.1%} of {record['n']} valid" in line
+    assert "at its own mean, std, size" in line
 
 
 def test_a_trained_teachers_tricks_fit_its_length_are_said_and_can_be_given(tmp_path, capsys):
     short = ["train", *ARGS, "--epochs", "1", "--out", str(tmp_path)]
     assert run([*short, "-t", "distill:teacher=test_resnet"]) == 0
     assert "once, as an ordinary run, with cosine+label_smoothing" in capsys.readouterr().out
-    assert run([*short, "-t", "distill:teacher=test_resnet,teacher_tricks='cosine+mixup:alpha=.4,per=sample',seed=3"]) == 0
+    quoted = "distill:teacher=test_resnet,teacher_tricks='cosine+mixup:alpha=.4,per=sample',seed=3"
+    assert run([*short, "-t", quoted]) == 0
     assert "with cosine+mixup:alpha=0.4,per=sample" in capsys.readouterr().out
-    assert "is trained already: leave them out" in fails(capsys, *short, "-t",
-                                                         f"distill:teacher={tmp_path},teacher_tricks=cosine")
+    err = fails(capsys, *short, "-t", f"distill:teacher={tmp_path},teacher_tricks=cosine")
+    assert "is trained already: leave them out" in err
 
 
 def test_a_pickle_as_teacher_is_said_to_be_one(tmp_path, capsys):
     torch.save({"state_dict": {}}, tmp_path / "t.pth")
-    assert "distill:teacher=" in (said := fails(capsys, "train", *ARGS, "-t",
-                                                f"distill:teacher={tmp_path}/t.pth")) and "is a pickle" in said
+    assert "distill:teacher=" in (said := fails(capsys, "train", *ARGS, "-t", f"distill:teacher={tmp_path}/t.pth"))
+    assert "is a pickle" in said
 
 
 @pytest.mark.parametrize("folder", ["c++", "a,b", "it's"])
@@ -305,5 +310,6 @@ def test_a_teacher_whose_path_has_the_languages_signs(tmp_path, teacher, folder)
     for text in (f"distill:teacher={file},T=4+mixup", f"distill:teacher={quoted},T=4+mixup",
                  f"mixup+distill:T=4,teacher={file}"):
         recipe = resolve(TINY, [text])
-        assert recipe.tricks["distill"]["teacher"] == str(file) and recipe.tricks["distill"]["T"] == 4. and "mixup" in recipe.tricks
+        assert recipe.tricks["distill"]["teacher"] == str(file)
+        assert recipe.tricks["distill"]["T"] == 4. and "mixup" in recipe.tricks
     assert resolve(TINY, [tricks_text(recipe)]).tricks == recipe.tricks

@@ -39,12 +39,14 @@ def test_only_leaves_all_but_the_head_as_it_was_and_knows_the_training_images():
     before = weights(learn)
     fit(learn, parts)
     assert {k for k, v in weights(learn).items() if not torch.equal(v, before[k])} == {"fc.weight", "fc.bias"}
-    assert len(learn.history.rows) == 1 and learn.history.rows[0]["accuracy"] > .3 and learn.history.rows[0]["seconds"] > 0
+    assert len(learn.history.rows) == 1 and learn.history.rows[0]["accuracy"] > .3
+    assert learn.history.rows[0]["seconds"] > 0
 
 
 def test_a_run_that_is_only_that_is_a_run(tmp_path):
     done = train(recipe_of(ONLY, out=str(tmp_path), per_class=20), silent)
-    assert read(done.folder, "status.json")["status"] == "finished" and done.metrics["epochs"] == 1 and done.metrics["top1"] > .3
+    assert read(done.folder, "status.json")["status"] == "finished" and done.metrics["epochs"] == 1
+    assert done.metrics["top1"] > .3
 
 
 def test_then_all_is_trained():

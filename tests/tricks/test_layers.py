@@ -54,9 +54,9 @@ def test_a_decay_of_1_is_refused():
 
 
 def test_a_rate_is_found_for_the_last_group():
-    from fastricks.training.lr_find import curve
+    from fastricks.training.lr_find import rate_curve
     from fastricks.training.settle import settle
-    lrs, _ = curve(settle(recipe_of("layer_decay:head=3", per_class=20)))
+    lrs, _ = rate_curve(settle(recipe_of("layer_decay:head=3", per_class=20)))
     assert lrs[0] == pytest.approx(1e-7) and lrs[10] == pytest.approx(1e-7 * 10 ** .8, rel=.01)
 
 

@@ -129,9 +129,11 @@ def test_what_it_needs_is_trained_first_and_found_again(spelled, tmp_path):
     lines = []
     recipe = recipe_of(spelled("start_from"), out=str(tmp_path / "runs"))
     first = train(recipe, lines.append)
-    assert "donor: test_resnet is trained first, once, as an ordinary run, with warmup:epochs=0.5" in lines and "heir:" in lines
+    assert "donor: test_resnet is trained first, once, as an ordinary run, with warmup:epochs=0.5" in lines
+    assert "heir:" in lines
     what = json.loads((first.folder / "recipe.json").read_text())
-    assert what["facts"]["start_from"]["arch"] == "test_resnet.r160_in1k" and what["recipe"]["tricks"]["start_from"]["network"] == "test_resnet"
+    assert what["facts"]["start_from"]["arch"] == "test_resnet.r160_in1k"
+    assert what["recipe"]["tricks"]["start_from"]["network"] == "test_resnet"
     again = []
     second = train(recipe_of(spelled("start_from"), seed=1, out=str(tmp_path / "runs")), again.append)
     assert any(line.startswith("donor: found ") for line in again)
@@ -165,8 +167,8 @@ def test_the_hash_of_the_file_is_in_the_identity(folder, tmp_path):
     second = train(recipe_of(str(path), out=str(tmp_path / "runs")), silent).folder
     a, b = (json.loads((f / "recipe.json").read_text()) for f in (first, second))
     assert a["identity"] != b["identity"] and a["recipe"]["trick_files"]["louder"]["file"] == str(path)
-    assert "trick_files" not in json.loads((train(recipe_of(out=str(tmp_path)),
-                                                  silent).folder / "recipe.json").read_text())["recipe"]
+    folder = train(recipe_of(out=str(tmp_path)), silent).folder
+    assert "trick_files" not in json.loads((folder / "recipe.json").read_text())["recipe"]
 
 
 def test_a_recipe_from_elsewhere_runs_a_file_only_with_trust(folder, tmp_path, capsys):
@@ -196,7 +198,7 @@ def test_a_trusted_recipe_may_name_no_other_file_than_pythons(tmp_path, monkeypa
     (tmp_path / "louder.txt").write_text(WITH_A_CALLBACK)
     monkeypatch.setattr(own, "trust", True)
     with pytest.raises(UserError, match=r"louder\.txt: a trick is a Python file"):
-        own.adopt({"louder": {"file": str(tmp_path / "louder.txt"), "sha256": ""}}, registry())
+        own.adopt_files({"louder": {"file": str(tmp_path / "louder.txt"), "sha256": ""}}, registry())
 
 
 def test_the_command_of_a_run_names_the_file(folder):
@@ -233,14 +235,15 @@ def test_a_package_brings_tricks(tmp_path, monkeypatch, capsys):
     info = tmp_path / "louder_tricks-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: louder-tricks\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[fastricks.tricks]\nlouder = louder_tricks:Louder\nbad = "
-                                           "louder_tricks:Nothing\n")
+    points = "[fastricks.tricks]", "louder = louder_tricks:Louder", "bad = louder_tricks:Nothing"
+    (info / "entry_points.txt").write_text("".join(f"{line}\n" for line in points))
     (tmp_path / "louder_tricks.py").write_text(WITH_A_CALLBACK)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "louder_tricks", raising=False)
     assert "louder" in said(capsys, "tricks")
     recipe = recipe_of("louder:by=2")
-    assert recipe.trick_files["louder"]["entry_point"] == "louder_tricks:Louder" and len(recipe.trick_files["louder"]["sha256"]) == 64
+    assert recipe.trick_files["louder"]["entry_point"] == "louder_tricks:Louder"
+    assert len(recipe.trick_files["louder"]["sha256"]) == 64
     assert not same(weights(trained("louder:by=2", opt="sgd", lr=.1)), weights(trained(opt="sgd", lr=.1)))
     with pytest.raises(UserError, match="the trick bad is louder_tricks:Nothing, which can't be loaded"):
         recipe_of("bad")

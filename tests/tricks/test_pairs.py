@@ -15,7 +15,7 @@ FEW = dict(size=32, resize=32, epochs=1, wd=1e-2, batch_size=4, lr=1e-3, valid=.
 MORE = {**FEW, "epochs": 2}
 KEYS = {"distill": "teacher={}", "amp": "dtype=bf16", "warmup": "by=keras,epochs=.5", "step": "at=.5,gamma=.5",
         "ema": "half_life=.5", "wsd": "cooldown=.6", "random_erasing": "p=.9", "sam": "every=2"}
-REFUSED = {("one_cycle", "warmup"): "a rise of its own",
+REFUSED = {("one_cycle", "warmup"): "its own warm-up phase",
            ("accumulate", "sam"): "does not keep the batches",
            ("bce", "logit_adjustment"): "asks each class by itself",
            **dict.fromkeys(combinations(sorted(schedules()), 2), "both schedules")}

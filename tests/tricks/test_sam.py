@@ -100,7 +100,8 @@ class Scaled(CPUMixedPrecision):
     "fp16's loss scaling without fp16: a power of two is exact"
     def before_fit(self):
         super().before_fit()
-        self.autocast, self.learn.scaler = torch.autocast("cpu", enabled=False), torch.amp.GradScaler("cpu", init_scale=2.**10)
+        self.autocast = torch.autocast("cpu", enabled=False)
+        self.learn.scaler = torch.amp.GradScaler("cpu", init_scale=2.**10)
 
 
 def test_loss_scaling_changes_nothing():
@@ -114,9 +115,8 @@ def test_an_overflow_of_the_first_gradient_is_loss_scalings_to_leave_out():
             if self.learn.iter == 2 and not self.learn.sam.second:
                 self.learn.loss_grad = self.learn.loss_grad * float("inf")
     learn = trained("sam:every=1", cbs=[Scaled(), Overflow()], epochs=1)
-    assert (learn.guard.rescaled, learn.guard.skipped) == (1,
-                                                           0) and all(v.isfinite().all()
-                                                                      for v in weights(learn).values())
+    assert (learn.guard.rescaled, learn.guard.skipped) == (1, 0)
+    assert all(v.isfinite().all() for v in weights(learn).values())
 
 
 def test_a_step_that_is_not_finite_is_left_out():

@@ -13,8 +13,8 @@ from torch import nn
 
 from fastricks.callbacks.mixup import BatchMixUp, partner_index
 from fastricks.core.errors import UserError
-from fastricks.recipe.registry import build, registry, schedules
-from fastricks.report.cards import card, trick_list
+from fastricks.recipe.registry import build_trick, registry, schedules
+from fastricks.report.cards import card_lines, trick_list
 from fastricks.trick.base import HOOKS, Plan, show
 
 NAMES = sorted(registry())
@@ -22,7 +22,7 @@ NAMES = sorted(registry())
 
 @pytest.mark.parametrize("name", NAMES)
 def test_card_tells_what_it_changes_its_keys_and_source(name):
-    cls, text = registry()[name], "\n".join(card(name))
+    cls, text = registry()[name], "\n".join(card_lines(name))
     assert cls.hooks() and all(HOOKS[h] in text for h in cls.hooks())
     assert cls.source and cls.formula and "arXiv" in text
     assert all(f"  {f.name}={show(f.default)} " in text and f.metadata["help"] for f in fields(cls))
@@ -63,9 +63,12 @@ def test_a_trick_is_one_file(tmp_path, monkeypatch):
     "A new file in tricks/ is a new name, row, card and selection; nothing else is edited"
     from fastricks import tricks
     (tmp_path / "half_lr.py").write_text(
-        "from dataclasses import dataclass, replace\nfrom fastricks.trick.base import Trick, key\n"
-        "@dataclass(frozen=True)\nclass HalfLr(Trick):\n    'Half the rate.'\n    by: float = key(2., 'divisor', "
-        "above=0)\n"
+        "from dataclasses import dataclass, replace\n"
+        "from fastricks.trick.base import Trick, key\n"
+        "@dataclass(frozen=True)\n"
+        "class HalfLr(Trick):\n"
+        "    'Half the rate.'\n"
+        "    by: float = key(2., 'divisor', above=0)\n"
         "    def optimizer(self, opt, plan): return replace(opt, lr=opt.lr / self.by)\n")
     monkeypatch.setattr(tricks, "__path__", [*tricks.__path__, str(tmp_path)])
     registry.cache_clear()
@@ -88,7 +91,7 @@ def targets(y, K, eps, form):
 @pytest.mark.parametrize("form", ["paper", "uniform"])
 @pytest.mark.parametrize("eps, K", [(.1, 10), (.3, 3), (.05, 101), (.25, 2)])
 def test_label_smoothing_is_cross_entropy_with_the_smoothed_target(form, eps, K):
-    loss = build("label_smoothing", {"eps": eps, "form": form}).loss(None, Plan(None, (), classes=K))
+    loss = build_trick("label_smoothing", {"eps": eps, "form": form}).loss(None, Plan(None, (), classes=K))
     z, y = torch.randn(7, K, dtype=torch.double), torch.randint(K, (7,))
     want = -(targets(y, K, eps, form) * z.log_softmax(1)).sum(1).mean()
     assert loss(z, y) == pytest.approx(want.item(), abs=1e-6)
@@ -98,13 +101,14 @@ def test_label_smoothing_is_cross_entropy_with_the_smoothed_target(form, eps, K)
 def test_keras_printed_row():
     "0.91 and nine 0.01 at ε = .1, K = 10, read off our loss: its gradient at z is softmax(z) − target"
     z = torch.zeros(1, 10, requires_grad=True)
-    build("label_smoothing", {"form": "uniform"}).loss(None, Plan(None, (), classes=10))(z, torch.tensor([5])).backward()
+    loss = build_trick("label_smoothing", {"form": "uniform"}).loss(None, Plan(None, (), classes=10))
+    loss(z, torch.tensor([5])).backward()
     assert (.1 - z.grad)[0].tolist() == pytest.approx([.01] * 5 + [.91] + [.01] * 4, abs=1e-6)
 
 
 def test_smoothing_that_turns_the_target_around_is_refused():
     with pytest.raises(UserError, match=r"at most 0\.5"):
-        build("label_smoothing", {"eps": .6}).loss(None, Plan(None, (), classes=2))
+        build_trick("label_smoothing", {"eps": .6}).loss(None, Plan(None, (), classes=2))
 
 
 # -- mixup
@@ -211,7 +215,8 @@ def test_exactly_conv_and_linear_weights_decay(arch, opt):
     r = recipe_of("no_bias_decay", arch=arch, opt=opt, wd=.1, lr=.1)
     parts = make_parts(r, make_plan(r, open_data(r, check=False), 4))
     learn, _ = learner("no_bias_decay", opt=opt, wd=.1, lr=.1)
-    learn.model, learn.splitter, learn.wd = parts.model, lambda m: [g.params for g in parts.groups], [g.wd for g in parts.groups]
+    learn.model, learn.wd = parts.model, [g.wd for g in parts.groups]
+    learn.splitter = lambda m: [g.params for g in parts.groups]
     with torch.no_grad():
         for p in parts.model.parameters(): p.fill_(1.)
     learn.create_opt()

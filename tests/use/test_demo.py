@@ -30,7 +30,8 @@ def trained(tmp_path_factory):
 def photo(tmp_path_factory):
     from fastricks.data.sources.digits import digit_items
     file = tmp_path_factory.mktemp("photos") / "a three.png"
-    Image.fromarray(next(o.image for o in digit_items().items if o.label == "3")).resize((160, 160), Image.Resampling.BICUBIC).save(file)
+    three = Image.fromarray(next(o.image for o in digit_items().items if o.label == "3"))
+    three.resize((160, 160), Image.Resampling.BICUBIC).save(file)
     return file
 
 

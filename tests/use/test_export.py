@@ -55,10 +55,13 @@ def test_onnx(photo_run, exported):
     s = ort.InferenceSession(file, providers=["CPUExecutionProvider"])
     facts = s.get_modelmeta().custom_metadata_map
     how = json.loads(facts["preprocessing"])
-    assert json.loads(facts["classes"]) == load(folder).classes and (how["size"], how["resize"], how["crop"]) == (32, 38, "center")
-    assert facts["arch"] == "test_resnet.r160_in1k" and how["interpolation"] == "bilinear" and len(how["inside"]["mean"]) == 3
+    assert json.loads(facts["classes"]) == load(folder).classes
+    assert (how["size"], how["resize"], how["crop"]) == (32, 38, "center")
+    assert facts["arch"] == "test_resnet.r160_in1k" and how["interpolation"] == "bilinear"
+    assert len(how["inside"]["mean"]) == 3
     i, = s.get_inputs()
-    assert i.name == "images" and i.type == "tensor(uint8)" and i.shape[1:] == [3, 32, 32] and i.shape[0] == "batch" == s.get_outputs()[0].shape[0]
+    assert i.name == "images" and i.type == "tensor(uint8)" and i.shape[1:] == [3, 32, 32]
+    assert i.shape[0] == "batch" == s.get_outputs()[0].shape[0]
     assert [o.name for o in s.get_outputs()] == ["logits", "probabilities"]
     assert [p.name for p in file.parent.iterdir() if "onnx" in p.name] == [file.name]
     rows = rows_of(folder)
@@ -98,7 +101,8 @@ def test_timm(photo_run, exported):
     assert {p.name for p in out.iterdir()} == {"config.json", "model.safetensors", "class_map.txt"}
     model = timm.create_model(f"local-dir:{out}", pretrained=True).eval()
     cfg = model.pretrained_cfg
-    assert cfg["label_names"] == load(folder).classes and cfg["num_classes"] == 3 and tuple(cfg["input_size"]) == (3, 32, 32)
+    assert cfg["label_names"] == load(folder).classes and cfg["num_classes"] == 3
+    assert tuple(cfg["input_size"]) == (3, 32, 32)
     assert (cfg["crop_mode"], cfg["interpolation"]) == ("center", "bilinear")
     assert "tag" not in json.loads((out / "config.json").read_text())["pretrained_cfg"]
     tfm = timm.data.create_transform(**timm.data.resolve_model_data_config(model))
@@ -115,7 +119,8 @@ def test_timm(photo_run, exported):
 def test_timms_own_reader_numbers_folders_as_the_class_map_says(exported, tmp_path, classes, said):
     from timm.data.readers import create_reader
     out = exported["timm"][0]
-    assert (out / "class_map.txt").read_text().splitlines() == json.loads((out / "config.json").read_text())["label_names"]
+    label_names = json.loads((out / "config.json").read_text())["label_names"]
+    assert (out / "class_map.txt").read_text().splitlines() == label_names
     assert bool(order_line(classes, out)) == said
     for k in classes: photo(tmp_path / "data" / k / "1.jpg")
     (tmp_path / "class_map.txt").write_text("".join(f"{k}\n" for k in classes))
@@ -141,15 +146,15 @@ def test_on_the_command_line(photo_run, capsys, tmp_path):
     assert out[0].startswith(f"written   {folder}/timm (") and "test_resnet.r160_in1k for 3 classes" in out[0]
     assert out[2].startswith("checked   on 16 images")
     (folder / "timm/mine.txt").write_text("x")
-    assert "has other files in it, as mine.txt" in fails(capsys, "export", folder, "--to",
-                                                         "timm") and (folder / "timm/mine.txt").exists()
+    assert "has other files in it, as mine.txt" in fails(capsys, "export", folder, "--to", "timm")
+    assert (folder / "timm/mine.txt").exists()
     assert run(["export", str(folder / "model.safetensors"), "--to", "timm", "--out", str(tmp_path / "deep/er")]) == 0
     shutil.copy(folder / "model.safetensors", tmp_path / "alone.safetensors")
     assert run(["export", str(tmp_path / "alone.safetensors"), "--to",
                 "torch-export"]) == 0 and (tmp_path / "alone.pt2").exists()
     assert "on noise, as its data is not there" in capsys.readouterr().out
-    assert {p.name for p in tmp_path.iterdir()} == {"run", "deep", "alone.safetensors",
-                                                    "alone.pt2"} and not [*tmp_path.rglob("*.tmp")]
+    assert {p.name for p in tmp_path.iterdir()} == {"run", "deep", "alone.safetensors", "alone.pt2"}
+    assert not [*tmp_path.rglob("*.tmp")]
 
 
 @pytest.mark.parametrize("kind, name", [("onnx", "m.onnx"), ("timm", "t"), ("torch-export", "m.pt2")])
@@ -201,4 +206,5 @@ def test_usage_errors(photo_run, capsys, words, says, tmp_path, monkeypatch):
 
 def test_packages_that_are_not_there(photo_run, capsys, monkeypatch):
     monkeypatch.setattr(ex, "find_spec", lambda o: None if "run" in o else True)
-    assert "--to onnx needs onnxruntime: pip install onnxruntime" in fails(capsys, "export", photo_run[0], "--to", "onnx")
+    err = fails(capsys, "export", photo_run[0], "--to", "onnx")
+    assert "--to onnx needs onnxruntime: pip install onnxruntime" in err

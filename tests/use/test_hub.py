@@ -64,10 +64,12 @@ def test_the_hub_reads_a_card(own_run, capsys):
 
 
 def test_a_card_has_numbers_with_intervals_data_use_and_limits(own_run):
-    text, m, data = ft.model_card(own_run).read_text(), read(own_run, "metrics.json"), read(own_run, "recipe.json")["data"]
+    text = ft.model_card(own_run).read_text()
+    m, data = read(own_run, "metrics.json"), read(own_run, "recipe.json")["data"]
     low, high = (100 * float(x) for x in wilson(m["correct"], m["n"]))
     assert f"| top-1 accuracy | {100 * m['top1']:.2f}% [{low:.2f} – {high:.2f}%] | {m['n']} |" in text
-    assert f"{m['correct']} of {m['n']} test images" in text and "n = 1 training" in text and data["fingerprint"] in text
+    assert f"{m['correct']} of {m['n']} test images" in text and "n = 1 training" in text
+    assert data["fingerprint"] in text
     for heading in ("How good it is", "How to use it", "What it was made from", "Limits", "Licence"):
         assert f"\n## {heading}\n" in text
     assert "| these weights | unknown: their owner has not stated it |" in text and "license: unknown" in text
@@ -126,7 +128,8 @@ def test_the_token_goes_to_the_hub_alone(pushed, own_run, capfd):
     assert TOKEN not in out + err
     pushed.refuses = f"You may not, with {TOKEN}"
     said = run(["push", str(own_run), PLACE]), *capfd.readouterr()
-    assert said[0] == 2 and "You may not, with ***" in said[2] and TOKEN not in said[1] + said[2] and said[2].count("\n") == 1
+    assert said[0] == 2 and "You may not, with ***" in said[2] and TOKEN not in said[1] + said[2]
+    assert said[2].count("\n") == 1
     assert all(TOKEN not in f.read_text(errors="replace") for f in own_run.iterdir() if f.is_file())
 
 
@@ -138,7 +141,8 @@ def test_public_is_asked_for(hub, own_run):
 def test_an_own_card_is_sent_as_it_is(hub, own_run, capsys):
     (own_run / "README.md").write_text("---\nlicense: mit\n---\n\nMine.\n")
     assert run(["push", str(own_run), PLACE]) == 0
-    assert hub.files[PLACE, "README.md"].decode().endswith("Mine.\n") and "README.md, as it is" in capsys.readouterr().out
+    assert hub.files[PLACE, "README.md"].decode().endswith("Mine.\n")
+    assert "README.md, as it is" in capsys.readouterr().out
     assert "sent as it is" in fails(capsys, "push", own_run, PLACE, "--license", "mit")
 
 

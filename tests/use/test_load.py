@@ -64,7 +64,8 @@ def test_what_it_is(photo_run):
     p = load(str(run))
     assert p.run == run and p.classes == list(CLASSES)
     assert (p.recipe.arch, p.meta["arch"]) == ("test_resnet", "test_resnet.r160_in1k") and p.device.type == "cpu"
-    assert not p.model.training and p.meta["size"] == 32 and p.meta["resize"] == 38 and p.meta["pipeline"] == "fast" and p.meta["kwargs"] == {}
+    assert not p.model.training and p.meta["size"] == 32 and p.meta["resize"] == 38
+    assert p.meta["pipeline"] == "fast" and p.meta["kwargs"] == {}
     assert all(v.dtype == torch.float32 for v in p.model.parameters()) and "test_resnet, 3 classes" in repr(p)
 
 
@@ -84,7 +85,8 @@ def test_any_kind_of_image(photo_run, n):
     assert torch.allclose(got[2:], want.expand(3, 3), atol=2e-3 if max(rgb.shape) >= 76 else 1e-6)
     for one in (rgb, file.read_bytes(), Image.fromarray(rgb), torch.from_numpy(rgb)): assert len(p.predict(one)) == 1
     path, labels, ps = p.predict(file, k=9)[0]
-    assert path == file and sorted(labels) == sorted(CLASSES) and ps == sorted(ps, reverse=True) and sum(ps) == pytest.approx(1)
+    assert path == file and sorted(labels) == sorted(CLASSES) and ps == sorted(ps, reverse=True)
+    assert sum(ps) == pytest.approx(1)
     assert p.predict(rgb, k=2)[0].path is None and p.predict([]) == [] and p.probs([]).shape == (0, 3)
     assert p.predict(rgb.astype(np.uint8)[None].repeat(2, 0), k=1)[1].label == labels[0]
 
@@ -168,7 +170,8 @@ def test_training_goes_on_and_the_predictor_stays(photo_run, capsys):
     before, learn = p.probs(data / "test/blue/00.jpg"), p.learner(say=lambda _: None)
     start = {k: v.clone() for k, v in learn.model.state_dict().items()}
     learn.fit_one_cycle(1, 1e-3)
-    assert any(not torch.equal(v, start[k]) for k, v in learn.model.state_dict().items()) and len(learn.history.rows) == 1
+    assert any(not torch.equal(v, start[k]) for k, v in learn.model.state_dict().items())
+    assert len(learn.history.rows) == 1
     assert torch.equal(p.probs(data / "test/blue/00.jpg"), before)
     assert torch.equal(p.learner(say=lambda _: None).model.state_dict()["fc.weight"], start["fc.weight"])
     capsys.readouterr()
@@ -201,8 +204,8 @@ def test_other_data_may_have_fewer_classes_but_no_others(photo_run, tmp_path):
     learn = load(run).learner(tmp_path / "few", say=lambda _: None)
     assert list(learn.dls.vocab) == list(CLASSES) and learn.get_preds(dl=learn.dls.test)[0].shape == (4, 3)
     for split in ("train", "test"): (tmp_path / "few" / split / "red sky").rename(tmp_path / "few" / split / "black")
-    assert "1 class that the model does not know: black" in wrong(load(run).learner, tmp_path / "few",
-                                                                  say=lambda _: None)
+    err = wrong(load(run).learner, tmp_path / "few", say=lambda _: None)
+    assert "1 class that the model does not know: black" in err
 
 
 # -- what is on the disk
@@ -241,7 +244,8 @@ def test_what_a_file_may_ask_of_timm(tmp_path, photo_run, kwargs):
     run, _ = photo_run
     meta = {**read_meta(run / "model.safetensors"), "kwargs": kwargs}
     save_file(load_file(run / "model.safetensors"), tmp_path / "x.safetensors", {"fastricks": json.dumps(meta)})
-    assert "kwargs" not in read_meta(tmp_path / "x.safetensors") and load(tmp_path / "x.safetensors").meta["kwargs"] == {}
+    assert "kwargs" not in read_meta(tmp_path / "x.safetensors")
+    assert load(tmp_path / "x.safetensors").meta["kwargs"] == {}
 
 
 CHANGES = {"a tensor less": lambda s: s.pop("bn1.weight"), "a tensor more": lambda s: s.update(extra=torch.zeros(1)),
@@ -273,7 +277,8 @@ def test_runs_that_cannot_be_used(tmp_path, photo_run):
     assert "there is no run" in wrong(load, tmp_path / "none") and "did you mean" in wrong(load, str(run)[:-1])
     assert "is a file" in wrong(load, __file__)
     (tmp_path / "empty").mkdir()
-    assert "not the folder of a run" in wrong(load, tmp_path / "empty") and "it has runs, name one" in wrong(load, run.parent)
+    assert "not the folder of a run" in wrong(load, tmp_path / "empty")
+    assert "it has runs, name one" in wrong(load, run.parent)
     begun = fake_run(tmp_path, name="begun", status="unfinished")
     assert f"fastricks resume {begun}" in wrong(load, begun)
     shutil.copy(run / "model.safetensors", begun)

@@ -110,7 +110,8 @@ def test_no_bias_decay():
     model = timm.create_model("test_convnext", num_classes=3)
     weights, others = ft.param_groups(model, wd=.1)
     names = {id(p): n for n, p in model.named_parameters()}
-    assert weights["weight_decay"] == .1 and others["weight_decay"] == 0. and len(weights["params"]) + len(others["params"]) == len(names)
+    assert weights["weight_decay"] == .1 and others["weight_decay"] == 0.
+    assert len(weights["params"]) + len(others["params"]) == len(names)
     is_weight = {f"{n}.weight" for n, m in model.named_modules() if isinstance(m, nn.Conv2d | nn.Linear)}
     assert {names[id(p)] for p in weights["params"]} == is_weight
     torch.optim.AdamW(ft.param_groups(model, wd=.1), lr=.1)
@@ -181,8 +182,8 @@ def test_a_mistake_is_one_sentence(call, says):
 
 
 def test_a_teacher_of_other_classes(dls):
-    learn = own(dls, cbs=ft.Distill(own(dls, nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(),
-                                                           nn.Linear(3, dls.c + 1))).model))
+    net = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, dls.c + 1))
+    learn = own(dls, cbs=ft.Distill(own(dls, net).model))
     with pytest.raises(ft.UserError, match="both must know the same classes"), learn.no_logging(): learn.fit(1, .01)
 
     class Teacher:

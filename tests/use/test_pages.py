@@ -1,4 +1,5 @@
-"""Every kind of page, of runs that were trained: as files, and in a real browser at three widths, by day and at night."""
+"""Every kind of page, of runs that were trained: as files, and in a real browser at three widths, by day and at night.
+"""
 from html.parser import HTMLParser
 from urllib.parse import unquote
 
@@ -72,7 +73,8 @@ def test_pages_link_to_each_other(made):
     near = {file.resolve() for o in links_of(run_page, Elements(run_page.read_text()))
             if not o.startswith("#") and (file := run_page.parent / unquote(o))}
     other = next(f for f in run_page.parent.parent.iterdir() if f.name == run_page.parent.name.replace("-s0", "-s1"))
-    assert {made["index"].resolve(), comparison.resolve(), made["evaluation"].resolve(), (other / "index.html").resolve(),
+    assert {made["index"].resolve(), comparison.resolve(), made["evaluation"].resolve(),
+            (other / "index.html").resolve(),
             run_page.parent / "metrics.json", run_page.parent / "model.safetensors"} <= near
     for kind in ("evaluation", "comparison", "index"):
         back = [made[kind].parent / unquote(o) for o in links_of(made[kind], Elements(made[kind].read_text()))
@@ -87,7 +89,8 @@ def test_the_verdict_or_the_accuracy_comes_first(made):
 
 
 def test_no_picture_of_targets_where_a_trick_changes_none(made):
-    plain = next(o for o in made["run"].parent.parent.iterdir() if o.name.startswith("digits") and "mixup" not in o.name)
+    plain = next(o for o in made["run"].parent.parent.iterdir() if o.name.startswith("digits")
+                 and "mixup" not in o.name)
     assert "Training targets" in made["run"].read_text()
     assert "Training targets" not in (plain / "index.html").read_text()
 
@@ -100,7 +103,8 @@ def test_in_a_browser(made, kind, tmp_path):
         for mode in ("light", "dark"):
             page("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": mode}])
             for width in WIDTHS:
-                page("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 500)
+                page("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1,
+                     mobile=width < 500)
                 page("Page.navigate", url=made[kind].as_uri())
                 page.until("document.readyState == 'complete'")
                 assert page.js("document.documentElement.scrollWidth") <= width and not page.js(OUTSIDE), (mode, width)
@@ -110,7 +114,8 @@ def test_in_a_browser(made, kind, tmp_path):
         if kind == "index":
             sort = "document.querySelectorAll('table.runs th button')[1].click()"
             page.js(sort)
-            said = page.js("[...document.querySelectorAll('table.runs tbody tr')].map(o => parseFloat(o.cells[1].innerText))")
+            said = page.js("[...document.querySelectorAll('table.runs tbody tr')].map(o => "
+                           "parseFloat(o.cells[1].innerText))")
             assert said == sorted(said) and len(said) == 3
     finally:
         page.close()

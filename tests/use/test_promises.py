@@ -71,19 +71,30 @@ def freeze(learn):
     learn.fit_one_cycle(1, slice(1e-5, 1e-3))
 
 
+def with_their_callbacks(learn):
+    learn.fit(2, cbs=[EarlyStoppingCallback(), SaveModelCallback(), CSVLogger(), GradientClip(.1)])
+
+
 ACTIONS = {
-    "predict": predict, "get_preds of files": predict_files, "summary": lambda o: o.summary(),
+    "predict": predict,
+    "get_preds of files": predict_files,
+    "summary": lambda o: o.summary(),
     "validate": lambda o: o.validate(),
-    "get_preds": lambda o: o.get_preds(with_input=True, with_loss=True, with_decoded=True), "tta": lambda o: o.tta(n=2),
-    "show_results": lambda o: o.show_results(max_n=4), "lr_find": lambda o: o.lr_find(num_it=6),
+    "get_preds": lambda o: o.get_preds(with_input=True, with_loss=True, with_decoded=True),
+    "tta": lambda o: o.tta(n=2),
+    "show_results": lambda o: o.show_results(max_n=4),
+    "lr_find": lambda o: o.lr_find(num_it=6),
     "fit": lambda o: o.fit(1),
-    "fine_tune": lambda o: o.fine_tune(1), "freeze": freeze, "fit_one_cycle": lambda o: o.fit_one_cycle(1),
-    "fit_flat_cos": lambda o: o.fit_flat_cos(1), "export": export_and_load, "to_fp16": in_16_bits,
+    "fine_tune": lambda o: o.fine_tune(1),
+    "freeze": freeze,
+    "fit_one_cycle": lambda o: o.fit_one_cycle(1),
+    "fit_flat_cos": lambda o: o.fit_flat_cos(1),
+    "export": export_and_load,
+    "to_fp16": in_16_bits,
     "interpretation": interpret,
     "training loop": lambda o: o.show_training_loop(),
     "save and load": lambda o: (o.save("model", with_opt=False), o.load("model", with_opt=False)),
-    "their callbacks": lambda o: o.fit(2, cbs=[EarlyStoppingCallback(), SaveModelCallback(), CSVLogger(),
-                                               GradientClip(.1)]),
+    "their callbacks": with_their_callbacks,
     "their accumulation": lambda o: o.fit(1, cbs=GradientAccumulation(32)),
     "progress": lambda o: (o.add_cb(ProgressCallback()), o.fit(1)),
     "twice": lambda o: (o.fit(1), predict(o), o.summary(), o.fit(1)),

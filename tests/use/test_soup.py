@@ -17,7 +17,7 @@ from fastricks.core.errors import UserError
 from fastricks.core.words import silent
 from fastricks.report.compare.comparison import compare
 from fastricks.report.compare.families import Family, families_beside, record_family
-from fastricks.report.compare.rows import comparison_rows, key_of
+from fastricks.report.compare.rows import comparison_rows, key_of_row
 from fastricks.report.find import load_runs
 from fastricks.report.pages.run import reservations
 from fastricks.report.runs import read_run
@@ -38,7 +38,7 @@ def runs(tmp_path_factory, teacher):
             recipe = recipe_of(*tricks, **{**GIVEN, "weights": str(teacher), **more}, seed=seed, out=str(out),
                                name=f"{name}-s{seed}")
             with drawing_nothing(): train(recipe, silent)
-    rows = {key_of(row): row.label for row in comparison_rows(load_runs([out]), silent)}
+    rows = {key_of_row(row): row.label for row in comparison_rows(load_runs([out]), silent)}
     base, *others = rows
     record_family(out, Family(base, {k: rows[k] for k in others}, margin=2.))
     return out
@@ -74,7 +74,8 @@ def test_it_is_chosen_greedily_by_the_validation_split(seed, runs, made):
         n, mean = number_of(learn, [runs / k for k in (*kept, name)])
         if n >= best: kept, best, state = [*kept, name], n, mean
     soup = made[seed]
-    assert [t.run.name for t in soup.tried if t.kept] == kept and not any(t.kept for t in soup.tried if t.run.name.startswith("spoilt"))
+    assert [t.run.name for t in soup.tried if t.kept] == kept
+    assert not any(t.kept for t in soup.tried if t.run.name.startswith("spoilt"))
     assert soup.metrics["valid"]["correct"] == best
     got = weights_of(soup.folder)
     assert all(torch.allclose(got[k].float(), state[k].float(), atol=1e-5) for k in got
@@ -88,7 +89,8 @@ def test_its_folder_is_a_runs(runs, made):
     assert folder.parent == runs and folder.name.startswith("digits-test_resnet-") and folder.name.endswith("-soup-s0")
     assert read(folder, "status.json")["status"] == "finished"
     assert metrics["train_seconds"] == pytest.approx(sum(m["train_seconds"] for m in of), abs=.02)
-    assert [(o["run"], o["kept"]) for o in recipe["facts"]["soup"]["ingredients"]] == [(t.run.name, t.kept) for t in made[0].tried]
+    recorded = recipe["facts"]["soup"]["ingredients"]
+    assert [(o["run"], o["kept"]) for o in recorded] == [(t.run.name, t.kept) for t in made[0].tried]
     e = ft.evaluate(folder, quiet=True)
     assert e.own and e.numbers == {k: metrics[k] for k in e.numbers}
     one = ft.load(folder)
@@ -122,8 +124,8 @@ def test_across_seeds_is_one_model_without_a_verdict(runs, made, tmp_path, capsy
     folder, = runs.glob("digits-test_resnet-*-soup")
     assert len(read(folder, "recipe.json")["facts"]["soup"]["ingredients"]) == 4
     c = compare([runs])
-    assert [r.label for r in c.rows].count("soup") == 1 and any(f"{folder.name}:" in n and "no verdict" in n
-                                                                for n in c.notes)
+    assert [r.label for r in c.rows].count("soup") == 1
+    assert any(f"{folder.name}:" in n and "no verdict" in n for n in c.notes)
     with pytest.raises(UserError, match="there are no runs to compare"): compare([folder])
 
 

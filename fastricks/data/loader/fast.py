@@ -60,9 +60,13 @@ class FastDL(KeyedDL):
         if getattr(self.dataset, "split_idx", 1):
             return whole.view if whole else CenterView(center.size, center.resize)
         flip, steps = tfms.get(FlipItem), tfms.get(PixelSteps)
-        more = dict(flip=flip.p if flip else 0., alternate=AlternatingFlip in tfms, steps=steps.steps if steps else ())
-        return replace(fit.view, **more) if fit else TrainView(crop.side(self.epoch), crop.min_scale, crop.ratio,
-                                                               **more)
+        more = dict(
+            flip=flip.p if flip else 0.,
+            alternate=AlternatingFlip in tfms,
+            steps=steps.steps if steps else ())
+        if fit:
+            return replace(fit.view, **more)
+        return TrainView(crop.side(self.epoch), crop.min_scale, crop.ratio, **more)
 
     def why_plain(self, view):
         if view is None:

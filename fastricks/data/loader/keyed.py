@@ -70,8 +70,7 @@ class KeyedDL(SturdyDL):
 
     def share(self, chunk):
         """This process's images of a training batch. A lone one comes twice, as BatchNorm needs two; where there is
-        none the batch's
-        first stands in: all processes take each step. Neither counts (`callbacks.data_parallel`)."""
+        none the batch's first stands in: all processes take each step. Neither counts (`callbacks.data_parallel`)."""
         if not self.shuffle or self.world == 1:
             return chunk
         own = chunk[self.rank::self.world] or chunk[:1]

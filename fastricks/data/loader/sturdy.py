@@ -18,7 +18,7 @@ NO_ROOM = "No space left on device", "unable to mmap", "shared memory"
 
 UNSENT = AttributeError, TypeError, PicklingError  # what a process that is not forked can't be sent raises
 
-FEW = 3  # images that one batch lost are named
+FEW_LOST = 3  # images that one batch lost are named
 
 
 def to_stderr(line): print(line, file=sys.stderr)
@@ -36,12 +36,12 @@ class Losses:
         "`lost`: (name, reason) pairs"
         new = [(n, why) for n, why in lost if n not in self.found]
         self.found.update(new)
-        for n, why in new[:FEW]:
+        for n, why in new[:FEW_LOST]:
             self.say(f"left out from now on: {n} cannot be read any more ({why})")
         if new and self.then:
             self.then(self)
 
-    def left(self, items): return [o for o in items if name_of(o) not in self.found]
+    def left(self, items): return [o for o in items if item_name(o) not in self.found]
 
 
 class SturdyDL(TfmdDL):
@@ -65,7 +65,7 @@ class SturdyDL(TfmdDL):
         self._DataLoader__idxs = self.get_idxs()
         for b, lost, places in self.parcels():
             if lost:
-                self.losses.add((name_of(self.dataset.items[s]), why) for s, why in lost)
+                self.losses.add((item_name(self.dataset.items[s]), why) for s, why in lost)
             if b is None:
                 self.none_left()
                 continue
@@ -130,14 +130,14 @@ class SturdyDL(TfmdDL):
     def present(self, chunk):
         "The samples of a batch that are not lost yet"
         found = self.losses.found if self.losses else ()
-        return [s for s in chunk if name_of(self.dataset.items[s]) not in found] if found else chunk
+        return [s for s in chunk if item_name(self.dataset.items[s]) not in found] if found else chunk
 
     def enough(self, left, chunk):
         "BatchNorm needs two: one that is left of a training batch comes twice"
         return left * 2 if self.shuffle and len(left) == 1 < len(chunk) else left
 
 
-def name_of(o): return o.name if isinstance(o, Item) else str(o)
+def item_name(o): return o.name if isinstance(o, Item) else str(o)
 
 
 def processes(fake_l):

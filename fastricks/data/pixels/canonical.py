@@ -19,8 +19,8 @@ from .image import (
     ORIENTATION,
     TURNS,
     Unreadable,
-    alone,
     decode,
+    memory_lock,
     orientation,
     require_file,
     require_scans,
@@ -31,13 +31,13 @@ NEAR = 1.25  # less than so much above `side` a photo stays as it is: two resize
 EXIF = b"Exif\0\0"
 ICC = b"ICC_PROFILE\0"
 XMP = b"tiff:Orientation"  # in XMP's text
-HEAD = 1 << 16  # bytes of a file among which its EXIF block begins
+EXIF_WITHIN = 1 << 16  # bytes of a file among which its EXIF block begins
 BYTE_ORDERS = {b"II": "<", b"MM": ">"}  # of TIFF, as Intel and Motorola had them
-SHORT, UPRIGHT = 3, 1  # TIFF's type of 16 bits; the value of Orientation that asks for no turning
+TIFF_SHORT, UPRIGHT = 3, 1  # TIFF's type of 16 bits; the value of Orientation that asks for no turning
 SCAN = b"\xff\xda"
 # bytes of the largest image that is decoded into its thread's own memory: new memory costs an eighth of the decoding
 LENT = 12 << 20
-own = threading.local()
+own_decoder = threading.local()
 
 
 def decoder():
@@ -74,7 +74,7 @@ def rgb(image, side=None, how=PLAIN):
     """
     if isinstance(image, (str, Path)):
         try:
-            with alone(require_file(image)):
+            with memory_lock(require_file(image)):
                 return of_bytes(Path(image).read_bytes(), side, how)
         except OSError:
             pass  # PIL says why
@@ -114,7 +114,7 @@ def jpeg(data, side=None, how=PLAIN):
         require_shape(w, h)
         require_scans(data)
         less = dict(min_height=side, min_width=side, min_factor=2) if side and min(h, w) >= 2 * side else {}
-        with alone(h * w):
+        with memory_lock(h * w):
             return simplejpeg.decode_jpeg(data, "RGB", buffer=lent(3 * h * w), **less)
     except Unreadable:
         raise
@@ -126,16 +126,16 @@ def lent(n):
     "This thread's memory of n bytes or more; None where that is too much to keep"
     if n > LENT:
         return None
-    if len(getattr(own, "memory", b"")) < n:
-        own.memory = bytearray(n)
-    return own.memory
+    if len(getattr(own_decoder, "memory", b"")) < n:
+        own_decoder.memory = bytearray(n)
+    return own_decoder.memory
 
 
 def turned(data, xmp=False):
     """Does a JPEG's EXIF block, which comes before the first scan (or holds one: its own small picture's), ask for
     turning, or its XMP where asked?
     """
-    if xmp and XMP in data[:HEAD]:
+    if xmp and XMP in data[:EXIF_WITHIN]:
         return asks_for_turning(data)
     head = before_scan(data)
     at = head.find(EXIF)
@@ -153,8 +153,8 @@ def asks_for_turning(data):
 
 def before_scan(data):
     "A JPEG's first bytes, up to its first scan"
-    end = data.find(SCAN, 0, HEAD)
-    return data[:HEAD if end < 0 else end]
+    end = data.find(SCAN, 0, EXIF_WITHIN)
+    return data[:EXIF_WITHIN if end < 0 else end]
 
 
 def says_upright(exif):
@@ -169,7 +169,7 @@ def says_upright(exif):
     if order is None:
         return False
     tag = struct.pack(f"{order}H", ORIENTATION)
-    entry = struct.pack(f"{order}HHIH", ORIENTATION, SHORT, 1, UPRIGHT)
+    entry = struct.pack(f"{order}HHIH", ORIENTATION, TIFF_SHORT, 1, UPRIGHT)
     return exif.count(tag) == exif.count(entry)
 
 
@@ -191,8 +191,7 @@ def grey(x):
 
 def scaled(x, mean, std):
     """float32 [n, c, h, w] in channels-last order: (x / 255 − mean) / std of 8-bit `x` [n, 3 or c, h, w], with mean and
-    std [1, c, 1, 1];
-    RGB is made grey where c is 1."""
+    std [1, c, 1, 1]; RGB is made grey where c is 1."""
     if mean.numel() == 1 and x.shape[1] == 3:
         x = grey(x)
     x = x.float(memory_format=torch.channels_last)

@@ -10,26 +10,26 @@ from PIL import Image, ImageCms
 
 from ...core.errors import UserError
 
-FULL = 2**16 - 1  # the highest level of 16 bits
+FULL_WHITE = 2**16 - 1  # the highest level of 16 bits
 SPACES = {"RGB": "RGB", "CMYK": "CMYK"}  # PIL's mode -> the ICC's word for what a profile is of
-KEPT = 8  # profiles of which each thread keeps the way to sRGB: few cameras and programs made a data set
-own = threading.local()
+PROFILES_KEPT = 8  # profiles of which each thread keeps the way to sRGB: few cameras and programs made a data set
+own_profiles = threading.local()
 
 
 @dataclass(frozen=True)
 class Decoding:
     """How files become 8-bit RGB. `icc`: colours of a profile other than sRGB are brought to sRGB; `white`: the level
-    of 16-bit files that is white;
-    `xmp`: the fast pipeline's JPEGs are turned by an orientation that XMP alone keeps, too, as PIL turns them and all
-    other formats."""
+    of 16-bit files that is white; `xmp`: the fast pipeline's JPEGs are turned by an orientation that XMP alone keeps,
+    too, as PIL turns them and all other formats."""
     icc: bool = False
-    white: int = FULL
+    white: int = FULL_WHITE
     xmp: bool = False
 
     @property
     def suffix(self):
         "Of the folder in which such pixels are kept; empty for 0.1.0's"
-        return ("-icc" if self.icc else "") + (f"-white{self.white}" if self.white != FULL else "") + ("-xmp" if self.xmp else "")
+        white = f"-white{self.white}" if self.white != FULL_WHITE else ""
+        return ("-icc" if self.icc else "") + white + ("-xmp" if self.xmp else "")
 
 
 PLAIN = Decoding()
@@ -39,7 +39,7 @@ def decoding(recipe):
     "The Decoding of a recipe; what it leaves open is as 0.1.0 did it"
     if recipe.icc:
         require_cms()
-    return Decoding(bool(recipe.icc), recipe.white or FULL, bool(recipe.xmp))
+    return Decoding(bool(recipe.icc), recipe.white or FULL_WHITE, bool(recipe.xmp))
 
 
 def require_cms():
@@ -55,11 +55,11 @@ def has_cms():
 
 def other_space(profile, mode):
     "Does an embedded profile (bytes, None for none) fit an image of this mode and say colours that are not sRGB's?"
-    return bool(profile) and mode in SPACES and known(bytes(profile)) == SPACES[mode]
+    return bool(profile) and mode in SPACES and space_of_profile(bytes(profile)) == SPACES[mode]
 
 
 @lru_cache(maxsize=64)
-def known(profile):
+def space_of_profile(profile):
     """RGB or CMYK for a profile whose colours must be converted; None for sRGB's own, for one that is broken or of
     another kind
     """
@@ -72,7 +72,7 @@ def known(profile):
         return None  # LittleCMS has many ways to refuse what a stranger's file holds
 
 
-def name_of(profile):
+def name_of_profile(profile):
     "A profile's own name, on one line"
     try:
         return " ".join(ImageCms.getProfileDescription(io.BytesIO(profile)).split())[:40] or "unnamed"
@@ -90,13 +90,13 @@ def to_srgb(im, profile):
 
 def way(profile, mode):
     "LittleCMS's transform, which each thread has for itself"
-    ways = own.__dict__.setdefault("ways", {})
+    ways = own_profiles.__dict__.setdefault("ways", {})
     if (profile, mode) not in ways:
-        if len(ways) >= KEPT:
+        if len(ways) >= PROFILES_KEPT:
             ways.clear()
-        ways[profile, mode] = ImageCms.buildTransform(io.BytesIO(profile), ImageCms.createProfile("sRGB"), mode, "RGB",
-                                                      ImageCms.Intent.RELATIVE_COLORIMETRIC,
-                                                      ImageCms.Flags.BLACKPOINTCOMPENSATION)
+        own, srgb = io.BytesIO(profile), ImageCms.createProfile("sRGB")
+        intent, flags = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION
+        ways[profile, mode] = ImageCms.buildTransform(own, srgb, mode, "RGB", intent, flags)
     return ways[profile, mode]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from .canonical import as_torch, into
 from .views import FLIP, CenterView, TrainView, crop_boxes, empty, is_mirrored, uniforms
 
-GREY = 128  # what is beside a photo that does not fill its place
+BORDER_GREY = 128  # what is beside a photo that does not fill its place
 
 
 def train_view(recipe, flip=.5):
@@ -63,11 +63,11 @@ class FitTrainView:
         """Where a part of height h and width w goes: ((height, width) to bring it to, (top, left) of the window of
         `sides` in that)
         """
-        return inside(h, w, self.sides) if self.fit == "pad" else (self.sides[::-1], (0, 0))
+        return fit_inside(h, w, self.sides) if self.fit == "pad" else (self.sides[::-1], (0, 0))
 
     def cut(self, x, box, mirrored, out):
         i, j, w, h = box
-        put(as_torch(x)[:, :, j:j + h, i:i + w], *self.place(h, w), out)
+        put_window(as_torch(x)[:, :, j:j + h, i:i + w], *self.place(h, w), out)
         if mirrored:
             out.copy_(out.flip(3))
 
@@ -75,8 +75,7 @@ class FitTrainView:
 @dataclass(frozen=True)
 class FitView:
     """What evaluation sees: the middle of a photo that covers `sides` (width, height) `margin` times (crop), or the
-    whole photo, with grey
-    beside it (pad) or brought to the sides' shape (squish)."""
+    whole photo, with grey beside it (pad) or brought to the sides' shape (squish)."""
     sides: tuple
     fit: str = "crop"
     margin: float = 8 / 7
@@ -89,12 +88,12 @@ class FitView:
         "As `FitTrainView.place`, of a whole photo"
         if self.fit == "crop":
             return middle(h, w, self.sides, self.margin)
-        return inside(h, w, self.sides) if self.fit == "pad" else (self.sides[::-1], (0, 0))
+        return fit_inside(h, w, self.sides) if self.fit == "pad" else (self.sides[::-1], (0, 0))
 
-    def cut(self, x, box, mirrored, out): put(as_torch(x), *self.place(*x.shape[:2]), out)
+    def cut(self, x, box, mirrored, out): put_window(as_torch(x), *self.place(*x.shape[:2]), out)
 
 
-def inside(h, w, sides):
+def fit_inside(h, w, sides):
     """The largest (height, width) of a photo's shape within `sides`, and the (top, left) that put it into their middle,
     0 or less
     """
@@ -113,7 +112,7 @@ def middle(h, w, sides, margin):
     return size, (round((size[0] - sides[1]) / 2), round((size[1] - sides[0]) / 2))
 
 
-def put(x, size, at, out):
+def put_window(x, size, at, out):
     """Write the window of `out`'s size at `at` of `x` [1, 3, h, w], brought to `size`, to `out`; what lies outside is
     grey
     """
@@ -121,19 +120,19 @@ def put(x, size, at, out):
     if (height, width) != tuple(x.shape[2:]):
         x = into(x, size, empty(1, height, width))
     if top < 0 or left < 0:
-        out.fill_(GREY)
+        out.fill_(BORDER_GREY)
     y, u = max(0, -top), max(0, -left)
     part = x[:, :, max(0, top):max(0, top) + h - y, max(0, left):max(0, left) + w - u]
     out[:, :, y:y + part.shape[2], u:u + part.shape[3]].copy_(part)
 
 
 def put_pil(im, size, at, sides, box=None):
-    "`put` of a PIL image, or of its `box` (left, top, right, bottom), by PIL"
+    "`put_window` of a PIL image, or of its `box` (left, top, right, bottom), by PIL"
     from PIL import Image
     (height, width), (top, left) = size, at
     im = im.resize((width, height), Image.Resampling.BILINEAR, box)
     if top >= 0 and left >= 0:
         return im.crop((left, top, left + sides[0], top + sides[1]))
-    out = Image.new("RGB", sides, (GREY,) * 3)
+    out = Image.new("RGB", sides, (BORDER_GREY,) * 3)
     out.paste(im, (-left, -top))
     return out

@@ -11,17 +11,30 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from ...core.errors import first_line
-from .decoding import FULL, PLAIN, other_space, to_srgb
+from .decoding import FULL_WHITE, PLAIN, other_space, to_srgb
 
 Turn = Image.Transpose
-TURNS = {2: Turn.FLIP_LEFT_RIGHT, 3: Turn.ROTATE_180, 4: Turn.FLIP_TOP_BOTTOM, 5: Turn.TRANSPOSE, 6: Turn.ROTATE_270,
-         7: Turn.TRANSVERSE, 8: Turn.ROTATE_90}
+TURNS = {
+    2: Turn.FLIP_LEFT_RIGHT,
+    3: Turn.ROTATE_180,
+    4: Turn.FLIP_TOP_BOTTOM,
+    5: Turn.TRANSPOSE,
+    6: Turn.ROTATE_270,
+    7: Turn.TRANSVERSE,
+    8: Turn.ROTATE_90,
+}
 ORIENTATION = 0x0112
-REASONS = {FileNotFoundError: "not there", PermissionError: "permission denied", UnidentifiedImageError: "no image",
-           Image.DecompressionBombError: "too many pixels", MemoryError: "too large for the memory"}
+REASONS = {
+    FileNotFoundError: "not there",
+    PermissionError: "permission denied",
+    UnidentifiedImageError: "no image",
+    Image.DecompressionBombError: "too many pixels",
+    MemoryError: "too large for the memory",
+}
 
 # only formats of photos: PIL runs Ghostscript on EPS, and knows others whose readers are as old as they are rare
-FORMATS = "JPEG", "MPO", "PNG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "AVIF", "JPEG2000", "ICO", "TGA", "QOI", "HEIF", "JXL"
+PHOTO_FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "AVIF", "JPEG2000", "ICO", "TGA",
+                 "QOI", "HEIF", "JXL")
 HEIC = "a HEIC photo, readable once `pip install pillow-heif` is done"
 THIN = 100             # times as long as wide: brought to the same shorter side it would fill the memory
 MEGAPIXELS, RATIO = "FASTRICKS_MAX_MEGAPIXELS", "FASTRICKS_MAX_RATIO"  # environment variables that raise the limits
@@ -70,7 +83,7 @@ def from_file(file, small=False, how=PLAIN):
         require_file(file)
     with Image.open(file, formats=formats()) as im:
         require_decent(im)
-        with alone(im.width * im.height):
+        with memory_lock(im.width * im.height):
             if small:
                 im.draft(None, (im.width//8, im.height//8) if small is True else (small, small))
             im.load()
@@ -83,7 +96,7 @@ def formats():
         from pillow_heif import register_heif_opener
         register_heif_opener()
     Image.init()
-    return tuple(o for o in FORMATS if o in Image.OPEN)
+    return tuple(o for o in PHOTO_FORMATS if o in Image.OPEN)
 
 
 def is_heic(file):
@@ -102,7 +115,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=lambda: globals().update(lock=RLock()))
 
 
-def alone(n):
+def memory_lock(n):
     "Memory stays bounded however many threads decode images of so many pixels, or files of so many bytes"
     return lock if n > LARGE else nullcontext()
 
@@ -123,7 +136,7 @@ def require_decent(im):
     "No image that takes all memory, or all day: PIL's own limit of pixels, where PIL only warns, and two of ours"
     require_shape(im.width, im.height)
     if im.info.get("progressive"):
-        require_scans(whole(im.fp))
+        require_scans(whole_bytes(im.fp))
 
 
 def number_of(name, default):
@@ -151,7 +164,7 @@ def require_scans(data):
         raise Unreadable("too many scans")
 
 
-def whole(f):
+def whole_bytes(f):
     at = f.tell()
     f.seek(0)
     try:
@@ -223,17 +236,17 @@ def on_white(im):
     return Image.alpha_composite(Image.new("RGBA", im.size, "white"), im).convert("RGB")
 
 
-def to_8_bit(im, white=FULL):
+def to_8_bit(im, white=FULL_WHITE):
     "Levels 0 to `top` as 0 to 255"
     x = np.nan_to_num(np.asarray(im, dtype=np.float64))
     return Image.fromarray((x.clip(0)*255/top(im.mode, x.max(), white)).round().clip(0, 255).astype(np.uint8))
 
 
-def top(mode, most, white=FULL):
+def top(mode, most, white=FULL_WHITE):
     """The level that is white. PIL keeps 16 bits, of which a data set may use fewer, in I;16 or in I; what I or F mean
     beyond only the values tell
     """
-    if white != FULL and mode.startswith("I") and most <= FULL:
+    if white != FULL_WHITE and mode.startswith("I") and most <= FULL_WHITE:
         return white
-    tops = (FULL,) if ";" in mode else (FULL, 2**31-1) if mode == "I" else (1, 2**8-1, FULL)
+    tops = (FULL_WHITE,) if ";" in mode else (FULL_WHITE, 2**31-1) if mode == "I" else (1, 2**8-1, FULL_WHITE)
     return next((o for o in tops if most <= o), most)

@@ -1,7 +1,7 @@
 """Training views cut on a GPU from canonical pixels that lie in its memory, where they fit."""
 import torch
 
-SHARE = 1 / 3  # of the device's free memory that pixels may take
+SHARE_OF_MEMORY = 1 / 3  # of the device's free memory that pixels may take
 
 
 class Resident:
@@ -23,10 +23,12 @@ class Resident:
         most_w, most_h = int(boxes[:, 2].max()), int(boxes[:, 3].max())
         idxs, boxes, mirrored = (torch.as_tensor(o).to(device) for o in (idxs, boxes, mirrored))
         x0, y0, w, h = boxes.T
-        rows = (y0[:, None] + torch.arange(most_h, device=device)[None].minimum(h[:, None] - 1)) * self.width[idxs][:, None]
-        cols = x0[:, None] + torch.arange(most_w, device=device)[None].minimum(w[:, None] - 1)
-        # [n, most_h, most_w, 3]
-        x = self.flat[self.start[idxs][:, None, None] + rows[:, :, None] + cols[:, None]].float()
+        down = torch.arange(most_h, device=device)[None].minimum(h[:, None] - 1)
+        right = torch.arange(most_w, device=device)[None].minimum(w[:, None] - 1)
+        rows = (y0[:, None] + down) * self.width[idxs][:, None]
+        cols = x0[:, None] + right
+        places = self.start[idxs][:, None, None] + rows[:, :, None] + cols[:, None]
+        x = self.flat[places].float()  # [n, most_h, most_w, 3]
         across, down = taps(w, sides[0], most_w), taps(h, sides[1], most_h)
         across = torch.where(mirrored[:, None, None], across.flip(1), across)
         x = torch.einsum("nyh,nhwc->nywc", down, torch.einsum("nxw,nhwc->nhxc", across, x))
@@ -40,10 +42,11 @@ def taps(length, size, most):
     scale = (length / size)[:, None, None]
     reach = scale.clamp(min=1)
     at, k = (torch.arange(o, device=length.device) + .5 for o in (size, most))
-    weights = (1 - (k[None, None] - at[None, :, None] * scale).abs() / reach).clamp(min=0) * (k[None, None] < length[:, None, None])
+    inside = k[None, None] < length[:, None, None]
+    weights = (1 - (k[None, None] - at[None, :, None] * scale).abs() / reach).clamp(min=0) * inside
     return weights / weights.sum(2, keepdim=True)
 
 
-def fits(images, device, share=SHARE):
+def fits(images, device, share=SHARE_OF_MEMORY):
     "Whether the pixels of `images` may lie in a CUDA device's memory beside a training"
     return device.type == "cuda" and sum(x.size for x in images) < share * torch.cuda.mem_get_info(device)[0]

@@ -26,7 +26,7 @@ from ...core.lock import ProcessLock
 from ...core.machine import cores
 from ...core.progress import Progress
 from ...core.rand import key_of
-from ..source import MANY, is_path, size_and_time
+from ..source import MANY_IMAGES, is_path, size_and_time
 from .ahead import ahead
 from .canonical import canonical, decoder
 from .decoding import PLAIN
@@ -39,7 +39,7 @@ AGAIN = "photos are decoded again in every epoch"
 KEEP_FREE = 2 * GB        # of the disk
 
 
-def limit():
+def cache_limit():
     "Bytes that all kept pixels may take: $FASTRICKS_CACHE_GB (default 50); 0 keeps none"
     try:
         return int(float(os.environ.get("FASTRICKS_CACHE_GB", 50)) * GB)
@@ -54,8 +54,9 @@ class Pixels:
     A row is checked against its checksum when it is first read; a wrong one is made again.
     """
     def __init__(self, side, memory=None, rows=None, files=(), how=PLAIN):
-        self.side, self.memory, self.rows, self.files, self.maps, self.good = side, memory or {}, rows or {}, list(files), {}, set()
-        self.how = how
+        self.side, self.how = side, how
+        self.memory, self.rows, self.files = memory or {}, rows or {}, list(files)
+        self.maps, self.good = {}, set()
 
     @property
     def kept(self): return bool(self.rows or self.memory)
@@ -97,16 +98,16 @@ def open_pixels(items, side, threads=None, say=print, how=PLAIN):
     if not files:
         return Pixels(side, memory, how=how), []
     try:
-        store, bad = fill(files, side, threads or min(8, cores()), say, how)
+        store, bad = fill_cache(files, side, threads or min(8, cores()), say, how)
     except OSError as e:
         say(f"pixels: no cache ({e.strerror or e}: {e.filename or cache_dir()}), {AGAIN}")
         return Pixels(side, memory, how=how), None
     return (Pixels(side, memory, how=how), None) if store is None else (Pixels(side, memory, *store, how), bad)
 
 
-def fill(files, side, threads, say, how=PLAIN):
+def fill_cache(files, side, threads, say, how=PLAIN):
     "((rows by name, pack files), unreadable) with every readable file decoded; (None, None) where there is no room"
-    if not limit():
+    if not cache_limit():
         say(f"pixels: no cache, as FASTRICKS_CACHE_GB is 0: {AGAIN}")
         return None, None
     keys = dict(zip((o.name for o in files), map(file_key, files), strict=True))
@@ -116,16 +117,16 @@ def fill(files, side, threads, say, how=PLAIN):
     if missing:
         with locked(folder, say):
             copied = find_copies(folder, missing, threads)
-            found, packs = joined(find_pixels(folder, keys), copied)  # another builder may have made them
+            found, packs = merge_finds(find_pixels(folder, keys), copied)  # another builder may have made them
             missing = [o for o in files if o.name not in found]
             in_use = {packs[row[0]] for row in found.values()}
-            if not room(folder, len(missing) * size_of(side), in_use, say):
+            if not room(folder, len(missing) * usual_bytes(side), in_use, say):
                 return None, None
-            if len(missing) > MANY:
+            if len(missing) > MANY_IMAGES:
                 say(f"decoding {len(missing):,} photos, once")
             with Progress("decoding", len(missing), "photos", say) as progress:
-                bad = build(folder, missing, keys, side, threads, how, progress)
-        found, packs = joined(find_pixels(folder, keys), copied)
+                bad = build_packs(folder, missing, keys, side, threads, how, progress)
+        found, packs = merge_finds(find_pixels(folder, keys), copied)
     touch(found, packs)
     size = sum(h * w * 3 for _, _, h, w, _ in found.values())
     when = f"{len(missing) - len(bad):,} decoded" if missing else "loaded from cache"
@@ -134,14 +135,15 @@ def fill(files, side, threads, say, how=PLAIN):
     return (found, packs), bad
 
 
-def size_of(side): return int(1.4 * 3 * side**2)  # bytes of a photo of common shape
+def usual_bytes(side): return int(1.4 * 3 * side**2)  # bytes of a photo of common shape
 def file_key(o): return key_of(f"{os.path.abspath(o.image)}\t{size_and_time(o.image)}")
 
 
 def pixel_folder(files, side, how=PLAIN):
     "Where the pixels of these files belong"
     common = common_folder([os.path.abspath(o.image.parent) for o in files])
-    folder = cache_dir()/"pixels"/f"{side}-{decoder()}{how.suffix}"/blake2b(os.fsencode(common), digest_size=6).hexdigest()
+    of_common = blake2b(os.fsencode(common), digest_size=6).hexdigest()
+    folder = cache_dir()/"pixels"/f"{side}-{decoder()}{how.suffix}"/of_common
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder/"about.json").exists():
         (folder/"about.json").write_text(json.dumps({"photos of": common}))
@@ -181,11 +183,11 @@ def find_copies(folder, files, threads):
         packs.append(index.with_suffix(".bin"))
     if not rows_of:
         return {}, []
-    hashes = dict(zip((o.name for o in files), ahead(hash_of, files, threads, 4 * threads), strict=True))
+    hashes = dict(zip((o.name for o in files), ahead(image_hash, files, threads, 4 * threads), strict=True))
     return {name: rows_of[h] for name, h in hashes.items() if h in rows_of}, packs
 
 
-def hash_of(o):
+def image_hash(o):
     "Of the bytes of an image's file, not 0; 0 for what can't be read, or is no file that would be decoded"
     try:
         require_file(o.image)
@@ -202,7 +204,7 @@ def read_hashes(index):
         return None
 
 
-def joined(a, b):
+def merge_finds(a, b):
     "Two finds as one; the first goes first"
     (found, packs), (others, other_packs) = a, b
     moved = {name: (row[0] + len(packs), *row[1:]) for name, row in others.items() if name not in found}
@@ -238,7 +240,7 @@ def locked(folder, say):
         lock.release()
 
 
-def build(folder, files, keys, side, threads, how, progress):
+def build_packs(folder, files, keys, side, threads, how, progress):
     "Decode `files` into packs; [(name, reason)] of those that cannot be"
     bad = []
     with quiet():
@@ -284,7 +286,7 @@ def write_pixels(f, files, keys, side, threads, how, progress):
 
 def decoded_and_hashed(o, side, how):
     x = try_canonical(o, side, how)
-    return x, 0 if isinstance(x, str) else hash_of(o)
+    return x, 0 if isinstance(x, str) else image_hash(o)
 
 
 def try_canonical(o, side, how=PLAIN):
@@ -311,22 +313,22 @@ def room(folder, need, in_use, say):
     "Whether `need` bytes more may be kept, after the packs unused longest have made way; says why not"
     free = shutil.disk_usage(folder).free - KEEP_FREE
     others = sorted((o for o in (cache_dir()/"pixels").glob("*/*/*.idx")), key=age)
-    used = sum(map(bytes_of, others))
+    used = sum(map(file_bytes, others))
     for o in others:
-        if used + need <= limit() and need <= free:
+        if used + need <= cache_limit() and need <= free:
             break
-        if o.with_suffix(".bin") in in_use or need > limit():
+        if o.with_suffix(".bin") in in_use or need > cache_limit():
             continue
-        n = bytes_of(o)
+        n = file_bytes(o)
         with suppress(OSError):
             o.unlink()
             o.with_suffix(".same").unlink(missing_ok=True)
             o.with_suffix(".bin").unlink()
             used, free = used - n, free + n
-    if used + need <= limit() and need <= free:
+    if used + need <= cache_limit() and need <= free:
         return True
     why = (f"the disk has {max(free + KEEP_FREE, 0) / GB:.1f} GB free" if need > free
-           else f"FASTRICKS_CACHE_GB allows {limit() / GB:g} GB")
+           else f"FASTRICKS_CACHE_GB allows {cache_limit() / GB:g} GB")
     say(f"pixels: no cache, as it would take {need / GB:.2g} GB and {why}: {AGAIN}")
     return False
 
@@ -338,7 +340,7 @@ def age(o):
         return 0
 
 
-def bytes_of(o):
+def file_bytes(o):
     try:
         return o.with_suffix(".bin").stat().st_size
     except OSError:

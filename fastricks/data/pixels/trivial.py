@@ -5,7 +5,7 @@ from torchvision.transforms.autoaugment import InterpolationMode, TrivialAugment
 
 from .views import AUGMENTED
 
-BINS = 31  # of strength
+STRENGTHS = 31  # of strength
 
 
 class TrivialAugment:
@@ -15,12 +15,12 @@ class TrivialAugment:
     first_draw, draws = AUGMENTED, 3
 
     @cached_property
-    def space(self): return list(TrivialAugmentWide()._augmentation_space(BINS).items())
+    def space(self): return list(TrivialAugmentWide()._augmentation_space(STRENGTHS).items())
 
     def chosen(self, u):
         "(operation, strength with its sign)"
         name, (strengths, signed) = self.space[int(u[0] * len(self.space))]
-        strength = float(strengths[int(u[1] * BINS)]) if strengths.ndim else 0.
+        strength = float(strengths[int(u[1] * STRENGTHS)]) if strengths.ndim else 0.
         return name, -strength if signed and u[2] < .5 else strength
 
     def __call__(self, x, u): return _apply_op(x, *self.chosen(u), InterpolationMode.NEAREST, None)

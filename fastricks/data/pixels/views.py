@@ -8,8 +8,8 @@ import numpy as np
 from ...core.rand import ITEM, draws
 from .canonical import as_torch, into, resize_shape
 
-TRIES = 10                # of fastai's RandomResizedCrop
-FLIP = 2 * TRIES + 2      # which of a view's draws is the flip's
+CROP_TRIES = 10                # of fastai's RandomResizedCrop
+FLIP = 2 * CROP_TRIES + 2      # which of a view's draws is the flip's
 
 
 ERASED, AUGMENTED = 64, 128  # the first of a view's draws that these steps take
@@ -28,7 +28,7 @@ class Views:
 
 def step_draws(step, seed, epoch, keys):
     "[len(keys), step.draws] in [0, 1): of each key the draws of a step, whatever other steps there are"
-    return numbers(seed, epoch, keys, step.first_draw, step.draws)
+    return uniforms_of_keys(seed, epoch, keys, step.first_draw, step.draws)
 
 
 def is_mirrored(keys, epoch):
@@ -39,8 +39,7 @@ def is_mirrored(keys, epoch):
 @dataclass(frozen=True)
 class TrainView:
     """A random crop of `min_scale` to 1 of the area and `ratio` sides, brought to size × size, mirrored with `flip`'s
-    probability, or with
-    `alternate` in every other epoch; then come `steps`, see `Views.pixels`"""
+    probability, or with `alternate` in every other epoch; then come `steps`, see `Views.pixels`"""
     size: int
     min_scale: float = .8
     ratio: tuple = (3/4, 4/3)
@@ -87,8 +86,9 @@ class CenterView:
         x, (h, w) = as_torch(x), resize_shape(*x.shape[:2], self.resize)
         if (h, w) != x.shape[2:]:
             x = into(x, (h, w), empty(1, h, w))
-        j, i = round((h - self.size) / 2), round((w - self.size) / 2)  # as torchvision's center_crop
-        out.copy_(x[:, :, j:j + self.size, i:i + self.size])
+        size = self.size
+        j, i = round((h - size) / 2), round((w - size) / 2)  # as torchvision's center_crop
+        out.copy_(x[:, :, j:j + size, i:i + size])
 
 
 def empty(n, h, w):
@@ -98,10 +98,10 @@ def empty(n, h, w):
 
 def uniforms(seed, epoch, keys):
     "Of each key the draws of its view in this epoch, [n, FLIP + 1] in [0, 1): a function of (seed, epoch, key)"
-    return numbers(seed, epoch, keys, 0, FLIP + 1)
+    return uniforms_of_keys(seed, epoch, keys, 0, FLIP + 1)
 
 
-def numbers(seed, epoch, keys, first, n):
+def uniforms_of_keys(seed, epoch, keys, first, n):
     "[len(keys), n] in [0, 1): of each key its draws number `first` to `first` + n − 1 in this epoch"
     places = np.arange(first, first + n, dtype=np.uint64)
     bits = draws(ITEM, seed, epoch, np.asarray(keys, np.uint64)[:, None], places[None])
@@ -117,18 +117,24 @@ def crop_boxes(h, w, u, min_scale, ratio=(3/4, 4/3), shape=None):
     `shape` [n]: what the ratios are of, width / height, where it is not 1.
     """
     h, w = (np.asarray(o)[:, None] for o in (h, w))
-    area = (min_scale + (1 - min_scale) * u[:, 0:2 * TRIES:2]) * h * w
-    r = np.exp(math.log(ratio[0]) + (math.log(ratio[1]) - math.log(ratio[0])) * u[:, 1:2 * TRIES:2])
-    low, high = (ratio[0], ratio[1]) if shape is None else (ratio[0] * shape, ratio[1] * shape)
+    u_area, u_ratio = u[:, 0:2 * CROP_TRIES:2], u[:, 1:2 * CROP_TRIES:2]
+    area = (min_scale + (1 - min_scale) * u_area) * h * w
+    low, high = ratio
+    r = np.exp(math.log(low) + (math.log(high) - math.log(low)) * u_ratio)
     if shape is not None:
         r = r * shape[:, None]
-    cw, ch = np.rint(np.sqrt(area * r)).astype(int), np.rint(np.sqrt(area / r)).astype(int)
+        low, high = low * shape, high * shape
+    cw = np.rint(np.sqrt(area * r)).astype(int)
+    ch = np.rint(np.sqrt(area / r)).astype(int)
     fits = (cw <= w) & (ch <= h) & (cw > 0) & (ch > 0)
     first, rows = fits.argmax(1), np.arange(len(u))
     h, w = h[:, 0], w[:, 0]
-    fw, fh = np.minimum(w, (h * high).astype(int)).clip(1), np.minimum(h, (w / low).astype(int)).clip(1)
+    widest = np.minimum(w, (h * high).astype(int)).clip(1)
+    highest = np.minimum(h, (w / low).astype(int)).clip(1)
     none = ~fits.any(1)
-    cw, ch = np.where(none, fw, cw[rows, first]), np.where(none, fh, ch[rows, first])
-    x = np.where(none, (w - cw) // 2, (u[:, 2 * TRIES] * (w - cw + 1)).astype(int))
-    y = np.where(none, (h - ch) // 2, (u[:, 2 * TRIES + 1] * (h - ch + 1)).astype(int))
+    cw = np.where(none, widest, cw[rows, first])
+    ch = np.where(none, highest, ch[rows, first])
+    u_x, u_y = u[:, 2 * CROP_TRIES], u[:, 2 * CROP_TRIES + 1]
+    x = np.where(none, (w - cw) // 2, (u_x * (w - cw + 1)).astype(int))
+    y = np.where(none, (h - ch) // 2, (u_y * (h - ch + 1)).astype(int))
     return np.stack([x, y, cw, ch], 1)

@@ -56,29 +56,29 @@ def quoted_words(text):
 NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
 
-def in_order(names, order=None):
+def order_classes(names, order=None):
     """Class names as a tuple, in the order of their labels: `text`, by their letters (0.1.0's), or `natural` (None
-    means it), numbers by their
-    value before all other names. The two differ only where a name is a number: 1, 2, 10 is 1, 10, 2 by letters."""
+    means it), numbers by their value before all other names. The two differ only where a name is a number: 1, 2, 10 is
+    1, 10, 2 by letters."""
     return tuple(sorted(names, key=None if order == "text" else by_value))
 
 
 def by_value(name): return (0, Decimal(name), name) if NUMBER.fullmatch(name) else (1, 0, name)
-def order_of(names): return "text" if in_order(names, "text") == tuple(names) else "natural"
+def order_of(names): return "text" if order_classes(names, "text") == tuple(names) else "natural"
 
 
-def encoded(name): return unicodedata.normalize("NFC", name)
+def nfc(name): return unicodedata.normalize("NFC", name)
 
 
 def both_encodings(names):
     "`names`, and as they are with accents encoded in the other way: disks and archives differ in that"
-    return tuple(dict.fromkeys(o for name in names for o in (name, encoded(name), unicodedata.normalize("NFD", name))))
+    return tuple(dict.fromkeys(o for name in names for o in (name, nfc(name), unicodedata.normalize("NFD", name))))
 
 
 def same_encoding(names, known):
     "`names` as `known` has them, where only the encoding of accents differs"
-    there, spelled = {*known}, {encoded(o): o for o in known}
-    return tuple(dict.fromkeys(o if o in there else spelled.get(encoded(o), o) for o in names))
+    there, spelled = {*known}, {nfc(o): o for o in known}
+    return tuple(dict.fromkeys(o if o in there else spelled.get(nfc(o), o) for o in names))
 
 
 def one_encoding(found):
@@ -87,8 +87,8 @@ def one_encoding(found):
     odd = {o.label for o in found.items} - known
     if not odd:
         return found
-    spelled = {encoded(o): o for o in found.classes}
-    return replace(found, items=[replace(o, label=spelled.get(encoded(o.label), o.label)) if o.label in odd else o
+    spelled = {nfc(o): o for o in found.classes}
+    return replace(found, items=[replace(o, label=spelled.get(nfc(o.label), o.label)) if o.label in odd else o
                                  for o in found.items])
 
 
@@ -98,7 +98,8 @@ def check_classes(items, known, wanted, data):
         if o not in there:
             raise UserError(f"{data} has no class {o!r}{nearest(o, known)}")
     if len(wanted or known) < 2:
-        raise UserError(f"{data} has only one class, {known[0]!r}: give at least two{inside(data, known[0])}")
+        hint = nested_folder_hint(data, known[0])
+        raise UserError(f"{data} has only one class, {known[0]!r}: give at least two{hint}")
     for o in items:
         if o.label not in there:
             raise UserError(f"{o.split} class {o.label!r} of {data} is not among its training "
@@ -110,7 +111,7 @@ def check_classes(items, known, wanted, data):
                             "other classes with --classes")
 
 
-def inside(data, name):
+def nested_folder_hint(data, name):
     "What unpacking often makes: a folder around the folder"
     folder = Path(data).expanduser()/name
     return f", or is --data {folder} meant?" if folder.is_dir() and len(subfolders(folder)) > 1 else ""

@@ -4,13 +4,13 @@ from collections import Counter
 from pathlib import Path
 
 from ...core.errors import UserError, plural
-from ..source import CLASSES, ENDING, HIDDEN, MISSING, UNLISTED, Found, Item
+from ..source import DECIDED, ENDING, HIDDEN, NOT_THERE, OTHER_CLASSES, TOOLS, UNLISTED, Found, Item
 from .registry import DataSource
 from .table import cell, find_place, is_there, read_rows, slashes, told_place, understand
-from .walk import ending, is_folder, is_image, is_within, listed
+from .walk import count_below, ending, is_folder, is_image, is_tools, is_within, scan_folder
 
-ENDINGS = ".csv", ".tsv", ".tab", ".parquet"
-MOST = 200_000  # files beside a table that are counted
+TABLE_ENDINGS = ".csv", ".tsv", ".tab", ".parquet"
+MOST_BESIDE = 200_000  # files beside a table that are counted
 
 
 class CsvFile(DataSource):
@@ -19,7 +19,7 @@ class CsvFile(DataSource):
     def open(self, text, wanted=None): return csv_items(Path(text).expanduser(), wanted)
 
 
-def is_csv(path): return path.is_file() and path.suffix.lower() in ENDINGS
+def is_csv(path): return path.is_file() and path.suffix.lower() in TABLE_ENDINGS
 
 
 def image_path(root, path):
@@ -33,7 +33,7 @@ def image_path(root, path):
 
 
 def row_item(root, cells, table, where):
-    path, label = cell(cells, table.path), label_of(cells, table)
+    path, label = cell(cells, table.path), label_of_row(cells, table)
     if not path or not label:
         raise UserError(f"{where} has no {'label' if path else 'path'}: want path,label or "
                         "path,label,split")
@@ -41,14 +41,14 @@ def row_item(root, cells, table, where):
     return Item(name, label, table.split(cells, where) if table.split else "train", image)
 
 
-def label_of(cells, table):
+def label_of_row(cells, table):
     if table.label is not None:
         return cell(cells, table.label)
     return next(k for i, k in table.one_hot.items()
                 if cell(cells, i).lower() not in ("0", "", "false", "0.0", "no", "n", "f"))
 
 
-def add(found, item, where):
+def add_item(found, item, where):
     "Adds `item` to `found` by its name; the same line twice is one image"
     old = found.setdefault(item.name, item)
     if (old.label, old.split) != (item.label, item.split):
@@ -68,7 +68,7 @@ def with_sizes(items):
 def missing_of(items, there):
     "(name, reason) of the items that are not there"
     names = {o.name for o in there}
-    return tuple((o.name, MISSING) for o in items if o.name not in names)
+    return tuple((o.name, NOT_THERE) for o in items if o.name not in names)
 
 
 def require_some(items, n, where, first=()):
@@ -85,7 +85,11 @@ def csv_items(file, wanted=None, known=("train",)):
     found, columns = {}, {name: {} for name in table.unused.values()}
     for i, cells in table.rows:
         item = row_item(file.parent, cells, table, f"line {i} of {file}")
-        add(found, item, f"line {i} of {file}")
+        if table.decisions:
+            item = table.decisions.apply(item, cells, f"line {i} of {file}")
+        if item is None:
+            continue
+        add_item(found, item, f"line {i} of {file}")
         for at, name in table.unused.items():
             columns[name][item.name] = cell(cells, at)
     labels = sorted({o.label for o in found.values() if o.split in known})
@@ -99,8 +103,10 @@ def csv_items(file, wanted=None, known=("train",)):
         values.update({o.name: values[name] for o, name in zip(chosen, listed_as, strict=True)})
     items = list(with_sizes(chosen))
     others = [] if wanted is None else [o for o in found.values() if o.label not in wanted]
-    notes = *table.notes, *elsewhere, *require_some(items, len(chosen), file, chosen[:1])
-    return Found(file.stem, items, labels, notes, missing_of(chosen, items), not_listed(file, items, others),
+    dropped = table.decisions.dropped if table.decisions else []
+    decided = table.decisions.notes if table.decisions else []
+    notes = *table.notes, *decided, *elsewhere, *require_some(items, len(chosen), file, chosen[:1])
+    return Found(file.stem, items, labels, notes, missing_of(chosen, items), not_in_table(file, items, others, dropped),
                  table.said, columns)
 
 
@@ -126,13 +132,14 @@ def moved_item(o, path, root):
 
 # -- what is not listed
 
-def not_listed(file, items, others):
+def not_in_table(file, items, others, dropped=()):
     """(reason, detail) -> files below the table's folder, and in the folders of its images, that are not used.
 
-    `items` are used; `others` are listed, but of classes that were not asked for.
+    `items` are used; `others` are listed, but of classes that were not asked for; so are `dropped`, by a decision.
     """
-    used, left = ({os.path.abspath(o.image) for o in some} for some in (items, others))
-    out, done = Counter(), []
+    used, left, gone = ({os.path.abspath(o.image) for o in some} for some in (items, others, dropped))
+    out, done = Counter({(DECIDED, ""): n} if (n := sum(map(os.path.isfile, gone))) else {}), []
+    used |= gone
     for folder in [os.path.abspath(file.parent), *sorted({os.path.dirname(o) for o in used})]:
         if any(is_within(folder, o) for o in done):
             continue
@@ -143,20 +150,32 @@ def not_listed(file, items, others):
 
 def count_unlisted(folder, used, left, out):
     try:
-        there = listed(folder)
+        there = scan_folder(folder)
     except OSError:
         return
     for o in there:
-        if out.total() > MOST:
+        if out.total() > MOST_BESIDE:
             return
         if not is_folder(o):
             if o.path not in used:
-                out[(CLASSES, "") if o.path in left else why_not(o)] += 1
-        elif not o.is_symlink():
+                out[(OTHER_CLASSES, "") if o.path in left else why_not_used(o)] += 1
+        elif not o.is_symlink() and not count_tools(o.path, out):
             count_unlisted(o.path, used, left, out)
 
 
-def why_not(o):
+def count_tools(folder, out):
+    "Count the files of a folder of runs, and say whether it is one"
+    try:
+        there = scan_folder(folder)
+    except OSError:
+        return False
+    if not is_tools(folder, there):
+        return False
+    out[TOOLS, ""] += count_below(folder)
+    return True
+
+
+def why_not_used(o):
     if o.name.startswith("."):
         return HIDDEN, ""
     return (UNLISTED, "") if is_image(o.name) else (ENDING, ending(o.name))

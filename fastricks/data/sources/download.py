@@ -70,7 +70,7 @@ def download(name, archive):
     part = archive.with_name(f"food-101-{os.getpid()}.tgz")
     try:
         with whole_file(archive, part):
-            fetch(part)
+            fetch_archive(part)
     except Exception as e:
         why = first_line(getattr(e, "reason", None) or e)
         classes = " --classes food-101-21" if name == "food-101-21" else ""
@@ -80,7 +80,7 @@ def download(name, archive):
         part.with_name(part.name + ".part").unlink(missing_ok=True)  # the downloader's own
 
 
-def fetch(to, timeout=10):
+def fetch_archive(to, timeout=10):
     import sys
 
     import fastai.data

@@ -5,7 +5,7 @@ from os.path import realpath
 from pathlib import Path
 
 from ...core.errors import UserError, plural
-from ..source import CLASSES, ENDING, LOOSE, SPLIT, UNUSED, Found, Item
+from ..source import ENDING, LOOSE, OTHER_CLASSES, SPLIT, UNUSED, Found, Item
 from .registry import DataSource
 from .split_words import folder_splits, is_split, parse_split
 from .walk import (
@@ -16,14 +16,14 @@ from .walk import (
     is_folder,
     is_image,
     is_tools,
-    listed,
     loose_images,
     printable,
+    scan_folder,
     subfolders,
 )
 
 AROUND = 3  # folders around the data, each the only one in the next
-SAME = 2    # sub-folders that all class folders share from which on one asks whether they are the classes
+SHARED_FOLDERS = 2    # sub-folders that all class folders share from which on one asks whether they are the classes
 
 
 class ImageFolder(DataSource):
@@ -36,7 +36,7 @@ class ImageFolder(DataSource):
         root = inner_folder(given)
         walk = Walk(root)
         found = split_folders(root, walk, wanted) if has_splits(root) else class_folders(root, walk, wanted)
-        return found if root == given else inside(found, given, root)
+        return found if root == given else found_inside(found, given, root)
 
 
 def folder_of(text):
@@ -51,7 +51,7 @@ def inner_folder(root, most=AROUND):
     if not most or len(inner) != 1 or loose_images(root) or has_splits(root):
         return root
     below = root/inner[0]
-    if loose_images(below) or is_tools(below, listed(below)):
+    if loose_images(below) or is_tools(below, scan_folder(below)):
         return root
     if len(subfolders(below)) > 1 or has_splits(below):
         return below
@@ -59,7 +59,7 @@ def inner_folder(root, most=AROUND):
     return root if deeper == below else deeper
 
 
-def inside(found, given, root):
+def found_inside(found, given, root):
     "`found` in a folder inside the one that was given"
     note = f"taken from {root}, the only folder in {given}"
     return counted_around(replace(found, notes=(note, *found.notes)), given, root)
@@ -77,7 +77,7 @@ def counted_around(found, given, root):
 def others_beside(folder):
     "The files beside `folder`, counted"
     walk = Walk(folder.parent)
-    for o in listed(folder.parent):
+    for o in scan_folder(folder.parent):
         if o.name != folder.name and not walk.left_out(o):
             walk.count(o, ENDING, ending(o.name))
     return walk.ignored
@@ -94,7 +94,7 @@ def class_items(root, walk, split, wanted, prefix=""):
         if o.is_symlink():
             walk.followed.add(realpath(o.path))
         if wanted is not None and label not in wanted:
-            walk.ignored[CLASSES, ""] += count_below(o.path)
+            walk.ignored[OTHER_CLASSES, ""] += count_below(o.path)
         else:
             items += [Item(printable(prefix + name), label, split, path, size)
                       for name, path, size in walk.images(root/o.name, o.name)]
@@ -103,7 +103,7 @@ def class_items(root, walk, split, wanted, prefix=""):
 
 def count_beside(root, walk, used=()):
     "Count what lies directly in `root` and is no folder, and, where `used` names some folders, the others"
-    for o in listed(root):
+    for o in scan_folder(root):
         if used and o.name in used:
             continue
         if walk.left_out(o):
@@ -148,7 +148,7 @@ def all_splits(labels):
     return len(told) == len(labels)
 
 
-def require_classes(root, labels):
+def require_class_folders(root, labels):
     if labels and not all_splits(labels):
         return
     flat = root/split_names(root).get("train", "") if labels else root  # train/1.jpg is of no class
@@ -166,16 +166,16 @@ def loose_note(root):
 def class_folders(root, walk, wanted=None):
     "`Found` of a folder of class folders"
     items, labels = class_items(root, walk, "train", wanted)
-    require_classes(root, labels)
+    require_class_folders(root, labels)
     count_beside(root, walk)
-    classes, empty = with_images(items, labels, wanted)
+    classes, empty = classes_with_images(items, labels, wanted)
     if wanted is None:
         require_own_folders(root, classes)
     notes = *loose_note(root), *empty, *walk.notes()
     return Found(root.resolve().name, items, classes, notes, ignored=walk.ignored)
 
 
-def with_images(items, labels, wanted):
+def classes_with_images(items, labels, wanted):
     "(the classes that have images, or were asked for, a note on the others)"
     there = {o.label for o in items} if wanted is None else {*labels}
     kept, empty = [o for o in labels if o in there], [o for o in labels if o not in there]
@@ -192,14 +192,12 @@ def require_own_folders(root, labels):
     asked, not guessed
     """
     same = shared_subfolders([root/k for k in labels if (root/k).is_dir()])
-    if len(same) < SAME:
+    if len(same) < SHARED_FOLDERS:
         return
     way = f"--classes {','.join(labels)}" if len(labels) < 10 else "--classes FILE, a file with their names"
     raise UserError(f"every class folder of {root} has the same sub-folders ({first_three(same)}), which look like "
-                    "splits or classes: put "
-                    f"train/ and valid/ above the class folders, or give one of them, --data {root/labels[0]}; if "
-                    f"{first_three(labels)} are "
-                    f"the classes, say so with {way}")
+                    "splits or classes: put train/ and valid/ above the class folders, or give one of them, "
+                    f"--data {root/labels[0]}; if {first_three(labels)} are the classes, say so with {way}")
 
 
 def shared_subfolders(folders):
@@ -208,7 +206,7 @@ def shared_subfolders(folders):
     for o in folders:
         here = set(subfolders(o))
         shared = here if shared is None else shared & here
-        if len(shared) < SAME or loose_images(o):
+        if len(shared) < SHARED_FOLDERS or loose_images(o):
             return []
     return sorted(shared or ()) if len(folders) > 1 else []
 
@@ -228,10 +226,10 @@ def split_folders(root, walk, wanted=None):
     other = [o for o in subfolders(root) if o not in used.values()]
     notes = [f"only {', '.join(used.values())} of {root} used, not {', '.join(other)}"] if other else []
     notes += [line for o in roots.values() for line in loose_note(o)]
-    notes += [f"{o} has no images: it counts as none" for split, o in used.items() if split != "train"
-              and not found[split][0]]
+    without = [o for split, o in used.items() if not found[split][0]]
+    notes += [f"{o} has no images: it counts as none" for o in without if o != used.get("train")]
     items = [o for items, _ in found.values() for o in items]
-    classes, empty = with_images(items, found["train"][1], wanted)
-    splits = f"folders {', '.join(o for split, o in used.items() if found[split][0])}"
-    return Found(root.resolve().name, items, classes, (*notes, *empty, *walk.notes()), ignored=walk.ignored,
-                 splits=splits)
+    classes, empty = classes_with_images(items, found["train"][1], wanted)
+    notes += [*empty, *walk.notes()]
+    folders = ", ".join(o for o in used.values() if o not in without)
+    return Found(root.resolve().name, items, classes, tuple(notes), ignored=walk.ignored, splits=f"folders {folders}")

@@ -5,12 +5,12 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 from ...core.errors import UserError, nearest
-from ..source import CLASSES, MISSING, UNLISTED, UNUSED, Found, Item
+from ..source import NOT_THERE, OTHER_CLASSES, UNLISTED, UNUSED, Found, Item
 from .csv_file import require_some
 from .folders import counted_around, folder_of, has_splits
 from .registry import DataSource
-from .walk import count_files, entries, is_folder, size_of
-from .walk import listed as listed_entries
+from .walk import count_files, entries, entry_size, is_folder
+from .walk import scan_folder as listed_entries
 
 FOOD_21 = (
     "apple_pie", "bread_pudding", "bruschetta", "caesar_salad", "croque_madame", "cup_cakes", "dumplings", "falafel",
@@ -18,8 +18,9 @@ FOOD_21 = (
     "oysters", "ramen", "risotto", "spaghetti_carbonara", "spring_rolls", "steak", "waffles")
 NAMES = "food-101-21", "food-101"
 LISTS = "train", "test"
-NAME = r"[^./\\:\x00-\x1f\x7f-\x9f][^/\\:\x00-\x1f\x7f-\x9f]*"   # of a class or an image: never a path, never hidden
-LINE = re.compile(f"{NAME}/{NAME}")
+# of a class or an image: never a path, never hidden
+SAFE_NAME = r"[^./\\:\x00-\x1f\x7f-\x9f][^/\\:\x00-\x1f\x7f-\x9f]*"
+LINE = re.compile(f"{SAFE_NAME}/{SAFE_NAME}")
 
 
 class FoodTree(DataSource):
@@ -86,7 +87,7 @@ def read_list(text, where):
             yield line
 
 
-def listed(texts, where):
+def splits_of_lists(texts, where):
     "{class/id: split} of the two lists' bytes, `texts` = {split: bytes}"
     found = {}
     for split in LISTS:
@@ -100,7 +101,7 @@ def listed(texts, where):
 
 def tree_list(root):
     "{class/id: split} of an official tree"
-    return listed({o: (root/"meta"/f"{o}.txt").read_bytes() for o in LISTS}, root/"meta")
+    return splits_of_lists({o: (root/"meta"/f"{o}.txt").read_bytes() for o in LISTS}, root/"meta")
 
 
 def train_classes(rows): return sorted({k.partition("/")[0] for k, split in rows.items() if split == "train"})
@@ -108,7 +109,7 @@ def train_classes(rows): return sorted({k.partition("/")[0] for k, split in rows
 
 def sizes(folder):
     "{file name: bytes} of a folder that may be missing"
-    return {o.name: size_of(o) for o in listed_entries(folder)} if folder.is_dir() else {}
+    return {o.name: entry_size(o) for o in listed_entries(folder)} if folder.is_dir() else {}
 
 
 def food_items(root, wanted=None):
@@ -117,12 +118,18 @@ def food_items(root, wanted=None):
     chosen = [(*k.split("/"), split) for k, split in rows.items() if wanted is None or k.partition("/")[0] in wanted]
     there = {label: sizes(root/"images"/label) for label in {o[0] for o in chosen}}
     folders = {label: os.path.join(root, "images", label) for label in there}
-    items = [Item(f"images/{label}/{i}.jpg", label, split, Path(folders[label], f"{i}.jpg"), there[label][f"{i}.jpg"])
-             for label, i, split in chosen if f"{i}.jpg" in there[label]]
-    missing = tuple((f"images/{label}/{i}.jpg", MISSING) for label, i, _ in chosen if f"{i}.jpg" not in there[label])
+    items, missing = [], []
+    for label, i, split in chosen:
+        file = f"{i}.jpg"
+        name, size = f"images/{label}/{file}", there[label].get(file)
+        if size is None:
+            missing.append((name, NOT_THERE))
+        else:
+            items.append(Item(name, label, split, Path(folders[label], file), size))
     used = by_label(chosen) if len(items) < sum(map(len, there.values())) else {}
-    notes, ignored = require_some(items, len(chosen), root/"meta"), not_listed(root, used, there)
-    return Found(root.resolve().name, items, train_classes(rows), notes, missing, ignored,
+    notes = require_some(items, len(chosen), root/"meta")
+    ignored = not_in_lists(root, used, there)
+    return Found(root.resolve().name, items, train_classes(rows), notes, tuple(missing), ignored,
                  "lists meta/train.txt, meta/test.txt")
 
 
@@ -134,7 +141,7 @@ def by_label(rows):
     return out
 
 
-def not_listed(root, used, labels):
+def not_in_lists(root, used, labels):
     """(reason, detail) -> files of an official tree that are not used; `used`: {class: file names}, empty where its
     folders have no others
     """
@@ -144,7 +151,7 @@ def not_listed(root, used, labels):
             out[UNUSED if is_folder(o) and o.name != "meta" else UNLISTED, ""] += count_files(o)
     for o in listed_entries(root/"images"):
         if o.name not in labels:
-            out[CLASSES if is_folder(o) else UNLISTED, ""] += count_files(o)
+            out[OTHER_CLASSES if is_folder(o) else UNLISTED, ""] += count_files(o)
         elif used:
             out[UNLISTED, ""] += sum(count_files(f) for f in listed_entries(o.path) if f.name not in used[o.name])
     return +out

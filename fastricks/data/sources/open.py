@@ -4,19 +4,19 @@ import shlex
 from collections import Counter, defaultdict
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 from ...core.errors import UserError, nearest, one_of, plural
+from ...core.files import neighbours
 from ..same import same_files
 from ..scan import leave_out
 from ..source import CAPPED, COPIES, Source
 from ..split import cap, hold_out, set_aside
-from .classes import both_encodings, check_classes, in_order, one_encoding, parse_classes, same_encoding, twins
+from .classes import both_encodings, check_classes, one_encoding, order_classes, parse_classes, same_encoding, twins
 from .food import food_name
 from .registry import builtin_names, data_sources
 
-FEW = 3  # training images of a class, where another has ten times as many and more
+FEW_OF_A_CLASS = 3  # training images of a class, where another has ten times as many and more
 ARCHIVES = ".tgz", ".tar.gz", ".zip", ".tar", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".7z", ".rar", ".gz"
 
 
@@ -27,7 +27,7 @@ OF_IMAGES = "classes", "per_class", "valid", "drop_duplicates", "group_by", "res
 def open_recipe(recipe, bad=None, data=None):
     "The Source of a recipe; `data`: where it lies now; `bad` as `open_source` has it"
     source = open_source(data or recipe.data, bad=bad, **{k: getattr(recipe, k) for k in OF_IMAGES})
-    return replace(source, classes=in_order(source.classes, recipe.class_order))
+    return replace(source, classes=order_classes(source.classes, recipe.class_order))
 
 
 def open_source(data, classes=None, per_class=None, valid=.1, bad=None, drop_duplicates=False, group_by=None,
@@ -44,15 +44,15 @@ def open_source(data, classes=None, per_class=None, valid=.1, bad=None, drop_dup
     data = str(data)
     check_numbers(per_class, valid)
     asked = parse_classes(classes)
-    with readable(data):
+    with readable_data(data):
         origin = find_origin(data)
         wanted = origin.choose_classes(data, asked)
         found = origin.open(data, wanted and both_encodings(wanted))
     wanted = wanted and same_encoding(wanted, found.classes)
     found = one_encoding(found)
     check_classes(found.items, found.classes, wanted, data)
-    chosen = in_order(wanted or found.classes)
-    there = without(found, chosen, bad)
+    chosen = order_classes(wanted or found.classes)
+    there = items_without(found, chosen, bad)
     group_of = grouping(group_by, found)
     items = with_splits(there, per_class, valid, group_of, rest)
     if all(o.split == "train" for o in items):
@@ -61,11 +61,14 @@ def open_source(data, classes=None, per_class=None, valid=.1, bad=None, drop_dup
     copied = copied_names(items) if drop_duplicates else ()
     items, ignored = without_copies(items, copied, data), ignored + Counter({(COPIES, ""): len(copied)})
     source = Source(food_name(chosen) or found.name, items, chosen, tuple(found.notes), missing=found.missing,
-                    ignored=ignored,
-                    splits=told_splits(found, valid))
+                    ignored=ignored, splits=told_splits(found, valid))
     source = source.note(*hidden_by_name(data))
-    return source.note(*unused_columns(found, group_by), *crossing(source, group_of), *lacking(source), *twins(chosen),
-                       *few(source))
+    return source.note(
+        *unused_columns(found, group_by),
+        *crossing(source, group_of),
+        *lacking(source),
+        *twins(chosen),
+        *few(source))
 
 
 def hidden_by_name(data):
@@ -83,7 +86,7 @@ def check_numbers(per_class, valid):
 
 
 @contextmanager
-def readable(data):
+def readable_data(data):
     "A folder or file that cannot be read is one sentence"
     try:
         yield
@@ -123,15 +126,7 @@ def how_to_unpack(data, path):
     return f"unpack it first, `{way}`, then give --data FOLDER"
 
 
-def neighbours(path):
-    "What lies beside `path`, which the user may have meant"
-    try:
-        return [str(o) for o in islice(path.parent.iterdir(), 1000) if not o.name.startswith(".")]
-    except (OSError, ValueError):
-        return []
-
-
-def without(found, classes, bad):
+def items_without(found, classes, bad):
     "The items found, those in `bad` left out"
     if not bad:
         return found.items
@@ -162,6 +157,14 @@ def grouping(group_by, found):
     return lambda o: group_in(pattern, o.name)
 
 
+def group_reader(recipe):
+    "What gives an Item its group by the recipe's --group-by; None for no groups"
+    if recipe.group_by is None:
+        return None
+    with readable_data(recipe.data):
+        return grouping(recipe.group_by, find_origin(recipe.data).open(recipe.data))
+
+
 def group_in(pattern, name):
     "The first group of the expression, or all that it fits; a name that it does not fit is a group of its own"
     m = pattern.search(name)
@@ -185,15 +188,15 @@ def crossing(source, group_of):
     for o in source.items:
         sides[group_of(o)].add(o.split)
     n = sum(len(o) > 1 for o in sides.values())
-    yield f"{plural(len(sides), 'group')}; {n:,} in more than one split" if n else f"{plural(len(sides), 'group')}, each in one split"
+    yield plural(len(sides), "group") + (f"; {n:,} in more than one split" if n else ", each in one split")
 
 
 def few(source):
     "A note on classes with so few images that their numbers say little"
     n = Counter(o.label for o in source.of("train"))
-    small = sorted((o for o in source.classes if n[o] < FEW), key=lambda o: (n[o], o))
+    small = sorted((o for o in source.classes if n[o] < FEW_OF_A_CLASS), key=lambda o: (n[o], o))
     some = ", ".join(f"{o} {n[o]}" for o in small[:3]) + (", …" if len(small) > 3 else "")
-    if small and max(n.values()) >= 10 * FEW:
+    if small and max(n.values()) >= 10 * FEW_OF_A_CLASS:
         yield f"few training images of {plural(len(small), 'class', 'classes')}: {some}"
 
 

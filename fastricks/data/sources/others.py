@@ -11,7 +11,7 @@ from ...core.files import read_text
 from ..source import SPLITS, Found, Source, fingerprint
 from .csv_file import csv_items, is_csv
 from .folders import class_items, class_root, split_names
-from .open import find_origin, open_recipe, readable
+from .open import find_origin, open_recipe, readable_data
 from .walk import Walk, subfolders
 
 
@@ -24,7 +24,7 @@ class Chosen:
     notes: tuple = ()
 
 
-def choose(run, classes, data=None, split=None):
+def choose_images(run, classes, data=None, split=None):
     """The Chosen images of a `results.Run`, or of other `data`; `classes`: the model's; `split`: None for the one that
     is for testing.
 
@@ -69,7 +69,8 @@ def of_own(run, source, split):
 def lost(folder):
     "name -> reason of the images that the run left out"
     try:
-        return {r["image"]: r["reason"] for r in csv.DictReader(io.StringIO(read_text(Path(folder) / "skipped.csv"), newline=""))}
+        text = read_text(Path(folder) / "skipped.csv")
+        return {r["image"]: r["reason"] for r in csv.DictReader(io.StringIO(text, newline=""))}
     except (OSError, ValueError, KeyError, TypeError, csv.Error):
         return {}
 
@@ -77,9 +78,9 @@ def lost(folder):
 # -- others
 
 def of_others(data, classes, split):
-    with readable(data):
+    with readable_data(data):
         there = tests(Path(data).expanduser()) or find_origin(str(data)).open(str(data))
-    items, split = split_of(data, there.items, split)
+    items, split = split_to_look_at(data, there.items, split)
     found = name_map({o.label for o in items}, classes)
     require_known(data, found, classes)
     items = tuple(sorted((replace(o, label=found[o.label]) for o in items if found[o.label]), key=lambda o: o.name))
@@ -101,7 +102,7 @@ def tests(path):
     return Found(path.resolve().name, items, [])
 
 
-def split_of(data, items, split):
+def split_to_look_at(data, items, split):
     "(items, their split): those asked for, else test before validation; all of data without splits"
     there = [s for s in SPLITS if any(o.split == s for o in items)]
     if not there:
@@ -144,5 +145,4 @@ def mapped(found):
 def unknown(found, classes):
     odd = [f"{shorten(a)!r}{nearest(a, classes)}" for a, b in found.items() if not b]
     return [f"passed over, as the model does not know {'it' if len(odd) == 1 else 'them'}: "
-            f"{plural(len(odd), 'class folder')}, "
-            f"{', '.join(odd[:4])}{', …' if len(odd) > 4 else ''}"] if odd else []
+            f"{plural(len(odd), 'class folder')}, {', '.join(odd[:4])}{', …' if len(odd) > 4 else ''}"] if odd else []

@@ -8,17 +8,17 @@ from ...core.errors import UserError, nearest
 from .food import LINE, LISTS
 from .table import read_rows
 
-HEAD = ["image", "label", "split"]
+LIST_COLUMNS = ["image", "label", "split"]
 
 
 def read_photo_list(file):
     "{class/id: split} of a CSV with the columns image (`images/<class>/<id>.jpg`), label and split (train or test)"
     path = Path(file).expanduser()
     if not path.is_file():
-        raise UserError(f"--list {file} is not a file: give a CSV with the columns {', '.join(HEAD)}")
+        raise UserError(f"--list {file} is not a file: give a CSV with the columns {', '.join(LIST_COLUMNS)}")
     head, *rows = read_rows(path) or [(1, [])]
-    if head[1] != HEAD:
-        raise UserError(f"{path} begins with {','.join(head[1])[:80]!r}: its columns must be {','.join(HEAD)}")
+    if head[1] != LIST_COLUMNS:
+        raise UserError(f"{path} begins with {','.join(head[1])[:80]!r}: its columns must be {','.join(LIST_COLUMNS)}")
     found = {}
     for line, cells in rows:
         key, split = row_of(cells, f"line {line} of {path}")
@@ -30,8 +30,8 @@ def read_photo_list(file):
 
 
 def row_of(cells, where):
-    if len(cells) != len(HEAD):
-        raise UserError(f"{where} has {len(cells)} cells, not {len(HEAD)}")
+    if len(cells) != len(LIST_COLUMNS):
+        raise UserError(f"{where} has {len(cells)} cells, not {len(LIST_COLUMNS)}")
     image, label, split = cells
     key = image.removeprefix("images/").removesuffix(".jpg")
     if not LINE.fullmatch(key):

@@ -15,20 +15,20 @@ from pathlib import Path
 from ...core.errors import UserError, nearest, plural
 from ...core.files import whole_file
 from .classes import parse_classes
-from .food import LISTS, find_tree, listed, train_classes
+from .food import LISTS, find_tree, splits_of_lists, train_classes
 from .photo_list import names_fingerprint, read_photo_list
 from .walk import subfolders
 
 MB = 2**20
 MAX_IMAGE, MAX_META = 64*MB, 16*MB
-PART = ".part-"
+PART_PREFIX = ".part-"
 QUALITY = 92  # of JPEGs that are made smaller
 CORRUPT = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, OSError, ValueError,
            NotImplementedError, RuntimeError)
-FULL = errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)
+DISK_FULL = errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)
 
 
-def prepare(src, target, classes=None, copy=False, photos=None, side=None, say=print):
+def prepare_food(src, target, classes=None, copy=False, photos=None, side=None, say=print):
     """Lays Food-101 out in `target` by its own lists, goes on where it stopped; returns (training, test) images there.
 
     `classes`: only these; `photos`: a CSV of the images wanted and their splits; `side`: pixels that a larger photo's
@@ -38,11 +38,11 @@ def prepare(src, target, classes=None, copy=False, photos=None, side=None, say=p
     mine = read_photo_list(photos) if photos else None
     with opening(src):
         check_places(src, target)
-        meta, images = source_of(src, copy or side is not None)
-    rows = listed(meta, f"{src}/meta")
-    rows = choose(of_list(rows, mine, photos, src) if mine else rows, wanted, photos or src)
-    with Room(target, side) as room:
-        done = fill(room, images, {k: (split, *k.split("/")) for k, split in rows.items()}, say)
+        meta, images = open_archive(src, copy or side is not None)
+    rows = splits_of_lists(meta, f"{src}/meta")
+    rows = rows_of_classes(of_list(rows, mine, photos, src) if mine else rows, wanted, photos or src)
+    with TargetFolder(target, side) as room:
+        done = fill_folder(room, images, {k: (split, *k.split("/")) for k, split in rows.items()}, say)
     return report(rows, done, target, say)
 
 
@@ -57,12 +57,12 @@ def of_list(rows, mine, photos, src):
 def unpack_food(archive, folder, say=print):
     "Recreates the published tree in `folder`; its lists come last, so that a tree with lists is whole"
     with opening(archive):
-        meta, images = source_of(Path(archive))
-    rows = listed(meta, f"{archive}/meta")
-    with Room(Path(folder)) as room:
-        fill(room, images, {k: ("images", *k.split("/")) for k in rows}, say)
+        meta, images = open_archive(Path(archive))
+    rows = splits_of_lists(meta, f"{archive}/meta")
+    with TargetFolder(Path(folder)) as room:
+        fill_folder(room, images, {k: ("images", *k.split("/")) for k in rows}, say)
         for o, text in meta.items():
-            room.put(("meta",), f"{o}.txt", len(text), lambda to, text=text: write(to, text))
+            room.put(("meta",), f"{o}.txt", len(text), lambda to, text=text: write_new(to, text))
 
 
 def check_places(src, target):
@@ -74,7 +74,7 @@ def check_places(src, target):
         raise UserError(f"{target} lies in {src} itself: give a folder outside of it")
 
 
-def choose(rows, wanted, src):
+def rows_of_classes(rows, wanted, src):
     "The rows of the classes wanted"
     known = train_classes(rows)
     for o in wanted or ():
@@ -83,7 +83,7 @@ def choose(rows, wanted, src):
     return {k: split for k, split in rows.items() if wanted is None or k.partition("/")[0] in wanted}
 
 
-def fill(room, images, places, say):
+def fill_folder(room, images, places, say):
     "Puts each image that has a place (key → folders and id) there; returns the keys put or found there"
     done = set()
     for key, size, save in images(places):
@@ -101,24 +101,28 @@ def fill(room, images, places, say):
 
 def report(rows, done, target, say):
     train, test = (sum(rows[k] == o for k in done) for o in LISTS)
-    gone = f"; {len(rows)-len(done):,} of {len(rows):,} listed images are not there" if len(done) < len(rows) else ""
+    missing = len(rows) - len(done)
+    gone = f"; {missing:,} of {len(rows):,} listed images are not there" if missing > 0 else ""
     classes = {k.partition("/")[0] for k in done}
-    others = {*subfolders(target/"train"), *subfolders(target/"test")} - classes if train and test else ()
-    if others:
-        say(f"{target} has {plural(len(others), 'other class', 'other classes')} from before")
-    say(f"{target}: {train:,} training and {test:,} test images of {plural(len(classes), 'class', 'classes')}{gone}")
-    say(f"fingerprint of names, labels and splits: {names_fingerprint({k: rows[k] for k in done})}")
+    if train and test:
+        others = {*subfolders(target/"train"), *subfolders(target/"test")} - classes
+        if others:
+            say(f"{target} has {plural(len(others), 'other class', 'other classes')} from before")
+    n_classes = plural(len(classes), "class", "classes")
+    say(f"{target}: {train:,} training and {test:,} test images of {n_classes}{gone}")
+    mark = names_fingerprint({k: rows[k] for k in done})
+    say(f"fingerprint of names, labels and splits: {mark}")
     return train, test
 
 
-class Room:
+class TargetFolder:
     """The folder that is written to, and nothing beside it: each file whole or not at all, no link followed; photos of
     `side` pixels at most
     """
     def __init__(self, root, side=None): self.root, self.side, self.made, self.start = root, side, set(), time.time()
 
     def __enter__(self):
-        with writing(self.root):
+        with writing_target(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
         return self
 
@@ -128,7 +132,7 @@ class Room:
 
     def sweep(self):
         "Removes what a killed run left half written; a run beside this one began its file later"
-        for o in self.root.glob(PART + "*"):
+        for o in self.root.glob(PART_PREFIX + "*"):
             try:
                 if o.stat().st_mtime < self.start:
                     o.unlink()
@@ -151,7 +155,7 @@ class Room:
 
     def put(self, folders, name, size, save):
         "The file `name` by `save(path)`, unless it is there with its `size`"
-        with writing(self.root):
+        with writing_target(self.root):
             to = self.folder(folders)/name
             not_link(to)
             if not self.has(to, size):
@@ -162,7 +166,7 @@ class Room:
         return has_size(to, size) if self.side is None else has_side(to, self.side)
 
     def replace(self, to, save):
-        with whole_file(to, self.root/f"{PART}{secrets.token_hex(8)}") as part:
+        with whole_file(to, self.root/f"{PART_PREFIX}{secrets.token_hex(8)}") as part:
             save(part)
             if self.side:
                 bring_down(part, self.side)
@@ -210,12 +214,12 @@ def bring_down(path, side):
 
 
 @contextmanager
-def writing(target):
+def writing_target(target):
     "What goes wrong while writing is the target's fault"
     try:
         yield
     except OSError as e:
-        if e.errno in FULL:
+        if e.errno in DISK_FULL:
             raise UserError(f"no space left on the disk of {target}: free some and run the same "
                             "command again, it goes on where it stopped") from e
         raise UserError(f"cannot write to {target}: {e.strerror or e} ({e.filename})") from e
@@ -240,17 +244,17 @@ def reading(src):
         raise UserError(f"{src} is corrupt or cut short ({why}): remove it and get it again") from e
 
 
-def write(to, data):
+def write_new(to, data):
     with open(to, "xb") as f:
         f.write(data)
 
 
-def source_of(src, copy=False):
+def open_archive(src, copy=False):
     "({list: bytes}, images) of an archive or a tree; `images(keys)` yields (class/id, size, save) of those there"
     if src.is_dir():
         return from_tree(src, copy)
     members = zip_members if is_zip(src) else tar_members
-    return read_meta(src, members), lambda keys: archive_images(src, members, keys)
+    return read_lists(src, members), lambda keys: archive_images(src, members, keys)
 
 
 def from_tree(src, copy):
@@ -325,7 +329,7 @@ def zip_members(src):
                 yield safe_parts(o.filename), o.file_size, lambda o=o: f.read(o)
 
 
-def read_meta(src, members):
+def read_lists(src, members):
     "{list: bytes} of an archive's train and test list, and its classes and labels where they come before both"
     meta = {}
     with reading(src):
@@ -356,4 +360,4 @@ def archive_images(src, members, keys):
 def save_member(src, read, to):
     with reading(src):
         data = read()
-    write(to, data)
+    write_new(to, data)

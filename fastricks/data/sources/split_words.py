@@ -4,13 +4,12 @@ import re
 from ..source import SPLIT, SPLITS
 
 # of others' data sets
-MORE = {"dev": "valid", "development": "valid", "eval": "valid", "evaluation": "valid", "holdout": "test"}
-WORDS = {**SPLIT, **MORE}
-PLAIN = ("set", "sets", "data", "dataset", "images", "image", "imgs", "img", "photos", "photo", "pics", "pictures",
-         "folder", "split", "dir",
-         "files", "samples")
-GLUED = re.compile(f"({'|'.join(WORDS)})({'|'.join(PLAIN)})?")
-PART = re.compile(r"[A-Z]?[^\W\d_A-Z]+|[A-Z]+(?![^\W\d_A-Z])|\d+")
+MORE_WORDS = {"dev": "valid", "development": "valid", "eval": "valid", "evaluation": "valid", "holdout": "test"}
+WORDS = {**SPLIT, **MORE_WORDS}
+PLAIN_WORDS = ("set", "sets", "data", "dataset", "images", "image", "imgs", "img", "photos", "photo", "pics",
+               "pictures", "folder", "split", "dir", "files", "samples")
+GLUED = re.compile(f"({'|'.join(WORDS)})({'|'.join(PLAIN_WORDS)})?")
+WORD_PART = re.compile(r"[A-Z]?[^\W\d_A-Z]+|[A-Z]+(?![^\W\d_A-Z])|\d+")
 KAGGLE = {"publictest": "valid", "privatetest": "test"}  # the two tests of its competitions, as FER2013 has them
 
 
@@ -20,12 +19,12 @@ def parse_split(name):
     `test_set` is ("test", ()); `seg_test` is ("test", ("seg",)), which is a split only beside others with the same
     other words.
     """
-    parts = [o.lower() for o in PART.findall(name)]
+    parts = [o.lower() for o in WORD_PART.findall(name)]
     found = [(i, WORDS[m[1]]) for i, o in enumerate(parts) if (m := GLUED.fullmatch(o))]
     if len(found) != 1:
         return None, ()
     [(at, split)] = found
-    return split, tuple(o for i, o in enumerate(parts) if i != at and o not in PLAIN)
+    return split, tuple(o for i, o in enumerate(parts) if i != at and o not in PLAIN_WORDS)
 
 
 def plain_split(name):
@@ -41,7 +40,7 @@ def folder_splits(names):
     beside `seg_test`.
     """
     found = {}
-    for name in sorted(names, key=rank):
+    for name in sorted(names, key=plainness):
         if is_split(name, names):
             found.setdefault(parse_split(name)[0], name)
     return {o: found[o] for o in SPLITS if o in found}
@@ -53,7 +52,7 @@ def is_split(name, names):
     return split is not None and (not rest or has_partner(name, names))
 
 
-def rank(name):
+def plainness(name):
     "The sooner, the plainer a name says its split"
     words = [*SPLIT]
     if name.lower() in SPLIT:

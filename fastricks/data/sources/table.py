@@ -7,27 +7,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...core.errors import UserError, nearest, plural
+from .decisions import DECISION_COLUMNS, Decisions, has_decisions
 from .split_words import plain_split
 from .walk import EXTENSIONS, is_image, subfolders
 
 SEPARATORS = ",;\t|"
 OWN = {"path": ("path", "file", "filename", "file_name", "filepath", "image", "image_path", "img", "name", "fname"),
        "label": ("label", "labels", "class", "category", "target"), "split": ("split", "subset", "set", "fold")}
-OTHERS = {"path": ("filenames", "filepaths", "imagepath", "imagename", "imagefile", "images", "imgpath", "imgname",
-                   "imgfile", "photo", "photos",
-                   "picture", "files", "imageid", "imgid", "idcode", "photoid", "id", "uuid", "key"),
-          "label": ("classname", "labelname", "categoryname", "classlabel", "classes", "categories", "breed", "species",
-                    "diagnosis", "cats",
-                    "cat", "lbl", "targetname", "y", "dx", "findinglabels", "tag", "tags", "labelid", "classid",
-                    "categoryid"),
-          # letters and digits alone
-          "split": ("dataset", "partition", "usage", "phase", "datasplit", "splitname", "traintest")}
+# letters and digits alone
+OTHER_COLUMNS = {
+    "path": ("filenames", "filepaths", "imagepath", "imagename", "imagefile", "images", "imgpath", "imgname", "imgfile",
+             "photo", "photos", "picture", "files", "imageid", "imgid", "idcode", "photoid", "id", "uuid", "key"),
+    "label": ("classname", "labelname", "categoryname", "classlabel", "classes", "categories", "breed", "species",
+              "diagnosis", "cats", "cat", "lbl", "targetname", "y", "dx", "findinglabels", "tag", "tags", "labelid",
+              "classid", "categoryid"),
+    "split": ("dataset", "partition", "usage", "phase", "datasplit", "splitname", "traintest"),
+}
 TRUE_OF = {"isvalid": "valid", "valid": "valid", "isval": "valid", "val": "valid", "isvalidation": "valid",
            "validation": "valid",
            # columns of yes and no
            "istest": "test", "test": "test", "istrain": "train", "train": "train", "istraining": "train"}
 YES, NO = {"true", "1", "yes", "y", "t", "1.0"}, {"false", "0", "no", "n", "f", "0.0", ""}
-SAMPLE = 200  # rows by which a column is known
+SAMPLED_ROWS = 200  # rows by which a column is known
 HALF = .5
 
 
@@ -42,6 +43,7 @@ class Table:
     one_hot: dict = field(default_factory=dict)  # place -> class
     notes: list = field(default_factory=list)
     unused: dict = field(default_factory=dict)   # place -> name of the other columns
+    decisions: object = None                     # the Decisions of a table that `fastricks clean` wrote
 
 
 # -- reading
@@ -86,12 +88,12 @@ def letters(word): return re.sub(r"[\W_]+", "", word.casefold())
 def by_name(names):
     "{path, label or split: its place} by the names of columns, our own words before others'"
     found = {}
-    for words, plain in ((OWN, lambda o: o.strip().lower()), (OTHERS, letters)):
+    for words, plain in ((OWN, lambda o: o.strip().lower()), (OTHER_COLUMNS, letters)):
         for kind, known in words.items():
             if kind in found:
                 continue
             at = [i for i, o in enumerate(names) if plain(o) in known and i not in found.values()]
-            if words is OTHERS:
+            if words is OTHER_COLUMNS:
                 at.sort(key=lambda i: known.index(letters(names[i])))
             if at:
                 found[kind] = at[0]
@@ -128,7 +130,7 @@ def looks_like_path(cell): return "/" in cell or "\\" in cell or is_image(cell)
 
 def path_column(rows, file):
     "(Place, number) of the first column most of whose cells are files; (None, None) where there is none"
-    some = rows[:SAMPLE]
+    some = rows[:SAMPLED_ROWS]
     for i in range(len(some[0][1])):
         place = find_place(file.parent, [cell(c, i) for _, c in some])
         if sum(place.find(cell(c, i)) is not None for _, c in some) > HALF * len(some):
@@ -147,13 +149,16 @@ def with_header(names, rows, there, file):
                         "path")
     table = Table(rows, at["path"], at.get("label") if at.get("label") != at["path"] else None)
     used = {table.path, *add_split(table, names, at), *add_label(table, names, at, file)}
+    if has_decisions(names) and table.label is not None:
+        table.decisions = Decisions(names, (cell(c, table.label) for _, c in rows))
+        used |= {table.decisions.at[o] for o in DECISION_COLUMNS if o in table.decisions.at}
     table.unused = {i: o or "(no name)" for i, o in enumerate(names) if i not in used}
     return table
 
 
 def leads_to_files(rows, place, file):
     "Are most cells of this column files as they are?"
-    some = [cell(c, place) for _, c in rows[:SAMPLE]]
+    some = [cell(c, place) for _, c in rows[:SAMPLED_ROWS]]
     return sum(is_there(file.parent, slashes(o)) for o in some if o) > HALF * len(some)
 
 
@@ -179,8 +184,7 @@ def add_label(table, names, at, file):
         table.label = at["label"]
         return [table.label]
     raise UserError(f"line 1 of {file} is a header with the names {', '.join(names)}: none is known as the label; "
-                    "rename that column to "
-                    "label")
+                    "rename that column to label")
 
 
 def is_flags(table, place):
@@ -236,11 +240,11 @@ def split_reader(at, rows):
         word = cell(cells, at)
         if folds:
             return "valid" if word == folds[0] else "train"
-        return split_of(word, where)
+        return split_of_word(word, where)
     return read
 
 
-def split_of(word, where):
+def split_of_word(word, where):
     if split := plain_split(word):
         return split
     raise UserError(f"{where}: split {word!r} is none of train, valid and "
@@ -298,11 +302,11 @@ def find_place(root, paths):
     """The Place by which most of `paths` are files: as they are, with fewer leading parts, or in a folder beside the
     table
     """
-    some = [o for o in dict.fromkeys(paths) if o][:SAMPLE]
+    some = [o for o in dict.fromkeys(paths) if o][:SAMPLED_ROWS]
     best, most = Place(root), count_found(Place(root), some)
     if most > HALF * len(some):
         return best
-    for place in places(root, some):
+    for place in other_places(root, some):
         n = count_found(place, some)
         if n > max(most, HALF * len(some)):
             best, most = place, n
@@ -314,7 +318,7 @@ def count_found(place, paths):
     return len({found for o in paths if (found := place.find(o))})
 
 
-def places(root, paths):
+def other_places(root, paths):
     "Other Places that may be meant, the likely ones first"
     deepest = max((slashes(o).count("/") for o in paths), default=0)
     yield from (Place(root, "", skip) for skip in range(1, deepest + 1))

@@ -13,7 +13,7 @@ from .registry import DataSource
 from .split_words import plain_split
 from .walk import count_below, loose_images, subfolders
 
-META = "metadata"  # the table of Hugging Face's imagefolder, in the folder of its images
+META_TABLE = "metadata"  # the table of Hugging Face's imagefolder, in the folder of its images
 
 
 class TableFolder(DataSource):
@@ -24,7 +24,7 @@ class TableFolder(DataSource):
         root = folder_of(text)
         return root is not None and not has_class_folders(root) and bool(tables_of(root))
 
-    def open(self, text, wanted=None): return joined(folder_of(text), tables_of(folder_of(text)), wanted)
+    def open(self, text, wanted=None): return found_of_tables(folder_of(text), tables_of(folder_of(text)), wanted)
 
 
 def has_class_folders(root):
@@ -45,15 +45,15 @@ def tables_of(root):
     if "train" in by_split:
         return by_split
     inner = {split: o for split, name in split_names(root).items() for o in sorted((root/name).iterdir()) if is_csv(o)
-             and o.stem == META}
+             and o.stem == META_TABLE}
     if "train" in inner:
         return inner
-    meta = [o for o in here if o.stem == META]
+    meta = [o for o in here if o.stem == META_TABLE]
     lone = meta or (here if len(here) == 1 else [])
     return {"": lone[0]} if lone else {}
 
 
-def joined(root, tables, wanted):
+def found_of_tables(root, tables, wanted):
     "`Found` of all tables; one that is not of labelled images, as a contest's test.csv, is a note"
     found, notes = {}, []
     for split, file in tables.items():
@@ -66,14 +66,17 @@ def joined(root, tables, wanted):
     items = {o.name: o for part in reversed(found.values()) for o in part.items}
     classes = sorted({k for split, part in found.items() if split in ("", "train") for k in part.classes})
     notes = [*dict.fromkeys(line for part in found.values() for line in part.notes), *notes]
-    ignored = not_listed(root, found, items)
-    columns = {k: {n: v for part in found.values() for n, v in part.columns.get(k, {}).items()}
-               for part in found.values() for k in part.columns}
-    splits = (f"tables {one_of(tables[o].relative_to(root).as_posix() for o in found)}" if "" not in found
-              else found[""].splits)
-    return Found(root.resolve().name, list(items.values()), classes, tuple(notes),
-                 tuple(o for part in found.values() for o in part.missing),
-                 ignored, splits, columns)
+    ignored = not_in_tables(root, found, items)
+    columns = {}
+    for part in found.values():
+        for name, values in part.columns.items():
+            columns.setdefault(name, {}).update(values)
+    if "" in found:
+        splits = found[""].splits
+    else:
+        splits = "tables " + one_of(tables[o].relative_to(root).as_posix() for o in found)
+    missing = tuple(o for part in found.values() for o in part.missing)
+    return Found(root.resolve().name, list(items.values()), classes, tuple(notes), missing, ignored, splits, columns)
 
 
 def of_split(root, file, split, wanted):
@@ -81,12 +84,13 @@ def of_split(root, file, split, wanted):
     part = csv_items(file, wanted, known=("train",))
     prefix = f"{file.parent.relative_to(root).as_posix()}/" if file.parent != root else ""
     own = split if split and not part.splits else None
-    return replace(part, items=[replace(o, name=prefix + o.name, split=own or o.split) for o in part.items],
-                   missing=tuple((prefix + name, why) for name, why in part.missing),
-                   columns={k: {prefix + n: v for n, v in values.items()} for k, values in part.columns.items()})
+    items = [replace(o, name=prefix + o.name, split=own or o.split) for o in part.items]
+    missing = tuple((prefix + name, why) for name, why in part.missing)
+    columns = {k: {prefix + n: v for n, v in values.items()} for k, values in part.columns.items()}
+    return replace(part, items=items, missing=missing, columns=columns)
 
 
-def not_listed(root, found, items):
+def not_in_tables(root, found, items):
     "Of one table what it does not list by reason; of several all other files below `root`"
     if len(found) == 1 and "" in found:
         return found[""].ignored

@@ -7,22 +7,21 @@ from ...core.errors import plural
 from ..source import ENDING, HIDDEN, TOOLS
 
 EXTENSIONS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm",
-              ".avif", ".jp2", ".heic",
-              ".heif", ".tga", ".qoi", ".jxl")
+              ".avif", ".jp2", ".heic", ".heif", ".tga", ".qoi", ".jxl")
 # what archives and disks leave, in lower case
 JUNK = ("__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found",
         "wandb", "__pycache__", "lightning_logs", "mlruns")                               # and other programs
 NO_IMAGES = frozenset((  # endings of files that are not opened to see whether they are images
     ".txt", ".csv", ".tsv", ".tab", ".json", ".jsonl", ".xml", ".md", ".rst", ".html", ".htm", ".yaml", ".yml", ".toml",
-    ".ini", ".log", ".py",
-    ".ipynb", ".sh", ".pdf", ".doc", ".docx", ".xls", ".xlsx", ".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z",
-    ".rar", ".npy", ".npz",
-    ".pt", ".pth", ".pkl", ".ckpt", ".safetensors", ".h5", ".onnx", ".mat", ".db", ".sqlite", ".parquet", ".arrow",
-    ".mp4", ".mov", ".avi",
-    ".mkv", ".webm", ".mp3", ".wav", ".lnk", ".url", ".thm", ".psd", ".svg", ".eps", ".part", ".tmp", ".crdownload",
-    ".download", ".bak"))
-RUN = {"recipe.json", "status.json"}  # what every run folder has
-HEAD = 16  # bytes by which an image is known
+    ".ini", ".log", ".py", ".ipynb", ".sh", ".pdf", ".doc", ".docx", ".xls", ".xlsx",
+    ".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar",
+    ".npy", ".npz", ".pt", ".pth", ".pkl", ".ckpt", ".safetensors", ".h5", ".onnx", ".mat",
+    ".db", ".sqlite", ".parquet", ".arrow",
+    ".mp4", ".mov", ".avi", ".mkv", ".webm", ".mp3", ".wav",
+    ".lnk", ".url", ".thm", ".psd", ".svg", ".eps",
+    ".part", ".tmp", ".crdownload", ".download", ".bak"))
+RUN_FILES = {"recipe.json", "status.json"}  # what every run folder has
+FIRST_BYTES = 16  # bytes by which an image is known
 
 
 class Walk:
@@ -39,19 +38,19 @@ class Walk:
 
     def images(self, folder, name):
         "(name, Path, size) of each image below `folder`, which is called `name`"
-        there, folder = listed(folder), Path(folder)
+        there, folder = scan_folder(folder), Path(folder)
         if str(folder) != self.given and is_tools(folder, there):
             self.ignored[TOOLS, ""] += sum(map(count_files, there))
             self.runs += 1
             return
-        for o in sorted(there, key=name_of):  # of two links to one place always the same is followed
+        for o in sorted(there, key=entry_name):  # of two links to one place always the same is followed
             if self.left_out(o):
                 continue
             path = f"{name}/{o.name}"
             if is_folder(o):
                 yield from self.images(o.path, path) if self.enters(o) else ()
             elif is_image(o.name) or self.sniffs(o):
-                yield path, folder/o.name, size_of(o)
+                yield path, folder/o.name, entry_size(o)
             else:
                 self.ignored[ENDING, ending(o.name)] += 1
 
@@ -91,7 +90,8 @@ class Walk:
         if n := self.sniffed.total():
             yield f"{plural(n, 'image')} without the ending of one found by content: {endings_text(self.sniffed)}"
         if self.links:
-            yield f"{plural(self.links, 'link')} to folders not followed: they lead into the data, or twice to one place"
+            links = plural(self.links, "link")
+            yield f"{links} to folders not followed: they lead into the data, or twice to one place"
         if self.runs:
             yield f"{plural(self.runs, 'folder')} of runs left out"
 
@@ -101,17 +101,17 @@ def images_below(folder, name):
     return Walk(folder).images(folder, name)
 
 
-def name_of(entry): return entry.name
+def entry_name(entry): return entry.name
 
 
-def listed(folder):
+def scan_folder(folder):
     with os.scandir(folder) as it:
         return list(it)
 
 
 def entries(folder):
     "What lies in `folder`, hidden things and those of other programs aside"
-    return [o for o in listed(folder) if not o.name.startswith(".") and o.name.lower() not in JUNK]
+    return [o for o in scan_folder(folder) if not o.name.startswith(".") and o.name.lower() not in JUNK]
 
 
 def subfolders(folder): return sorted(o.name for o in entries(folder) if is_folder(o))
@@ -147,7 +147,7 @@ def is_folder(entry):
 def is_within(path, folder): return path == folder or path.startswith(os.path.join(folder, ""))
 
 
-def size_of(entry):
+def entry_size(entry):
     "Bytes of a file; a link to nowhere has none, and is found unreadable later"
     try:
         return entry.stat().st_size
@@ -160,26 +160,26 @@ def count_files(entry):
     try:
         if not entry.is_dir(follow_symlinks=False):
             return 0 if entry.is_dir() else 1
-        return sum(map(count_files, listed(entry.path)))
+        return sum(map(count_files, scan_folder(entry.path)))
     except OSError:
         return 1 if entry.is_symlink() else 0
 
 
 def count_below(folder):
     "How many files lie below `folder`"
-    return sum(map(count_files, listed(folder)))
+    return sum(map(count_files, scan_folder(folder)))
 
 
 def is_tools(folder, there):
     "Do these entries make a run's folder, or a folder of runs with perhaps a few pictures of them?"
-    if {o.name for o in there} >= RUN:
+    if {o.name for o in there} >= RUN_FILES:
         return True
     runs = sum(is_run_folder(o.path) for o in there if is_folder(o) and not o.name.startswith("."))
     pictures = sum(is_image(o.name) for o in there) if runs else 0
     return runs > 0 and (os.path.basename(folder) == "runs" or pictures <= 2 * runs)
 
 
-def is_run_folder(path): return all(os.path.isfile(os.path.join(path, name)) for name in RUN)
+def is_run_folder(path): return all(os.path.isfile(os.path.join(path, name)) for name in RUN_FILES)
 
 
 def begins_as_image(entry, end):
@@ -188,7 +188,7 @@ def begins_as_image(entry, end):
         if not entry.is_file() or not entry.stat().st_size:
             return False
         with open(entry.path, "rb") as f:
-            head = f.read(HEAD)
+            head = f.read(FIRST_BYTES)
     except OSError:
         return False
     return has_photo_head(head) or (end == "no ending" and head[:4] in (b"II*\0", b"MM\0*"))

@@ -11,7 +11,7 @@ def agreement(a: np.ndarray, b: np.ndarray, same_seeds: bool = True) -> float:
     """Share of images for which a [n, I] and b [m, I], predicted classes, are the same: mean over the pairs of seeds,
     or over all pairs
     """
-    return float(np.mean([(x == y).mean() for x, y in pairs(a, b, same_seeds)]))
+    return float(np.mean([(x == y).mean() for x, y in pairs_of_seeds(a, b, same_seeds)]))
 
 
 def own_agreement(a: np.ndarray) -> float:
@@ -23,9 +23,11 @@ def gained_lost(a: np.ndarray, b: np.ndarray, same_seeds: bool = True) -> tuple[
     """(gained, lost): how many images only a, only b gets right; hits [n, I] and [m, I], means as in `agreement`.
     McNemar's two counts
     """
-    gained, lost = zip(*(((x & ~y).sum(), (y & ~x).sum()) for x, y in pairs(a, b, same_seeds)), strict=True)
+    pairs = [*pairs_of_seeds(a, b, same_seeds)]
+    gained = [(x & ~y).sum() for x, y in pairs]
+    lost = [(y & ~x).sum() for x, y in pairs]
     return float(np.mean(gained)), float(np.mean(lost))
 
 
-def pairs(a: np.ndarray, b: np.ndarray, same_seeds: bool) -> Iterable[tuple[np.ndarray, np.ndarray]]:
+def pairs_of_seeds(a: np.ndarray, b: np.ndarray, same_seeds: bool) -> Iterable[tuple[np.ndarray, np.ndarray]]:
     return zip(a, b, strict=True) if same_seeds else product(a, b)

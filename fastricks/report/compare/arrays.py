@@ -48,6 +48,6 @@ def checked_seconds(arrays: Mapping[str, Floats], seconds: Mapping[str, ArrayLik
     return {name: np.asarray(x, float) for name, x in seconds.items()}
 
 
-def finite(x: Floats) -> NDArray[np.bool_]:
+def finite_seeds(x: Floats) -> NDArray[np.bool_]:
     "[n]: seeds that did not diverge"
     return np.asarray(np.isfinite(x).all(1), np.bool_)

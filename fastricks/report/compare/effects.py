@@ -24,7 +24,7 @@ FEWEST_SEEDS = 3                # from which on a verdict or a steadied variance
 ONE_SEED = "one seed says nothing of the spread"
 FEW_UNPAIRED = "unpaired seeds need at least 3 an arm"
 EQUAL = "the differences of all seeds are equal"
-IDENTICAL = "identical predictions"
+IDENTICAL_PREDICTIONS = "identical predictions"
 
 
 Sources = tuple[tuple[float, float], ...]  # (variance of delta, degrees of freedom)
@@ -42,7 +42,7 @@ class Pool:
     def steadies(self) -> bool: return self.df > 0
 
 
-PLAIN = Pool(0, NAN, 1., 0)
+NO_POOL = Pool(0, NAN, 1., 0)
 
 
 def ratio_to_luck(m: Moments) -> float:
@@ -57,7 +57,7 @@ def pool_of(family: Mapping[str, Moments]) -> Pool:
     "The Pool of a family's rows: those whose luck is known; it steadies nothing where mean R is above MOST_R"
     rows = [m for m in family.values() if can_pool(m)]
     if not rows:
-        return PLAIN
+        return NO_POOL
     ratios = np.array([ratio_to_luck(m) for m in rows])
     df = np.array([m.df for m in rows])
     mean = float(ratios.mean())
@@ -93,7 +93,7 @@ class Effect:
 
     def half(self, level: float) -> float:
         "Half of the interval of a level: the wider of seeds alone and of seeds and images"
-        return widest(self.sources, level)
+        return widest_half(self.sources, level)
 
     def interval(self, level: float) -> tuple[float, float]:
         return self.delta - self.half(level), self.delta + self.half(level)
@@ -110,7 +110,7 @@ def upper_tail(df: float, t: float) -> float:
     return float(stdtr(df, -t))
 
 
-def widest(sources: Sources, level: float) -> float:
+def widest_half(sources: Sources, level: float) -> float:
     "Half of the widest t-interval of (variance, df) pairs; nan without any"
     from scipy.special import stdtrit
     return max((float(stdtrit(df, (1 + level) / 2)) * v ** .5 for v, df in sources), default=NAN)
@@ -121,19 +121,25 @@ def two_sided(sources: Sources, delta: float) -> float:
     return max((2 * upper_tail(df, abs(delta) / v ** .5) for v, df in sources), default=NAN)
 
 
-def effect_of(m: Moments, pool: Pool = PLAIN) -> Effect:
+def effect_of(m: Moments, pool: Pool = NO_POOL) -> Effect:
     "The Effect of a row's Moments, its variance steadied by the family's Pool where that can be"
     if m.same:
         return no_spread(m)
     steadied = pool.steadies and can_pool(m)
     spread, df = steadied_spread(m, pool) if steadied else (m.spread, float(m.df))
     known = spread > 0 and not too_few(m)
-    sources = with_images(spread, df, m.own, m.images) if known else images_alone(m) if spread == 0 else ()
+    if known:
+        sources = sources_with_images(spread, df, m.own, m.images)
+    else:
+        sources = images_alone(m) if spread == 0 else ()
     seeds = sources[:1] if known else ()
-    half, of_seeds = widest(sources, LEVEL), widest(seeds, LEVEL)
-    return Effect(m.n, m.n_base, m.paired, m.images, m.delta, (spread / m.share) ** .5, df, ratio_to_luck(m), m.own,
-                  m.delta - half, m.delta + half, two_sided(sources, m.delta), m.delta - of_seeds, m.delta + of_seeds,
-                  two_sided(seeds, m.delta), sources, steadied, False, "" if known else why_nothing(m))
+    half, of_seeds = widest_half(sources, LEVEL), widest_half(seeds, LEVEL)
+    sd = (spread / m.share) ** .5
+    why = "" if known else why_nothing(m)
+    return Effect(m.n, m.n_base, m.paired, m.images, m.delta, sd, df, ratio_to_luck(m), m.own,
+                  m.delta - half, m.delta + half, two_sided(sources, m.delta),
+                  m.delta - of_seeds, m.delta + of_seeds, two_sided(seeds, m.delta),
+                  sources, steadied, False, why)
 
 
 def too_few(m: Moments) -> bool: return m.df < (1 if m.paired else FEWEST_SEEDS - 1)
@@ -150,7 +156,7 @@ def no_spread(m: Moments) -> Effect:
     low, p = (0., 1.) if m.n > 1 else (NAN, NAN)
     return Effect(m.n, m.n_base, m.paired, m.images, m.delta, 0., m.df, NAN, 0., low, low, p, low, low, p, (), False,
                   True,
-                  IDENTICAL if m.n > 1 else ONE_SEED)
+                  IDENTICAL_PREDICTIONS if m.n > 1 else ONE_SEED)
 
 
 def steadied_spread(m: Moments, pool: Pool) -> tuple[float, float]:
@@ -159,7 +165,7 @@ def steadied_spread(m: Moments, pool: Pool) -> tuple[float, float]:
     return (pool.df * pool.c * m.luck + m.df * m.spread) / df, float(df)
 
 
-def with_images(spread: float, df: float, own: float, images: int) -> Sources:
+def sources_with_images(spread: float, df: float, own: float, images: int) -> Sources:
     """Sources of seeds alone, and of seeds and images together with Satterthwaite's degrees of freedom; the first alone
     without images
     """
@@ -179,7 +185,7 @@ def images_alone(m: Moments) -> Sources:
 
 def effects_of(family: Mapping[str, Moments], plain: bool = False, count: int | None = None) -> dict[str, Effect]:
     "name -> Effect of a family's rows, with Holm's p over all of it (`count`: rows that are not here included)"
-    pool = PLAIN if plain else pool_of(family)
+    pool = NO_POOL if plain else pool_of(family)
     found = {name: effect_of(m, pool) for name, m in family.items()}
     adjusted = holm([e.p for e in found.values()], count)
     return {name: replace(e, p_holm=float(p)) for (name, e), p in zip(found.items(), adjusted, strict=True)}

@@ -19,7 +19,7 @@ from ...runfolder.record import soup_of
 if TYPE_CHECKING:
     from ...recipe.recipe import Recipe
 
-FOLDER, ADVICE = "families", "advice"
+FAMILIES, ADVICE = "families", "advice"
 
 
 def row_key(recipe: "Recipe", facts: dict, fingerprint: str) -> str:
@@ -57,7 +57,7 @@ class Family:
 
 def record_family(out: str | Path, family: Family) -> Family:
     "The Family as OUT/families has it: written there before its first look, and with the date of that look ever after"
-    file = Path(out) / FOLDER / f"{family.name}.json"
+    file = Path(out) / FAMILIES / f"{family.name}.json"
     old = read_family(file)
     if old:
         return old
@@ -90,7 +90,7 @@ def families_beside(folders: Iterable[str | Path]) -> list[Family]:
     """Those of the folders that these run folders lie in, the newest first; of one second that with more rows, which
     another joined
     """
-    places = dict.fromkeys(Path(f).parent / FOLDER for f in folders)
+    places = dict.fromkeys(Path(f).parent / FAMILIES for f in folders)
     found = [f for place in places for file in place.glob("*.json") if (f := read_family(file))]
     return sorted(found, key=lambda f: (f.date, len(f.rows)), reverse=True)
 

@@ -13,11 +13,20 @@ from .table import comparison_title, explanation, headline, measured_facts, tabl
 def markdown(c: Outcome) -> str:
     cols = table_columns(c)
     facts = [f"- {k}: {v}" for k, v in measured_facts(c).items()]
-    lines = [f"# {comparison_title(c)}", "", *([headline(c), ""] if headline(c) else []),
-             markdown_row(o.head for o in cols),
-             "|" + "|".join(":--" if o.left else "--:" for o in cols) + "|",
-             *(markdown_row(o.cell(row) for o in cols) for row in c.rows), "",
-             *explanation(c), "", *(f"- {n}" for n in c.notes), *facts]
+    rule = "|".join(":--" if o.left else "--:" for o in cols)
+    lines = [
+        f"# {comparison_title(c)}",
+        "",
+        *([headline(c), ""] if headline(c) else []),
+        markdown_row(o.head for o in cols),
+        f"|{rule}|",
+        *(markdown_row(o.cell(row) for o in cols) for row in c.rows),
+        "",
+        *explanation(c),
+        "",
+        *(f"- {n}" for n in c.notes),
+        *facts,
+    ]
     text = "\n".join(lines) + "\n"
     return re.sub("<(?=[a-zA-Z/!?])", "&lt;", text)  # a class may be called <b>, and Markdown lets HTML through
 

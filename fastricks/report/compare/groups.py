@@ -23,7 +23,7 @@ def comparisons(runs: Sequence[str | Path], baseline: str | None = None, by: str
     notes: list[str] = []
     diverged: list[DivergedRun] = []
     found = load_runs(runs, notes.append, diverged)
-    groups = [found] if anyway else [*grouped(found, by).values()]
+    groups = [found] if anyway else [*comparable_groups(found, by).values()]
     made: list[Comparison] = []
     lost: list[tuple[list[FinishedRun], UserError]] = []
     for group in groups:
@@ -57,7 +57,7 @@ def likely_baseline(runs: list[FinishedRun], anyway: bool) -> str:
     return max(plain or rows, key=lambda row: len(row.runs)).label
 
 
-def grouped(runs: list[FinishedRun], by: str | None) -> dict[tuple[str, str, str], list[FinishedRun]]:
+def comparable_groups(runs: list[FinishedRun], by: str | None) -> dict[tuple[str, str, str], list[FinishedRun]]:
     "(data, size, split) -> runs that can be compared"
     groups: dict[tuple[str, str, str], list[FinishedRun]] = {}
     for r in runs:

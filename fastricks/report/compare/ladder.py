@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from .effects import ALPHA, FEWEST_SEEDS, LEVEL, Effect, effects_of, widest, with_images
+from .effects import ALPHA, FEWEST_SEEDS, LEVEL, Effect, effects_of, sources_with_images, widest_half
 from .holm import holm
 from .samples import NAN, Moments
 from .times import TimeRatio
@@ -41,14 +41,15 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Seen:
+class SeenRow:
     "What there is of a row at a look"
     moments: Moments | None    # None where all seeds diverged
     time: TimeRatio | None = None
     failed: int = 0            # of its first seeds: a diverged seed is a result
 
 
-Look = Callable[[str, int | None], Seen | None]  # (row, n) -> the first n seeds of it, or all; None where it has fewer
+# (row, n) -> the first n seeds of it, or all; None where it has fewer
+RowLook = Callable[[str, int | None], SeenRow | None]
 
 
 @dataclass
@@ -71,13 +72,13 @@ class Climb:
         call = self.calls.get(name)
         return call is not None and call.verdict not in (OPEN, IDENTICAL, FAILED)
 
-    def look(self, seen: Mapping[str, Seen], alpha: float, rung: int | None) -> None:
+    def look(self, seen: Mapping[str, SeenRow], alpha: float, rung: int | None) -> None:
         "Call what can be called of open rows, at `alpha` for the whole family; all rows that are not sure yet count"
         for name in [n for n, s in seen.items() if s.failed]:
             self.calls[name] = Call(FAILED, rung, failed=seen[name].failed)
         seen = {n: s for n, s in seen.items() if not s.failed}
-        effects = effects_of({n: s.moments for n, s in seen.items() if s.moments}, self.terms.plain,
-                             len(self.names) - len(self.sure))
+        moments_of = {n: s.moments for n, s in seen.items() if s.moments}
+        effects = effects_of(moments_of, self.terms.plain, len(self.names) - len(self.sure))
         good = as_good_p(seen, effects, self.terms, len(self.names) - len(self.good))
         for name, effect in effects.items():
             at = rung if rung else min(effect.n, effect.n_base)
@@ -85,7 +86,7 @@ class Climb:
             self.calls[name] = Call(said, at, effect.p, effect.p_holm, good[name])
 
 
-def as_good_p(seen: Mapping[str, Seen], effects: Mapping[str, Effect], terms: Terms, count: int) -> dict[str, float]:
+def as_good_p(seen: Mapping[str, SeenRow], effects: Mapping[str, Effect], terms: Terms, count: int) -> dict[str, float]:
     """name -> Holm's p of: not worse by the margin or more, and faster. Both must be sure, so the larger p stands for
     them
     """
@@ -107,10 +108,10 @@ def verdict_of(e: Effect, alpha: float, p_good: float, terms: Terms) -> str:
         return HELPS if terms.sign * e.delta > 0 else HURTS
     if p_good <= alpha / 2:
         return AS_GOOD
-    return SAME if within(e, alpha, terms.margin) else OPEN
+    return SAME if within_margin(e, alpha, terms.margin) else OPEN
 
 
-def within(e: Effect, alpha: float, margin: float) -> bool:
+def within_margin(e: Effect, alpha: float, margin: float) -> bool:
     """Is the difference surely smaller than the margin? The interval of 1 − 2·alpha, and never less than the one that
     is printed
     """
@@ -118,14 +119,14 @@ def within(e: Effect, alpha: float, margin: float) -> bool:
     return -margin < low and high < margin
 
 
-def look_once(names: Sequence[str], look: Look, terms: Terms) -> dict[str, Call]:
+def look_once(names: Sequence[str], look: RowLook, terms: Terms) -> dict[str, Call]:
     "name -> Call of one look at 5% over all seeds that there are"
     climb = Climb(names, terms)
     climb.look({n: s for n in names if (s := look(n, None))}, ALPHA, None)
     return {n: climb.calls.get(n, Call(OPEN)) for n in names}
 
 
-def climb_ladder(names: Sequence[str], look: Look, terms: Terms, rungs: Sequence[int] = RUNGS,
+def climb_ladder(names: Sequence[str], look: RowLook, terms: Terms, rungs: Sequence[int] = RUNGS,
                  spend: Sequence[float] = SPEND) -> dict[str, Call]:
     """name -> Call of the highest rung that a row was looked at; what is called stays called.
 
@@ -173,8 +174,9 @@ def chance_to_settle(e: Effect, rung: int, alpha: float, count: int, margin: flo
     moved = e.sd ** 2 * arms * (1 / n - 1 / rung)
     if not moved > 0:
         return NAN
-    sources = with_images(e.sd ** 2 * arms / rung, e.df + rung - n, e.own, e.images)
-    sure, small = widest(sources, 1 - alpha / count), margin - widest(sources, max(LEVEL, 1 - 2 * alpha))
+    sources = sources_with_images(e.sd ** 2 * arms / rung, e.df + rung - n, e.own, e.images)
+    sure = widest_half(sources, 1 - alpha / count)
+    small = margin - widest_half(sources, max(LEVEL, 1 - 2 * alpha))
     inner = max(0., min(small, sure))
 
     def below(x: float) -> float: return float(stdtr(e.df, (x - e.delta) / moved ** .5))

@@ -27,14 +27,29 @@ def latex(c: Outcome) -> str:
     said, *notes = explanation(c, agree=False)
     notes += [*c.notes, *(f"{k}: {v}" for k, v in measured_facts(c).items())]
     adjusted = "".join("l" if o.left else "r" for o in cols)
-    return "\n".join([
-        r"% \usepackage{booktabs,graphicx}", r"\begin{table}", r"\centering",
-        rf"\caption{{{tex(comparison_title(c))}. {tex(headline(c))}. {tex(said)}}}",
+    caption = ". ".join(map(tex, (comparison_title(c), headline(c), said)))
+    lines = [
+        r"% \usepackage{booktabs,graphicx}",
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{caption}}}",
         r"\smallskip\resizebox{\linewidth}{!}{%",
-        rf"\begin{{tabular}}{{{adjusted}}}", r"\toprule", tex_row(tex(o.head) for o in cols), r"\midrule",
-        first, *([r"\midrule"] if rest else []), *rest, r"\bottomrule", r"\end{tabular}}",
-        r"\par\medskip", r"\begin{minipage}{\linewidth}\footnotesize", *(tex(n) + r"\par" for n in notes),
-        r"\end{minipage}", r"\end{table}"]) + "\n"
+        rf"\begin{{tabular}}{{{adjusted}}}",
+        r"\toprule",
+        tex_row(tex(o.head) for o in cols),
+        r"\midrule",
+        first,
+        *([r"\midrule"] if rest else []),
+        *rest,
+        r"\bottomrule",
+        r"\end{tabular}}",
+        r"\par\medskip",
+        r"\begin{minipage}{\linewidth}\footnotesize",
+        *(tex(n) + r"\par" for n in notes),
+        r"\end{minipage}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def tex_row(cells: Iterable[str]) -> str: return " & ".join(cells) + r" \\"

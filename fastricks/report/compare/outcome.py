@@ -58,12 +58,20 @@ class Outcome:
 
     def records(self) -> list[dict[str, Any]]:
         "A flat dict a row; every one says what its numbers are of"
-        about = {"metric": self.metric.name, "unit": self.metric.unit, "split": self.split, "n_images": self.n_images,
-                 "data": self.data_name, "baseline": self.baseline.label, "margin": self.margin,
-                 "look": "once" if self.looked.once else "ladder", "rung": self.looked.rung,
-                 "family": self.looked.family,
-                 "warning": "; ".join(self.warnings) or None}
-        return [{**row.record(), **without(about, row.varies)} for row in self.rows]
+        about = {
+            "metric": self.metric.name,
+            "unit": self.metric.unit,
+            "split": self.split,
+            "n_images": self.n_images,
+            "data": self.data_name,
+            "baseline": self.baseline.label,
+            "margin": self.margin,
+            "look": "once" if self.looked.once else "ladder",
+            "rung": self.looked.rung,
+            "family": self.looked.family,
+            "warning": "; ".join(self.warnings) or None,
+        }
+        return [{**row.record(), **without_keys(about, row.varies)} for row in self.rows]
 
     def frame(self) -> "pd.DataFrame":
         "A pandas DataFrame, a row a recipe"
@@ -71,5 +79,5 @@ class Outcome:
         return pd.DataFrame(self.records())
 
 
-def without(d: dict[str, Any], keys: Collection[str]) -> dict[str, Any]:
+def without_keys(d: dict[str, Any], keys: Collection[str]) -> dict[str, Any]:
     return {k: v for k, v in d.items() if k not in keys}

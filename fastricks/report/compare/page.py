@@ -23,14 +23,23 @@ from ..runs import FinishedRun
 from .outcome import Outcome
 from .pictures import picture_caption, picture_words, pictures
 from .rows import ComparisonRow
-from .table import Column, comparison_title, explanation, headline, mean_sd, measured_facts, table_columns, verdicts
-from .words import STYLES, style_of
+from .table import (
+    Column,
+    comparison_title,
+    explanation,
+    headline,
+    mean_sd,
+    measured_facts,
+    table_columns,
+    verdict_groups,
+)
+from .words import STYLE_CLASSES, style_of
 
 
 def comparison_page(c: Outcome, base: Path | None = None) -> str:
     "The whole page; `base`: the folder that it will lie in, from which it links to the runs' own pages"
     said = repeated(Html('<p class="said {}"><b>{}</b> {}</p>'),
-                    [(STYLES.get(word, ""), word, rows) for word, rows in verdicts(c).items()])
+                    [(STYLE_CLASSES.get(word, ""), word, rows) for word, rows in verdict_groups(c).items()])
     top = said or paragraph(single_words(c), "big")
     summary = band(top + paragraph(headline(c))) + warnings(n for n in c.notes if is_warning(n))
     sections = {

@@ -13,7 +13,7 @@ import numpy as np
 from ...core.errors import plural
 from ..runs import FinishedRun, Images, Metric, device
 from .effects import FEWEST_SEEDS
-from .ladder import Seen
+from .ladder import SeenRow
 from .samples import Floats, Sample, moments
 from .times import TimeRatio, time_ratio
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from .rows import ComparisonRow
 
 Runs = Sequence[FinishedRun]
-VERSIONS = "fastricks", "torch", "torchvision", "fastai", "timm", "numpy"
+VERSIONS_COMPARED = "fastricks", "torch", "torchvision", "fastai", "timm", "numpy"
 
 
 def setting_of(run: FinishedRun) -> tuple[str, tuple[str | None, ...]]:
     "What a pair must share: (machine, versions)"
-    return device(run), tuple(run.environment.get(name) for name in VERSIONS)
+    return device(run), tuple(run.environment.get(name) for name in VERSIONS_COMPARED)
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,12 @@ class Arms:
 
 def arms_of(row: "ComparisonRow", base: "ComparisonRow", failed: Sequence[int] = ()) -> Arms:
     "The Arms of two rows: paired where at least 3 seeds, and half of the smaller arm, are in both"
-    mates = {(r.seed, setting_of(r)): r for r in base.runs}
-    pairs = [(r, mate) for r in row.runs if (mate := mates.get((r.seed, setting_of(r))))]
+    key = lambda r: (r.seed, setting_of(r))
+    mates = {key(r): r for r in base.runs}
+    pairs = [(r, mates[key(r)]) for r in row.runs if key(r) in mates]
     smaller = min(len(row.runs), len(base.runs))
-    if pairs and len(pairs) >= min(FEWEST_SEEDS, smaller) and 2 * len(pairs) >= smaller:
+    enough = max(1, min(FEWEST_SEEDS, smaller))
+    if len(pairs) >= enough and 2 * len(pairs) >= smaller:
         of_row, of_base = (tuple(x) for x in zip(*pairs, strict=True))
         return Arms(of_row, of_base, True, tuple(failed))
     return Arms(tuple(row.runs), tuple(base.runs), False, tuple(failed))
@@ -72,8 +74,8 @@ class Samples:
         self.arms, self.metric, self.split, self.images = arms, metric, split, images
         self.per_image: dict[Path, Floats | None] = {}
 
-    def seen(self, name: str, n: int | None = None) -> Seen | None:
-        "The Seen of a row's first n seeds, or of all; None where it has fewer, or is not here"
+    def seen(self, name: str, n: int | None = None) -> SeenRow | None:
+        "The SeenRow of a row's first n seeds, or of all; None where it has fewer, or is not here"
         if name not in self.arms:
             return None
         own = self.arms[name]
@@ -82,20 +84,22 @@ class Samples:
             return None
         row, base, failed = found
         if not row:
-            return None if not failed else Seen(None, None, failed)
-        return Seen(moments(self.sample(row, base, own.paired)), self.time(row, base, own), failed)
+            return None if not failed else SeenRow(None, None, failed)
+        return SeenRow(moments(self.sample(row, base, own.paired)), self.time(row, base, own), failed)
 
     def sample(self, row: Runs, base: Runs, paired: bool) -> Sample:
-        of_row, of_base = (np.array([r.value(self.metric, self.split) for r in runs]) for runs in (row, base))
-        if not self.images or not self.metric.of_images or any(self.values(r) is None for r in (*row, *base)):
+        both = row, base
+        of_row, of_base = (np.array([r.value(self.metric, self.split) for r in runs]) for runs in both)
+        of_images = self.images and self.metric.of_images
+        if not of_images or any(self.values(r) is None for runs in both for r in runs):
             return Sample(of_row, of_base, paired=paired)
-        images_of_row, images_of_base = (np.array([self.values(r) for r in runs]) for runs in (row, base))
+        images_of_row, images_of_base = (np.array([self.values(r) for r in runs]) for runs in both)
         return Sample(of_row, of_base, images_of_row, images_of_base, paired)
 
     def values(self, run: FinishedRun) -> Floats | None:
         "[I] of a run"
         if run.folder not in self.per_image:
-            self.per_image[run.folder] = values_of(run.images(self.split), self.metric)
+            self.per_image[run.folder] = metric_values(run.images(self.split), self.metric)
         return self.per_image[run.folder]
 
     def time(self, row: Runs, base: Runs, own: Arms) -> TimeRatio:
@@ -104,7 +108,7 @@ class Samples:
         return time_ratio([r.seconds for r in row], [r.seconds for r in base], own.paired)
 
 
-def values_of(images: Images | None, metric: Metric) -> Floats | None:
+def metric_values(images: Images | None, metric: Metric) -> Floats | None:
     "[I] of a metric that is a mean over images; None where a run has no line of it for each"
     if images is None or not images.knows(metric.name):
         return None
@@ -125,9 +129,10 @@ def pair_notes(row: "ComparisonRow", base: "ComparisonRow", arms: Arms) -> Itera
     if of_other_settings(row, base):
         yield f"{row.label}: its runs and the baseline's are of other machines or versions, so that they do not pair"
         return
-    yield f"{row.label}: {plural(len(mine & theirs), 'seed')} in common, too few to pair ({have}): compared unpaired"
+    common = plural(len(mine & theirs), "seed")
+    yield f"{row.label}: {common} in common, too few to pair ({have}): compared unpaired"
     if missing := sorted(mine - theirs):
-        yield f"{row.label}: `{command(base.runs[0], missing)}` would make pairs"
+        yield f"{row.label}: `{command_of_seeds(base.runs[0], missing)}` would make pairs"
 
 
 def of_other_settings(row: "ComparisonRow", base: "ComparisonRow") -> bool:
@@ -136,5 +141,5 @@ def of_other_settings(row: "ComparisonRow", base: "ComparisonRow") -> bool:
     return any(r.seed in theirs and theirs[r.seed] != setting_of(r) for r in row.runs)
 
 
-def command(run: FinishedRun, seeds: Iterable[int]) -> str:
+def command_of_seeds(run: FinishedRun, seeds: Iterable[int]) -> str:
     return f"fastricks train --recipe {shlex.quote(str(run.folder))} --seeds {','.join(map(str, seeds))}"

@@ -7,7 +7,7 @@ import numpy as np
 
 from ...core.words import fold_text, interval, none, number, signed
 from ..palette import BLUE, GREEN, GREY, INK, LINES, ORANGE, SERIES, SKY_BLUE, VERMILLION
-from ..plots import PLAIN, Picture
+from ..plots import PLAIN_TEXT, Picture
 from ..runs import SPLIT_WORD
 from .ladder import AS_GOOD, FAILED, HELPS, HURTS, IDENTICAL, OPEN, SAME
 from .outcome import Outcome
@@ -65,7 +65,7 @@ def row_words(c: Outcome, row: ComparisonRow) -> str:
     return f"{row.label} {value}{gain}"
 
 
-def looks(c: Outcome) -> dict[str, dict[str, str]]:
+def line_styles(c: Outcome) -> dict[str, dict[str, str]]:
     "row label -> colour and line, the same in all pictures; the baseline is black"
     n = len(SERIES)
     return {r.label: dict(color=INK if r.baseline else SERIES[(i - 1) % n], ls=LINES[(i - 1) // n % 4] if i else "-")
@@ -85,15 +85,19 @@ def draw_delta(c: Outcome) -> "Figure | None":
         return None
     fig = Picture(9., 1.5 + .42 * len(rows))
     ax = fig.subplots()
-    reach = limit([farthest(r) for r in rows], c.margin)
+    reach = axis_limit([farthest(r) for r in rows], c.margin)
     ax.axvspan(-c.margin, c.margin, color=BLUE, alpha=.08, lw=0)
     ax.axvline(0, color=INK, lw=1)
     for y, r in enumerate(rows):
         draw_row(ax, y, r, reach)
-    ax.set(ylim=(len(rows) - .4, -.6), xlim=(-reach, reach), xlabel=f"Δ {m.title} to {c.baseline.label}, {m.points}")
-    ax.set_yticks(range(len(rows)), [f"{fold_text(r.label, 32)}  (n={r.diff.n})" for r in rows], fontsize=8, **PLAIN)
+    ax.set(ylim=(len(rows) - .4, -.6), xlim=(-reach, reach))
+    ax.set_xlabel(f"Δ {m.title} to {c.baseline.label}, {m.points}")
+    places = range(len(rows))
+    names = [f"{fold_text(r.label, 32)}  (n={r.diff.n})" for r in rows]
+    ax.set_yticks(places, names, fontsize=8, **PLAIN_TEXT)
     right = ax.secondary_yaxis("right")
-    right.set_yticks(range(len(rows)), [beside(r, m.digits) for r in rows], fontsize=8, **PLAIN)
+    gains = [beside(r, m.digits) for r in rows]
+    right.set_yticks(places, gains, fontsize=8, **PLAIN_TEXT)
     for o in (ax, right):
         o.tick_params(axis="y", length=0)
     for spine in (*ax.spines.values(), *right.spines.values()):
@@ -107,7 +111,7 @@ def farthest(r: ComparisonRow) -> float:
     return max(abs(x) for x in (r.diff.delta, r.diff.low, r.diff.high) if not none(x))
 
 
-def limit(reaches: list[float], margin: float) -> float:
+def axis_limit(reaches: list[float], margin: float) -> float:
     "Half of the axis: all intervals, but one that is far wider than most is cut"
     return 1.08 * max(2 * margin, min(max(reaches), 4 * float(np.median(reaches))))
 
@@ -117,7 +121,8 @@ def draw_row(ax: "Axes", y: int, r: ComparisonRow, reach: float) -> None:
     if none(d.low):
         ax.plot(d.delta, y, "o", mfc="white", mec=color, ms=6)
         return
-    for (low, high), width in (((d.low, d.high), 1.2), ((d.seeds_low, d.seeds_high), 3.6)):
+    thin, thick = (d.low, d.high), (d.seeds_low, d.seeds_high)
+    for (low, high), width in ((thin, 1.2), (thick, 3.6)):
         if none(low):
             continue
         ax.plot([max(low, -reach), min(high, reach)], [y, y], color=color, lw=width, solid_capstyle="butt")
@@ -143,25 +148,33 @@ def short_verdict(r: ComparisonRow) -> str:
                     "better and faster.")
 def draw_time(c: Outcome) -> "Figure | None":
     "A point a recipe: mean training time, mean of the metric ± sd; the Pareto front is marked"
-    m, look = c.metric, looks(c)
+    m, look = c.metric, line_styles(c)
     fig = Picture(9., 4.2)
     ax = fig.subplots()
     unit, unit_name = (60, "minutes") if max(r.seconds for r in c.rows) > 180 else (1, "seconds")
     x, y = np.array([r.seconds / unit for r in c.rows]), np.array([r.summary.mean for r in c.rows])
-    best = front(x, m.sign * y)
-    ax.plot(x[best], y[best], drawstyle="steps-post" if m.sign > 0 else "steps-pre", color=ORANGE, lw=1.2, zorder=1)
-    ax.plot(x[best], y[best], "o", ms=13, mfc="none", mec=ORANGE, mew=1.6, label="on the Pareto front")
+    draw_front(ax, x, y, m.sign)
     good = [r.verdict == AS_GOOD for r in c.rows]
     if any(good):
-        ax.plot(x[good], y[good], "D", ms=13, mfc="none", mec=VERDICT_COLORS[AS_GOOD], mew=1.6, label=AS_GOOD)
+        color = VERDICT_COLORS[AS_GOOD]
+        ax.plot(x[good], y[good], "D", ms=13, mfc="none", mec=color, mew=1.6, label=AS_GOOD)
     for r, a, b in zip(c.rows, x, y, strict=True):
-        sd, name = r.summary.sd, f"{fold_text(r.label, 34)}  (n={r.summary.n})"
-        ax.errorbar(a, b, None if none(sd) else sd, fmt="s" if r.baseline else "o", color=look[r.label]["color"], ms=6,
-                    capsize=2, lw=1, label=name)
+        sd = None if none(r.summary.sd) else r.summary.sd
+        marker = "s" if r.baseline else "o"
+        name = f"{fold_text(r.label, 34)}  (n={r.summary.n})"
+        ax.errorbar(a, b, sd, fmt=marker, color=look[r.label]["color"], ms=6, capsize=2, lw=1, label=name)
     ax.set(xlabel=f"training time, {unit_name} (mean)", ylabel=f"{m.title}, {m.unit} (mean ± sd)")
     ax.margins(.08)
     name_rows(fig, ax)
     return fig
+
+
+def draw_front(ax: "Axes", x: np.ndarray, y: np.ndarray, sign: int) -> None:
+    "The Pareto front of times x and metrics y, as steps and rings; `sign`: -1 where less is better"
+    best = front(x, sign * y)
+    steps = "steps-post" if sign > 0 else "steps-pre"
+    ax.plot(x[best], y[best], drawstyle=steps, color=ORANGE, lw=1.2, zorder=1)
+    ax.plot(x[best], y[best], "o", ms=13, mfc="none", mec=ORANGE, mew=1.6, label="on the Pareto front")
 
 
 def front(cost: np.ndarray, gain: np.ndarray) -> list[int]:
@@ -179,7 +192,7 @@ def name_rows(fig: "Figure", ax: "Axes") -> None:
     ax.grid(alpha=.3)
     legend = fig.legend(*ax.get_legend_handles_labels(), loc="outside right upper", fontsize=8, frameon=False)
     for t in legend.get_texts():
-        t.set(**PLAIN)
+        t.set(**PLAIN_TEXT)
 
 
 # -- learning curves
@@ -199,10 +212,10 @@ def draw_curves(c: Outcome) -> "Figure | None":
     None without a history.
     """
     column, title, scale = curve_of(c)
-    curves = {r.label: x for r in c.rows if (x := values_of(r, column)) is not None}
+    curves = {r.label: x for r in c.rows if (x := history_values(r, column)) is not None}
     if not curves:
         return None
-    fig, look = Picture(9., 4.2), looks(c)
+    fig, look = Picture(9., 4.2), line_styles(c)
     half = late_half(curves.values())
     axs = fig.subplots(1, 2 if half else 1, squeeze=False)[0]
     for ax, first in zip(axs, (1, half), strict=False):
@@ -240,12 +253,12 @@ def curve_of(c: Outcome) -> tuple[str, str, int]:
     found = "accuracy", "validation accuracy, %", 100
     if c.metric.sign < 0:
         found = "valid_loss", "validation cross-entropy, nats", 1
-    if all(values_of(r, found[0]) is not None for r in c.rows if not r.runs[0].soup):
+    if all(history_values(r, found[0]) is not None for r in c.rows if not r.runs[0].soup):
         return found
     return "train_loss", "training loss, as each recipe minimises it", 1
 
 
-def values_of(row: ComparisonRow, column: str) -> np.ndarray | None:
+def history_values(row: ComparisonRow, column: str) -> np.ndarray | None:
     "[seeds, epochs] of a column; nan after a run's last epoch; None where a run has it not"
     try:
         got = [[e[column] for e in r.history] for r in row.runs]

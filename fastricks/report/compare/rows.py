@@ -13,7 +13,7 @@ import numpy as np
 from ...core.errors import UserError, nearest, plural
 from ...core.words import NONE, Say
 from ...recipe.identity import numeric
-from ...recipe.registry import make, schedules
+from ...recipe.registry import build_tricks, schedules
 from ...recipe.select import select
 from ...runfolder.record import SOUP
 from ..find import groups_of
@@ -64,16 +64,39 @@ class ComparisonRow:
         of = lambda name: getattr(self.diff, name, None)
         called = lambda name: getattr(self.call, name, None)
         found = {
-            "label": self.label, "tricks": self.tricks, **self.varies,
-            "seeds": " ".join(map(str, self.seeds)), **asdict(self.summary), "failed": self.failed,
-            "paired": of("paired"), "n_compared": of("n"), "n_baseline": of("n_base"),
-            "delta": of("delta"), "delta_low": of("low"), "delta_high": of("high"), "seeds_low": of("seeds_low"),
+            "label": self.label,
+            "tricks": self.tricks,
+            **self.varies,
+            "seeds": " ".join(map(str, self.seeds)),
+            **asdict(self.summary),
+            "failed": self.failed,
+            "paired": of("paired"),
+            "n_compared": of("n"),
+            "n_baseline": of("n_base"),
+            "delta": of("delta"),
+            "delta_low": of("low"),
+            "delta_high": of("high"),
+            "seeds_low": of("seeds_low"),
             "seeds_high": of("seeds_high"),
-            "rung": called("rung"), "p": called("p"), "p_holm": called("p_holm"), "p_as_good": called("p_good"),
-            "df": of("df"), "delta_sd": of("sd"), "steadied": of("steadied"), "R": of("R"),
-            "agreement": self.agreement, "gained": self.gained, "lost": self.lost, "train_seconds": self.seconds,
-            "time_ratio": self.ratio.ratio, "time_ratio_low": self.ratio.low, "time_ratio_high": self.ratio.high,
-            "verdict": self.verdict, "words": self.words, "chance_next": self.chance}
+            "rung": called("rung"),
+            "p": called("p"),
+            "p_holm": called("p_holm"),
+            "p_as_good": called("p_good"),
+            "df": of("df"),
+            "delta_sd": of("sd"),
+            "steadied": of("steadied"),
+            "R": of("R"),
+            "agreement": self.agreement,
+            "gained": self.gained,
+            "lost": self.lost,
+            "train_seconds": self.seconds,
+            "time_ratio": self.ratio.ratio,
+            "time_ratio_low": self.ratio.low,
+            "time_ratio_high": self.ratio.high,
+            "verdict": self.verdict,
+            "words": self.words,
+            "chance_next": self.chance,
+        }
         return {k: number_or_none(v) for k, v in found.items()}
 
 
@@ -92,7 +115,7 @@ def recipe_key(run: FinishedRun | DivergedRun) -> str:
     return row_key(run.recipe, run.facts, run.data["fingerprint"])
 
 
-def key_of(row: ComparisonRow) -> str: return recipe_key(row.runs[0])
+def key_of_row(row: ComparisonRow) -> str: return recipe_key(row.runs[0])
 
 
 def tricks_of_run(run: FinishedRun) -> str:
@@ -100,7 +123,7 @@ def tricks_of_run(run: FinishedRun) -> str:
     if run.soup:
         return SOUP
     off = {n for n, f in run.facts.items() if f.get("applied") is False}
-    texts = [short_paths(str(t)) + (" (not applied)" if t.name in off else "") for t in make(run.recipe.tricks)]
+    texts = [short_paths(str(t)) + (" (not applied)" if t.name in off else "") for t in build_tricks(run.recipe.tricks)]
     return "+".join(texts) or "baseline"
 
 
@@ -113,10 +136,13 @@ def field_texts(run: FinishedRun) -> Texts:
     own = {} if any(n in schedules() for n in r.tricks) else r.schedule
     said_apart = {"seed", "tricks", "data"}
     settings = {k: field_text(v) for k, v in numeric(r, r.weights).items() if k not in said_apart}
-    found = {"tricks": tricks_of_run(run), "schedule": "+".join(str(t) for t in make(own)),
-             "data": f"{run.data['name']} ({run.data['train']:,} images)", **settings,
+    found = {"tricks": tricks_of_run(run),
+             "schedule": "+".join(str(t) for t in build_tricks(own)),
+             "data": f"{run.data['name']} ({run.data['train']:,} images)",
+             **settings,
              "teacher": " / ".join(run.needed)}
-    return found | dict.fromkeys(found.keys() & {*run.soup["varies"]}, "") if run.soup else found
+    varied = found.keys() & {*run.soup["varies"]} if run.soup else ()
+    return found | dict.fromkeys(varied, "")
 
 
 def field_text(v: object) -> str:
@@ -132,12 +158,14 @@ def comparison_rows(runs: Sequence[FinishedRun], say: Say, anyway: bool = False)
     found: dict[str, list[FinishedRun]] = {}
     for r in runs:
         found.setdefault(recipe_key(r), []).append(r)
-    rows = [tuple(sorted(one_a_seed(rs, say, anyway), key=lambda r: r.seed)) for rs in found.values()]
+    seeds_of = lambda rs: tuple(sorted(one_a_seed(rs, say, anyway), key=lambda r: r.seed))
+    rows = [seeds_of(rs) for rs in found.values()]
     rows.sort(key=lambda rs: not rs[0].plain)
     texts = same_fields([field_texts(rs[0]) for rs in rows])
     differ = [k for k in texts[0] if len({t[k] for t in texts if t[k]}) > 1]
-    names = iter(row_labels([t for rs, t in zip(rows, texts, strict=True) if not rs[0].soup], differ))
-    labels = numbered([SOUP if rs[0].soup else next(names) for rs in rows])
+    trained = [t for rs, t in zip(rows, texts, strict=True) if not rs[0].soup]
+    names = iter(row_labels(trained, differ))
+    labels = numbered_labels([SOUP if rs[0].soup else next(names) for rs in rows])
     made = []
     for label, own, rs in zip(labels, texts, rows, strict=True):
         varies = {k: own[k] or NONE for k in differ}
@@ -158,7 +186,7 @@ def row_labels(texts: list[Texts], differ: list[str]) -> list[str]:
     short = [row_label(t, [k for k in differ if k not in usual or t[k] != usual[k]]) for t in texts]
     if len(set(short)) == len(short):
         return short
-    return numbered([row_label(t, differ) for t in texts])
+    return numbered_labels([row_label(t, differ) for t in texts])
 
 
 def usual_value(values: list[str]) -> str | None:
@@ -172,7 +200,7 @@ def row_label(texts: Texts, differ: list[str]) -> str:
     return ", ".join(words) or texts["tricks"]
 
 
-def numbered(labels: list[str]) -> list[str]:
+def numbered_labels(labels: list[str]) -> list[str]:
     "Labels that stand more than once get a number each: `a #1`, `a #2`"
     seen: Counter[str] = Counter()
     times, out = Counter(labels), []
@@ -216,7 +244,8 @@ def obstacles(a: FinishedRun, b: FinishedRun, split: str | None) -> Iterator[str
     if x != y:
         yield f"they have other classes ({len(x)} and {len(y)} of them)"
     elif a.recipe.class_order != b.recipe.class_order:
-        yield f"they number the same classes in another order (--class-order {a.recipe.class_order} and {b.recipe.class_order})"
+        orders = f"--class-order {a.recipe.class_order} and {b.recipe.class_order}"
+        yield f"they number the same classes in another order ({orders})"
     else:
         yield f"they have other data or another split ({data_text(a)}, and {data_text(b)})"
 
@@ -271,7 +300,7 @@ def choose_baseline(rows: Rows, name: str | None = None, families: Sequence[Fami
 
 def of_families(rows: Rows, families: Sequence[Family]) -> list[ComparisonRow]:
     "Rows that are the baseline of a family that has all of these, the newest family's first"
-    keys = {key_of(row): row for row in rows}
+    keys = {key_of_row(row): row for row in rows}
     return [keys[f.baseline] for f in families if f.baseline in keys and keys.keys() <= {f.baseline, *f.rows}]
 
 
@@ -299,9 +328,9 @@ def selects(name: str, recipe: "Recipe") -> bool:
     "Is this -t text all that the recipe has?"
     try:
         tricks = select({}, [name])
-        return tricks.keys() == recipe.tricks.keys() and keys_of(tricks) == keys_of(recipe.tricks)
+        return tricks.keys() == recipe.tricks.keys() and keys_of_tricks(tricks) == keys_of_tricks(recipe.tricks)
     except UserError:
         return False
 
 
-def keys_of(tricks: Mapping[str, Any]) -> dict[str, Any]: return {t.name: t.keys() for t in make(tricks)}
+def keys_of_tricks(tricks: Mapping[str, Any]) -> dict[str, Any]: return {t.name: t.keys() for t in build_tricks(tricks)}

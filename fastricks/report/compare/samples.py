@@ -74,12 +74,15 @@ def moments(s: Sample) -> Moments:
     if s.row_images is None or s.base_images is None:
         return Moments(n, m, s.paired, 0, delta, spread, NAN, 0., NAN, 0, False)
     images = s.row_images.shape[1]
-    luck = image_luck(s)
-    effect = float(np.var(s.row_images.mean(0) - s.base_images.mean(0), ddof=1)) / images if images > 1 else NAN
+    luck, effect = image_luck(s), NAN
+    if images > 1:
+        gains = s.row_images.mean(0) - s.base_images.mean(0)
+        effect = float(np.var(gains, ddof=1)) / images
     differ = s.row_images[:s.seeds] - s.base_images[:s.seeds]
     own = max(0., effect - luck) if luck == luck else effect
-    return Moments(n, m, s.paired, images, delta, spread, luck, own, effect, int(np.count_nonzero(differ)),
-                   s.paired and not differ.any())
+    n_other = int(np.count_nonzero(differ))
+    same = s.paired and not n_other
+    return Moments(n, m, s.paired, images, delta, spread, luck, own, effect, n_other, same)
 
 
 def spread_of(s: Sample) -> float:

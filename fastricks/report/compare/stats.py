@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...core.errors import UserError
-from .arrays import check_images, checked_seconds, family, finite, two_axes
-from .effects import ALPHA, FEWEST_SEEDS, LEVEL, PLAIN, Effect, effect_of, effects_of
+from .arrays import check_images, checked_seconds, family, finite_seeds, two_axes
+from .effects import ALPHA, FEWEST_SEEDS, LEVEL, NO_POOL, Effect, effect_of, effects_of
 from .holm import holm
 from .ladder import (
     AS_GOOD,
@@ -30,8 +30,8 @@ from .ladder import (
     SAME,
     SPEND,
     Call,
-    Look,
-    Seen,
+    RowLook,
+    SeenRow,
     Terms,
     chances_to_settle,
     climb_ladder,
@@ -43,10 +43,8 @@ from .samples import NAN, TINY, Floats, Sample, image_sample, moments, unit_of
 from .times import TimeRatio, time_ratio
 
 __all__ = ["ALPHA", "AS_GOOD", "FAILED", "FEWEST_SEEDS", "HELPS", "HURTS", "IDENTICAL", "LEVEL", "OPEN", "RUNGS",
-           "SAME", "SPEND", "Effect",
-           "Summary", "TimeRatio", "Verdict", "chances_to_settle", "holm", "ladder", "moderated", "next_rung", "once",
-           "paired", "power",
-           "smallest_effect", "summary", "time_ratio", "unpaired"]
+           "SAME", "SPEND", "Effect", "Summary", "TimeRatio", "Verdict", "chances_to_settle", "holm", "ladder",
+           "moderated", "next_rung", "once", "paired", "power", "smallest_effect", "summary", "time_ratio", "unpaired"]
 
 
 @dataclass(frozen=True)
@@ -66,8 +64,10 @@ def summary(values: ArrayLike) -> Summary:
     from scipy.special import stdtrit
     x = np.asarray(values, float)
     n, mean = len(x), float(x.mean())
-    sd = float(x.std(ddof=1)) if n > 1 else NAN
-    half = float(stdtrit(n - 1, (1 + LEVEL) / 2)) * sd / n ** .5 if n > 1 and np.ptp(x) > TINY else NAN
+    sd, half = float(x.std(ddof=1)) if n > 1 else NAN, NAN
+    if n > 1 and np.ptp(x) > TINY:
+        quantile = float(stdtrit(n - 1, (1 + LEVEL) / 2))
+        half = quantile * sd / n ** .5
     return Summary(n, mean, sd, mean - half, mean + half, float(x.min()), float(x.max()))
 
 
@@ -80,7 +80,7 @@ def paired(hits_row: ArrayLike, hits_base: ArrayLike) -> Effect:
     row, base = two_axes("the row", hits_row), two_axes("the baseline", hits_base)
     if row.shape != base.shape:
         raise UserError(f"pairs need equal shapes, not {row.shape} and {base.shape}: see `unpaired`")
-    return effect_of(moments(image_sample(row, base, unit_of(row, base))), PLAIN)
+    return effect_of(moments(image_sample(row, base, unit_of(row, base))), NO_POOL)
 
 
 def unpaired(hits_row: ArrayLike, hits_base: ArrayLike) -> Effect:
@@ -89,7 +89,7 @@ def unpaired(hits_row: ArrayLike, hits_base: ArrayLike) -> Effect:
     """
     row, base = two_axes("the row", hits_row), two_axes("the baseline", hits_base)
     check_images("the row", row, base)
-    return effect_of(moments(image_sample(row, base, unit_of(row, base), False)), PLAIN)
+    return effect_of(moments(image_sample(row, base, unit_of(row, base), False)), NO_POOL)
 
 
 def moderated(rows: Mapping[str, ArrayLike], base: ArrayLike) -> dict[str, Effect]:
@@ -158,29 +158,35 @@ def once(rows: Mapping[str, ArrayLike], base: ArrayLike, margin: float = .5,
     return verdicts(arrays, look, look_once([*arrays], look, Terms(margin)))
 
 
-def verdicts(arrays: Mapping[str, Floats], look: Look, calls: Mapping[str, Call]) -> dict[str, Verdict]:
+def verdicts(arrays: Mapping[str, Floats], look: RowLook, calls: Mapping[str, Call]) -> dict[str, Verdict]:
     "Calls beside the effects of all seeds"
     seen = {name: s for name in arrays if (s := look(name, None))}
     effects = effects_of({name: s.moments for name, s in seen.items() if s.moments}, count=len(arrays))
-    return {name: Verdict(c.verdict, c.rung, effects[name], c.p, c.p_holm, c.p_good, seen[name].time, seen[name].failed)
-            for name, c in calls.items()}
+
+    def verdict(name: str, c: Call) -> Verdict:
+        s = seen[name]
+        return Verdict(c.verdict, c.rung, effects[name], c.p, c.p_holm, c.p_good, s.time, s.failed)
+    return {name: verdict(name, c) for name, c in calls.items()}
 
 
-def look_of(arrays: Mapping[str, Floats], base: Floats, seconds: Mapping[str, ArrayLike] | None) -> Look:
+def look_of(arrays: Mapping[str, Floats], base: Floats, seconds: Mapping[str, ArrayLike] | None) -> RowLook:
     "What is seen of a row's first n seeds"
     times = checked_seconds(arrays, seconds)
-    scale = unit_of(*(a[finite(a)] for a in arrays.values()), base[finite(base)])
+    scale = unit_of(*(a[finite_seeds(a)] for a in arrays.values()), base[finite_seeds(base)])
 
-    def look(name: str, n: int | None) -> Seen | None:
+    def look(name: str, n: int | None) -> SeenRow | None:
         row = arrays[name]
         most = min(len(row), len(base))
         if n is not None and most < n:
             return None
         cut = slice(n or most)
-        good = finite(row[cut]) & finite(base[cut])
-        sample = image_sample(row[cut][good], base[cut][good], scale)
+        own, other = row[cut], base[cut]
+        good = finite_seeds(own) & finite_seeds(other)
+        sample = image_sample(own[good], other[good], scale)
         if not good.any():
-            sample = image_sample(np.full((1, row.shape[1]), np.nan), np.full((1, row.shape[1]), np.nan))
+            unknown = np.full((1, row.shape[1]), np.nan)
+            sample = image_sample(unknown, unknown)
         time = time_ratio(times[name][cut], times["baseline"][cut]) if name in times else None
-        return Seen(moments(sample), time, int((~finite(row[cut])).sum()))
+        diverged = int((~finite_seeds(own)).sum())
+        return SeenRow(moments(sample), time, diverged)
     return look

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from ...core.words import none, signed, with_interval
-from ...recipe.registry import make
+from ...recipe.registry import build_tricks
 from ..runs import FinishedRun, Metric
 from .effects import FEWEST_SEEDS, Effect, effect_of
 from .pairing import Samples, setting_of
 from .rows import ComparisonRow
 from .samples import Floats, Sample, moments
 
-Tricks = frozenset[tuple[str, str]]  # (name, its text)
+TrickSet = frozenset[tuple[str, str]]  # (name, its text)
 
 
 @dataclass(frozen=True)
@@ -38,16 +38,21 @@ def together_of(rows: Sequence[ComparisonRow], samples: Samples) -> tuple[Togeth
 
 def parts_of(row: ComparisonRow, rows: Sequence[ComparisonRow]) -> list[ComparisonRow]:
     "Rows that have the row's tricks between them, each trick once; none where there are no such rows"
-    base, whole = rows[0], added(row, rows[0])
-    inside = {other.label: (other, added(other, base)) for other in rows[1:] if others_equal(other, row, base)}
+    base, whole = rows[0], added_tricks(row, rows[0])
+    inside = {other.label: (other, added_tricks(other, base)) for other in rows[1:] if others_equal(other, row, base)}
     within = [(other, own) for other, own in inside.values() if own and own < whole]
     least = [(other, own) for other, own in within if not any(o < own for _, o in within)]
-    fits = sum(len(own) for _, own in least) == len(whole) and frozenset().union(*(own for _, own in least)) == whole
+    found = [own for _, own in least]
+    is_once = sum(map(len, found)) == len(whole)
+    fits = is_once and frozenset().union(*found) == whole
     return [other for other, _ in least] if fits and len(least) > 1 else []
 
 
-def added(row: ComparisonRow, base: ComparisonRow) -> Tricks: return tricks_of(row) - tricks_of(base)
-def tricks_of(row: ComparisonRow) -> Tricks: return frozenset((t.name, str(t)) for t in make(row.runs[0].recipe.tricks))
+def added_tricks(row: ComparisonRow, base: ComparisonRow) -> TrickSet: return tricks_of(row) - tricks_of(base)
+
+
+def tricks_of(row: ComparisonRow) -> TrickSet:
+    return frozenset((t.name, str(t)) for t in build_tricks(row.runs[0].recipe.tricks))
 
 
 def others_equal(a: ComparisonRow, b: ComparisonRow, base: ComparisonRow) -> bool:
@@ -63,12 +68,15 @@ def set_against(row: ComparisonRow, parts: Sequence[ComparisonRow], base: Compar
     arms = [*common([row, base, *parts])]
     if len(arms) < FEWEST_SEEDS:
         return None
-    values = [np.array([run.value(samples.metric, samples.split) for run in runs]) for runs in zip(*arms, strict=True)]
-    images = images_of(arms, samples)
+    value = lambda run: run.value(samples.metric, samples.split)
+    values = [np.array([value(run) for run in runs]) for runs in zip(*arms, strict=True)]
+    images = arm_images(arms, samples)
     whole, alone = combined(values)
-    sample = Sample(whole, alone, *(combined(images) if images else (None, None)))
+    of_images = combined(images) if images else (None, None)
+    effect = effect_of(moments(Sample(whole, alone, *of_images)))
     gains = [float(np.mean(v - values[1])) for v in values]
-    return Together(row.label, tuple(p.label for p in parts), gains[0], sum(gains[2:]), effect_of(moments(sample)))
+    labels = tuple(p.label for p in parts)
+    return Together(row.label, labels, gains[0], sum(gains[2:]), effect)
 
 
 def common(rows: Sequence[ComparisonRow]) -> Iterator[list[FinishedRun]]:
@@ -79,7 +87,7 @@ def common(rows: Sequence[ComparisonRow]) -> Iterator[list[FinishedRun]]:
             yield [runs[key] for runs in by_key]
 
 
-def images_of(arms: Sequence[Sequence[FinishedRun]], samples: Samples) -> list[Floats]:
+def arm_images(arms: Sequence[Sequence[FinishedRun]], samples: Samples) -> list[Floats]:
     "[seeds, images] of row, baseline and parts; empty where a run has no line for each image"
     if not samples.images or not samples.metric.of_images:
         return []
@@ -98,10 +106,10 @@ def sum_words(t: Together, metric: Metric, margin: float) -> str:
     e, k = t.excess, metric.digits
     difference = with_interval(e.delta, e.low, e.high, k)
     return (f"{t.label}: {signed(t.gain, k)} together, {signed(t.alone, k)} the sum of its {len(t.parts)} parts alone; "
-            f"{ending(e, metric, margin)} ({difference})")
+            f"{ending_words(e, metric, margin)} ({difference})")
 
 
-def ending(e: Effect, metric: Metric, margin: float) -> str:
+def ending_words(e: Effect, metric: Metric, margin: float) -> str:
     if e.same:
         return "they add up exactly"
     if none(e.low):

@@ -25,26 +25,26 @@ from .rows import ComparisonRow
 from .stats import Summary
 from .sums import sum_words
 
-VERSIONS = "fastricks", "python", "torch", "torchvision", "fastai", "timm", "numpy"
+VERSIONS_SHOWN = "fastricks", "python", "torch", "torchvision", "fastai", "timm", "numpy"
 
 
 # -- the table's columns
 
-Cell = Callable[[ComparisonRow], str]
+CellText = Callable[[ComparisonRow], str]
 
 
 @dataclass(frozen=True)
 class Column:
     name: str            # what a narrow terminal drops it by
     head: str
-    cell: Cell
+    cell: CellText
     left: bool = False   # words, not numbers
 
 
 # what a narrow terminal does without, in this order; ONE: all that differs goes into one column
-ONE = "one"
-WHOLE = 999  # letters of a column of words that is not folded
-DROPPED = "R", "p", "agree", "holm", "time", ONE, "n", "ratio"
+ONE_RUN = "one"
+WHOLE_WIDTH = 999  # letters of a column of words that is not folded
+DROPPED = "R", "p", "agree", "holm", "time", ONE_RUN, "n", "ratio"
 
 
 def table_columns(c: Outcome) -> list[Column]:
@@ -88,10 +88,10 @@ def figure_columns(c: Outcome) -> list[Column]:
             Column("agree", "agree", lambda row: share(row.agreement))]
 
 
-def varying(name: str) -> Cell: return lambda row: row.varies[name]
+def varying(name: str) -> CellText: return lambda row: row.varies[name]
 
 
-def of_difference(text: Callable[[Effect], str]) -> Cell:
+def of_difference(text: Callable[[Effect], str]) -> CellText:
     "A cell's text out of a row's Effect; the baseline has none"
     return lambda row: text(row.diff) if row.diff else NONE
 
@@ -112,9 +112,13 @@ def headline(c: Outcome) -> str:
     if len(c.rows) == 1:
         return ""
     l = c.looked
-    rows = plural(l.family, "row") if l.family == l.shown else f"{l.shown} of a family of {plural(l.family, 'row')}"
-    sees = [] if none(l.sees) else [f"could see {l.sees:.{max(1, c.metric.digits - 1)}f} {c.metric.points}"]
-    return " · ".join([look_text(l), rows, *sees, plural(c.n_images, SPLIT_WORD[c.split] + " image")])
+    rows = plural(l.family, "row")
+    if l.family != l.shown:
+        rows = f"{l.shown} of a family of {rows}"
+    digits = max(1, c.metric.digits - 1)
+    sees = [] if none(l.sees) else [f"could see {l.sees:.{digits}f} {c.metric.points}"]
+    images = plural(c.n_images, SPLIT_WORD[c.split] + " image")
+    return " · ".join([look_text(l), rows, *sees, images])
 
 
 def look_text(l: Looked) -> str:
@@ -182,12 +186,15 @@ def next_step(c: Outcome) -> list[str]:
     l, rows = c.looked, [r for r in c.rows[1:] if r.verdict == OPEN]
     if l.once or not l.next or not rows:
         return []
-    runs = lambda some: sum(max(0, l.next - len(r.runs) - r.failed) for r in (c.baseline, *some))
-    trained, again = [[r for r in some if not r.runs[0].soup] for some in (c.rows[1:], rows)]
-    alone = (f" (the {plural(len(again), 'open row')} alone: {runs(again)})" if again and len(again) < len(trained)
-             else "")
+    missing = lambda some: sum(max(0, l.next - len(r.runs) - r.failed) for r in (c.baseline, *some))
+    trained = [r for r in c.rows[1:] if not r.runs[0].soup]
+    again = [r for r in rows if not r.runs[0].soup]
+    alone = ""
+    if again and len(again) < len(trained):
+        alone = f" (the {plural(len(again), 'open row')} alone: {missing(again)})"
     soups = ", then `fastricks soup` makes theirs" if len(trained) < len(c.rows) - 1 else ""
-    return [f"Next: the same ablation with --seeds {l.next} trains {plural(runs(trained), 'run')}{alone}{soups}."]
+    runs = plural(missing(trained), "run")
+    return [f"Next: the same ablation with --seeds {l.next} trains {runs}{alone}{soups}."]
 
 
 def variances(c: Outcome) -> list[str]:
@@ -212,11 +219,13 @@ def mean_interval(c: Outcome) -> list[str]:
     s, k, unit = c.baseline.summary, c.metric.digits, c.metric.unit
     if none(s.low):
         return []
-    return [f"95% interval of the mean over {plural(s.n, 'seed')}: {s.low:.{k}f} to {s.high:.{k}f} {unit}; lowest "
-            f"{s.min:.{k}f}, highest {s.max:.{k}f}. It covers the choice of seeds, not of data or test images."]
+    low, high, least, most = (f"{x:.{k}f}" for x in (s.low, s.high, s.min, s.max))
+    seeds = plural(s.n, "seed")
+    return [f"95% interval of the mean over {seeds}: {low} to {high} {unit}; lowest {least}, highest {most}. "
+            "It covers the choice of seeds, not of data or test images."]
 
 
-def verdicts(c: Outcome) -> dict[str, str]:
+def verdict_groups(c: Outcome) -> dict[str, str]:
     "verdict -> `a (+1.20), b (+0.80)`"
     groups = {word: [row for row in c.rows if row.verdict == word]
               for word in (HELPS, HURTS, AS_GOOD, SAME, IDENTICAL, FAILED, OPEN)}
@@ -233,15 +242,20 @@ def measured_facts(c: Outcome) -> dict[str, str]:
     "What the numbers were measured on and with: heading -> text"
     runs = c.runs
     environments = [r.environment for r in runs]
-    return {"data": data_fact(runs), "network": network_fact(runs), "seeds": seeds_fact(c),
-            "hardware": each(device(r) for r in runs),
-            "versions": ", ".join(version_fact(name, environments) for name in VERSIONS),
-            "code": each(revision(e.get("git") or {}) for e in environments),
-            "date": f"runs {span(r.date[:10] for r in runs)}; report {date.today()}"}
+    return {
+        "data": data_fact(runs),
+        "network": network_fact(runs),
+        "seeds": seeds_fact(c),
+        "hardware": each(device(r) for r in runs),
+        "versions": ", ".join(version_fact(name, environments) for name in VERSIONS_SHOWN),
+        "code": each(revision(e.get("git") or {}) for e in environments),
+        "date": f"runs {span(r.date[:10] for r in runs)}; report {date.today()}",
+    }
 
 
 def data_fact(runs: list[FinishedRun]) -> str:
-    name, fingerprint = each(r.data["name"] for r in runs), each(r.data["fingerprint"] for r in runs)
+    name = each(r.data["name"] for r in runs)
+    fingerprint = each(r.data["fingerprint"] for r in runs)
     train, valid, test = (each(f"{r.data[split]:,}" for r in runs) for split in ("train", "valid", "test"))
     return f"{name} ({fingerprint}): {train} training, {valid} validation, {test} test images"
 
@@ -277,8 +291,8 @@ def comparison_title(c: Outcome) -> str:
 def fit_columns(c: Outcome, cols: list[Column], width: int) -> tuple[list[Column], int]:
     "(columns, letters for a column of words) that `width` holds"
     for dropped in [None, *DROPPED]:
-        cols = in_one(c, cols) if dropped == ONE else [o for o in cols if o.name != dropped]
-        for letters in (WHOLE, 40, 28, 20):
+        cols = in_one(c, cols) if dropped == ONE_RUN else [o for o in cols if o.name != dropped]
+        for letters in (WHOLE_WIDTH, 40, 28, 20):
             if table_width(c, cols, letters) <= width:
                 return cols, letters
     return cols, next((n for n in (16, 12) if table_width(c, cols, n) <= width), 12)
@@ -289,17 +303,17 @@ def table_width(c: Outcome, cols: list[Column], letters: int) -> int:
 
 
 def column_width(c: Outcome, col: Column, letters: int) -> int:
-    return widest([head_text(c, col, letters), *(fold(col, col.cell(row), letters) for row in c.rows)])
+    return widest_line([head_text(c, col, letters), *(fold(col, col.cell(row), letters) for row in c.rows)])
 
 
 def head_text(c: Outcome, col: Column, letters: int) -> str:
     "A column's head; where there is little room, in lines as long as its cells"
-    if letters == WHOLE:
+    if letters == WHOLE_WIDTH:
         return col.head
-    return fold_text(col.head, widest([fold(col, col.cell(row), letters) for row in c.rows]))
+    return fold_text(col.head, widest_line([fold(col, col.cell(row), letters) for row in c.rows]))
 
 
-def widest(texts: list[str]) -> int: return max(len(line) for text in texts for line in text.split("\n"))
+def widest_line(texts: list[str]) -> int: return max(len(line) for text in texts for line in text.split("\n"))
 
 
 def in_one(c: Outcome, cols: list[Column]) -> list[Column]:

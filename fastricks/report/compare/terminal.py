@@ -30,11 +30,11 @@ def rich_table(c: Outcome, width: int) -> "tuple[Table, list[str]]":
 
 def terminal(c: Outcome, width: int | None = None) -> None:
     "Print the table and its words: as wide as the terminal, or to a file or pipe in plain text as wide as need be"
-    for line in lines(c, width):
+    for line in comparison_lines(c, width):
         print(line)
 
 
-def lines(c: Outcome, width: int | None = None) -> list[str]:
+def comparison_lines(c: Outcome, width: int | None = None) -> list[str]:
     "What `terminal` prints; styled where that goes to a terminal"
     from rich.console import Console
     con = Console(highlight=False)
@@ -46,7 +46,7 @@ def lines(c: Outcome, width: int | None = None) -> list[str]:
     said = explanation(c, "agree" not in hidden)
     if hidden:
         said.append(f"Columns hidden for lack of room: {', '.join(hidden)}; --to FILE has all.")
-    for text in [*said, measured(c)]:
+    for text in [*said, measured_on(c)]:
         out += wrapped_lines(text, con.width)
     for note in c.notes:
         mark = "! " if note.startswith("warning") else "- "
@@ -58,7 +58,7 @@ def wrapped_lines(text: str, width: int, **indent: str) -> list[str]:
     return wrap(text, min(width, 120), break_on_hyphens=False, **indent)  # type: ignore[arg-type]
 
 
-def measured(c: Outcome) -> str:
+def measured_on(c: Outcome) -> str:
     facts = measured_facts(c)
     versions = ", ".join(facts["versions"].split(", ")[:3])
     return f"Measured on {facts['hardware']}; {versions}; {facts['code']}."

@@ -32,7 +32,8 @@ def time_ratio(row: ArrayLike, base: ArrayLike, paired: bool = True) -> TimeRati
     from scipy.special import stdtrit
     a, b = (np.log(np.asarray(x, float)) for x in (row, base))
     s = Sample(a, b, paired=paired)
-    log, df, se = float(a.mean() - b.mean()), s.seeds - 1, spread_of(s) ** .5
+    log, df = float(a.mean() - b.mean()), s.seeds - 1
+    se = spread_of(s) ** .5
     if df < 1:
         return TimeRatio(float(np.exp(log)))
     half = float(stdtrit(df, (1 + LEVEL) / 2)) * se

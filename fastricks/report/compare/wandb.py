@@ -20,8 +20,13 @@ def log_report(c: Outcome, folder: str | Path, mode: str | None = None, name: st
     """
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
-    config = {"metric": c.metric.name, "split": c.split, "margin": c.margin, "baseline": c.baseline.label,
-              "runs": [r.name for r in c.runs]}
+    config = {
+        "metric": c.metric.name,
+        "split": c.split,
+        "margin": c.margin,
+        "baseline": c.baseline.label,
+        "runs": [r.name for r in c.runs],
+    }
     labels = tracking.WandbLabels(name or f"compare {c.data_name}", group, ("report",), config, job_type="report")
     run = tracking.start(tracking.resolve_mode(mode), place, labels)
     if run is None:

@@ -6,13 +6,13 @@ from .ladder import AS_GOOD, FAILED, HELPS, HURTS, IDENTICAL, OPEN, RUNGS, SAME,
 from .outcome import Looked
 from .rows import ComparisonRow
 
-STYLES = {HELPS: "helps", HURTS: "hurts", AS_GOOD: "as-good", SAME: "no-difference", IDENTICAL: "no-difference",
-          FAILED: "failed", OPEN: "open"}
+STYLE_CLASSES = {HELPS: "helps", HURTS: "hurts", AS_GOOD: "as-good", SAME: "no-difference", IDENTICAL: "no-difference",
+                 FAILED: "failed", OPEN: "open"}
 
 
 def style_of(row: ComparisonRow) -> str:
     "The CSS class of a row"
-    return STYLES.get(row.verdict, row.verdict)
+    return STYLE_CLASSES.get(row.verdict, row.verdict)
 
 
 def margin_words(margin: float, unit: str) -> str:
@@ -22,7 +22,7 @@ def margin_words(margin: float, unit: str) -> str:
 
 def verdict_words(row: ComparisonRow, terms: Terms, looked: Looked, metric: Metric) -> str:
     "The verdict in full: how sure, how much at most, or what it could be"
-    words = WORDS[row.call.verdict](row, terms, looked, metric)
+    words = VERDICT_WORDS[row.call.verdict](row, terms, looked, metric)
     have = min(row.diff.n, row.diff.n_base) if row.diff else 0
     called_before = row.call.verdict not in (OPEN, FAILED) and row.call.rung and row.call.rung < have
     return words + (f" (at {row.call.rung} of {have} seeds)" if called_before else "")
@@ -69,6 +69,12 @@ def more_seeds(row: ComparisonRow, looked: Looked) -> str:
     return f"; verdicts from {first} seeds on" if min(row.diff.n, row.diff.n_base) < first else ""
 
 
-WORDS = {HELPS: sure_words, HURTS: sure_words, AS_GOOD: good_words, SAME: same_words, IDENTICAL: identical_words,
-         FAILED: failed_words,
-         OPEN: open_words}
+VERDICT_WORDS = {
+    HELPS: sure_words,
+    HURTS: sure_words,
+    AS_GOOD: good_words,
+    SAME: same_words,
+    IDENTICAL: identical_words,
+    FAILED: failed_words,
+    OPEN: open_words,
+}

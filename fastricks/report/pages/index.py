@@ -8,7 +8,7 @@ from ...core.lock import ProcessLock
 from ..find import in_folder
 from ..html import EMPTY, Html, band, html_table, page, paragraph
 from ..links import INDEX, MARK, is_ours, navigation, reports_in
-from ..listing import found, line_of
+from ..listing import line_of_run, part_or_nothing
 
 HEAD = "Run", "Accuracy", "Training time", "Data, network, tricks", "Finished", "Status"
 SORTING = Html("""<script>
@@ -54,7 +54,7 @@ def save_index(folder):
 
 def index_page(folder):
     "The whole page, the newest run first"
-    lines = sorted(((line_of(f), f) for f in in_folder(folder)), key=lambda found: found[0].when, reverse=True)
+    lines = sorted(((line_of_run(f), f) for f in in_folder(folder)), key=lambda found: found[0].when, reverse=True)
     table = html_table(HEAD, [cells(line, f) for line, f in lines], left=(0, 3, 4, 5))
     hint = paragraph("A click on a heading sorts. Accuracies of different data or splits do not compare.")
     links = navigation([(file.name, quote(file.name)) for file in reports_in(folder)])
@@ -74,7 +74,7 @@ def summary(lines):
 
 def cells(line, folder):
     "A row: the run's page is a link where there is one"
-    metrics = found(folder, "metrics.json")
+    metrics = part_or_nothing(folder, "metrics.json")
     name = breakable(folder.name)
     if (folder / INDEX).is_file():
         name = Html('<a href="{}/{}">{}</a>').format(quote(folder.name), INDEX, name)

@@ -78,9 +78,8 @@ def of_few_classes(q):
     here = len(q.classes) - len(q.absent)
     all_classes = plural(len(q.classes), "class", "classes")
     return [f"There are images of {here:,} of the model's {all_classes} only; all of them were allowed as predictions. "
-            f"{plural(q.astray, 'image')} predicted as a class without images here. Macro F1 is the mean over the "
-            f"{here:,}; "
-            f"no images of: {listed(q.absent)}"]
+            f"{plural(q.astray, 'image')} predicted as a class without images here. "
+            f"Macro F1 is the mean over the {here:,}; no images of: {listed(q.absent)}"]
 
 
 def listed(names, most=8):
@@ -166,8 +165,7 @@ def at_temperature(numbers):
     if "ece_t" not in numbers:
         return []
     return [f"At temperature {numbers['temperature']:.3g}, which the validation images ask for and `predict` uses: "
-            f"ECE {percent(numbers['ece_t'])}, "
-            f"cross-entropy {nats(numbers['loss_t'])}."]
+            f"ECE {percent(numbers['ece_t'])}, cross-entropy {nats(numbers['loss_t'])}."]
 
 
 def classes(q):

@@ -18,16 +18,12 @@ FEW = 200                 # images below which percentiles are too narrow
 NAN = float("nan")
 
 HOW = ("95% intervals over the choice of images (not of seeds): Wilson's for proportions; per-class F1 by Wilson's of "
-       "TP/(TP+FP+FN), of which "
-       "it is a function; macro F1 and cross-entropy by the bootstrap over images (percentiles of {draws} resamples, "
-       "seed {seed}; below {few} "
-       "images t times their spread, rough for F1), ECE by the percentiles, reflected at the estimate, as resampling "
-       "adds to ECE's bias, and "
-       "from 0 on where answers as right as their probabilities say would give as large an ECE by chance (p > 0.05; "
-       "Bröcker and Smith 2007). "
-       "ECE: mean over images of |accuracy − confidence| of the image's bin, {bins} bins of equal width over the "
-       "probability of the predicted "
-       "class (Guo et al. 2017).")
+       "TP/(TP+FP+FN), of which it is a function; macro F1 and cross-entropy by the bootstrap over images (percentiles "
+       "of {draws} resamples, seed {seed}; below {few} images t times their spread, rough for F1), ECE by the "
+       "percentiles, reflected at the estimate, as resampling adds to ECE's bias, and from 0 on where answers as right "
+       "as their probabilities say would give as large an ECE by chance (p > 0.05; Bröcker and Smith 2007). ECE: mean "
+       "over images of |accuracy − confidence| of the image's bin, {bins} bins of equal width over the probability of "
+       "the predicted class (Guo et al. 2017).")
 
 
 class Value(NamedTuple):

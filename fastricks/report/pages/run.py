@@ -32,7 +32,7 @@ from ..html import (
 )
 from ..links import INDEX, file_list, other_seeds, relink, run_links
 from ..listing import soup_words
-from ..runs import SPLIT_WORD, run_of
+from ..runs import SPLIT_WORD, read_finished
 from . import parts
 from .images import heat_pictures, in_page, no_picture, read_heat, thumbnails
 from .parts import listed, percent
@@ -52,7 +52,7 @@ def save_run_page(folder, source=None, date=None):
     `source`: where its images are taken from; `date`: when it was finished.
     """
     folder = Path(folder)
-    run = run_of(folder, date or time.strftime("%Y-%m-%d %H:%M:%S"))
+    run = read_finished(folder, date or time.strftime("%Y-%m-%d %H:%M:%S"))
     write(folder / INDEX, run_page(run, source))
     for other in other_seeds(folder):
         relink(other)

@@ -10,8 +10,8 @@ from torch import nn
 from ... import __version__
 from ...core.errors import UserError
 from ...core.files import write, writing
-from ...data.pixels.decoding import FULL
-from ...data.pixels.fits import GREY, is_plain
+from ...data.pixels.decoding import FULL_WHITE
+from ...data.pixels.fits import BORDER_GREY, is_plain
 from ..predictor import Predictor
 
 TOLERANCE = 1e-4       # largest difference of logits, in parts of the largest logit (of 1 at least)
@@ -29,9 +29,8 @@ def agree(p: Predictor, x: torch.Tensor, sizes: Sequence[int], f: Callable[[torc
                             f"{list(want.shape)}")
         worst = max(worst, (want - got).abs().max().item())
         if not worst <= TOLERANCE * max(1, want.abs().max().item()):
-            raise UserError(f"the exported model's logits differ by {worst:.2g} from the model's own, on a batch of "
-                            f"{n}: "
-                            "nothing is written")
+            raise UserError(f"the exported model's logits differ by {worst:.2g} from the model's own, "
+                            f"on a batch of {n}: nothing is written")
     return worst
 
 
@@ -83,7 +82,7 @@ def takes(p: Predictor) -> str:
 def decoded(p: Predictor) -> list[str]:
     "How a file becomes 8-bit pixels"
     colours = ["colours of embedded profiles to sRGB"] if p.how.icc else []
-    levels = [f"16-bit levels 0 to {p.how.white} as 0 to 255"] if p.how.white != FULL else []
+    levels = [f"16-bit levels 0 to {p.how.white} as 0 to 255"] if p.how.white != FULL_WHITE else []
     return [*levels, *colours, "RGB, 8 bits", *([] if len(p.meta["mean"]) == 3 else ["grey: .299 R + .587 G + .114 B"])]
 
 
@@ -96,7 +95,7 @@ def framed(p: Predictor) -> list[str]:
         return [f"to {width} x {height}, whatever its shape, bilinear with antialiasing"]
     if m["fit"] == "pad":
         return [f"into {width} x {height} in its own shape, bilinear with antialiasing",
-                f"in the middle of grey {GREY}"]
+                f"in the middle of grey {BORDER_GREY}"]
     wide, high = (max(o, round(m["resize"] / m["size"] * o)) for o in (width, height))
     return [f"in its own shape until it covers {wide} x {high}, bilinear with antialiasing",
             f"centre crop of {width} x {height}"]

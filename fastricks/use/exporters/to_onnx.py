@@ -1,10 +1,11 @@
 """ONNX."""
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
+from ...core.calls import R
 from ...core.errors import UserError
 from .kinds import Exporter
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
     from ..predictor import Predictor
 
-R = TypeVar("R")
 
 APART = 1e-3           # of probabilities
 LIMIT = 2_000_000_000  # bytes of weights in one ONNX file: what protobuf can hold
@@ -28,13 +28,9 @@ class ToOnnx(Exporter):
     needs = "onnx", "onnxscript", "onnxruntime"
 
     def write(self, p: "Predictor", x: "Tensor", out: Path, sizes: Sequence[int]) -> float:
-        from .common import WithProbabilities, about, agree, deliver, network
-        net = network(p)
-        check_size(p, net)
-        data = serialized(WithProbabilities(net, p.temperature).eval(), x, about(p))
-        worst = agree(p, x, sizes, runner(data))
-        require_probabilities(p, x, runner(data, "probabilities"))
-        deliver(out, data)
+        from .common import deliver
+        proto, worst = checked_proto(p, x, sizes)
+        deliver(out, with_facts(proto, p))
         return worst
 
     def how(self, p: "Predictor", out: Path) -> list[str]:
@@ -50,11 +46,26 @@ def check_size(p: "Predictor", net: "nn.Module") -> None:
     raise UserError(f"{arch} has {size / 1e9:.1f} GB of weights, and one ONNX file holds 2 GB: use --to torch-export")
 
 
-def serialized(net: "nn.Module", x: "Tensor", facts: Mapping[str, Any]) -> bytes:
-    "The bytes of a checked ONNX model, with facts as its metadata"
-    import onnx
-    proto = quietly(lambda: to_proto(net, x))
+def checked_proto(p: "Predictor", x: "Tensor", sizes: Sequence[int]) -> "tuple[ModelProto, float]":
+    "(the ONNX model of pixels -> logits, probabilities; the largest difference of its logits from the model's own)"
+    from .common import WithProbabilities, agree, network
+    net = network(p)
+    check_size(p, net)
+    proto = quietly(lambda: to_proto(WithProbabilities(net, p.temperature).eval(), x))
     name_batch(proto.graph)
+    data = proto.SerializeToString()
+    worst = agree(p, x, sizes, runner(data))
+    require_probabilities(p, x, runner(data, "probabilities"))
+    return proto, worst
+
+
+def with_facts(proto: "ModelProto", p: "Predictor", **more: Any) -> bytes:
+    "The bytes of a checked ONNX model, with what its user must know, and `more` of its preprocessing, as metadata"
+    import onnx
+
+    from .common import about
+    facts = about(p)
+    facts["preprocessing"] |= more
     for k, v in facts.items():
         text = v if isinstance(v, str) else json.dumps(v, ensure_ascii=False)
         proto.metadata_props.add(key=k, value=text)
@@ -79,11 +90,11 @@ def require_probabilities(p: "Predictor", x: "Tensor", f: "Callable[[Tensor], nd
                         "written")
 
 
-def runner(data: bytes, output: str = "logits") -> "Callable[[Tensor], ndarray]":
-    "pixels -> an output, by onnxruntime"
+def runner(data: bytes, output: str = "logits", of: str = "images") -> "Callable[[Tensor], ndarray]":
+    "The input `of` -> an output, by onnxruntime"
     import onnxruntime as ort
     session = ort.InferenceSession(data, providers=["CPUExecutionProvider"])
-    return lambda x: session.run([output], {"images": x.numpy()})[0]
+    return lambda x: session.run([output], {of: x.numpy()})[0]
 
 
 def name_batch(graph: "GraphProto") -> None:

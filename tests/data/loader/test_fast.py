@@ -28,8 +28,8 @@ def tree(tmp_path):
         (tmp_path/"pets"/k).mkdir(parents=True)
         for i in range(11):
             kind = "png" if i % 5 == 0 else "jpeg"
-            (tmp_path/f"pets/{k}/{i}.{kind}").write_bytes(encoded(scene(*SIZES[i % 4], seed=i + 20 * (k == "dog")),
-                                                                  kind))
+            photo = scene(*SIZES[i % 4], seed=i + 20 * (k == "dog"))
+            (tmp_path/f"pets/{k}/{i}.{kind}").write_bytes(encoded(photo, kind))
     return tmp_path/"pets"
 
 
@@ -118,7 +118,8 @@ def test_ones_own_transforms_take_the_plain_path_and_it_says_so(tree, capsys, mo
     dls = loaders(tree)
     own = dls.train.new(after_item=[Resize(24), *dls.train.after_item.fs[-1:]])
     batches = epochs(own, 1)
-    assert "plain path, as there are item transforms other than the recipe's" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "slower item-by-item loading, as there are item transforms other than the recipe's" in said
     plain = dls.train.new(cls=KeyedDL, after_item=[Resize(24), *dls.train.after_item.fs[-1:]])
     assert same(batches, epochs(plain, 1)) and batches[0][0].shape == (4, 3, 24, 24)
 
@@ -135,8 +136,8 @@ def test_it_stays_fastais(tree):
     file = next((tree/"cat").iterdir())
     name, _, p = learn.predict(file)
     assert name in ("cat", "dog") and abs(float(p.sum()) - 1) < 1e-5
-    same_file = learn.predict(str(file))[2], learn.predict(file.read_bytes())[2], learn.predict(np.asarray(PILImage.create(file)))[2]
-    assert all(torch.allclose(p, o, atol=1e-5) for o in same_file)
+    same_file = str(file), file.read_bytes(), np.asarray(PILImage.create(file))
+    assert all(torch.allclose(p, learn.predict(o)[2], atol=1e-5) for o in same_file)
     a, y = learn.tta(n=3)
     b, _ = learn.get_preds()
     assert a.shape == b.shape and not torch.allclose(a, b, atol=1e-6)

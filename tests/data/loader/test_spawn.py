@@ -26,4 +26,4 @@ def test_what_cannot_be_sent_is_loaded_in_this_process(monkeypatch, capfd):
     def unsent(_): raise AttributeError("Can't get local object 'main.<locals>.f'")
     monkeypatch.setattr(sturdy, "processes", unsent)
     assert len(trained(workers=2, epochs=1).history.rows) == recipe_of(epochs=1).epochs
-    assert "loader processes stopped (Can't get local object" in capfd.readouterr().err
+    assert "a DataLoader worker died (Can't get local object" in capfd.readouterr().err

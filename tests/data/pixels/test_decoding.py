@@ -43,13 +43,15 @@ def test_wide_gamut_red_is_more_saturated_in_srgb(tmp_path, end):
 def test_srgbs_own_profile_changes_no_bit(tmp_path):
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     file = saved(square(), tmp_path, "jpg", icc_profile=srgb)
-    assert (np.asarray(load_rgb(file, ICC)) == np.asarray(load_rgb(file))).all() and (canonical(file, 64, ICC) == canonical(file, 64)).all()
+    assert (np.asarray(load_rgb(file, ICC)) == np.asarray(load_rgb(file))).all()
+    assert (canonical(file, 64, ICC) == canonical(file, 64)).all()
 
 
 @pytest.mark.parametrize("profile", [b"nonsense", b"", b"\0" * 200])
 def test_a_broken_profile_loses_no_photo(tmp_path, profile):
     file = saved(square(), tmp_path, "jpg", icc_profile=profile)
-    assert (np.asarray(load_rgb(file, ICC)) == np.asarray(load_rgb(file))).all() and (canonical(file, 64, ICC) == canonical(file, 64)).all()
+    assert (np.asarray(load_rgb(file, ICC)) == np.asarray(load_rgb(file))).all()
+    assert (canonical(file, 64, ICC) == canonical(file, 64)).all()
 
 
 def test_a_profile_of_another_kind_of_image_is_left_alone(tmp_path):

@@ -81,7 +81,8 @@ def test_predict(dls, tmp_path):
     learn = Learner(dls, net, loss_func=nn.CrossEntropyLoss())
     path = next(tmp_path.rglob("*.png"))
     x = np.asarray(Photo.create(path))
-    inputs = path, str(path), path.read_bytes(), x, Image.fromarray(x), PILImage.create(path), torch.from_numpy(x.copy())
+    files = path, str(path), path.read_bytes()
+    inputs = *files, x, Image.fromarray(x), PILImage.create(path), torch.from_numpy(x.copy())
     with learn.no_bar(): got = [learn.predict(o)[2] for o in inputs]
     assert all(torch.equal(o, got[0]) for o in got)
 

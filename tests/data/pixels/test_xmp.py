@@ -10,14 +10,15 @@ from fastricks.data.checked import open_data
 from fastricks.data.pixels.canonical import canonical, turned
 from fastricks.data.pixels.decoding import PLAIN, Decoding
 from fastricks.data.pixels.image import load_rgb
-from fastricks.recipe.recipe import Recipe, recorded, resolve
+from fastricks.recipe.recipe import Recipe, recorded_fields, resolve
 from fastricks.training.settle import settle
 from fastricks.use.api import load
 from fastricks.use.train import train
 
 SMALL = dict(arch="test_resnet", size=32, resize=32, epochs=1, batch_size=6, threads=1, device="cpu", wandb="disabled",
              pretrained=False)
-ATTRIBUTE, ELEMENT = '<rdf:Description tiff:Orientation="{}"/>', "<rdf:Description><tiff:Orientation>{}</tiff:Orientation></rdf:Description>"
+ATTRIBUTE = '<rdf:Description tiff:Orientation="{}"/>'
+ELEMENT = "<rdf:Description><tiff:Orientation>{}</tiff:Orientation></rdf:Description>"
 
 
 def xmp(value, form=ATTRIBUTE):
@@ -58,7 +59,8 @@ def tree(root, value):
 def test_it_is_found_said_and_recorded(tmp_path):
     r = resolve({**SMALL, "data": str(tree(tmp_path/"x", 6))})
     source = open_data(r, say=silent)
-    assert source.decoding == Decoding(xmp=True) and "6 photos of a sample have the orientation in XMP alone: turned as that says" in source.notes
+    assert source.decoding == Decoding(xmp=True)
+    assert "6 photos of a sample have the orientation in XMP alone: turned as that says" in source.notes
     assert settle(r).recipe.as_dict["xmp"] is True
     for same in (resolve({**SMALL, "data": str(tree(tmp_path/"y", 1))}),
                  resolve({**SMALL, "data": r.data, "pipeline": "reference"})):
@@ -67,7 +69,7 @@ def test_it_is_found_said_and_recorded(tmp_path):
 
 def test_a_recipe_of_before_means_what_was_done_then(tmp_path):
     r = resolve({**SMALL, "data": str(tree(tmp_path/"x", 6))})
-    old = Recipe(**recorded({k: v for k, v in r.as_dict.items() if k != "xmp"}))
+    old = Recipe(**recorded_fields({k: v for k, v in r.as_dict.items() if k != "xmp"}))
     assert open_data(old, say=silent).decoding == PLAIN and canonical(tmp_path/"x/a/1a.jpg", 100).shape == (20, 40, 3)
     assert settle(old).identity != settle(r).identity
 
@@ -80,4 +82,5 @@ def test_the_model_sees_new_photos_as_it_was_trained(tmp_path):
     assert run.meta["xmp"] and (run.pixels(data/"a/1a.jpg") - run.pixels(upright)).abs().max() <= 2
     alone = tmp_path/"m.safetensors"
     alone.write_bytes((folder/"model.safetensors").read_bytes())
-    assert load(alone).how == Decoding(xmp=True) and json.loads((folder/"recipe.json").read_text())["recipe"]["xmp"] is True
+    assert load(alone).how == Decoding(xmp=True)
+    assert json.loads((folder/"recipe.json").read_text())["recipe"]["xmp"] is True

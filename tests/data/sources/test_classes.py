@@ -12,11 +12,11 @@ import fastricks as ft
 from fastricks.core.errors import UserError
 from fastricks.core.words import silent
 from fastricks.data.source import fingerprint
-from fastricks.data.sources.classes import in_order
+from fastricks.data.sources.classes import order_classes
 from fastricks.data.sources.open import open_recipe, open_source
 from fastricks.recipe.command import command
 from fastricks.recipe.identity import identity
-from fastricks.recipe.recipe import Recipe, recorded, resolve
+from fastricks.recipe.recipe import Recipe, recorded_fields, resolve
 from fastricks.report.compare.comparison import compare
 from fastricks.training.settle import settle
 from fastricks.use.train import train
@@ -45,7 +45,8 @@ def opened(photos, order=None): return open_recipe(resolve({**SMALL, "data": str
     (("02", "2", "1.5", "-3"), ("-3", "1.5", "02", "2")),
     (("1e3", "9", "0x1"), ("9", "0x1", "1e3")), (("9" * 400, "1" * 401), ("9" * 400, "1" * 401)),
     (("٣", "٢"), ("٢", "٣"))])
-def test_numbers_come_by_their_value(names, natural): assert in_order(names) == in_order(natural, "natural") == natural
+def test_numbers_come_by_their_value(names, natural):
+    assert order_classes(names) == order_classes(natural, "natural") == natural
 
 
 def test_new_runs_have_the_natural_order_and_the_old_one_can_be_had(photos):
@@ -68,7 +69,7 @@ def test_what_is_identical_but_for_its_order_is_told_by_the_fingerprint_alone():
 
 def test_an_old_recipe_means_the_old_order(photos):
     old = {k: v for k, v in resolve({**SMALL, "data": str(photos)}).as_dict.items() if k != "class_order"}
-    source = open_recipe(Recipe(**recorded(old)))
+    source = open_recipe(Recipe(**recorded_fields(old)))
     assert source.classes == BY_LETTERS and fingerprint(source) == fingerprint(opened(photos, "text"))
 
 
@@ -84,7 +85,8 @@ def test_an_old_run_goes_on_predicts_and_is_evaluated_as_it_was(photos, tmp_path
     )
     again = ft.train(recipe=str(folder), out=str(tmp_path/"again"), quiet=True)
     assert again.classes == [*BY_LETTERS]
-    assert json.loads((Path(again.folder)/"recipe.json").read_text())["identity"] == json.loads((folder/"recipe.json").read_text())["identity"]
+    one, other = (json.loads((Path(o)/"recipe.json").read_text())["identity"] for o in (folder, again.folder))
+    assert one == other
 
 
 def test_classes_of_other_data_go_by_name(photos, tmp_path):

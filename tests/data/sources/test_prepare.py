@@ -16,7 +16,7 @@ from support.paths import SHARED
 from fastricks.core.errors import UserError
 from fastricks.data.sources import prepare as module
 from fastricks.data.sources.open import open_source
-from fastricks.data.sources.prepare import prepare, unpack_food
+from fastricks.data.sources.prepare import prepare_food, unpack_food
 
 WANT = [f"{split}/{k}/{i}.jpg" for split, ids in (("test", (100, 101)), ("train", range(4))) for k in ("ramen", "steak")
         for i in ids]
@@ -41,34 +41,34 @@ def archives(folder, members):
 
 
 def test_a_tree_is_linked(tree, target, said):
-    assert prepare(tree, target, say=said.append) == (8, 4)
+    assert prepare_food(tree, target, say=said.append) == (8, 4)
     assert all_files(target) == WANT and said[0] == f"{target}: 8 training and 4 test images of 2 classes"
     assert all((target/o).stat().st_nlink == 2 for o in WANT)
     assert (target/"test/ramen/100.jpg").samefile(tree/"images/ramen/100.jpg")
 
 
 def test_a_tree_is_copied_on_demand(tree, target, said):
-    prepare(tree, target, copy=True, say=said.append)
+    prepare_food(tree, target, copy=True, say=said.append)
     assert all_files(target) == WANT and all((target/o).stat().st_nlink == 1 for o in WANT)
 
 
 def test_a_disk_without_links(tree, target, said, monkeypatch):
     def cannot(*a): raise OSError(errno.EXDEV, "Invalid cross-device link")
     monkeypatch.setattr(os, "link", cannot)
-    assert prepare(tree, target, say=said.append) == (8, 4) and all_files(target) == WANT
+    assert prepare_food(tree, target, say=said.append) == (8, 4) and all_files(target) == WANT
 
 
 def test_linked_images_of_a_tree_are_taken_themselves(tree, target, said):
     shutil.move(tree/"images/ramen/0.jpg", tree.parent/"real.jpg")
     (tree/"images/ramen/0.jpg").symlink_to(tree.parent/"real.jpg")
-    prepare(tree, target, say=said.append)
+    prepare_food(tree, target, say=said.append)
     assert not (target/"train/ramen/0.jpg").is_symlink() and all_files(target) == WANT
 
 
 @pytest.mark.parametrize("prefix", ["food-101/", "", "./food-101/", "food-101/food-101/"])
 def test_archives(tree, target, said, tmp_path, prefix):
     for i, src in enumerate(archives(tmp_path, contents(tree, prefix))):
-        assert prepare(src, target/str(i), say=said.append) == (8, 4)
+        assert prepare_food(src, target/str(i), say=said.append) == (8, 4)
         assert all_files(target/str(i)) == WANT
         assert (target/str(i)/"train/ramen/0.jpg").read_bytes() == (tree/"images/ramen/0.jpg").read_bytes()
 
@@ -76,26 +76,27 @@ def test_archives(tree, target, said, tmp_path, prefix):
 def test_the_lists_may_come_last(tree, target, said, tmp_path):
     members = contents(tree)
     src = tar(tmp_path/"a.tgz", {k: members[k] for k in sorted(members, key=lambda o: "meta" in o)})
-    assert prepare(src, target, say=said.append) == (8, 4)
+    assert prepare_food(src, target, say=said.append) == (8, 4)
 
 
-def test_the_folder_above_a_tree(tree, target, said): assert prepare(tree.parent, target, say=said.append) == (8, 4)
+def test_the_folder_above_a_tree(tree, target, said):
+    assert prepare_food(tree.parent, target, say=said.append) == (8, 4)
 
 
 @pytest.mark.parametrize("kind", ["tree", "archive"])
 def test_classes(tmp_path, target, said, kind):
     src = food(tmp_path/"src", ("ramen", "steak", "waffles"))
     if kind == "archive": src = tar(tmp_path/"a.tgz", contents(src))
-    assert prepare(src, target, "ramen,steak", say=said.append) == (8, 4) and all_files(target) == WANT
-    with says("has no class 'stake'; did you mean 'steak'?"): prepare(src, target, "ramen,stake")
-    with says("names 1 class"): prepare(src, target, "ramen")
-    prepare(src, target, say=said.append)
-    prepare(src, target, "ramen,steak", say=said.append)
+    assert prepare_food(src, target, "ramen,steak", say=said.append) == (8, 4) and all_files(target) == WANT
+    with says("has no class 'stake'; did you mean 'steak'?"): prepare_food(src, target, "ramen,stake")
+    with says("names 1 class"): prepare_food(src, target, "ramen")
+    prepare_food(src, target, say=said.append)
+    prepare_food(src, target, "ramen,steak", say=said.append)
     assert said[-3] == f"{target} has 1 other class from before"
 
 
 def test_what_is_prepared_opens(tree, target, said):
-    prepare(tree, target, say=said.append)
+    prepare_food(tree, target, say=said.append)
     source = open_source(target)
     assert source.has_test and source.classes == ("ramen", "steak") and len(source.items) == 12 and not source.notes
 
@@ -103,16 +104,16 @@ def test_what_is_prepared_opens(tree, target, said):
 def test_missing_images_are_counted(tree, target, said, tmp_path):
     (tree/"images/ramen/0.jpg").unlink()
     for i, src in enumerate([tree, *archives(tmp_path, contents(tree))]):
-        assert prepare(src, target/str(i), say=said.append) == (7, 4)
+        assert prepare_food(src, target/str(i), say=said.append) == (7, 4)
         assert said[-2].endswith("of 2 classes; 1 of 12 listed images are not there")
     shutil.rmtree(tree/"images/ramen")
     shutil.rmtree(tree/"images/steak")
-    with says("none of the 12 listed images is there"): prepare(tree, target/"none")
+    with says("none of the 12 listed images is there"): prepare_food(tree, target/"none")
 
 
 def test_unlisted_images_are_left(tree, target, said):
     files(tree, "images/ramen/77.jpg", "images/emu/0.jpg", "images/ramen/0.png")
-    prepare(tree, target, say=said.append)
+    prepare_food(tree, target, say=said.append)
     assert all_files(target) == WANT
 
 
@@ -135,10 +136,10 @@ def test_it_goes_on_where_it_stopped(tree, target, said, tmp_path, monkeypatch, 
     src = tree if kind == "tree" else next(o for o in archives(tmp_path, contents(tree)) if o.name == kind)
     with monkeypatch.context() as m:
         stop_after(m, 6)
-        with pytest.raises(Stop): prepare(src, target, copy=True)
+        with pytest.raises(Stop): prepare_food(src, target, copy=True)
     there = {o: (target/o).stat().st_ino for o in all_files(target)}
     assert len(there) == 5 and {*there} < {*WANT}
-    assert prepare(src, target, copy=True, say=said.append) == (8, 4) and all_files(target) == WANT
+    assert prepare_food(src, target, copy=True, say=said.append) == (8, 4) and all_files(target) == WANT
     assert there == {o: (target/o).stat().st_ino for o in there}
 
 
@@ -149,18 +150,18 @@ def test_a_killed_run_leaves_no_half_image(tmp_path, target, said):
             "def die(to, data):\n"
             "    with open(to, 'xb') as f: f.write(data[:5])\n"
             "    if len(os.listdir(m_target)) > 1: os.kill(os.getpid(), signal.SIGKILL)\n"
-            f"m_target = {str(target)!r}; m.write = die; m.prepare({str(src)!r}, m_target)")
+            f"m_target = {str(target)!r}; m.write_new = die; m.prepare_food({str(src)!r}, m_target)")
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == -9
-    assert any(o.startswith(module.PART) for o in os.listdir(target))
-    prepare(src, target, say=said.append)
+    assert any(o.startswith(module.PART_PREFIX) for o in os.listdir(target))
+    prepare_food(src, target, say=said.append)
     assert all_files(target) == WANT
     check_whole(target, members)
 
 
 def test_an_image_of_another_size_is_written_again(tree, target, said):
-    prepare(tree, target, copy=True, say=said.append)
+    prepare_food(tree, target, copy=True, say=said.append)
     (target/"train/ramen/0.jpg").write_bytes(b"half")
-    prepare(tree, target, copy=True, say=said.append)
+    prepare_food(tree, target, copy=True, say=said.append)
     assert (target/"train/ramen/0.jpg").read_bytes() == (tree/"images/ramen/0.jpg").read_bytes()
 
 
@@ -188,7 +189,7 @@ def test_hostile_archives_write_nothing_else(tree, tmp_path, kind, todo):
     src = tar(tmp_path/"x.tgz", members, *links) if kind == "tgz" else zipped(tmp_path/"x.zip", members)
     before, target = all_files(tmp_path), tmp_path/"box/deep/target"
     if todo == "prepare":
-        assert prepare(src, target, say=str) == (8, 4) and all_files(target) == WANT
+        assert prepare_food(src, target, say=str) == (8, 4) and all_files(target) == WANT
     else:
         unpack_food(src, target)
         assert all_files(target) == all_files(tree)
@@ -205,7 +206,7 @@ def test_links_in_a_zip_are_no_files(tree, target, said, tmp_path):
             o = zipfile.ZipInfo(k)
             o.external_attr = (0o120777 if k.endswith("ramen/0.jpg") else 0o100644) << 16
             f.writestr(o, v)
-    assert prepare(tmp_path/"a.zip", target, say=said.append) == (7, 4)
+    assert prepare_food(tmp_path/"a.zip", target, say=said.append) == (7, 4)
 
 
 @pytest.mark.parametrize("line", ["../x", "../../etc/x", "..", "a\\..\\b/c", "ramen/..", "/abs/1", "ramen/a/b",
@@ -214,7 +215,7 @@ def test_classes_and_ids_with_other_names(tree, target, tmp_path, line):
     members = contents(tree)
     members["food-101/meta/train.txt"] += line.encode() + b"\n"
     for i, src in enumerate(archives(tmp_path, members)):
-        with says("line 9 of", "meta/train.txt is", "not class/id"): prepare(src, target/str(i))
+        with says("line 9 of", "meta/train.txt is", "not class/id"): prepare_food(src, target/str(i))
     assert not target.exists()
 
 
@@ -226,14 +227,14 @@ def test_a_link_in_the_target_is_not_written_through(tree, target, tmp_path):
         outside.mkdir(exist_ok=True)
         (target/o).symlink_to(outside)
         for src in (tree, tar(tmp_path/"a.tgz", contents(tree))):
-            with says(target/o, "is a link: nothing is written through it"): prepare(src, target)
+            with says(target/o, "is a link: nothing is written through it"): prepare_food(src, target)
         assert not list(outside.iterdir())
 
 
 def test_the_target_itself_may_be_a_link(tree, target, tmp_path, said):
     (tmp_path/"disk").mkdir()
     target.symlink_to(tmp_path/"disk")
-    prepare(tree, target, say=said.append)
+    prepare_food(tree, target, say=said.append)
     assert all_files(tmp_path/"disk") == WANT
 
 
@@ -241,10 +242,11 @@ def test_images_and_lists_that_are_too_large(tree, target, said, tmp_path, monke
     members = contents(tree)
     members["food-101/images/ramen/0.jpg"] = b"x"*1000
     monkeypatch.setattr(module, "MAX_IMAGE", 999)
-    for i, src in enumerate(archives(tmp_path, members)): assert prepare(src, target/str(i), say=said.append) == (7, 4)
+    for i, src in enumerate(archives(tmp_path, members)):
+        assert prepare_food(src, target/str(i), say=said.append) == (7, 4)
     monkeypatch.setattr(module, "MAX_META", 20)
     for src in archives(tmp_path, members):
-        with says("meta/t", "bytes: no list of Food-101 is that large"): prepare(src, target/"x")
+        with says("meta/t", "bytes: no list of Food-101 is that large"): prepare_food(src, target/"x")
     assert not (target/"x").exists()
 
 
@@ -253,11 +255,11 @@ def test_no_archive(target, tmp_path, said):
     (tmp_path/"text.tgz").write_text("no archive"*100)
     (tmp_path/"empty.tgz").touch()
     for name in ("text.tgz", "empty.tgz"):
-        with says(f"{name} is not a tar or zip archive"): prepare(tmp_path/name, target)
-    with says("nothing.tgz is not there"): prepare(tmp_path/"nothing.tgz", target)
+        with says(f"{name} is not a tar or zip archive"): prepare_food(tmp_path/name, target)
+    with says("nothing.tgz is not there"): prepare_food(tmp_path/"nothing.tgz", target)
     for src in archives(tmp_path, contents(tmp_path/"pets")):
-        with says(src, "has no meta/train.txt and meta/test.txt: give Food-101's archive"): prepare(src, target)
-    with says("pets has no images/ with meta/train.txt and meta/test.txt"): prepare(tmp_path/"pets", target)
+        with says(src, "has no meta/train.txt and meta/test.txt: give Food-101's archive"): prepare_food(src, target)
+    with says("pets has no images/ with meta/train.txt and meta/test.txt"): prepare_food(tmp_path/"pets", target)
     assert not target.exists()
 
 
@@ -276,7 +278,7 @@ def test_an_archive_cut_short(tree, target, tmp_path, part):
     for i, src in enumerate(archives(tmp_path, whole)):
         data = src.read_bytes()
         src.write_bytes(data[:int(len(data)*part)])
-        with says(src): prepare(src, target/str(i))
+        with says(src): prepare_food(src, target/str(i))
         check_whole(target/str(i), whole)
 
 
@@ -289,7 +291,7 @@ def test_a_broken_archive(tree, target, tmp_path):
         at = data.index(b"food-101/images/steak/1.jpg") if src.name == "a.tar" else len(data)//2
         data[at:at+200] = bytes(o ^ 255 for o in data[at:at+200])
         src.write_bytes(data)
-        with says(src.name, "is corrupt or cut short (", "remove it and get it again"): prepare(src, target/str(i))
+        with says(src.name, "is corrupt or cut short (", "remove it and get it again"): prepare_food(src, target/str(i))
 
 
 def test_a_locked_zip(tree, target, tmp_path):
@@ -299,17 +301,17 @@ def test_a_locked_zip(tree, target, tmp_path):
         i = data.find(mark)
         while i >= 0: data[i+at], i = data[i+at] | 1, data.find(mark, i+1)
     src.write_bytes(data)
-    with says("is corrupt or cut short", "encrypted"): prepare(src, target)
+    with says("is corrupt or cut short", "encrypted"): prepare_food(src, target)
 
 
 def test_wrong_targets(tree, tmp_path):
     (tmp_path/"file").touch()
-    with says("file is a file: give a folder to write to"): prepare(tree, tmp_path/"file")
-    with says("lies in", "itself: give a folder outside of it"): prepare(tree, tree/"images/x")
-    with says("itself"): prepare(tree, tree)
-    with says("cannot write"): prepare(tree, tmp_path/"file/x")
+    with says("file is a file: give a folder to write to"): prepare_food(tree, tmp_path/"file")
+    with says("lies in", "itself: give a folder outside of it"): prepare_food(tree, tree/"images/x")
+    with says("itself"): prepare_food(tree, tree)
+    with says("cannot write"): prepare_food(tree, tmp_path/"file/x")
     files(tmp_path, "t/train/ramen/0.jpg/x")
-    with says("cannot write"): prepare(tree, tmp_path/"t")
+    with says("cannot write"): prepare_food(tree, tmp_path/"t")
 
 
 @pytest.mark.parametrize("where", ["replace", "write"])
@@ -322,25 +324,25 @@ def test_a_full_disk(tree, target, said, tmp_path, monkeypatch, where):
             def write(to, data):
                 to.write_bytes(data[:3])
                 raise full
-            m.setattr(module, "write", write)
-        with says(f"no space left on the disk of {target}", "it goes on where it stopped"): prepare(src, target)
+            m.setattr(module, "write_new", write)
+        with says(f"no space left on the disk of {target}", "it goes on where it stopped"): prepare_food(src, target)
     assert len(all_files(target)) == (3 if where == "replace" else 0)
-    assert prepare(src, target, say=said.append) == (8, 4) and all_files(target) == WANT
+    assert prepare_food(src, target, say=said.append) == (8, 4) and all_files(target) == WANT
 
 
 def test_what_may_not_be_read(tree, target, tmp_path, monkeypatch):
     def denied(path): raise PermissionError(13, "Permission denied", str(path))
     monkeypatch.setattr(Path, "read_bytes", denied)
-    with says("cannot read", "meta/train.txt: Permission denied"): prepare(tree, target)
+    with says("cannot read", "meta/train.txt: Permission denied"): prepare_food(tree, target)
     monkeypatch.setattr(module, "is_zip", denied)
-    for todo in (prepare, unpack_food):
+    for todo in (prepare_food, unpack_food):
         with says("cannot read", "a.tgz: Permission denied"): todo(files(tmp_path, "a.tgz")/"a.tgz", target)
     assert not target.exists()
 
 
 def test_progress_is_said(tmp_path, target, said):
     src = food(tmp_path/"src", [f"c{i}" for i in range(101)], train=99, test=1)
-    prepare(src, target, say=said.append)
+    prepare_food(src, target, say=said.append)
     assert said[:-1] == ["10,000 of 10,100 images", f"{target}: 9,999 training and 101 test images of 101 classes"]
 
 
@@ -362,7 +364,8 @@ def test_a_tree_with_lists_is_whole(tree, target, tmp_path, monkeypatch):
 
 
 def test_readable_by_others(tree, target, said, tmp_path):
-    prepare(tar(tmp_path/"a.tgz", {**contents(tree), "food-101/images/ramen/0.jpg": jpeg()}), target, say=said.append)
+    archive = tar(tmp_path/"a.tgz", {**contents(tree), "food-101/images/ramen/0.jpg": jpeg()})
+    prepare_food(archive, target, say=said.append)
     mask = os.umask(0)
     os.umask(mask)
     assert (target/"train/ramen/0.jpg").stat().st_mode & 0o777 == 0o666 & ~mask
@@ -371,7 +374,7 @@ def test_readable_by_others(tree, target, said, tmp_path):
 @pytest.mark.skipif(not (SHARED/"data/food-101-21-64px.tgz").is_file(),
                     reason="needs the shared archive of 64-pixel photos")
 def test_the_real_archive(target, said):
-    assert prepare(SHARED/"data/food-101-21-64px.tgz", target, "ramen,steak", say=said.append) == (1499, 500)
+    assert prepare_food(SHARED/"data/food-101-21-64px.tgz", target, "ramen,steak", say=said.append) == (1499, 500)
     source = open_source(target)
     assert [len(source.of(o)) for o in ("train", "valid", "test")] == [1349, 150, 500]
     from fastricks.data.scan import drop_unreadable
@@ -394,23 +397,23 @@ def photos(tmp_path):
 
 
 def test_a_list_says_which_photos_and_splits(tree, target, photos, said):
-    assert prepare(tree, target, photos=photos(), say=said.append) == (3, 1)
+    assert prepare_food(tree, target, photos=photos(), say=said.append) == (3, 1)
     assert all_files(target) == ["test/ramen/100.jpg", "train/ramen/1.jpg", "train/ramen/3.jpg", "train/steak/0.jpg"]
 
 
 def test_a_list_and_classes_are_both_kept_to(tmp_path, target, photos, said):
     tree = food(tmp_path/"three/food-101", classes=("pizza", "ramen", "steak"))
     more = LISTED + "images/pizza/2.jpg,pizza,train\n"
-    assert prepare(tree, target, "pizza,steak", photos=photos(more), say=said.append) == (2, 0)
+    assert prepare_food(tree, target, "pizza,steak", photos=photos(more), say=said.append) == (2, 0)
     assert all_files(target) == ["train/pizza/2.jpg", "train/steak/0.jpg"]
     with pytest.raises(UserError, match=r"public.csv has no class 'pizza'"):
-        prepare(tree, target, "pizza,steak", photos=photos())
+        prepare_food(tree, target, "pizza,steak", photos=photos())
 
 
 def test_its_names_have_a_fingerprint_whatever_size_and_layout(tree, tmp_path, photos, said):
-    prepare(tree, tmp_path/"a", photos=photos(), say=said.append)
-    prepare(tar(tmp_path/"a.tgz", contents(tree)), tmp_path/"b", photos=photos(), side=16, say=said.append)
-    prepare(tree, tmp_path/"c", say=said.append)
+    prepare_food(tree, tmp_path/"a", photos=photos(), say=said.append)
+    prepare_food(tar(tmp_path/"a.tgz", contents(tree)), tmp_path/"b", photos=photos(), side=16, say=said.append)
+    prepare_food(tree, tmp_path/"c", say=said.append)
     a, b, c = [line for line in said if line.startswith("fingerprint")]
     lines = ["ramen/1\ttrain\n", "ramen/100\ttest\n", "ramen/3\ttrain\n", "steak/0\ttrain\n"]
     assert a == b != c and a.split()[-1] == hashlib.sha256("".join(lines).encode()).hexdigest()[:12]
@@ -425,7 +428,7 @@ def test_its_names_have_a_fingerprint_whatever_size_and_layout(tree, tmp_path, p
     (HEAD + "images/ramen/100.jpg,ramen,test\n", "no training images"),
     (LISTED + "images/ramen/1.jpg,ramen,test\n", "line 6 .*both train and test")])
 def test_a_list_that_is_none(tree, target, photos, text, words):
-    with pytest.raises(UserError, match=words): prepare(tree, target, photos=photos(text))
+    with pytest.raises(UserError, match=words): prepare_food(tree, target, photos=photos(text))
     assert not target.exists()
 
 
@@ -439,13 +442,13 @@ def test_photos_are_brought_down_once(tree, target, said):
     upright = Image.Exif()
     upright[0x112] = 6
     Image.new("RGB", (80, 60), "blue").save(tree/"images/ramen/1.jpg", exif=upright)
-    prepare(tree, target, side=30, say=said.append)
+    prepare_food(tree, target, side=30, say=said.append)
     assert sized(wide) == (90, 60)  # the source is what it was
     assert sized(target/"train/ramen/0.jpg") == (45, 30) and sized(target/"train/ramen/1.jpg") == (30, 40)
     before = (target/"train/ramen/0.jpg").stat().st_mtime_ns
-    prepare(tree, target, side=30, say=said.append)
+    prepare_food(tree, target, side=30, say=said.append)
     assert (target/"train/ramen/0.jpg").stat().st_mtime_ns == before
-    prepare(tree, target, side=20, say=said.append)
+    prepare_food(tree, target, side=20, say=said.append)
     assert sized(target/"train/ramen/0.jpg") == (30, 20)
-    prepare(tree, target, say=said.append)
+    prepare_food(tree, target, say=said.append)
     assert sized(target/"train/ramen/0.jpg") == (90, 60)

@@ -30,7 +30,8 @@ class Throwaway(DataSource):
         def image(shade): return np.full((8, 8, 3), shade, np.uint8)
         items = [Item(f"dark/{i}", "dark", "train", image(i)) for i in range(n)]
         items += [Item(f"light/{i}", "light", "train", image(200 + i)) for i in range(n)]
-        return Found("colours", [o for o in items if wanted is None or o.label in wanted], ["dark", "light"], ["made up"])
+        items = [o for o in items if wanted is None or o.label in wanted]
+        return Found("colours", items, ["dark", "light"], ["made up"])
 '''
 
 
@@ -68,5 +69,5 @@ def test_the_order(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     class_tree(tmp_path/"digits", cat=3, dog=3)
     assert open_source("digits").classes[0] == "0" and open_source("./digits").classes == ("cat", "dog")
-    assert [type(o).__name__ for o in data_sources()] == ["Digits", "FoodByName", "FoodTree", "TableFolder",
-                                                          "ImageFolder", "CsvFile"]
+    by_priority = ["Digits", "FoodByName", "FoodTree", "TableFolder", "ImageFolder", "CsvFile"]
+    assert [type(o).__name__ for o in data_sources()] == by_priority
