@@ -99,7 +99,7 @@ def fitted_head(x, y, K, say):
         warnings.simplefilter("always", ConvergenceWarning)
         model.fit((x - mean) / std, y)
     if told:
-        say(f"the fit of the head had not converged after {LBFGS_STEPS} steps; the training goes on from where it was")
+        say(f"the fit of the head had not converged after {LBFGS_STEPS} steps; the training starts from where it was")
     weight, bias = model.coef_, model.intercept_
     if K == 2:
         weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2

@@ -1,4 +1,4 @@
-"""Mixup with one λ a batch, as the paper and the PyTorch-Lightning tutorial have it; and one of several ways to mix, by
+"""Mixup with one λ a batch, as the paper and LearnOpenCV's tutorial have it; and one of several ways to mix, by
 a draw.
 """
 import torch

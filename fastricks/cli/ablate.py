@@ -80,7 +80,7 @@ class AblateOptions:
 
 @with_options
 def ablate_command(given, asked: AblateOptions):
-    """Train a baseline and tricks with several seeds, and say which pay.
+    """Ablation study: train a baseline and tricks with several seeds, and say which improve accuracy.
 
     Finished runs are found by their recipe and never trained twice: the same command resumes an ablation that was
     stopped.

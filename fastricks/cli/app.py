@@ -86,7 +86,7 @@ def fail(text, code=2):
 
 
 def run(args):
-    """Run a command line and return its exit code: 0, 2 for what the user can mend (one sentence), 130 for Ctrl-C, 143
+    """Run a command line and return its exit code: 0, 2 for what the user can fix (one sentence), 130 for Ctrl-C, 143
     for SIGTERM
     """
     with stop.listening():

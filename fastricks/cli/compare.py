@@ -34,7 +34,7 @@ Wandb = Annotated[str | None, typer.Option(
     metavar="online|offline", help="log the table and the pictures as a W&B run of job type report",
     show_default=False)]
 WandbDir = Annotated[str, typer.Option(metavar="DIR", help="where that run's files go")]
-Anyway = Annotated[bool, typer.Option("--force", "--anyway",
+Anyway = Annotated[bool, typer.Option("--force",
                                       help="compare runs with different data or settings, with a warning")]
 
 
@@ -64,7 +64,7 @@ class CompareOptions:
 
 @with_options
 def compare_command(runs: RunTexts = None, asked: CompareOptions = None):
-    """Say which tricks pay: recipes with their seeds against a baseline, with tests, intervals and verdicts.
+    """Say which tricks improve accuracy: recipes with their seeds against a baseline, with intervals and verdicts.
 
     `fastricks compare runs --to report.html`; rows are recipes, seeds are paired where they are the same.
     """

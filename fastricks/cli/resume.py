@@ -21,13 +21,13 @@ def resume_command(given, run: Annotated[str, typer.Argument(metavar="RUN", help
                        metavar="N", show_default=False,
                        help="of a finished run with wsd: a run of N epochs, from before the cooldown on")] = None,
                    debug: Debug = False):
-    """Go on with a training that was stopped or killed, from its last checkpoint; the result is as if it had not been.
+    """Resume a training that was stopped or killed, from its last checkpoint; the result is as if it had not been.
 
     Where its data (--data), weights or teacher lie elsewhere now, say where: they must be the same. On another --device
-    it goes on too, and rounds otherwise.
+    it is resumed too, and rounds otherwise.
 
-    A finished run with the schedule wsd goes on from the state before its cooldown with --epochs N: a new run, which is
-    as if it had had N epochs from the start.
+    A finished run with the schedule wsd is resumed from the state before its cooldown with --epochs N: a new run,
+    which is as if it had had N epochs from the start.
     """
     from ..runfolder.record import is_finished, is_soup
     from ..training.longer import longer

@@ -1,6 +1,8 @@
 """What a training says at its end."""
 import shlex
+import sys
 from pathlib import Path
+from shutil import get_terminal_size
 
 from ..core import output
 from ..core.errors import UserError, plural
@@ -13,7 +15,7 @@ BY = {"accuracy": "", "macro_f1": " macro F1", "balanced_accuracy": " balanced a
 MEASURED_ON = {"test": "test", "valid": "validation (there is no test set)"}
 
 
-WHOLE_LINES = ("run", "page", "next", "")  # labels of paths and commands, which are to be copied
+WHOLE_LINES = ("run", "runs", "page", "next", "")  # labels of paths and commands, which are to be copied
 
 
 def labelled(label, text): return f"{label:<10}{text}"
@@ -23,9 +25,18 @@ def show_screen(lines):
     "Print labelled lines; those that are prose end between words where the terminal is narrow"
     for line in lines:
         if line[:10].strip() in WHOLE_LINES:
-            print(line)
+            print_whole(line)
         else:
             output.tell(line, indent=10)
+
+
+def print_whole(line):
+    "A path or a command, which is never broken; its remark goes below it where the terminal is narrow"
+    command, mark, remark = line.partition("  # ")
+    if not sys.stdout.isatty() or len(line) <= get_terminal_size().columns or not mark:
+        return print(line)
+    print(command)
+    output.tell(f"{'':10}# {remark}", indent=12)
 
 
 # -- of several seeds
@@ -39,7 +50,7 @@ def seeds_screen(folders):
         "",
         labelled("accuracy", spread_of_accuracy(metrics)),
         labelled("time", mean_time(metrics)),
-        labelled("runs", f"{Path(folders[0]).parent}: {', '.join(Path(f).name for f in folders)}"),
+        *(labelled("runs" if i == 0 else "", str(folder)) for i, folder in enumerate(folders)),
         labelled("next", compare_hint(folders)),
     ]
 

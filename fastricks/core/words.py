@@ -65,9 +65,9 @@ def span(days: Iterable[str]) -> str:
 
 
 def fold_text(text: str, n: int) -> str:
-    "Lines of at most `n` letters where that can be, cut after a space, + , or :"
+    "Lines of at most `n` letters where that can be, cut after a space, + , or :, but for a number's +"
     lines = [""]
-    for part in re.findall(r"[^ +,:]*[ +,:]+|[^ +,:]+$", text):
+    for part in re.findall(r"(?:[^ +,:]|\+(?=[\d.]))*(?:[ ,:]|\+(?![\d.]))+|(?:[^ +,:]|\+(?=[\d.]))+$", text):
         if lines[-1] and len((lines[-1] + part).rstrip()) > n:
             lines.append("")
         lines[-1] += part

@@ -83,7 +83,7 @@ def profile_name(file):
 def colour_line(wide, how):
     names = ", ".join(f"{n} {name}" for name, n in wide.most_common(2))
     done = ("their colours are brought to sRGB (--no-icc leaves them)" if how.icc
-            else "taken for sRGB, as this Pillow has no LittleCMS")
+            else "assumed to be sRGB, as this Pillow has no LittleCMS")
     return f"images with other colour profiles than sRGB in a sample ({names}): {done}"
 
 

@@ -103,7 +103,7 @@ def allowed(n, max_bad):
 def refuse_many(bad, n, max_bad, name):
     if len(bad) > allowed(n, max_bad):
         raise UserError(f"{len(bad):,} of {plural(n, 'image')} of {name} cannot be read, more than --max-bad "
-                        f"{max_bad:g} allows: {some_reasons(sorted(bad.items()))}; mend or remove them, or raise "
+                        f"{max_bad:g} allows: {some_reasons(sorted(bad.items()))}; fix or delete them, or raise "
                         f"--max-bad{limits_hint(bad)}")
 
 

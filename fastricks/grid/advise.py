@@ -150,7 +150,7 @@ def advise(grid, mode, given, base, texts, confirm=None, take_bets=False, say=pr
 
 
 def confirm_on_test(plain, recipe, grid, n, say):
-    "One look with fresh seeds, for a winner's own number flatters it"
+    "One look with fresh seeds, for a winner's own number is optimistically biased"
     rows = [GridRow("baseline", plain), GridRow("advice", recipe)]
     judging = Judging(grid.judging.margin, True, grid.judging.plain, grid.judging.as_good_in)
     seeds = fresh_seeds(rows, grid, n, judging)

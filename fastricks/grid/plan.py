@@ -7,7 +7,7 @@ from ..core.errors import UserError, nearest, one_of, plural
 from ..core.words import parse_time
 from ..recipe.recipe import Recipe, resolve
 
-GRID_MODES = {"add": "the baseline, and each row alone on it (the tutorial's table)",
+GRID_MODES = {"add": "the baseline, and each row alone on it (LearnOpenCV's table)",
               "drop": "all rows together, and all but each",
               "stack": "the baseline, then one row after the other on top (the paper's table)",
               "all": "the baseline, two or three rows alone, and all that can be made of them together: "

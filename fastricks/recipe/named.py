@@ -52,14 +52,14 @@ ONCE = "the test set is used once, on the final weights"
 
 RECIPES = {
     "blog": Named(
-        "the PyTorch-Lightning tutorial's baseline, to the letter, on all training images",
-        "PyTorch-Lightning tutorial, 'Baseline'; its published code for the defaults that the text leaves out",
+        "LearnOpenCV's baseline, to the letter, on all training images",
+        "LearnOpenCV's tutorial, 'Baseline'; its published code for the defaults that the text leaves out",
         f"{ONCE} (the tutorial chose its checkpoint on it and averaged the accuracies of batches); pixels are resized "
         "with antialiasing (the tutorial: OpenCV without), crops cut from photos brought down to 256 pixels "
         "(--pipeline reference: from the file); its code had warm-up on, its text had not: it is off", BLOG),
     "blog-best": Named(
-        "the tutorial's four tricks together: warm-up, cosine, label smoothing, distillation from a ResNet-50",
-        "PyTorch-Lightning tutorial, 'Trick combination'",
+        "LearnOpenCV's four tricks together: warm-up, cosine, label smoothing, distillation from a ResNet-50",
+        "LearnOpenCV's tutorial, 'Trick combination'",
         "as blog; cosine has the formula's rate after warm-up (the tutorial's was 1.04 times that); "
         "the teacher sees what the student sees, in eval mode", BLOG_BEST),
     "paper": Named(
@@ -73,9 +73,10 @@ RECIPES = {
         "as paper; mixup and distillation in one run (the paper's rows add them in turn); the teacher, a ResNet-152-D, "
         "is trained on your data first; 16-bit as the device has it", PAPER_BEST),
     "keras": Named(
-        "the pieces of the Keras tutorial together: SGD 0.1 at batch 256, warm-up, cosine, smoothing, zero γ, no bias "
+        "the pieces of DLology's Keras tutorial together: SGD 0.1 at batch 256, warm-up, cosine, smoothing, zero γ, no "
+        "bias "
         "decay",
-        "Keras tutorial; its l2(0.01) is a weight decay of 0.02",
+        "DLology's Keras tutorial; its l2(0.01) is a weight decay of 0.02",
         "the tutorial shows pieces, not a training: ResNet-50, 100 epochs with 10 of warm-up and these crops are its "
         "examples' or ours; Nesterov momentum .9 where its SGD has none; "
         "for another batch add linear_scaling:base=256", KERAS),

@@ -114,7 +114,7 @@ def parse_selection(texts: Iterable[str]) -> list[tuple[str, str, dict[str, Any]
         ops.append(("+", name, parse_keys(cls, keys)))
     main = [n for op, n, _ in ops if op == "+" and n in schedules()]
     if len(main) > 1:
-        raise UserError(f"{' and '.join(main)} are both main schedules: a run has just one")
+        raise UserError(f"{' and '.join(main)} are both schedules of the learning rate, of which a run has one")
     return ops
 
 

@@ -24,7 +24,7 @@ def aligned(rows, head):
     return ["  ".join([*(c.ljust(w) for c, w in zip(r, widths, strict=False)), r[-1]]).rstrip() for r in rows]
 
 
-def trick_list(): return aligned(trick_rows(), ("trick", "changes", "keys and defaults", "what it does"))
+def trick_list(): return aligned(trick_rows(), ("trick", "changes", "parameters and defaults", "what it does"))
 
 
 def card_lines(name):
@@ -40,9 +40,24 @@ def card_lines(name):
     for n, why in cls.conflicts.items():
         lines += wrapped("not with", f"{n}: {why}")
     keys = [x for f in fields(cls) for x in key_lines(f)]
-    if keys:
-        lines += ["", "keys", *keys]
-    return [*lines, "", f"use       -t {used}{example_keys(cls, used)}"]
+    lines += ["", "parameters", *keys] if keys else []
+    named = tutorials_in(lines)
+    lines += ["", "tutorials", *(f"  {line}" for line in named)] if named else []
+    return [*lines, "", f"use        -t {used}" + example_keys(cls, used)]
+
+
+TUTORIALS = {
+    "LearnOpenCV": '"Bag of Tricks for Image Classification", '
+                   "https://learnopencv.com/bag-of-tricks-for-image-classification/",
+    "DLology": '"Bag of Tricks for Image Classification with Convolutional Neural Networks in Keras", '
+               "https://www.dlology.com/blog/"
+               "bag-of-tricks-for-image-classification-with-convolutional-neural-networks-in-keras/"}
+
+
+def tutorials_in(lines):
+    "Titles and links of the tutorials that a text names"
+    text = " ".join(lines)
+    return [f"{name}: {where}" for name, where in TUTORIALS.items() if name in text]
 
 
 def wrapped(head, text):
@@ -63,7 +78,7 @@ def key_lines(f):
 
 def example_keys(cls, used):
     f = next(iter(fields(cls)), None)
-    return f", or with keys -t {used}:{f.name}={show(f.default)}" if f else ""
+    return f", or with a parameter -t {used}:{f.name}={show(f.default)}" if f else ""
 
 
 def recipe_list():
@@ -78,7 +93,8 @@ def recipe_list():
         out += indent("settings", settings)
         out += indent("tricks", tricks)
         out += [*indent("differs", r.differs), ""]
-    return [*out, "use: fastricks train --recipe NAME; options override, as in --recipe blog --epochs 5"]
+    named = ["tutorials", *(f"  {line}" for line in tutorials_in(out)), ""] if tutorials_in(out) else []
+    return [*out, *named, "use: fastricks train --recipe NAME; options override, as in --recipe blog --epochs 5"]
 
 
 def keys(k): return (":" + ",".join(f"{a}={show(b)}" for a, b in k.items())) if k else ""

@@ -120,7 +120,7 @@ class FinishedRun:
 
     @property
     def chosen_by_validation(self):
-        "Were its weights chosen by the validation split, whose numbers flatter then?"
+        "Were its weights chosen by the validation split, whose numbers are optimistically biased then?"
         return self.recipe.keeps_best or self.soup is not None
 
     @property

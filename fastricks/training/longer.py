@@ -79,7 +79,7 @@ def require_before(state, schedule, folder):
 def begin_longer(session):
     "Say where the new run comes from, and give it the pictures of the first batch"
     folder, state = session.asked.resume.folder, session.start.state
-    session.tell(f"goes on from the end of epoch {state['epoch']} of {folder}, before its cooldown")
+    session.tell(f"resumes from the end of epoch {state['epoch']} of {folder}, before its cooldown")
     for name in FIRST_PICTURES:
         if (folder / name).is_file():
             shutil.copyfile(folder / name, session.run.path(name))
@@ -96,5 +96,5 @@ def keep(session, state, generation=0):
     file = run.path(KEPT)
     run.write(KEPT, checkpoint.to_bytes({**state, "what": read_json(run.path("recipe.json")),
                                          "generation": generation}))
-    run.log(f"{KEPT} ({file.stat().st_size / 1e6:,.1f} MB): `{again(Path(run.folder))} --epochs N` goes on from epoch "
+    run.log(f"{KEPT} ({file.stat().st_size / 1e6:,.1f} MB): `{again(Path(run.folder))} --epochs N` resumes from epoch "
             f"{state['epoch']}, before the cooldown")

@@ -9,7 +9,7 @@ class Cosine(Trick):
     "The learning rate falls along half a cosine to 0."
     hold: float = key(0., "how long to stay at l first: a fraction of the run if < 1, else epochs", least=0)
 
-    source = "arXiv 1812.01187 §5.1, eq. 3; hold: the Keras tutorial's hold_base_rate_steps"
+    source = "arXiv 1812.01187 §5.1, eq. 3; hold: DLology's hold_base_rate_steps"
     formula = "l_t = ½ (1 + cos(π t / T)) · l over the T steps that follow warm-up and hold"
     slot = "schedule"
 

@@ -16,7 +16,7 @@ class Distill(Trick):
     weights: str = key("", "what an architecture's training starts from: FILE.safetensors")
     alpha: float = key(.5, "α, share of the teacher's term (form=convex)", above=0, most=1)
     T: float = key(20., "temperature", above=0)
-    form: str = key("convex", "convex: (1−α)·L + α·T²·KL (PyTorch-Lightning tutorial); sum: L + T²·KL (paper)",
+    form: str = key("convex", "convex: (1−α)·L + α·T²·KL (LearnOpenCV's tutorial); sum: L + T²·KL (paper)",
                     choices=("convex", "sum"))
     seed: int = key(0, "seed of an architecture's training: one teacher serves all seeds of the student", least=0)
     view: str = key("own", "own: the teacher sees each view at its own size and by its own mean and std; student: "
@@ -27,10 +27,11 @@ class Distill(Trick):
                              "class and epoch; the next student with the same data, views, mixing, "
                              "seed and teacher reads them, and no teacher runs")
 
-    source = "arXiv 1812.01187 §5.3, eq. 6; Hinton et al., arXiv 1503.02531; both forms: the tutorial's published code"
+    source = ("arXiv 1812.01187 §5.3, eq. 6; Hinton et al., arXiv 1503.02531; both forms: the code of LearnOpenCV's "
+              "tutorial")
     formula = ("(1−α)·L + α·T²·KL(softmax(r/T) ‖ softmax(z/T)), r the teacher's and z the student's logits, mean over "
                "the batch")
-    cost = ("the teacher's forward pass every step (tutorial: 1.35 times the time), and its training once; with "
+    cost = ("the teacher's forward pass every step (LearnOpenCV: 1.35 times the time), and its training once; with "
             "store=true the forward pass once for all students of a seed, and 26 MB on disk for Food-101-21 and 40 "
             "epochs")
 
@@ -45,7 +46,7 @@ class Distill(Trick):
     def advice(self, recipe, tricks):
         out = []
         if self.is_arch and not self.teacher_tricks:
-            out.append("the teacher is trained with label smoothing, as the tutorial's was; smoothed teachers distil "
+            out.append("the teacher is trained with label smoothing, as LearnOpenCV's was; smoothed teachers distil "
                        "less well (Müller et al., arXiv 1906.02629)")
             if recipe.weights and not self.weights:
                 out.append("the teacher starts from scratch: give distill:weights=FILE.safetensors to change that")

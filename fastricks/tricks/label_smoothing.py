@@ -8,8 +8,8 @@ from fastricks.trick.base import Trick, key
 class LabelSmoothing(Trick):
     "A share ε of the target mass is spread over the other classes. Training loss only."
     eps: float = key(.1, "ε, the share", above=0, below=1)
-    form: str = key("paper", "paper: true class 1−ε, others ε/(K−1); uniform: 1−ε+ε/K and ε/K (Keras tutorial, torch, "
-                             "fastai)",
+    form: str = key("paper", "paper: true class 1−ε, others ε/(K−1); uniform: 1−ε+ε/K and ε/K (DLology's "
+                             "Keras tutorial, torch, fastai)",
                     choices=("paper", "uniform"))
 
     source = "arXiv 1812.01187 §5.2, eq. 4; uniform: Szegedy et al., arXiv 1512.00567 §7"

@@ -7,8 +7,8 @@ from fastricks.trick.base import Trick, effective_batch, key
 @dataclass(frozen=True)
 class LinearScaling(Trick):
     "The learning rate grows with the effective batch."
-    base: int = key(32, "the batch that --lr is meant for: 32 in the PyTorch-Lightning tutorial, 256 in the paper and "
-                        "in Keras'", least=1)
+    base: int = key(32, "the batch that --lr is meant for: 32 in LearnOpenCV's tutorial, 256 in the paper and "
+                        "in DLology's Keras tutorial", least=1)
 
     source = "arXiv 1812.01187 §3.1; Goyal et al., arXiv 1706.02677"
     formula = "l · b / base, b = batch × batches accumulated × processes"
@@ -25,7 +25,7 @@ class LinearScaling(Trick):
     def advice(self, recipe, tricks):
         if recipe.opt == "sgd":
             return []
-        return [f"linear_scaling is meant for SGD: {recipe.opt} scales its steps itself; the tutorial found its rate "
+        return [f"linear_scaling is meant for SGD: {recipe.opt} scales its steps itself; LearnOpenCV found its rate "
                 "better unscaled"]
 
     def explain(self, plan):

@@ -9,10 +9,10 @@ class Mixup(Trick):
     "Every image is blended with another, and so is the loss. Training batches only."
     alpha: float = key(.2, "α of Beta(α, α), which λ is drawn from", above=0)
     partner: str = key("batch", "batch: a permutation of the batch; previous: the unmixed batch before "
-                                "(PyTorch-Lightning tutorial)",
+                                "(LearnOpenCV's tutorial)",
                        choices=("batch", "previous"))
-    per: str = key("batch", "one λ a batch (paper, tutorial), or one a sample (fastai's own MixUp, which takes max(λ, "
-                            "1−λ))",
+    per: str = key("batch", "one λ a batch (paper, LearnOpenCV), or one a sample (fastai's own MixUp, which takes "
+                            "max(λ, 1−λ))",
                    choices=("batch", "sample"))
 
     source = "arXiv 1812.01187 §5.4, eq. 7 and 8; Zhang et al., arXiv 1710.09412"

@@ -9,7 +9,7 @@ class Step(Trick):
     at: tuple = key((.375, .75), "points of the whole run: fractions of it if < 1, else epochs, joined by /", above=0)
     gamma: float = key(.1, "the factor", above=0, below=1)
 
-    source = ("the PyTorch-Lightning tutorial's baseline (MultiStepLR after epochs 15 and 30 of 40); arXiv 1812.01187 "
+    source = ("LearnOpenCV's baseline (MultiStepLR after epochs 15 and 30 of 40); arXiv 1812.01187 "
               "§2.1")
     formula = "l_s = l · γ^k, k = how many points lie at or before step s; warm-up does not shift them"
     slot = "schedule"

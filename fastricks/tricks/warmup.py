@@ -7,13 +7,13 @@ from fastricks.trick.base import Trick, key
 @dataclass(frozen=True)
 class Warmup(Trick):
     "The learning rate rises linearly to l before the main schedule takes over."
-    epochs: float = key(.15, "how long: a fraction of the run if < 1, else epochs (.15 is the tutorial's 6 of 40)",
+    epochs: float = key(.15, "how long: a fraction of the run if < 1, else epochs (.15 is LearnOpenCV's 6 of 40)",
                         above=0)
-    by: str = key("step", "step: s/M at step s = 1…M; epoch: i/m in epoch i = 1…m (PyTorch-Lightning tutorial); "
-                  "keras: g/M at step g = 0…M−1 (Keras tutorial)", choices=("step", "epoch", "keras"))
+    by: str = key("step", "step: s/M at step s = 1…M; epoch: i/m in epoch i = 1…m (LearnOpenCV's tutorial); "
+                  "keras: g/M at step g = 0…M−1 (DLology's Keras tutorial)", choices=("step", "epoch", "keras"))
     start: float = key(0., "learning rate to rise from", least=0)
 
-    source = "arXiv 1812.01187 §3.1; both tutorials"
+    source = "arXiv 1812.01187 §3.1; the tutorials of LearnOpenCV and DLology"
     formula = "start + (l − start) · s/M"
 
     def of_length(self): return ["warmup:epochs"] if self.epochs < 1 else []

@@ -61,7 +61,7 @@ def trick_lines(plan: Plan) -> list[str]:
     return ["tricks", *lines]
 
 
-def settings_text(t: Trick) -> str: return ", ".join(f"{k}={v}" for k, v in t.keys().items()) or "no keys"
+def settings_text(t: Trick) -> str: return ", ".join(f"{k}={v}" for k, v in t.keys().items()) or "no parameters"
 
 
 def warning_lines(recipe: Recipe, plan: Plan) -> list[str]:

@@ -167,7 +167,7 @@ def how_good(run: FinishedRun, q: "Quality") -> list[str]:
     split = SPLIT_WORD[run.metrics["split"]]
     rows = [(what, one(v, as_text), f"{q.n:,}") for what, v, as_text in numbers(q)]
     what = "soup" if run.soup else "training"
-    right = f"{q.hits:,} of {q.n:,} {split} images of {escaped(run.data['name'])} are right."
+    right = f"{q.hits:,} of {q.n:,} {split} images of {escaped(run.data['name'])} are predicted correctly."
     numbers_table = markdown_table(["", "value [95% interval]", f"{split} images"], rows)
     return ["## How good it is", f"{right} n = 1 {what} (seed {run.seed}).", *without_test_set(run),
             numbers_table, escaped(q.how()), *class_section(q)]
@@ -227,7 +227,7 @@ def without_places(recipe: Recipe) -> Recipe:
 
 
 def limits_section(run: FinishedRun, q: "Quality") -> list[str]:
-    points = [f"It knows {plural(len(q.classes), 'class', 'classes')} and gives one of them to every photo, also to "
+    points = [f"It predicts one of its {plural(len(q.classes), 'class', 'classes')} for every photo, also to "
               "one of something else.",
               f"Its numbers are of images as those of {escaped(run.data['name'])}; of other cameras, places or times "
               "they may be lower.",

@@ -52,7 +52,7 @@ def of_folder(folder: Path) -> Saved:
         raise UserError(f"{folder} is finished, and its {MODEL} is not there: `fastricks train --recipe "
                         f"{quote(str(folder))}` makes it again")
     if not file.is_file() or ((folder / "status.json").exists() and not is_finished(folder)):
-        raise UserError(f"{folder} is not finished: `fastricks resume {quote(str(folder))}` goes on with it")
+        raise UserError(f"{folder} is not finished: `fastricks resume {quote(str(folder))}` resumes it")
     return Saved(folder, file, *read(recipe))
 
 

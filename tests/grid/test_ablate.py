@@ -79,7 +79,7 @@ def test_modes():
     ("ad", ["mixup"], "--mode"), ("add", [], "at least one -t"), ("add", ["mixup", "mixup"], "the same"),
     ("add", ["mixup", "warmup+one_cycle"], "row 'warmup\\+one_cycle': one_cycle and warmup"),
     ("add", ["mixpu"], "did you mean 'mixup'"),
-    ("stack", ["cosine", "one_cycle"], "both main schedules"), ("add", ["no_bias_decay"], "needs --wd")])
+    ("stack", ["cosine", "one_cycle"], "both schedules"), ("add", ["no_bias_decay"], "needs --wd")])
 def test_rows_that_cannot_be_are_named_at_once(mode, texts, words):
     with pytest.raises(UserError, match=words): make_rows(mode, {}, None, texts)
 

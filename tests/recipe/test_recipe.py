@@ -44,7 +44,7 @@ def test_data_brings_defaults_recipes_override_them_and_options_override_both():
     ({}, ["mixup:alpha=1,alpha=2"], "mixup:alpha is given twice"),
     ({}, ["mixup+mixup"], "the trick mixup is named twice"),
     ({}, ["mixup", "mixup"], "the trick mixup is named twice"),
-    ({}, ["cosine+step"], "cosine and step are both main schedules"),
+    ({}, ["cosine+step"], "cosine and step are both schedules"),
     ({}, ["warmup++cosine"], "an empty trick"),
     ({}, ["-cosine"], "this recipe has no cosine to take away"),
     ({}, ["step:at=.5/x"], "is not numbers joined by /"),

@@ -45,7 +45,7 @@ def test_a_run_keeps_its_state_before_the_cooldown_and_says_how_large_it_is(shor
 @pytest.mark.parametrize("epochs", [6, 5])
 def test_it_is_the_run_that_had_the_epochs_from_the_start(short, tmp_path, epochs, capsys):
     new = made_longer(short, epochs)
-    assert "goes on from the end of epoch 2 of" in capsys.readouterr().out
+    assert "resumes from the end of epoch 2 of" in capsys.readouterr().out
     assert read(new, "recipe.json")["recipe"]["epochs"] == epochs and read(short, "status.json")["status"] == "finished"
     assert same_run(new, a_run(tmp_path, WSD, epochs=epochs))
 

@@ -18,7 +18,7 @@ KEYS = {"distill": "teacher={}", "amp": "dtype=bf16", "warmup": "by=keras,epochs
 REFUSED = {("one_cycle", "warmup"): "its own warm-up phase",
            ("accumulate", "sam"): "does not keep the batches",
            ("bce", "logit_adjustment"): "asks each class by itself",
-           **dict.fromkeys(combinations(sorted(schedules()), 2), "both main schedules")}
+           **dict.fromkeys(combinations(sorted(schedules()), 2), "both schedules")}
 PAIRS = list(combinations(sorted(registry()), 2))
 
 

@@ -258,7 +258,7 @@ def test_errors_are_sentences(digits, tmp_path, capsys):
                         ((digits, "--split", "tset"), "did you mean 'test'?"),
                         ((digits, "--to", "x.pdf"), "--to x.pdf"),
                         ((digits, "--to", tmp_path / "d.html"), "is a folder: name a file in it"),
-                        ((digits, "--data", "nowhere"), "is no folder or file")]:
+                        ((digits, "--data", "nowhere"), "no such folder or file")]:
         assert text in fails(capsys, "evaluate", *words), words
     assert "is no run folder" in fails(capsys, "page", tmp_path / "no")
     (begun / "predictions.csv").unlink()

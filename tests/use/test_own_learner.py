@@ -81,7 +81,7 @@ def test_groups_keep_their_own_rates(dls):
 @pytest.mark.parametrize("tricks, says", [
     ("mixup", "mixup does not change the learning rate"), ("cosin", "did you mean 'cosine'?"),
     ((), "scheduler needs a trick"),
-    ("cosine+step", "both main schedules"), (5, "tricks are a text")])
+    ("cosine+step", "both schedules"), (5, "tricks are a text")])
 def test_what_is_no_schedule(tricks, says):
     with pytest.raises(ft.UserError) as e: ft.scheduler(tricks)
     assert says in str(e.value)

@@ -107,7 +107,7 @@ def nothing_fits(data):
     if not path.is_file():
         names = builtin_names()
         meant = nearest(data, [*names, *neighbours(path)])
-        return f"--data {data!r} is no folder or file, and none of {one_of(names)}{meant}"
+        return f"unknown --data {data!r}: no such folder or file, and not {one_of(names)}{meant}"
     if path.name.lower().endswith(ARCHIVES):
         return f"{data} is an archive: {how_to_unpack(data, path)}"
     return f"{data} is a file: give a folder of images or a .csv file"

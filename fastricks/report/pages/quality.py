@@ -37,7 +37,7 @@ class Value(NamedTuple):
 class ClassRow:
     name: str
     n: int               # images of this class
-    predicted: int       # images that were taken for it
+    predicted: int       # images that were predicted as it
     hits: int            # those of them that were right
     precision: Value     # hits / predicted
     recall: Value        # hits / n

@@ -1,4 +1,4 @@
-"""A run's `index.html`, made from its folder: what was trained, how it went, what the network saw and gets wrong."""
+"""A run's `index.html`, made from its folder: settings, learning curves, first batch and mistakes."""
 import shlex
 import time
 from pathlib import Path
@@ -213,7 +213,7 @@ def run_picture(run, name):
     return figure(picture, RUN_PICTURES[name])
 
 
-# -- how it was made
+# -- reproduction
 
 def commands_again(run):
     folder, line = shlex.quote(str(run.folder)), command(run.recipe)

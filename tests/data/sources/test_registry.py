@@ -50,7 +50,7 @@ def test_a_file_is_a_source(throwaway):
     assert [len(source.of(o)) for o in ("train", "valid", "test")] == [36, 4, 0]
     assert splits(source) == splits(open_source("throwaway:20")) and len(fingerprint(source)) == 12
     with says("has no class 'drak'; did you mean 'dark'?"): open_source("throwaway:20", "drak,light")
-    with says("none of throwaway:9, digits, food-101-21, food-101; did you mean 'throwaway:9'?"):
+    with says("not throwaway:9, digits, food-101-21, food-101; did you mean 'throwaway:9'?"):
         open_source("throwawy:9")
 
 
@@ -60,7 +60,7 @@ def test_it_trains(throwaway, tmp_path):
 
 
 def test_without_it_nothing_is_left():
-    with says("--data 'throwaway:20' is no folder or file"): open_source("throwaway:20")
+    with says("unknown --data 'throwaway:20': no such folder or file"): open_source("throwaway:20")
     assert builtin_names() == ["digits", "food-101-21", "food-101"]
 
 
