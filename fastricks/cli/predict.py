@@ -36,7 +36,7 @@ def predict_command(
             metavar="COVERAGE",
             show_default=False,
             help="sets of classes that have the true one for this "
-            "share of photos like the validation images, as .9; one with an empty set is unknown",
+            "share of photos like the validation images, as .9; as many of them are not called unknown",
         ),
     ] = None,
     unknown_below: Annotated[

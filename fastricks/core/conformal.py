@@ -13,8 +13,8 @@ COVERAGES = range(50, 100)  # coverages, in percent, that a model keeps its leas
 def least_probabilities(p):
     """[len(LEVELS)] floats: of each coverage the least probability with which a class is in an image's set.
 
-    `p` [n]: probabilities of the true classes of images that the model was not trained on. 0 (all classes) where n is
-    too small.
+    `p` [n]: probabilities of the true classes of images that the model was not trained on, or any other score of which
+    much speaks for an image. 0 (all classes) where n is too small.
     """
     falling = np.sort(np.asarray(p, float))[::-1]
     places = [rank_of(c, len(falling)) for c in COVERAGES]

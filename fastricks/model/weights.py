@@ -11,6 +11,8 @@ from ..core.conformal import COVERAGES
 from ..core.errors import UserError, first_line
 from .options import is_option
 
+FAR = 1e6  # logits that no network has
+
 
 def open_weights(file, kind="pt"):
     "A safetensors file, or one sentence why not; `kind`: of its tensors, pt or np (which imports no torch)"
@@ -90,12 +92,16 @@ def are_shares(x):
     return isinstance(x, list) and len(x) == len(COVERAGES) and all(isinstance(o, float) and 0 <= o <= 1 for o in x)
 
 
+def are_energies(x):
+    return isinstance(x, list) and len(x) == len(COVERAGES) and all(isinstance(o, float) and abs(o) < FAR for o in x)
+
+
 def is_conformal(x):
     return isinstance(x, dict) and x.keys() == {"n", "least_p"} and is_count(x["n"]) and are_shares(x["least_p"])
 
 
 # by the validation images, at the end of a training
-CALIBRATION = {"temperature": is_temperature, "conformal": is_conformal}
+CALIBRATION = {"temperature": is_temperature, "conformal": is_conformal, "least_energy": are_energies}
 META_CHECKS = {
     "arch": is_word,
     "classes": is_words,

@@ -101,10 +101,14 @@ def tempered(logits, labels, T):
 
 def calibrate(logits, labels):
     """What a model keeps of its validation images: {"temperature", "conformal": {"n", "least_p": of each coverage of
-    `conformal.COVERAGES` the least probability of a class in the set}}, the probabilities at that temperature"""
+    `conformal.COVERAGES` the least probability of a class in the set}, at that temperature; "least_energy": of each the
+    least log Σ exp of the logits of an image that is not unknown}
+    """
     T = temperature(logits, labels)
     p = (logits.double() / T).softmax(1).gather(1, labels[:, None])[:, 0]
-    return {"temperature": T, "conformal": {"n": len(labels), "least_p": least_probabilities(p.numpy())}}
+    energy = logits.double().logsumexp(1)
+    return {"temperature": T, "conformal": {"n": len(labels), "least_p": least_probabilities(p.numpy())},
+            "least_energy": least_probabilities(energy.numpy())}
 
 
 def prediction_rows(items, logits, labels, classes, T=None):

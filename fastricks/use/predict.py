@@ -17,13 +17,13 @@ from ..core.files import neighbours
 from ..data.sources.walk import images_below
 from .saved import find_saved
 from .sorting import Sorter, names_of
-from .unknown import UNKNOWN, Rule, check_rule, rule_of
+from .unknown import UNKNOWN, Judged, Rule, check_rule, rule_of
 
 if TYPE_CHECKING:
     from .predictor import Prediction, Predictor
 
-# of an answer and, where there is a rule for it, its set of classes
-Line = Callable[["Prediction", list[str] | None], str]
+# of an answer and, where there is a rule for it, what that says
+Line = Callable[["Prediction", Judged | None], str]
 FORMATS = "table", "jsonl", "csv"
 WIDE = 48    # letters of a path in the table
 PERCENT = 6  # of a probability
@@ -33,7 +33,7 @@ BETWEEN = 3  # spaces between two columns
 class Use(NamedTuple):
     "What is made of the answers"
     raw: bool = False                     # probabilities at temperature 1, not at the model's
-    unknown: float | None = None          # coverage of the sets of classes; an image whose set is empty is unknown
+    unknown: float | None = None          # coverage: of the sets of classes, and of images that are not unknown
     unknown_below: float | None = None    # so is one that no class has this probability for
     sort_into: str | PathLike[str] | None = None  # a folder that the images are copied into, a folder a class
 
@@ -66,7 +66,7 @@ def predict(run: str | PathLike[str], words: Sequence[str], k: int = 3, to: str 
     with output(file) as put:
         for rows in answers(p, paths, len(p.classes) if rule else k, bs, threads, left_out, use.raw):
             n += len(rows)
-            found = [tally(o, k) for o in rows]
+            found = [tally(o, energy, k) for o, energy in rows]
             if sorter:
                 sort(sorter, found)
             if not put("".join(line(*o) for o in found)) and not sorter:
@@ -82,37 +82,38 @@ def predict(run: str | PathLike[str], words: Sequence[str], k: int = 3, to: str 
 
 
 def answers(p: "Predictor", paths: Iterable[str], k: int, bs: int, threads: int | None,
-            left_out: "LeftOut", raw: bool) -> "Iterator[list[Prediction]]":
+            left_out: "LeftOut", raw: bool) -> "Iterator[list[tuple[Prediction, float]]]":
+    "Answers with their energies, some at a time"
     from ..data.pixels.image import quiet
     with quiet():
         for images, logits in p.stream(paths, bs, threads, left_out):
-            yield p.named(images, p.softmax(logits, raw), k)
+            found = p.named(images, p.softmax(logits, raw), k)
+            yield list(zip(found, logits.double().logsumexp(1).tolist(), strict=True))
 
 
-def sort(sorter: Sorter, found: "Iterable[tuple[Prediction, list[str] | None]]") -> None:
-    for o, among in found:
-        sorter(str(o.path), UNKNOWN if among == [] else o.label)
+def sort(sorter: Sorter, found: "Iterable[tuple[Prediction, Judged | None]]") -> None:
+    for o, judged in found:
+        sorter(str(o.path), UNKNOWN if judged and judged.unknown else o.label)
 
 
 class Tally:
     "Finds each image's set of classes by a Rule, and counts"
     def __init__(self, rule: Rule | None) -> None:
         self.rule = rule
-        self.sizes: list[int] = []
+        self.judged: list[Judged] = []
 
-    def __call__(self, o: "Prediction", k: int) -> "tuple[Prediction, list[str] | None]":
-        "(the answer with k classes, its set: None without a rule)"
+    def __call__(self, o: "Prediction", energy: float, k: int) -> "tuple[Prediction, Judged | None]":
+        "(the answer with k classes, what the rule says: None without one)"
         if not self.rule:
             return o, None
-        among = self.rule.among(o.labels, o.probabilities)
-        self.sizes.append(len(among))
-        return o._replace(labels=o.labels[:k], probabilities=o.probabilities[:k]), among
+        self.judged.append(self.rule.judge(o.labels, o.probabilities, energy))
+        return o._replace(labels=o.labels[:k], probabilities=o.probabilities[:k]), self.judged[-1]
 
     def said(self) -> list[str]:
         if not self.rule:
             return []
-        n, mean = self.sizes.count(0), sum(self.sizes) / len(self.sizes)
-        return [f"{n:,} of {plural(len(self.sizes), 'image')} unknown: {self.rule.words}; sets of {mean:.2f} classes "
+        n, mean = sum(o.unknown for o in self.judged), sum(len(o.among) for o in self.judged) / len(self.judged)
+        return [f"{n:,} of {plural(len(self.judged), 'image')} unknown: {self.rule.words}; sets of {mean:.2f} classes "
                 "on average"]
 
 
@@ -213,9 +214,9 @@ def parse_to(to: str) -> tuple[str, Path | None]:
 
 
 def jsonl(k: int, classes: list[str], paths: Iterable[str], ruled: bool = False) -> Line:
-    def line(o: "Prediction", among: list[str] | None) -> str:
+    def line(o: "Prediction", judged: Judged | None) -> str:
         found = [{"label": c, "p": round(p, 6)} for c, p in zip(o.labels, o.probabilities, strict=True)]
-        more = {} if among is None else {"unknown": not among, "set": among}
+        more = {} if judged is None else {"unknown": judged.unknown, "set": judged.among}
         return json.dumps({"path": str(o.path), "predictions": found, **more}, ensure_ascii=False) + "\n"
     return line
 
@@ -225,9 +226,10 @@ def comma_separated(k: int, classes: list[str], paths: Iterable[str], ruled: boo
     more = [w for i in range(2, min(k, len(classes)) + 1) for w in (f"label_{i}", f"p_{i}")]
     head: list[str] | None = ["path", "label", "p", *more]
 
-    def line(o: "Prediction", among: list[str] | None) -> str:
+    def line(o: "Prediction", judged: Judged | None) -> str:
         nonlocal head
-        own = {} if among is None else {"unknown": json.dumps(not among), "set": json.dumps(among, ensure_ascii=False)}
+        own = {} if judged is None else {"unknown": json.dumps(judged.unknown),
+                                         "set": json.dumps(judged.among, ensure_ascii=False)}
         rows = [[*head, *own]] if head else []
         head, out = None, io.StringIO()
         cells = [w for c, p in zip(o.labels, o.probabilities, strict=True) for w in (c, f"{p:.6f}")]
@@ -252,8 +254,8 @@ def table(k: int, classes: list[str], paths: Iterable[str], ruled: bool = False)
     titles = gap.join([" " * rule] * ruled + [f"{'class':<{label}} {'p':>{PERCENT}}"] * k)
     head = [f"{'image':<{wide}}  {titles}\n"]
 
-    def line(o: "Prediction", among: list[str] | None) -> str:
-        own = [f"{'' if among else UNKNOWN:<{rule}}"] if ruled else []
+    def line(o: "Prediction", judged: Judged | None) -> str:
+        own = [f"{UNKNOWN if judged and judged.unknown else '':<{rule}}"] if ruled else []
         cells = [f"{name(c):<{label}} {p:>{PERCENT}.1%}"
                  for c, p in zip(o.labels[:k], o.probabilities[:k], strict=True)]
         first = head.pop() if head else ""

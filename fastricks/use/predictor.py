@@ -28,7 +28,7 @@ from ..model.weights import read_meta
 from ..recipe.plan import arch_kwargs
 from ..recipe.size import sides_of
 from .saved import Saved
-from .unknown import conformal, percent_of
+from .unknown import conformal, percent_of, rule_of
 
 if TYPE_CHECKING:
     from fastai.learner import Learner
@@ -150,6 +150,16 @@ class Predictor:
             new = [o for o in run.predict(photos) if o.p < run.least_probability(.9)]
         """
         return conformal(self.meta, percent_of(coverage))[1]
+
+    def unknown(self, images: Any, coverage: float = .9, bs: int = 64) -> list[bool]:
+        """Of each image, which are what `predict` takes, whether it is unknown: its energy (log Σ exp of the logits) is
+        below that of the share `coverage` (.50 to .99, whole percents) of images like the validation images
+        """
+        rule = rule_of(self.meta, coverage, None)
+        return [rule.judge(o.labels, o.probabilities, energy).unknown
+                for given, logits in self.stream(listed(images), bs)
+                for o, energy in zip(self.named(given, self.softmax(logits), len(self.classes)),
+                                     logits.double().logsumexp(1).tolist(), strict=True)]
 
     def named(self, images: list[Any], probs: torch.Tensor, k: int = 5) -> list[Prediction]:
         "Predictions of images by their probabilities [n, K]"

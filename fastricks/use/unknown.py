@@ -1,6 +1,12 @@
-"""Which photos a model calls unknown: those that no class is probable enough for. Light."""
+"""Which photos a model calls unknown: those with less energy than photos of its classes have, or that no class is
+probable enough for. Light.
+
+Energy is log Σ exp of the logits (Liu et al., arXiv 2010.03759): unlike the highest probability it is low where the
+network finds little of any class. Its threshold is conformal (Bates et al., arXiv 2104.08279): of photos like the
+validation images the stated share is above it.
+"""
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..core.conformal import COVERAGES, images_needed
 from ..core.errors import UserError
@@ -8,15 +14,25 @@ from ..core.errors import UserError
 UNKNOWN = "unknown"
 
 
+class Judged(NamedTuple):
+    "What a Rule says of a photo"
+    among: list[str]   # its set of classes
+    unknown: bool
+
+
 @dataclass(frozen=True)
 class Rule:
-    "A class is in a photo's set where its probability is at least this; a photo whose set is empty is unknown"
+    """A class is in a photo's set where its probability is at least `least`; a photo is unknown whose energy is below
+    `least_energy`, or, where that is None, whose set is empty
+    """
     least: float   # 0 to 1
     words: str     # where it comes from
+    least_energy: float | None = None
 
-    def among(self, labels: list[str], probabilities: list[float]) -> list[str]:
-        "The set, of all classes and their probabilities"
-        return [c for c, p in zip(labels, probabilities, strict=True) if p >= self.least]
+    def judge(self, labels: list[str], probabilities: list[float], energy: float) -> Judged:
+        "Of all classes and their probabilities, and the photo's energy"
+        among = [c for c, p in zip(labels, probabilities, strict=True) if p >= self.least]
+        return Judged(among, not among if self.least_energy is None else energy < self.least_energy)
 
 
 def check_rule(coverage: float | None, below: float | None, raw: bool) -> None:
@@ -48,8 +64,12 @@ def rule_of(meta: dict[str, Any], coverage: float | None, below: float | None) -
     if coverage is None:
         return None
     n, least = conformal(meta, percent_of(coverage))
-    like = f"as the true class of {coverage:.0%} of photos like the {n:,} validation images has"
-    return Rule(least, f"no class has a probability of {least:.4g}, {like}")
+    like = f"{coverage:.0%} of photos like the {n:,} validation images"
+    energies = meta.get("least_energy")
+    if energies is None:  # of a model that was trained before it was kept
+        return Rule(least, f"no class has a probability of {least:.4g}, as the true class of {like} has")
+    energy = energies[percent_of(coverage) - COVERAGES[0]]
+    return Rule(least, f"their energy is below {energy:.4g}, which that of {like} is not", energy)
 
 
 def conformal(meta: dict[str, Any], percent: int) -> tuple[int, float]:
