@@ -39,7 +39,7 @@ def trained(tmp_path_factory):
 def test_a_run_leaves_its_folder(trained):
     _, folder = trained
     files = ("recipe.json environment.json status.json history.csv metrics.json predictions.csv predictions-valid.csv "
-             "model.safetensors data.json log.txt lr.png batch.png targets.png index.html")
+             "model.safetensors data.json heatmaps.json log.txt lr.png batch.png targets.png index.html")
     assert {p.name for p in folder.iterdir()} == set(files.split())
     assert re.fullmatch(r"digits-test_resnet-cosine-mixup_alpha0\.3-.*epochs2.*-s3", folder.name)
     assert read(folder, "status.json")["status"] == "finished"
@@ -157,7 +157,7 @@ def test_ctrl_c_is_said_in_the_folder(tmp_path):
     (["--data", "digits", "--classes", "1,7,77", *TINY_WORDS], "77"),
     (["--no-pretrained", "--data", "food-101-21"], "--data PATH/food-101 --classes food-101-21"),
     (["-t", "warmup:by=epoch", *TINY_WORDS], "changes nothing"),
-    (["extra"], "--data 'extra' is no folder or file"),
+    (["extra"], "unknown --data 'extra': no such folder or file"),
     (["extra", "more"], "unexpected extra argument"),
 ])
 def test_user_errors_are_one_sentence_and_leave_nothing(words, says, capsys, tmp_path, monkeypatch):
