@@ -26,18 +26,18 @@ class History(Callback):
     def before_fit(self): self.run = is_training(self.learn)
 
     def kept(self):
-        counts = {k: vars(self)[k] for k in ("rows", "total", "n", "fine", "left", "rate", "rates")}
+        counts = {k: vars(self)[k] for k in ("rows", "total", "n", "fine", "left", "rate", "lr_steps")}
         return {**counts, "parts": self.terms, "spent": time.perf_counter() - self.start}
 
     def put_back(self, state):
         counts = {k: v for k, v in state.items() if k not in ("parts", "spent")}
-        vars(self).update({"rate": 0., "rates": 0, **counts},  # which checkpoints from before lack
+        vars(self).update({"rate": 0., "lr_steps": 0, **counts},  # which checkpoints from before lack
                           terms=state["parts"], start=time.perf_counter() - state["spent"])
 
     def before_train(self):
         self.trained = True
         self.total, self.terms, self.n, self.fine, self.start = 0., {}, 0, 0, time.perf_counter()
-        self.rate, self.rates = 0., 0
+        self.rate, self.lr_steps = 0., 0
         self.left = self.left_out()
 
     def left_out(self): return vars(self.learn)["guard"].skipped if "guard" in vars(self.learn) else 0
@@ -46,9 +46,9 @@ class History(Callback):
         if not self.training:
             return
         n, loss = all_images(self.learn), self.loss.detach()
-        self.rates += 1
+        self.lr_steps += 1
         # the mean; of equal rates that rate, to the last bit
-        self.rate += (self.opt.hypers[-1]["lr"] - self.rate) / self.rates
+        self.rate += (self.opt.hypers[-1]["lr"] - self.rate) / self.lr_steps
         self.n, self.fine, self.total = self.n + n, self.fine + loss.isfinite() * n, self.total + finite_loss(loss) * n
         for k, v in getattr(self.learn, "loss_parts", {}).items():
             self.terms[k] = self.terms.get(k, 0.) + finite_loss(v) * n

@@ -11,9 +11,9 @@ from fastricks.training.reporter import Reporter
 
 @contextmanager
 def drawing_nothing():
-    "Trainings meanwhile draw neither their first batch nor their rates nor a page"
+    "Trainings meanwhile draw neither their first batch nor rates, heat maps or a page"
     with pytest.MonkeyPatch.context() as m:
-        for name in ("batch", "targets", "rates", "page"): m.setattr(RunReporter, name, getattr(Reporter, name))
+        for name in ("batch", "targets", "rates", "heat", "page"): m.setattr(RunReporter, name, getattr(Reporter, name))
         yield
 
 

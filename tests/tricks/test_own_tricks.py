@@ -110,7 +110,7 @@ def said(capsys, *words):
 @pytest.mark.parametrize("name, changes", [("louder", "loss"), ("start_from", "model"), ("in_threes", "optimizer")])
 def test_it_has_a_card_and_is_explained(spelled, name, changes, capsys):
     card = said(capsys, "tricks", spelled(name))
-    assert card.startswith(f"{name}: ") and "source     nowhere" in card and f"use       -t {spelled(name)}" in card
+    assert card.startswith(f"{name}: ") and "source     nowhere" in card and f"use        -t {spelled(name)}" in card
     assert f"changes    {changes}" in card
     out = said(capsys, "train", *WORDS, "-t", spelled(name), "--explain")
     assert f"  {name} " in out and f" {changes} " in out

@@ -140,7 +140,8 @@ def test_three_forms_say_it(folder, digits, predict):
     assert [(json.loads(o["unknown"]), set(json.loads(o["set"]))) for o in cells] == [*zip(new, want, strict=True)]
     assert ["  unknown  " in o for o in table.out.splitlines()] == new
     least = p.meta["least_energy"][COVERAGES.index(90)]
-    assert f"{sum(new)} of 30 images unknown: their energy is below {least:.4g}, which that of 90% of photos" in lines.err
+    said = f"{sum(new)} of 30 images unknown: their energy is below {least:.4g}, which that of 90% of photos"
+    assert said in lines.err
 
 
 def test_a_threshold(folder, digits, predict):

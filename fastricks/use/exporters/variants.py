@@ -3,7 +3,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...core.errors import UserError, plural
-from ...report.runs import SPLIT_WORD
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -53,6 +52,7 @@ def write_variant(p: "Predictor", x: "Tensor", source: "Source | None", out: Pat
 def in_eight_bits(p: "Predictor", proto: "ModelProto", source: "Source | None",
                   margin: float) -> "tuple[ModelProto, str]":
     "(the network in 8 bits, a line about it); a UserError where it loses more than the margin on the run's own images"
+    from ...report.runs import SPLIT_WORD
     from .int8 import CALIBRATED_ON, cost, quantized, require_small_loss
     if source is None:
         raise UserError("--int8 is checked on the run's own images, and its data is not there")
