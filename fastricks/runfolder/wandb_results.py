@@ -1,9 +1,10 @@
 """What a finished run's W&B run has beside numbers: confusion matrix, classes, mistakes, page, model and recipe."""
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.files import read_json
-from .tracking import attempt, say, within
+from .tracking import one_line, say, within
 
 FILES = "model.safetensors", "recipe.json", "metrics.json"  # of the artifact
 # of the environment: no host, no path
@@ -31,8 +32,31 @@ def log_results(run, folder, results, patience=MOST_SECONDS):
     if results:
         parts |= {"confusion matrix": lambda: log_confusion(run, results), "classes": lambda: log_classes(run, results),
                   "mistakes": lambda: log_mistakes(run, results)}
-    if not within(patience, lambda: [attempt(f"no {name}", log) for name, log in parts.items()]):
+    failed = {}
+    if not within(patience, log_parts, parts, failed):
         say(f"W&B: no answer for {patience:g} s; going on without the rest of the results")
+    elif failed:
+        say(f"W&B: {one_line(next(iter(failed.values())))}; not logged: {', '.join(failed)}")
+
+
+def log_parts(parts, failed):
+    "Each part by itself; those that fail are noted with their errors"
+    make_media_folder()
+    for name, log in parts.items():
+        try:
+            log()
+        except Exception as e:
+            failed[name] = e
+
+
+def make_media_folder():
+    """The folder that wandb made when it was imported, for tables and pictures on their way.
+
+    A process that is forked from one with wandb in it shares it, and the first one that ends removes it.
+    """
+    with suppress(ImportError, AttributeError, OSError):
+        from wandb.sdk.data_types._private import MEDIA_TMP
+        Path(MEDIA_TMP.name).mkdir(0o700, parents=True, exist_ok=True)
 
 
 def log_environment(run, folder):

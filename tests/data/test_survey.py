@@ -324,8 +324,8 @@ def test_the_command_takes_what_a_training_takes(tmp_path, capsys, monkeypatch):
 
 
 @pytest.mark.parametrize("words, text", [
-    (["nowhere"], "no folder or file"), (["digits", "--data", "digits"], "PATH and --data: give one of them"),
-    (["digits", "--to", "x.jpg"], "PNG"), (["digits", "--classes", "3"], "at least two"),
+    (["nowhere"], "no such folder or file"), (["digits", "--data", "digits"], "PATH and --data: give one of them"),
+    (["digits", "--to", "x.jpg"], "ends in .png"), (["digits", "--classes", "3"], "at least two"),
     (["empty"], "no class folders")])
 def test_errors_are_one_sentence(tmp_path, capsys, monkeypatch, words, text):
     monkeypatch.chdir(tmp_path)

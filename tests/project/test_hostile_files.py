@@ -94,8 +94,8 @@ def test_hostile_archives(tmp_path, capsys):
         assert time.monotonic() - start < 60
         laid += [name] if code == 0 else []
         files = {o for o in target.rglob("*") if not o.is_dir()}
-        names = {f.relative_to(target).as_posix() for f in files}
-        assert names <= {"train/ramen/1.jpg", "test/ramen/2.jpg"}, (name, files)
+        inside = {f.relative_to(target).as_posix() for f in files}
+        assert inside <= {"train/ramen/1.jpg", "test/ramen/2.jpg"}, (name, files)
         assert not any(o.is_symlink() or not o.is_file() or o.stat().st_nlink > 1 or o.stat().st_mode & 0o7111
                        for o in files), name
         assert sum(o.stat().st_size for o in files) < 2**21, name
