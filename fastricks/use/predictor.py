@@ -28,7 +28,7 @@ from ..model.weights import read_meta
 from ..recipe.plan import arch_kwargs
 from ..recipe.size import sides_of
 from .saved import Saved
-from .unknown import conformal, percent_of, rule_of
+from .unknown import conformal, percent_of, rule_of_coverage
 
 if TYPE_CHECKING:
     from fastai.learner import Learner
@@ -155,7 +155,7 @@ class Predictor:
         """Of each image, which are what `predict` takes, whether it is unknown: its energy (log Σ exp of the logits) is
         below that of the share `coverage` (.50 to .99, whole percents) of images like the validation images
         """
-        rule = rule_of(self.meta, coverage, None)
+        rule = rule_of_coverage(self.meta, coverage)
         return [rule.judge(o.labels, o.probabilities, energy).unknown
                 for given, logits in self.stream(listed(images), bs)
                 for o, energy in zip(self.named(given, self.softmax(logits), len(self.classes)),

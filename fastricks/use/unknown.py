@@ -61,8 +61,11 @@ def rule_of(meta: dict[str, Any], coverage: float | None, below: float | None) -
     "The Rule that the options ask for, by what a model keeps of its validation images; None where they ask for none"
     if below is not None:
         return Rule(below, f"no class has a probability of {below:g}")
-    if coverage is None:
-        return None
+    return None if coverage is None else rule_of_coverage(meta, coverage)
+
+
+def rule_of_coverage(meta: dict[str, Any], coverage: float) -> Rule:
+    "The Rule that keeps this share of images like the validation images"
     n, least = conformal(meta, percent_of(coverage))
     like = f"{coverage:.0%} of photos like the {n:,} validation images"
     energies = meta.get("least_energy")
