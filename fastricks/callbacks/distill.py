@@ -49,7 +49,7 @@ def teacher_network(teacher):
         return found
     if isinstance(teacher, str | PathLike):
         raise UserError(
-        f"Distill: the teacher is a network, and {str(teacher)!r} is a text: give fastricks.load({str(teacher)!r})")
+            f"Distill: the teacher is a network, and {str(teacher)!r} is a text: give fastricks.load({str(teacher)!r})")
     what = f"the class {teacher.__name__}" if isinstance(teacher, type) else f"a {type(teacher).__name__}"
     raise UserError(f"Distill: the teacher is a network (a torch module, a run or a Learner), not {what}")
 

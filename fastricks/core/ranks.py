@@ -167,7 +167,7 @@ def require_same(value, what):
     values = from_each(value)
     if odd := [r for r, v in enumerate(values) if v != values[0]]:
         raise UserError(
-        f"process {odd[0]} has other {what} than process 0: give all processes the same files and options")
+            f"process {odd[0]} has other {what} than process 0: give all processes the same files and options")
 
 
 # -- one message, whoever has it

@@ -21,8 +21,8 @@ def open_weights(file, kind="pt"):
         raise UserError(f"--weights {file}: there is no such file")
     if path.suffix in PICKLES:
         raise UserError(
-        f"--weights {file} is a pickle, which can run code when it is loaded: convert it where you trust it, with  "
-        f"{conversion(path)}")
+            f"--weights {file} is a pickle, which can run code when it is loaded: convert it where you trust it, with  "
+            f"{conversion(path)}")
     try:
         return safe_open(str(path), kind)
     except (SafetensorError, OSError, RuntimeError, ValueError) as e:

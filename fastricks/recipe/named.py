@@ -74,8 +74,7 @@ RECIPES = {
         "is trained on your data first; 16-bit as the device has it", PAPER_BEST),
     "keras": Named(
         "the pieces of DLology's Keras tutorial together: SGD 0.1 at batch 256, warm-up, cosine, smoothing, zero γ, no "
-        "bias "
-        "decay",
+        "bias decay",
         "DLology's Keras tutorial; its l2(0.01) is a weight decay of 0.02",
         "the tutorial shows pieces, not a training: ResNet-50, 100 epochs with 10 of warm-up and these crops are its "
         "examples' or ours; Nesterov momentum .9 where its SGD has none; "

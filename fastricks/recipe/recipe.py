@@ -309,8 +309,8 @@ def load_recipe(name: "str | Recipe") -> dict[str, Any]:
         raise UserError(f"no recipe is called {name!r}, and no such run folder is there{near}")
     if is_soup(file.parent) and file.name == "recipe.json":
         raise UserError(
-        f"{name} is a soup, an average of finished runs: it has no recipe that can be trained; name one of the runs "
-        "that it is made of")
+            f"{name} is a soup, an average of finished runs: it has no recipe that can be trained; name one of the "
+            "runs that it is made of")
     return read_recipe(file)
 
 

@@ -84,14 +84,14 @@ def require_there(folder, recipe, given):
         place = getattr(recipe, name)
         if place and name not in given and is_absolute(place) and not Path(place).exists():
             raise UserError(
-            f"the {name} of {folder}, {place}, can't be found: `{again(folder)} {flag_of(name)} NEW` goes on where "
-            f"the same {name} lie now")
+                f"the {name} of {folder}, {place}, can't be found: `{again(folder)} {flag_of(name)} NEW` goes on where "
+                f"the same {name} lie now")
     for trick, keys in recipe.tricks.items():
         for key, place in keys.items():
             if isinstance(place, str) and is_absolute(place) and not Path(place).exists():
                 raise UserError(
-                f"{trick}:{key} of {folder}, {place}, can't be found: `{again(folder)} -t {trick}:{key}=NEW` goes on "
-                "with the same where it is now")
+                    f"{trick}:{key} of {folder}, {place}, can't be found: `{again(folder)} -t {trick}:{key}=NEW` goes "
+                    "on with the same where it is now")
 
 
 def again(folder): return f"fastricks resume {shlex.quote(str(folder))}"

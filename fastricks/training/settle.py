@@ -40,8 +40,9 @@ def require_one(recipe):
     n, by = ranks.times_started()
     if n > 1 and not recipe.name:
         raise UserError(
-        f"{by} started this {n} times, and each would train the same by itself: let it start one task a node, "
-        f"and that torchrun --nproc-per-node N -m fastricks train …; if they are {n} runs, give each its own --name")
+            f"{by} started this {n} times, and each would train the same by itself: let it start one task a node, "
+            f"and that torchrun --nproc-per-node N -m fastricks train …; if they are {n} runs, give each its own "
+            "--name")
 
 
 def use_device(device):
@@ -145,7 +146,7 @@ def find_lr(job, say, dry=False):
     from .lr_find import settle_lr
     if job.recipe.lr == FIND and not ranks.alone():
         raise UserError(
-        "--lr find tries rates out in one process: find it without torchrun, then give --lr that number")
+            "--lr find tries rates out in one process: find it without torchrun, then give --lr that number")
     try:
         return settle_lr(job, say, dry)
     except Exception as e:

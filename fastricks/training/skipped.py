@@ -22,6 +22,6 @@ def require_enough(losses, recipe, source, n_bad):
     n, first = len(source.items) + len(source.skipped), some_reasons([*losses.found.items()])
     if n_bad > allowed(n, recipe.max_bad):
         raise UserError(
-        f"{n_bad:,} of {plural(n, 'image')} of {source.name} cannot be read any more, "
-        f"more than --max-bad {recipe.max_bad:g} allows: {first}; bring them back, or raise --max-bad")
+            f"{n_bad:,} of {plural(n, 'image')} of {source.name} cannot be read any more, "
+            f"more than --max-bad {recipe.max_bad:g} allows: {first}; bring them back, or raise --max-bad")
     require_all(source, losses.left(source.items), first)

@@ -90,8 +90,8 @@ def check_channels(facts, recipe, wanted):
     theirs = len(facts["mean"] or (0, 0, 0))
     if theirs != recipe.channels:
         raise UserError(
-        f"the {wanted.role} {facts['file']} takes {plural(theirs, 'channel')} and this network {recipe.channels}: "
-        "give both the same --channels")
+            f"the {wanted.role} {facts['file']} takes {plural(theirs, 'channel')} and this network {recipe.channels}: "
+            "give both the same --channels")
     return facts
 
 

@@ -92,8 +92,8 @@ class Wanted:
             return "file"
         if "/" in self.value or "\\" in self.value:
             raise UserError(
-            f"{self.key}={self.value} is not there: give a finished run's folder, a FILE.safetensors or an "
-            "architecture")
+                f"{self.key}={self.value} is not there: give a finished run's folder, a FILE.safetensors or an "
+                "architecture")
         return "arch"
 
 

@@ -19,12 +19,12 @@ class Bce(Trick):
         names = {t.name for t in tricks}
         if self.threshold and not names & {*MIXERS}:
             raise UserError(
-            f"bce:threshold={self.threshold:g} is for mixed targets, and here each image has one class: add mixup or "
-            "cutmix, or leave it out")
+                f"bce:threshold={self.threshold:g} is for mixed targets, and here each image has one class: add mixup "
+                "or cutmix, or leave it out")
         if self.threshold and "class_weights" in names:
             raise UserError(
-            "bce:threshold makes several classes of a mixed image right, and class_weights weighs an image by one: "
-            "leave out one of the two")
+                "bce:threshold makes several classes of a mixed image right, and class_weights weighs an image by one: "
+                "leave out one of the two")
 
     def loss(self, loss_func, plan):
         from fastricks.callbacks.losses import BinaryCrossEntropy

@@ -80,8 +80,8 @@ class Distill(Trick):
             raise UserError(SHARED)
         if recipe.lr == "find" and self.is_arch:
             raise UserError(
-            f"distill:teacher={self.teacher} would be trained before --lr find knows a rate: give --lr a number, or "
-            "the run or file of a teacher")
+                f"distill:teacher={self.teacher} would be trained before --lr find knows a rate: give --lr a number, "
+                "or the run or file of a teacher")
 
     def settle(self, recipe, source, room):
         settled, facts = super().settle(recipe, source, room)

@@ -16,8 +16,8 @@ class DropPath(Trick):
         rate = recipe.arch_option.get("drop_path_rate")
         if rate is not None:
             raise UserError(
-            f"drop_path:rate={self.rate:g} and --arch-option drop_path_rate={rate} say the same thing: give one of "
-            "them")
+                f"drop_path:rate={self.rate:g} and --arch-option drop_path_rate={rate} say the same thing: give one of "
+                "them")
 
     def arch(self, kwargs, plan): return {**kwargs, "drop_path_rate": self.rate}
 

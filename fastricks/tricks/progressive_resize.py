@@ -19,11 +19,11 @@ class ProgressiveResize(Trick):
     def check(self, recipe, tricks):
         if self.side(0, recipe) >= recipe.size:
             raise UserError(
-            f"progressive_resize changes nothing: the first epoch's images have {recipe.size} pixels too; give a "
-            "smaller start or step")
+                f"progressive_resize changes nothing: the first epoch's images have {recipe.size} pixels too; give a "
+                "smaller start or step")
         if recipe.shape or recipe.fit != "crop":
             raise UserError(
-            "progressive_resize grows squares that are cropped: leave out --fit, and give --size one number")
+                "progressive_resize grows squares that are cropped: leave out --fit, and give --size one number")
         if recipe.compile:
             raise UserError("progressive_resize has images of several sizes, and --compile compiles for one: leave "
                             "out one of the two")

@@ -22,8 +22,8 @@ class ResnetD(Trick):
                             f"use --arch {with_d(recipe.arch)}, whose weights have the tweaks, or --no-pretrained")
         if twice := [k for k in KWARGS.get(self.variant, ()) if k in recipe.arch_option]:
             raise UserError(
-            f"resnet_d and --arch-option {twice[0]}={recipe.arch_option[twice[0]]} both say how the network is made: "
-            "give one of them")
+                f"resnet_d and --arch-option {twice[0]}={recipe.arch_option[twice[0]]} both say how the network is "
+                "made: give one of them")
         if self.variant == "B":
             raise UserError("resnet_d:variant=B changes nothing: timm's ResNets have that stride already; "
                             "use variant=C or D")

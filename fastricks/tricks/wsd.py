@@ -24,8 +24,8 @@ class Wsd(Trick):
                             "would never fall: give more")
         if sched.warm + n > sched.total:
             raise UserError(
-            f"wsd: a warm-up of {sched.warm} steps and a cooldown of {n} do not fit into the run's {sched.total}: "
-            "give less of one, or more --epochs")
+                f"wsd: a warm-up of {sched.warm} steps and a cooldown of {n} do not fit into the run's {sched.total}: "
+                "give less of one, or more --epochs")
         return replace(sched, main=self.lr, stable=sched.total - n)
 
     def lr(self, s, sched):

@@ -60,7 +60,7 @@ def require_port(host: str, port: int) -> None:
         except OSError as e:
             if e.errno == errno.EADDRINUSE:
                 raise UserError(
-                f"port {port} of {host} is in use: choose another, as in --port {port % 65535 + 1}") from None
+                    f"port {port} of {host} is in use: choose another, as in --port {port % 65535 + 1}") from None
             raise UserError(f"--host {host} --port {port}: can't be served there ({e.strerror or e})") from None
 
 

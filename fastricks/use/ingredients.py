@@ -88,7 +88,8 @@ def rows_of(texts: Sequence[str], say: Say) -> list[ComparisonRow]:
     rows = comparison_rows(found, say)
     if len(rows) < 2:
         raise UserError(
-        f"a soup is made of two rows or more, and here is one, {rows[0].label!r}: `fastricks ablate` trains several")
+            f"a soup is made of two rows or more, and here is one, {rows[0].label!r}: `fastricks ablate` trains "
+            "several")
     return rows
 
 
@@ -142,8 +143,8 @@ def of_each_seed(rows: list[ComparisonRow], say: Say) -> Iterator[Ingredients]:
     lacking = {s: [row.label for row in rows if s not in row.seeds] for s in seeds}
     if all(lacking.values()):
         raise UserError(
-        f"no seed has a finished run of each of the {len(rows)} rows ({one_of(row.label for row in rows)}): name the "
-        "runs that belong together")
+            f"no seed has a finished run of each of the {len(rows)} rows ({one_of(row.label for row in rows)}): name "
+            "the runs that belong together")
     for s in seeds:
         if lacking[s]:
             say(f"seed {s}: no soup, as it has no finished run of {one_of(lacking[s])}")

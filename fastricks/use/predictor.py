@@ -251,7 +251,7 @@ def facts(saved: Saved) -> dict[str, Any]:
                 **{k: bool(getattr(r, k)) for k in ("icc", "xmp")}, **meta}
     if lacks := [k for k in ("arch", "classes", "size") if not meta.get(k)]:
         raise UserError(
-        f"{saved.file} does not say its {one_of(lacks)}: give the model.safetensors of a run")
+            f"{saved.file} does not say its {one_of(lacks)}: give the model.safetensors of a run")
     check_arch(meta["arch"])
     cfg = arch_cfg(meta["arch"])
     meta = {"resize": round(meta["size"] * 8 / 7), "mean": cfg.mean, "std": cfg.std, "pipeline": "fast", "fit": "crop",
@@ -276,8 +276,8 @@ def listed(images: Any) -> list[Any]:
         return [images]
     if not isinstance(images, Iterable):
         raise UserError(
-        f"{images!r} is no image: give a path, bytes, an open file, a PIL image, an array or a tensor, or several of "
-        "them")
+            f"{images!r} is no image: give a path, bytes, an open file, a PIL image, an array or a tensor, or several "
+            "of them")
     return list(images)
 
 

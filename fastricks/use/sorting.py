@@ -62,7 +62,7 @@ def folders_of(names: Iterable[str]) -> dict[str, str]:
         folder = "".join("_" if c in '/\\:\0' else c for c in name).strip().lstrip(".") or "_"
         if clash := next((o for o, f in found.items() if f.casefold() == folder.casefold()), None):
             raise UserError(
-            f"--sort-into: {visible(clash)!r} and {visible(name)!r} would be one folder, {visible(folder)!r}")
+                f"--sort-into: {visible(clash)!r} and {visible(name)!r} would be one folder, {visible(folder)!r}")
         found[name] = folder
     return found
 

@@ -98,8 +98,8 @@ def opened(run: FinishedRun) -> "tuple[Learner, Source]":
     source = own_source(run, run.recipe.data)
     if source is None:
         raise UserError(
-        f"the data of {run.name} is not at {visible(run.recipe.data)} any more, or has changed: a soup is chosen by "
-        "its validation images")
+            f"the data of {run.name} is not at {visible(run.recipe.data)} any more, or has changed: a soup is chosen "
+            "by its validation images")
     p = open_predictor(find_saved(run.folder), run.recipe.device if available(run.recipe.device) else "auto")
     return learner_of_predictor(p, None, silent), with_classes(source, p.classes)
 

@@ -41,7 +41,7 @@ def check_rule(coverage: float | None, below: float | None, raw: bool) -> None:
         raise UserError("--unknown and --unknown-below are two rules for the same: give one of them")
     if coverage is not None and raw:
         raise UserError(
-        "--unknown goes by probabilities at the fitted temperature: leave out --raw, or give --unknown-below")
+            "--unknown goes by probabilities at the fitted temperature: leave out --raw, or give --unknown-below")
     if coverage is not None:
         percent_of(coverage)
     if below is not None and not 0 < below <= 1:
@@ -83,6 +83,6 @@ def conformal(meta: dict[str, Any], percent: int) -> tuple[int, float]:
                         "give --unknown-below")
     if kept["n"] < images_needed(percent):
         raise UserError(
-        f"--unknown .{percent} needs {images_needed(percent)} validation images, and this model had {kept['n']}: "
-        "ask for less, or give --unknown-below")
+            f"--unknown .{percent} needs {images_needed(percent)} validation images, and this model had {kept['n']}: "
+            "ask for less, or give --unknown-below")
     return kept["n"], kept["least_p"][percent - COVERAGES[0]]

@@ -79,8 +79,8 @@ class KeyedDL(SturdyDL):
     def none_left(self):
         if self.shuffle and self.world > 1:
             raise UserError(
-            f"none of process {self.rank}'s images of a batch can be read any more, and each process must have some: "
-            "bring them back")
+                f"none of process {self.rank}'s images of a batch can be read any more, and each process must have "
+                "some: bring them back")
 
     def batch_places(self):
         "Of each batch of this epoch the places of its images in `items`: arrays, a function of (seed, epoch)"
