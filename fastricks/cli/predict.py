@@ -6,11 +6,10 @@ import typer
 from ..recipe.recipe import check_field, options
 from .options import Debug, Trained
 
-
 Paths = Annotated[list[str], typer.Argument(
     metavar="PATH", help="files, folders, globs, or - for a list on stdin, a path a line")]
 Top = Annotated[int, typer.Option("--top", "-k", min=1, help="how many classes of each image")]
-Format = Annotated[str, typer.Option(
+PredictionFormat = Annotated[str, typer.Option(
     metavar="table|jsonl|csv|FILE", help="how to print them, or FILE.jsonl or FILE.csv to write")]
 BatchSize = Annotated[int, typer.Option(min=1, help="images that go through the network together")]
 Threads = Annotated[int | None, typer.Option(
@@ -30,7 +29,7 @@ SortInto = Annotated[str | None, typer.Option(
     help="copy the photos into folders of DIR, one a class, and unknown; what lies there stays")]
 
 
-def predict_command(run: Trained, paths: Paths, top: Top = 3, to: Format = "table", bs: BatchSize = 64,
+def predict_command(run: Trained, paths: Paths, top: Top = 3, to: PredictionFormat = "table", bs: BatchSize = 64,
                     threads: Threads = None, device: DeviceName = "auto", raw: Raw = False, unknown: Coverage = None,
                     unknown_below: Least = None, sort_into: SortInto = None, debug: Debug = False):
     """Classify images: the most probable classes of each.
