@@ -65,8 +65,8 @@ class History(Callback):
         valid = dict(zip(self.recorder.metric_names[2:-1], self.learn.final_record[1:], strict=False))
         self.rows.append({
             "epoch": self.learn.epoch + 1,
-            "lr": self.rate,
-            "train_loss": self.mean_loss,
+            "lr": self.rate if self.lr_steps else None,  # an epoch without a step, as of a linear probe, has neither
+            "train_loss": self.mean_loss if self.lr_steps else None,
             **{f"train_{k}": float(v / self.fine) for k, v in self.terms.items()},
             "valid_loss": valid.get("valid_loss"),
             "accuracy": valid.get("accuracy"),

@@ -35,7 +35,8 @@ def finish(session, learn, seconds):
     if not ranks.is_first():
         return final
     save_weights(run, learn.model, {**facts_of_model(job), **calibrated})
-    session.draw("lr.png", lambda file: reporter.rates(file, learn, run.name))
+    if learn.recorder.hps.get("lr"):  # a linear probe takes no step
+        session.draw("lr.png", lambda file: reporter.rates(file, learn, run.name))
     write_json(run.path("metrics.json"), final)
     session.draw("heatmaps.json", lambda file: reporter.heat(file, job, learn))
     session.draw("index.html", lambda file: reporter.page(file, job.source))

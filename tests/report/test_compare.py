@@ -586,7 +586,7 @@ def test_piped_it_is_plain_and_whole(awkward, capsys):
     terminal(awkward)
     out = capsys.readouterr().out
     assert "Columns hidden" not in out and all(x == x.rstrip() for x in out.split("\n"))
-    assert "mixup:alpha=0.4" in out and "gain in points, and what it could be" in out
+    assert "mixup:alpha=0.4" in out and "gain in points, 95% interval" in out
     assert "open: one seed says nothing of the spread" in out
 
 

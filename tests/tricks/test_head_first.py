@@ -1,4 +1,6 @@
 """head_first: the head fitted on the frozen network's features, alone and before a training."""
+import csv
+
 import numpy as np
 import pytest
 import torch
@@ -6,10 +8,11 @@ import torch.nn.functional as F
 from support.kills import compare, left
 from support.run_files import read
 from support.several import losses, several
-from support.small import learner, recipe_of, trained, weights
+from support.small import TINY, learner, recipe_of, trained, weights
 from support.stopped import EACH, resumed, stopped
 
 from fastricks.callbacks.head_first import fitted_head
+from fastricks.cli.app import run
 from fastricks.core.errors import UserError
 from fastricks.core.words import silent
 from fastricks.recipe.recipe import resolve
@@ -70,3 +73,12 @@ def test_a_stopped_run_goes_on_bit_for_bit(selection, tmp_path, monkeypatch):
 def test_processes_have_the_same_head():
     a, b = several(2, losses, "head_first", {"per_class": 10, "batch_size": 12, "epochs": 1})
     assert a == b
+
+
+def test_a_probe_has_no_rate_and_no_training_loss(tmp_path, capsys):
+    words = [f"--{k.replace('_', '-')}={v}" for k, v in TINY.items() if k != "workers"]
+    assert run(["train", *words, "-t", "head_first:only=true", "--out", str(tmp_path), "--name", "probe"]) == 0
+    said = capsys.readouterr()
+    row, = csv.DictReader((tmp_path / "probe/history.csv").read_text().splitlines())
+    assert row["lr"] == row["train_loss"] == "" and float(row["valid_loss"]) > 0
+    assert not (tmp_path / "probe/lr.png").exists() and "no lr.png" not in said.out + said.err

@@ -68,10 +68,10 @@ def value_column(c: Outcome) -> Column:
 
 
 def gain_column(c: Outcome) -> Column:
-    "The difference to the baseline, and what it could be"
+    "The difference to the baseline and its 95% interval"
     digits = c.metric.digits
     gain = of_difference(lambda d: with_interval(d.delta, d.low, d.high, digits))
-    return Column("delta", f"gain in {c.metric.points}, and what it could be", gain)
+    return Column("delta", f"gain in {c.metric.points}, 95% interval", gain)
 
 
 def ratio_text(row: ComparisonRow) -> str:
