@@ -1,5 +1,6 @@
 """Folds for out-of-fold probabilities: each image is in one of them, what belongs together in the same one."""
 from collections import Counter, defaultdict
+from itertools import pairwise
 
 from ..core.errors import UserError, plural
 from .split import place_in_order
@@ -30,16 +31,14 @@ def folds_of(items, n, seed, group_of=None, copies=()):
 
 def joined_groups(items, group_of, copies):
     "{name: its group}, groups that share a copy made one"
-    key, leads_to = {o.name: group_of(o) if group_of else o.name for o in items}, {}
-
-    def end(k):
-        while k in leads_to:
-            k = leads_to[k]
-        return k
+    from scipy.cluster.hierarchy import DisjointSet
+    key = {o.name: group_of(o) if group_of else o.name for o in items}
+    groups = DisjointSet(key.values())
     for same in copies:
-        first, *others = sorted({end(key[o.name]) for o in same})
-        leads_to.update(dict.fromkeys(others, first))
-    return {name: end(k) for name, k in key.items()}
+        for a, b in pairwise(same):
+            groups.merge(key[a.name], key[b.name])
+    first = {k: min(same) for same in groups.subsets() for k in same}
+    return {name: first[k] for name, k in key.items()}
 
 
 def require_two(items, key):

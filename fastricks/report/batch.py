@@ -36,7 +36,7 @@ def mixing_words(batch):
         return ""
     low, high = batch.lam.min().item(), batch.lam.max().item()
     lam = f"{low:.2f}" if high - low < .005 else f"{low:.2f} to {high:.2f}"
-    chosen = ", chosen as near ½" if batch.step or batch.epoch else ""
+    chosen = ", the nearest to ½" if batch.step or batch.epoch else ""
     return f"; λ = {lam}{chosen}"
 
 

@@ -206,7 +206,7 @@ def test_what_is_shown_is_mixed(selection):
     order = first_batch.telling(b)
     assert ((b.lam - .5).abs()[order].diff() >= 0).all()
     said = " ".join(first_batch.batch_figure(r).get_suptitle().split())
-    assert "λ = 0." in said and ("chosen as near ½" in said) == bool(b.step or b.epoch)
+    assert "λ = 0." in said and ("the nearest to ½" in said) == bool(b.step or b.epoch)
 
 
 def test_erased_images_are_shown_first():

@@ -1,5 +1,7 @@
 """What every exporter needs: the bare network, and the check of its outputs."""
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,18 @@ from ...data.pixels.fits import BORDER_GREY, is_plain
 from ..predictor import Predictor
 
 TOLERANCE = 1e-4       # largest difference of logits, in parts of the largest logit (of 1 at least)
+
+
+@contextmanager
+def errors_alone(name: str | None) -> Iterator[None]:
+    "A logger, None for the root, meanwhile lets nothing but errors through"
+    log = logging.getLogger(name)
+    old = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(old)
 
 
 def agree(p: Predictor, x: torch.Tensor, sizes: Sequence[int], f: Callable[[torch.Tensor], Any]) -> float:

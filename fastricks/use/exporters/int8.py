@@ -1,5 +1,4 @@
 """8-bit weights and activations by onnxruntime's static quantization, and what they cost on the run's own images."""
-import logging
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -41,19 +40,15 @@ def quantized(proto: "ModelProto", images: "Tensor") -> "ModelProto":
     import onnx
     from onnxruntime.quantization import QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
-    log = logging.getLogger()
-    old = log.level
-    log.setLevel(logging.ERROR)  # it logs advice to the root
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            plain, ready, small = (Path(folder, f"{o}.onnx") for o in ("plain", "ready", "small"))
-            onnx.save(proto, plain)
-            quant_pre_process(plain, ready, skip_symbolic_shape=True)
-            quantize_static(ready, small, Batches(images), op_types_to_quantize=list(OPS), per_channel=True,
-                            reduce_range=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8)
-            return onnx.load(small)
-    finally:
-        log.setLevel(old)
+
+    from .common import errors_alone
+    with errors_alone(None), tempfile.TemporaryDirectory() as folder:  # it logs advice to the root
+        plain, ready, small = (Path(folder, f"{o}.onnx") for o in ("plain", "ready", "small"))
+        onnx.save(proto, plain)
+        quant_pre_process(plain, ready, skip_symbolic_shape=True)
+        quantize_static(ready, small, Batches(images), op_types_to_quantize=list(OPS), per_channel=True,
+                        reduce_range=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8)
+        return onnx.load(small)
 
 
 class Batches:

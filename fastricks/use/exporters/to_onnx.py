@@ -1,11 +1,9 @@
 """ONNX."""
 import json
-import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...core.calls import R
 from ...core.errors import UserError
 from .kinds import Exporter
 
@@ -48,10 +46,11 @@ def check_size(p: "Predictor", net: "nn.Module") -> None:
 
 def checked_proto(p: "Predictor", x: "Tensor", sizes: Sequence[int]) -> "tuple[ModelProto, float]":
     "(the ONNX model of pixels -> logits, probabilities; the largest difference of its logits from the model's own)"
-    from .common import WithProbabilities, agree, network
+    from .common import WithProbabilities, agree, errors_alone, network
     net = network(p)
     check_size(p, net)
-    proto = quietly(lambda: to_proto(WithProbabilities(net, p.temperature).eval(), x))
+    with errors_alone("torch.onnx"):  # it logs its every step
+        proto = to_proto(WithProbabilities(net, p.temperature).eval(), x)
     name_batch(proto.graph)
     data = proto.SerializeToString()
     worst = agree(p, x, sizes, runner(data))
@@ -104,14 +103,3 @@ def name_batch(graph: "GraphProto") -> None:
         for d in v.type.tensor_type.shape.dim:
             if d.dim_param == old:
                 d.dim_param = "batch"
-
-
-def quietly(f: Callable[[], R]) -> R:
-    "torch.onnx logs its every step"
-    log = logging.getLogger("torch.onnx")
-    old = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        return f()
-    finally:
-        log.setLevel(old)

@@ -25,6 +25,16 @@ CANONICAL = SHORTER.format(resize="{resize}", sizes="less") + """
         batch_c = Constant<value_ints=[1, 3]>()
         to_c = Concat<axis=0>(batch_c, canonical)
         image = Resize<mode="linear", antialias=1>(whole, , , to_c)"""
+# the canonical photo scaled until it covers (ReduceMax), or fits into (ReduceMin), a box
+SCALED = """
+        box = Constant<value_ints=[{box}]>()
+        box_f = Cast<to=11>(box)
+        shape_f = Cast<to=11>(canonical)
+        each = Div(box_f, shape_f)
+        scale = {by}<keepdims=1>(each)
+        exact = Mul(shape_f, scale)
+        near = Round(exact)
+        sized = Cast<to=7>(near)"""
 # the size that the view brings it to; Python's round is half to even, as Round is
 SIZES = {
     "plain": """
@@ -32,28 +42,12 @@ SIZES = {
         canonical = Identity(shape)""" + SHORTER.format(resize="{resize}", sizes="sizes"),
     "squish": CANONICAL + """
         sizes = Constant<value_ints=[{height}, {width}]>()""",
-    "crop": CANONICAL + """
-        cover = Constant<value_ints=[{high}, {wide}]>()
-        cover_f = Cast<to=11>(cover)
-        shape_f = Cast<to=11>(canonical)
-        each = Div(cover_f, shape_f)
-        scale = ReduceMax<keepdims=1>(each)
-        exact = Mul(shape_f, scale)
-        near = Round(exact)
-        sized = Cast<to=7>(near)
-        sizes = Max(sized, cover)""",
-    "pad": CANONICAL + """
-        sides = Constant<value_ints=[{height}, {width}]>()
-        sides_f = Cast<to=11>(sides)
-        shape_f = Cast<to=11>(canonical)
-        each = Div(sides_f, shape_f)
-        scale = ReduceMin<keepdims=1>(each)
-        exact = Mul(shape_f, scale)
-        near = Round(exact)
-        sized = Cast<to=7>(near)
+    "crop": CANONICAL + SCALED.format(box="{high}, {wide}", by="ReduceMax") + """
+        sizes = Max(sized, box)""",
+    "pad": CANONICAL + SCALED.format(box="{height}, {width}", by="ReduceMin") + """
         one = Constant<value_ints=[1]>()
         some = Max(sized, one)
-        sizes = Min(some, sides)"""}
+        sizes = Min(some, box)"""}
 CROP = """
         window = Constant<value_ints=[{height}, {width}]>()
         more = Sub(sizes, window)
@@ -67,7 +61,7 @@ CROP = """
         axes = Constant<value_ints=[2, 3]>()
         rgb = Slice(resized, start, end, axes)"""
 PAD = """
-        free = Sub(sides, sizes)
+        free = Sub(box, sizes)
         one_more = Add(free, one)
         two = Constant<value_ints=[2]>()
         before = Div(one_more, two)
