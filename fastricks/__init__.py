@@ -9,7 +9,10 @@ import warnings
 
 import lazy_loader
 
+from .core import process
+
 __version__ = "0.1.0"
+process.settle()  # before torch is loaded
 load_name, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 from .. import __version__
-from ..core import ranks
+from ..core import process, ranks
 from ..core.machine import cpu_name, device_name
 
 
@@ -20,6 +20,7 @@ def environment(device):
         "platform": platform.platform(),
         "cpu": cpu_name(),
         "cores": os.cpu_count(),
+        **process.found,
         "device": device_name(device),
         "git": git_state(),
     }
