@@ -12,6 +12,7 @@ from fastai.metrics import accuracy
 from fastai.vision.augment import FlipItem, RandomResizedCrop
 from fastai.vision.data import ImageBlock
 from fastcore.basics import noop
+from rounds import Times, cpu_seconds
 from setting import WARM, make_memory_learner
 
 import fastricks.training.learner
@@ -177,17 +178,20 @@ class Trainer:
     def __init__(self, setting): self.setting = setting
 
     def read(self):
+        "The clock as the real part, CPU seconds as the imaginary one"
         self.setting.sync()
-        return time.perf_counter()
+        return time.perf_counter() + 1j * cpu_seconds()
 
     def run(self, rounds, between):
         self.book = Book(self.read, lambda epoch: between(epoch) if epoch < rounds else None)
         with watched(*self.book.cbs):
             train(self.setting.recipe(epochs=rounds + 1), silent, bar=False)
-        return [s / self.setting.batches for s in self.book.rows["train"][1:]]
+        epochs = self.book.rows["train"][1:]
+        return Times([s.real / self.setting.batches for s in epochs], [s.imag for s in epochs])
 
     def apart(self):
         "The first epoch's training and the evaluations, in images a second"
         s, rows = self.setting, self.book.rows
         n = sum(1 for _ in (s.tree / "val").glob("*/*"))
-        return {"epoch 1": s.images / rows["train"][0], "evaluation": n * len(rows["valid"]) / sum(rows["valid"])}
+        return {"epoch 1": s.images / rows["train"][0].real,
+                "evaluation": n * len(rows["valid"]) / sum(rows["valid"]).real}

@@ -31,6 +31,8 @@ def words(**options):
 
 class Peer:
     "A script, run anew for each slice: two epochs, of which the second counts"
+    other_work = True  # the first epoch, evaluation, start-up
+
     def __init__(self, path, setting, workers, more=()):
         self.script, self.setting, self.workers, self.more = script(path), setting, workers, list(more)
         self.how = f"{workers} workers"

@@ -84,8 +84,8 @@ def tricks(s, t):
 
 def distill(s, t):
     "The teacher's share of a step, in forward passes of the teacher"
-    extra = [d - o for d, o in zip(t["distill"].seconds, t[OURS].seconds, strict=True)]
-    got = ratios(Times(extra), t["teacher's forward"])
+    less = lambda which: [d - o for d, o in zip(which(t["distill"]), which(t[OURS]), strict=True)]
+    got = ratios(Times(less(lambda x: x.seconds), less(lambda x: x.cpu)), t["teacher's forward"])
     return row("9", "distillation's extra time / teacher's bare forward", got, most=1.05, aim=1.02)
 
 
@@ -129,7 +129,8 @@ def whole_work(s, times, images):
 def show(title, rows, rates, apart=None, waits=None, counts=None):
     "Print the table, the rates behind it, and what is told apart"
     console = Console(highlight=False, width=160)
-    table = Table("", "what", "value", "least – greatest", "n", "bound", "aim", "", title=title, title_justify="left")
+    table = Table("", "what", "value", "least – greatest", "CPU", "n", "bound", "aim", "", title=title,
+                  title_justify="left")
     for r in rows:
         table.add_row(*cells(r))
     console.print(table)
@@ -151,4 +152,4 @@ def cells(r):
     bound = f"{'≥' if r['kind'] == 'at least' else '≤'} {r['bound']:g}" if r["bound"] is not None else ""
     spread = f"{text(r['low'])} – {text(r['high'])}" if r["low"] is not None else ""
     aim = f"{r['aim']:g}" if r["aim"] is not None else ""
-    return r["row"], r["what"], text(r["value"]), spread, str(r["n"]), bound, aim, r["verdict"]
+    return r["row"], r["what"], text(r["value"]), spread, text(r.get("cpu")), str(r["n"]), bound, aim, r["verdict"]

@@ -125,3 +125,14 @@ def test_contenders_take_turns(monkeypatch):
     order = []
     times = interleave([One("a"), One("b"), One("c")], 3, say=lambda _: None)
     assert order == [*"abc", *"bca", *"cab"] and times["a"].seconds == [1, 6, 8]
+
+
+def test_cpu_seconds_are_compared_where_the_work_is_the_same(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    from rounds import Times, interleave, ratios
+    assert ratios(Times([1., 2.], [3., 8.]), Times([2., 2.], [2., 2.]))["cpu"] == 2.75  # the median of 1.5 and 4
+    assert ratios(Times([1.], [None]), Times([2.], [1.]))["cpu"] is None
+    script = type("Script", (), {"name": "script", "other_work": True, "slice": lambda self: 1.})
+    burning = type("Burning", (), {"name": "burning", "slice": lambda self: float(sum(range(3_000_000)))})
+    times = interleave([script(), burning()], 1, say=lambda _: None)
+    assert times["script"].cpu == [None] and times["burning"].cpu[0] > 0
