@@ -10,12 +10,14 @@ from ..core.lock import ProcessLock
 from .environment import environment
 from .record import read_record
 
+LOCK = ".lock"
+
 
 class RunFolder:
     "A run folder that is being written. `status.json` says `unfinished` until the last file is there"
     def __init__(self, folder):
         self.folder, self.finished = Path(folder), False
-        self.lock = ProcessLock(self.folder / ".lock")
+        self.lock = ProcessLock(self.folder / LOCK)
 
     @classmethod
     def create(cls, recipe, name, identity):
@@ -71,13 +73,17 @@ class RunFolder:
         "All is written: checkpoints are not needed any more"
         self.status("finished")
         self.finished = True
-        for file in self.folder.glob("checkpoint-*.safetensors"):
-            file.unlink(missing_ok=True)
         self.release()  # Windows removes no open file
-        self.lock.path.unlink(missing_ok=True)
+        drop_leftovers(self.folder)
 
     def log(self, line): append(self.folder / "log.txt", line.rstrip() + "\n")
     def write(self, name, data): write(self.path(name), data)
+
+
+def drop_leftovers(folder):
+    "Remove from a finished run what only an unfinished one needs; a process that was killed at its very end left it"
+    for file in (*folder.glob("checkpoint-*.safetensors"), *folder.glob(".*.tmp"), folder / LOCK):
+        file.unlink(missing_ok=True)
 
 
 class Guest(RunFolder):
@@ -125,5 +131,5 @@ def claim_folder(out, base, fixed):
 
 def is_begun(folder):
     "Nothing but what comes before recipe.json is in it"
-    known = ".lock", "status.json", "environment.json"
+    known = LOCK, "status.json", "environment.json"
     return folder.is_dir() and all(p.name in known or p.suffix == ".tmp" for p in folder.iterdir())

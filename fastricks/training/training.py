@@ -13,6 +13,7 @@ from ..core.machine import threads_each
 from ..core.words import parse_time, silent
 from ..data.source import describe
 from ..runfolder import checkpoint, trackers, tracking
+from ..runfolder.folder import drop_leftovers
 from . import longer as longer_run
 from . import resume as again
 from .longer import Longer
@@ -109,6 +110,7 @@ def train_settled(job, asked):
 
 def finished_result(folder, say):
     "The Result of a run that is finished already"
+    drop_leftovers(folder)
     say(f"{folder} is finished, so that nothing is left to train (without --resume the same is trained once more)")
     return Result(folder, read_json(folder / "metrics.json"))
 

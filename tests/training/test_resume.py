@@ -120,13 +120,25 @@ def test_the_option_finds_it_by_what_it_is(base, run_folder, capsys):
     assert train(r, print).folder not in (other, other.parent / "of that name")
 
 
+def queued(out):
+    words = ["train", "--resume", "--out", out, *(w for k, v in TINY.items() for w in (f"--{k.replace('_', '-')}", v))]
+    return [*map(str, words), "--classes", "0,1"]
+
+
 def test_a_command_that_is_queued_again_shows_the_finished_run(tmp_path, capsys):
-    words = ["train", "--resume", "--out", tmp_path,
-             *(w for k, v in TINY.items() for w in (f"--{k.replace('_', '-')}", v)), "--classes", "0,1"]
-    for n in (1, 2): assert run([*map(str, words)]) == 0 and len([*tmp_path.glob("*/recipe.json")]) == 1, n
+    for n in (1, 2): assert run(queued(tmp_path)) == 0 and len([*tmp_path.glob("*/recipe.json")]) == 1, n
     out = capsys.readouterr().out
     assert "is finished, so that nothing is left to train" in out and out.count("\naccuracy  ") == 2
     assert "top-5" not in out
+
+
+def test_what_a_kill_at_the_very_end_left_is_removed(tmp_path, capsys):
+    assert run(queued(tmp_path)) == 0
+    folder = next(tmp_path.glob("*/"))
+    there = {o.name for o in folder.iterdir()}
+    for name in ("checkpoint-0.safetensors", ".lock", ".status.json.123.tmp"): (folder / name).write_bytes(b"")
+    assert run(queued(tmp_path)) == 0 and "is finished" in capsys.readouterr().out
+    assert {o.name for o in folder.iterdir()} == there
 
 
 def test_the_option_begins_anew_and_says_what_differs(run_folder, capsys):
