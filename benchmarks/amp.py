@@ -57,10 +57,10 @@ class Net:
         self.model = build_network(recipe.arch, classes, 0, start_file(recipe))[0].to(recipe.device).train()
         self.opt = OPTIMIZERS[recipe.opt](self.model.parameters(), lr=recipe.lr)
         self.scaler = torch.amp.GradScaler(recipe.device, enabled=dtype == torch.float16)
-        self.losses, self.seconds = [], []
+        self.losses, self.seconds, self.cpu = [], [], []
 
     def step(self, x, y):
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), time.process_time()
         with torch.autocast(self.device, dtype=self.dtype or torch.bfloat16, enabled=self.dtype is not None):
             z = self.model(x)
         loss = torch.nn.functional.cross_entropy(z.float(), y)
@@ -70,6 +70,7 @@ class Net:
         self.opt.zero_grad()
         self.losses.append(loss.item())  # waits for the device
         self.seconds.append(time.perf_counter() - start)
+        self.cpu.append(time.process_time() - cpu)
 
 
 def finite(net): return all(torch.isfinite(p).all().item() for p in net.model.parameters())
@@ -92,18 +93,20 @@ def main():
         for net in nets.values():
             net.step(x, y)
     rate = {k: recipe.batch_size / median(n.seconds[5:]) for k, n in nets.items()}
+    cpu = {k: median(n.cpu[5:]) for k, n in nets.items()}
     last = {k: mean(n.losses[-20:]) for k, n in nets.items()}
     half = nets[dtype]
     for _, (x, y) in zip(range(a.long - a.steps), stream, strict=False):
         half.step(x, y)
     nan = sum(not torch.isfinite(torch.tensor(v)) for v in half.losses)
-    print(f"{'':8}{'images/s':>10}{'ratio':>8}{'loss of the last 20 of ' + str(a.steps) + ' steps':>36}")
+    print(f"{'':8}{'images/s':>10}{'ratio':>8}{'CPU s a step':>14}{'ratio':>8}{'loss of the last 20 of ' + str(a.steps) + ' steps':>36}")
     for k in nets:
-        print(f"{k:8}{rate[k]:10.1f}{rate[k] / rate['fp32']:8.2f}{last[k]:36.4f}")
+        print(f"{k:8}{rate[k]:10.1f}{rate[k] / rate['fp32']:8.2f}{cpu[k]:14.3f}"
+              f"{cpu[k] / cpu['fp32']:8.2f}{last[k]:36.4f}")
     print(f"{dtype}: {nan} non-finite losses in {len(half.losses):,} steps, weights finite: {finite(half)}; "
           f"loss {100 * (last[dtype] / last['fp32'] - 1):+.2f}% of fp32's")
     print(json.dumps({"arch": recipe.arch, "size": recipe.size, "batch": recipe.batch_size, "threads": recipe.threads,
-                      "rate": rate, "loss": last,
+                      "rate": rate, "cpu": cpu, "loss": last,
                       "steps": len(half.losses), "nan": nan, "finite": finite(half),
                       "environment": environment(recipe.device)}))
 
