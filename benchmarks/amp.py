@@ -99,7 +99,8 @@ def main():
     for _, (x, y) in zip(range(a.long - a.steps), stream, strict=False):
         half.step(x, y)
     nan = sum(not torch.isfinite(torch.tensor(v)) for v in half.losses)
-    print(f"{'':8}{'images/s':>10}{'ratio':>8}{'CPU s a step':>14}{'ratio':>8}{'loss of the last 20 of ' + str(a.steps) + ' steps':>36}")
+    loss = f"loss of the last 20 of {a.steps} steps"
+    print(f"{'':8}{'images/s':>10}{'ratio':>8}{'CPU s a step':>14}{'ratio':>8}{loss:>36}")
     for k in nets:
         print(f"{k:8}{rate[k]:10.1f}{rate[k] / rate['fp32']:8.2f}{cpu[k]:14.3f}"
               f"{cpu[k] / cpu['fp32']:8.2f}{last[k]:36.4f}")
