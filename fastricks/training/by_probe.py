@@ -14,7 +14,7 @@ from ..recipe.recipe import AUTO
 from ..recipe.registry import check_all
 
 LAYOUT_CACHE, COMPILE_CACHE = "layout", "compile"  # folders of the user's cache that have the probes' answers
-LEAST_COMPILING = 10.  # seconds: torch compiles no network in less
+LEAST_COMPILING = 10.  # seconds: a network takes longer to compile than a run that ends within them
 NOT_TIMED = "steps are not timed on mps"
 Decision = tuple[object, str]  # the value, why
 
@@ -30,7 +30,7 @@ def decide_by_probe(job, say, others=()):
         recipe = replace(recipe, layout=layout)
     if recipe.compile == AUTO:
         steps = recipe.epochs * batches_an_epoch(len(job.source.of("train")), recipe.whole_batch)
-        compiled, why = ranks.by_first(lambda: choose_compile(recipe, classes, steps, others or [recipe]))
+        compiled, why = ranks.by_first(lambda: choose_compile(recipe, classes, steps, others or [recipe], say))
         say(f"compile: {'yes' if compiled else 'no'} ({why})")
         recipe = replace(recipe, compile=compiled)
     return replace(job, recipe=recipe)
@@ -51,8 +51,12 @@ def choose_layout(recipe, classes):
             f"a contiguous step is {gain:.2f} times as fast as a channels-last one")
 
 
-def choose_compile(recipe, classes, steps, recipes):
+def choose_compile(recipe, classes, steps, recipes, say):
     "(whether to compile, why) of a run of so many `steps`; not where one of the `recipes` can't be compiled"
+    def measure():
+        say("compile: steps are timed, compiled and not, once for this network and machine: a minute or more")
+        return compiled_times(recipe, classes, kwargs, dtype)
+
     if recipe.device == "mps":
         return False, NOT_TIMED
     if why := why_no_compiler(recipe.device):
@@ -65,8 +69,7 @@ def choose_compile(recipe, classes, steps, recipes):
         plain = remembered(COMPILE_CACHE, [*facts, "plain"], "seconds", lambda: step_of(recipe, classes))
         if plain * steps < LEAST_COMPILING:
             return False, f"all {steps:,} steps take about {duration(plain * steps)}, and compiling longer"
-        return compile_pays(steps, **remembered(COMPILE_CACHE, facts, "seconds",
-                                                lambda: compiled_times(recipe, classes, kwargs, dtype)))
+        return compile_pays(steps, **remembered(COMPILE_CACHE, facts, "seconds", measure))
     except Exception as e:
         return False, f"the probe failed: {compiler_error(e)}"
 

@@ -138,7 +138,7 @@ def test_all_cells_of_an_ablation_have_the_same(timed, tmp_path):
     said = []
     grid = ablate("add", given, None, ["mixup", "cosine"], range(2), dry=True, say=said.append)
     assert {(c.recipe.compile, c.recipe.layout) for c in grid.cells} == {(True, CONTIGUOUS)} and len(grid.cells) == 6
-    assert timed.asked == ["layout", "compile"] and sum(line.startswith("compile:") for line in said) == 1
+    assert timed.asked == ["layout", "compile"] and sum(line.startswith("compile: yes") for line in said) == 1
     given |= dict(size=64, resize=64)
     grid = ablate("add", given, None, ["mixup", "progressive_resize"], range(2), dry=True, say=said.append)
     assert {c.recipe.compile for c in grid.cells} == {False}
