@@ -12,7 +12,7 @@ from torch import nn
 from ..core import ranks
 from ..core.errors import UserError, one_of, plural
 from ..core.tensors import plain
-from ..model.layout import lay_out
+from ..model.layout import lay_out, layout_of
 from ..model.teacher import differing_facts
 from ..trick.range import Range
 from .answers import half
@@ -105,7 +105,9 @@ class Distill(Callback):
     def before_fit(self):
         if self.classes:
             require_same_classes(self.classes, [str(o) for o in getattr(self.learn.dls, "vocab", self.classes)])
-        lay_out(self.teacher, next(self.learn.model.parameters()).device).eval().requires_grad_(False)
+        student = self.learn.model
+        device = next(student.parameters()).device
+        lay_out(self.teacher, device, layout_of(student)).eval().requires_grad_(False)
         if self.facts:
             self.say_accuracy()
 

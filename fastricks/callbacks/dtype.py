@@ -6,7 +6,6 @@ from ..model import probe
 
 CACHE = "amp"  # the folder of the user's cache that has the probe's answers
 CPU_SIZE = 32  # below it a stride-2 convolution sees 1×1 inputs, whose weight gradient oneDNN gets wrong (NaN) in bf16
-GAIN = 1.1     # a probe must find this much: less may be noise, and fp32 is the safe one
 
 
 def not_on_cuda(recipe): return not recipe.device.startswith("cuda")
@@ -26,7 +25,7 @@ IMPOSSIBLE = (  # (the dtype that is asked for, where it can't be had, the error
 NOT_APPLIED = (  # (where `auto` takes fp32 without a probe, why)
     (small_on_cpu, f"bf16 on a CPU needs --size {CPU_SIZE} or more"),
     (on_mps, "amp does not support mps"),
-    (cpu_without_bf16, "this CPU has no bf16 arithmetic"),
+    (cpu_without_bf16, f"this CPU has neither {probe.AMX} nor {probe.AVX512_BF16}, and computes no faster in bf16"),
 )
 
 
@@ -42,5 +41,12 @@ def choose_dtype(asked, recipe, classes):
             return "fp32", why
     dtype = "fp16" if cuda_without_bf16(recipe) else "bf16"
     gain = probe.remembered_gain(CACHE, recipe, classes, dtype)
-    chosen = dtype if gain >= GAIN else "fp32"
-    return chosen, f"a step in {dtype} is {gain:.2f} times as fast as in fp32"
+    chosen = dtype if gain >= probe.GAIN else "fp32"
+    unit = f" by this CPU's {probe.bf16_unit()}" if recipe.device == "cpu" else ""
+    return chosen, f"a step in {dtype}{unit} is {gain:.2f} times as fast as in fp32"
+
+
+def dtype_of(recipe, classes):
+    "The dtype that a recipe's network computes in: fp32 without amp"
+    keys = recipe.tricks.get("amp")
+    return choose_dtype(keys["dtype"], recipe, classes)[0] if keys else "fp32"

@@ -3,12 +3,14 @@ import sys
 
 from typer.core import TyperCommand, TyperGroup
 
+from ..recipe.recipe import flag_of, options, takes_word
+
 FIELDS = {  # group -> fields of the recipe whose options are in it
     "Data": ("data", "classes", "per_class", "valid", "rest", "drop_duplicates", "group_by", "class_order", "max_bad"),
     "Images": ("size", "resize", "min_scale", "fit", "channels", "icc", "white", "flip", "pipeline"),
     "Network": ("arch", "arch_option", "pretrained", "weights"),
     "Training": ("epochs", "batch_size", "lr", "wd", "opt", "seed", "keep", "patience"),
-    "Machine": ("device", "compile", "sync_bn", "threads", "workers"),
+    "Machine": ("device", "compile", "layout", "sync_bn", "threads", "workers"),
     "Output": ("name", "out", "wandb", "log", "checkpoint_every")}
 OPTIONS_PANEL = "Options"
 VERBS = {  # group -> verbs in it
@@ -23,6 +25,26 @@ def group_of(field):
     return next(group for group, names in FIELDS.items() if field in names)
 
 
+def without_words(fields, args):
+    """(the words of a command line without the values of these flags, field -> value): `--compile auto` and
+    `--compile=auto`. What else follows the flag is no value of it: `--compile PHOTOS`. Of several the last counts.
+    """
+    words = {flag_of(f.name): f.metadata["word"] for f in fields}
+    names = {spelling: f.name for f in fields for spelling in f.metadata["flag"].split("/")}
+    rest, given, left = [], {}, list(args)
+    while left:
+        text = left.pop(0)
+        flag, equals, value = text.partition("=")
+        if flag in words and not equals and left[:1] == [words[flag]]:
+            equals, value = "=", left.pop(0)
+        if flag in words and equals:
+            given[names[flag]] = value
+            continue
+        given.pop(names.get(flag), None)
+        rest.append(text)
+    return rest, given
+
+
 class Encodable:
     "A command whose help has the letters that stdout's encoding lacks as numbers, as all that is printed has"
     def get_help(self, ctx):
@@ -32,6 +54,13 @@ class Encodable:
 
 class GroupedCommand(Encodable, TyperCommand):
     "A verb whose options are listed in groups: first its own, then the recipe's"
+    def parse_args(self, ctx, args):
+        mine = {param.name for param in self.params}
+        rest, given = without_words([f for f in options() if takes_word(f) and f.name in mine], args)
+        left = super().parse_args(ctx, rest)
+        ctx.params.update(given)
+        return left
+
     def format_options(self, ctx, formatter):
         sections = {"Arguments": [], OPTIONS_PANEL: [], **{group: [] for group in FIELDS}}
         for param in self.get_params(ctx):

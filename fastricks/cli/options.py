@@ -9,7 +9,7 @@ import typer
 from ..core.errors import UserError, nearest
 from ..model.options import parse_options
 from ..recipe import own
-from ..recipe.recipe import Recipe, flag_of, options
+from ..recipe.recipe import Recipe, flag_of, options, takes_word
 from .help import group_of
 
 TrickTexts = Annotated[list[str] | None, typer.Option(
@@ -43,6 +43,8 @@ def default_text(f):
 def recipe_param(f, kind):
     "A field of the Recipe as an option: its name, type, default and help come from the field"
     m, kind = f.metadata, list[str] | None if is_pairs(f) else kind
+    if takes_word(f):
+        kind = bool | None  # GroupedCommand takes the word
     names = [m["flag"] or flag_of(f.name)]
     choices = m["range"] and m["range"].choices
     metavar = m["metavar"] or ("|".join(choices) if choices else None)
@@ -50,7 +52,7 @@ def recipe_param(f, kind):
     if default and "default" not in text:
         text += f" [default: {default}]"
     parser = m["reads"]
-    if m["word"] and not parser:
+    if m["word"] and not parser and not takes_word(f):
         parser = number_or(m["word"], names[0])
     option = typer.Option(*names, help=text, metavar=metavar, show_default=False, rich_help_panel=group_of(f.name),
                           parser=parser)

@@ -10,7 +10,7 @@ from pathlib import Path
 from ..core.errors import UserError
 from ..core.words import with_interval
 from ..recipe.command import command_line
-from ..recipe.recipe import FIND, resolve
+from ..recipe.recipe import AUTO, BY_PROBE, FIND, resolve
 from ..report.compare.families import ADVICE, Family, families_beside, record_family, row_key
 from ..report.compare.stats import AS_GOOD, FEWEST_SEEDS, HELPS, SAME
 from ..report.runs import read_run
@@ -131,8 +131,9 @@ def combined_texts(kept, left, given, base):
 
 def advise(grid, mode, given, base, texts, confirm=None, take_bets=False, say=print):
     "Choose, train baseline and choice with fresh seeds (as many as the grid has, or `confirm`), and say it all"
-    if given.get("lr") == FIND:
-        given = {**given, "lr": grid.rows[0].recipe.lr}
+    first = grid.rows[0].recipe
+    undecided = {"lr": FIND, **dict.fromkeys(BY_PROBE, AUTO)}
+    given = {**given, **{k: getattr(first, k) for k, word in undecided.items() if given.get(k) == word}}
     c, rows = compared_on_validation(grid)
     texts = [t for t in texts if t != CONTROL]
     sign = c.metric.sign

@@ -15,12 +15,12 @@ from ..data.source import describe
 from ..model.trial import require_network
 from ..recipe.identity import numeric
 from ..recipe.names import base_name
-from ..recipe.recipe import FIND
+from ..recipe.recipe import AUTO, BY_PROBE, FIND
 from ..report.plots import draw_found, save_figure
 from ..training.job import Job
 from ..training.lr_find import TO_COME
 from ..training.room import Room
-from ..training.settle import decided, find_lr, settle_machine, settle_tricks
+from ..training.settle import decided, find_lr, settle_auto, settle_machine, settle_tricks
 from .cells import jobs_that_fit, plan, train_cells
 from .plan import GRID_MODES
 from .progress import live_table
@@ -53,7 +53,7 @@ class Grid:
         set_num_threads(self.recipe.threads)
         self.source = open_data(self.recipe, say=self.say)
         self.recipe = decided(self.recipe, self.source)
-        self.rows = rows = self.with_lr(rows, h.dry)
+        self.rows = rows = self.with_lr(self.by_probe(rows), h.dry)
         self.jobs = self.at_once(h.jobs)
         self.teachers, self.cells = plan(rows, seeds, self.source, h.have)
         self.start, self.spent = time.monotonic(), []
@@ -67,6 +67,15 @@ class Grid:
         if line := shared_gpus(fit, self.recipe.device):
             self.say(line)
         return fit
+
+    def by_probe(self, rows):
+        """The rows with what `--compile auto` and `--layout auto` are here: decided once, for the first row, or they
+        would differ in it
+        """
+        job = settle_auto(Job(self.recipe, self.source), self.say, [row.recipe for row in rows])
+        own = {k: getattr(job.recipe, k) for k in BY_PROBE if getattr(self.recipe, k) == AUTO}
+        self.recipe = job.recipe
+        return [replace(row, recipe=replace(row.recipe, **own)) for row in rows]
 
     def with_lr(self, rows, dry):
         """The rows with the learning rate that `--lr find` finds for the first row and seed: one for all, or they would

@@ -1,53 +1,87 @@
-"""How long a network's training step takes on this device, in fp32 and in 16 bits: timed on noise."""
+"""How long a network's training step takes on this device, in several ways: timed on noise in turns, and remembered."""
 import json
 import time
+from functools import partial
 
 import torch
 
 from ..core.cache import cache_dir, recall, remember
 from ..core.rand import key_of, seeded
-from .layout import lay_out
+from .layout import CHANNELS_LAST, CONTIGUOUS, lay_out
 from .network import make_network
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+GAIN = 1.1  # a way other than the usual one must be so many times as fast: less may be noise
+AMX, AVX512_BF16 = "AMX", "AVX512-BF16"
 
 
-def cpu_has_bf16(): return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+def bf16_unit():
+    "What this CPU computes in bf16 with; empty where it has neither"
+    if torch.cpu._is_amx_tile_supported():
+        return AMX
+    return AVX512_BF16 if torch.cpu._is_avx512_bf16_supported() else ""
 
 
-def remembered_gain(folder, recipe, classes, dtype):
-    """How many times as fast a step in `dtype` is as one in fp32.
+def cpu_has_bf16(): return bool(bf16_unit())
 
-    It is measured once for a model, device, batch, size and number of threads, and kept in that `folder` of the user's
-    cache: all runs get the same answer.
+
+def remembered(folder, what, name, measure):
+    """What `measure()` found, plain data, under a `name`: measured once for the same `what` and kept in that `folder`
+    of the user's cache, so that all runs get the same answer.
     """
-    from ..core.machine import cpu_name, device_name
-    batch = min(recipe.batch_size, 16)
-    device = cpu_name() if recipe.device == "cpu" else device_name(recipe.device)
-    what = ["channels-last", recipe.arch, batch, recipe.size, recipe.threads, dtype, torch.__version__, device,
-            *([recipe.arch_option] if recipe.arch_option else [])]
+    what = json.loads(json.dumps(what))  # which has lists for tuples
     file = cache_dir() / folder / f"{facts_hash(what):016x}.json"
     old = recall(file)
-    if isinstance(old, dict) and old.get("what") == what:
-        return old["gain"]
-    gain = round(probe(recipe, classes, batch, dtype), 2)
-    remember(file, {"what": what, "gain": gain})
-    return gain
+    if isinstance(old, dict) and old.get("what") == what and name in old:
+        return old[name]
+    found = measure()
+    remember(file, {"what": what, name: found})
+    return found
 
 
 def facts_hash(what): return key_of(json.dumps(what))
 
 
+def machine_facts(recipe):
+    "What the time of a step depends on beside the network and its images"
+    from ..core.machine import cpu_name, device_name
+    device = cpu_name() if recipe.device == "cpu" else device_name(recipe.device)
+    return [recipe.threads, torch.__version__, device]
+
+
+def remembered_gain(folder, recipe, classes, dtype):
+    "How many times as fast a step in `dtype` is as one in fp32: a model, device, batch, size and number of threads"
+    batch = min(recipe.batch_size, 16)
+    threads, *others = machine_facts(recipe)
+    layout = CONTIGUOUS if recipe.layout == CONTIGUOUS else "channels-last"
+    what = [layout, recipe.arch, batch, recipe.size, threads, dtype, *others,
+            *([recipe.arch_option] if recipe.arch_option else [])]
+    return remembered(folder, what, "gain", lambda: round(probe(recipe, classes, batch, dtype), 2))
+
+
 def probe(recipe, classes, batch, dtype, rounds=3):
     "Time of a training step in fp32 / in `dtype`: the best of some, taken in turns"
-    model, x, y = noise(recipe, classes, batch)
-    times = {"fp32": [], dtype: []}
+    of = noise(recipe, classes, batch)
+    times = in_turns({d: partial(step_seconds, *of, DTYPES.get(d), recipe.device) for d in ("fp32", dtype)}, rounds)
+    return times["fp32"] / times[dtype]
+
+
+def layout_times(recipe, classes, kwargs, dtype, rounds=5):
+    "layout -> seconds of a training step of the network that timm makes with `kwargs`, at the recipe's size and batch"
+    steps = {layout: partial(step_seconds, *noise(recipe, classes, recipe.batch_size, kwargs, layout),
+                             DTYPES.get(dtype), recipe.device) for layout in (CHANNELS_LAST, CONTIGUOUS)}
+    return in_turns(steps, rounds)
+
+
+def in_turns(steps, rounds):
+    "name -> seconds of a step: the best of some rounds, in each of which every one of `steps` has its turn"
+    times = {name: [] for name in steps}
     for i in range(rounds + 1):
-        for d in times:
-            t = step_seconds(model, x, y, DTYPES.get(d), recipe.device)
+        for name, step in steps.items():
+            seconds = step()
             if i:
-                times[d].append(t)  # the first warms up
-    return min(times["fp32"]) / min(times[dtype])
+                times[name].append(seconds)  # the first warms up
+    return {name: min(of) for name, of in times.items()}
 
 
 def step_seconds(model, x, y, dtype, device):
@@ -63,15 +97,21 @@ def step_seconds(model, x, y, dtype, device):
 
 def step_of(recipe, classes, rounds=3):
     "Seconds of a training step of a recipe in fp32, on noise: the best of some"
-    model, x, y = noise(recipe, classes, recipe.batch_size)
-    return min([step_seconds(model, x, y, None, recipe.device) for _ in range(rounds + 1)][1:])
+    step = partial(step_seconds, *noise(recipe, classes, recipe.batch_size), None, recipe.device)
+    return in_turns({"fp32": step}, rounds)["fp32"]
 
 
-def noise(recipe, classes, batch):
-    "Model, images and labels, laid out as training has them"
+def noise(recipe, classes, batch, kwargs=None, layout=None):
+    """Model, images and labels, laid out as training has them.
+
+    `kwargs`: what timm makes the network with, the recipe's options by default; `layout`: in place of the recipe's.
+    """
     size, device = recipe.image_size, recipe.device
     height, width = recipe.sides[::-1]
+    kwargs = recipe.arch_option if kwargs is None else kwargs
     with seeded(0):
-        model = lay_out(make_network(recipe.arch, classes, recipe.arch_option, size), device).train()
-        x = torch.randn(batch, 3, height, width, device=device).to(memory_format=torch.channels_last)
+        model = lay_out(make_network(recipe.arch, classes, kwargs, size), device, layout or recipe.layout).train()
+        x = torch.randn(batch, kwargs.get("in_chans", 3), height, width, device=device)
+        # as loaders have them, whatever the layout
+        x = x.to(memory_format=torch.channels_last)
         return model, x, torch.zeros(batch, dtype=torch.long, device=device)

@@ -50,7 +50,7 @@ def value_of(name: str, v: object, hint: Any, word: str | None = None) -> Any:
     """
     kind = kind_of(hint)
     if word and isinstance(v, str):
-        return word_or_number(name, v, word)
+        return v if kind is bool else word_or_number(name, v, word)
     if kind is str:
         return text_of(name, v)
     if kind is dict:

@@ -21,6 +21,8 @@ from .select import select
 from .size import sides_of, size_of, split_size
 
 FIND = "find"  # --lr before it is found; the recipe of a run has the number
+AUTO = "auto"  # --compile or --layout before a probe has decided; the recipe of a run has what it decided
+BY_PROBE = "compile", "layout"
 FULL_16 = 2**16 - 1  # the highest level of 16 bits
 # fields that 0.1.0 lacked, and what it did: where a recipe.json leaves them out, that is meant
 LATER: dict[str, Any] = {
@@ -37,6 +39,7 @@ LATER: dict[str, Any] = {
     "class_order": "text",
     "xmp": False,
     "log": None,
+    "layout": "channels_last",
 }
 DATA_DECIDES = "icc", "white", "class_order", "xmp"  # of these, what the data decides where nobody says it
 CHOSEN_BY = {"last": "accuracy", "best": "accuracy", "best:macro_f1": "macro_f1",
@@ -121,8 +124,12 @@ class Recipe:
                            choices=("fast", "reference"))
     device: str = option("auto", "cpu, cuda (cuda:1 is one of several GPUs), mps, or auto",
                          choices=("auto", "cpu", "cuda", "mps"), numbered="cuda", metavar="auto|cpu|cuda[:N]|mps")
-    compile: bool = option(False, "train the network compiled by torch, which takes a minute first; pays in long runs",
-                           flag="--compile/--no-compile")
+    compile: bool | str = option(False, "train the network compiled by torch, which takes a minute first; --compile "
+                                        "auto: where a probe finds that it pays in a run of this length",
+                                 flag="--compile/--no-compile", word=AUTO)
+    layout: str = option("channels_last", "how weights and images lie in memory: channels_last, contiguous, or auto: "
+                                          "what is faster here by a short probe",
+                         choices=("channels_last", "contiguous", AUTO))
     sync_bn: bool = option(False, "several processes: BatchNorm over the images of all (CUDA)",
                            flag="--sync-bn/--no-sync-bn")
     threads: int | None = option(None, "torch's CPU threads (default: the cores this process may use)", least=1,
@@ -211,10 +218,18 @@ def options() -> list[Field[Any]]: return [f for f in fields(Recipe) if f.metada
 def flag_of(name: str) -> str: return "--" + name.replace("_", "-")
 
 
+def takes_word(f: Field[Any]) -> bool:
+    "Is it a flag that knows a word beside yes and no?"
+    return bool(f.metadata.get("flag") and f.metadata.get("word"))
+
+
 def check_field(f: Field[Any], v: object) -> None:
     limits, word = f.metadata.get("range"), f.metadata.get("word")
     if v is None or limits is None or v == word:
         return
+    if takes_word(f) and not isinstance(v, bool):
+        said = f"{flag_of(f.name)} takes no value but {word}, and {shorten(v)!r} was given"
+        raise UserError(said + nearest(v, [word]))
     limits.require(f"{flag_of(f.name)} ", v, lambda x: x if isinstance(x, str) else f"{x:g}")
 
 
@@ -345,7 +360,7 @@ def require_types(got: Mapping[str, Any], file: str | Path) -> None:
         ok = isinstance(v, hints[k]) or (isinstance(v, int) and hints[k] is float)
         if isinstance(v, dict):
             ok = ok and all(is_option(*o) if k == "arch_option" else isinstance(o[1], dict) for o in v.items())
-        if not ok or (isinstance(v, bool) and hints[k] not in (bool, bool | None)):
+        if not ok or (isinstance(v, bool) and hints[k] not in (bool, bool | None, bool | str)):
             raise UserError(f"{file} is not the recipe of a run: its {k} is {shorten(repr(v))}")
     shape, size = got.get("shape"), got.get("size")
     if shape is not None and split_size(size_of(shape)) != {"size": size, "shape": shape}:

@@ -75,7 +75,7 @@ def make_model(recipe, plan, load=True):
 
 def make_learner(dls, parts, recipe, cbs=()):
     "An ordinary fastai Learner: loss_func and metrics are the plain ones of validation, nothing is frozen"
-    model = lay_out(parts.model, dls.device)
+    model = lay_out(parts.model, dls.device, recipe.layout)
     if recipe.sync_bn and not ranks.alone():
         model = convert_sync_batchnorm(model)
     several = [] if ranks.alone() else [DataParallel()]
@@ -84,7 +84,7 @@ def make_learner(dls, parts, recipe, cbs=()):
                     wd=[g.wd for g in parts.groups], splitter=lambda m: [g.params for g in parts.groups],
                     opt_func=partial(OptimWrapper, opt=OPTIMIZERS[recipe.opt]),
                     cbs=[Quick(), Seeds(recipe.seed), TrainLoss(parts.loss), *parts.cbs, *several, *cbs, Guard(),
-                         *([Compile()] if recipe.compile else [])])
+                         *([Compile()] if recipe.compile is True else [])])
     learn.logger = noop  # the rows are Screen's
     return learn.remove_cbs(ProgressCallback)
 

@@ -6,7 +6,7 @@ from ..core import ranks
 from ..core.errors import UserError, plural
 from ..core.machine import pick_device, threads_each
 from ..core.words import silent
-from ..recipe.recipe import FIND, PLACES, at_home
+from ..recipe.recipe import AUTO, BY_PROBE, FIND, PLACES, at_home
 from .job import Job
 from .memory import readable_error
 
@@ -27,7 +27,7 @@ def settle_machine(recipe):
         processes=recipe.processes or ranks.world(),
         threads=recipe.threads or threads_each(),
         data=place_of_data(recipe.data),
-        compile=recipe.compile and not cannot_compile(device),
+        compile=False if recipe.compile is True and cannot_compile(device) else recipe.compile,
         weights=recipe.weights and absolute(recipe.weights),
         classes=recipe.classes and place_of_classes(recipe.classes))
     if ranks.world() > 1 or out.sync_bn:
@@ -72,8 +72,9 @@ def check_processes(recipe):
 
 def cannot_compile(device):
     "What to say where torch has no compiler for this device; empty where it has"
-    from ..callbacks.compile import NOT_HERE, why_not_compiled
-    why = "several processes train" if ranks.world() > 1 else why_not_compiled(device)
+    from ..callbacks.compile import NOT_HERE
+    from .by_probe import why_no_compiler
+    why = why_no_compiler(device)
     return why and NOT_HERE.format(why)
 
 
@@ -93,9 +94,10 @@ def absolute(text): return str(Path(text).resolve()) if Path(text).exists() else
 
 
 def settle(recipe, room=None, source=None, check=True):
-    """The Job of a recipe: machine, data, tricks and learning rate are decided here, in this order, and nowhere else.
+    """The Job of a recipe: machine, data, what is `auto` by a probe, tricks and learning rate are decided here, in this
+    order, and nowhere else.
 
-    `room`: what the tricks may use (see `Trick.settle`); None leaves tricks and rate as they were given. `source`: the
+    `room`: what the tricks may use (see `Trick.settle`); None leaves all after the data as it was given. `source`: the
     data, where it is open already; `check=False` opens it without decoding its images. Raises UserError for what can be
     known to be wrong by now.
     """
@@ -109,7 +111,9 @@ def settle(recipe, room=None, source=None, check=True):
     say = room.say if room else silent
     source = source or ranks.first_then_all(lambda: open_data(recipe, check, say))
     job = Job(decided(recipe, source), source)
-    return find_lr(settle_tricks(job, room), room.say, room.dry) if room else job
+    if room is None:
+        return job
+    return find_lr(settle_tricks(settle_auto(job, room.say), room), room.say, room.dry)
 
 
 def decided(recipe, source):
@@ -127,6 +131,14 @@ def decided(recipe, source):
         **own,
         "class_order": order_of(source.classes),
     })
+
+
+def settle_auto(job, say, others=()):
+    "`decide_by_probe`, where there is something to decide"
+    if not any(getattr(job.recipe, k) == AUTO for k in BY_PROBE):
+        return job
+    from .by_probe import decide_by_probe
+    return decide_by_probe(job, say, others)
 
 
 def settle_tricks(job, room):

@@ -24,7 +24,7 @@ class ProgressiveResize(Trick):
         if recipe.shape or recipe.fit != "crop":
             raise UserError(
                 "progressive_resize grows squares that are cropped: leave out --fit, and give --size one number")
-        if recipe.compile:
+        if recipe.compile is True:
             raise UserError("progressive_resize has images of several sizes, and --compile compiles for one: leave "
                             "out one of the two")
 

@@ -22,7 +22,7 @@ from ..data.pixels.fits import eval_view, is_plain, put_pil
 from ..data.pixels.image import Unreadable, decode, quiet, reason, upright_rgb
 from ..data.pixels.views import empty
 from ..data.source import Item
-from ..model.layout import lay_out
+from ..model.layout import CHANNELS_LAST, lay_out
 from ..model.network import arch_cfg, check_arch, load_exactly, make_network
 from ..model.weights import read_meta
 from ..recipe.plan import arch_kwargs
@@ -65,15 +65,16 @@ class Predictor:
     """A trained model with all that is needed to use it; `fastricks.load` makes it.
 
     run: Path of the run's folder; recipe: its Recipe, None for a model file alone; classes: names in the order of the
-    outputs; model: the timm module, in eval mode, fp32, channels-last; meta: arch, classes, size, resize, fit, shape,
-    icc, white, xmp, mean, std, pipeline, kwargs; device: torch's; temperature: that of its validation images, by which
-    logits are divided before probabilities are made of them, 1 where it keeps none.
+    outputs; model: the timm module, in eval mode, fp32, in the recipe's layout; meta: arch, classes, size, resize, fit,
+    shape, icc, white, xmp, mean, std, pipeline, kwargs; device: torch's; temperature: that of its validation images, by
+    which logits are divided before probabilities are made of them, 1 where it keeps none.
     """
     def __init__(self, saved: Saved, model: torch.nn.Module, meta: dict[str, Any], device: str) -> None:
         self.saved, self.run, self.recipe, self.meta = saved, saved.run, saved.recipe, meta
         self.classes: list[str] = list(meta["classes"])
         self.device = torch.device(device)
-        self.model = lay_out(model, self.device).eval()
+        layout = self.recipe.layout if self.recipe else CHANNELS_LAST
+        self.model = lay_out(model, self.device, layout).eval()
         self.how = Decoding(meta["icc"], meta["white"], meta["xmp"])
         self.frame = Frame(meta["size"], meta["resize"], meta["fit"], meta["shape"])
         self.view = eval_view(self.frame)

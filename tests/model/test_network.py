@@ -13,7 +13,7 @@ from torch import nn
 
 from fastricks.core.errors import UserError
 from fastricks.model.layout import lay_out
-from fastricks.model.network import build_network, check_arch, hub_file, with_tag
+from fastricks.model.network import build_network, check_arch, hub_file, make_network, with_tag
 from fastricks.model.trial import require_network
 from fastricks.model.weights import read_meta
 from fastricks.recipe.recipe import resolve
@@ -174,6 +174,14 @@ def test_the_layout_changes_no_number():
     want = conv(x)
     assert torch.allclose(lay_out(conv, "cpu")(x.to(memory_format=torch.channels_last)), want, atol=1e-6)
     assert len(lay_out(conv, "cpu")._forward_pre_hooks) == 1
+
+
+def test_a_contiguous_network_has_one_hook_however_often_it_is_laid_out():
+    x, model = torch.randn(2, 3, 32, 32).to(memory_format=torch.channels_last), make_network("repvgg_a0", 3).eval()
+    want = lay_out(model, "cpu")(x)
+    for _ in range(2): lay_out(model, "cpu", "contiguous")
+    assert len(model._forward_pre_hooks) == 1 and torch.allclose(model(x), want, atol=1e-4)
+    assert all(p.is_contiguous() for p in model.parameters())
 
 
 def test_unknown_arch_names_the_nearest():

@@ -92,7 +92,7 @@ OTHER = dict(compile=True, arch="resnet34", pretrained=True, epochs=7, batch_siz
              size=48, resize=77,
              min_scale=.5, flip=True, keep="best", patience=2, device="cuda", threads=7, tricks={"mixup": {}},
              sync_bn=True, processes=2, fit="pad", channels=1, shape="32x24", icc=True, white=4095, xmp=True,
-             arch_option={"drop_rate": .1})
+             arch_option={"drop_rate": .1}, layout="contiguous")
 SAME = dict(max_bad=.5, workers=3, wandb="disabled", log="tensorboard", name="n", out="o", recipe="r",
             checkpoint_every="1s")
 BY_FINGERPRINT = ("data", "classes", "per_class", "rest", "valid", "drop_duplicates", "group_by", "class_order",

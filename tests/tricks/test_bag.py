@@ -192,8 +192,22 @@ def test_auto_is_decided_once_by_features_and_a_probe(monkeypatch, tmp_path, fea
     assert len(calls) == features and len(said) == 2 and ("not applied" in said[0]) == (want == "fp32")
 
 
-@BF16
-def test_the_probe_measures(): assert .05 < probe("test_resnet", 10, 4, 32, "bf16", "cpu", rounds=1) < 50
+@pytest.mark.parametrize("amx, avx512, want", [
+    (True, True, "amp: bf16 (a step in bf16 by this CPU's AMX is 2.00 times as fast as in fp32)"),
+    (False, True, "amp: bf16 (a step in bf16 by this CPU's AVX512-BF16 is 2.00 times as fast as in fp32)"),
+    (False, False, "amp: not applied (this CPU has neither AMX nor AVX512-BF16, and computes no faster in bf16)")])
+def test_the_line_names_what_this_cpu_computes_bf16_with(monkeypatch, tmp_path, amx, avx512, want):
+    monkeypatch.setenv("FASTRICKS_CACHE", str(tmp_path))
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512)
+    monkeypatch.setattr(amp, "probe", lambda *a, **k: 2.)
+    said = []
+    r = settle_machine(recipe_of("amp", **ON32))
+    settle_tricks(Job(r, open_data(r, check=False)), Room(said.append))
+    assert said == [want]
+
+
+def test_the_probe_measures(): assert .05 < probe(recipe_of(**ON32), 10, 4, "bf16", rounds=1) < 50
 
 
 def test_not_applied_is_the_baseline():
