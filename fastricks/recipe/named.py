@@ -48,6 +48,12 @@ KERAS = dict(arch="resnet50", pretrained=False, weights=None, epochs=100, batch_
                  "no_bias_decay": {},
              })
 
+FAST = dict(epochs=3, batch_size=16, lr=2e-3, tricks={"one_cycle": {}, "head_first": {}, "freeze": {"stages": 3}})
+
+BEST = dict(epochs=12, batch_size=16, lr=1e-3, tricks={"one_cycle": {}, "head_first": {}, "trivial_augment": {}})
+
+RESULTS = "this project's own comparisons, docs/results.md: chosen on the validation split, confirmed with fresh seeds"
+
 ONCE = "the test set is used once, on the final weights"
 
 RECIPES = {
@@ -72,6 +78,15 @@ RECIPES = {
         "arXiv 1812.01187 §3 to §5, table 6",
         "as paper; mixup and distillation in one run (the paper's rows add them in turn); the teacher, a ResNet-152-D, "
         "is trained on your data first; 16-bit as the device has it", PAPER_BEST),
+    "fast": Named(
+        "fine-tuning in a quarter of the time: the new head is fitted first, the first stages learn nothing, three "
+        "epochs of one-cycle in small batches",
+        RESULTS, "measured on EfficientNet-Lite0; another network may want another --lr and fewer frozen stages "
+                 "(freeze:stages=2)", FAST),
+    "best": Named(
+        "fine-tuning for the highest accuracy of the same network: the new head is fitted first, twelve epochs of "
+        "one-cycle in small batches, TrivialAugment",
+        RESULTS, "measured on EfficientNet-Lite0; another network may want another --lr", BEST),
     "keras": Named(
         "the pieces of DLology's Keras tutorial together: SGD 0.1 at batch 256, warm-up, cosine, smoothing, zero γ, no "
         "bias decay",

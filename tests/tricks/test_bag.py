@@ -334,6 +334,8 @@ WANT = {
         "distill", "mixup"}),
     "keras": ("resnet50", "sgd", .1, .02, 100, 256, 224,
               {"warmup", "cosine", "label_smoothing", "zero_gamma", "no_bias_decay"}),
+    "fast": ("resnet18.tv_in1k", "adam", 2e-3, 0., 3, 16, 224, {"one_cycle", "head_first", "freeze"}),
+    "best": ("resnet18.tv_in1k", "adam", 1e-3, 0., 12, 16, 224, {"one_cycle", "head_first", "trivial_augment"}),
 }
 
 
@@ -341,7 +343,8 @@ WANT = {
 def test_named_recipes(name):
     r = resolve({"data": "food-101-21"}, recipe=name)
     assert (r.arch, r.opt, r.lr, r.wd, r.epochs, r.batch_size, r.size, set(r.active)) == WANT[name]
-    assert RECIPES.keys() == WANT.keys() and r.valid == 0 and r.keep == "last"
+    assert RECIPES.keys() == WANT.keys() and r.keep == "last"
+    assert r.valid == (.1 if name in ("fast", "best") else 0)
 
 
 def test_recipe_details():
