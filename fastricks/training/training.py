@@ -9,6 +9,7 @@ from typing import Any
 from ..core import ranks, stop
 from ..core.errors import plural
 from ..core.files import read_json, rows_to_csv, to_json
+from ..core.imports import uncollected
 from ..core.machine import threads_each
 from ..core.words import parse_time, silent
 from ..data.source import describe
@@ -78,7 +79,8 @@ def settle_here(recipe, asked):
 
 def train_settled(job, asked):
     "Open the run, new or resumed, and train it to the end"
-    from .prepare import prepare
+    with uncollected():
+        from .prepare import prepare
     first = ranks.is_first()
     longer = isinstance(asked.resume, Longer)
     start = (longer_run.start_from_kept(job, asked.resume) if longer
