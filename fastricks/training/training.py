@@ -51,6 +51,8 @@ def train(recipe, say=print, job_type="train", group=None, bar=True, resume=Fals
     asked = TrainingOptions(silent if ranks.rank() else say, job_type, group, bar, resume, reporter)
     with stop.listening():
         wanted = recipe if resume not in (True, False) else replace(recipe, processes=None)
+        if ranks.is_first():
+            tracking.load(recipe.wandb)
         recipe = settle_machine(wanted)
         if wanted.compile and not recipe.compile:
             asked.say(cannot_compile(recipe.device))
