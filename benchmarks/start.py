@@ -224,7 +224,8 @@ def beyond(seconds, less, runs): return [(a - b) / runs for a, b in zip(seconds,
 
 
 def show(lines):
-    table = Table("", "what", "/", "× CPU", "least – greatest", "n", "bound", "aim", "", "CPU s", "× wall", "MB", "tree")
+    heads = "", "what", "/", "× CPU", "least – greatest", "n", "bound", "aim", "", "CPU s", "× wall", "MB", "tree"
+    table = Table(*heads)
     for o in lines:
         table.add_row(*cells(o))
     Console(highlight=False, width=200).print(table)

@@ -1,5 +1,5 @@
-"""Imported by the process that an ablation's trainings are forked from (multiprocessing takes the names of modules): all
-that a training imports, once for all of them.
+"""Imported by the process that an ablation's trainings are forked from, as multiprocessing takes the names of modules:
+all that a training imports, once for all of them.
 """
 import gc
 from importlib import import_module
@@ -13,8 +13,8 @@ MODULES = (
     *(f"fastricks.{name}" for name in (
         "use.train", "training.prepare", "training.finish", "training.lr_find", "training.skipped", "data.checked",
         "data.scan", "data.loader.loaders", "data.loader.fast", "data.pixels.resident", "model.cam", "model.trial",
-        "callbacks.history", "callbacks.seen", "callbacks.wandb_log", "report.batch", "report.plots", "report.pages.run",
-        "report.pages.index", "report.tracked")))
+        "callbacks.history", "callbacks.seen", "callbacks.wandb_log", "report.batch", "report.plots",
+        "report.pages.run", "report.pages.index", "report.tracked")))
 
 with uncollected():
     for name in MODULES:
