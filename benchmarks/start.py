@@ -191,7 +191,7 @@ def write_runs(folder, images=359):
 # -- all of it
 
 def measure(rows, trees, rounds, work, say=print):
-    "{(tree, words): Spent}; an import is the same from every tree"
+    "Yields {(tree, words): Spent} after each round; an import is the same from every tree"
     bases = [(ROOT, ("-c", base)) for base in dict.fromkeys(r.base for r in rows)]
     each = [(tree, words) for tree in trees for r in rows for words in filter(None, (r.less, r.words))]
     found = {key: Spent() for key in (*bases, *each)}
@@ -204,7 +204,7 @@ def measure(rows, trees, rounds, work, say=print):
         for tree, words in rotated(list(found), r):
             found[tree, words].add(spent(words, tree, work))
         say(f"  round {r + 1} of {rounds}")
-    return found
+        yield found
 
 
 def result(row, tree, found):
@@ -255,11 +255,11 @@ def main(args=None):
         work = Path(folder).resolve()
         rows = [r for r in rows_of(work, a.photos) if r.row in (a.only or r.row)]
         make_all(work, a.photos, {r.row for r in rows})
-        found = measure(rows, [t.resolve() for t in a.tree], a.rounds, work)
-        lines = [result(r, t.resolve(), found) for r in rows for t in a.tree]
+        for found in measure(rows, [t.resolve() for t in a.tree], a.rounds, work):
+            lines = [result(r, t.resolve(), found) for r in rows for t in a.tree]
+            if a.json:
+                Path(a.json).write_text(json.dumps(lines, indent=1, ensure_ascii=False) + "\n")
     show(lines)
-    if a.json:
-        Path(a.json).write_text(json.dumps(lines, indent=1, ensure_ascii=False) + "\n")
     return lines
 
 
