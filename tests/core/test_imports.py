@@ -22,7 +22,7 @@ def test_garbage_is_not_searched_for_meanwhile_and_then_as_before(on):
 def test_a_library_is_hidden_meanwhile(monkeypatch):
     monkeypatch.delitem(sys.modules, "colorsys", raising=False)
     with without("colorsys"), pytest.raises(ImportError):
-        import colorsys  # noqa: F401
+        import colorsys
     assert "colorsys" not in sys.modules
     import colorsys
     with without("colorsys"):
