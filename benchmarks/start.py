@@ -31,7 +31,7 @@ SMALL = ("--arch", "test_resnet", "--size", "32", "--resize", "32", "--batch-siz
          "--threads", "1", "--device", "cpu", "--no-pretrained")
 TRICKS = "none", "mixup", "cosine", "label_smoothing", "zero_gamma", "warmup"  # of the runs that are compared
 SEEDS = 5
-FEW, MORE = 1, 2     # seeds of two ablations, whose difference is what a run more takes
+FEW, MORE = 2, 3     # seeds of two ablations, whose difference is what a run more takes; one seed has no intervals
 ABLATED = 2          # rows of an ablation
 CHILD_SUBREAPER = 36  # Linux' PR_SET_CHILD_SUBREAPER: what lost its parent becomes this process's child
 KB = 1 << 10
