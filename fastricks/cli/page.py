@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from ..core.errors import UserError
+from ..core.imports import uncollected
 from .options import Debug
 
 
@@ -31,7 +32,8 @@ def page_command(
 
 def pages(folders):
     "(pages that could be made, [(folder, UserError)] of the others)"
-    from ..report.pages.run import make_again
+    with uncollected():
+        from ..report.pages.run import make_again
     from ..use.evaluate import finished_run
     from ..use.saved import find_saved
     made, skipped = [], []

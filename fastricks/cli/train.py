@@ -5,6 +5,7 @@ import typer
 
 from ..core import output, ranks
 from ..core.errors import UserError
+from ..core.imports import uncollected
 from ..grid.plan import parse_seeds
 from ..recipe.recipe import resolve
 from .options import Debug, RecipeName, TrickTexts
@@ -47,10 +48,11 @@ def train_command(
     if seeds and not explain:
         return train_all(r, seeds)
     if explain:
-        from ..use.explain import explain as say_all
-
+        with uncollected():
+            from ..use.explain import explain as say_all
         return say_all(r)
-    from ..use.train import train as run
+    with uncollected():
+        from ..use.train import train as run
     from .screens import last_screen, show_screen
 
     show_screen(last_screen(r, run(r, say=output.tell, resume=resume)))

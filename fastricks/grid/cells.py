@@ -19,6 +19,7 @@ from ..core.words import silent
 from ..recipe import own
 from ..recipe.registry import adopt
 from ..report.stored import by_identity
+from ..runfolder import tracking
 from ..runfolder.folder import find_finished
 from ..runfolder.record import read_record
 from ..training.job import Job
@@ -29,8 +30,7 @@ from ..training.teacher import network_recipe
 from ..use.train import train
 from .plan import GridRow
 
-HEAVY = ["fastricks.training.prepare", "fastricks.data.loader.loaders", "fastricks.data.scan",
-         "fastricks.training.finish", "fastricks.report.batch", "wandb"]
+WARM = "fastricks.grid.warm"  # what has it imported, has all that a training imports
 
 
 @dataclass
@@ -128,12 +128,14 @@ def look_up(cell, have=None):
     return cell
 
 
-def context():
-    "Processes that start with everything imported, where the system can fork"
+def context(wandb=True):
+    "Processes that start with everything imported (`wandb`: W&B too), where the system can fork"
     if sys.platform in ("win32", "darwin"):
         return mp.get_context("spawn")
     ctx = mp.get_context("forkserver")
-    ctx.set_forkserver_preload(HEAVY)
+    tracking.keep_private()
+    # W&B first: see `tracking.load`
+    ctx.set_forkserver_preload([*(["wandb.sdk.launch"] if wandb else []), WARM])
     return ctx
 
 
@@ -182,8 +184,8 @@ def train_cells(cells, jobs=1, group=None, on_done=silent, go_on=lambda cell: Tr
     A failed one is marked and the rest go on. `go_on(cell)` is asked before each start. Ctrl-C and SIGTERM end all of
     them, after their checkpoints.
     """
-    ctx, running = context(), []
-    todo = [c for c in cells if c.state == "todo"]
+    todo, running = [c for c in cells if c.state == "todo"], []
+    ctx = context(any(tracking.resolve_mode(c.recipe.wandb) != "disabled" for c in todo))
     with stop.listening(), stop.held(), ended_with_us(running):
         while todo or running:
             stop.check()

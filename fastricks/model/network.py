@@ -2,14 +2,17 @@
 from inspect import Parameter, signature
 from pathlib import Path
 
-import timm
 import torch
-from timm.models import get_arch_pretrained_cfgs, is_model, split_model_name_tag
 from torch import nn
 
 from ..core.errors import UserError, first_line, nearest, plural
+from ..core.imports import without
 from ..core.rand import INIT, draw, seeded
 from .weights import open_weights, read_meta
+
+with without("wandb"):  # for timm's own training script; it takes a third of timm's import
+    import timm
+from timm.models import get_arch_pretrained_cfgs, is_model, split_model_name_tag
 
 NORMS = nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm
 

@@ -12,12 +12,14 @@ import signal
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from threading import Thread
 from urllib.parse import urlsplit
 
 from ..core.errors import UserError, first_line, nearest, one_of, visible
 from ..core.files import read_json
+from ..core.imports import uncollected
 
 MODES = "online", "offline", "disabled"
 OLD_MODES = {"run": "online", "dryrun": "offline"}
@@ -108,11 +110,29 @@ def resolve_mode(mode=None):
 def cut(text, n): return str(text)[:n] if text else None
 
 
-def init(mode, timeout, tags, config, **kwargs):
-    "wandb.init, quiet and private"
-    # The environment is the only switch for both: by default even an offline run reports to W&B's telemetry server.
+def load(mode=None):
+    """Import W&B where a training of this mode is logged to it.
+
+    Best before torch and fastai: `wandb.init` imports W&B's launcher, whose every pydantic model looks through all
+    modules that are loaded, for 1.5 seconds of CPU time with fastai's among them. What is wrong with it `wandb.init`
+    says.
+    """
+    if resolve_mode(mode) == "disabled":
+        return
+    keep_private()
+    with uncollected(), suppress(Exception):
+        import_module("wandb.sdk.launch")
+
+
+def keep_private():
+    "The environment is the only switch for both: by default even an offline run reports to W&B's telemetry server"
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     os.environ.setdefault("WANDB_SILENT", "true")
+
+
+def init(mode, timeout, tags, config, **kwargs):
+    "wandb.init, quiet and private"
+    keep_private()
     logging.raiseExceptions = False  # where its debug.log can't be written, no traceback for each line of it
     import wandb
     if not can_keep_logs():

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from ..core import ranks
 from ..core.errors import UserError, plural
+from ..core.imports import uncollected
 from ..core.machine import pick_device, threads_each
 from ..core.words import silent
 from ..recipe.recipe import AUTO, BY_PROBE, FIND, PLACES, at_home
@@ -15,7 +16,8 @@ def settle_machine(recipe):
     """Write the machine's part into the recipe: device, processes and their threads, whether it can compile, and
     absolute paths
     """
-    from ..model.network import check_arch
+    with uncollected():
+        from ..model.network import check_arch
     require_one(recipe)
     check_arch(recipe.arch)
     recipe = replace(recipe, **at_home({k: getattr(recipe, k) for k in PLACES}))

@@ -9,6 +9,7 @@ from typing import Any
 from ..core import ranks, stop
 from ..core.errors import plural
 from ..core.files import read_json, rows_to_csv, to_json
+from ..core.imports import uncollected
 from ..core.machine import threads_each
 from ..core.words import parse_time, silent
 from ..data.source import describe
@@ -51,6 +52,8 @@ def train(recipe, say=print, job_type="train", group=None, bar=True, resume=Fals
     asked = TrainingOptions(silent if ranks.rank() else say, job_type, group, bar, resume, reporter)
     with stop.listening():
         wanted = recipe if resume not in (True, False) else replace(recipe, processes=None)
+        if ranks.is_first():
+            tracking.load(recipe.wandb)
         recipe = settle_machine(wanted)
         if wanted.compile and not recipe.compile:
             asked.say(cannot_compile(recipe.device))
@@ -79,7 +82,8 @@ def settle_here(recipe, asked):
 
 def train_settled(job, asked):
     "Open the run, new or resumed, and train it to the end"
-    from .prepare import prepare
+    with uncollected():
+        from .prepare import prepare
     first = ranks.is_first()
     longer = isinstance(asked.resume, Longer)
     start = (longer_run.start_from_kept(job, asked.resume) if longer

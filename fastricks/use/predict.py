@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..core.errors import UserError, nearest, one_of, plural, shorten, visible
 from ..core.files import neighbours
+from ..core.imports import uncollected
 from ..data.sources.walk import images_below
 from .saved import find_saved
 from .sorting import Sorter, names_of
@@ -54,7 +55,8 @@ def predict(run: str | PathLike[str], words: Sequence[str], k: int = 3, to: str 
     saved = find_saved(run)
     left_out = LeftOut()
     paths = images_of(words, left_out)
-    from .predictor import open_predictor
+    with uncollected():
+        from .predictor import open_predictor
     p = open_predictor(saved, device)
     rule = rule_of(p.meta, use.unknown, use.unknown_below)
     sorter = Sorter(use.sort_into, names_of(p.classes, rule is not None)) if use.sort_into else None

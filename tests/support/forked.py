@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from fastricks.grid.cells import HEAVY, context, no_main, no_service
+from fastricks.grid.cells import context, no_main, no_service
 from support.paths import ROOT
 
 MODULE = "import sys\nfrom fastricks.cli.app import main\nmain(sys.argv[1:])\n"             # python -m fastricks
@@ -29,7 +29,6 @@ class Forked:
         self.files = [Path(self.folder.name) / name for name in ("out", "err")]
         outputs = [terminal] * 2 if terminal else [str(f) for f in self.files]
         ctx = context()
-        ctx.set_forkserver_preload([*HEAVY, "fastricks.use.train", "sklearn.datasets"])
         with no_main(), no_service():
             args = text, self.words, str(cwd), {**os.environ, **(env or {})}, outputs
             self.process = ctx.Process(target=body, args=args)

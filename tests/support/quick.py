@@ -21,5 +21,5 @@ def drawing_nothing():
 def forking_cells():
     "Trainings of grids meanwhile are forked from this process, which has everything imported, and draw nothing"
     with drawing_nothing(), pytest.MonkeyPatch.context() as m:
-        m.setattr(cells, "context", lambda: multiprocessing.get_context("fork"))
+        m.setattr(cells, "context", lambda wandb=True: multiprocessing.get_context("fork"))
         yield

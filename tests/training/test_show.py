@@ -412,7 +412,7 @@ def test_without_a_command_comes_the_help(words, capsys):
     (["show", "--help"], {"torch", "fastai", "timm", "numpy", "matplotlib"}),
     (["show", "lr", "--help"], {"torch", "fastai", "timm", "numpy", "matplotlib"}),
     (["show", "batch", "--to", "a.jpg"], {"torch", "fastai", "timm", "numpy", "matplotlib"}),
-    (["show", "lr", "-t", "warmup+cosine"], {"torch", "fastai", "timm"}),
+    (["show", "lr", "-t", "warmup+cosine"], {"torch", "fastai", "timm", "sklearn", "pandas", "scipy"}),
 ])
 def test_what_needs_no_torch_imports_none(words, heavy, tmp_path):
     code = (f"import sys; from fastricks.cli.app import run; run({words!r}); print('heavy', {heavy!r} & "

@@ -1,11 +1,16 @@
 """Every kind of page, of runs that were trained: as files, and in a real browser at three widths, by day and at night.
 """
+import os
+import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 from urllib.parse import unquote
 
 import pytest
 from support.devtools import BROWSER, Page
 from support.fake_runs import fake_run
+from support.paths import ROOT
 from support.small import recipe_of
 
 from fastricks.cli.app import run
@@ -93,6 +98,20 @@ def test_no_picture_of_targets_where_a_trick_changes_none(made):
                  and "mixup" not in o.name)
     assert "Training targets" in made["run"].read_text()
     assert "Training targets" not in (plain / "index.html").read_text()
+
+
+def test_a_page_is_made_again_to_the_byte_without_torch(made):
+    file, heavy = made["run"], {"torch", "fastai", "timm", "sklearn", "statsmodels", "pandas", "wandb"}
+    before = file.read_bytes()
+    code = ("import sys; from fastricks.cli.app import run\n"
+            f"assert run(['page', {str(file.parent)!r}]) == 0; print({heavy!r} & {{*sys.modules}})")
+    r = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
+                       env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert r.stdout.endswith("set()\n")
+    assert without_dates(file.read_text()) == without_dates(before.decode())
+
+
+def without_dates(text): return re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "", text)
 
 
 @browser

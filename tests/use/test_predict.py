@@ -142,6 +142,15 @@ def test_user_errors_need_no_torch(photo_run, tmp_path):
                    env={**os.environ, "PYTHONPATH": str(ROOT)})
 
 
+def test_one_photo_takes_neither_fastai_nor_what_others_import_for_themselves(photo_run):
+    code = ("import sys; from fastricks.cli.app import run\n"
+            "assert run(['predict', *sys.argv[1:]]) == 0\n"
+            "print({'fastai', 'wandb', 'pandas', 'sklearn', 'matplotlib'} & {*sys.modules})")
+    r = subprocess.run([sys.executable, "-c", code, photo_run[0], photo_run[1] / "test/blue/01.png"],
+                       capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert r.stdout.endswith("set()\n")
+
+
 def test_where_the_file_cannot_be_written(photo_run, predict, tmp_path):
     _, data = photo_run
     (tmp_path / "file").write_text("x")

@@ -45,6 +45,11 @@ def default_workers(recipe):
     return 0 if recipe.size < 128 or recipe.pipeline == "fast" else min(8, max(cores() // ranks.local_world(), 1))
 
 
+class Untold(list):
+    "A list of few words: fastai's DataBlock makes text of its source that nobody reads, a millisecond for each array"
+    def __repr__(self): return f"{len(self)} items"
+
+
 def make_dls(source, recipe, mean, std, device="cpu", views=NO_CHANGES):
     """fastai DataLoaders of `source`: `dls.train`, `dls.valid` (empty for --valid 0) and `dls.test` (None if there is
     none), `dls.rest` (of --rest valid; None without).
@@ -53,7 +58,7 @@ def make_dls(source, recipe, mean, std, device="cpu", views=NO_CHANGES):
     processes (`fastricks.ranks`) the training batches are shared out, and evaluation's taken in turns. `views`: what
     else is done to training images.
     """
-    items = [o for o in source.items if o.split in ("train", "valid")]
+    items = Untold(o for o in source.items if o.split in ("train", "valid"))
     workers = default_workers(recipe) if recipe.workers is None else recipe.workers
     with Photo.stand_in():
         dls = data_block(recipe, source.classes, mean, std, views).dataloaders(

@@ -6,8 +6,6 @@ from functools import cache
 from itertools import islice
 from threading import Barrier
 
-import torch
-
 os.register_at_fork(after_in_child=lambda: pool.cache_clear())  # threads do not survive a fork
 
 
@@ -18,6 +16,7 @@ def pool(n):
 
     torch keeps one number for threads still to come, which is put back.
     """
+    import torch
     threads, meet = torch.get_num_threads(), Barrier(n + 1)
     p = ThreadPoolExecutor(n, "fastricks", one_thread, (meet,))
     for _ in range(n):
@@ -28,6 +27,7 @@ def pool(n):
 
 
 def one_thread(meet):
+    import torch
     torch.get_num_threads()  # torch sets a new thread up at its first question
     torch.set_num_threads(1)
     meet.wait()

@@ -1,7 +1,8 @@
 """Canonical pixels: a photo decoded once, upright, RGB, in 8 bits, its shorter side brought down to `side` if it is
 much longer.
 
-What the fast pipeline cuts every view from, the same whether it comes from the cache or is made again.
+What the fast pipeline cuts every view from, the same whether it comes from the cache or is made again. torch is
+imported where it computes: what is kept can be read without it.
 """
 import io
 import struct
@@ -10,8 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from PIL import Image
 
 from .decoding import PLAIN, pixels_to_srgb
@@ -25,6 +24,7 @@ from .image import (
     require_file,
     require_scans,
     require_shape,
+    rgb_of_array,
 )
 
 NEAR = 1.25  # less than so much above `side` a photo stays as it is: two resizes by little each would only blur it
@@ -78,6 +78,8 @@ def rgb(image, side=None, how=PLAIN):
                 return of_bytes(Path(image).read_bytes(), side, how)
         except OSError:
             pass  # PIL says why
+    if isinstance(image, np.ndarray):
+        return rgb_of_array(image)
     return of_bytes(image, side, how) if isinstance(image, bytes) else np.array(decode(image, how=how))
 
 
@@ -175,16 +177,19 @@ def says_upright(exif):
 
 def as_torch(x):
     "[1, 3, h, w] in channels-last order, of the same memory, as torch's quick way for 8 bits needs it"
+    import torch
     return torch.from_numpy(x)[None].permute(0, 3, 1, 2)
 
 
 def from_torch(x): return x[0].permute(1, 2, 0).numpy()
 def resized(x, size, out=None):
+    import torch.nn.functional as F
     return F.interpolate(x, size, mode="bilinear", antialias=True) if out is None else into(x, size, out)
 
 
 def grey(x):
     "uint8 [n, 1, h, w] of RGB [n, 3, h, w]: ITU-R 601's luma, as PIL's mode L has it to the bit"
+    import torch
     r, g, b = x.int().unbind(1)
     return ((r * 19595 + g * 38470 + b * 7471 + 0x8000) >> 16).to(torch.uint8)[:, None]
 
@@ -194,6 +199,7 @@ def scaled(x, mean, std):
     std [1, c, 1, 1]; RGB is made grey where c is 1."""
     if mean.numel() == 1 and x.shape[1] == 3:
         x = grey(x)
+    import torch
     x = x.float(memory_format=torch.channels_last)
     rows = x.permute(0, 2, 3, 1).flatten(2)  # the same memory; tiled constants keep the inner loop long
     rows.mul_((1 / (255 * std)).flatten().repeat(x.shape[3])).sub_((mean / std).flatten().repeat(x.shape[3]))
@@ -202,4 +208,5 @@ def scaled(x, mean, std):
 
 def into(x, size, out):
     "`resized` written to `out`"
+    import torch
     return torch.ops.aten._upsample_bilinear2d_aa.out(x, list(size), False, None, None, out=out)

@@ -181,6 +181,13 @@ def reason(e):
     return next((word for kind, word in REASONS.items() if isinstance(e, kind)), text or type(e).__name__)
 
 
+def rgb_of_array(x):
+    "uint8 [h, w, 3] of an array of grey or coloured 8-bit pixels"
+    if x.dtype == np.uint8 and x.ndim == 2 and x.size:
+        return np.repeat(x[..., None], 3, 2)  # as PIL does it, in a fifth of the time
+    return np.array(from_array(x))
+
+
 def from_array(x):
     if x.ndim == 3 and x.shape[2] == 1:
         x = x[..., 0]

@@ -105,6 +105,16 @@ def open_pixels(items, side, threads=None, say=print, how=PLAIN):
     return (Pixels(side, memory, how=how), None) if store is None else (Pixels(side, memory, *store, how), bad)
 
 
+def kept_pixels(items, side, how=PLAIN):
+    "Pixels of `items`, those that are kept from the cache, to which nothing is added"
+    files = [o for o in items if is_path(o.image)]
+    try:
+        found = find_pixels(pixel_folder(files, side, how), {o.name: file_key(o) for o in files}) if files else ()
+    except OSError:
+        found = ()
+    return Pixels(side, None, *found, how=how)
+
+
 def fill_cache(files, side, threads, say, how=PLAIN):
     "((rows by name, pack files), unreadable) with every readable file decoded; (None, None) where there is no room"
     if not cache_limit():

@@ -82,12 +82,16 @@ class CenterView:
     def draw(self, h, w, seed, epoch, keys): return np.zeros((len(keys), 4), int), np.zeros(len(keys), bool)
     def change(self, x, seed, epoch, keys): "Evaluation sees images as they are"
 
+    def place(self, h, w):
+        "Of a photo of height h and width w: ((height, width) to bring it to, (top, left) of the square in that)"
+        shape = resize_shape(h, w, self.resize)
+        return shape, tuple(round((o - self.size) / 2) for o in shape)  # as torchvision's center_crop
+
     def cut(self, x, box, mirrored, out):
-        x, (h, w) = as_torch(x), resize_shape(*x.shape[:2], self.resize)
+        (h, w), (j, i) = self.place(*x.shape[:2])
+        x, size = as_torch(x), self.size
         if (h, w) != x.shape[2:]:
             x = into(x, (h, w), empty(1, h, w))
-        size = self.size
-        j, i = round((h - size) / 2), round((w - size) / 2)  # as torchvision's center_crop
         out.copy_(x[:, :, j:j + size, i:i + size])
 
 

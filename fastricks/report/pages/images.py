@@ -16,21 +16,32 @@ MOST_POSITIONS = 512  # of a side of a stored heat map that is believed
 
 # -- images
 
+def canonical_pixels(source, recipe):
+    "name -> uint8 [h, w, 3], the canonical pixels of an image; None for one that is not there"
+    from ...data.pixels.decoding import decoding
+    from ...data.pixels.image import Unreadable
+    from ...data.pixels.store import kept_pixels
+    items = {o.name: o for o in source.items}
+    pixels = source.pixels or kept_pixels(source.items, recipe.resize, decoding(recipe))
+
+    def pixels_of(name):
+        try:
+            return pixels[items[name]]
+        except (KeyError, Unreadable):
+            return None
+    return pixels_of
+
+
 def network_view(source, recipe):
     "name -> uint8 [1, 3, h, w] that evaluation sees of an image; None for one that is not there"
-    from ...data.pixels.decoding import decoding
     from ...data.pixels.fits import eval_view
-    from ...data.pixels.image import Unreadable
-    from ...data.pixels.store import Pixels
     from ...data.pixels.views import empty
-    items, pixels = {o.name: o for o in source.items}, source.pixels or Pixels(recipe.resize, how=decoding(recipe))
-    view = eval_view(recipe)
+    pixels_of, view = canonical_pixels(source, recipe), eval_view(recipe)
     width, height = view.sides
 
     def seen(name):
-        try:
-            x = pixels[items[name]]
-        except (KeyError, Unreadable):
+        x = pixels_of(name)
+        if x is None:
             return None
         out = empty(1, height, width)
         view.cut(x, None, False, out)
@@ -39,18 +50,21 @@ def network_view(source, recipe):
 
 
 def thumbnails(source, recipe):
-    "name -> a PIL image of at most SIDE pixels a side, of what the network saw; None for one that is not there"
+    """name -> a PIL image of at most SIDE pixels a side, of what the network saw; None for one that is not there.
+
+    Cut by PIL, to the same pixels but for roundings: what prints a page needs no torch.
+    """
     from PIL import Image
 
-    from ...data.pixels.canonical import from_torch
-    seen = network_view(source, recipe)
+    from ...data.pixels.fits import eval_view, put_pil
+    pixels_of, view = canonical_pixels(source, recipe), eval_view(recipe)
 
     @cache
     def small(name):
-        x = seen(name)
+        x = pixels_of(name)
         if x is None:
             return None
-        im = Image.fromarray(from_torch(x))
+        im = put_pil(Image.fromarray(x), *view.place(*x.shape[:2]), view.sides)
         scale = SIDE / max(im.size)
         sides = round(im.width * scale), round(im.height * scale)
         return im.resize(sides, Image.Resampling.LANCZOS) if scale < 1 else im

@@ -101,7 +101,7 @@ def measure(images, classes, loss=None):
         classes, n, int(hit.sum()), proportion(hit.sum(), n), proportion(five, n),
         Value(loss, *ends(loss, boot["loss"], n)),
         Value(gap, *reflected(gap, boot["ece"], boot["chance"])), f1_value(macro_f1(y, k, len(classes)), boot["f1"], n),
-        class_rows(y, k, matrix, classes), tuple(bins_of(images.p, hit, bins)), matrix, len(boot["ece"]))
+        class_rows(matrix, classes), tuple(bins_of(images.p, hit, bins)), matrix, len(boot["ece"]))
 
 
 def coded(names, classes):
@@ -116,10 +116,14 @@ def coded(names, classes):
 
 def wilson(k, n):
     "(low, high) of Wilson's 95% interval of k of n; numbers or arrays, nan where n is 0"
-    from statsmodels.stats.proportion import proportion_confint
+    from scipy.special import ndtri
     k, n = np.asarray(k, float), np.asarray(n, float)
-    low, high = proportion_confint(k, np.maximum(n, 1), ALPHA, "wilson")
-    low, high = np.where(k > 0, low, 0.), np.where(k < n, high, 1.)  # else off by a rounding
+    images, z = np.maximum(n, 1), -ndtri(ALPHA / 2)
+    p, shrunk = k / images, 1 + z**2 / images
+    middle = (p + z**2 / (2 * images)) / shrunk
+    half = z * np.sqrt(p * (1 - p) / images + z**2 / (4 * images**2)) / shrunk
+    # at the ends the formula is off by a rounding
+    low, high = np.where(k > 0, middle - half, 0.), np.where(k < n, middle + half, 1.)
     return np.where(n > 0, low, NAN), np.where(n > 0, high, NAN)
 
 
@@ -134,22 +138,24 @@ def proportions(k, n):
 
 
 def confusion(y, k, K):
-    from sklearn.metrics import confusion_matrix
-    return confusion_matrix(y, k, labels=np.arange(K))
+    "Counts [K, K]: true class, predicted class"
+    return np.bincount(y * K + k, minlength=K * K).reshape(K, K)
 
 
-def class_rows(y, k, matrix, classes):
+def class_rows(matrix, classes):
     """A ClassRow a class; nan where a class was never predicted (precision), and for one without images, which can't be
     found here
     """
-    from sklearn.metrics import precision_recall_fscore_support
-    p, r, f, n = precision_recall_fscore_support(y, k, labels=np.arange(len(classes)), zero_division=NAN)
-    hits, predicted = matrix.diagonal(), matrix.sum(0)
+    hits, n, predicted = matrix.diagonal(), matrix.sum(1), matrix.sum(0)
+    p, r, f = share(hits, predicted), share(hits, n), share(2 * hits, n + predicted)
     ends = [wilson(hits, predicted), wilson(hits, n), tuple(map(of_jaccard, wilson(hits, n + predicted - hits)))]
     values = [[Value(NAN, NAN, NAN) if not m else Value(*map(float, o)) for m, *o in zip(n, x, *e, strict=True)]
               for x, e in zip((p, r, f), ends, strict=True)]
     return tuple(ClassRow(*o) for o in zip(classes, n.tolist(), predicted.tolist(), hits.tolist(), *values,
                                            strict=True))
+
+
+def share(k, n): return np.divide(k, n, out=np.full(len(n), NAN), where=n > 0)
 
 
 def of_jaccard(j):

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 from support.data_trees import jpeg, photo
 
-from fastricks.data.pixels.image import Unreadable, decode, load_rgb
+from fastricks.data.pixels.image import Unreadable, decode, load_rgb, rgb_of_array
 
 RED, GREEN = (200, 30, 40), (10, 180, 20)
 
@@ -118,6 +118,14 @@ def test_broken_exif_is_no_reason_to_lose_the_pixels(tmp_path):
     for i, exif in enumerate((b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0garbage!",
                               b"Exif\0\0MM\0*\0\0\0\x08\0\x09\x01\x12")):
         assert near(pixel(save(tmp_path, plain(), f"{i}.jpg", exif=exif)), RED)
+
+
+def test_grey_and_coloured_arrays_as_pil_has_them():
+    rng = np.random.default_rng(0)
+    for shape in ((5, 7), (5, 7, 1), (5, 7, 3), (5, 7, 4)):
+        x = rng.integers(0, 256, shape, np.uint8)
+        got = rgb_of_array(x)
+        assert np.array_equal(got, np.array(decode(x))) and got.shape == (5, 7, 3) and got.flags.c_contiguous
 
 
 def test_arrays():

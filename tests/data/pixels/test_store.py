@@ -13,7 +13,7 @@ from support.pictures import encoded, scene
 from fastricks.data.pixels import canonical as canonical_module
 from fastricks.data.pixels import store
 from fastricks.data.pixels.canonical import canonical
-from fastricks.data.pixels.store import open_pixels
+from fastricks.data.pixels.store import kept_pixels, open_pixels
 from fastricks.data.sources.open import open_source
 
 N = 24
@@ -56,6 +56,17 @@ def test_decoded_once_and_said_in_one_line(tree, tmp_path, decoded):
     p, _ = opened(tree, say=said.append)
     assert right(tree, p) and len(decoded) == N and "loaded from cache" in said[1]
     assert not kept(tmp_path, "part")
+
+
+def test_what_is_kept_can_be_looked_at_without_adding_to_it(tree, tmp_path, decoded):
+    items = open_source(tree).items
+    assert not kept_pixels(items, 24).kept and not kept(tmp_path, "bin")
+    opened(tree)
+    (tree/"cat/3.jpg").write_bytes(encoded(scene(33, 55, seed=9)))
+    os.utime(tree/"cat/3.jpg", (1, 1))
+    p, before = kept_pixels(open_source(tree).items, 24), kept(tmp_path, "bin")
+    assert right(tree, p) and len(decoded) == N + 1 and kept(tmp_path, "bin") == before
+    assert not kept_pixels([], 24).kept
 
 
 def test_a_changed_photo_is_another_one(tree, decoded):
