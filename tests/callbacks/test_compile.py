@@ -51,14 +51,14 @@ SPELL = {"distill": "distill:teacher={}", "amp": "amp:dtype=bf16", "linear_scali
          "cosine": "cosine",
          "warmup": "warmup:epochs=1", "ema": "ema:half_life=.5", "wsd": "wsd:cooldown=.6", "sam": "sam:every=2"}
 UNEVEN = "class_weights", "logit_adjustment"  # which change nothing where classes have equal numbers of images
-# each compiles anew, which takes ten seconds: in the plain suite one that changes images and loss, and one the network
+# each compiles anew, which takes ten seconds: in the plain suite one of images and loss, and one of the network
 PLAIN = {"mixup", "drop_path"}
 
 
 def marked(name): return name if name in PLAIN else slow(name)
 
 
-@pytest.mark.parametrize("name", ["", *map(marked, [*registry(), "mixup:partner=previous",
+@pytest.mark.parametrize("name", [*map(marked, ["", *registry(), "mixup:partner=previous",
                                                "distill:teacher={},store=true"])])
 def test_every_trick_trains_compiled_to_the_same_bits(backend, teacher, name, tmp_path):
     "Warm-up leaves nothing behind, and every full batch goes through the compiled network"
@@ -126,6 +126,7 @@ def test_what_cannot_be_compiled_is_trained_as_it_is(monkeypatch, backend, tmp_p
     assert "compile" not in read(tmp_path / "b", "metrics.json")
 
 
+@pytest.mark.slow
 def test_without_a_compiler_the_recipe_is_the_plain_one(tmp_path, capsys):
     "In effect: the run is found as the one it is"
     import torch._inductor.config as config

@@ -68,8 +68,8 @@ def undisturbed():
 
 
 @pytest.mark.parametrize("at, pipeline", [
-    ((0, 0, True), "fast"), ((1, 5, True), "reference"), slow((0, 0, True), "reference"), slow((1, 5, True), "fast"),
-    slow((0, 0, False), "reference"), slow((0, 0, False), "fast")], ids=str)
+    ((0, 0, True), "fast"), slow((0, 0, True), "reference"), slow((1, 5, True), "fast"),
+    slow((1, 5, True), "reference"), slow((0, 0, False), "fast"), slow((0, 0, False), "reference")], ids=str)
 def test_a_killed_loader_process_changes_nothing(undisturbed, at, pipeline, capfd):
     kill = Kill(at, signal.SIGKILL)
     learn = trained("mixup", cbs=[kill], workers=2, pipeline=pipeline, **GIVEN)
@@ -209,8 +209,9 @@ NO_CHECKPOINT = "--checkpoint-every", "24h"  # a slow machine would save one, an
 FULL = "can't be written (No space left on device); make room there, or choose another place\n"
 
 
-@pytest.mark.parametrize("kb, file", [(4, "environment.json"), (16, "data.json"), (20, "history.csv"), slow(44, "csv"),
-                                      slow(200, "model.safetensors")])
+@pytest.mark.parametrize("kb, file", [
+    (4, "environment.json"), (16, "data.json"), slow(20, "history.csv"), slow(44, "csv"),
+    slow(200, "model.safetensors")])
 @pytest.mark.parametrize("wandb", ["disabled", slow("offline")])
 def test_a_full_disk_is_one_sentence(disk, kb, file, wandb):
     at = disk(kb)
@@ -363,7 +364,8 @@ def run_with_wandb(tmp_path, what, mode, url, epochs=3):
     return r
 
 
-@pytest.mark.parametrize("how", [slow("500"), slow("garbage"), "never"])
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["500", "garbage", "never"])
 def test_wandb_that_answers_wrongly_or_never(tmp_path, wandb_server, how):
     assert "logging offline" in run_with_wandb(tmp_path, how, "online", wandb_server(how)).stderr
 
@@ -398,7 +400,8 @@ def photos(tmp_path):
     return tmp_path / "pets"
 
 
-@pytest.mark.parametrize("pipeline", [slow("reference"), "fast"])
+@pytest.mark.slow
+@pytest.mark.parametrize("pipeline", ["reference", "fast"])
 def test_two_trainings_on_the_same_folders(tmp_path, photos, pipeline):
     """The same run twice at the same time, photos, cache and --out shared: two folders, both whole and equal to a third
     run alone

@@ -25,7 +25,7 @@ DARK = """(c => c[0] + c[1] + c[2] < 200)(getComputedStyle(document.body).backgr
 def made(tmp_path_factory):
     "kind -> the file of a page of that kind"
     at = tmp_path_factory.mktemp("pages")
-    runs = [train(recipe_of(tricks, per_class=20, epochs=2, size=32, resize=32, seed=seed, out=str(at / "runs")),
+    runs = [train(recipe_of(tricks, epochs=2, size=32, resize=32, seed=seed, out=str(at / "runs")),
                   silent).folder for tricks, seed in (("cosine+mixup", 0), ("cosine+mixup", 1), ("none", 0))]
     for tricks, wrong in (("none", 3), ("ema", 9), ("cutmix", 2)):
         for seed in range(5):
