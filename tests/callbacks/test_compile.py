@@ -51,8 +51,8 @@ SPELL = {"distill": "distill:teacher={}", "amp": "amp:dtype=bf16", "linear_scali
          "cosine": "cosine",
          "warmup": "warmup:epochs=1", "ema": "ema:half_life=.5", "wsd": "wsd:cooldown=.6", "sam": "sam:every=2"}
 UNEVEN = "class_weights", "logit_adjustment"  # which change nothing where classes have equal numbers of images
-# each compiles anew, which takes ten seconds: in the plain suite one of images and loss, and one of the network
-PLAIN = {"mixup", "drop_path"}
+# each compiles anew, which takes ten seconds: in the plain suite one of images and loss, and one of a second network
+PLAIN = {"mixup", "distill"}
 
 
 def marked(name): return name if name in PLAIN else slow(name)
@@ -138,6 +138,7 @@ def test_without_a_compiler_the_recipe_is_the_plain_one(tmp_path, capsys):
     assert a["recipe"]["compile"] is False and a["identity"] == b["identity"]
 
 
+@pytest.mark.slow
 def test_the_run_folder_says_what_it_took(backend, tmp_path):
     assert run(["train", *ARGS, "--out", str(tmp_path), "--name", "a", "--compile"]) == 0
     m = read(tmp_path / "a", "metrics.json")

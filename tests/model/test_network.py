@@ -109,6 +109,7 @@ def test_options_are_checked_against_what_timm_takes(options, words):
     with pytest.raises(UserError, match=words): require_network("resnet18", 64, options)
 
 
+@pytest.mark.slow
 def test_an_auxiliary_head_is_refused_and_its_weights_are_left_out(tmp_path):
     with pytest.raises(UserError, match="2 answers in place of one"):
         require_network("inception_v3", 299, {"aux_logits": True})

@@ -6,6 +6,7 @@ from urllib.parse import unquote
 import pytest
 from support.devtools import BROWSER, Page
 from support.fake_runs import fake_run
+from support.marks import slow
 from support.small import recipe_of
 
 from fastricks.cli.app import run
@@ -96,7 +97,7 @@ def test_no_picture_of_targets_where_a_trick_changes_none(made):
 
 
 @browser
-@pytest.mark.parametrize("kind", PAGES)
+@pytest.mark.parametrize("kind", [kind if kind in ("run", "verdicts") else slow(kind) for kind in PAGES])
 def test_in_a_browser(made, kind, tmp_path):
     page = Page(tmp_path / "profile")
     try:
