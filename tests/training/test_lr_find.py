@@ -116,8 +116,8 @@ def fewer_steps(monkeypatch): monkeypatch.setattr(lr_find, "MOCK_STEPS", 50)
 
 
 @pytest.mark.parametrize("selection", [
-    slow("accumulate:n=3"), "mixup:partner=previous", slow("warmup+cosine"), slow("one_cycle"), slow("mixup:per=sample"),
-    slow("label_smoothing+no_bias_decay+zero_gamma")])
+    "mixup:partner=previous", slow("accumulate:n=3"), slow("warmup+cosine"), slow("one_cycle"),
+    slow("mixup:per=sample"), slow("label_smoothing+no_bias_decay+zero_gamma")])
 def test_with_tricks(selection, fewer_steps):
     learn, parts = learner(selection, lr="find", wd=1e-4)
     assert START < parts.opt.lr < END and learn.lr == parts.opt.lr == parts.schedule.lr and len(learn.dls.train) > 1

@@ -118,7 +118,6 @@ def test_it_has_a_card_and_is_explained(spelled, name, changes, capsys):
     if name == "in_threes": assert "3 batches a step: effective batch 48" in out
 
 
-@pytest.mark.slow
 def test_it_trains_with_an_effect(spelled, tmp_path):
     plain = weights(trained(lr=1e-2))
     for name in FILES:
