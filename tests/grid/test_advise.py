@@ -107,16 +107,16 @@ def test_the_line_to_train_it():
 def ablated(tmp_path_factory, forked_cells):
     out = tmp_path_factory.mktemp("ablation")
     words = ["ablate", *ARGS, "--out", out / "runs", "-t", GREAT, "-t", "warmup:epochs=.5",
-             "--seeds", "2", "--once", "--advise", "--to", out / "a.html", "--to", out / "a.md"]
+             "--seeds", "3", "--once", "--advise", "--to", out / "a.html", "--to", out / "a.md"]
     with redirect_stdout(StringIO()) as said: assert run(list(map(str, words))) == 0
     return said.getvalue(), out
 
 
 def test_from_plan_to_verdict_to_advice(ablated):
     out, folder = ablated
-    assert "3 rows × 2 seeds = 6 runs" in out and "helps" in out and "[6/6]" in out
-    assert f"advice    {GREAT}" in out and "left out  warmup:epochs=.5" in out and "2 fresh seeds" in out
-    assert "confirming with seeds 2, 3" in out and "chosen    on the validation split" in out
+    assert "3 rows × 3 seeds = 9 runs" in out and "helps" in out and "[9/9]" in out
+    assert f"advice    {GREAT}" in out and "left out  warmup:epochs=.5" in out and "3 fresh seeds" in out
+    assert "confirming with seeds 3, 4, 5" in out and "chosen    on the validation split" in out
     assert "on the test set" in out
     assert "<svg" in (folder / "a.html").read_text() and "| " in (folder / "a.md").read_text()
 
@@ -131,8 +131,8 @@ def test_again_trains_nothing(ablated, capsys):
     _, folder = ablated
     n = len(list((folder / "runs").iterdir()))
     assert run(["ablate", *ARGS, "--out", str(folder / "runs"), "-t", GREAT, "-t", "warmup:epochs=.5", "--seeds",
-                "2"]) == 0
-    assert "6 of them found finished" in capsys.readouterr().out and len(list((folder / "runs").iterdir())) == n
+                "3"]) == 0
+    assert "9 of them found finished" in capsys.readouterr().out and len(list((folder / "runs").iterdir())) == n
 
 
 def test_a_report_in_wandb(ablated, capsys):

@@ -159,7 +159,8 @@ def test_on_the_command_line(photo_run, capsys, tmp_path):
     assert not [*tmp_path.rglob("*.tmp")]
 
 
-@pytest.mark.parametrize("kind, name", [("onnx", "m.onnx"), ("timm", "t"), slow("torch-export", "m.pt2")])
+@pytest.mark.parametrize("kind, name", [
+    ("timm", "t"), slow("onnx", "m.onnx"), slow("torch-export", "m.pt2")])
 @pytest.mark.parametrize("there", [slow(False), True])
 def test_one_that_computes_something_else_is_not_written(photo_run, exported, capsys, tmp_path, monkeypatch, kind, name,
                                                          there):
