@@ -7,6 +7,7 @@ import pytest
 import torch
 from fastai.callback.core import Callback
 from safetensors.torch import load_file
+from support.marks import slow
 from support.run_files import read
 from support.small import TINY, learner, recipe_of, same, trained, weights
 from support.stopped import EACH, resumed, stopped
@@ -50,18 +51,15 @@ SPELL = {"distill": "distill:teacher={}", "amp": "amp:dtype=bf16", "linear_scali
          "cosine": "cosine",
          "warmup": "warmup:epochs=1", "ema": "ema:half_life=.5", "wsd": "wsd:cooldown=.6", "sam": "sam:every=2"}
 UNEVEN = "class_weights", "logit_adjustment"  # which change nothing where classes have equal numbers of images
-# what changes images, rates or the loss alone goes through the same network in the same steps: two of its kind are in
-# the plain suite
-ALIKE = {"alternating_flip", "bce", "class_weights", "control", "cosine", "cutmix", "label_smoothing", "layer_decay",
-         "linear_scaling",
-         "logit_adjustment", "no_bias_decay", "random_erasing", "resnet_d", "step", "trivial_augment", "warmup", "wsd"}
+# each compiles anew, which takes ten seconds: in the plain suite one of images and loss, and one of a second network
+PLAIN = {"mixup", "distill"}
 
 
-def marked(name): return pytest.param(name, marks=pytest.mark.slow) if name in ALIKE else name
+def marked(name): return name if name in PLAIN else slow(name)
 
 
-@pytest.mark.parametrize("name", ["", *map(marked, registry()), "mixup:partner=previous",
-                                  "distill:teacher={},store=true"])
+@pytest.mark.parametrize("name", [*map(marked, ["", *registry(), "mixup:partner=previous",
+                                               "distill:teacher={},store=true"])])
 def test_every_trick_trains_compiled_to_the_same_bits(backend, teacher, name, tmp_path):
     "Warm-up leaves nothing behind, and every full batch goes through the compiled network"
     if name == "progressive_resize": pytest.skip("refused beside --compile")
@@ -85,11 +83,13 @@ def test_every_trick_trains_compiled_to_the_same_bits(backend, teacher, name, tm
     assert learn.model._compiled_call_impl is None and "_orig_mod" not in "".join(learn.model.state_dict())
 
 
+@pytest.mark.slow
 def test_dropout_draws_are_the_same(backend):
     given = dict(arch="mobilenetv3_small_050", size=32, resize=32)
     assert same(weights(trained(**given)), weights(trained(compile=True, **given)))
 
 
+@pytest.mark.slow
 def test_compiling_comes_before_the_clock(monkeypatch):
     order = []
 
@@ -114,7 +114,7 @@ def broken_in_the_step(gm, inputs):
     return forward
 
 
-@pytest.mark.parametrize("backend", [broken_at_once, broken_in_the_step])
+@pytest.mark.parametrize("backend", [slow(broken_at_once), broken_in_the_step])
 def test_what_cannot_be_compiled_is_trained_as_it_is(monkeypatch, backend, tmp_path, capsys):
     monkeypatch.setattr(module, "BACKEND", backend)
     assert run(["train", *ARGS, "--out", str(tmp_path), "--name", "a", "--compile"]) == 0
@@ -126,6 +126,7 @@ def test_what_cannot_be_compiled_is_trained_as_it_is(monkeypatch, backend, tmp_p
     assert "compile" not in read(tmp_path / "b", "metrics.json")
 
 
+@pytest.mark.slow
 def test_without_a_compiler_the_recipe_is_the_plain_one(tmp_path, capsys):
     "In effect: the run is found as the one it is"
     import torch._inductor.config as config
@@ -137,6 +138,7 @@ def test_without_a_compiler_the_recipe_is_the_plain_one(tmp_path, capsys):
     assert a["recipe"]["compile"] is False and a["identity"] == b["identity"]
 
 
+@pytest.mark.slow
 def test_the_run_folder_says_what_it_took(backend, tmp_path):
     assert run(["train", *ARGS, "--out", str(tmp_path), "--name", "a", "--compile"]) == 0
     m = read(tmp_path / "a", "metrics.json")
@@ -178,6 +180,7 @@ def test_on_ones_own_learner(backend):
     assert learn.get_preds()[0].shape == (10, 10) and backend.calls == [9, 3]
 
 
+@pytest.mark.slow
 def test_an_interrupted_fit_leaves_no_compiled_model(backend):
     class Stop(Callback):
         def after_batch(self): raise KeyboardInterrupt
@@ -207,6 +210,7 @@ def test_for_real(selection, tmp_path):
     assert apart < (.1 if selection.startswith("amp") else 1e-2)
 
 
+@pytest.mark.slow
 def test_a_resumed_training_is_compiled_again(backend, tmp_path, monkeypatch):
 
     from fastricks.use.train import train

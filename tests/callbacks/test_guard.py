@@ -9,6 +9,7 @@ import torch
 from fastai.callback.core import Callback
 from safetensors.torch import load_file, save_file
 from support.commands import fails
+from support.marks import crossed, slow
 from support.run_files import read
 from support.small import TINY, learner, recipe_of, same, trained, weights
 from support.stopped import EACH, resumed, stopped
@@ -22,8 +23,8 @@ from fastricks.use.train import train
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 ARGS = [w for k, v in TINY.items() for w in (f"--{k.replace('_', '-')}", str(v))]
-bf16 = pytest.mark.skipif(not cpu_has_bf16(), reason="no bf16")
 BAD = [math.nan, math.inf, -math.inf]
+WHAT = "loss", "gradient", "image"
 
 
 class Spoil(Callback):
@@ -86,9 +87,8 @@ def without_them(opt):
     return weights(learn), momenta(learn)
 
 
-@pytest.mark.parametrize("lazy", [None, False])
-@pytest.mark.parametrize("opt", ["adam", "adamw", "sgd"])
-@pytest.mark.parametrize("what", ["loss", "gradient", "image"])
+@pytest.mark.parametrize("what, opt, lazy", crossed(WHAT, ["adam", "adamw", "sgd"], [None, False], plain=[
+    ("loss", "adamw", None), ("gradient", "sgd", None), ("image", "adam", None), ("loss", "adam", False)]))
 def test_a_bad_step_is_as_if_it_had_not_been(what, opt, lazy):
     """Weights, BatchNorm's averages, optimizer state: the bits of the training that omits those batches; the first step
     among them
@@ -103,15 +103,15 @@ def test_a_bad_step_is_as_if_it_had_not_been(what, opt, lazy):
     assert all(math.isfinite(r["train_loss"]) for r in got.history.rows)
 
 
-@pytest.mark.parametrize("x", BAD)
-@pytest.mark.parametrize("what", ["loss", "gradient", "image"])
+@pytest.mark.parametrize("what, x", crossed(WHAT, BAD, plain=[
+    ("loss", math.nan), ("gradient", math.inf), ("image", -math.inf)]))
 def test_every_kind_of_number(what, x):
     learn = spoiled(Spoil(what, [(0, 2)], x))
     assert learn.guard.skipped == 1 and all(v.isfinite().all() for v in weights(learn).values())
     assert math.isfinite(float(learn.recorder.smooth_loss.value))
 
 
-@pytest.mark.parametrize("name, index", [("fc.bias", 0), ("conv1.0.weight", -1), ("bn1.weight", 3),
+@pytest.mark.parametrize("name, index", [slow("fc.bias", 0), slow("conv1.0.weight", -1), slow("bn1.weight", 3),
                                          ("layer2.0.conv1.weight", 1234)])
 def test_one_number_anywhere_in_the_gradient_is_found(name, index):
     class One(Callback):
@@ -121,15 +121,14 @@ def test_one_number_anywhere_in_the_gradient_is_found(name, index):
     assert learn.guard.skipped == 2
 
 
-TRICKS = ["mixup", "mixup:partner=previous", "label_smoothing+cosine", "distill:teacher={}",
+TRICKS = ["mixup", "label_smoothing+cosine", "mixup:partner=previous", "distill:teacher={}",
           "distill:teacher={},store=true", "no_bias_decay",
-          pytest.param("amp:dtype=bf16", marks=bf16), pytest.param("amp:dtype=bf16+accumulate:n=2+mixup", marks=bf16),
-          "one_cycle"]
+          "amp:dtype=bf16", "amp:dtype=bf16+accumulate:n=2+mixup", "one_cycle"]
 
 
-@pytest.mark.parametrize("trick", TRICKS)
-@pytest.mark.parametrize("what", ["loss", "gradient", "image"])
+@pytest.mark.parametrize("what, trick", crossed(WHAT, TRICKS, plain=[*zip(WHAT * 3, TRICKS, strict=True)]))
 def test_with_tricks(what, trick, teacher):
+    if "amp" in trick and not cpu_has_bf16(): pytest.skip("no bf16")
     given = dict(size=32, resize=32) if "amp" in trick else {}
     if trick == "no_bias_decay": given["wd"] = .1
     where = [(0, 1), (1, 3)]
@@ -140,8 +139,10 @@ def test_with_tricks(what, trick, teacher):
     assert all(math.isfinite(r["train_loss"]) and math.isfinite(r["valid_loss"]) for r in learn.history.rows)
 
 
-@pytest.mark.parametrize("lazy", [None, False])
-@pytest.mark.parametrize("what, bad", [("loss", 0), ("loss", 1), ("image", 0), ("image", 1), ("gradient", 1)])
+@pytest.mark.parametrize("what, bad, lazy", [
+    ("loss", 0, None), ("image", 1, False), ("gradient", 1, None), slow("loss", 0, False), slow("loss", 1, None),
+    slow("loss", 1, False), slow("image", 0, None), slow("image", 0, False), slow("image", 1, None),
+    slow("gradient", 1, False)])
 def test_a_bad_batch_spoils_its_group_and_no_other(what, bad, lazy):
     "Five batches are groups of 2, 2 and 1: the second group is left out whole"
     got = spoiled(Spoil(what, [(0, 2 + bad)]), "accumulate:n=2", lazy=lazy)
@@ -163,8 +164,8 @@ def test_a_bad_batch_spoils_its_group_and_no_other(what, bad, lazy):
     assert got.guard.skipped == 1 and same(want_w, got_w)
 
 
-@pytest.mark.parametrize("opt", ["adam", "sgd"])
-@pytest.mark.parametrize("trick", ["", "mixup", "accumulate:n=2", "distill:teacher={}"])
+@pytest.mark.parametrize("trick, opt", crossed(["", "mixup", "accumulate:n=2", "distill:teacher={}"], ["adam", "sgd"],
+                                               plain=[("", "adam"), ("accumulate:n=2", "sgd")]))
 def test_a_healthy_training_has_the_same_bits_with_and_without(trick, opt, teacher):
     selection = [trick.format(teacher)] if trick else []
     bare, parts = learner(*selection, opt=opt)
@@ -177,7 +178,7 @@ def test_a_healthy_training_has_the_same_bits_with_and_without(trick, opt, teach
                     weights(bare)) and learn.guard.skipped == 0 and learn.guard.n_steps in (10, 6)
 
 
-@pytest.mark.parametrize("lazy", [None, False])
+@pytest.mark.parametrize("lazy", [None, slow(False)])
 def test_ten_in_a_row_end_it(lazy):
     "Before anything is saved; across epochs; nine do not"
     class Saves(Callback):
@@ -249,7 +250,7 @@ def test_loss_scaling_in_search_of_its_scale_is_no_error():
         def before_fit(self):
             self.autocast, self.scales = torch.autocast("cpu", enabled=False), []
             self.learn.scaler = torch.amp.GradScaler("cpu", init_scale=2.**127, growth_interval=10_000)
-    learn, parts = learner(epochs=20, cbs=[Scaled(), spoil := Spoil("loss", [(19, 3)])])
+    learn, parts = learner(epochs=4, cbs=[Scaled(), spoil := Spoil("loss", [(3, 3)])])
     fit(learn, parts)
     assert spoil.hit == 1 and learn.guard.skipped == 1 and learn.guard.rescaled >= 1
     assert all(v.isfinite().all() for v in weights(learn).values())
@@ -319,7 +320,7 @@ def test_final_weights_that_are_not_finite_are_not_saved(tmp_path, monkeypatch, 
     assert read(tmp_path / "a", "status.json")["status"] == "failed"
 
 
-@pytest.mark.parametrize("at", [(0, 1), (1, 0), (1, 2)])
+@pytest.mark.parametrize("at", [slow((0, 1)), (1, 0), slow((1, 2))])
 def test_a_resumed_training_has_left_out_the_same(tmp_path, monkeypatch, at):
     "Stopped at or after a step that is left out: weights, counts and history of the undisturbed training"
 

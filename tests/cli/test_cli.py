@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from support.commands import TINY_WORDS, cli, fails
 from support.fake_runs import fake_run
 from support.forked import TRAIN, Forked
+from support.marks import slow
 from support.paths import ROOT, SHARED
 from support.run_files import read
 
@@ -30,8 +31,7 @@ pytestmark = pytest.mark.usefixtures("undrawn")  # those in this process; others
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     out = tmp_path_factory.mktemp("runs")
-    words = [sys.executable, "train.py", *TINY_WORDS, "-t", "mixup:alpha=.3+cosine", "--seed", 3, "--out", out]
-    r = subprocess.run(list(map(str, words)), cwd=ROOT, capture_output=True, text=True, timeout=300)
+    r = cli(*TINY_WORDS, "-t", "mixup:alpha=.3+cosine", "--seed", 3, "--out", out)
     assert r.returncode == 0, r.stderr
     return r, next(p for p in out.iterdir() if p.is_dir())
 
@@ -91,10 +91,11 @@ def test_the_tricks_that_are_suggested_fit_the_run(tmp_path, epochs, train, text
     schedule_of(resolve({}, [text], str(folder)), images=train)
 
 
-def test_a_run_folder_repeats_bit_for_bit(trained, tmp_path):
+def test_a_run_folder_repeats_bit_for_bit(trained, tmp_path, monkeypatch):
+    "In another process and another working directory"
     _, folder = trained
-    r = cli("--recipe", folder, "--out", tmp_path, "--wandb", "disabled", cwd=tmp_path)
-    assert r.returncode == 0, r.stderr
+    monkeypatch.chdir(tmp_path)
+    assert run(["train", "--recipe", str(folder), "--out", str(tmp_path), "--wandb", "disabled"]) == 0
     again = next(p for p in tmp_path.iterdir() if (p / "recipe.json").exists())
     assert read(again, "recipe.json")["identity"] == read(folder, "recipe.json")["identity"]
     a, b = load_file(folder / "model.safetensors"), load_file(again / "model.safetensors")
@@ -256,6 +257,7 @@ def test_explain_says_all_and_trains_nothing(tmp_path, capsys):
     assert list(tmp_path.iterdir()) == [tmp_path / "explain"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not (SHARED / "data").exists(), reason="the Food-101 photos are not at hand")
 def test_real_photos_from_archive_to_classifier(tmp_path, capsys):
     "prepare, then train from local weights on two classes of real photos"
@@ -301,7 +303,7 @@ def test_options_of_a_network_are_in_recipe_and_file_and_repeated(tmp_path, caps
     (["--arch-option", "drop_rate"], "give NAME=VALUE"), (["--arch-option", "img_size=64"], "--size says that here"),
     (["--arch-option", "checkpoint_path=x"], "a network has no such option"),
     (["--arch-option", "act_layer=nope"], "timm can't make"),
-    (["--arch", "inception_v3", "--size", "64", "--resize", "64"], "give --size 96"),
+    slow(["--arch", "inception_v3", "--size", "64", "--resize", "64"], "give --size 96"),
 ])
 def test_networks_that_cannot_be_leave_no_run_folder(tmp_path, capsys, given, words):
     assert words in fails(capsys, "train", *TINY_WORDS, *given, "--out", tmp_path)

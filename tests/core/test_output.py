@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from support.marks import crossed
 from support.paths import ROOT
 
 MANY_LINES = """
@@ -46,8 +47,9 @@ def test_nor_does_a_terminal_that_is_closed(tmp_path):
         assert p.wait(60) == 0 and (tmp_path / "done").exists()
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
-@pytest.mark.parametrize("words", ["tricks", "tricks mixup", "recipes", "train --help"])
+@pytest.mark.parametrize("words, encoding", crossed(
+    ["tricks", "tricks mixup", "recipes", "train --help"], ["cp1252", "ascii"],
+    plain=[("tricks", "cp1252"), ("train --help", "ascii")]))
 def test_letters_that_an_encoding_lacks_are_written_as_numbers(encoding, words):
     done = run_all(f"{sys.executable} -m fastricks {words}", env={**os.environ, "PYTHONIOENCODING": encoding},
                    encoding=encoding)

@@ -13,14 +13,15 @@ from support.batches import Batches
 from support.data_trees import photo
 from support.forked import forked
 from support.hostile import hostile_images
+from support.marks import slow
 from support.small import TINY, learner, recipe_of
 
 from fastricks.core.errors import UserError
 from fastricks.training.learner import fit
-from fastricks.use.train import train
+from fastricks.training.training import train
 
 CLASSES = "cat", "dog", "emu"
-PIPELINES = pytest.mark.parametrize("pipeline", ["reference", "fast"])
+PIPELINES = pytest.mark.parametrize("pipeline", [slow("reference"), "fast"])
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 
 
@@ -149,7 +150,8 @@ def spoil(tree, names):
 def no_cache(monkeypatch): monkeypatch.setenv("FASTRICKS_CACHE_GB", "0")
 
 
-@pytest.mark.parametrize("pipeline, workers", [("reference", 0), ("reference", 2), ("fast", 0), ("fast", 2)])
+@pytest.mark.parametrize("pipeline, workers", [
+    ("reference", 0), ("fast", 2), slow("reference", 2), slow("fast", 0)])
 def test_what_vanishes_in_training_is_left_out_and_listed(tree, monkeypatch, no_cache, pipeline, workers):
     names = [f"{c}/h{i}.jpg" for c in CLASSES for i in (1, 5, 7)]
     Spoil(monkeypatch, lambda: spoil(tree, names))

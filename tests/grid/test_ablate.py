@@ -8,6 +8,7 @@ import yaml
 from PIL import Image
 from safetensors.torch import load_file
 from support.forked import Forked
+from support.marks import slow
 from support.profiles import gamut_profile
 from support.quick import forking_cells
 from support.small import TINY, same, trained, weights
@@ -121,10 +122,11 @@ def quick():
 
 @pytest.fixture(scope="module")
 def grid(tmp_path_factory):
-    "A Grid of trainings as users' are: in processes of a fork server, with pictures"
+    "A Grid of trainings"
     out, said = tmp_path_factory.mktemp("grid"), []
     rows = ["mixup", "cosine", "distill:teacher=test_resnet"]
-    g = ablate("add", {**GIVEN, "out": str(out)}, None, rows, seeds=(0, 1), jobs=2, say=said.append)
+    with forking_cells():
+        g = ablate("add", {**GIVEN, "out": str(out)}, None, rows, seeds=(0, 1), jobs=2, say=said.append)
     return g, said, out
 
 
@@ -212,6 +214,7 @@ def test_a_killed_training_is_shown_and_the_rest_go_on(tmp_path, monkeypatch, qu
     assert {c.row.name: c.state for c in again.cells} == {"baseline": "found", "mixup": "done", "cosine": "found"}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 def test_a_killed_ablation_leaves_no_training_behind(tmp_path):
     code = ("import sys\nfrom fastricks.grid.ablate import ablate\n"
@@ -247,9 +250,11 @@ def test_a_budget_begins_no_seed_that_would_not_end(tmp_path, monkeypatch, quick
 
 
 @pytest.mark.parametrize("pixels, field, value", [
-    (dict(icc_profile=gamut_profile()), "icc", True), (dict(bits=12), "white", 4095)])
+    (dict(icc_profile=gamut_profile()), "icc", True), slow(dict(bits=12), "white", 4095)])
 def test_what_the_data_decides_is_decided_for_all_cells(tmp_path, pixels, field, value):
-    "The plan looks for the runs by the identity that they get"
+    """The plan looks for the runs by the identity that they get; these trainings are as users' are, in processes of a
+    fork server, with pictures
+    """
     for k in "ab":
         for i in range(8): write_png(tmp_path / "data" / k / f"{i}.png", i, **pixels)
     given = {**TINY, "data": str(tmp_path / "data"), "epochs": 1, "per_class": None, "pretrained": False,

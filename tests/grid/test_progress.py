@@ -6,6 +6,7 @@ import select
 import time
 from types import SimpleNamespace as N
 
+import pytest
 from rich.console import Console
 from support.forked import MODULE, Forked
 from support.small import TINY
@@ -46,6 +47,7 @@ def test_many_seeds_are_counted(tmp_path):
     assert words == ["baseline", "6", "of", "12,", "1", "failed", "50.00%"]
 
 
+@pytest.mark.slow
 def test_in_a_terminal(tmp_path):
     "A real one: the lines of single trainings are not there, the table with all of them is"
     words = [w for k, v in {**TINY, "epochs": 1, "out": tmp_path}.items() for w in (f"--{k.replace('_', '-')}", str(v))]

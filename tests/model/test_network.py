@@ -9,6 +9,7 @@ import pytest
 import timm
 import torch
 from safetensors.torch import load_file, save_file
+from support.marks import slow
 from torch import nn
 
 from fastricks.core.errors import UserError
@@ -108,6 +109,7 @@ def test_options_are_checked_against_what_timm_takes(options, words):
     with pytest.raises(UserError, match=words): require_network("resnet18", 64, options)
 
 
+@pytest.mark.slow
 def test_an_auxiliary_head_is_refused_and_its_weights_are_left_out(tmp_path):
     with pytest.raises(UserError, match="2 answers in place of one"):
         require_network("inception_v3", 299, {"aux_logits": True})
@@ -139,12 +141,11 @@ def test_weights_of_what_wraps_a_network(tmp_path, prefix):
 
 
 @pytest.mark.parametrize("name, wrap", [
-    ("a.pth", lambda sd: {"epoch": 3, "state_dict": sd, "args": argparse.Namespace(lr=1)}),
-    ("model_best.pth.tar", lambda sd: {"model": sd}),
-    ("it's \"$HOME\".pt", lambda sd: sd), ("b.ckpt",
-                                           lambda sd: {"state_dict": {f"model.{k}": v for k, v in sd.items()},
-                                                       "optimizer": {"x": [1]}}),
-    ("tied.bin", lambda sd: {**sd, "again": sd["fc.weight"]}),
+    slow("a.pth", lambda sd: {"epoch": 3, "state_dict": sd, "args": argparse.Namespace(lr=1)}),
+    slow("model_best.pth.tar", lambda sd: {"model": sd}),
+    ("it's \"$HOME\".pt", lambda sd: sd),
+    ("b.ckpt", lambda sd: {"state_dict": {f"model.{k}": v for k, v in sd.items()}, "optimizer": {"x": [1]}}),
+    slow("tied.bin", lambda sd: {**sd, "again": sd["fc.weight"]}),
 ])
 def test_the_line_that_converts_a_pickle_works(tmp_path, name, wrap):
     src = build_network("test_resnet", 7, 5)[0]

@@ -18,6 +18,7 @@ from support.commands import TINY_WORDS, fails
 from support.fake_runs import fake_run
 from support.forked import TRAIN, forked
 from support.hostile import hostile_archives, hostile_weights
+from support.marks import slow
 from support.strangers import WRONG_FIELDS, recipe_with
 
 import fastricks
@@ -37,7 +38,7 @@ def weights(tmp_path_factory):
 def test_there_are_50(weights): assert len(weights[1]) >= 50 and len({n for n, _ in weights[1]}) == len(weights[1])
 
 
-@pytest.mark.parametrize("how", ["--weights", "teacher"])
+@pytest.mark.parametrize("how", ["--weights", slow("teacher")])
 def test_hostile_weights_are_one_sentence(weights, how, tmp_path, capsys):
     folder, files = weights
     for name, words in files:

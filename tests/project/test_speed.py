@@ -4,6 +4,7 @@ from statistics import median
 
 import pytest
 from support.forked import forked
+from support.marks import slow
 from support.paths import ROOT
 
 TRY = ["--data", "digits", "--size", "32", "--resize", "32", "--arch", "test_resnet", "--teacher", "test_resnet",
@@ -36,7 +37,7 @@ def speed(*options):
     return forked(SPEED, *TRY, *options, env={"PYTHONPATH": str(ROOT)}, timeout=600)
 
 
-@pytest.fixture(scope="module", params=[FEW, pytest.param(ROWS, marks=pytest.mark.slow)], ids=["few", "all"])
+@pytest.fixture(scope="module", params=[slow(FEW), slow(ROWS)], ids=["few", "all"])
 def measured(request, tmp_path_factory):
     "(rows, what it printed, its JSON) with scripts in place of timm's and torchvision's, 1.5 s a batch"
     tmp = tmp_path_factory.mktemp("speed")

@@ -12,6 +12,7 @@ def tool(monkeypatch):
     return tricks
 
 
+@pytest.mark.slow
 def test_a_line_a_trick(tool, monkeypatch, capsys):
     "The second epochs of trainings whose clock says how many trainings there were"
     runs = []

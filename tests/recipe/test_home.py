@@ -40,6 +40,6 @@ def test_so_do_recipes_and_the_keys_of_tricks(home, teacher):
     assert settle_machine(replace(r, out="~/other")).out == f"{home}/other"
 
 
-def test_a_training_makes_no_folder_of_that_name(home, tmp_path, capsys):
+def test_a_training_makes_no_folder_of_that_name(home, tmp_path, capsys, undrawn):
     assert run(["train", *TINY_WORDS, "--epochs", "1", "--out=~/runs"]) == 0
     assert len([*home.glob("runs/*/model.safetensors")]) == 1 and not [*(tmp_path / "cwd").iterdir()]

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from support.fake_runs import fake_run, population, right
+from support.marks import slow
 from support.parsed_page import ParsedPage
 from support.small import recipe_of
 from support.table8 import WELCH_P, table8_rows
@@ -469,7 +470,7 @@ def test_without_a_row_without_tricks_it_must_be_chosen(tmp_path):
 @pytest.mark.parametrize("given, words", [
     (dict(fingerprint="ffffffffffff"), "they have other data or another split (digits 012345: 400 train, 0 "
                                        "validation, 60 test images, "),
-    (dict(classes=("a", "b"), fingerprint="ffffffffffff"), "they have other classes (6 and 2 of them)"),
+    slow(dict(classes=("a", "b"), fingerprint="ffffffffffff"), "they have other classes (6 and 2 of them)"),
     (dict(size=24, resize=24), "they are evaluated at another size (16→16 and 24→24)"),
     (dict(resize=20), "they are evaluated at another size (16→16 and 20→16)"),
     (dict(split="valid", fingerprint="ffffffffffff"), "one is evaluated on test, the other on valid")])

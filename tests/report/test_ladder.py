@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats as sp
 from support.kept_runs import kept_rows
+from support.marks import slow
 from support.simulated import look_at, null_table
 
 from fastricks.report.compare import stats
@@ -46,7 +47,7 @@ STOPS = {"to the end": lambda climb: not climb.open, "at the first verdict": lam
          "at the first settled row": lambda climb: len(climb.open) < len(climb.names)}
 
 
-@pytest.mark.parametrize("stop", STOPS)
+@pytest.mark.parametrize("stop", [o if o == "at the first verdict" else slow(o) for o in STOPS])
 def test_null_rows_are_rarely_called_however_one_stops(stop):
     at_most(false_calls(STOPS[stop], 300), 300, .05)
 

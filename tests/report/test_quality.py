@@ -4,6 +4,7 @@ import math
 import numpy as np
 import pytest
 from support.fake_runs import fake_images
+from support.marks import slow
 
 from fastricks.core import scores
 from fastricks.report.pages import quality
@@ -103,7 +104,7 @@ def test_the_interval_of_ece_is_reflected():
     assert quality.reflected(.1, np.full(100, .12), all_) == pytest.approx((0, .08))
 
 
-@pytest.mark.parametrize("gap", [0, .1])
+@pytest.mark.parametrize("gap", [0, slow(.1)])
 def test_the_interval_of_ece_covers_the_truth(gap):
     "Answers that are right as often as their probabilities say, or by a tenth less: the truth is known"
     rng, found = np.random.default_rng(1), []

@@ -45,6 +45,7 @@ def words_of(tmp_path, together):
 
 
 def test_words_less(tmp_path): assert "less than they promise alone" in words_of(tmp_path, .55)
+@pytest.mark.slow
 def test_words_more(tmp_path): assert "more than they promise alone" in words_of(tmp_path, .85)
 def test_words_add_up(tmp_path): assert "they add up" in words_of(tmp_path, .7)
 

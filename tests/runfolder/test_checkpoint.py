@@ -80,6 +80,7 @@ def test_damage_at_a_thousand_places_is_noticed_and_the_generation_before_is_use
 
 
 
+@pytest.mark.slow
 def test_killed_while_it_writes(tmp_path):
     "SIGKILL to processes that do nothing but save: whatever was said to be saved is there, whole"
     r = forked("import sys\nfrom pathlib import Path\nfrom support.savers import main\nmain(Path(sys.argv[1]))",

@@ -282,6 +282,7 @@ def test_no_secret_is_written(tmp_path):
     assert {r["type"] for r in inspect(tmp_path/"r"/"out")} >= {"run", "history", "summary", "exit"}
 
 
+@pytest.mark.slow
 def test_online_without_a_network_is_offline(tmp_path):
     done, seconds = run_script("online", tmp_path/"r", WANDB_BASE_URL="http://127.0.0.1:9")
     assert done.stdout == "printed-5ec4e7 offline\n" and seconds < 20
@@ -291,6 +292,7 @@ def test_online_without_a_network_is_offline(tmp_path):
     assert of_kind(inspect(tmp_path/"r"/"out"), "summary")[-2:]
 
 
+@pytest.mark.slow
 def test_online_with_a_bad_key_is_offline(tmp_path):
     done, _ = run_script("online", tmp_path/"r", WANDB_API_KEY="short-5ec4e7")
     assert done.stdout == "printed-5ec4e7 offline\n" and "API key must have 40+ characters" in done.stderr
@@ -495,6 +497,7 @@ def test_a_broken_note_of_what_is_logged_is_none(tmp_path, text):
     assert tracking.Logged(tmp_path/"wandb", "a").read().last == {"step": -1, "epoch": 0}
 
 
+@pytest.mark.slow
 def test_a_home_that_cannot_be_written_to_is_quiet(tmp_path):
     "W&B's service has its logs elsewhere then, and not on the screen"
     (tmp_path/"file").write_text("")

@@ -38,9 +38,9 @@ def make_photos(root, train=14, test=10):
 
 
 def train_on_photos(tmp_path_factory, pipeline, *tricks, **given):
-    "(run folder, data) of a training on the folder"
+    "(run folder, data) of a training on the folder, without pictures"
     from fastricks.core.words import silent
-    from fastricks.use.train import train
+    from fastricks.training.training import train
     data = tmp_path_factory.mktemp("photos") / "sky"
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as m:

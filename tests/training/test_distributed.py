@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from safetensors.torch import save_file
+from support.marks import crossed, slow
 from support.paths import ROOT
 from support.several import environ, losses, several
 from support.small import TINY, learner, recipe_of, weights
@@ -53,8 +54,8 @@ def rows_of(dl):
 
 # -- what each process sees
 
-@pytest.mark.parametrize("pipeline", ["fast", "reference"])
-@pytest.mark.parametrize("world", [2, 3, 5, 30])
+@pytest.mark.parametrize("world, pipeline", crossed([2, 3, 5, 30], ["fast", "reference"], plain=[
+    (2, "fast"), (3, "reference"), (5, "fast")]))
 def test_every_image_of_an_epoch_once_and_in_the_same_batch(world, pipeline, monkeypatch):
     given = dict(pipeline=pipeline, per_class=5)  # 40 or so: a last batch smaller than 30 processes
     whole = loaders(0, 1, monkeypatch, **given).train
@@ -76,7 +77,7 @@ def test_a_process_without_an_image_has_two_to_keep_step_with(monkeypatch):
     assert [len(p) for p in dl.own_places()] == [0, 0] and [len(b[1]) for b in dl] == [2, 2]
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, slow(2)])
 def test_evaluation_takes_whole_batches_in_turns(workers, monkeypatch):
     given = dict(pipeline="reference", workers=workers)
     whole = rows_of(loaders(0, 1, monkeypatch, **given).test)
@@ -144,8 +145,8 @@ def close(a, b, tol=1e-4): assert len(a) == len(b) and max(abs(x - y) for x, y i
 
 
 @pytest.mark.parametrize("selection, more", [
-    ("", {"epochs": 5}), ("accumulate:n=3+label_smoothing+warmup:epochs=.5+distill:teacher=",
-                          {"epochs": 4, "batch_size": 8})],
+    ("", {"epochs": 5}), slow("accumulate:n=3+label_smoothing+warmup:epochs=.5+distill:teacher=",
+                              {"epochs": 4, "batch_size": 8})],
     ids=["plain", "tricks"])
 def test_two_processes_train_as_one_with_their_batches(selection, more, tmp_path):
     if selection.endswith("="):
@@ -172,7 +173,7 @@ def test_three_processes_and_shares_that_are_not_equal():
     assert [r["accuracy"] for r in got[0]["rows"]] == pytest.approx([r["accuracy"] for r in one["rows"]])
 
 
-@pytest.mark.parametrize("process", [0, 1])
+@pytest.mark.parametrize("process", [slow(0), 1])
 def test_a_step_that_is_bad_for_one_is_left_out_by_all(process):
     given = {"per_class": 10, "batch_size": 12, "epochs": 2}  # with BatchNorm, whose averages are kept clean
     a, b = several(2, losses, "", given, (process, 1))
@@ -180,14 +181,15 @@ def test_a_step_that_is_bad_for_one_is_left_out_by_all(process):
     assert [r["skipped_steps"] for r in a["rows"]] == [1, 1] and all(np.isfinite(r["valid_loss"]) for r in a["rows"])
 
 
-def test_every_trick_trains(teacher):
+@pytest.mark.parametrize("selection", [slow("distill:teacher={}+label_smoothing+amp:dtype=bf16+accumulate"),
+                                       "mixup:partner=previous+one_cycle", slow("mixup:per=sample")])
+def test_every_trick_trains(teacher, selection):
     given = {"size": 32, "resize": 32, "per_class": 6, "epochs": 1, "batch_size": 8}
-    for selection in (f"distill:teacher={teacher}+label_smoothing+amp:dtype=bf16+accumulate",
-                      "mixup:partner=previous+one_cycle", "mixup:per=sample"):
-        a, b = several(2, losses, selection, given)
-        assert a == b and all(np.isfinite(a["losses"]))
+    a, b = several(2, losses, selection.format(teacher), given)
+    assert a == b and all(np.isfinite(a["losses"]))
 
 
+@pytest.mark.slow
 def test_a_teacher_is_trained_once_by_all_together(tmp_path):
     given = dict(arch="test_resnet", size=16, resize=16, epochs=4)
     results = several(2, a_run, str(tmp_path), None, None, ["distill:teacher=test_resnet+mixup"], given,
@@ -223,6 +225,7 @@ def made_longer(folder, epochs):
     return [str(result.folder), result.metrics]
 
 
+@pytest.mark.slow
 def test_a_run_with_wsd_gets_longer_in_several_processes(tmp_path):
     (short, _), _ = several(2, a_run, str(tmp_path / "a"), None, None, ["wsd:cooldown=1."], {"epochs": 2})
     (new, final), _ = several(2, made_longer, short, 3)
@@ -308,7 +311,7 @@ def test_scores_of_classes_are_over_the_images_of_all_processes(whole):
     for k in ("macro_f1", "balanced_accuracy"): assert float(last[k]) == pytest.approx(final["valid"][k])
 
 
-@pytest.mark.parametrize("then", [1, 2, 3])
+@pytest.mark.parametrize("then", [slow(1), 2, slow(3)])
 def test_a_signal_to_one_stops_all_and_any_number_goes_on(whole, tmp_path, then):
     assert several(2, a_run, str(tmp_path), (1, 2)) == [[143], [143]]
     folder, = tmp_path.glob("*/")
@@ -336,6 +339,7 @@ def launched(n, script, *words, **more):
 WORDS = [w for k, v in {**TINY, "epochs": 1}.items() if k != "device" for w in (f"--{k.replace('_', '-')}", str(v))]
 
 
+@pytest.mark.slow
 def test_torchrun_trains_and_the_error_of_one_process_ends_all_with_one_message(tmp_path):
     script = tmp_path / "good_then_bad.py"
     script.write_text("import os, runpy, sys\nfrom fastricks.cli.app import main\nwords = sys.argv[1:]\n"

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 import torch
+from support.marks import slow
 from support.photos import make_photos
 from support.run_files import read
 from support.stopped import EACH, stopped
@@ -84,12 +85,12 @@ def test_other_images_are_refused(moved, capsys):
     assert read(folder, "recipe.json")["recipe"]["data"] != str(new / "photos")
 
 
-@pytest.fixture
-def of_a_gpu(begun, tmp_path):
+@pytest.fixture(params=[False, slow(True)], ids=["", "compiled"])
+def of_a_gpu(begun, tmp_path, request):
     "A run that was begun on a GPU and stopped, on a machine that has none"
     shutil.copytree(begun / "runs", tmp_path / "runs")
     folder = next((tmp_path / "runs").glob("*/recipe.json")).parent
-    edited(folder, lambda recipe: {**recipe, "device": "cuda", "threads": 64, "compile": True})
+    edited(folder, lambda recipe: {**recipe, "device": "cuda", "threads": 64, "compile": request.param})
     write_json(folder / "environment.json", {**read(folder, "environment.json"), "device": "NVIDIA H100"})
     return folder
 

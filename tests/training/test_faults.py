@@ -24,7 +24,9 @@ from safetensors.torch import load_file
 from support.commands import TINY_WORDS, cli
 from support.data_trees import all_files, contents, food, photo, tar
 from support.forked import MODULE, TRAIN, Forked, forked
+from support.marks import slow
 from support.paths import ROOT
+from support.quick import drawing_nothing
 from support.run_files import read
 from support.small import TINY, learner, recipe_of, same, trained, weights
 
@@ -65,9 +67,10 @@ def undisturbed():
     return {pipeline: weights(trained("mixup", pipeline=pipeline, **GIVEN)) for pipeline in ("reference", "fast")}
 
 
-@pytest.mark.parametrize("pipeline", ["reference", "fast"])
-@pytest.mark.parametrize("at", [(0, 0, True), (1, 5, True), (0, 0, False)], ids=str)
-def test_a_killed_loader_process_changes_nothing(undisturbed, pipeline, at, capfd):
+@pytest.mark.parametrize("at, pipeline", [
+    ((0, 0, True), "fast"), slow((0, 0, True), "reference"), slow((1, 5, True), "fast"),
+    slow((1, 5, True), "reference"), slow((0, 0, False), "fast"), slow((0, 0, False), "reference")], ids=str)
+def test_a_killed_loader_process_changes_nothing(undisturbed, at, pipeline, capfd):
     kill = Kill(at, signal.SIGKILL)
     learn = trained("mixup", cbs=[kill], workers=2, pipeline=pipeline, **GIVEN)
     assert kill.done and same(weights(learn), undisturbed[pipeline]) and not multiprocessing.active_children()
@@ -172,7 +175,7 @@ def many_fits(tmp_path, n, warm):
 
 
 def test_short_fits_leak_nothing(tmp_path):
-    before, after = many_fits(tmp_path, 4, 2)
+    with drawing_nothing(): before, after = many_fits(tmp_path, 4, 2)  # those of the slow test have pictures
     assert after[1:] == before[1:] and after[0] < before[0] * 1.1
 
 
@@ -206,9 +209,10 @@ NO_CHECKPOINT = "--checkpoint-every", "24h"  # a slow machine would save one, an
 FULL = "can't be written (No space left on device); make room there, or choose another place\n"
 
 
-@pytest.mark.parametrize("kb, file", [(4, "environment.json"), (16, "data.json"), (20, "history.csv"), (44, "csv"),
-                                      (200, "model.safetensors")])
-@pytest.mark.parametrize("wandb", ["disabled", pytest.param("offline", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kb, file", [
+    (4, "environment.json"), (16, "data.json"), slow(20, "history.csv"), slow(44, "csv"),
+    slow(200, "model.safetensors")])
+@pytest.mark.parametrize("wandb", ["disabled", slow("offline")])
 def test_a_full_disk_is_one_sentence(disk, kb, file, wandb):
     at = disk(kb)
     r = cli(*TINY_WORDS, *NO_CHECKPOINT, "--wandb", wandb, "--out", at / "runs")
@@ -234,6 +238,7 @@ def test_a_full_disk_leaves_the_last_good_file(disk):
     assert (at / "log.txt").read_text() == "one\n"
 
 
+@pytest.mark.slow
 def test_a_full_disk_in_a_checkpoint_and_on_from_there(disk, tmp_path):
     """Two checkpoints fit, a third being written does not: with more room the run goes on from the last, to the same
     bits
@@ -359,19 +364,19 @@ def run_with_wandb(tmp_path, what, mode, url, epochs=3):
     return r
 
 
-@pytest.mark.parametrize("how", [*(pytest.param(o, marks=pytest.mark.slow) for o in ("500", "garbage")), "never"])
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["500", "garbage", "never"])
 def test_wandb_that_answers_wrongly_or_never(tmp_path, wandb_server, how):
     assert "logging offline" in run_with_wandb(tmp_path, how, "online", wandb_server(how)).stderr
 
 
+@pytest.mark.slow
 def test_wandb_that_falls_silent_in_a_run(tmp_path, wandb_server):
     assert "sends the rest" in run_with_wandb(tmp_path, "bad", "online", wandb_server("well")).stderr
 
 
-@pytest.mark.parametrize("what, epochs", [("SIGKILL", 3), pytest.param("SIGTERM", 3, marks=pytest.mark.slow),
-                                          ("SIGSTOP", 3),
-                                          pytest.param("SIGSTOP", 60, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("mode", ["online", pytest.param("offline", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("what, epochs", [("SIGKILL", 3), slow("SIGTERM", 3), slow("SIGSTOP", 3), slow("SIGSTOP", 60)])
+@pytest.mark.parametrize("mode", ["online", slow("offline")])
 def test_wandbs_service_killed_or_hanging(tmp_path, wandb_server, what, epochs, mode):
     "A stopped process, unlike a dead one, answers nothing and takes nothing: in a long run its pipes fill"
     r = run_with_wandb(tmp_path, what, mode, wandb_server("well"), epochs)
@@ -395,7 +400,8 @@ def photos(tmp_path):
     return tmp_path / "pets"
 
 
-@pytest.mark.parametrize("pipeline", [pytest.param("reference", marks=pytest.mark.slow), "fast"])
+@pytest.mark.slow
+@pytest.mark.parametrize("pipeline", ["reference", "fast"])
 def test_two_trainings_on_the_same_folders(tmp_path, photos, pipeline):
     """The same run twice at the same time, photos, cache and --out shared: two folders, both whole and equal to a third
     run alone

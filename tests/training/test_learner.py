@@ -7,6 +7,7 @@ from fastai.callback.core import Callback
 from fastai.interpret import ClassificationInterpretation
 from fastai.optimizer import OptimWrapper
 from support.batches import Batches
+from support.marks import slow
 from support.small import learner, recipe_of, same, trained, weights
 from torch import nn
 
@@ -139,7 +140,7 @@ def test_keep_best_keeps_the_first_best_epoch_of_the_validation_split(best_is_th
     assert not same(weights(learn), second)
 
 
-@pytest.mark.parametrize("patience", [1, 3])
+@pytest.mark.parametrize("patience", [1, slow(3)])
 def test_patience_is_the_number_of_epochs_that_are_no_better(best_is_the_second, patience):
     _, accuracies, _ = best_is_the_second(patience=patience, epochs=30)
     assert len(accuracies) == 2 + patience
@@ -148,7 +149,7 @@ def test_patience_is_the_number_of_epochs_that_are_no_better(best_is_the_second,
 @pytest.mark.parametrize("given, epoch, words", [
     ({"keep": "best", "patience": 2}, 2, "epoch 2 of 4, stopped after 2 without a better one: the best on the "
                                          "validation split"),
-    ({"patience": 2}, 4, "epoch 4 of 4, stopped after 2 without a better one: epoch 2 was better on the validation "
+    slow({"patience": 2}, 4, "epoch 4 of 4, stopped after 2 without a better one: epoch 2 was better on the validation "
                          "split, and --keep best keeps"),
     ({"keep": "best", "epochs": 3}, 2, "epoch 2 of 3: the best on the validation split")])
 def test_it_is_said_which_epoch_was_kept(best_is_the_second, given, epoch, words):

@@ -2,6 +2,7 @@
 import pytest
 from support.commands import fails
 from support.kills import compare, left
+from support.marks import slow
 from support.run_files import read
 from support.small import recipe_of
 from support.stopped import resumed, stopped
@@ -42,7 +43,7 @@ def test_a_run_keeps_its_state_before_the_cooldown_and_says_how_large_it_is(shor
     assert f"{KEPT} (" in log and " MB): `fastricks resume" in log
 
 
-@pytest.mark.parametrize("epochs", [6, 5])
+@pytest.mark.parametrize("epochs", [6, slow(5)])
 def test_it_is_the_run_that_had_the_epochs_from_the_start(short, tmp_path, epochs, capsys):
     new = made_longer(short, epochs)
     assert "resumes from the end of epoch 2 of" in capsys.readouterr().out
@@ -50,6 +51,7 @@ def test_it_is_the_run_that_had_the_epochs_from_the_start(short, tmp_path, epoch
     assert same_run(new, a_run(tmp_path, WSD, epochs=epochs))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("selection, given", [
     ("wsd:cooldown=.4+mixup:partner=previous+ema:half_life=1", {"keep": "best:macro_f1", "patience": 5}),
     ("wsd+accumulate:n=2+random_erasing", {"batch_size": 12, "opt": "sgd", "checkpoint_every": "0s"})])
@@ -60,7 +62,7 @@ def test_with_what_is_carried_from_step_to_step(tmp_path, selection, given):
     assert same_run(made_longer(new, 9), a_run(tmp_path / "c", selection, epochs=9, **given))
 
 
-@pytest.mark.parametrize("at", [(1, 3), (2, 0), (3, 1)])
+@pytest.mark.parametrize("at", [slow((1, 3)), (2, 0), slow((3, 1))])
 def test_a_run_that_was_stopped_keeps_it_too(short, tmp_path, monkeypatch, at):
     folder = stopped(tmp_path, monkeypatch, WSD, at=at, **GIVEN)
     resumed(folder)

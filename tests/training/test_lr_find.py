@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from support.marks import slow
 from support.run_files import read
 from support.small import TINY, learner, recipe_of, same, weights
 
@@ -114,14 +115,15 @@ def test_an_interrupted_run_goes_on_without_looking_again(found, tmp_path, monke
 def fewer_steps(monkeypatch): monkeypatch.setattr(lr_find, "MOCK_STEPS", 50)
 
 
-@pytest.mark.parametrize("selection", ["warmup+cosine", "one_cycle", "mixup:partner=previous", "mixup:per=sample",
-                                       "accumulate:n=3",
-                                       "label_smoothing+no_bias_decay+zero_gamma"])
+@pytest.mark.parametrize("selection", [
+    "mixup:partner=previous", slow("accumulate:n=3"), slow("warmup+cosine"), slow("one_cycle"),
+    slow("mixup:per=sample"), slow("label_smoothing+no_bias_decay+zero_gamma")])
 def test_with_tricks(selection, fewer_steps):
     learn, parts = learner(selection, lr="find", wd=1e-4)
     assert START < parts.opt.lr < END and learn.lr == parts.opt.lr == parts.schedule.lr and len(learn.dls.train) > 1
 
 
+@pytest.mark.slow
 def test_with_mixed_precision(fewer_steps):
     _, parts = learner("amp:dtype=bf16", lr="find", size=32, resize=32)
     assert START < parts.opt.lr < END and not torch.is_autocast_enabled("cpu")

@@ -6,6 +6,7 @@ import pytest
 import torch
 from fastai.callback.core import Callback
 from support.batches import Batches
+from support.marks import slow
 from support.small import learner, recipe_of, same, trained, weights
 
 from fastricks.core.words import silent
@@ -34,7 +35,7 @@ def test_the_same_recipe_twice_gives_bit_identical_weights():
     assert not same(weights(a), weights(trained(ALL, seed=1)))
 
 
-@pytest.mark.parametrize("workers", [1, 4])
+@pytest.mark.parametrize("workers", [slow(1), 4])
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_any_number_of_loader_workers_gives_the_same(workers):
     "113 images: the last batch of one joins the one before, in whichever worker that is"

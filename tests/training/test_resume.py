@@ -11,6 +11,7 @@ import pytest
 import torch
 from support.forked import forked
 from support.kills import compare, left
+from support.marks import slow
 from support.paths import ROOT
 from support.run_files import read, wandb_records
 from support.small import TINY, learner, recipe_of
@@ -39,10 +40,11 @@ def many(*args):
     return r.stdout
 
 
-def test_killed_and_stopped_trainings_end_like_undisturbed_ones():
+@pytest.mark.parametrize("kills, signals, pairs", [(1, 1, 0), slow(2, 2, 1)])
+def test_killed_and_stopped_trainings_end_like_undisturbed_ones(kills, signals, pairs):
     "A few here; `python tests/support/kill_many.py` has as many as you like"
-    out = many("--kills", 2, "--signals", 2, "--pairs", 1, "--only", "accumulate")
-    assert all(f"{n}, 0 differences" in out for n in ("2 kills", "2 signals", "1 pairs"))
+    out = many("--kills", kills, "--signals", signals, "--pairs", pairs, "--only", "accumulate")
+    assert all(f"{n}, 0 differences" in out for n in (f"{kills} kills", f"{signals} signals", f"{pairs} pairs"))
 
 
 @pytest.mark.slow

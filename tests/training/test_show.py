@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from fastai.callback.core import Callback
 from PIL import Image
+from support.marks import slow
 from support.paths import ROOT
 from support.small import TINY, learner, recipe_of, same, trained, weights
 
@@ -192,7 +193,8 @@ def test_an_epoch_that_there_is_not():
         first_batch.batch_figure(recipe_of(), epoch=3)
 
 
-@pytest.mark.parametrize("selection", ["mixup", "cutmix", "mixup:partner=previous", "mixup+cutmix", "mixup:per=sample"])
+@pytest.mark.parametrize("selection", [slow("mixup"), "cutmix", "mixup:partner=previous", slow("mixup+cutmix"),
+                                       slow("mixup:per=sample")])
 def test_what_is_shown_is_mixed(selection):
     "A batch of the training itself, whose λ is near ½, and the picture says which; `epoch` is kept to"
     spy, r = Spy(), recipe_of(selection, epochs=12, per_class=20)
@@ -273,8 +275,8 @@ def test_a_teacher_is_found_but_never_trained(tmp_path):
     with pytest.raises(UserError, match="test_resnet is not trained yet, and nothing is trained here"):
         first_batch.targets_figure(recipe_of("distill:teacher=test_resnet", **given))
     assert list(tmp_path.iterdir()) == []
-    from fastricks.use.train import train
-    train(recipe_of("distill:teacher=test_resnet", **given), say=lambda _: None)
+    from fastricks.training.training import train
+    train(recipe_of("distill:teacher=test_resnet", **given), silent)
     assert is_png(first_batch.targets_figure(recipe_of("distill:teacher=test_resnet", **given), n=2)._repr_png_())
     first_batch.batch_figure(recipe_of("distill:teacher=resnet18", **given))  # needs no teacher
 

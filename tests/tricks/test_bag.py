@@ -7,6 +7,7 @@ import torch
 from fastai.callback.core import Callback
 from fastai.callback.fp16 import MixedPrecision
 from fastai.callback.schedule import combined_cos
+from support.marks import slow
 from support.small import learner, recipe_of, same, trained, weights
 from torch import nn
 
@@ -257,7 +258,7 @@ def test_a_branch_of_zero_leaves_the_shortcut(arch):
     assert torch.equal(model(x), other(x)) and not same(dict(model.named_parameters()), dict(other.named_parameters()))
 
 
-@pytest.mark.parametrize("arch", ["inception_v3", "vit_tiny_patch16_224", "test_convnext", "vgg11_bn"])
+@pytest.mark.parametrize("arch", ["inception_v3", "vit_tiny_patch16_224", "test_convnext", slow("vgg11_bn")])
 def test_zero_gamma_refuses_networks_without_residual_batchnorm(arch):
     with pytest.raises(UserError, match="no residual branch that ends in a BatchNorm"):
         parts_of("zero_gamma", arch=arch)
@@ -275,7 +276,7 @@ def test_zero_gamma_and_resnet_d_are_for_scratch():
 def shapes(model): return {k: tuple(v.shape) for k, v in model.state_dict().items()}
 
 
-@pytest.mark.parametrize("arch", ["resnet18", "resnet50"])
+@pytest.mark.parametrize("arch", ["resnet18", slow("resnet50")])
 def test_resnet_d_is_timms_resnet_d(arch):
     ours = parts_of("resnet_d", arch=arch).model
     assert shapes(ours) == shapes(timm.create_model(f"{arch}d", num_classes=10))
@@ -313,7 +314,10 @@ FAMILIES = {"resnet18": (32, "zero_gamma+resnet_d"), "resnet50": (32, "zero_gamm
             "vit_tiny_patch16_224": (224, "")}
 
 
-@pytest.mark.parametrize("arch", FAMILIES)
+HEAVY = "resnet50", "inception_v3"
+
+
+@pytest.mark.parametrize("arch", [slow(a) if a in HEAVY else a for a in FAMILIES])
 def test_families_train_with_the_bag(arch):
     size, more = FAMILIES[arch]
     selection = "+".join(filter(None, ["warmup:epochs=.5+cosine+label_smoothing+mixup+no_bias_decay+accumulate", more]))

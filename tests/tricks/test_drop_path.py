@@ -2,6 +2,7 @@
 import pytest
 import timm
 import torch
+from support.marks import slow
 from support.small import learner, recipe_of, same, trained, weights
 from timm.layers import DropPath
 
@@ -35,7 +36,7 @@ def test_two_ways_to_say_one_thing_are_refused():
         recipe_of("resnet_d", arch="resnet18", arch_option={"stem_width": 64})
 
 
-@pytest.mark.parametrize("arch", ["vgg11_bn", "inception_v3"])
+@pytest.mark.parametrize("arch", [slow("vgg11_bn"), "inception_v3"])
 def test_a_network_without_branches_is_refused(arch):
     with pytest.raises(UserError, match="drop_path"): learner("drop_path", arch=arch, size=96, resize=96)
     assert timm.is_model(arch)

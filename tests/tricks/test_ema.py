@@ -7,6 +7,7 @@ import torch
 from fastai.callback.core import Callback
 from safetensors.torch import load_file
 from support.kills import compare, left
+from support.marks import slow
 from support.several import losses, several
 from support.small import learner, recipe_of, same, trained, weights
 from support.stopped import EACH, resumed, stopped
@@ -85,7 +86,7 @@ def test_what_changes_nothing_is_refused(selection, words):
     with pytest.raises(UserError, match="out of range"): Ema(0)
 
 
-@pytest.mark.parametrize("selection, at", [(LONG, (1, 1)), ("ema:half_life=.4,start=.6", (1, 0)),
+@pytest.mark.parametrize("selection, at", [slow(LONG, (1, 1)), slow("ema:half_life=.4,start=.6", (1, 0)),
                                            (f"{LONG}+mixup:partner=previous", (0, 2))])
 def test_a_stopped_run_goes_on_bit_for_bit(selection, at, tmp_path, monkeypatch):
     folder = stopped(tmp_path / "a", monkeypatch, selection, at=at, epochs=3)
@@ -93,8 +94,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(selection, at, tmp_path, monkeypatch)
     assert not compare({"a": left(resumed(folder).folder)}, {"a": left(whole)})
 
 
-@pytest.mark.parametrize("keep", ["last", "best"])
-@pytest.mark.parametrize("epoch", [0, 1])
+@pytest.mark.parametrize("epoch, keep", [(0, "best"), (1, "last"), slow(0, "last"), slow(1, "best")])
 def test_a_run_stopped_while_it_validates_goes_on_bit_for_bit(epoch, keep, tmp_path, monkeypatch):
     after = Checkpoint.after_batch
 

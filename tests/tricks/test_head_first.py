@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from support.kills import compare, left
+from support.marks import slow
 from support.run_files import read
 from support.several import losses, several
 from support.small import TINY, learner, recipe_of, trained, weights
@@ -63,7 +64,7 @@ def test_other_tricks_beside_only_are_refused():
     with pytest.raises(UserError, match="takes no step, and mixup"): resolve({}, [f"{ONLY}+mixup"])
 
 
-@pytest.mark.parametrize("selection", ["head_first+ema:half_life=.4", "head_first+mixup"])
+@pytest.mark.parametrize("selection", [slow("head_first+ema:half_life=.4"), "head_first+mixup"])
 def test_a_stopped_run_goes_on_bit_for_bit(selection, tmp_path, monkeypatch):
     folder = stopped(tmp_path / "a", monkeypatch, selection)
     whole = train(recipe_of(selection, **EACH, out=str(tmp_path / "whole")), silent).folder

@@ -3,6 +3,7 @@ import pytest
 import torch
 from fastai.callback.core import Callback
 from support.kills import compare, left
+from support.marks import slow
 from support.several import losses, several
 from support.small import learner, recipe_of, same, trained, weights
 from support.stopped import EACH, resumed, stopped
@@ -79,7 +80,7 @@ def test_freezing_the_head_is_refused():
     assert not same(weights(trained("freeze:stages=5")), weights(learner()[0]))
 
 
-@pytest.mark.parametrize("selection", ["layer_decay", "freeze+layer_decay+ema:half_life=.4"])
+@pytest.mark.parametrize("selection", [slow("layer_decay"), "freeze+layer_decay+ema:half_life=.4"])
 def test_a_stopped_run_goes_on_bit_for_bit(selection, tmp_path, monkeypatch):
     folder = stopped(tmp_path / "a", monkeypatch, selection)
     whole = train(recipe_of(selection, **EACH, out=str(tmp_path / "whole")), silent).folder

@@ -4,6 +4,7 @@ import sys
 from contextlib import nullcontext
 
 import pytest
+from support.marks import slow
 from support.small import TINY, recipe_of, same, trained, weights
 
 from fastricks import tricks
@@ -94,7 +95,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-@pytest.fixture(params=["in tricks/", "of the user's own"])
+@pytest.fixture(params=[slow("in tricks/"), "of the user's own"])
 def spelled(request, folder, monkeypatch):
     "How each of the three is named on the command line"
     if request.param == "of the user's own": return lambda name: str(folder / f"{name}.py")
@@ -147,6 +148,7 @@ def test_wandb_is_told_of_it(spelled):
     if "start_from" in registry(): assert config["start_from"] == {"on": False}
 
 
+@pytest.mark.slow
 def test_an_ablation_of_own_files_is_compared(folder, capsys, monkeypatch):
     monkeypatch.chdir(folder)
     words = ["--seeds", 2, "--out", "runs", "-t", "./louder.py:by=2", "-t", "./start_from.py", "-t",

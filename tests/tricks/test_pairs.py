@@ -3,6 +3,7 @@ from functools import cache
 from itertools import combinations
 
 import pytest
+from support.marks import slow
 from support.small import learner, same, trained, weights
 from support.uneven import uneven_digits
 
@@ -10,8 +11,8 @@ from fastricks.core.errors import UserError
 from fastricks.recipe.registry import registry, schedules
 from fastricks.training.learner import fit
 
-# five batches of four, or three steps of two batches
-FEW = dict(size=32, resize=32, epochs=1, wd=1e-2, batch_size=4, lr=1e-3, valid=.01, per_class=None, pretrained=False)
+# three batches of eight, or two steps of two batches; a cooldown needs more, see `batch_size_of`
+FEW = dict(size=32, resize=32, epochs=1, wd=1e-2, batch_size=8, lr=1e-3, valid=.01, per_class=None, pretrained=False)
 MORE = {**FEW, "epochs": 2}
 KEYS = {"distill": "teacher={}", "amp": "dtype=bf16", "warmup": "by=keras,epochs=.5", "step": "at=.5,gamma=.5",
         "ema": "half_life=.5", "wsd": "cooldown=.6", "random_erasing": "p=.9", "sam": "every=2"}
@@ -41,16 +42,21 @@ def weights_with(tmp_path_factory):
         return weights(fit(*learner(*(spelled(n, arch) for n in names), **given, **data, arch=arch)))
 
     @cache  # each pair is asked for once; to keep them all would take gigabytes
-    def alone(arch, epochs, name): return train_with(arch, {**FEW, "epochs": epochs}, name)
+    def alone(arch, epochs, batch_size, name):
+        return train_with(arch, {**FEW, "epochs": epochs, "batch_size": batch_size}, name)
 
     def of(arch, given, *names):
-        return alone(arch, given["epochs"], *names) if len(names) == 1 else train_with(arch, given, *names)
+        if len(names) == 1: return alone(arch, given["epochs"], given["batch_size"], *names)
+        return train_with(arch, given, *names)
     return of
 
 
 def network_for(*names):
     "The smallest that these tricks change something of"
     return "resnet18" if "resnet_d" in names else "test_resnet"
+
+
+def batch_size_of(*names): return 4 if "wsd" in names else FEW["batch_size"]
 
 
 # a network of 11 million parameters: in the plain suite beside those alone that change network, loss, precision or
@@ -60,13 +66,13 @@ BESIDE_RESNET_D = {"amp", "distill", "drop_path", "layer_decay", "zero_gamma"}
 
 def marked(pair):
     other = {*pair} - {"resnet_d"}
-    return pytest.param(*pair, marks=pytest.mark.slow) if "resnet_d" in pair and not other & BESIDE_RESNET_D else pair
+    return slow(*pair) if "resnet_d" in pair and not other & BESIDE_RESNET_D else pair
 
 
-@pytest.mark.parametrize("given", [FEW, pytest.param(MORE, marks=pytest.mark.slow)], ids=["few", "more"])
+@pytest.mark.parametrize("given", [FEW, slow(MORE)], ids=["few", "more"])
 @pytest.mark.parametrize("a, b", [*map(marked, PAIRS)])
 def test_pair(a, b, given, weights_with):
-    arch = network_for(a, b)
+    arch, given = network_for(a, b), {**given, "batch_size": batch_size_of(a, b)}
     if (a, b) in REFUSED:
         with pytest.raises(UserError, match=REFUSED[a, b]): learner(a, b, **given, arch=arch)
         return

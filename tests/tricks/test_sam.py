@@ -6,6 +6,7 @@ import torch
 from fastai.callback.core import Callback
 from fastai.callback.training import GradientAccumulation
 from support.kills import compare, left
+from support.marks import slow
 from support.several import losses, several
 from support.small import learner, recipe_of, same, trained, weights
 from support.stopped import EACH, resumed, stopped
@@ -89,6 +90,7 @@ def test_only_every_nth_step_is_another():
     assert [same(a, b) for a, b in zip(plain.seen, sam.seen, strict=True)] == [True] * 3 + [False] * 7
 
 
+@pytest.mark.slow
 def test_the_second_pass_has_the_draws_of_the_first():
     "At a point that rounds to w it has the very gradient, though half of the branches are left out"
     given = dict(epochs=1, **LARGER)
@@ -147,7 +149,7 @@ def test_what_cannot_be_is_refused():
         with pytest.raises(UserError, match="Sam: "): Sam(**wrong)
 
 
-@pytest.mark.parametrize("selection", ["sam:every=2", "sam:every=3+mixup:partner=previous+ema:half_life=.4"])
+@pytest.mark.parametrize("selection", [slow("sam:every=2"), "sam:every=3+mixup:partner=previous+ema:half_life=.4"])
 def test_a_stopped_run_goes_on_bit_for_bit(selection, tmp_path, monkeypatch):
     folder = stopped(tmp_path / "a", monkeypatch, selection)
     whole = train(recipe_of(selection, **EACH, out=str(tmp_path / "whole")), silent).folder

@@ -6,6 +6,7 @@ import pytest
 import torch
 from support.batches import Batches
 from support.kills import compare, left
+from support.marks import slow
 from support.pictures import scene
 from support.several import losses, several
 from support.small import learner, recipe_of, trained
@@ -51,7 +52,7 @@ def test_boxes_have_the_areas_and_ratios_asked_for():
     assert ratio.min() > .25 and ratio.max() < 3.7 and np.log(ratio).mean() == pytest.approx(0, abs=.05)
 
 
-@pytest.mark.parametrize("pipeline", ["fast", "reference"])
+@pytest.mark.parametrize("pipeline", ["fast", slow("reference")])
 def test_the_box_is_exactly_0_once_normalised_and_all_else_as_it_was(pipeline):
     plain, erased = images(pipeline=pipeline), images("random_erasing:p=.5", pipeline=pipeline)
     changed = 0
@@ -97,7 +98,7 @@ def test_both_pipelines_have_the_same_pixels():
 
 # -- alternating_flip
 
-@pytest.mark.parametrize("pipeline", ["fast", "reference"])
+@pytest.mark.parametrize("pipeline", ["fast", slow("reference")])
 def test_an_image_is_mirrored_in_every_other_epoch(pipeline):
     seen = images("alternating_flip", epochs=4, pipeline=pipeline)
     plain = images(epochs=1, flip=False, pipeline=pipeline)[0]
@@ -113,7 +114,7 @@ def test_alternating_flip_needs_flip():
 
 # -- progressive_resize
 
-@pytest.mark.parametrize("pipeline", ["fast", "reference"])
+@pytest.mark.parametrize("pipeline", ["fast", slow("reference")])
 def test_images_grow_and_evaluation_is_at_full_size(pipeline):
     "10 epochs at 64 pixels: half at first, full from epoch 8 of 10 on, in steps of 16"
     spy = Batches()

@@ -13,7 +13,7 @@ from fastai.callback.core import Callback
 from fastai.learner import Learner
 from matplotlib.figure import Figure
 from support.forked import forked
-from support.quick import forking_cells
+from support.quick import drawing_nothing, forking_cells
 from support.small import TINY
 
 import fastricks as ft
@@ -104,7 +104,8 @@ def test_a_run_goes_wherever_its_folder_does(run, tmp_path):
 
 
 def test_a_cell_that_runs_twice(place):
-    two = [ft.train("digits", quiet=True, out="twice", **{**SMALL, "epochs": 1}) for _ in range(2)]
+    with drawing_nothing():
+        two = [ft.train("digits", quiet=True, out="twice", **{**SMALL, "epochs": 1}) for _ in range(2)]
     assert two[0].folder != two[1].folder and two[0].metrics["loss"] == two[1].metrics["loss"]
 
 
@@ -255,7 +256,8 @@ def test_images_from_the_web(run, tmp_path):
     with open(file, "rb") as f: assert torch.equal(run.probs(f), want)
 
 
-@pytest.mark.parametrize("jobs", [pytest.param(1, marks=pytest.mark.slow), 2])
+@pytest.mark.slow
+@pytest.mark.parametrize("jobs", [1, 2])
 def test_an_ablation_in_a_script_that_guards_nothing(tmp_path, jobs):
     "As a notebook saved as a script: the trainings' processes must not run it again"
     script = tmp_path / "table.py"

@@ -152,6 +152,7 @@ def test_compare_reads_it(folder):
                                   "test") == pytest.approx(100 * read(folder, "metrics.json")["ece_t"])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not find_spec("onnxruntime"), reason="onnxruntime is not installed: pip install -e '.[export]'")
 def test_onnx_has_bare_logits_and_probabilities_at_it(folder, tmp_path):
     import onnxruntime as ort

@@ -10,6 +10,7 @@ import torch
 from PIL import Image, ImageOps
 from support.commands import fails
 from support.data_trees import photo
+from support.marks import slow
 from support.run_files import rows_of
 
 from fastricks import load
@@ -129,6 +130,7 @@ def test_timms_own_reader_numbers_folders_as_the_class_map_says(exported, tmp_pa
     assert (create_reader("", str(tmp_path / "data")).class_to_idx != with_map) == said
 
 
+@pytest.mark.slow
 def test_a_changed_network_survives(resnet_d_run, tmp_path):
     folder, _ = resnet_d_run
     p = load(folder)
@@ -157,8 +159,9 @@ def test_on_the_command_line(photo_run, capsys, tmp_path):
     assert not [*tmp_path.rglob("*.tmp")]
 
 
-@pytest.mark.parametrize("kind, name", [("onnx", "m.onnx"), ("timm", "t"), ("torch-export", "m.pt2")])
-@pytest.mark.parametrize("there", [False, True])
+@pytest.mark.parametrize("kind, name", [
+    ("timm", "t"), slow("onnx", "m.onnx"), slow("torch-export", "m.pt2")])
+@pytest.mark.parametrize("there", [slow(False), True])
 def test_one_that_computes_something_else_is_not_written(photo_run, exported, capsys, tmp_path, monkeypatch, kind, name,
                                                          there):
     "Nor is the one lost that was there"

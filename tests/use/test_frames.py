@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from support.marks import slow
+from support.quick import drawing_nothing
 from support.small import TINY
 
 import fastricks as ft
@@ -24,12 +26,12 @@ def photos(tmp_path_factory):
 
 def trained(photos, out, **more):
     own = dict(per_class=None, resize=None, epochs=1, batch_size=4, pretrained=False, valid=.3, out=str(out))
-    return ft.train(str(photos), quiet=True, **{**TINY, **own, **more})
+    with drawing_nothing(): return ft.train(str(photos), quiet=True, **{**TINY, **own, **more})
 
 
 @pytest.mark.parametrize("more, shape", [
     (dict(size="48x32", fit="pad", channels=1), (1, 32, 48)),
-    (dict(size="32x48", fit="squish", pipeline="reference"), (3, 48, 32)),
+    slow(dict(size="32x48", fit="squish", pipeline="reference"), (3, 48, 32)),
     (dict(size=(48, 32)), (3, 32, 48))])
 def test_a_run_is_used_as_it_was_trained(photos, tmp_path, more, shape):
     run = trained(photos, tmp_path / "runs", **more)
@@ -51,6 +53,7 @@ def test_a_run_is_used_as_it_was_trained(photos, tmp_path, more, shape):
     assert config["crop_mode"] == {"pad": "border", "squish": "squash"}.get(more.get("fit"), "center"), out
 
 
+@pytest.mark.slow
 def test_an_export_says_what_it_takes(photos, tmp_path):
     pytest.importorskip("onnxruntime")
     run = trained(photos, tmp_path / "runs", size="48x32", fit="pad", channels=1)

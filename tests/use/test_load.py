@@ -13,6 +13,7 @@ from fastai.learner import Learner
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from support.fake_runs import fake_run
+from support.marks import slow
 from support.photos import CLASSES, make_photos, train_on_photos
 from support.run_files import rows_of
 from support.strangers import WRONG_FIELDS, recipe_with
@@ -40,7 +41,7 @@ def agree(p, data, rows):
 def reference_run(tmp_path_factory): return train_on_photos(tmp_path_factory, "reference")
 
 
-@pytest.mark.parametrize("kind", ["photo_run", "reference_run"])
+@pytest.mark.parametrize("kind", ["photo_run", slow("reference_run")])
 def test_predict_gives_the_runs_own_predictions(kind, request):
     "Both pipelines, every test image: EXIF-turned, grey, transparent, of other shapes"
     run, data = request.getfixturevalue(kind)

@@ -19,6 +19,7 @@ import torch
 from PIL import Image
 from support.commands import fails
 from support.fake_runs import fake_images
+from support.marks import slow
 from support.parsed_page import ParsedPage
 from support.paths import ROOT
 from support.run_files import read
@@ -88,7 +89,7 @@ def evaluated(folder, *words, name="evaluate"):
 
 # -- the numbers
 
-@pytest.mark.parametrize("which", ["digits", "two", "photos"])
+@pytest.mark.parametrize("which", ["digits", slow("two"), "photos"])
 def test_the_runs_own_images_give_its_own_numbers(which, request, capsys):
     "To the last bit, whatever the pipeline, with an image that could not be read"
     folder = request.getfixturevalue(which)

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 import pytest
 from support.devtools import BROWSER, Page
 from support.fake_runs import fake_run
+from support.marks import slow
 from support.paths import ROOT
 from support.small import recipe_of
 
@@ -30,7 +31,7 @@ DARK = """(c => c[0] + c[1] + c[2] < 200)(getComputedStyle(document.body).backgr
 def made(tmp_path_factory):
     "kind -> the file of a page of that kind"
     at = tmp_path_factory.mktemp("pages")
-    runs = [train(recipe_of(tricks, per_class=20, epochs=2, size=32, resize=32, seed=seed, out=str(at / "runs")),
+    runs = [train(recipe_of(tricks, epochs=2, size=32, resize=32, seed=seed, out=str(at / "runs")),
                   silent).folder for tricks, seed in (("cosine+mixup", 0), ("cosine+mixup", 1), ("none", 0))]
     for tricks, wrong in (("none", 3), ("ema", 9), ("cutmix", 2)):
         for seed in range(5):
@@ -115,7 +116,7 @@ def without_dates(text): return re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "", te
 
 
 @browser
-@pytest.mark.parametrize("kind", PAGES)
+@pytest.mark.parametrize("kind", [kind if kind in ("run", "verdicts") else slow(kind) for kind in PAGES])
 def test_in_a_browser(made, kind, tmp_path):
     page = Page(tmp_path / "profile")
     try:

@@ -160,6 +160,7 @@ def test_where_the_file_cannot_be_written(photo_run, predict, tmp_path):
         assert r.code == 2 and r.err.startswith("error: --to") and r.err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away(photo_run, tmp_path):
     "As `| head -1` does: no error, no traceback; the first row comes before stdin is at its end"
     folder, data = photo_run

@@ -21,6 +21,7 @@ from fastai.metrics import accuracy
 from fastai.vision.core import PILImage
 from fastai.vision.learner import vision_learner
 from PIL import Image
+from support.marks import crossed
 from support.own_dls import small_dls
 from support.paths import ROOT
 from support.small import TINY
@@ -102,7 +103,7 @@ ACTIONS = {
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(tmp_path_factory, undrawn):
     out = tmp_path_factory.mktemp("promises")
     small = {k: v for k, v in TINY.items() if k != "workers"}
     return ft.train("digits", "warmup:epochs=1+cosine+mixup+label_smoothing+accumulate:n=2", quiet=True, out=out,
@@ -134,11 +135,13 @@ def of_a_user(order):
 def test_a_runs_learner(run, action, capsys): ACTIONS[action](ft.load(run).learner(say=lambda line: None))
 
 
-@pytest.mark.parametrize("order", [1, -1], ids=["in order", "the other way"])
-@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("action, order", crossed(ACTIONS, [1, -1], plain=[
+    *((a, 1) for a in ACTIONS), ("fit_one_cycle", -1), ("their callbacks", -1)]),
+    ids={1: "in order", -1: "the other way"}.get)
 def test_ones_own_with_our_callbacks(action, order, capsys): ACTIONS[action](of_a_user(order))
 
 
+@pytest.mark.slow
 def test_what_a_training_leaves(run, capsys):
     "One after the other on the same Learner, and back again"
     for action in [*ACTIONS, *reversed(ACTIONS)]:

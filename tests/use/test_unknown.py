@@ -39,7 +39,7 @@ def digits(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def folder(digits, tmp_path_factory, undrawn):
-    how = dict(valid=.3, per_class=None, pretrained=False, epochs=8, lr=3e-3)
+    how = dict(valid=.3, per_class=None, pretrained=False, epochs=8, lr=6e-3, batch_size=64)
     recipe = recipe_of(data=str(digits / "known"), out=str(tmp_path_factory.mktemp("runs")), **how)
     return train(recipe, silent).folder
 

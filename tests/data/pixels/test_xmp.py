@@ -12,8 +12,8 @@ from fastricks.data.pixels.decoding import PLAIN, Decoding
 from fastricks.data.pixels.image import load_rgb
 from fastricks.recipe.recipe import Recipe, recorded_fields, resolve
 from fastricks.training.settle import settle
+from fastricks.training.training import train
 from fastricks.use.api import load
-from fastricks.use.train import train
 
 SMALL = dict(arch="test_resnet", size=32, resize=32, epochs=1, batch_size=6, threads=1, device="cpu", wandb="disabled",
              pretrained=False)

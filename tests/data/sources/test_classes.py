@@ -19,7 +19,7 @@ from fastricks.recipe.identity import identity
 from fastricks.recipe.recipe import Recipe, recorded_fields, resolve
 from fastricks.report.compare.comparison import compare
 from fastricks.training.settle import settle
-from fastricks.use.train import train
+from fastricks.training.training import train
 
 NUMBERS = "1", "2", "10"
 BY_LETTERS = "1", "10", "2"
