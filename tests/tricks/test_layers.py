@@ -14,6 +14,7 @@ from fastricks.core.words import silent
 from fastricks.recipe.recipe import resolve
 from fastricks.training.learner import fit
 from fastricks.training.training import train
+from fastricks.tricks.freeze import Freeze
 
 
 class Rates(Callback):
@@ -72,6 +73,29 @@ def test_the_first_stages_stay_as_they_were_with_their_averages():
     assert same_still == {k for k in before if k.startswith(("conv1", "bn1", "layer1"))}
     assert all(p.grad is None for n, p in learn.model.named_parameters() if n in same_still)
     assert sum(len(g.params) for g in parts.groups) == sum(p.requires_grad for p in learn.model.parameters())
+
+
+@pytest.mark.parametrize("stages", [0, 2])
+def test_all_averages_stay_and_the_rest_learns(stages):
+    learn, parts = learner(f"freeze:stages={stages},averages=all", lr=1e-2)
+    before = weights(learn)
+    fit(learn, parts)
+    same_still = {k for k, v in weights(learn).items() if torch.equal(v, before[k])}
+    averages = {k for k in before if k.endswith(("running_mean", "running_var", "num_batches_tracked"))}
+    frozen = {k for k in before if k.startswith(("conv1", "bn1", "layer1"))} if stages else set()
+    assert same_still == averages | frozen and averages
+
+
+def test_what_would_freeze_nothing_is_refused():
+    with pytest.raises(UserError, match="freeze:stages=0 freezes nothing: name some stages, or averages=all"):
+        learner("freeze:stages=0")
+    with pytest.raises(UserError, match="changes nothing: vit_tiny_patch16_224 has no BatchNorm"):
+        learner("freeze:stages=0,averages=all", arch="vit_tiny_patch16_224")
+
+
+def test_a_recipe_from_before_this_key_is_the_same_training():
+    old, new = (recipe_of(s).active["freeze"] for s in ("freeze", "freeze:averages=all"))
+    assert Freeze(**old).numeric_keys({}) == {"stages": 2} and "averages" in Freeze(**new).numeric_keys({})
 
 
 def test_freezing_the_head_is_refused():
