@@ -8,8 +8,8 @@ FINE = f"{DATA} --weights {{weights}} --lr 3e-4"
 SCRATCH = f"{DATA} --no-pretrained --lr 1e-3 --opt adamw --wd 0.01"
 TEACHER = "distill:teacher=resnet18,weights={weights}"
 PUBLIC = "--data {data} --arch tf_efficientnet_lite0 --weights {weights} --size 128 --per-class 150 --rest valid"
-LITE = "--data {data} --arch tf_efficientnet_lite0 --weights {weights} --size 96"
-FEW = f"{LITE} --per-class 60 --valid 0.25"
+LITE = "--data {data} --arch tf_efficientnet_lite0 --weights {weights}"
+FEW, SMALL = f"{LITE} --size 96 --per-class 60 --valid 0.25", f"{LITE} --size 64"
 AUGMENTED = "one_cycle+head_first+trivial_augment"
 FOUR = f"warmup+cosine+label_smoothing+{TEACHER}"
 SEEDS = 3  # of each of the tutorial's rows
@@ -124,16 +124,23 @@ EXPERIMENTS = {
     "recipes": Experiment(
         "The recipes fast and best",
         "Food-101's first ten classes, 450 photos for training, and EfficientNet-Lite0 from its ImageNet weights at 96 "
-        "pixels: `--recipe fast` and `--recipe best` against a baseline at its own best learning rate of 3e-4, 1e-3, "
-        "3e-3 and 1e-2, chosen by the validation split's cross-entropy. Both recipes were chosen by the validation "
-        "split with another seed, and these seeds were used once, for this table.",
+        "pixels: `--recipe fast` (a linear probe: every seed gives the same model) and `--recipe best` against a "
+        "baseline at its own best learning rate of 3e-4, 1e-3, 3e-3 and 1e-2, chosen by the validation split's "
+        "cross-entropy. Both recipes were chosen on another seed by the cross-entropy, at the fitted temperature, of "
+        "2,850 photos that no training saw (n = 1 each): baseline 1.54; fast 1.29; best at a rate of 2e-4 1.20, at "
+        "5e-4 1.15, without freeze:averages=all 1.32, and with label_smoothing beside it 1.43. In a quarter of the "
+        "epochs, one_cycle+head_first in batches of 32 1.61, of 16 1.59, of 8 1.59; with layer_decay 1.64, "
+        "freeze:stages=3 1.56, progressive_resize 1.77, stored answers of a teacher (one_cycle+head_first+"
+        "trivial_augment, 12 epochs) 1.49, freeze:averages=all and trivial_augment 1.30. What the recipes gain here "
+        "they gain over a fine-tuning that replaces BatchNorm's averages by those of small batches of small photos; on "
+        "the 1,890 photos and weights of Table 8 (64 pixels, ResNet-18) fast has 46.9% and the baseline 55.0%.",
         (f"{FEW} --epochs 12 --lr 3e-3", f"{FEW} --recipe fast", f"{FEW} --recipe best"), "5-12", of_few,
         data="food-101-10", weights="tf_efficientnet_lite0.safetensors", baseline="baseline, lr 0.003"),
     "imbalance": Experiment(
         "Ten times as many photos of some classes as of others",
         "Five of Food-101's first ten classes have 80 photos, five have 8 ([imbalanced.csv](results/imbalanced.csv), a "
         "tenth of them kept for validation); the test photos, 110 a class, are balanced, so that top-1 accuracy is "
-        "balanced accuracy. EfficientNet-Lite0 from its ImageNet weights at 96 pixels.",
-        (f"{LITE} --epochs 6 --lr 3e-3 -t class_weights -t class_weights:power=.5 -t logit_adjustment",), "0-4",
+        "balanced accuracy. EfficientNet-Lite0 from its ImageNet weights at 64 pixels.",
+        (f"{SMALL} --recipe best --epochs 4 -t class_weights -t logit_adjustment",), "0-4",
         imbalanced, data="imbalanced.csv", weights="tf_efficientnet_lite0.safetensors"),
 }

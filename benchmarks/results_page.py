@@ -42,7 +42,7 @@ def page():
     parts = [section(name, *k) for name, k in kept.items()]
     write(DOCS / "results.md", "\n".join([HEAD, *parts, *missing(kept)]))
     print(f"written   {DOCS / 'results.md'}")
-    if first := next((name for name in ("public", "table8") if name in kept), None):
+    if first := next((name for name in ("recipes", "public", "table8") if name in kept), None):
         into_readme(short(first, kept[first][0]))
 
 
