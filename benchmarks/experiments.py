@@ -128,9 +128,9 @@ EXPERIMENTS = {
         "baseline at its own best learning rate of 3e-4, 1e-3, 3e-3 and 1e-2, chosen by the validation split's "
         "cross-entropy. Both recipes were chosen on another seed by the cross-entropy, at the fitted temperature, of "
         "2,850 photos that no training saw (n = 1 each): baseline 1.54; fast 1.29; best at a rate of 2e-4 1.20, at "
-        "5e-4 1.15, at 1e-3 1.20, without freeze:averages=all 1.32, and with label_smoothing beside it 1.43. In a quarter "
-        "of the epochs, one_cycle+head_first in batches of 32 1.61, of 16 1.59, of 8 1.59; with layer_decay 1.64, "
-        "freeze:stages=3 1.56, progressive_resize 1.77, stored answers of a teacher (one_cycle+head_first+"
+        "5e-4 1.15, at 1e-3 1.20, without freeze:averages=all 1.32, and with label_smoothing beside it 1.43. In a "
+        "quarter of the epochs, one_cycle+head_first in batches of 32 1.61, of 16 1.59, of 8 1.59; with layer_decay "
+        "1.64, freeze:stages=3 1.56, progressive_resize 1.77, stored answers of a teacher (one_cycle+head_first+"
         "trivial_augment, 12 epochs) 1.49, freeze:averages=all and trivial_augment 1.30. What the recipes gain here "
         "they gain over a fine-tuning that replaces BatchNorm's averages by those of small batches of small photos; on "
         "the 1,890 photos and weights of Table 8 (64 pixels, ResNet-18) fast has 46.9% and the baseline 55.0%.",

@@ -35,7 +35,7 @@ def two_gpus(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     children = Children()
-    monkeypatch.setattr(cells, "context", lambda: children)
+    monkeypatch.setattr(cells, "context", lambda wandb=True: children)
     monkeypatch.setattr(cells, "finish_cell", lambda cell, process: cell)
     return children
 
