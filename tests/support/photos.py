@@ -38,9 +38,10 @@ def make_photos(root, train=14, test=10):
 
 
 def train_on_photos(tmp_path_factory, pipeline, *tricks, **given):
-    "(run folder, data) of a training on the folder, without pictures"
+    "(run folder, data) of a training on the folder, without pictures unless `train` draws them"
     from fastricks.core.words import silent
-    from fastricks.training.training import train
+    from fastricks.training import training
+    train = given.pop("train", training.train)
     data = tmp_path_factory.mktemp("photos") / "sky"
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as m:

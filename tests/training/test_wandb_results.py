@@ -13,6 +13,7 @@ from support.run_files import read, rows_of, wandb_records
 
 from fastricks.report.reporter import RunReporter
 from fastricks.runfolder import wandb_results
+from fastricks.use.train import train
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,7 @@ def logged(tmp_path_factory):
         for name in [n for n in os.environ if n.startswith("WANDB_")]: m.delenv(name)
         m.setenv("WANDB_DATA_DIR", str(tmp_path_factory.mktemp("staging")))
         for name in ("batch", "targets", "rates"): m.setattr(RunReporter, name, lambda *_: None)
-        folder, _ = train_on_photos(tmp_path_factory, "fast", epochs=2, wandb="offline")
+        folder, _ = train_on_photos(tmp_path_factory, "fast", epochs=2, wandb="offline", train=train)
     records, items = wandb_records(folder), {}
     for r in records:
         if r.get("type") == "history": items |= r["history"]["item"]
