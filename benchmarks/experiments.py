@@ -2,6 +2,7 @@
 from dataclasses import dataclass, field
 
 from fastricks.grid.plan import parse_seeds
+from fastricks.recipe.recipe import resolve
 
 DATA = "--data {data} --size 64 --resize 64 --per-class {per_class} --epochs {epochs}"
 FINE = f"{DATA} --weights {{weights}} --lr 3e-4"
@@ -71,7 +72,16 @@ def batches(recipe): return fine(recipe) and {*recipe.tricks} <= {"linear_scalin
 def at_32(recipe): return fine(recipe) and recipe.batch_size == 32
 def lite(recipe): return recipe.arch.startswith("tf_efficientnet_lite0")
 def public(recipe): return lite(recipe) and recipe.size == 128
-def of_few(recipe): return lite(recipe) and recipe.size == 96 and recipe.per_class == 60 and recipe.rest == "unused"
+def named(recipe, name):
+    return {k: recipe.tricks.get(k) for k in ("freeze", "head_first")} == {
+        k: resolve({}, recipe=name).tricks.get(k) for k in ("freeze", "head_first")}
+
+
+def of_few(recipe):
+    few = lite(recipe) and recipe.size == 96 and recipe.per_class == 60 and recipe.rest == "unused"
+    return few and (not recipe.tricks or named(recipe, "fast") or named(recipe, "best"))
+
+
 def imbalanced(recipe): return lite(recipe) and "imbalanced" in str(recipe.data)
 
 

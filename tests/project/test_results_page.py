@@ -190,7 +190,7 @@ def test_the_lines_are_ones_that_ablate_takes(tool, tmp_path, capsys):
     from fastricks.cli.app import run
     data, w = make_photos(tmp_path / "sky"), tmp_path / "w.safetensors"
     for name in tool.EXPERIMENTS:
-        arch = "tf_efficientnet_lite0" if name == "public" else "resnet18"
+        arch = "tf_efficientnet_lite0" if name in ("public", "recipes", "imbalance") else "resnet18"
         save_file(timm.create_model(arch, num_classes=3).state_dict(), w)
         for line in tool.lines(arguments(tmp_path / "runs", "commands", name, "--data", str(data), "--weights", str(w)),
                                name):
@@ -200,6 +200,6 @@ def test_the_lines_are_ones_that_ablate_takes(tool, tmp_path, capsys):
 def test_readme_has_the_table_of_the_kept_runs(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     import results_page
-    made = "\n".join(results_page.short("public", results_page.compare_kept("public")[0]))
+    made = "\n".join(results_page.short("recipes", results_page.compare_kept("recipes")[0]))
     text = (ROOT / "README.md").read_text()
     assert text.split(results_page.OPENS)[1].split(results_page.CLOSES)[0].strip() == made.strip()
