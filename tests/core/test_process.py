@@ -71,8 +71,8 @@ def test_nothing_happens_under_another_libc(monkeypatch, missing):
 
 
 def test_large_blocks_are_not_asked_for_again():
-    assert run(FAULTS) < 100  # 64 MB have 16,384 pages
-    assert run(FAULTS, FASTRICKS_PROCESS="0") > 100_000
+    assert run(FAULTS) < 100
+    assert run(FAULTS, FASTRICKS_PROCESS="0") > 300  # ten times 16,384 pages, or 32 huge ones
 
 
 def test_a_run_notes_it():
