@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
@@ -37,8 +37,7 @@ def parse(args=None):
     p.add_argument("--arch", default="resnet18")
     p.add_argument("--weights")
     p.add_argument("--batch", type=int, default=32)
-    p.add_argument("--batches", type=int, default=20, help="of a slice, three more to warm up")
-    p.add_argument("--per-class", type=int, default=30, help="training images of each class; together's epochs")
+    p.add_argument("--batches", type=int, default=20, help="of a slice or an epoch, and three more")
     p.add_argument("--epochs", type=int, default=3, help="of a training; the first is left out")
     p.add_argument("--threads", type=int)
     p.add_argument("--rounds", type=int, default=5)
@@ -103,33 +102,33 @@ def together_rounds(a):
     cells = [(f"{name}{more}", n, spin, env) for name, (n, spin) in kinds.items()
              for more, env in (("", {}), (", process as it was", LEFT_ALONE))]
     found = {c[0]: [] for c in cells}
-    for r in range(a.rounds):
-        for name, n, spin, env in rotated(cells, r):
-            with spinning() if spin else nothing():
-                found[name].append(rate(a, n, env))
-        print(f"  round {r + 1} of {a.rounds}: " + ", ".join(f"{k} {v[-1]:.1f}" for k, v in found.items()), flush=True)
+    with tempfile.TemporaryDirectory() as work:
+        tree = setting_of(a, Path(work)).tree  # few images for evaluation
+        for r in range(a.rounds):
+            for name, n, spin, env in rotated(cells, r):
+                with spinning() if spin else nullcontext():
+                    found[name].append(rate(a, tree, n, env))
+            print(f"  round {r + 1} of {a.rounds}: " + ", ".join(f"{k} {v[-1]:.1f}" for k, v in found.items()),
+                  flush=True)
     return found
-
-
-@contextmanager
-def nothing(): yield
 
 
 @contextmanager
 def spinning():
     p = subprocess.Popen([sys.executable, "-c", SPIN])
     try:
-        yield
+        yield p
     finally:
         p.kill()
         p.wait()
 
 
-def rate(a, n, environment):
+def rate(a, tree, n, environment):
     "Images a second of `n` trainings that start together: the sum of each one's median over its epochs but the first"
     with tempfile.TemporaryDirectory() as work:
-        started = [subprocess.Popen([str(w) for w in command(a, Path(work) / str(i))], env={**CLEAN, **environment},
-                                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) for i in range(n)]
+        started = [subprocess.Popen([str(w) for w in command(a, tree, Path(work) / str(i))],
+                                    env={**CLEAN, **environment}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                    text=True) for i in range(n)]
         for p in started:
             _, said = p.communicate()
             if p.returncode:
@@ -137,9 +136,9 @@ def rate(a, n, environment):
         return sum(rate_of(Path(work) / str(i)) for i in range(n))
 
 
-def command(a, out):
-    given = {"data": a.data, "size": a.size, "resize": a.resize, "arch": a.arch, "weights": a.weights,
-             "batch-size": a.batch, "per-class": a.per_class, "epochs": a.epochs, "threads": a.threads}
+def command(a, tree, out):
+    given = {"data": tree, "size": a.size, "resize": a.resize, "arch": a.arch, "weights": a.weights,
+             "batch-size": a.batch, "epochs": a.epochs, "threads": a.threads}
     return [sys.executable, HERE.parent / "train.py", "--no-pretrained", "--wandb", "disabled", "--out", out,
             *(w for k, v in given.items() if v is not None for w in (f"--{k}", v))]
 

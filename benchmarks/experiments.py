@@ -143,7 +143,8 @@ EXPERIMENTS = {
         "1.64, freeze:stages=3 1.56, progressive_resize 1.77, stored answers of a teacher (one_cycle+head_first+"
         "trivial_augment, 12 epochs) 1.49, freeze:averages=all and trivial_augment 1.30. What the recipes gain here "
         "they gain over a fine-tuning that replaces BatchNorm's averages by those of small batches of small photos; on "
-        "the 1,890 photos and weights of Table 8 (64 pixels, ResNet-18) fast has 46.9% and the baseline 55.0%.",
+        "the 1,890 photos and weights of Table 8 (64 pixels, ResNet-18) fast has 46.9% (one run) "
+        "and the baseline 55.0% (of five, on another machine).",
         (f"{FEW} --epochs 12 --lr 3e-3", f"{FEW} --recipe fast", f"{FEW} --recipe best"), "5-12", of_few,
         data="food-101-10", weights="tf_efficientnet_lite0.safetensors", baseline="baseline, lr 0.003"),
     "imbalance": Experiment(

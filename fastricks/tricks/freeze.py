@@ -42,7 +42,8 @@ class Freeze(Trick):
             raise UserError(f"freeze:stages={self.stages} would freeze the head of {plan.recipe.arch} too: it has "
                             f"{top} stages before it")
         if not self.stages and not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in model.modules()):
-            raise UserError(f"freeze:stages=0,averages=all changes nothing: {plan.recipe.arch} has no BatchNorm")
+            raise UserError(f"freeze:stages=0,averages=all changes nothing: {plan.recipe.arch} has no BatchNorm; "
+                            "leave it out, as -t=-freeze does of a recipe")
         for p in model.parameters():
             if stage[id(p)] < self.stages:
                 p.requires_grad_(False)

@@ -28,7 +28,7 @@ def run(code, **environment):
             and not k.startswith("MALLOC_")}
     r = subprocess.run([sys.executable, "-c", code], env={**left, **environment}, capture_output=True, text=True)
     assert r.returncode == 0, r.stderr
-    return json.loads(r.stdout)
+    return json.loads(r.stdout.splitlines()[-1])
 
 
 @pytest.mark.parametrize("first, environment, omp, malloc, policy", [
@@ -73,6 +73,19 @@ def test_nothing_happens_under_another_libc(monkeypatch, missing):
 def test_large_blocks_are_not_asked_for_again():
     assert run(FAULTS) < 100
     assert run(FAULTS, FASTRICKS_PROCESS="0") > 300  # ten times 16,384 pages, or 32 huge ones
+
+
+@pytest.mark.slow
+def test_no_result_changes_by_a_bit(tmp_path):
+    words = ["train", "--arch", "test_resnet", "--epochs", "1", "--threads", "1", "--per-class", "20", "--wandb",
+             "disabled"]
+    weights = []
+    for value in ("0", "1"):
+        out = tmp_path / value
+        code = f"from fastricks.cli.app import run; print(run({[*words, '--out', str(out)]!r}))"
+        run(code, FASTRICKS_PROCESS=value)
+        weights.append(next(out.glob("*/model.safetensors")).read_bytes())
+    assert weights[0] == weights[1]
 
 
 def test_a_run_notes_it():

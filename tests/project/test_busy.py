@@ -1,5 +1,5 @@
 "benchmarks/busy.py: what it counts and against what; not how much anything is."
-import json
+from types import SimpleNamespace
 
 import pytest
 from support.paths import ROOT
@@ -37,13 +37,15 @@ def test_steps_are_counted_in_this_process(tool, monkeypatch):
 
     class Contender:
         def slice(self):
-            self.kept = b"x" * (1 << 20)
             return .5
+    used = [SimpleNamespace(ru_utime=u, ru_stime=u / 10, ru_minflt=100 * u, ru_maxrss=7) for u in (1, 4)]
+    monkeypatch.setattr(step.resource, "getrusage", lambda _: used.pop(0))
     found = step.spent(Contender(), 2)
-    assert found["wall"] == .5 and found["user"] >= 0 and json.dumps(found)
+    assert found == {"wall": .5, "user": 1.5, "kernel": pytest.approx(.15), "faults": 150, "memory": 7}
 
 
 def test_a_spinning_process_ends_with_its_block(tool):
-    with tool.spinning() as nothing:
-        assert nothing is None
+    with tool.spinning() as process:
+        assert process.poll() is None
+    assert process.poll() is not None
     assert tool.CLEAN.keys().isdisjoint(tool.WAITS)
