@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from experiments import EXPERIMENTS
+from lengths import by_length, draw_by_length
 
 from fastricks.core.files import write
 from fastricks.core.words import duration, none, number, with_interval
@@ -32,24 +33,30 @@ tutorial's, one *agrees* if both intervals lie on the same side of zero, or ours
 gain too; it *disagrees* if the intervals have no number in common; else it is *not resolved* by the one whose
 interval has zero in it. Verdicts are stricter: they take into account how many rows a table has.
 """
+FIRST = "public", "ladder"  # in README
 OPENS, CLOSES = "<!-- made by benchmarks/results.py page -->", "<!-- up to here -->"
 
 
 def page():
-    kept = {name: compare_kept(name) for name in EXPERIMENTS if (KEPT / f"{name}.json").is_file()}
+    there = [name for name in EXPERIMENTS if (KEPT / f"{name}.json").is_file()]
+    kept = {name: compare_kept(name) for name in there if not EXPERIMENTS[name].lengths}
     for f in KEPT.glob("recipes/*.json"):
         f.unlink()
-    parts = [section(name, *k) for name, k in kept.items()]
-    write(DOCS / "results.md", "\n".join([HEAD, *parts, *missing(kept)]))
+    parts = [section(name, *kept[name]) if name in kept else section_of_lengths(name) for name in there]
+    write(DOCS / "results.md", "\n".join([HEAD, *parts, *missing(there)]))
     print(f"written   {DOCS / 'results.md'}")
-    if first := next((name for name in ("recipes", "public", "table8") if name in kept), None):
-        into_readme(short(first, kept[first][0]))
+    if first := [name for name in FIRST if name in kept] or [name for name in ("table8",) if name in kept]:
+        into_readme([line for name in first for line in short(name, kept[name][0])])
 
 
 def compare_kept(name):
     runs, about = read_stored(KEPT / f"{name}.json")
-    c = compare(runs, baseline=EXPERIMENTS[name].baseline, once=True)  # their numbers of seeds were fixed beforehand
-    return replace(c, rows=sorted(c.rows, key=lambda r: place(r, EXPERIMENTS[name]))), about
+    return compared(runs, EXPERIMENTS[name]), about
+
+
+def compared(runs, e):
+    c = compare(runs, baseline=e.baseline, once=not e.ladder)
+    return replace(c, rows=sorted(c.rows, key=lambda r: place(r, e)))
 
 
 def place(row, e):
@@ -58,13 +65,13 @@ def place(row, e):
     return not row.baseline, order.index(names(row.tricks)) if names(row.tricks) in order else len(order), row.label
 
 
-def missing(kept):
+def missing(there):
     "What of the commands' trainings was not done, and what it would cost"
-    done = {name: len(kept[name][0].runs) if name in kept else 0 for name in EXPERIMENTS}
-    left = {e: e.n_runs - done[name] for name, e in EXPERIMENTS.items() if done[name] < e.n_runs}
-    if not left or not kept:
+    runs = {name: read_stored(KEPT / f"{name}.json")[0] for name in there}
+    left = {e: n for name, e in EXPERIMENTS.items() if (n := e.n_runs - len(runs.get(name, ()))) > 0}
+    if not left or not there:
         return []
-    one = max(row.seconds for row in next(iter(kept.values()))[0].rows)
+    one = max(r.metrics["train_seconds"] for r in runs[there[0]])
     cost = lambda n: f"at the slowest row's {duration(one)} a training {duration(one * n / 2)} with two at once"
     lines = [f"- {e.title}: {n} of its commands' {e.n_runs} trainings, {cost(n)}" for e, n in left.items()]
     return ["## Not measured yet", "", *lines, ""]
@@ -72,15 +79,35 @@ def missing(kept):
 
 def section(name, c, about):
     e = EXPERIMENTS[name]
-    pictures = {k: save_picture(fig, KEPT / f"{name}-{k}.png")
-                for k, fig in (("delta", draw_delta(c)), ("time", draw_time(c)))}
+    drawn = {"delta": draw_delta, **({"time": draw_time} if e.timed else {})}
+    pictures = {k: save_picture(draw(c), KEPT / f"{name}-{k}.png") for k, draw in drawn.items()}
     recipes = {row.label: f"results/recipes/{keep_recipe(name, i, row)}" for i, row in enumerate(c.rows)}
-    return "\n".join([f"## {e.title}", "", e.about, "", headline(c), "", *table(c, recipes), "", *in_words(c), "",
-                      *beside_the_tutorial(c, e), *map(bare, explanation(c, agree=False)), "",
+    return "\n".join([f"## {e.title}", "", e.about, "", headline(c), "", *table(c, recipes, e.timed), "",
+                      *in_words(c), "",
+                      *beside_the_tutorial(c, e), *beside_sources(c, e), *explained(c, e.timed), "",
                       *(f"- {n}" for n in (*c.notes, about.get("remark")) if n), "",
                       *(f"![{e.title}: {k}](results/{p.name})\n" for k, p in pictures.items()),
                       *(f"- {k}: {v}" for k, v in measured_facts(c).items() if k != "date"),
                       f"- run with `{'`, `'.join(about['commands'])}`", ""])
+
+
+def section_of_lengths(name):
+    "Rows at several numbers of epochs: each length is a table of its own, and one picture has all"
+    e, (runs, about) = EXPERIMENTS[name], read_stored(KEPT / f"{name}.json")
+    tables = {n: compared([r for r in runs if r.recipe.epochs == n], e) for n in e.lengths}
+    picture = save_picture(draw_by_length(tables), KEPT / f"{name}-gain.png")
+    facts = measured_facts(next(iter(tables.values())))
+    return "\n".join([f"## {e.title}", "", e.about, "", *as_table(*by_length(tables)), "",
+                      *([f"- {about['remark']}", ""] if about.get("remark") else []),
+                      f"![{e.title}](results/{picture.name})", "",
+                      *(f"- {k}: {facts[k]}" for k in ("data", "hardware", "versions", "code")),
+                      f"- run with `{'`, `'.join(about['commands'])}`", ""])
+
+
+def explained(c, timed):
+    "The sentences below a table, without that of times where they can't be compared"
+    said = [bare(line) for line in explanation(c, agree=False)]
+    return said if timed else [*said[:-1], said[-1].split("; time of training")[0] + "."]
 
 
 def in_words(c): return [f"- **{verdict}**: {bare(rows)}" for verdict, rows in verdict_groups(c).items()]
@@ -96,23 +123,36 @@ def keep_recipe(name, i, row):
     return file.name
 
 
-def table(c, recipes):
-    own = [o for o in table_columns(c) if o.name in ("n", "value", "delta", "holm", "ratio", "verdict")]
+def table(c, recipes, timed=True):
+    names = "n", "value", "delta", "holm", "verdict", *(["ratio"] if timed else [])
+    own = [o for o in table_columns(c) if o.name in names]
     return as_table(["recipe", *(o.head for o in own)],
                     [[link(r, recipes), *(cell(o.cell(r)) for o in own)] for r in c.rows])
 
 
 def beside_the_tutorial(c, e):
     "A row for each that the tutorial has"
-    rows = [[cell(bare(r.label)), *beside(r, t, c.margin)] for r in c.rows[1:] if (t := find(r, e))]
-    heads = ["recipe", "our Δ [95%]", "the tutorial's", "our × time", "the tutorial's", "ours beside the tutorial's"]
+    times = ["our × time", "the tutorial's"] if e.timed else []
+    heads = ["recipe", "our Δ [95%]", "the tutorial's", *times, "ours beside the tutorial's"]
+    rows = [[cell(bare(r.label)), *beside(r, t, c.margin, e.timed)] for r in c.rows[1:] if (t := find(r, e))]
     return [*as_table(heads, rows), ""] if rows else []
+
+
+def beside_sources(c, e):
+    "What the sources of other tricks found, in their own settings"
+    rows = [[cell(bare(r.label)), gain_of(r), said] for r in c.rows[1:] if (said := e.claims.get(r.tricks))]
+    return [*as_table(["recipe", "our Δ [95%]", "what its source found"], rows), ""] if rows else []
+
+
+def gain_of(row): return with_interval(row.diff.delta, row.diff.low, row.diff.high, 2)
 
 
 def as_table(heads, rows): return ["| " + " | ".join(o) + " |" for o in (heads, ["--"] * len(heads), *rows)]
 
 
-def link(row, recipes): return f"[{cell(bare(row.label))}]({recipes[row.label]})"
+def link(row, recipes):
+    recipe = row.runs[0].recipe.recipe
+    return f"[{cell(bare(row.label))}]({recipes[row.label]})" + (f" (`--recipe {recipe}`)" if recipe else "")
 
 
 def cell(text): return text.replace("|", "\\|")
@@ -133,10 +173,9 @@ def find(row, e):
                 None)
 
 
-def beside(row, t, margin):
-    d = row.diff
-    return [with_interval(d.delta, d.low, d.high, 2), with_interval(t.gain, *t.interval, 2), number(row.ratio.ratio, 2),
-            number(t.times, 2), sentence(row, t, margin)]
+def beside(row, t, margin, timed=True):
+    times = [number(row.ratio.ratio, 2), number(t.times, 2)] if timed else []
+    return [gain_of(row), with_interval(t.gain, *t.interval, 2), *times, sentence(row, t, margin)]
 
 
 def sentence(row, t, margin):
@@ -161,11 +200,18 @@ def side(low, high): return 1 if low > 0 else -1 if high < 0 else 0
 
 def short(name, c):
     "The table's short form, as lines: what helps, the most first, and the baseline; the other rows as numbers"
-    own = [o for o in table_columns(c) if o.name in ("value", "delta", "verdict")]
+    own = [o for o in table_columns(c) if o.name in ("value", "delta")]
     recipes = {row.label: f"docs/results/recipes/{name}-{i}.json" for i, row in enumerate(c.rows)}
     helps = sorted((r for r in c.rows if r.verdict == HELPS), key=lambda r: -r.diff.delta)
-    rows = [[f"[{bare(r.label)}]({recipes[r.label]})", *(cell(o.cell(r)) for o in own)] for r in [*helps, c.rows[0]]]
-    return [*narrow(["recipe", *(o.head for o in own)], rows), "", f"{counted(c)}. {measured(name, c)}", ""]
+    rows = [[f"[{named(r)}]({recipes[r.label]})", *(cell(o.cell(r)) for o in own), r.verdict]
+            for r in [*helps, c.rows[0]]]
+    return [*narrow(["recipe", *(o.head for o in own), "verdict"], rows), "", f"{counted(c)}. {measured(name, c)}", ""]
+
+
+def named(row):
+    "`--recipe best` for all that stands in it"
+    recipe = row.runs[0].recipe.recipe
+    return f"`--recipe {recipe}`" if recipe else bare(row.label)
 
 
 def narrow(heads, rows): return ["|" + "|".join(o) + "|" for o in (heads, ["-"] * len(heads), *rows)]
@@ -175,7 +221,7 @@ def counted(c):
     "`Verdicts of 8 rows: helps 1, hurts 3, open 4`"
     n = Counter(row.verdict for row in c.rows[1:])
     return (f"Verdicts of {len(c.rows) - 1} rows: "
-            f"{', '.join(f'{word} {n[word]}' for word in (HELPS, HURTS, OPEN) if n[word])}")
+            f"{', '.join(f'{word} {n[word]}' for word in (HELPS, HURTS, SAME, OPEN) if n[word])}")
 
 
 def measured(name, c):

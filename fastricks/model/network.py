@@ -8,7 +8,7 @@ from torch import nn
 from ..core.errors import UserError, first_line, nearest, plural
 from ..core.imports import without
 from ..core.rand import INIT, draw, seeded
-from .weights import open_weights, read_meta
+from .weights import open_weights, read_meta, tensors_fingerprint
 
 with without("wandb"):  # for timm's own training script; it takes a third of timm's import
     import timm
@@ -212,7 +212,8 @@ def as_tuple(x): return x if isinstance(x, tuple) else (x,) if x else ()
 def load_lines(model, head, rows, classes, shapes, file):
     own = model.state_dict()
     loaded = sum(k in shapes and tuple(own[k].shape) == shapes[k] for k in own)
-    lines = [f"loaded {plural(loaded, 'tensor')} of {len(own)} from {Path(file).name}"]
+    lines = [f"loaded {plural(loaded, 'tensor')} of {len(own)} from {Path(file).name}, whose tensors have the "
+             f"fingerprint {tensors_fingerprint(file)}"]
     others = [k for k in own if k in shapes and tuple(own[k].shape) != shapes[k]]
     resampled = [k for k in others if k.rpartition(".")[0] not in head]
     if resampled:

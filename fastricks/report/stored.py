@@ -59,8 +59,9 @@ def stored_text(runs: Sequence[FinishedRun], about: Mapping[str, Any] | None = N
         "history": r.history,
         "predicted": pack(r.own_images.predicted),
     }
-    found = {**(about or {}), "classes": classes, "labels": pack(images.labels), "runs": [record(r) for r in runs]}
-    return json.dumps(found, indent=1) + "\n"
+    found = {**(about or {}), "classes": classes, "labels": pack(images.labels)}
+    lines = ",\n".join(json.dumps(record(r)) for r in runs)  # a run a line: small, and a run more is a line more
+    return json.dumps(found, indent=1).removesuffix("\n}") + f',\n "runs": [\n{lines}\n ]\n}}\n'
 
 
 def check_storable(runs: Sequence[FinishedRun]) -> None:

@@ -1,6 +1,7 @@
 """Plain timm models, the weights that they start from, and what a file of weights says."""
 import argparse
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from fastricks.core.errors import UserError
 from fastricks.model.layout import lay_out
 from fastricks.model.network import build_network, check_arch, hub_file, make_network, with_tag
 from fastricks.model.trial import require_network
-from fastricks.model.weights import read_meta
+from fastricks.model.weights import read_meta, tensors_fingerprint
 from fastricks.recipe.recipe import resolve
 from fastricks.training.settle import settle_machine
 
@@ -240,3 +241,31 @@ def test_metadata_of_foreign_weights_is_ignored(tmp_path):
     save_file({"a": torch.zeros(1)}, tmp_path / "w.safetensors", {"fastricks": json.dumps({"mean": [1, 2, 3]})})
     assert read_meta(tmp_path / "w.safetensors") == {"mean": [1, 2, 3]}
     assert len(load_file(tmp_path / "w.safetensors")) == 1
+
+
+def test_files_of_the_same_tensors_have_one_fingerprint(tmp_path):
+    "Whatever else a file says and in which order they lie; one bit, a name, a type or a shape more is another"
+    a, b = torch.arange(6.), torch.ones(2, 2)
+    more = {
+        "same": {"a": a, "b": b}, "bit": {"a": a.clone().index_fill_(0, torch.tensor(3), 3.0000002), "b": b},
+        "name": {"a": a, "c": b}, "type": {"a": a.half(), "b": b}, "shape": {"a": a.reshape(2, 3), "b": b},
+    }
+    for name, tensors in more.items():
+        save_file(tensors, tmp_path / name, {"of": name})
+    (tmp_path / "other").write_bytes(reordered((tmp_path / "same").read_bytes()))
+    prints = {name: tensors_fingerprint(tmp_path / name) for name in (*more, "other")}
+    assert prints.pop("other") == prints["same"] and len({*prints.values()}) == len(more)
+    assert re.fullmatch("[0-9a-f]{12}", prints["same"])
+
+
+def reordered(data):
+    "A safetensors file with its two tensors the other way round, and no words"
+    size = int.from_bytes(data[:8], "little")
+    head, body = json.loads(data[8:8 + size]), data[8 + size:]
+    del head["__metadata__"]
+    parts = {k: body[slice(*v["data_offsets"])] for k, v in head.items()}
+    first, second = sorted(parts, key=lambda k: -head[k]["data_offsets"][0])
+    cut = len(parts[first])
+    head = {first: {**head[first], "data_offsets": [0, cut]}, second: {**head[second], "data_offsets": [cut, len(body)]}}
+    text = json.dumps(head).encode()
+    return len(text).to_bytes(8, "little") + text + parts[first] + parts[second]
