@@ -55,8 +55,8 @@ def file_hash(file):
 
 
 def tensors_fingerprint(file):
-    """One hash of names, types, shapes and bytes of a file's tensors (12 hex digits), whatever else the file says and in
-    which order they lie: two files of the same weights have the same.
+    """One hash of names, types, shapes and bytes of a file's tensors (12 hex digits), whatever else the file says and
+    in which order they lie: two files of the same weights have the same.
     """
     with open_weights(file, "np"), open(file, "rb") as f:
         size = int.from_bytes(f.read(8), "little")

@@ -63,6 +63,13 @@ def metrics(logits, labels):
     }
 
 
+def only_class(logits, labels, classes):
+    "Where all images got one class and are of several, {'only_class': its name}; else {}"
+    got = logits.argmax(1)
+    alike = len(got) > 0 and bool((got == got[0]).all()) and bool((labels != labels[0]).any())
+    return {"only_class": classes[int(got[0])]} if alike else {}
+
+
 def scores_by_class(logits, labels):
     "{\"macro_f1\", \"balanced_accuracy\"} of the classes that have images: a rare one counts as much as a frequent one"
     y, k = labels.numpy(), logits.argmax(1).numpy()

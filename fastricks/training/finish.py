@@ -13,7 +13,7 @@ from ..core.files import rows_to_csv, write, write_json
 from ..model.network import stats, with_tag
 from ..recipe.plan import arch_kwargs
 from ..recipe.recipe import LATER
-from .evaluate import calibrate, logits_and_labels, metrics, prediction_rows, scores_by_class, tempered
+from .evaluate import calibrate, logits_and_labels, metrics, only_class, prediction_rows, scores_by_class, tempered
 
 NOT_FINITE = "the weights after the last epoch are not finite numbers, and none are saved: try a lower --lr"
 
@@ -34,6 +34,8 @@ def finish(session, learn, seconds):
     }
     if not ranks.is_first():
         return final
+    if "only_class" in final:
+        session.tell(learned_nothing(final))
     save_weights(run, learn.model, {**facts_of_model(job), **calibrated})
     if learn.recorder.hps.get("lr"):  # a linear probe takes no step
         session.draw("lr.png", lambda file: reporter.rates(file, learn, run.name))
@@ -61,8 +63,15 @@ def measured_numbers(learn, run, source):
         **metrics(logits, labels),
         **scores_by_class(logits, labels),
         **tempered(logits, labels, T),
+        **only_class(logits, labels, source.classes),
         **valid,
     }, calibrated
+
+
+def learned_nothing(numbers):
+    images = f"all {numbers['n']:,} images of the {numbers['split']} split"
+    return (f"{images} got the class {numbers['only_class']!r}: this network learned nothing, or has died; try a lower "
+            "--lr, -t warmup or -t head_first")
 
 
 def times(learn, source, seconds, start):

@@ -266,6 +266,6 @@ def reordered(data):
     parts = {k: body[slice(*v["data_offsets"])] for k, v in head.items()}
     first, second = sorted(parts, key=lambda k: -head[k]["data_offsets"][0])
     cut = len(parts[first])
-    head = {first: {**head[first], "data_offsets": [0, cut]}, second: {**head[second], "data_offsets": [cut, len(body)]}}
+    head[first]["data_offsets"], head[second]["data_offsets"] = [0, cut], [cut, len(body)]
     text = json.dumps(head).encode()
     return len(text).to_bytes(8, "little") + text + parts[first] + parts[second]

@@ -20,7 +20,7 @@ import torch
 from fastai.callback.core import Callback
 from fastai.learner import Learner
 from fasttransform import Transform
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from support.commands import TINY_WORDS, cli
 from support.data_trees import all_files, contents, food, photo, tar
 from support.forked import MODULE, TRAIN, Forked, forked
@@ -42,6 +42,20 @@ from fastricks.use.train import train as train_with_pictures
 
 KEY = "local-" + "5ec4e7" * 7
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+
+
+def test_a_network_that_gives_all_images_one_class_is_named(tmp_path):
+    "Zeros have learned nothing: the run says so, on screen, in its log and in metrics.json; others do not"
+    learn, _ = learner()
+    file, said = tmp_path / "zeros.safetensors", []
+    save_file({k: torch.zeros_like(v) for k, v in weights(learn).items()}, file)
+    dead = train(recipe_of(weights=str(file), lr=1e-9, epochs=1, out=str(tmp_path)), said.append)
+    fine = train(recipe_of(lr=1e-2, epochs=4, out=str(tmp_path)), lambda line: None)
+    line = next(line for line in said if "got the class" in line)
+    c = dead.metrics["only_class"]
+    assert line.startswith(f"all {dead.metrics['n']} images of the test split got the class {c!r}: this network learned")
+    assert c in "0123456789" and "only_class" not in fine.metrics
+    assert line in (dead.folder / "log.txt").read_text()
 
 
 # -- loader processes
