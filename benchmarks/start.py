@@ -123,11 +123,12 @@ def adopt_orphans():
         ctypes.CDLL(None).prctl(CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def spent(words, tree, work):
-    "(CPU seconds, wall seconds, MB) of Python with these words, from a checkout"
+def spent(words, tree, work, threads=1):
+    "(CPU seconds, wall seconds, MB) of Python with these words, from a checkout; `threads`: None for all cores"
     shutil.rmtree(work / "grid", ignore_errors=True)
-    env = {**os.environ, "PYTHONPATH": str(tree), "FASTRICKS_CACHE": str(work / "cache"), "OMP_NUM_THREADS": "1"}
-    env.pop("PYTHONDONTWRITEBYTECODE", None)
+    env = {k: v for k, v in os.environ.items() if k not in ("PYTHONDONTWRITEBYTECODE", "OMP_NUM_THREADS")}
+    env |= {"PYTHONPATH": str(tree), "FASTRICKS_CACHE": str(work / "cache")}
+    env |= {"OMP_NUM_THREADS": str(threads)} if threads else {}
     begun = time.perf_counter()
     with (work / "log.txt").open("w") as log:
         p = subprocess.Popen([sys.executable, *words], cwd=work, env=env, stdout=log, stderr=log)
