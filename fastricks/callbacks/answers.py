@@ -13,7 +13,8 @@ from ..core.cache import cache_dir
 from ..core.files import write
 from ..core.machine import cpu_name, device_name
 from ..core.numerics import NUMERICS
-from ..model.teacher import differing_facts, load_teacher
+from ..model.teacher import load_teacher
+from ..model.teacher_facts import differing_facts
 
 # numeric fields of a recipe that neither the views nor the teacher's forward pass depend on; data enters by its
 # fingerprint

@@ -13,7 +13,7 @@ from ..core import ranks
 from ..core.errors import UserError, one_of, plural
 from ..core.tensors import plain
 from ..model.layout import lay_out, layout_of
-from ..model.teacher import differing_facts
+from ..model.teacher_facts import differing_facts
 from ..trick.range import Range
 from .answers import half
 from .sam import is_second

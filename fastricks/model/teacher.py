@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..core.errors import UserError, plural
+from .teacher_facts import differing_facts
 
 
 class Shown(nn.Module):
@@ -27,14 +28,6 @@ def shown(network, theirs, own, sizes):
     "The network itself where it takes the images as they are, else a Shown; `sizes`: theirs and its own, in pixels"
     size = sizes[1] if sizes[0] != sizes[1] else None
     return network if theirs == own and not size else Shown(network, theirs, own, size)
-
-
-def differing_facts(facts):
-    """What of a teacher's images is not as the student's are
-
-    {"mean", "std", "size"} of its own; {} where nothing differs, or nothing is known"""
-    own, theirs = facts.get("own"), facts.get("pixels")
-    return {k: own[k] for k in own if own[k] != theirs[k]} if own and theirs else {}
 
 
 def load_teacher(facts, classes, view="own"):

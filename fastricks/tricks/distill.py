@@ -2,6 +2,7 @@ from dataclasses import dataclass, replace
 
 from fastricks.core import ranks
 from fastricks.core.errors import UserError
+from fastricks.model.teacher_facts import differing_facts
 from fastricks.trick.base import Trick, Wanted, key
 
 SHARED = ("distill:store=true is for a training in one process, as each of several sees a share of the views only: "
@@ -39,7 +40,6 @@ class Distill(Trick):
 
     def numeric_keys(self, facts):
         "How a teacher is shown its images counts where it makes a difference; its own tricks are in its identity"
-        from fastricks.model.teacher import differing_facts
         left_out = {"teacher_tricks"} if differing_facts(facts) else {"teacher_tricks", "view"}
         return {k: v for k, v in super().numeric_keys(facts).items() if k not in left_out}
 

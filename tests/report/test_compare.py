@@ -726,7 +726,9 @@ def test_runs_is_the_default(runs, tmp_path, monkeypatch, capsys):
     assert "cross-entropy on 300 validation images" in capsys.readouterr().out
 
 
-def test_comparing_needs_no_torch_and_help_nothing(runs):
+def test_comparing_needs_no_torch_and_help_nothing(tmp_path):
+    "A teacher's row asks what of its images differs, which once brought torch"
+    runs = grid(tmp_path / "runs", {"none": 0, "distill:teacher=resnet18": 1.})
     code = ("import sys; from fastricks.cli.compare import compare_command as c; heavy = {'scipy', 'pandas', "
             "'matplotlib', 'statsmodels', 'numpy'};"
             "assert not heavy & set(sys.modules), heavy & set(sys.modules);"
