@@ -26,8 +26,12 @@ class Freeze(Trick):
             raise UserError("freeze:stages=0 freezes nothing: name some stages, or averages=all")
 
     def advice(self, recipe, tricks):
-        return (["freeze keeps what the first stages know, and from scratch they know nothing"] if recipe.from_scratch
-                else [])
+        if recipe.from_scratch:
+            return ["freeze keeps what the first stages know, and from scratch they know nothing"]
+        if self.averages == "all" and not any(t.name == "head_first" for t in tricks):
+            return ["freeze:averages=all beside a new head: BatchNorm can't follow the first large steps, which killed "
+                    "EfficientNet-Lite0 at rates of 1e-3 and more; add head_first, or lower --lr"]
+        return []
 
     def explain(self, plan):
         every = ", every BatchNorm keeps its averages" if self.averages == "all" else ""

@@ -75,6 +75,15 @@ def test_the_first_stages_stay_as_they_were_with_their_averages():
     assert sum(len(g.params) for g in parts.groups) == sum(p.requires_grad for p in learn.model.parameters())
 
 
+def test_averages_that_stay_beside_a_new_head_are_warned_of():
+    "Where a network died of it: not with head_first, nor where only the frozen stages' averages stay"
+    def advice(text):
+        made = {t.name: t for t in recipe_of(text, weights="w.safetensors").make_tricks()}
+        return " ".join(made["freeze"].advice(recipe_of(text, weights="w.safetensors"), tuple(made.values())))
+    assert "add head_first" in advice("freeze:stages=0,averages=all")
+    assert not advice("freeze:stages=0,averages=all+head_first") and not advice("freeze")
+
+
 @pytest.mark.parametrize("stages", [0, 2])
 def test_all_averages_stay_and_the_rest_learns(stages):
     learn, parts = learner(f"freeze:stages={stages},averages=all", lr=1e-2)
