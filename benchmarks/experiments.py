@@ -98,8 +98,10 @@ EXPERIMENTS = {
         "a new head random and BatchNorm unable to follow: at 1e-3 and more the network dies (10% in nine of nine "
         "trainings), where head_first and a lower rate make the best row of it. `progressive_resize` and `layer_decay` "
         "lose most: the first trains BatchNorm on sizes that are not used. fast is the linear probe. The teacher is "
-        "the network itself, trained with warm-up, cosine and smoothing (69.1%). Over the tutorial's four tricks together "
-        "best gains +5.25 [+3.54, +6.96] (the same file, `compare --baseline`). No soup was made.",
+        "the network itself, trained with warm-up, cosine and smoothing (69.1%). Over the tutorial's four tricks, "
+        "best gains +5.25 [+3.54, +6.96] (`compare --baseline` of the same file). What did not fit: a soup of each "
+        "seed, which needs the weights of all; the four tricks' own best rate (three trainings); eight seeds for what "
+        "is open (60 trainings, of 41 s each where 18 share the GPU).",
         (f"{PUBLIC} --epochs 12 --lr 3e-3 -t control -t one_cycle {TABLE8.replace(TEACHER, LITE_TEACHER)} "
          f"-t head_first -t ema -t {KERAS_PIECES} -t trivial_augment -t cutmix -t layer_decay "
          "-t progressive_resize -t freeze:stages=0,averages=all",
