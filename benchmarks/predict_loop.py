@@ -21,7 +21,9 @@ class Photos(torch.utils.data.Dataset):
             transforms.Normalize((.485, .456, .406), (.229, .224, .225))])
 
     def __len__(self): return len(self.files)
-    def __getitem__(self, i): return self.view(Image.open(self.files[i]).convert("RGB"))
+    def __getitem__(self, i):
+        with Image.open(self.files[i]) as image:
+            return self.view(image.convert("RGB"))
 
 
 def main(run, photos, workers, out):
