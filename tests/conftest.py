@@ -1,8 +1,16 @@
 """One thread a process, no network, caches in a temporary folder."""
+import gc
+
 import pytest
 
 pytest.register_assert_rewrite("support")
 import support.quiet  # noqa: F401  before torch is imported
+
+
+def pytest_collection_finish():
+    "What was imported stays: to look for cycles in it, again and again, is a tenth of the suite, and more after a fork"
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
