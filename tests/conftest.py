@@ -38,6 +38,13 @@ def forked_cells():
     with forking_cells(): yield
 
 
+@pytest.fixture(scope="module")
+def converted_once():
+    "Exports of a file's tests convert a network once"
+    from support.converted import converting_once
+    with converting_once(): yield
+
+
 @pytest.fixture(scope="session")
 def teacher(tmp_path_factory):
     import torch
