@@ -1,8 +1,9 @@
-"""Every pair of tricks trains with an effect, or is refused at once with the reason."""
+"""Every trick, and every pair of them, trains with an effect; or the pair is refused at once with the reason."""
 from functools import cache
 from itertools import combinations
 
 import pytest
+import torch
 from support.marks import slow
 from support.small import learner, same, trained, weights
 from support.uneven import uneven_digits
@@ -43,11 +44,11 @@ def weights_with(tmp_path_factory):
         return weights(fit(*learner(*(spelled(n, arch) for n in names), **given, **data, arch=arch)))
 
     @cache  # each pair is asked for once; to keep them all would take gigabytes
-    def alone(arch, epochs, batch_size, name):
-        return train_with(arch, {**FEW, "epochs": epochs, "batch_size": batch_size}, name)
+    def alone(arch, epochs, batch_size, *names):
+        return train_with(arch, {**FEW, "epochs": epochs, "batch_size": batch_size}, *names)
 
     def of(arch, given, *names):
-        if len(names) == 1: return alone(arch, given["epochs"], given["batch_size"], *names)
+        if len(names) < 2: return alone(arch, given["epochs"], given["batch_size"], *names)
         return train_with(arch, given, *names)
     return of
 
@@ -73,6 +74,15 @@ def parts_of(name): return {i for i, hooks in enumerate(PARTS) if hooks & {*regi
 def marked(i, pair):
     if "resnet_d" in pair: return pair if {*pair} & BESIDE_RESNET_D else slow(*pair)
     return pair if i % 5 == 0 or pair in REFUSED or parts_of(pair[0]) & parts_of(pair[1]) else slow(*pair)
+
+
+@pytest.mark.parametrize("name", sorted(registry()))
+def test_one_alone(name, weights_with):
+    "The weights differ from those without it, whose seed and images are the same"
+    arch, given = network_for(name), {**FEW, "batch_size": batch_size_of(name)}
+    with_it = weights_with(arch, given, name)
+    assert not same(with_it, weights_with(arch, given))
+    assert all(torch.isfinite(v).all() for v in with_it.values())
 
 
 def test_every_hook_is_of_a_part(): assert set.union(*PARTS) == {*HOOKS}
