@@ -1,8 +1,16 @@
 """One thread a process, no network, caches in a temporary folder."""
+import gc
+
 import pytest
 
 pytest.register_assert_rewrite("support")
 import support.quiet  # noqa: F401  before torch is imported
+
+
+def pytest_collection_finish():
+    "What was imported stays: to look for cycles in it, again and again, is a tenth of the suite, and more after a fork"
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +36,13 @@ def forked_cells():
     "Trainings of a file's grids are forked from this process and draw no pictures"
     from support.quick import forking_cells
     with forking_cells(): yield
+
+
+@pytest.fixture(scope="module")
+def converted_once():
+    "Exports of a file's tests convert a network once"
+    from support.converted import converting_once
+    with converting_once(): yield
 
 
 @pytest.fixture(scope="session")

@@ -51,20 +51,14 @@ SPELL = {"distill": "distill:teacher={}", "amp": "amp:dtype=bf16", "linear_scali
          "cosine": "cosine",
          "warmup": "warmup:epochs=1", "ema": "ema:half_life=.5", "wsd": "wsd:cooldown=.6", "sam": "sam:every=2"}
 UNEVEN = "class_weights", "logit_adjustment"  # which change nothing where classes have equal numbers of images
-# each compiles anew, which takes ten seconds: in the plain suite one of images and loss, and one of a second network
-PLAIN = {"mixup", "distill"}
-
-
-def marked(name): return name if name in PLAIN else slow(name)
-
-
-@pytest.mark.parametrize("name", [*map(marked, ["", *registry(), "mixup:partner=previous",
-                                               "distill:teacher={},store=true"])])
+# each compiles anew, which takes seconds: in the plain suite images, loss and a second network at once
+@pytest.mark.parametrize("name", ["distill+mixup", *map(slow, ["", *registry(), "mixup:partner=previous",
+                                                               "distill:teacher={},store=true"])])
 def test_every_trick_trains_compiled_to_the_same_bits(backend, teacher, name, tmp_path):
     "Warm-up leaves nothing behind, and every full batch goes through the compiled network"
     if name == "progressive_resize": pytest.skip("refused beside --compile")
     if name == "amp" and not cpu_has_bf16(): pytest.skip("no bf16")
-    spell = SPELL.get(name, name).format(teacher)
+    spell = "+".join(SPELL.get(o, o) for o in name.split("+")).format(teacher)
     given = dict(size=32, resize=32, arch={"resnet_d": "resnet18", "zero_gamma": "resnet10t"}.get(name, "test_resnet"))
     if name == "no_bias_decay": given["wd"] = .1
     if name == "alternating_flip": given["flip"] = True

@@ -16,9 +16,10 @@ from fastai.learner import Learner
 from safetensors.torch import save_file
 from support.commands import TINY_WORDS, fails
 from support.fake_runs import fake_run
-from support.forked import TRAIN, forked
+from support.forked import TRAIN, Forked
 from support.hostile import hostile_archives, hostile_weights
 from support.marks import slow
+from support.quick import drawing_nothing
 from support.strangers import WRONG_FIELDS, recipe_with
 
 import fastricks
@@ -135,18 +136,20 @@ def interrupted(learn, *a):
 
 
 def test_no_pickle_is_loaded_and_nothing_foreign_is_run(tmp_path, audited, capsys, monkeypatch):
-    "Training from weights with a teacher, evaluation, resume, the same recipe again, and compare"
+    "Training from weights with a teacher and pictures, evaluation, resume, the same recipe again, and compare"
     save_file(STATE, tmp_path / "w.safetensors")
     out = tmp_path / "runs"
     words = ["train", *TINY_WORDS, "--weights", tmp_path / "w.safetensors", "-t",
              f"distill:teacher={tmp_path}/w.safetensors", "--out", out]
     assert run([str(w) for w in words]) == 0
     first, = out.glob("*/")
-    assert run([str(w) for w in ["train", "--recipe", first, "--out", out, "--wandb", "disabled"]]) == 0
-    with monkeypatch.context() as m:
-        m.setattr(Learner, "_do_epoch_validate", interrupted)
-        assert run(["train", "--recipe", str(first), "--name", "cut", "--out", str(out), "--wandb", "disabled"]) == 130
-    assert run(["resume", str(out / "cut")]) == 0
+    with drawing_nothing():
+        assert run([str(w) for w in ["train", "--recipe", first, "--out", out, "--wandb", "disabled"]]) == 0
+        with monkeypatch.context() as m:
+            m.setattr(Learner, "_do_epoch_validate", interrupted)
+            words = ["--recipe", str(first), "--name", "cut", "--out", str(out), "--wandb", "disabled"]
+            assert run(["train", *words]) == 130
+        assert run(["resume", str(out / "cut")]) == 0
     assert run(["compare", str(out), "--to", str(tmp_path / "c.html")]) == 0
     bad = [o for o in audited if o[0] in ("pickle.find_class", "os.system", "os.exec", "os.posix_spawn")]
     assert not bad, bad
@@ -238,10 +241,10 @@ def test_planted_secrets_are_nowhere(tmp_path):
         "WANDB_API_KEY": "local-" + s * 7, "HF_TOKEN": f"hf_{s}", "AWS_SECRET_ACCESS_KEY": s, "MY_PASSWORD": s,
         "HTTPS_PROXY": f"http://user:proxy-{s}@127.0.0.1:9", "HTTP_PROXY": f"http://user:proxy-{s}@127.0.0.1:9",
         "WANDB_BASE_URL": f"http://user:url-{s}@127.0.0.1:9"}
-    for mode in ("offline", "online"):
-        r = forked(HASTY + TRAIN, *TINY_WORDS, "--epochs", "1", "--wandb", mode, "--out", repo / "runs", cwd=repo,
-                   env=env)
-        assert r.returncode == 0 and s not in r.stdout + r.stderr, r.stderr
+    # both at once: one of them waits for an answer
+    both = [Forked(HASTY + TRAIN, *TINY_WORDS, "--epochs", "1", "--wandb", mode, "--out", repo / "runs", cwd=repo,
+                   env=env) for mode in ("offline", "online")]
+    for r in [o.wait() for o in both]: assert r.returncode == 0 and s not in r.stdout + r.stderr, r.stderr
     files = [p for p in (repo / "runs").rglob("*") if p.is_file()]
     assert any(p.suffix == ".wandb" for p in files) and any(p.name == "environment.json" for p in files)
     assert not [p for p in files if s.encode() in p.read_bytes()]

@@ -3,9 +3,16 @@ import importlib
 from pathlib import Path
 
 import pytest
+from support.forked import forked
 from support.paths import ROOT
 
 BUSY = "import time; end = time.process_time() + {}; [None for _ in iter(lambda: time.process_time() < end, False)]"
+CPU = f"""import sys
+from pathlib import Path
+sys.path.insert(0, {str(ROOT / "benchmarks")!r})
+from start import spent
+print(*spent(sys.argv[2:], Path({str(ROOT)!r}), Path(sys.argv[1]))[::2])
+"""
 WITH_A_CHILD = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]], check=True)"
 
 
@@ -15,13 +22,17 @@ def start(monkeypatch):
     return importlib.import_module("start")
 
 
-def test_the_seconds_of_all_that_a_command_starts_are_counted(start, tmp_path):
-    def cpu(*words): return start.spent(words, ROOT, tmp_path)[0]
-    alone, with_child = cpu("-c", BUSY.format(.3)), cpu("-c", WITH_A_CHILD, BUSY.format(.3))
+def test_the_seconds_of_all_that_a_command_starts_are_counted(tmp_path):
+    "In a process of its own, for it waits for all its children: another test's fork server never ends"
+    def spent(*words):
+        r = forked(CPU, tmp_path, *words)
+        assert r.returncode == 0, r.stderr
+        return [float(o) for o in r.stdout.split()]
+    (alone, _), (with_child, _) = spent("-c", BUSY.format(.3)), spent("-c", WITH_A_CHILD, BUSY.format(.3))
     assert .3 <= alone < .6 and .3 <= with_child < .8
-    assert start.spent(("-c", "b'x' * (200 << 20)"), ROOT, tmp_path)[2] > 200
-    with pytest.raises(SystemExit, match="no such luck"):
-        start.spent(("-c", "raise ValueError('no such luck')"), ROOT, tmp_path)
+    assert spent("-c", "b'x' * (200 << 20)")[1] > 200
+    r = forked(CPU, tmp_path, "-c", "raise ValueError('no such luck')")
+    assert r.returncode == 1 and "no such luck" in r.stderr
 
 
 def test_every_row_has_a_command_and_its_bound(start):

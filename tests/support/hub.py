@@ -92,7 +92,7 @@ def hub_here(folder, token=TOKEN):
     from huggingface_hub import constants
     from huggingface_hub.utils import close_session
     hub = Hub()
-    threading.Thread(target=hub.serve_forever, daemon=True).start()
+    threading.Thread(target=hub.serve_forever, args=[.01], daemon=True).start()  # seconds until it hears `shutdown`
     with pytest.MonkeyPatch.context() as m:
         m.setattr(constants, "ENDPOINT", hub.url)
         m.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub.url + "/{repo_id}/resolve/{revision}/{filename}",

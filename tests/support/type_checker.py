@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from fastricks.core.lock import ProcessLock
+
 from .paths import ROOT
 
 
@@ -12,8 +14,17 @@ def checked(tmp_path, code):
     "What mypy says of a file, with the project's own settings"
     pytest.importorskip("mypy")
     (tmp_path / "mine.py").write_text(code)
-    # one for a worker's tests
-    words = ["--config-file", ROOT / "pyproject.toml", "--cache-dir", tmp_path.parent / "mypy", "mine.py"]
-    return subprocess.run([sys.executable, "-m", "mypy", *words], cwd=tmp_path,
-                          env={**os.environ, "MYPYPATH": str(ROOT)},
-                          capture_output=True, text=True).stdout
+    cache = everybodys_folder(tmp_path) / "mypy"
+    words = ["--config-file", ROOT / "pyproject.toml", "--cache-dir", cache, "mine.py"]
+    lock = ProcessLock(cache.with_suffix(".lock"))
+    lock.take(wait=True)  # the first fills the cache, which takes the others' seconds
+    try:
+        return subprocess.run([sys.executable, "-m", "mypy", *words], cwd=tmp_path,
+                              env={**os.environ, "MYPYPATH": str(ROOT)},
+                              capture_output=True, text=True).stdout
+    finally: lock.release()
+
+
+def everybodys_folder(tmp_path):
+    "One for all of xdist's workers, each of which has its own in it"
+    return tmp_path.parents[1] if "PYTEST_XDIST_WORKER" in os.environ else tmp_path.parent

@@ -29,6 +29,7 @@ from support.paths import ROOT
 from support.quick import drawing_nothing
 from support.run_files import read
 from support.small import TINY, learner, recipe_of, same, trained, weights
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from fastricks.core.cache import recall, remember
 from fastricks.core.errors import UserError
@@ -84,7 +85,9 @@ def undisturbed():
 @pytest.mark.parametrize("at, pipeline", [
     ((0, 0, True), "fast"), slow((0, 0, True), "reference"), slow((1, 5, True), "fast"),
     slow((1, 5, True), "reference"), slow((0, 0, False), "fast"), slow((0, 0, False), "reference")], ids=str)
-def test_a_killed_loader_process_changes_nothing(undisturbed, at, pipeline, capfd):
+def test_a_killed_loader_process_changes_nothing(undisturbed, at, pipeline, capfd, monkeypatch):
+    # torch looks every five seconds whether a process that sends nothing lives
+    monkeypatch.setattr(_MultiProcessingDataLoaderIter._try_get_data, "__defaults__", (.5,))
     kill = Kill(at, signal.SIGKILL)
     learn = trained("mixup", cbs=[kill], workers=2, pipeline=pipeline, **GIVEN)
     assert kill.done and same(weights(learn), undisturbed[pipeline]) and not multiprocessing.active_children()

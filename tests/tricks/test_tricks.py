@@ -1,6 +1,5 @@
 """Every trick in the registry, and the formulas of each."""
 from dataclasses import fields
-from functools import cache
 
 import pytest
 import torch
@@ -8,7 +7,6 @@ import torch.nn.functional as F
 from fastai.callback.core import Callback
 from fastai.losses import CrossEntropyLossFlat
 from support.small import learner, recipe_of, same, trained, weights
-from support.uneven import uneven_digits
 from torch import nn
 
 from fastricks.callbacks.mixup import BatchMixUp, partner_index
@@ -27,36 +25,6 @@ def test_card_tells_what_it_changes_its_keys_and_source(name):
     assert cls.source and cls.formula and "arXiv" in text
     assert all(f"  {f.name}={show(f.default)} " in text and f.metadata["help"] for f in fields(cls))
     assert any(line.startswith(name) for line in trick_list())
-
-
-def selection(name, teacher):
-    "Keys that a trick can't do without here"
-    return {"distill": f"distill:teacher={teacher}", "amp": "amp:dtype=bf16", "ema": "ema:half_life=.5",
-            "warmup": "warmup:epochs=.5",
-            "sam": "sam:every=2", "wsd": "wsd:cooldown=.6"}.get(name, name)
-
-
-@pytest.fixture(scope="module")
-def uneven(tmp_path_factory):
-    return dict(data=str(uneven_digits(tmp_path_factory.mktemp("uneven") / "digits")), per_class=None, pretrained=False)
-
-
-@cache
-def without(**given):
-    "Weights of a training without tricks: most are held against the same one"
-    return weights(trained(**given))
-
-
-@pytest.mark.parametrize("name", [n for n in NAMES if n != "step"])
-def test_trains_with_an_effect(name, teacher, uneven):
-    "A few batches: the weights differ from those without it, whose seed and images are the same"
-    given = dict(wd=1e-2, lr=3e-3, epochs=1, size=32, resize=32,
-                 arch="resnet18" if name == "resnet_d" else "test_resnet")
-    given["flip"] = name == "alternating_flip"
-    if registry()[name].evens: given |= uneven
-    alone = weights(trained(selection(name, teacher), **given))
-    assert not same(alone, without(**given))
-    assert all(torch.isfinite(v).all() for v in alone.values())
 
 
 def test_a_trick_is_one_file(tmp_path, monkeypatch):

@@ -22,6 +22,7 @@ from fastricks.core.scores import paired_difference
 from fastricks.use.predictor import Frame
 
 ort = pytest.importorskip("onnxruntime")
+pytestmark = pytest.mark.usefixtures("converted_once")
 PHOTOS = SHARED / "data/food-101-10-512px.tgz"
 SHAPES = [(40 + 37 * i % 301, 40 + 53 * i % 299) for i in range(150)]
 
@@ -31,14 +32,14 @@ def session(file):
 
 
 @pytest.fixture(scope="module")
-def whole(photo_run, tmp_path_factory):
+def whole(photo_run, tmp_path_factory, converted_once):
     out = tmp_path_factory.mktemp("whole") / "m.onnx"
     assert run(["export", str(photo_run[0]), "--to", "onnx", "--whole-photo", "--out", str(out)]) == 0
     return out
 
 
 @pytest.fixture(scope="module")
-def small(photo_run, tmp_path_factory):
+def small(photo_run, tmp_path_factory, converted_once):
     "(plain, 8-bit) file of the run, and what was said of the second"
     folder = tmp_path_factory.mktemp("int8")
     for name, more in {"plain": [], "small": ["--int8", "--margin", "50"]}.items():
