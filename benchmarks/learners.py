@@ -103,7 +103,7 @@ class Stock:
                           batch_tfms=Normalize.from_stats(*stats(setting.recipe())))
         dls = block.dataloaders(setting.tree, bs=setting.batch, num_workers=workers,
                                 device=torch.device(setting.device))
-        model = build_network(setting.arch, setting.classes, 0, setting.weights)[0]
+        model = build_network(setting.arch, setting.classes, 0, setting.weights, size=setting.size)[0]
         self.clock = Clock(setting)
         self.learn = Learner(dls, model, loss_func=CrossEntropyLossFlat(), metrics=accuracy, lr=1e-4, cbs=self.clock)
         if half:

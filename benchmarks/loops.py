@@ -57,7 +57,7 @@ class Hand:
     "A plain, good loop: channels-last, fused optimizer, autocast, no wait for the device in a step"
     def __init__(self, setting):
         self.setting = setting
-        model = build_network(setting.arch, setting.classes, 0, setting.weights)[0]
+        model = build_network(setting.arch, setting.classes, 0, setting.weights, size=setting.size)[0]
         self.model = model.to(setting.device, memory_format=torch.channels_last).train()
         self.opt = torch.optim.Adam(self.model.parameters(), lr=1e-4, fused=True)
         self.scaler = torch.amp.GradScaler(setting.device, enabled=setting.precision == "fp16")

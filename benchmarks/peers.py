@@ -8,7 +8,7 @@ from pathlib import Path
 from setting import WARM
 
 from fastricks.core.errors import UserError
-from fastricks.model.network import stats
+from fastricks.model.network import has_fixed_size, stats
 
 TIMM = re.compile(r"Train: 1 \[.*?Time: ([\d.]+)s,")         # of one batch of the second epoch
 VISION = re.compile(r"Epoch: \[1\] .* time: ([\d.]+) ")      # mean of the last 20 batches of the second epoch
@@ -65,7 +65,8 @@ class Timm(Peer):
                       train_interpolation="bilinear", log_interval=1, output=s.work / "timm", checkpoint_hist=1)
         amp = ["--amp", *words(amp_dtype={"bf16": "bfloat16", "fp16": "float16"}[s.precision])] if s.dtype else []
         start = ["--pretrained", *words(pretrained_path=s.weights)] if s.weights else []
-        return [*given, *amp, *start, "--channels-last", *(["--pin-mem"] if s.device == "cuda" else [])]
+        fixed = words(model_kwargs=f"img_size={s.size}") if has_fixed_size(s.arch) else []
+        return [*given, *amp, *start, *fixed, "--channels-last", *(["--pin-mem"] if s.device == "cuda" else [])]
 
     def seconds(self, log): return [float(t) for t in TIMM.findall(log)]
 
