@@ -50,7 +50,7 @@ def train_command(
     if explain:
         with uncollected():
             from ..use.explain import explain as say_all
-        return say_all(r)
+            return say_all(r)
     with uncollected():
         from ..use.train import train as run
     from .screens import last_screen, show_screen
