@@ -9,7 +9,6 @@ from .. import __version__
 from ..core import process, ranks
 from ..core.machine import cpu_name, device_name
 
-
 PACKAGES = "torch", "torchvision", "fastai", "timm", "wandb", "numpy", "pillow", "safetensors"
 
 
