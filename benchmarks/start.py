@@ -30,6 +30,8 @@ FASTAI, TORCH, STATS = "import fastai.vision.learner", "import torch", "import p
 SMALL = ("--arch", "test_resnet", "--size", "32", "--resize", "32", "--batch-size", "32", "--epochs", "1",
          "--threads", "1", "--device", "cpu", "--no-pretrained")
 TRICKS = "none", "mixup", "cosine", "label_smoothing", "zero_gamma", "warmup"  # of the runs that are compared
+EIGHT = ("-t", "warmup+cosine+mixup+label_smoothing+ema+no_bias_decay+zero_gamma+layer_decay", "--wd", ".05",
+         "--epochs", "40")
 SEEDS = 5
 FEW, MORE = 2, 3     # seeds of two ablations, whose difference is what a run more takes; one seed has no intervals
 ABLATED = 2          # rows of an ablation
@@ -83,7 +85,7 @@ def fastricks(*words): return "-m", "fastricks", *map(str, words)
 
 
 def rows_of(work, photos):
-    return [*trainings(work, photos), *light(work), ablation(work)]
+    return [*trainings(work, photos), *light(work, photos), ablation(work)]
 
 
 def trainings(work, photos):
@@ -95,14 +97,16 @@ def trainings(work, photos):
             Start("8", "predict one photo", TORCH, photo, 2.5, 1.8)]
 
 
-def light(work):
+def light(work, photos):
     "Commands that print and draw"
+    told = *SMALL, "--explain", "--out", work / "out"
     commands = {
         "page": ("page", work / "runs/first"),
         "runs": ("runs", work / "many"),
         f"compare {len(TRICKS) * SEEDS} runs": ("compare", work / "many"),
         "show lr": ("show", "lr", "-t", "warmup", "-t", "cosine", "--to", work / "lr.png"),
-        "train --explain": ("train", "digits", *SMALL, "--explain", "--out", work / "out"),
+        "train digits --explain": ("train", "digits", *told),
+        f"train --explain, of {photos} photos and eight tricks": ("train", work / "photos", *told, *EIGHT),
     }
     return [Start("9", what, STATS, fastricks(*words), 1.5, 1.) for what, words in commands.items()]
 
@@ -199,8 +203,8 @@ def measure(rows, trees, rounds, work, say=print):
     for tree in trees:
         spent(("-m", "compileall", "-q", str(tree / "fastricks")), tree, work)
     for tree, words in each:
-        if str(work / "photos") in words:
-            spent(words, tree, work)  # decodes them
+        if str(work / "photos") in words or "--explain" in words:
+            spent(words, tree, work)  # decodes them, and builds the network
     for r in range(rounds):
         for tree, words in rotated(list(found), r):
             found[tree, words].add(spent(words, tree, work))

@@ -7,6 +7,7 @@ import typer
 
 from ..core import output, ranks
 from ..core.errors import UserError
+from ..core.imports import uncollected
 from ..grid.plan import CONTROL, GRID_MODES, make_rows, parse_budget, parse_seeds, parse_tuning
 from ..grid.ray import address_of
 from ..recipe.recipe import FIND
@@ -165,7 +166,8 @@ def check_scripts(asked, recipe):
 # -- what is done
 
 def train_rows(given, asked, seeds):
-    from ..grid.ablate import ablate
+    with uncollected():
+        from ..grid.ablate import ablate
     from ..grid.verdicts import Judging, comparison_of
     from ..report.compare.terminal import terminal
     rows = asked.mode, given, asked.recipe, list(asked.tricks)

@@ -50,7 +50,7 @@ def train_command(
     if explain:
         with uncollected():
             from ..use.explain import explain as say_all
-        return say_all(r)
+            return say_all(r)
     with uncollected():
         from ..use.train import train as run
     from .screens import last_screen, show_screen
@@ -59,6 +59,7 @@ def train_command(
 
 
 def train_all(recipe, seeds):
-    from ..grid.ablate import train_seeds
+    with uncollected():
+        from ..grid.ablate import train_seeds
     from .screens import seeds_screen, show_screen
     show_screen(seeds_screen(train_seeds(recipe, seeds, say=output.tell).folders))

@@ -21,6 +21,25 @@ def recall(path):
         return None
 
 
+def remembered(folder, what, name, measure):
+    """What `measure()` found, plain data, under a `name`: measured once for the same `what` and kept in that `folder`
+    of the user's cache, so that all runs get the same answer.
+    """
+    what = json.loads(json.dumps(what))  # which has lists for tuples
+    file = cache_dir() / folder / f"{facts_hash(what):016x}.json"
+    old = recall(file)
+    if isinstance(old, dict) and old.get("what") == what and name in old:
+        return old[name]
+    found = measure()
+    remember(file, {"what": what, name: found})
+    return found
+
+
+def facts_hash(what):
+    from .rand import key_of
+    return key_of(json.dumps(what))
+
+
 def remember(path, value):
     "Writes `value` as JSON, whole or not at all; a cache that cannot be written is no error"
     with suppress(OSError):

@@ -45,4 +45,6 @@ def visible(text: object) -> str:
     So is the user and password of a URL left out.
     """
     text = re.sub(r"(?<=://)[^/@\s]+@", "***@", str(text))
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

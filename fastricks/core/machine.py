@@ -2,6 +2,7 @@
 import math
 import os
 import platform
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from . import ranks
 from .errors import UserError, nearest, one_of
 
 CGROUPS, OWN_CGROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")  # Linux: see cgroups(7)
+GPU_DEVICES = "/dev/kfd", "/dev/dxg"  # AMD's, and Windows' below its Linux
 
 
 def cores():
@@ -83,7 +85,9 @@ def gpus():
 
 
 def pick_device(name):
-    "`name`, if torch sees such a device here; for `auto` the best there is"
+    "`name`, if torch sees such a device here; for `auto` the best there is. Without torch where only a CPU can be it"
+    if name == "cpu" or (name == "auto" and has_no_gpu()):
+        return "cpu"
     import torch
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     device = name if name != "auto" else next(d for d in ("cuda", "mps", "cpu") if there[d])
@@ -94,6 +98,20 @@ def pick_device(name):
     if missing or not there[kind]:
         raise UserError(f"--device {device}: torch sees no such device here; use --device cpu")
     return device
+
+
+def has_no_gpu():
+    """Is it plain, without torch, that torch sees no GPU here? On Linux it needs the driver's library, or for AMD's the
+    kernel's device; False says nothing.
+    """
+    if sys.platform != "linux" or "torch" in sys.modules or any(Path(o).exists() for o in GPU_DEVICES):
+        return False
+    from ctypes import CDLL
+    try:
+        CDLL("libcuda.so.1")  # as CUDA's runtime looks for it
+    except OSError:
+        return True
+    return False
 
 
 def threads_each():

@@ -6,7 +6,9 @@ from importlib import import_module
 
 from ..core.imports import uncollected
 from ..data.pixels.image import formats
+from ..model.known import code_stamps
 from ..recipe.registry import registry
+from ..runfolder.environment import package_versions
 
 MODULES = (
     "wandb.sdk.launch.inputs.internal", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg",
@@ -21,5 +23,7 @@ with uncollected():
         import_module(name)
     formats()
     registry()
+code_stamps()
+package_versions()
 # the children's searches for garbage leave it out, and the memory that it lies in stays shared
 gc.freeze()

@@ -47,9 +47,6 @@ def is_weight(model):
     return lambda p: id(p) in ids
 
 
-def count(group): return sum(p.numel() for p in group.params)
-
-
 @dataclass(frozen=True)
 class Group:
     "A parameter group, its weight decay, and the factor of its learning rate"

@@ -1,12 +1,11 @@
 """How long a network's training step takes on this device, in several ways: timed on noise in turns, and remembered."""
-import json
 import time
 from functools import partial
 
 import torch
 
-from ..core.cache import cache_dir, recall, remember
-from ..core.rand import key_of, seeded
+from ..core.cache import remembered
+from ..core.rand import seeded
 from .layout import CHANNELS_LAST, CONTIGUOUS, lay_out
 from .network import make_network
 
@@ -23,23 +22,6 @@ def bf16_unit():
 
 
 def cpu_has_bf16(): return bool(bf16_unit())
-
-
-def remembered(folder, what, name, measure):
-    """What `measure()` found, plain data, under a `name`: measured once for the same `what` and kept in that `folder`
-    of the user's cache, so that all runs get the same answer.
-    """
-    what = json.loads(json.dumps(what))  # which has lists for tuples
-    file = cache_dir() / folder / f"{facts_hash(what):016x}.json"
-    old = recall(file)
-    if isinstance(old, dict) and old.get("what") == what and name in old:
-        return old[name]
-    found = measure()
-    remember(file, {"what": what, name: found})
-    return found
-
-
-def facts_hash(what): return key_of(json.dumps(what))
 
 
 def machine_facts(recipe):

@@ -2,8 +2,7 @@
 from ..core.words import none
 from ..runfolder.wandb_results import TrackedResults
 from .pages.images import thumbnails
-from .pages.quality import coded, worst
-from .pages.run import qualities
+from .pages.quality import class_rows, coded, confusion, worst
 from .runs import read_finished
 
 MOST_MISTAKES = 24
@@ -13,10 +12,12 @@ def tracked_results(folder, source):
     "The TrackedResults of a run's folder, whose images are a Source's"
     run = read_finished(folder, "")
     split = run.metrics["split"]
-    q, images = qualities(run, source.classes)[split], run.images(split)
-    labels, predicted = (coded(o, q.classes).tolist() for o in (images.labels, images.predicted))
+    classes, images = source.classes, run.images(split)
+    labels, predicted = (coded(o, classes) for o in (images.labels, images.predicted))
+    rows = class_rows(confusion(labels, predicted, len(classes)), classes)
     mistakes = list(wrong_images(images, thumbnails(source, run.recipe)))
-    return TrackedResults(list(q.classes), labels, predicted, [class_facts(r) for r in q.rows], mistakes)
+    facts = [class_facts(r) for r in rows]
+    return TrackedResults(list(classes), labels.tolist(), predicted.tolist(), facts, mistakes)
 
 
 def class_facts(r):

@@ -2,21 +2,23 @@
 import os
 import platform
 import subprocess
+from functools import cache
 from pathlib import Path
 
 from .. import __version__
 from ..core import process, ranks
 from ..core.machine import cpu_name, device_name
 
+PACKAGES = "torch", "torchvision", "fastai", "timm", "wandb", "numpy", "pillow", "safetensors"
+
 
 def environment(device):
     "Versions, device and git state: what a number was measured with"
-    packages = ["torch", "torchvision", "fastai", "timm", "wandb", "numpy", "pillow", "safetensors"]
     return {
         "fastricks": __version__,
         "processes": ranks.world(),
         "python": platform.python_version(),
-        **{p: version_of(p) for p in packages},
+        **package_versions(),
         "platform": platform.platform(),
         "cpu": cpu_name(),
         "cores": os.cpu_count(),
@@ -24,6 +26,12 @@ def environment(device):
         "device": device_name(device),
         "git": git_state(),
     }
+
+
+@cache
+def package_versions():
+    "name -> version of the packages that a number depends on; asked once a process, as they are imported once"
+    return {p: version_of(p) for p in PACKAGES}
 
 
 def version_of(package):

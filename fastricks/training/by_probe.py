@@ -5,10 +5,11 @@ from ..callbacks.compile import compiler_error, why_not_compiled
 from ..callbacks.compile_probe import compiled_times
 from ..callbacks.dtype import dtype_of
 from ..core import ranks
+from ..core.cache import remembered
 from ..core.errors import UserError
 from ..core.words import duration
 from ..model.layout import CHANNELS_LAST, CONTIGUOUS
-from ..model.probe import GAIN, layout_times, machine_facts, remembered, step_of
+from ..model.probe import GAIN, layout_times, machine_facts, step_of
 from ..recipe.plan import arch_kwargs, batches_an_epoch
 from ..recipe.recipe import AUTO
 from ..recipe.registry import check_all

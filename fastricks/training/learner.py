@@ -54,14 +54,12 @@ def make_parts(recipe, plan, load=True):
     """Model, loss, optimizer, groups, schedule and callbacks with the tricks applied; `load=False` leaves pre-trained
     weights out
     """
-    tricks = plan.tricks
     opt = optimizer_settings(recipe, plan)
     schedule = make_schedule(recipe, plan, opt)
     model, lines = make_model(recipe, plan, load)
-    groups = chain(tricks, "groups", all_params(model, opt.wd), model, plan)
-    cbs = [c for hook in HOOKS if hook.startswith("on_") for c in chain(tricks, hook, [], plan)]
-    return Parts(model, chain(tricks, "loss", CrossEntropyLossFlat(), plan), opt, groups, schedule, cbs,
-                 choosers(recipe),
+    groups = make_groups(plan, model, opt)
+    cbs = make_callbacks(plan)
+    return Parts(model, make_loss(plan), opt, groups, schedule, cbs, choosers(recipe),
                  [*lines, *(line for c in cbs for line in vars(c).get("lines", ()))])
 
 
@@ -71,6 +69,16 @@ def make_model(recipe, plan, load=True):
     model, lines = build_network(recipe.arch, plan.classes, recipe.seed, start_file(recipe) if load else None, kwargs,
                                  recipe.image_size)
     return chain(plan.tricks, "model", model, plan), lines
+
+
+def make_groups(plan, model, opt): return chain(plan.tricks, "groups", all_params(model, opt.wd), model, plan)
+
+
+def make_callbacks(plan):
+    return [c for hook in HOOKS if hook.startswith("on_") for c in chain(plan.tricks, hook, [], plan)]
+
+
+def make_loss(plan): return chain(plan.tricks, "loss", CrossEntropyLossFlat(), plan)
 
 
 def make_learner(dls, parts, recipe, cbs=()):

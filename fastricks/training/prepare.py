@@ -6,12 +6,10 @@ import torch
 from ..data.loader.loaders import make_dls
 from ..data.pixels.views import Views
 from ..model.network import stats
-from ..model.optimizers import all_params
 from ..model.weights import read_meta
 from ..recipe.plan import batches_an_epoch, chain, make_plan, make_schedule, optimizer_settings
-from .learner import make_model, make_parts
-
-OF_NETWORK = {"arch", "model", "groups"}  # hooks that a network may not fit
+from .learner import make_groups, make_model, make_parts
+from .outline import network_tricks
 
 
 def prepare(job, load=True):
@@ -55,9 +53,9 @@ def require_fit(job):
     plan = plan_of(job)
     opt = optimizer_settings(job.recipe, plan)
     make_schedule(job.recipe, plan, opt)
-    of_network = [t for t in plan.tricks if OF_NETWORK & {*t.hooks()}]
+    tricks = network_tricks(plan)
     # what needs another network may have to wait until that is trained
-    if not of_network or any(t.needs() for t in of_network):
+    if not tricks or any(t.needs() for t in tricks):
         return
     model, _ = make_model(job.recipe, plan, load=False)
-    chain(plan.tricks, "groups", all_params(model, opt.wd), model, plan)
+    make_groups(plan, model, opt)

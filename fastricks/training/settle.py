@@ -4,9 +4,9 @@ from pathlib import Path
 
 from ..core import ranks
 from ..core.errors import UserError, plural
-from ..core.imports import uncollected
 from ..core.machine import pick_device, threads_each
 from ..core.words import silent
+from ..model.known import require_arch, require_tried
 from ..recipe.recipe import AUTO, BY_PROBE, FIND, PLACES, at_home
 from .job import Job
 from .memory import readable_error
@@ -16,10 +16,8 @@ def settle_machine(recipe):
     """Write the machine's part into the recipe: device, processes and their threads, whether it can compile, and
     absolute paths
     """
-    with uncollected():
-        from ..model.network import check_arch
     require_one(recipe)
-    check_arch(recipe.arch)
+    require_arch(recipe.arch)
     recipe = replace(recipe, **at_home({k: getattr(recipe, k) for k in PLACES}))
     device = pick_device(recipe.device)
     use_device(device)
@@ -49,8 +47,8 @@ def require_one(recipe):
 
 def use_device(device):
     "What asks CUDA without a number asks the GPU that was chosen"
-    import torch
     if device.startswith("cuda:"):
+        import torch
         torch.cuda.set_device(device)
 
 
@@ -104,12 +102,11 @@ def settle(recipe, room=None, source=None, check=True):
     known to be wrong by now.
     """
     from ..data.checked import open_data
-    from ..model.trial import require_network
     from ..model.weights import open_weights
     recipe = settle_machine(recipe)
-    require_network(recipe.arch, recipe.image_size, recipe.arch_option)
+    require_tried(recipe.arch, recipe.image_size, recipe.arch_option)
     if recipe.weights:
-        open_weights(recipe.weights)
+        open_weights(recipe.weights, "np")
     say = room.say if room else silent
     source = source or ranks.first_then_all(lambda: open_data(recipe, check, say))
     job = Job(decided(recipe, source), source)

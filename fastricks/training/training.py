@@ -54,6 +54,8 @@ def train(recipe, say=print, job_type="train", group=None, bar=True, resume=Fals
         wanted = recipe if resume not in (True, False) else replace(recipe, processes=None)
         if ranks.is_first():
             tracking.load(recipe.wandb)
+        with uncollected():
+            from ..model import network  # noqa: F401  torch and timm
         recipe = settle_machine(wanted)
         if wanted.compile and not recipe.compile:
             asked.say(cannot_compile(recipe.device))

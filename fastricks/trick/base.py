@@ -162,6 +162,11 @@ class Trick:
     def check(self, recipe: RecipeLike, tricks: "tuple[Trick, ...]") -> None:
         "Raise UserError where this recipe makes the trick impossible or the identity"
 
+    def check_plan(self, plan: Plan) -> None:
+        """Raise UserError where this run's plan, as its length or its classes, makes the trick impossible or the
+        identity: all that its `loss` and `on_…` refuse, without torch; they ask it first
+        """
+
     @classmethod
     def less_memory(cls, recipe: RecipeLike) -> str:
         "How this trick helps a recipe that did not fit into memory, a clause; empty where it can't"

@@ -24,9 +24,11 @@ class ClassWeights(Trick):
         w = self.weights(plan)
         return f"an image of the largest class weighs {min(w):.3g}, of the smallest {max(w):.3g}"
 
+    def check_plan(self, plan): require_uneven(self.name, plan)
+
     def weights(self, plan):
         "[K], whose mean over the training images is 1"
-        require_uneven(self.name, plan)
+        self.check_plan(plan)
         raw = [n ** -self.power for n in plan.counts]
         mean = sum(n * w for n, w in zip(plan.counts, raw, strict=True)) / sum(plan.counts)
         return [w / mean for w in raw]

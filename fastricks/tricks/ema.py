@@ -24,6 +24,8 @@ class Ema(Trick):
         return (f"half of it is of the last {h:.4g} of {plan.steps:,} steps"
                 + (f", from step {start:,} on" if start else ""))
 
+    def check_plan(self, plan): self.steps(plan)
+
     def steps(self, plan):
         "(half-life, start) in steps; refused where the mean would be the last weights"
         h, start = plan.steps_in(self.half_life), round(plan.steps_in(self.start))

@@ -20,6 +20,8 @@ class LabelSmoothing(Trick):
             return []
         return ["label_smoothing with mixup softens the targets twice: the gains of the two rarely add up"]
 
+    def check_plan(self, plan): self.uniform_eps(plan.classes)
+
     def loss(self, loss_func, plan):
         from fastai.losses import LabelSmoothingCrossEntropyFlat
         return LabelSmoothingCrossEntropyFlat(eps=self.uniform_eps(plan.classes))

@@ -17,7 +17,9 @@ class LogitAdjustment(Trick):
     after = ("label_smoothing",)
     evens = True
 
+    def check_plan(self, plan): require_uneven(self.name, plan)
+
     def loss(self, loss_func, plan):
         from fastricks.callbacks.losses import Shifted
-        require_uneven(self.name, plan)
+        self.check_plan(plan)
         return Shifted(loss_func, [self.tau * log(n / sum(plan.counts)) for n in plan.counts])

@@ -32,7 +32,8 @@ class ProgressiveResize(Trick):
 
     def side(self, epoch, recipe):
         "Pixels of an epoch's images, 0 the first"
-        share = self.start + (1 - self.start) * min(epoch / (self.until * recipe.epochs), 1)
+        grown = epoch and min(epoch / (self.until * recipe.epochs), 1)  # the first has no need of how many there are
+        share = self.start + (1 - self.start) * grown
         if share == 1:
             return recipe.size
         return min(max(round(recipe.size * share / self.step), 1) * self.step, recipe.size)

@@ -20,8 +20,11 @@ class Sam(Trick):
     def explain(self, plan):
         return f"{plan.steps // self.every:,} of {plan.steps:,} steps go by the gradient at w + {self.rho:g}·g/‖g‖"
 
-    def on_step(self, cbs, plan):
+    def check_plan(self, plan):
         if plan.steps < self.every:
             raise UserError(f"sam:every={self.every} changes nothing in a run of {plan.steps:,} steps: give less")
+
+    def on_step(self, cbs, plan):
+        self.check_plan(plan)
         from fastricks.callbacks.sam import Sam
         return [*cbs, Sam(self.rho, self.every)]

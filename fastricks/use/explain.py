@@ -6,17 +6,15 @@ from ..core.words import Say
 from ..data.account import account_of
 from ..data.checked import open_data
 from ..data.source import Source, describe
-from ..model.optimizers import count
 from ..recipe.names import base_name
 from ..recipe.plan import batches_an_epoch, make_plan
 from ..recipe.recipe import FIND, Recipe, flag_of, options
 from ..recipe.registry import schedules
 from ..report.plots import print_curve, save_figure
-from ..training.learner import Parts, make_parts
 from ..training.lr_find import TO_COME
+from ..training.outline import GroupSize, Outline, outline_of
 from ..training.settle import absolute, settle, settle_machine
 from ..trick.base import Opt, Plan, Trick
-from ..trick.types import GroupLike
 from .schedules import draw_schedules
 
 
@@ -26,18 +24,17 @@ def explain(recipe: Recipe, say: Say = print) -> None:
     job = settle(settled, source=open_data(settled, check=False, say=say))
     recipe, source = job.recipe, job.source
     plan = make_plan(recipe, source, batches_an_epoch(len(source.of("train")), recipe.whole_batch), recipe.device)
-    parts = make_parts(recipe, plan, load=False)
+    outline = outline_of(recipe, plan)
     for section in (recipe_lines(recipe), data_lines(source), trick_lines(plan), warning_lines(recipe, plan),
-                    group_lines(parts),
-                    arithmetic(recipe, plan, parts)):
+                    group_lines(outline), arithmetic(recipe, plan, outline)):
         for line in [*section, ""]:
             say(line)
-    for line in print_curve(parts.schedule.trace(), parts.schedule.per_epoch):
+    for line in print_curve(outline.schedule.trace(), outline.schedule.per_epoch):
         say(line)
     name = base_name(recipe, source.name)
     file = Path(recipe.out) / "explain" / f"{name}-lr.png"
     try:
-        say(f"picture    {save_figure(draw_schedules({name: parts.schedule}), absolute(file))}")
+        say(f"picture    {save_figure(draw_schedules({name: outline.schedule}), absolute(file))}")
     except UserError as e:
         say(f"no picture ({e})")
 
@@ -69,16 +66,16 @@ def warning_lines(recipe: Recipe, plan: Plan) -> list[str]:
     return ["warnings", *(f"  {o}" for o in said)] if said else ["warnings", "  none"]
 
 
-def group_lines(parts: Parts) -> list[str]:
-    return ["parameters", *map(group_line, parts.groups)]
+def group_lines(outline: Outline) -> list[str]:
+    return ["parameters", *map(group_line, outline.groups)]
 
 
-def group_line(g: GroupLike) -> str:
-    parameters = plural(count(g), "parameter")
-    return f"  {g.name:28} {parameters:>24} in {len(g.params):>4} tensors, weight decay {g.wd:g}{rate_of(g)}"
+def group_line(g: GroupSize) -> str:
+    parameters = plural(g.parameters, "parameter")
+    return f"  {g.name:28} {parameters:>24} in {g.tensors:>4} tensors, weight decay {g.wd:g}{rate_of(g)}"
 
 
-def rate_of(g: GroupLike) -> str: return "" if g.rate == 1 else f", learning rate × {g.rate:.3g}"
+def rate_of(g: GroupSize) -> str: return "" if g.rate == 1 else f", learning rate × {g.rate:.3g}"
 
 
 def rate_text(recipe: Recipe, opt: Opt) -> str:
@@ -87,9 +84,9 @@ def rate_text(recipe: Recipe, opt: Opt) -> str:
     return f"{recipe.lr:g}" + (f" scaled to {opt.lr:g}" if opt.lr != recipe.lr else "")
 
 
-def arithmetic(recipe: Recipe, plan: Plan, parts: Parts) -> list[str]:
+def arithmetic(recipe: Recipe, plan: Plan, outline: Outline) -> list[str]:
     "Images, batches, steps; the effective batch; where the learning rate comes from"
-    return ["steps", images_line(recipe, plan), batch_line(recipe, parts), rate_line(recipe, parts)]
+    return ["steps", images_line(recipe, plan), batch_line(recipe, outline), rate_line(recipe, outline)]
 
 
 def images_line(recipe: Recipe, plan: Plan) -> str:
@@ -101,15 +98,15 @@ def images_line(recipe: Recipe, plan: Plan) -> str:
             f"of {last})")
 
 
-def batch_line(recipe: Recipe, parts: Parts) -> str:
-    s, n = parts.schedule, parts.opt.batches
+def batch_line(recipe: Recipe, outline: Outline) -> str:
+    s, n = outline.schedule, outline.opt.batches
     steps = f"{plural(s.per_epoch, 'step')} an epoch, {s.total:,} in {plural(s.epochs, 'epoch')}"
     return f"  {plural(n, 'batch', 'batches')} a step: effective batch {recipe.whole_batch * n}, {steps}"
 
 
-def rate_line(recipe: Recipe, parts: Parts) -> str:
-    s = parts.schedule
-    line = f"  learning rate {rate_text(recipe, parts.opt)}"
+def rate_line(recipe: Recipe, outline: Outline) -> str:
+    s = outline.schedule
+    line = f"  learning rate {rate_text(recipe, outline.opt)}"
     if s.warm:
         line += f"; warm-up {s.warm:,} steps"
     if s.hold:
