@@ -1,5 +1,4 @@
 from dataclasses import dataclass, replace
-from math import cos, pi
 
 from fastricks.trick.base import Trick, key
 
@@ -19,24 +18,7 @@ class OneCycle(Trick):
     conflicts = {"warmup": "one_cycle has its own warm-up phase, set by pct_start"}
 
     def schedule(self, sched, plan):
-        lr = cosines(self.pct_start, sched.lr / self.div, sched.lr, sched.lr / self.div_final)
-        mom = cosines(self.pct_start, *MOMS)
-        return replace(sched, main=lambda s, sc: lr(s / sc.total), mom=lambda s, sc: mom(s / sc.total))
-
-
-def cosines(share, start, middle, end):
-    """Share of the run -> a value that goes from `start` to `middle` and on to `end` by half cosines: fastai's
-    `combined_cos` to the last bit, whose import takes seconds where nothing is trained. It counts shares in float32.
-    """
-    import numpy as np
-    turn, whole = np.cumsum(np.float32([share, 1 - share]), dtype=np.float64).astype(np.float32)
-
-    def value(pos):
-        pos = np.float32(pos)
-        if pos < turn:
-            return half_cosine(start, middle, float(pos / turn))
-        return half_cosine(middle, end, float((pos - turn) / (whole - turn)))
-    return value
-
-
-def half_cosine(a, b, pos): return a + (1 + cos(pi * (1 - pos))) * (b - a) / 2
+        from fastai.callback.schedule import combined_cos
+        lr = combined_cos(self.pct_start, sched.lr / self.div, sched.lr, sched.lr / self.div_final)
+        mom = combined_cos(self.pct_start, *MOMS)
+        return replace(sched, main=lambda s, sc: float(lr(s / sc.total)), mom=lambda s, sc: float(mom(s / sc.total)))

@@ -27,7 +27,7 @@ from fastricks.tricks.no_bias_decay import NoBiasDecay
 
 ALL = ("warmup+mixup+cutmix+label_smoothing+ema+sam+no_bias_decay+layer_decay+head_first+freeze:stages=1+"
        "progressive_resize+amp")
-SAID = [["-t", "none"], ["-t", "one_cycle+class_weights+zero_gamma", "--per-class", "500"],
+SAID = [["-t", "none"], ["-t", "cosine+class_weights+zero_gamma", "--per-class", "500"],
         ["--wd", ".05", "--epochs", "20", "-t", ALL, "--size", "32", "--resize", "32"]]
 LIGHT = """
 import json, sys
