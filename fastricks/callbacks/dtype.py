@@ -5,13 +5,15 @@ from ..core.errors import UserError
 from ..model import probe
 
 CACHE = "amp"  # the folder of the user's cache that has the probe's answers
-CPU_SIZE = 32  # below it a stride-2 convolution sees 1×1 inputs, whose weight gradient oneDNN gets wrong (NaN) in bf16
+# below it a stride-2 convolution sees 1×1 inputs, of whose weight gradient oneDNN leaves a part unwritten in bf16
+CPU_SIZE = 32
 
 
 def not_on_cuda(recipe): return not recipe.device.startswith("cuda")
 def cuda_without_bf16(recipe): return recipe.device.startswith("cuda") and not torch.cuda.is_bf16_supported()
 def on_mps(recipe): return recipe.device == "mps"
-def small_on_cpu(recipe): return recipe.device == "cpu" and recipe.size < CPU_SIZE
+def least_side(recipe): return min([recipe.size, *(t.least_side(recipe) for t in recipe.make_tricks())])
+def small_on_cpu(recipe): return recipe.device == "cpu" and least_side(recipe) < CPU_SIZE
 def cpu_without_bf16(recipe): return recipe.device == "cpu" and not probe.cpu_has_bf16()
 
 
@@ -19,11 +21,11 @@ IMPOSSIBLE = (  # (the dtype that is asked for, where it can't be had, the error
     ("fp16", not_on_cuda, "amp:dtype=fp16 needs a CUDA device, and this run is on {device}: use bf16"),
     ("bf16", cuda_without_bf16, "amp:dtype=bf16: this GPU has no bf16; use fp16"),
     ("bf16", on_mps, "amp does not support --device mps: leave it out"),
-    ("bf16", small_on_cpu, f"amp on a CPU needs --size {CPU_SIZE} or more: bf16 gradients of 1×1 maps are not "
-                           "reliable"),
+    ("bf16", small_on_cpu, f"amp on a CPU needs images of {CPU_SIZE} pixels or more, and these begin with {{side}}: "
+                           "bf16 gradients of 1×1 maps are not reliable; give a larger --size, or leave amp out"),
 )
 NOT_APPLIED = (  # (where `auto` takes fp32 without a probe, why)
-    (small_on_cpu, f"bf16 on a CPU needs --size {CPU_SIZE} or more"),
+    (small_on_cpu, f"bf16 on a CPU needs images of {CPU_SIZE} pixels or more"),
     (on_mps, "amp does not support mps"),
     (cpu_without_bf16, f"this CPU has neither {probe.AMX} nor {probe.AVX512_BF16}, and computes no faster in bf16"),
 )
@@ -33,7 +35,7 @@ def choose_dtype(asked, recipe, classes):
     "(dtype, why): what was asked for, or a UserError where it can't be had; for `auto` what the rules and a probe say"
     for dtype, applies, error in IMPOSSIBLE:
         if asked == dtype and applies(recipe):
-            raise UserError(error.format(device=recipe.device))
+            raise UserError(error.format(device=recipe.device, side=least_side(recipe)))
     if asked != "auto":
         return asked, "as asked"
     for applies, why in NOT_APPLIED:

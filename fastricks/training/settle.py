@@ -106,7 +106,7 @@ def settle(recipe, room=None, source=None, check=True):
     recipe = settle_machine(recipe)
     require_tried(recipe.arch, recipe.image_size, recipe.arch_option)
     if recipe.weights:
-        open_weights(recipe.weights, "np")
+        open_weights(recipe.weights)
     say = room.say if room else silent
     source = source or ranks.first_then_all(lambda: open_data(recipe, check, say))
     job = Job(decided(recipe, source), source)

@@ -197,6 +197,10 @@ class Trick:
         "The keys, as `ema:half_life`, by which what this trick does early in a run depends on how many epochs that has"
         return []
 
+    def least_side(self, recipe: RecipeLike) -> int:
+        "Pixels of the smallest images that training has with it"
+        return recipe.size
+
     # warnings: known bad company
     def advice(self, recipe: RecipeLike, tricks: "tuple[Trick, ...]") -> list[str]: return []
     def caution(self) -> list[str]: return []                          # what every comparison with it must say, lines

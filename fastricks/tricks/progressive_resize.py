@@ -29,6 +29,7 @@ class ProgressiveResize(Trick):
                             "out one of the two")
 
     def of_length(self): return ["progressive_resize:until"]
+    def least_side(self, recipe): return self.side(0, recipe)
 
     def side(self, epoch, recipe):
         "Pixels of an epoch's images, 0 the first"

@@ -217,7 +217,8 @@ def test_not_applied_is_the_baseline():
 
 def test_amp_that_cannot_be_had_is_refused():
     for selection, given, words in (("amp:dtype=fp16", {}, "needs a CUDA device"),
-                                    ("amp:dtype=bf16", {}, "--size 32 or more")):
+                                    ("amp:dtype=bf16", {}, "images of 32 pixels or more, and these begin with 16"),
+                                    ("amp:dtype=bf16+progressive_resize", ON32, "and these begin with 16")):
         with pytest.raises(UserError, match=words): learner(selection, **given)
 
 
