@@ -63,7 +63,9 @@ class Watch(Callback):
         return model
 
 
-def near(a, b): return a.keys() == b.keys() and all(torch.allclose(a[k], b[k], rtol=1e-4, atol=1e-5) for k in a)
+def near(a, b):
+    "Gradients but for float32's rounding, which goes by the largest of a tensor"
+    return a.keys() == b.keys() and all(torch.allclose(a[k], b[k], 1e-4, 1e-5 * max(1, b[k].abs().max())) for k in a)
 
 
 @pytest.mark.parametrize("selection, given", [
