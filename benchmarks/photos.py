@@ -11,7 +11,6 @@ import argparse
 import csv
 import json
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 from statistics import median
@@ -125,4 +124,4 @@ def main(args=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main() is None)
+    main()
