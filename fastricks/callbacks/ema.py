@@ -47,9 +47,13 @@ class Ema(Callback):
             self.begin()
 
     def average(self):
-        "w̄ += (1−d)·(w − w̄)"
-        move = torch._foreach_sub(self.tensors(), self.other)
-        torch._foreach_mul_(move, self.share())
+        "w̄ += (1−d)·(w − w̄): in one pass over the weights, or in three where the share is on the device"
+        share, weights = self.share(), self.tensors()
+        if not torch.is_tensor(share):
+            torch._foreach_lerp_(self.other, weights, share)
+            return
+        move = torch._foreach_sub(weights, self.other)
+        torch._foreach_mul_(move, share)
         torch._foreach_add_(self.other, move)
 
     def share(self):
