@@ -10,6 +10,7 @@ from torch import nn
 
 from ..core import ranks
 from ..core.tensors import plain
+from ..trick.range import Range
 from .only_training import is_training
 from .screen import tell_screen
 
@@ -20,10 +21,14 @@ class HeadFirst(Callback):
     """Fits the network's linear head by logistic regression on its own features of the training images, seen once as
     evaluation sees them.
 
-    L2 with C = 1, lbfgs to 1e-4, on features standardised by the training images; the standardisation is folded into
+    L2 with scikit-learn's `C` (> 0), lbfgs to 1e-4, on features standardised by the training images; the standardisation is folded into
     the head. A training that goes on from a checkpoint has its head already. Kumar et al., arXiv 2202.10054.
     """
     order, run_valid = 1, False  # before_fit: before a mean of weights begins (7)
+
+    def __init__(self, C=1.):
+        Range(above=0).require("HeadFirst: C=", C)
+        self.C = C
 
     def before_fit(self):
         self.seconds = 0.
@@ -32,7 +37,7 @@ class HeadFirst(Callback):
             return
         start = time.perf_counter()
         head = self.learn.model.get_classifier()
-        weight, bias = fitted_head(*self.features(), head.out_features,
+        weight, bias = fitted_head(*self.features(), head.out_features, self.C,
                                    lambda line: tell_screen(self.learn, f"head_first: {line}"))
         set_head(head, weight, bias)
         self.seconds = time.perf_counter() - start
@@ -84,9 +89,9 @@ class NothingElse(Callback):
 def no_batches(learn): del learn.all_batches
 
 
-def fitted_head(x, y, K, say):
-    """(weight [K, d], bias [K]) of the multinomial logistic regression on features x [n, d] and labels y [n] of all K
-    classes
+def fitted_head(x, y, K, C, say):
+    """(weight [K, d], bias [K]) of the multinomial logistic regression, with scikit-learn's `C`, on features x [n, d]
+    and labels y [n] of all K classes
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -94,7 +99,7 @@ def fitted_head(x, y, K, say):
     mean, std = x.mean(0), x.std(0)
     std[std == 0] = 1
     # of two classes sklearn fits the difference: this is the same
-    model = LogisticRegression(C=1. if K > 2 else 2., tol=1e-4, max_iter=LBFGS_STEPS)
+    model = LogisticRegression(C=C if K > 2 else 2 * C, tol=1e-4, max_iter=LBFGS_STEPS)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", ConvergenceWarning)
         model.fit((x - mean) / std, y)

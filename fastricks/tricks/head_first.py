@@ -8,9 +8,10 @@ from fastricks.trick.base import Trick, key
 class HeadFirst(Trick):
     "Before the first step the new head is fitted on the network's own features, so that a random one spoils nothing."
     only: bool = key(False, "true: that is all the training there is, a linear probe")
+    C: float = key(1., "as scikit-learn's: the smaller, the smaller the head's weights are kept", above=0)
 
     source = "Kumar et al., arXiv 2202.10054 (linear probing, then fine-tuning)"
-    formula = "argmin over W, b of Σ_i CE(W φ(x_i) + b, y_i) + ½‖W‖², φ standardised; then all is trained"
+    formula = "argmin over W, b of Σ_i CE(W φ(x_i) + b, y_i) + ‖W‖²/2C, φ standardised; then all is trained"
     cost = "a pass over the training images without gradient, and the fit"
 
     def check(self, recipe, tricks):
@@ -35,4 +36,4 @@ class HeadFirst(Trick):
 
     def on_step(self, cbs, plan):
         from fastricks.callbacks.head_first import HeadFirst, HeadTime, NothingElse
-        return [*cbs, HeadFirst(), HeadTime(), *([NothingElse()] if self.only else [])]
+        return [*cbs, HeadFirst(self.C), HeadTime(), *([NothingElse()] if self.only else [])]

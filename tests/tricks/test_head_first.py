@@ -24,16 +24,16 @@ pytestmark = pytest.mark.usefixtures("undrawn")
 ONLY = "head_first:only=true"
 
 
-@pytest.mark.parametrize("K", [2, 3])
-def test_the_head_is_where_the_objective_has_no_slope(K):
-    "Σ CE(Wφ + b) + ½‖W‖² on standardised features φ, by autograd"
+@pytest.mark.parametrize("K, C", [(2, 1.), (3, 1.), (2, .01), (3, .01)])
+def test_the_head_is_where_the_objective_has_no_slope(K, C):
+    "Σ CE(Wφ + b) + ‖W‖²/2C on standardised features φ, by autograd"
     rng = np.random.default_rng(0)
     x, y = rng.normal(3, 5, (60, 4)).astype(np.float32), rng.integers(0, K, 60)
-    weight, bias = (torch.from_numpy(o) for o in fitted_head(x, y, K, pytest.fail))
+    weight, bias = (torch.from_numpy(o) for o in fitted_head(x, y, K, C, pytest.fail))
     mean, std = torch.tensor(x, dtype=torch.double).mean(0), torch.tensor(x, dtype=torch.double).std(0, correction=0)
     w, b = (weight * std).requires_grad_(), (bias + weight @ mean).requires_grad_()
     phi = (torch.tensor(x, dtype=torch.double) - mean) / std
-    (F.cross_entropy(phi @ w.T + b, torch.tensor(y), reduction="sum") + w.square().sum() / 2).backward()
+    (F.cross_entropy(phi @ w.T + b, torch.tensor(y), reduction="sum") + w.square().sum() / (2 * C)).backward()
     assert w.grad.abs().max() < .01 and b.grad.abs().max() < .01
     assert torch.allclose(phi @ w.T + b, torch.tensor(x, dtype=torch.double) @ weight.T + bias)
 
@@ -51,6 +51,11 @@ def test_a_run_that_is_only_that_is_a_run(tmp_path):
     done = train(recipe_of(ONLY, out=str(tmp_path), per_class=20), silent)
     assert read(done.folder, "status.json")["status"] == "finished" and done.metrics["epochs"] == 1
     assert done.metrics["top1"] > .3
+
+
+def test_a_smaller_C_keeps_the_head_small():
+    def size(w): return (w["fc.weight"]).norm()
+    assert size(weights(trained(f"{ONLY},C=.01"))) < size(weights(trained(ONLY)))
 
 
 def test_then_all_is_trained():
