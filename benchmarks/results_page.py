@@ -10,7 +10,7 @@ from lengths import by_length, draw_by_length
 
 from fastricks.core.files import write
 from fastricks.core.words import duration, none, number, with_interval
-from fastricks.recipe.recipe import Recipe
+from fastricks.recipe.recipe import Recipe, resolve
 from fastricks.report.compare.comparison import compare
 from fastricks.report.compare.pictures import draw_delta, draw_time
 from fastricks.report.compare.stats import HELPS, HURTS, OPEN, SAME
@@ -33,7 +33,7 @@ tutorial's, one *agrees* if both intervals lie on the same side of zero, or ours
 gain too; it *disagrees* if the intervals have no number in common; else it is *not resolved* by the one whose
 interval has zero in it. Verdicts are stricter: they take into account how many rows a table has.
 """
-FIRST = "public", "ladder"  # in README
+FIRST = "recipes", "ladder"  # in README
 OPENS, CLOSES = "<!-- made by benchmarks/results.py page -->", "<!-- up to here -->"
 
 
@@ -209,9 +209,12 @@ def short(name, c):
 
 
 def named(row):
-    "`--recipe best` for all that stands in it"
-    recipe = row.runs[0].recipe.recipe
-    return f"`--recipe {recipe}`" if recipe else bare(row.label)
+    "`--recipe best` for all that stands in it, as long as it stands for these tricks"
+    recipe = row.runs[0].recipe
+    return f"`--recipe {recipe.recipe}`" if is_named(recipe) else bare(row.label)
+
+
+def is_named(recipe): return bool(recipe.recipe) and resolve({}, recipe=recipe.recipe).tricks == recipe.tricks
 
 
 def narrow(heads, rows): return ["|" + "|".join(o) + "|" for o in (heads, ["-"] * len(heads), *rows)]

@@ -21,8 +21,9 @@ class HeadFirst(Callback):
     """Fits the network's linear head by logistic regression on its own features of the training images, seen once as
     evaluation sees them.
 
-    L2 with scikit-learn's `C` (> 0), lbfgs to 1e-4, on features standardised by the training images; the standardisation is folded into
-    the head. A training that goes on from a checkpoint has its head already. Kumar et al., arXiv 2202.10054.
+    L2 with scikit-learn's `C` (> 0), lbfgs to 1e-4, on features standardised by the training images; the
+    standardisation is folded into the head. A training that goes on from a checkpoint has its head already. Kumar et
+    al., arXiv 2202.10054.
     """
     order, run_valid = 1, False  # before_fit: before a mean of weights begins (7)
 
