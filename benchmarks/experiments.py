@@ -162,7 +162,7 @@ EXPERIMENTS = {
         "The photos, weights and baseline of Table 8 (3e-4 is its best of 1e-4, 3e-4 and 1e-3 by the cross-entropy on "
         "1,470 other photos: 1.74, 1.64, 1.77, one run each) against `--recipe fast`, whose C was chosen there too.",
         (FINE, f"{FINE.split(' --epochs')[0]} --weights {{weights}} --recipe fast"), "13-17", probe,
-        baseline="baseline"),
+        baseline="baseline", timed=False),
     "imbalance": Experiment(
         "Ten times as many photos of some classes as of others",
         "Five of Food-101's first ten classes have 80 photos, five have 8 ([imbalanced.csv](results/imbalanced.csv), a "
