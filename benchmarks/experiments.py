@@ -154,8 +154,8 @@ EXPERIMENTS = {
         "59.6% in 51 seconds of one CPU thread, where, on a GPU, a baseline of 12 epochs has 66.9% at its best of "
         "3e-5, 1e-4, 3e-4 and 1e-3, 1e-4 (one run each: 65.7, 66.9, 66.1, 64.7) and one_cycle+head_first in a quarter "
         "of the epochs, with C at 1 and at its best of three rates, 61.2 ± 0.5 (seeds 0 to 4). With C at .003 and bf16 "
-        "(one_cycle+head_first:C=.003+amp:dtype=bf16, 3 epochs, 399 seconds of one CPU thread, one run each) 65.3% at 3e-4, which "
-        "the validation photos choose, and 64.1% at 1e-4: near, and not yet the baseline's.",
+        "(one_cycle+head_first:C=.003+amp:dtype=bf16, 3 epochs, 399 seconds of one CPU thread, one run each) 65.3% at "
+        "3e-4, which the validation photos choose, and 64.1% at 1e-4: near, and not yet the baseline's.",
         (f"{FEW} --epochs 12 --lr 3e-3", f"{FEW} --recipe fast", f"{FEW} --recipe best"), "13-20", of_few,
         data="food-101-10", weights="tf_efficientnet_lite0.safetensors", baseline="baseline, lr 0.003"),
     "probe": Experiment(
