@@ -12,9 +12,8 @@ PUBLIC = f"{LITE} --size 128 --per-class 150 --rest valid"
 FEW, SMALL = f"{LITE} --size 96 --per-class 60 --valid 0.25", f"{LITE} --size 64"
 FOUR = f"warmup+cosine+label_smoothing+{TEACHER}"
 LITE_TEACHER = "distill:teacher=tf_efficientnet_lite0,weights={weights}"
-# what the recipes were before head_first had its C
-FAST_AT_1 = "--epochs 1 -t head_first:only=true"
-BEST_AT_1 = "--epochs 12 --batch-size 16 --lr 5e-4 -t freeze:stages=0,averages=all+head_first+one_cycle+trivial_augment"
+# what `--recipe fast` and `--recipe best` were before head_first had its C
+FAST_AT_1, BEST_AT_1 = (f"--recipe docs/results/recipes/public-{i}.json" for i in (15, 13))
 KERAS_PIECES = "warmup:by=keras+cosine+label_smoothing:form=uniform"
 TABLE8 = f"-t warmup -t amp:dtype=bf16 -t cosine -t label_smoothing -t {TEACHER} -t mixup -t {FOUR}"
 

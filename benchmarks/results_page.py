@@ -114,12 +114,12 @@ def in_words(c): return [f"- **{verdict}**: {bare(rows)}" for verdict, rows in v
 
 
 def keep_recipe(name, i, row):
-    "A row's recipe as a file that --recipe takes: of the data by its name, wherever it lay, and into the usual folder"
+    "A row's recipe as a file that --recipe takes: of the data by its name, on any device, into the usual folder"
     run = row.runs[0]
     file = KEPT / "recipes" / f"{name}-{i}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
-    write(file, json.dumps({"recipe": asdict(replace(run.recipe, data=run.data["name"], out=Recipe.out))},
-                           indent=1) + "\n")
+    recipe = replace(run.recipe, data=run.data["name"], device=Recipe.device, out=Recipe.out)
+    write(file, json.dumps({"recipe": asdict(recipe)}, indent=1) + "\n")
     return file.name
 
 
@@ -151,8 +151,8 @@ def as_table(heads, rows): return ["| " + " | ".join(o) + " |" for o in (heads, 
 
 
 def link(row, recipes):
-    recipe = row.runs[0].recipe.recipe
-    return f"[{cell(bare(row.label))}]({recipes[row.label]})" + (f" (`--recipe {recipe}`)" if recipe else "")
+    alias = option_of(row.runs[0].recipe)
+    return f"[{cell(bare(row.label))}]({recipes[row.label]})" + (f" ({alias})" if alias else "")
 
 
 def cell(text): return text.replace("|", "\\|")
@@ -209,12 +209,14 @@ def short(name, c):
 
 
 def named(row):
-    "`--recipe best` for all that stands in it, as long as it stands for these tricks"
-    recipe = row.runs[0].recipe
-    return f"`--recipe {recipe.recipe}`" if is_named(recipe) else bare(row.label)
+    "`--recipe best` for all that stands in it"
+    return option_of(row.runs[0].recipe) or bare(row.label)
 
 
-def is_named(recipe): return bool(recipe.recipe) and resolve({}, recipe=recipe.recipe).tricks == recipe.tricks
+def option_of(recipe):
+    "`--recipe best` as long as that name stands for these tricks, else nothing"
+    name = recipe.recipe
+    return f"`--recipe {name}`" if name and resolve({}, recipe=name).tricks == recipe.tricks else ""
 
 
 def narrow(heads, rows): return ["|" + "|".join(o) + "|" for o in (heads, ["-"] * len(heads), *rows)]

@@ -205,3 +205,18 @@ def test_readme_has_the_table_of_the_kept_runs(monkeypatch):
     made = "\n".join(line for name, c in kept.items() for line in results_page.short(name, c))
     text = (ROOT / "README.md").read_text()
     assert text.split(results_page.OPENS)[1].split(results_page.CLOSES)[0].strip() == made.strip()
+
+
+def test_a_kept_recipe_is_of_no_device():
+    files = [*(ROOT / "docs" / "results" / "recipes").glob("*.json")]
+    assert files and all(json.loads(f.read_text())["recipe"]["device"] == "auto" for f in files)
+
+
+def test_a_recipes_name_stands_only_for_the_tricks_that_it_names(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import results_page
+
+    from fastricks.recipe.recipe import resolve
+    assert results_page.option_of(resolve({}, recipe="best")) == "`--recipe best`"
+    assert results_page.option_of(resolve({}, ["head_first:C=1"], recipe="best")) == ""
+    assert results_page.option_of(resolve({})) == ""
