@@ -26,17 +26,18 @@ class Ema(Callback):
         if not self.run:
             return
         self.other, self.swapped, self.steps, self.restored = None, False, 0, False
+        self.own = self.tensors()
         if self.start < 1:
             self.begin()
 
     def tensors(self):
         "Parameters and floating-point buffers that are saved, themselves"
         model = self.learn.model
-        own = model.state_dict().keys()
-        return [*(p.detach() for p in model.parameters()),
-                *(b for n, b in model.named_buffers() if n in own and b.is_floating_point())]
+        saved = model.state_dict().keys()
+        return [*model.parameters(),
+                *(b for n, b in model.named_buffers() if n in saved and b.is_floating_point())]
 
-    def begin(self): self.other = [t.clone() for t in self.tensors()]
+    def begin(self): self.other = [t.detach().clone() for t in self.own]
 
     @torch.no_grad()
     def after_step(self):
@@ -48,11 +49,11 @@ class Ema(Callback):
 
     def average(self):
         "w̄ += (1−d)·(w − w̄): in one pass over the weights, or in three where the share is on the device"
-        share, weights = self.share(), self.tensors()
+        share = self.share()
         if not torch.is_tensor(share):
-            torch._foreach_lerp_(self.other, weights, share)
+            torch._foreach_lerp_(self.other, self.own, share)
             return
-        move = torch._foreach_sub(weights, self.other)
+        move = torch._foreach_sub(self.own, self.other)
         torch._foreach_mul_(move, share)
         torch._foreach_add_(self.other, move)
 
@@ -71,10 +72,11 @@ class Ema(Callback):
 
     @torch.no_grad()
     def swap(self):
-        own = self.tensors()
-        old = [t.clone() for t in own]
-        torch._foreach_copy_(own, self.other)
-        torch._foreach_copy_(self.other, old)
+        "In place, one tensor at a time: a second copy of all weights costs memory, and on a CPU more than the copying"
+        for own, other in zip(self.own, self.other, strict=True):
+            old = own.clone()
+            own.copy_(other)
+            other.copy_(old)
         self.swapped = not self.swapped
 
     def kept(self):
@@ -91,4 +93,4 @@ class Ema(Callback):
         self.restored, self.steps = True, state["steps"]
         self.swapped = state.get("swapped", False)
         self.other = [o.to(t.device, copy=True)
-                      for o, t in zip(state["other"], self.tensors(), strict=True)] if "other" in state else None
+                      for o, t in zip(state["other"], self.own, strict=True)] if "other" in state else None
