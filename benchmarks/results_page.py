@@ -216,7 +216,12 @@ def named(row):
 def option_of(recipe):
     "`--recipe best` as long as that name stands for these tricks, else nothing"
     name = recipe.recipe
-    return f"`--recipe {name}`" if name and resolve({}, recipe=name).tricks == recipe.tricks else ""
+    return f"`--recipe {name}`" if name and of_any_device(resolve({}, recipe=name)) == of_any_device(recipe) else ""
+
+
+def of_any_device(recipe):
+    "A recipe's tricks; the type that a device was faster in is not of the recipe"
+    return {n: keys for n, keys in recipe.tricks.items() if n != "amp"}, "amp" in recipe.tricks
 
 
 def narrow(heads, rows): return ["|" + "|".join(o) + "|" for o in (heads, ["-"] * len(heads), *rows)]

@@ -339,7 +339,7 @@ WANT = {
         "distill", "mixup"}),
     "keras": ("resnet50", "sgd", .1, .02, 100, 256, 224,
               {"warmup", "cosine", "label_smoothing", "zero_gamma", "no_bias_decay"}),
-    "fast": ("resnet18.tv_in1k", "adam", 1e-4, 0., 1, 32, 224, {"head_first", "step"}),
+    "fast": ("resnet18.tv_in1k", "adam", 2e-4, 0., 3, 16, 224, {"one_cycle", "head_first", "freeze", "amp"}),
     "best": ("resnet18.tv_in1k", "adam", 5e-4, 0., 12, 16, 224,
              {"one_cycle", "head_first", "trivial_augment", "freeze"}),
 }
