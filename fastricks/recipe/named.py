@@ -85,7 +85,8 @@ RECIPES = {
     "fast": Named(
         "fine-tuning of pre-trained weights in a quarter of the usual time: the new head is fitted first, BatchNorm "
         "keeps its averages, three epochs of one-cycle in small batches, 16 bits where the device is faster so",
-        RESULTS, f"measured on ResNet-18 and EfficientNet-Lite0. {NO_BATCHNORM}", FAST),
+        RESULTS, "measured on ResNet-18 and EfficientNet-Lite0, with 45 to 180 photos a class: with 180, twelve epochs "
+                 f"are 1.4 points more accurate. {NO_BATCHNORM}", FAST),
     "best": Named(
         "fine-tuning of pre-trained weights for the highest accuracy: the new head is fitted first, BatchNorm keeps "
         "its averages, twelve epochs of one-cycle in small batches, TrivialAugment",
