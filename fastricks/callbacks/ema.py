@@ -72,7 +72,7 @@ class Ema(Callback):
 
     @torch.no_grad()
     def swap(self):
-        "In place, one tensor at a time: a second copy of all weights costs memory, and on a CPU more than the copying"
+        "In place, one tensor at a time: no more memory than the largest takes"
         for own, other in zip(self.own, self.other, strict=True):
             old = own.clone()
             own.copy_(other)

@@ -220,3 +220,5 @@ def test_a_recipes_name_stands_only_for_the_tricks_that_it_names(monkeypatch):
     assert results_page.option_of(resolve({}, recipe="best")) == "`--recipe best`"
     assert results_page.option_of(resolve({}, ["head_first:C=1"], recipe="best")) == ""
     assert results_page.option_of(resolve({})) == ""
+    assert results_page.option_of(resolve({}, ["amp:dtype=bf16"], recipe="fast")) == "`--recipe fast`"  # a device's
+    assert results_page.option_of(resolve({}, ["-amp"], recipe="fast")) == ""
